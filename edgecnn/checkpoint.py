@@ -1,0 +1,173 @@
+"""Loading checkpoints as people publish them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.errors import CheckpointMismatch, CheckpointUnreadable
+
+if TYPE_CHECKING:
+    import torch
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar")
+
+# Where a training script keeps the weights in what it saves, best first: averaged weights (EMA)
+# are those that the published accuracy was measured with.
+_WRAPPERS = (
+    "state_dict_ema",
+    "model_ema",
+    "ema_state_dict",
+    "ema",
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "module",
+    "net",
+    "params",
+)
+# What wrapping a module puts before every key: DataParallel and EMA, torch.compile, Lightning.
+_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+# Counters that carry no weight: BatchNorm's (absent before PyTorch 0.4.1) and AveragedModel's.
+_COUNTERS = ("num_batches_tracked", "n_averaged")
+_LISTED = 4
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights by key, and what was taken off to reach them, outermost first."""
+
+    weights: dict[str, torch.Tensor]
+    unwrapped: tuple[str, ...]
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The weights in a ``.safetensors`` or PyTorch file. No code in the file is ever run.
+
+    Raises:
+        CheckpointUnreadable: missing, damaged, of another format, or a pickle that holds code.
+    """
+    if path.is_dir() or not path.exists():
+        found = "a folder" if path.is_dir() else "missing"
+        raise CheckpointUnreadable(f"checkpoint {path} is {found}, expected a file of weights")
+    if path.suffix == ".safetensors":
+        return _unwrap(_read_safetensors(path), path)
+    if path.suffix not in SUFFIXES:
+        raise CheckpointUnreadable(
+            f"checkpoint {path} ends in {path.suffix or 'nothing'}, "
+            f"expected one of {', '.join(SUFFIXES)}"
+        )
+    return _unwrap(_read_torch(path), path)
+
+
+def load_checkpoint(module: torch.nn.Module, checkpoint: Checkpoint, name: str) -> Checkpoint:
+    """Copy the weights into `module`, every one of them; prefixes of wrappers are taken off.
+
+    Returns:
+        The checkpoint with the keys of `module`.
+
+    Raises:
+        CheckpointMismatch: keys are missing or unexpected, or shapes differ; lists them.
+    """
+    own = module.state_dict()
+    checkpoint = _strip_prefixes(checkpoint, set(own))
+    given = {k: v for k, v in checkpoint.weights.items() if k in own or not k.endswith(_COUNTERS)}
+    missing = [k for k in own if k not in given and not k.endswith(_COUNTERS)]
+    unexpected = [k for k in given if k not in own]
+    shapes = [
+        f"{key} {_shape(given[key])} against {_shape(own[key])}"
+        for key in own
+        if key in given and given[key].shape != own[key].shape
+    ]
+    faults = [
+        f"{len(found)} {what}: {', '.join(found[:_LISTED])}{', …' if len(found) > _LISTED else ''}"
+        for what, found in (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape (checkpoint against network)", shapes),
+        )
+        if found
+    ]
+    if faults:
+        raise CheckpointMismatch(f"{name} does not fit the network: {'; '.join(faults)}")
+    module.load_state_dict(given, strict=False)
+    return Checkpoint(given, checkpoint.unwrapped)
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointUnreadable(f"{path} is no safetensors file: {error}") from error
+
+
+def _read_torch(path: Path) -> object:
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch's message advises weights_only=False, which is how such files run their code.
+        raise CheckpointUnreadable(
+            f"{path} holds more than weights ({_refused(error)}) and is refused: loading it could "
+            "run any code; where it was made, save model.state_dict(), best as .safetensors"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise CheckpointUnreadable(
+            f"{path} is damaged or no PyTorch checkpoint: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _refused(error: Exception) -> str:
+    """The global that the pickle asked for, from torch's many lines."""
+    for word in str(error).replace("`", " ").split():
+        if "." in word.strip(".") and not word.startswith(("torch.", "http", "1.", "2.")):
+            return word.strip(".,")
+    return "a Python object"
+
+
+def _unwrap(content: object, path: Path) -> Checkpoint:
+    unwrapped: list[str] = []
+    while isinstance(content, Mapping) and not _is_state_dict(content):
+        key = next((k for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
+        if key is None:
+            break
+        unwrapped.append(key)
+        content = content[key]
+    if not isinstance(content, Mapping) or not _is_state_dict(content):
+        found = list(content)[:_LISTED] if isinstance(content, Mapping) else type(content).__name__
+        raise CheckpointUnreadable(f"{path} holds no state dict but {found}")
+    return Checkpoint(dict(content), tuple(unwrapped))
+
+
+def _strip_prefixes(checkpoint: Checkpoint, own: set[str]) -> Checkpoint:
+    """Take wrappers' prefixes off the keys for as long as none of them is one of `own`."""
+    weights, unwrapped = checkpoint.weights, checkpoint.unwrapped
+    while own.isdisjoint(weights) and (prefix := _common_prefix(weights)):
+        weights = {key.removeprefix(prefix): value for key, value in weights.items()}
+        unwrapped = (*unwrapped, prefix)
+    return Checkpoint(weights, unwrapped)
+
+
+def _is_state_dict(content: Mapping[Any, Any]) -> bool:
+    import torch
+
+    return bool(content) and all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items()
+    )
+
+
+def _common_prefix(weights: Mapping[str, torch.Tensor]) -> str | None:
+    keys = [key for key in weights if not key.endswith("n_averaged")]
+    return next((p for p in _PREFIXES if keys and all(k.startswith(p) for k in keys)), None)
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "scalar"

@@ -1,0 +1,60 @@
+"""The command line. Each command is one file in `edgecnn.commands`; this one only dispatches."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from edgecnn.exit_codes import FAILED, INTERRUPTED
+from edgecnn_runtime import __version__
+from edgecnn_runtime.errors import EdgeCNNError
+
+COMMANDS = ("zoo", "export", "verify", "bench", "run", "doctor")
+
+
+class Commands(click.Group):
+    """The commands by name, in the order of the work; each is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"edgecnn.commands.{name}").command
+        return command if isinstance(command, click.Command) else None
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="edgecnn")
+def cli() -> None:
+    """Turn a trained CNN into one file that an edge device runs, and prove it there.
+
+    \b
+    Quantise once. Deploy everywhere. Prove it on the device.
+
+    \b
+    Begin with:
+      edgecnn export mobilenet_v2
+      edgecnn run mobilenet_v2.edge photograph.jpg
+      edgecnn bench mobilenet_v2.edge
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code; `edgecnn.exit_codes` is the table."""
+    try:
+        code = cli.main(arguments, prog_name="edgecnn", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("edgecnn: interrupted; nothing was left half written", err=True)
+        sys.exit(INTERRUPTED)
+    except EdgeCNNError as error:
+        click.echo(f"edgecnn: {' '.join(str(error).split())}", err=True)
+        sys.exit(FAILED)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,127 @@
+"""``edgecnn export``: the main job."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecnn.commands.options import Batch, Shape, json_option, quiet_option
+
+if TYPE_CHECKING:
+    from edgecnn_exporters.export import Exported, Request
+
+SCHEMA = "edgecnn.export/1"
+
+
+@click.command("export", short_help="Turn a network into a verified bundle.")
+@click.argument("model")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Bundle to write.")
+@click.option("--weights", help="Published weights by name, a checkpoint file, or 'random'.")
+@click.option("--input", "shape", type=Shape(), help="Input of the network, as 1x3x224x224.")
+@click.option("--batch", type=Batch(), default="dynamic", show_default=True, help="Batch size.")
+@click.option("--preprocess", help="imagenet, unit, signed, mnist, none, or a .json file.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
+@click.option("--width", type=click.FloatRange(0.05, 8), help="Width multiplier (zoo).")
+@click.option("--classes", type=click.IntRange(1), help="Number of classes (zoo).")
+@click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@json_option
+@quiet_option
+def command(
+    model: str,
+    output: Path | None,
+    weights: str | None,
+    shape: tuple[int, int, int] | None,
+    batch: int | None,
+    preprocess: str | None,
+    labels: Path | None,
+    width: float | None,
+    classes: int | None,
+    opset: int,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Export MODEL to ONNX, optimise it, prove it equal, and pack it as NAME.edge.
+
+    MODEL is a name from `edgecnn zoo`, package.module:factory for a network of your own, or an
+    .onnx file. The bundle is written only if it answers as the original does, on photographs, at
+    batch 1, 2, 3 and 7.
+
+    \b
+    Examples:
+      edgecnn export mobilenet_v2
+      edgecnn export mobilenet_v2 --weights mine.safetensors --classes 10 --labels names.txt
+      edgecnn export mypackage.nets:build --input 1x3x96x96 --weights net.pth --preprocess signed
+      edgecnn export network.onnx -o network.edge
+    """
+    from edgecnn.exporting import ExportOptions, Plan, plan
+
+    options = ExportOptions(
+        model, output, weights, shape, batch, preprocess, labels, width, classes, opset, quiet
+    )
+    planned: Plan = plan(options)
+    if dry_run:
+        _print_plan(planned, as_json)
+        return
+    _run(planned, as_json, quiet)
+
+
+def _run(planned: Any, as_json: bool, quiet: bool) -> None:
+    from edgecnn.exporting import LOAD, run
+    from edgecnn.report.console import note, print_json, stages
+    from edgecnn_exporters.export import STAGES
+
+    began = time.perf_counter()
+    with stages((LOAD, *STAGES), quiet=quiet or as_json) as progress:
+        exported, request, notes = run(planned, progress)
+    for line in notes:
+        note(f"note: {line}", quiet=quiet)
+    if as_json:
+        print_json(SCHEMA, _as_json(exported, request))
+    else:
+        _print(exported, request, time.perf_counter() - began)
+
+
+def _print_plan(planned: Any, as_json: bool) -> None:
+    from edgecnn.report.console import print_json
+
+    if as_json:
+        print_json("edgecnn.plan/1", planned.to_json())
+        return
+    for what, value in planned.to_json().items():
+        click.echo(f"{what:<12}{value}")
+
+
+def _print(exported: Exported, request: Request, seconds: float) -> None:
+    manifest = exported.manifest
+    kept = exported.attempts[-1]
+    batches = ", ".join(map(str, manifest.provenance["batches"]))
+    operators = ", ".join(f"{n} {name}" for name, n in exported.operators.items())
+    rows = {
+        "network": f"{manifest.name}: {manifest.inputs[0]} → {manifest.outputs[0]}",
+        "captured": f"by {kept.exporter}: {kept.outcome}",
+        "graph": operators,
+        "verified": f"max difference {exported.difference.relative:.1e} of the largest output, "
+        f"top-1 equal {exported.difference.top1_agreement:.0%}, photographs at batch {batches}",
+        "bundle": f"{exported.path} ({exported.size_bytes / 1e6:.1f} MB) in {seconds:.1f} s",
+    }
+    for what, value in rows.items():
+        click.echo(f"{what:<10}{value}")
+
+
+def _as_json(exported: Exported, request: Request) -> dict[str, Any]:
+    return {
+        "bundle": str(exported.path),
+        "size_bytes": exported.size_bytes,
+        "name": exported.manifest.name,
+        "inputs": [asdict(spec) for spec in exported.manifest.inputs],
+        "outputs": [asdict(spec) for spec in exported.manifest.outputs],
+        "operators": dict(exported.operators),
+        "difference": asdict(exported.difference),
+        "provenance": exported.manifest.provenance,
+    }

@@ -1,0 +1,53 @@
+"""Options that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result.")
+engine_option = click.option("--engine", help="Engine to use; by default the first installed.")
+precision_option = click.option("--precision", help="Precision to use; by default the first held.")
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, 1024), help="Threads of the engine; by default its own."
+)
+bundle_argument = click.argument("bundle", type=click.Path(dir_okay=True))
+
+
+class Shape(click.ParamType[tuple[int, int, int]]):
+    """``1x3x224x224`` → (3, 224, 224): the batch is set with --batch, and ignored here."""
+
+    name = "NxCxHxW"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int]:
+        parts = str(value).lower().replace("×", "x").replace(",", "x").split("x")
+        if not all(part.strip().isdigit() for part in parts):
+            self.fail(f"{value!r} is no shape; write it as 1x3x224x224", param, ctx)
+        extents = [int(part) for part in parts]
+        if len(extents) != 4:
+            self.fail(
+                f"{value!r} has {len(extents)} axes, expected the 4 of an image: "
+                "batch x channels x height x width, as in 1x3x224x224",
+                param,
+                ctx,
+            )
+        if 0 in extents:
+            self.fail(f"{value!r} has an axis of 0", param, ctx)
+        return extents[1], extents[2], extents[3]
+
+
+class Batch(click.ParamType["int | None"]):
+    """``dynamic`` → None, or a fixed batch size."""
+
+    name = "dynamic|N"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        if value is None or value == "dynamic":
+            return None
+        if not str(value).isdigit() or not 1 <= int(str(value)) <= 64:
+            self.fail(f"{value!r} is no batch; say dynamic, or a size from 1 to 64", param, ctx)
+        return int(str(value))

@@ -1,0 +1,45 @@
+"""Every deliberate error of the workstation, on top of the runtime's tree."""
+
+from __future__ import annotations
+
+from edgecnn_runtime.errors import EdgeCNNError
+
+
+class UnknownModel(EdgeCNNError):
+    """MODEL names no network of the zoo, no factory and no file."""
+
+
+class ModelUnusable(EdgeCNNError):
+    """A factory or an option that leads to no network."""
+
+
+class WeightsMissing(EdgeCNNError):
+    """A network of the zoo without published weights, and none given."""
+
+
+class CheckpointUnreadable(EdgeCNNError):
+    """A checkpoint that is missing, damaged, of another format, or holds more than weights."""
+
+
+class CheckpointMismatch(EdgeCNNError):
+    """A checkpoint that does not fit the network."""
+
+
+class PreprocessUnknown(EdgeCNNError):
+    """A preprocessing that is not known, or does not fit the network's input."""
+
+
+class LabelsUnreadable(EdgeCNNError):
+    """A file of labels that is missing, empty or not text."""
+
+
+class FetchError(EdgeCNNError):
+    """Published weights or data that cannot be had."""
+
+
+class UnknownAsset(FetchError):
+    """No asset has that name."""
+
+
+class FetchedDigestMismatch(FetchError):
+    """What a source sent is not the file that it should be."""

@@ -1,0 +1,15 @@
+"""The exit codes of the command line, all of them."""
+
+OK = 0
+FAILED = 1
+"""The job was refused or failed; one line on stderr says why. Also Python's own for a bug."""
+USAGE = 2
+"""The command was typed wrongly (click's own)."""
+DIFFERS = 3
+"""`verify`: an artefact does not answer as the original network does."""
+SLOWER = 4
+"""`bench --against`: slower than the baseline."""
+NO_VERDICT = 5
+"""`bench --against`: the run was disturbed, so that no verdict is given."""
+INTERRUPTED = 130
+"""Ctrl-C: 128 + SIGINT, as shells have it."""

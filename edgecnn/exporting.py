@@ -1,0 +1,207 @@
+"""From what a person typed to a request, and through it to a bundle."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import LabelsUnreadable, ModelUnusable
+from edgecnn.models import NetworkOptions, build_network, find_architecture, is_onnx
+from edgecnn.preprocessing import choose_preprocess, scaled_imagenet
+from edgecnn.zoo import IMAGENET
+from edgecnn_runtime.manifest import Preprocess, TensorSpec
+
+if TYPE_CHECKING:
+    from edgecnn_exporters.export import Exported, Request
+
+LOAD = "load the network"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """The command line of ``edgecnn export``."""
+
+    model: str
+    output: Path | None = None
+    weights: str | None = None
+    shape: tuple[int, int, int] | None = None
+    batch: int | None = None
+    preprocess: str | None = None
+    labels: Path | None = None
+    width: float | None = None
+    classes: int | None = None
+    opset: int = 18
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an export will do, known before anything heavy is loaded."""
+
+    options: ExportOptions
+    kind: str
+    name: str
+    output: Path
+    weights: str
+
+    def to_json(self) -> dict[str, str]:
+        """The plan in words, in the order of the work."""
+        options = self.options
+        shape = "x".join(map(str, options.shape)) if options.shape else "the network's own"
+        batch = "dynamic" if options.batch is None else str(options.batch)
+        checks = "batch 1, 2, 3 and 7" if options.batch is None else f"batch {options.batch}"
+        return {
+            "model": f"{options.model} ({self.kind})",
+            "weights": self.weights,
+            "input": f"batch {batch}, {shape}",
+            "preprocess": options.preprocess or "the network's own",
+            "capture": "read as it is"
+            if self.kind == "ONNX file"
+            else "dynamo, then torchscript if it does not agree with PyTorch",
+            "optimise": f"canonical graph, opset {options.opset}",
+            "verify": f"ONNX Runtime against the original on photographs at {checks}",
+            "artefacts": "model.onnx (fp32)",
+            "bundle": str(self.output),
+        }
+
+
+def plan(options: ExportOptions) -> Plan:
+    """Check what can be checked without torch, and say what will be done.
+
+    Raises:
+        UnknownModel: MODEL names nothing.
+        ModelUnusable: options that do not go together.
+        OutputNotWritable: the bundle's folder is missing or not writable.
+    """
+    from edgecnn_exporters.atomic import check_writable
+
+    model = options.model
+    if is_onnx(model):
+        kind, name, weights = "ONNX file", Path(model).stem, "in the file"
+        if options.weights or options.width or options.classes:
+            raise ModelUnusable(
+                f"{model} holds its weights; leave out --weights, --width, --classes"
+            )
+    elif ":" in model:
+        kind, name = "your own network", model.partition(":")[2]
+        weights = options.weights or "as the factory makes them"
+        if options.width or options.classes:
+            raise ModelUnusable(f"{model}: --width and --classes are for networks of the zoo")
+    else:
+        architecture = find_architecture(model)
+        kind, name = "zoo", architecture.name
+        weights = options.weights or next(iter(architecture.weights), "none published")
+    output = options.output or Path(f"{name}.edge")
+    if output.is_dir():
+        output = output / f"{name}.edge"
+    check_writable(output)
+    return Plan(options, kind, name, output, weights)
+
+
+def run(
+    planned: Plan, progress: Callable[[str], None]
+) -> tuple[Exported, Request, tuple[str, ...]]:
+    """Do what was planned. Returns the bundle, what was asked, and notes for a person.
+
+    Raises:
+        EdgeCNNError: as `build_network`, `export_module` and `export_onnx` say.
+    """
+    progress(LOAD)
+    if is_onnx(planned.options.model):
+        return _run_onnx(planned, progress)
+    return _run_network(planned, progress)
+
+
+def _run_network(
+    planned: Plan, progress: Callable[[str], None]
+) -> tuple[Exported, Request, tuple[str, ...]]:
+    from edgecnn_exporters.export import Request, export_module
+
+    options = planned.options
+    network = build_network(
+        options.model,
+        NetworkOptions(
+            options.weights, options.shape, options.width, options.classes, options.quiet
+        ),
+    )
+    own = network.preprocess
+    if own == IMAGENET:
+        own = scaled_imagenet(*network.shape[1:])
+    preprocess, notes = _preprocess(options, network.shape, own)
+    request = Request(
+        name=network.name,
+        input=TensorSpec("input", "float32", (options.batch, *network.shape)),
+        preprocess=preprocess,
+        labels=_labels(options.labels) or network.labels,
+        opset=options.opset,
+        source=network.source,
+        command=_command(),
+    )
+    exported = export_module(network.module, request, planned.output, progress)
+    return exported, request, (*network.notes, *notes)
+
+
+def _run_onnx(
+    planned: Plan, progress: Callable[[str], None]
+) -> tuple[Exported, Request, tuple[str, ...]]:
+    from edgecnn_exporters.examples import spatial
+    from edgecnn_exporters.export import Request, export_onnx
+    from edgecnn_exporters.onnx_source import image_input, read_onnx
+
+    options = planned.options
+    source = Path(options.model)
+    model = read_onnx(source)
+    spec = image_input(model, source.name, options.shape)
+    preprocess, notes = _preprocess(options, spatial(spec), None)
+    request = Request(
+        name=planned.name,
+        input=spec,
+        preprocess=preprocess,
+        labels=_labels(options.labels),
+        opset=options.opset,
+        source={"onnx": source.name},
+        command=_command(),
+    )
+    exported = export_onnx(model, request, planned.output, progress)
+    return exported, request, notes
+
+
+def _preprocess(
+    options: ExportOptions, shape: tuple[int, int, int], own: Preprocess | None
+) -> tuple[Preprocess | None, tuple[str, ...]]:
+    """What was asked for, or the network's own, or the likeliest, which is then said aloud."""
+    if options.preprocess:
+        return choose_preprocess(options.preprocess, shape), ()
+    if own is not None:
+        return own, ()
+    likely = {1: "unit", 3: "imagenet"}.get(shape[0], "none")
+    return choose_preprocess(likely, shape), (
+        f"preprocessing {likely!r} is assumed; a wrong one costs accuracy without a word: "
+        "say --preprocess imagenet, unit, signed, none or FILE.json",
+    )
+
+
+def _labels(path: Path | None) -> tuple[str, ...] | None:
+    if path is None:
+        return None
+    try:
+        labels = tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelsUnreadable(f"labels {path} cannot be read: {error}") from error
+    if not labels or not all(label.strip() for label in labels):
+        raise LabelsUnreadable(f"labels {path} are empty or hold an empty line; one name a line")
+    return labels
+
+
+def _command() -> str:
+    """What was typed, without the place that it was written to."""
+    words = sys.argv[1:]
+    for flag in ("-o", "--output"):
+        if flag in words:
+            at = words.index(flag)
+            words = words[:at] + words[at + 2 :]
+    return shlex.join(["edgecnn", *(w for w in words if not w.startswith("--output="))])

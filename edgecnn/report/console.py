@@ -1,0 +1,90 @@
+"""stdout is the result, stderr is the talk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def print_json(schema: str, result: dict[str, Any]) -> None:
+    """One JSON document on stdout, its versioned schema first."""
+    click.echo(json.dumps({"schema": schema} | result, indent=2, ensure_ascii=False))
+
+
+def stdout() -> Console:
+    """Where tables go. In a pipe, lines are as long as they need to be."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=110)
+
+
+def stderr() -> Console:
+    """Where progress and notes go."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def note(message: str, *, quiet: bool) -> None:
+    """Say something on stderr that is not part of the result."""
+    if not quiet:
+        click.echo(message, err=True)
+
+
+def table(columns: Sequence[str], *, right: Sequence[str] = ()) -> Table:
+    """An empty table in edgecnn's style; `right` names the columns of numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        made.add_column(
+            column, justify="right" if column in right else "left", overflow="fold", no_wrap=False
+        )
+    return made
+
+
+@contextlib.contextmanager
+def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A progress bar over named stages, on stderr and only on a terminal.
+
+    Yields:
+        A function to call with the name of each stage as it begins.
+    """
+    console = stderr()
+    if quiet or not console.is_terminal:
+        yield lambda name: None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description:<18}"), BarColumn(30))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task(names[0], total=len(names))
+        yield lambda name: progress.update(task, description=name, completed=names.index(name))
+
+
+@contextlib.contextmanager
+def bar(description: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """A progress bar on stderr, only on a terminal.
+
+    Yields:
+        A function to call with the share done, 0 to 1.
+    """
+    console = stderr()
+    if quiet or not console.is_terminal:
+        yield lambda done: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(description, total=1.0)
+        yield lambda done: progress.update(task, completed=done)

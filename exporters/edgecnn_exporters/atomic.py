@@ -1,0 +1,122 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from edgecnn_exporters.errors import OutputNotWritable
+
+
+@contextlib.contextmanager
+def replace_file(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose content becomes `path` when the block ends, and is gone when it raises.
+
+    On Linux the content has no name while it is written (``O_TMPFILE``), so that even a killed
+    process leaves nothing behind; elsewhere it is a hidden file that is removed on error.
+
+    Raises:
+        OutputNotWritable: the folder is missing, not writable, or full.
+    """
+    try:
+        _remove_leftovers(path)
+        with _unnamed_file(path) or _hidden_file(path) as stream:
+            yield stream
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputNotWritable(
+            f"cannot write {path}: {reason}; what was there before is unchanged. "
+            "Free some space, or choose another place with --output"
+        ) from error
+
+
+def _unnamed_file(path: Path) -> contextlib.AbstractContextManager[BinaryIO] | None:
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        descriptor = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o644)
+    except OSError as error:
+        # Some file systems (overlay, NFS) have no unnamed files.
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR):
+            return None
+        raise
+    return _link_at_end(descriptor, path)
+
+
+@contextlib.contextmanager
+def _link_at_end(descriptor: int, path: Path) -> Iterator[BinaryIO]:
+    with os.fdopen(descriptor, "w+b") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(descriptor)
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                _give_name(descriptor, path)
+                return
+        # A link never replaces; a rename does. Between the two lies one system call.
+        name = _hidden_name(path)
+        _give_name(descriptor, name)
+        name.replace(path)
+
+
+def _give_name(descriptor: int, path: Path) -> None:
+    # src_dir_fd makes Python call linkat, which follows the link in /proc (open(2), O_TMPFILE).
+    os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+
+
+@contextlib.contextmanager
+def _hidden_file(path: Path) -> Iterator[BinaryIO]:
+    name = _hidden_name(path)
+    try:
+        with name.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        name.replace(path)
+    except BaseException:
+        name.unlink(missing_ok=True)
+        raise
+
+
+def _hidden_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Hidden files of processes that were killed before they could rename or remove them."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        pid = leftover.name.split(".")[-2]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            leftover.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def check_writable(path: Path) -> None:
+    """`path` can be written as far as can be seen, so that nobody waits for an error.
+
+    Raises:
+        OutputNotWritable: its folder is missing or not writable, or `path` is a folder.
+    """
+    if not path.parent.is_dir():
+        raise OutputNotWritable(f"cannot write {path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise OutputNotWritable(f"cannot write {path}: it is a folder")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputNotWritable(
+            f"cannot write {path}: the folder {path.parent} is not writable; "
+            "choose another place with --output"
+        )

@@ -1,0 +1,21 @@
+"""Every deliberate error of the compiler, on top of the runtime's tree."""
+
+from __future__ import annotations
+
+from edgecnn_runtime.errors import EdgeCNNError
+
+
+class UnsupportedModel(EdgeCNNError):
+    """A graph that cannot be read or brought into canonical form."""
+
+
+class CaptureFailed(EdgeCNNError):
+    """No exporter made an ONNX model that agrees with the original network."""
+
+
+class NonFiniteWeights(EdgeCNNError):
+    """A weight is NaN or infinite."""
+
+
+class OutputNotWritable(EdgeCNNError):
+    """The bundle cannot be written where it was asked for."""

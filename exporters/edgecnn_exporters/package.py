@@ -1,0 +1,61 @@
+"""Writing a bundle: the file format's other half. docs/bundle.md is the specification."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecnn_exporters.atomic import replace_file
+from edgecnn_runtime.bundle import MANIFEST
+from edgecnn_runtime.manifest import FileRecord, Manifest
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can say: equal content, equal bytes
+
+
+def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Manifest:
+    """Write `files` and their manifest as one bundle, whole or not at all.
+
+    The same manifest and files give the same bytes. Members are stored, not deflated: weights do
+    not compress, and a device opens the bundle without inflating it.
+
+    Returns:
+        The manifest as written, with the record of every file.
+
+    Raises:
+        OutputNotWritable: the folder is missing, not writable, or full.
+    """
+    records = {name: record(content) for name, content in sorted(files.items())}
+    complete = replace(manifest, files=records)
+    document = json.dumps(complete.to_json(), indent=1, ensure_ascii=False) + "\n"
+    with replace_file(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(_member(MANIFEST), document)
+        for name, content in sorted(files.items()):
+            archive.writestr(_member(name), content)
+    return complete
+
+
+def record(content: bytes) -> FileRecord:
+    """Size and sha256 of a file's content."""
+    return FileRecord(len(content), hashlib.sha256(content).hexdigest())
+
+
+def npy(array: np.ndarray[Any, np.dtype[Any]]) -> bytes:
+    """The array as the bytes of a ``.npy`` file."""
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    member = zipfile.ZipInfo(name, EPOCH)
+    member.external_attr = 0o644 << 16
+    member.create_system = 3  # Unix, wherever it is written
+    return member

@@ -1,0 +1,255 @@
+"""Reading a bundle, and refusing what cannot be trusted. docs/bundle.md is the specification."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from edgecnn_runtime.errors import (
+    BundleUnreadable,
+    CompressionBomb,
+    DigestMismatch,
+    FileMissing,
+    FileUnlisted,
+    GoldenInvalid,
+    ManifestInvalid,
+    UnsafePath,
+)
+from edgecnn_runtime.manifest import Artefact, Golden, Manifest, TensorSpec, manifest_from_json
+from edgecnn_runtime.onnx_wire import refuse_external_data
+
+MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 16 << 20
+MAX_TOTAL_BYTES = 2 << 30  # a protobuf message ends at 2 GiB, and so does every model file here
+MAX_RATIO = 200  # deflate reaches 1032; weights, images and JSON stay below 30
+RATIO_FREE_BYTES = 1 << 20  # below 1 MiB no ratio does harm
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class GoldenArrays:
+    """A golden example in memory. `image` is HWC uint8 or None."""
+
+    inputs: dict[str, Array]
+    outputs: dict[str, Array]
+    image: Array | None
+
+
+class Bundle:
+    """An opened bundle. Whatever `read` returns has the size and digest that the manifest lists.
+
+    Raises:
+        BundleError: the file cannot be read or breaks a rule of docs/bundle.md; each rule has a
+            subclass of its own.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._archive = _open_archive(self.path)
+        try:
+            self._members = _members(self._archive)
+            self.manifest: Manifest = self._read_manifest()
+            self._match_listing()
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, name: str) -> bytes:
+        """The checked content of one file of the manifest."""
+        record = self.manifest.files[name]
+        content = self._content(self._members[name], record.size)
+        if len(content) != record.size:
+            raise DigestMismatch(
+                f"{self.path}: {name} has {len(content)} bytes, the manifest says {record.size}; "
+                "the bundle was damaged or changed, fetch or export it again"
+            )
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != record.sha256:
+            raise DigestMismatch(
+                f"{self.path}: {name} has sha256 {digest[:12]}…, the manifest says "
+                f"{record.sha256[:12]}…; the bundle was damaged or changed, export it again"
+            )
+        return content
+
+    def read_artefact(self, artefact: Artefact) -> bytes:
+        """The checked bytes of an artefact, proven to hold all of its own weights."""
+        content = self.read(artefact.path)
+        if artefact.format == "onnx":
+            refuse_external_data(content, f"{self.path}: {artefact.path}")
+        return content
+
+    def labels(self) -> tuple[str, ...]:
+        """The class names in class order; empty when the bundle is no classifier."""
+        postprocess = self.manifest.postprocess
+        if postprocess is None:
+            return ()
+        try:
+            return tuple(self.read(postprocess.labels).decode().splitlines())
+        except UnicodeDecodeError as error:
+            raise ManifestInvalid(f"{self.path}: {postprocess.labels} is not UTF-8") from error
+
+    def golden(self, index: int) -> GoldenArrays:
+        """One golden example.
+
+        Raises:
+            GoldenInvalid: an array is no plain ``.npy``, does not fit its tensor, or is not finite.
+        """
+        entry: Golden = self.manifest.golden[index]
+        image = None if entry.image is None else self._npy(entry.image)
+        if image is not None and (image.dtype != np.uint8 or image.ndim != 3):
+            raise GoldenInvalid(f"{self.path}: {entry.image} is not an HWC uint8 image")
+        return GoldenArrays(
+            inputs=self._tensors(entry.inputs, self.manifest.inputs),
+            outputs=self._tensors(entry.outputs, self.manifest.outputs),
+            image=image,
+        )
+
+    def check(self, already_read: Iterable[str] = ()) -> None:
+        """Every file has its digest, every golden array is finite, every artefact whole."""
+        left = set(self.manifest.files) - set(already_read)
+        for index, entry in enumerate(self.manifest.golden):
+            self.golden(index)
+            left -= {*entry.inputs.values(), *entry.outputs.values()}
+            left -= {entry.image}
+        for artefact in self.manifest.artefacts:
+            if artefact.path in left:
+                self.read_artefact(artefact)
+                left.remove(artefact.path)
+        for name in sorted(left):
+            self.read(name)
+
+    def close(self) -> None:
+        """Release the file. Closing twice is allowed."""
+        self._archive.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read_manifest(self) -> Manifest:
+        if MANIFEST not in self._members:
+            raise FileMissing(f"{self.path} holds no {MANIFEST}; it is not a bundle of edgecnn")
+        member = self._members[MANIFEST]
+        if member.file_size > MAX_MANIFEST_BYTES:
+            raise CompressionBomb(f"{self.path}: {MANIFEST} inflates to {member.file_size} bytes")
+        content = self._content(member, MAX_MANIFEST_BYTES)
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ManifestInvalid(f"{self.path}: {MANIFEST} is not JSON: {error}") from error
+        return manifest_from_json(document)
+
+    def _match_listing(self) -> None:
+        held, listed = set(self._members) - {MANIFEST}, set(self.manifest.files)
+        if missing := sorted(listed - held):
+            raise FileMissing(f"{self.path}: {missing[0]} is in the manifest but not in the bundle")
+        if extra := sorted(held - listed):
+            raise FileUnlisted(f"{self.path}: {extra[0]} is in the bundle but not in the manifest")
+
+    def _content(self, member: zipfile.ZipInfo, limit: int) -> bytes:
+        """The member's bytes, never more than `limit` + 1 of them."""
+        try:
+            with self._archive.open(member) as stream:
+                return stream.read(limit + 1)
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            raise BundleUnreadable(
+                f"{self.path}: {member.filename} cannot be read ({error}); "
+                "the bundle is truncated or damaged, fetch or export it again"
+            ) from error
+        except RuntimeError as error:  # zipfile's word for an encrypted member
+            raise BundleUnreadable(f"{self.path}: {member.filename}: {error}") from error
+
+    def _tensors(self, paths: dict[str, str], specs: tuple[TensorSpec, ...]) -> dict[str, Array]:
+        arrays = {}
+        for spec in specs:
+            array = self._npy(paths[spec.name])
+            fits = len(array.shape) == len(spec.shape) and all(
+                extent in (None, found)
+                for extent, found in zip(spec.shape, array.shape, strict=True)
+            )
+            if array.dtype.name != spec.dtype or not fits:
+                raise GoldenInvalid(
+                    f"{self.path}: {paths[spec.name]} is {array.dtype.name} {array.shape}, "
+                    f"expected {spec}"
+                )
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise GoldenInvalid(f"{self.path}: {paths[spec.name]} holds NaN or infinity")
+            arrays[spec.name] = array
+        return arrays
+
+    def _npy(self, name: str) -> Array:
+        try:
+            array: Array = np.load(io.BytesIO(self.read(name)), allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise GoldenInvalid(f"{self.path}: {name} is not a plain .npy array") from error
+        return array
+
+
+def _open_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError as error:
+        raise BundleUnreadable(
+            f"{path} does not exist; make a bundle with: edgecnn export mobilenet_v2"
+        ) from error
+    except OSError as error:
+        raise BundleUnreadable(f"{path} cannot be read: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise BundleUnreadable(
+            f"{path} is not a bundle, or is truncated ({error}); fetch or export it again"
+        ) from error
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Name → member, every path safe, none twice, and the whole no bomb by its own account."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        _refuse_unsafe(member)
+        if member.filename in members:
+            raise FileUnlisted(f"{archive.filename}: {member.filename} is in the bundle twice")
+        inflates = member.file_size > max(RATIO_FREE_BYTES, MAX_RATIO * member.compress_size)
+        if inflates:
+            raise CompressionBomb(
+                f"{archive.filename}: {member.filename} inflates from {member.compress_size} to "
+                f"{member.file_size} bytes, more than {MAX_RATIO} times"
+            )
+        members[member.filename] = member
+    total = sum(member.file_size for member in members.values())
+    if total > MAX_TOTAL_BYTES:
+        raise CompressionBomb(
+            f"{archive.filename} inflates to {total} bytes, at most {MAX_TOTAL_BYTES} are allowed"
+        )
+    return members
+
+
+# Letters, digits, '.', '_', '-' and '/': nothing that any file system reads in another way.
+_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+
+
+def _refuse_unsafe(member: zipfile.ZipInfo) -> None:
+    # orig_filename, because zipfile cuts the other at a NUL byte.
+    if not _SAFE.fullmatch(member.orig_filename) or len(member.orig_filename) > 200:
+        raise UnsafePath(f"path {member.orig_filename!r} is not allowed in a bundle")
+    mode = member.external_attr >> 16
+    if mode and mode & 0o170000 not in (0, 0o100000):
+        raise UnsafePath(f"{member.orig_filename!r} is a link or device, not a plain file")

@@ -1,0 +1,104 @@
+"""Inference engines behind one protocol.
+
+In-tree engines are the dict `ENGINES`; others register the entry point group ``edgecnn.engines``.
+An engine's module imports its package only when a model is opened.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
+
+import numpy as np
+
+from edgecnn_runtime.errors import EngineError
+from edgecnn_runtime.manifest import TensorSpec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+ENGINES: dict[str, str] = {
+    "onnxruntime": "edgecnn_runtime.engines.onnxruntime:OnnxRuntimeEngine",
+    "fake": "edgecnn_runtime.engines.fake:FakeEngine",
+}
+
+
+class Engine(Protocol):
+    """One opened model. `tests/contract/test_engines.py` is what each must hold to."""
+
+    name: ClassVar[str]
+    formats: ClassVar[frozenset[str]]
+    """Artefact formats that the engine opens."""
+    extra: ClassVar[str | None]
+    """The extra of edgecnn that installs it; None for one that is always there."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    @classmethod
+    def version(cls) -> str:
+        """The engine's version.
+
+        Raises:
+            EngineUnavailable: it is not installed.
+        """
+        ...
+
+    @classmethod
+    def open(cls, model: bytes, *, threads: int | None = None) -> Self:
+        """Make a model ready to run.
+
+        Args:
+            model: the artefact's bytes.
+            threads: intra-operator threads; None leaves the engine's own default.
+
+        Raises:
+            EngineUnavailable: the engine is not installed.
+            EngineError: the engine refuses the model.
+        """
+        ...
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """One inference: input name → array in, output name → array out.
+
+        Raises:
+            FeedError: an input is missing, unexpected, or of the wrong shape or type.
+            EngineError: the engine failed, or the model is closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model. Closing twice is allowed."""
+        ...
+
+
+def engine_names() -> tuple[str, ...]:
+    """All known engines, in order of preference; the test double last."""
+    others = [point.name for point in _entry_points() if point.name not in ENGINES]
+    return (*(name for name in ENGINES if name != "fake"), *others, "fake")
+
+
+def engine_class(name: str) -> type[Engine]:
+    """The engine called `name`, not yet opened.
+
+    Raises:
+        EngineError: no engine has that name.
+    """
+    target = ENGINES.get(name)
+    if target is None:
+        for point in _entry_points():
+            if point.name == name:
+                return cast("type[Engine]", point.load())
+        raise EngineError(f"no engine is called {name!r}; there are {', '.join(engine_names())}")
+    module, attribute = target.split(":")
+    return cast("type[Engine]", getattr(importlib.import_module(module), attribute))
+
+
+def _entry_points() -> EntryPoints:
+    # Imported here: importlib.metadata costs as much as the rest of the runtime.
+    from importlib.metadata import entry_points
+
+    return entry_points(group="edgecnn.engines")

@@ -1,0 +1,91 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, ClassVar, Self
+
+from edgecnn_runtime.engines import Array
+from edgecnn_runtime.errors import EngineError, EngineUnavailable
+from edgecnn_runtime.feeds import check_feeds
+from edgecnn_runtime.manifest import TensorSpec
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+}
+
+
+class OnnxRuntimeEngine:
+    """A model in an ``onnxruntime.InferenceSession`` with the CPU execution provider."""
+
+    name: ClassVar[str] = "onnxruntime"
+    formats: ClassVar[frozenset[str]] = frozenset({"onnx"})
+    extra: ClassVar[str | None] = "onnxruntime"
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.inputs = tuple(map(_tensor_spec, session.get_inputs()))
+        self.outputs = tuple(map(_tensor_spec, session.get_outputs()))
+        self._output_names = [spec.name for spec in self.outputs]
+
+    @classmethod
+    def version(cls) -> str:
+        return str(_onnxruntime().__version__)
+
+    @classmethod
+    def open(cls, model: bytes, *, threads: int | None = None) -> Self:
+        onnxruntime = _onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what goes wrong is raised; the log would say it twice
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's exceptions share no narrower base
+            raise EngineError(f"onnxruntime refuses the model: {_first_line(error)}") from error
+        return cls(session)
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        if self._session is None:
+            raise EngineError("the model is closed; open it again")
+        check_feeds(self.inputs, feeds)
+        try:
+            outputs = self._session.run(self._output_names, feeds)
+        except Exception as error:
+            raise EngineError(f"onnxruntime failed: {_first_line(error)}") from error
+        return dict(zip(self._output_names, outputs, strict=True))
+
+    def close(self) -> None:
+        self._session = None
+
+
+def _onnxruntime() -> ModuleType:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise EngineUnavailable("onnxruntime", "onnxruntime") from error
+    except ImportError as error:
+        reason = f"does not load ({_first_line(error)})"
+        raise EngineUnavailable("onnxruntime", "onnxruntime", reason) from error
+    module: ModuleType = onnxruntime
+    return module
+
+
+def _tensor_spec(node: Any) -> TensorSpec:
+    if node.type not in _DTYPES:
+        raise EngineError(f"tensor {node.name!r} has type {node.type}, which edgecnn does not feed")
+    shape = tuple(extent if isinstance(extent, int) else None for extent in node.shape)
+    return TensorSpec(node.name, _DTYPES[node.type], shape)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

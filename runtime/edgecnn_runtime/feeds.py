@@ -1,0 +1,45 @@
+"""What may be fed to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgecnn_runtime.errors import FeedError
+from edgecnn_runtime.manifest import TensorSpec
+
+
+def check_feeds(
+    specs: tuple[TensorSpec, ...], feeds: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+) -> None:
+    """Every input is there once, with its type and shape.
+
+    Raises:
+        FeedError: naming the input, what was found and what was expected.
+    """
+    for spec in specs:
+        if spec.name not in feeds:
+            raise FeedError(f"input {spec.name!r} is missing; expected {_listing(specs)}")
+        array = feeds[spec.name]
+        if not isinstance(array, np.ndarray):
+            raise FeedError(
+                f"input {spec.name!r} is a {type(array).__name__}, expected a numpy array"
+            )
+        if array.dtype.name != spec.dtype:
+            raise FeedError(f"input {spec.name!r} is {array.dtype.name}, expected {spec}")
+        if len(array.shape) != len(spec.shape) or any(
+            found != extent if extent is not None else found < 1
+            for found, extent in zip(array.shape, spec.shape, strict=True)
+        ):
+            found = "x".join(map(str, array.shape))
+            raise FeedError(f"input {spec.name!r} has shape {found}, expected {spec}")
+    if len(feeds) != len(specs):
+        names = {spec.name for spec in specs}
+        extra = next(name for name in feeds if name not in names)
+        raise FeedError(f"there is no input {extra!r}; expected {_listing(specs)}")
+
+
+def _listing(specs: tuple[TensorSpec, ...]) -> str:
+    return ", ".join(map(str, specs))

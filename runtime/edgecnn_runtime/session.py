@@ -1,0 +1,182 @@
+"""Opening a bundle and running it: preprocess → engine → postprocess."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines import Array, Engine, engine_class, engine_names
+from edgecnn_runtime.errors import (
+    EngineError,
+    EngineUnavailable,
+    ManifestInvalid,
+    NotAClassifier,
+)
+from edgecnn_runtime.manifest import Artefact, Manifest
+from edgecnn_runtime.postprocess import Classification, softmax, top_k
+
+if TYPE_CHECKING:
+    from edgecnn_runtime.image import ImageSource
+
+
+class Session:
+    """A verified model, ready to run. Make one with `open`."""
+
+    def __init__(
+        self, manifest: Manifest, artefact: Artefact, engine: Engine, labels: tuple[str, ...]
+    ) -> None:
+        self.manifest = manifest
+        self.artefact = artefact
+        self.engine = engine
+        self.labels = labels
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """One inference on arrays that are already preprocessed: name → array in and out.
+
+        Raises:
+            FeedError: an input is missing, unexpected, or of the wrong shape or type.
+            EngineError: the engine failed.
+        """
+        return self.engine.run(feeds)
+
+    def preprocess(self, image: ImageSource) -> Array:
+        """The image as the model's input, batch 1.
+
+        Args:
+            image: an HWC uint8 array (RGB, RGBA or grey), a path, or the bytes of an image file.
+
+        Raises:
+            ImageError: it is no image.
+            NotAClassifier: the bundle carries no preprocessing.
+        """
+        if self.manifest.preprocess is None:
+            raise NotAClassifier(
+                f"{self.manifest.name} carries no preprocessing; feed arrays with run()"
+            )
+        from edgecnn_runtime.image import load_image
+        from edgecnn_runtime.preprocess import preprocess
+
+        return preprocess(load_image(image), self.manifest.preprocess)
+
+    def classify(self, image: ImageSource, top: int = 5) -> list[Classification]:
+        """The `top` most likely classes of one image, best first.
+
+        Raises:
+            ImageError: it is no image.
+            NotAClassifier: the bundle carries no preprocessing or no labels.
+        """
+        postprocess = self.manifest.postprocess
+        if postprocess is None:
+            raise NotAClassifier(f"{self.manifest.name} carries no labels; use run()")
+        feeds = {self.manifest.inputs[0].name: self.preprocess(image)}
+        scores = self.run(feeds)[self.manifest.outputs[0].name][0]
+        return top_k(softmax(scores) if postprocess.softmax else scores, self.labels, top)
+
+    def close(self) -> None:
+        """Free the engine. Closing twice is allowed."""
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open(
+    path: str | os.PathLike[str],
+    *,
+    engine: str | None = None,
+    precision: str | None = None,
+    threads: int | None = None,
+) -> Session:
+    """Open a bundle: every digest verified, an artefact and an engine for it chosen.
+
+    Args:
+        path: a file ``NAME.edge``.
+        engine: name of the engine; None takes the first that is installed.
+        precision: ``fp32``, …; None takes the first artefact that the bundle lists.
+        threads: intra-operator threads; None leaves the engine's own default.
+
+    Raises:
+        BundleError: the bundle cannot be trusted.
+        EngineUnavailable: no engine for any of its artefacts is installed.
+        EngineError: the engine refuses the artefact.
+    """
+    with Bundle(path) as bundle:
+        artefact, kind = choose(bundle.manifest, engine, precision)
+        model = bundle.read_artefact(artefact)
+        bundle.check(already_read={artefact.path})
+        labels = bundle.labels()
+        opened = kind.open(model, threads=threads)
+        try:
+            _check_engine_agrees(bundle.manifest, opened, labels)
+        except BaseException:
+            opened.close()
+            raise
+        return Session(bundle.manifest, artefact, opened, labels)
+
+
+def choose(
+    manifest: Manifest, engine: str | None = None, precision: str | None = None
+) -> tuple[Artefact, type[Engine]]:
+    """The first artefact, in the bundle's order, that an installed engine runs.
+
+    Raises:
+        EngineUnavailable: engines for it exist, but none is installed.
+        EngineError: no artefact has that precision, or no engine runs it.
+    """
+    artefacts = [a for a in manifest.artefacts if precision in (None, a.precision)]
+    if not artefacts:
+        held = ", ".join(a.precision for a in manifest.artefacts)
+        raise EngineError(f"{manifest.name} has no {precision} artefact; it has {held}")
+    unavailable: EngineUnavailable | None = None
+    for artefact in artefacts:
+        for kind in map(engine_class, engine_names() if engine is None else (engine,)):
+            if artefact.format not in kind.formats:
+                continue
+            try:
+                kind.version()
+            except EngineUnavailable as error:
+                unavailable = unavailable or error
+                continue
+            return artefact, kind
+    if unavailable:
+        raise unavailable
+    formats = ", ".join(sorted({a.format for a in artefacts}))
+    raise EngineError(f"{engine or 'no engine'} runs {formats}, all that {manifest.name} holds")
+
+
+def _check_engine_agrees(manifest: Manifest, engine: Engine, labels: tuple[str, ...]) -> None:
+    """The artefact has the inputs and outputs that the manifest promises."""
+    for what, promised, found in (
+        ("inputs", manifest.inputs, engine.inputs),
+        ("outputs", manifest.outputs, engine.outputs),
+    ):
+        if promised != found:
+            raise ManifestInvalid(
+                f"{manifest.name}: the manifest says {what} {', '.join(map(str, promised))}; "
+                f"the model has {', '.join(map(str, found))}"
+            )
+    if labels and manifest.outputs[0].shape[-1] != len(labels):
+        raise ManifestInvalid(
+            f"{manifest.name} has {len(labels)} labels for the output {manifest.outputs[0]}"
+        )
+
+
+def zero_feeds(manifest: Manifest) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+    """Arrays of zeros that fit the inputs, batch 1, for a model without golden inputs."""
+    return {
+        spec.name: np.zeros([extent or 1 for extent in spec.shape], spec.dtype)
+        for spec in manifest.inputs
+    }

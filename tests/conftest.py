@@ -1,0 +1,112 @@
+"""Bundles for tests: a classifier of the brightest channel, in every engine's format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecnn_exporters.package import npy, write_bundle
+from edgecnn_runtime.manifest import (
+    Artefact,
+    Golden,
+    Manifest,
+    Postprocess,
+    Preprocess,
+    TensorSpec,
+)
+
+INPUT = TensorSpec("input", "float32", (None, 3, 4, 4))
+OUTPUT = TensorSpec("logits", "float32", (None, 3))
+SCALE, OFFSET = 2.0, 1.0
+
+ONNX_TEXT = """
+<ir_version: 8, opset_import: ["" : 18]>
+brightest (float[N, 3, 4, 4] input) => (float[N, 3] logits)
+<float scale = {2.0}, float offset = {1.0}> {
+    pooled = GlobalAveragePool(input)
+    flat = Flatten<axis = 1>(pooled)
+    scaled = Mul(flat, scale)
+    logits = Add(scaled, offset)
+}
+"""
+
+
+def fake_model() -> bytes:
+    specs = {
+        "inputs": [[INPUT.name, INPUT.dtype, INPUT.shape]],
+        "outputs": [[OUTPUT.name, OUTPUT.dtype, OUTPUT.shape]],
+    }
+    return json.dumps(specs | {"scale": SCALE, "offset": OFFSET}).encode()
+
+
+def onnx_model() -> bytes:
+    import onnx.parser
+
+    return onnx.parser.parse_model(ONNX_TEXT).SerializeToString()
+
+
+MODELS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "fake": ("fake", fake_model),
+    "onnxruntime": ("onnx", onnx_model),
+}
+
+
+def red_image(height: int = 6, width: int = 5) -> np.ndarray:
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = 200
+    return image
+
+
+def contents(format: str = "fake", model: bytes | None = None) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and files of a sound bundle that finds the brightest channel."""
+    image = red_image(4, 4)
+    feed = image.transpose(2, 0, 1)[None].astype(np.float32) / 255
+    answer = feed.mean(axis=(2, 3)) * SCALE + OFFSET
+    path = f"model.{format}"
+    files = {
+        path: fake_model() if model is None else model,
+        "labels.txt": b"red\ngreen\nblue\n",
+        "golden/0.input.npy": npy(feed),
+        "golden/0.output0.npy": npy(answer.astype(np.float32)),
+        "golden/0.image.npy": npy(image),
+    }
+    manifest = Manifest(
+        name="brightest",
+        inputs=(INPUT,),
+        outputs=(OUTPUT,),
+        artefacts=(Artefact(path, format, "fp32"),),
+        files={},
+        preprocess=Preprocess(
+            "RGB", (4, 4), "bilinear", None, 1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        ),
+        postprocess=Postprocess(softmax=True, labels="labels.txt"),
+        golden=(
+            Golden(
+                {"input": "golden/0.input.npy"},
+                {"logits": "golden/0.output0.npy"},
+                "golden/0.image.npy",
+            ),
+        ),
+        provenance={"command": "by hand"},
+    )
+    return manifest, files
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A sound bundle for the fake engine."""
+    path = tmp_path / "brightest.edge"
+    write_bundle(path, *contents())
+    return path
+
+
+@pytest.fixture
+def onnx_bundle(tmp_path: Path) -> Path:
+    """A sound bundle for ONNX Runtime."""
+    path = tmp_path / "brightest-onnx.edge"
+    write_bundle(path, *contents("onnx", onnx_model()))
+    return path

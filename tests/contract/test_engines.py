@@ -1,0 +1,124 @@
+"""What every engine must hold to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import INPUT, MODELS, OFFSET, OUTPUT, SCALE
+
+from edgecnn_runtime.engines import ENGINES, Engine, engine_class, engine_names
+from edgecnn_runtime.errors import EngineError, FeedError
+
+FEED = np.random.default_rng(0).random((2, 3, 4, 4), np.float32)
+
+
+@pytest.fixture(params=ENGINES)
+def kind(request: pytest.FixtureRequest) -> type[Engine]:
+    return engine_class(request.param)
+
+
+@pytest.fixture
+def engine(kind: type[Engine]) -> Any:
+    opened = kind.open(MODELS[kind.name][1]())
+    yield opened
+    opened.close()
+
+
+def test_the_name_is_the_one_it_is_found_by(kind: type[Engine]) -> None:
+    assert engine_class(kind.name) is kind
+    assert kind.name in engine_names()
+
+
+def test_the_version_begins_with_a_digit(kind: type[Engine]) -> None:
+    assert kind.version()[0].isdigit()
+
+
+def test_it_opens_the_format_that_it_names(kind: type[Engine]) -> None:
+    assert MODELS[kind.name][0] in kind.formats
+
+
+def test_inputs_and_outputs_are_those_of_the_model(engine: Engine) -> None:
+    assert engine.inputs == (INPUT,)
+    assert engine.outputs == (OUTPUT,)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 7])
+def test_the_answer_is_right_at_every_batch(engine: Engine, batch: int) -> None:
+    feed = np.random.default_rng(batch).random((batch, 3, 4, 4), np.float32)
+    found = engine.run({"input": feed})
+    assert list(found) == ["logits"]
+    assert found["logits"].dtype == np.float32
+    np.testing.assert_allclose(found["logits"], feed.mean(axis=(2, 3)) * SCALE + OFFSET, rtol=1e-5)
+
+
+def test_the_feed_is_left_as_it_was(engine: Engine) -> None:
+    feed = FEED.copy()
+    engine.run({"input": feed})
+    np.testing.assert_array_equal(feed, FEED)
+
+
+def test_an_answer_is_not_overwritten_by_the_next(engine: Engine) -> None:
+    first = engine.run({"input": FEED})["logits"]
+    kept = first.copy()
+    engine.run({"input": FEED * 3})
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_a_feed_that_is_not_contiguous_is_understood(engine: Engine) -> None:
+    strided = np.repeat(FEED, 2, axis=3)[..., ::2]
+    np.testing.assert_array_equal(
+        engine.run({"input": strided})["logits"], engine.run({"input": FEED})["logits"]
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 2, None])
+def test_threads_do_not_change_the_answer(kind: type[Engine], threads: int | None) -> None:
+    opened = kind.open(MODELS[kind.name][1](), threads=threads)
+    np.testing.assert_allclose(
+        opened.run({"input": FEED})["logits"], FEED.mean(axis=(2, 3)) * SCALE + OFFSET, rtol=1e-5
+    )
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("feeds", "says"),
+    [
+        ({}, "'input' is missing"),
+        ({"image": FEED}, "'input' is missing"),
+        ({"input": FEED, "mask": FEED}, "no input 'mask'"),
+        ({"input": FEED.astype(np.float64)}, "is float64, expected input float32"),
+        ({"input": FEED[0]}, "shape 3x4x4, expected input float32 Nx3x4x4"),
+        ({"input": FEED[:, :2]}, "shape 2x2x4x4"),
+        ({"input": FEED[:0]}, "shape 0x3x4x4"),
+        ({"input": FEED.tolist()}, "is a list, expected a numpy array"),
+    ],
+)
+def test_a_wrong_feed_is_named(engine: Engine, feeds: dict[str, Any], says: str) -> None:
+    with pytest.raises(FeedError, match=says):
+        engine.run(feeds)
+
+
+def test_after_a_wrong_feed_it_goes_on(engine: Engine) -> None:
+    with pytest.raises(FeedError):
+        engine.run({})
+    assert engine.run({"input": FEED})["logits"].shape == (2, 3)
+
+
+def test_a_closed_engine_says_so(engine: Engine) -> None:
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.run({"input": FEED})
+
+
+@pytest.mark.parametrize("model", [b"", b"no model", bytes(1000)])
+def test_bytes_that_are_no_model_are_refused(kind: type[Engine], model: bytes) -> None:
+    with pytest.raises(EngineError, match=f"{kind.name} refuses the model"):
+        kind.open(model)
+
+
+def test_an_unknown_engine_is_answered_with_the_known() -> None:
+    with pytest.raises(EngineError, match="no engine is called 'tensorrt'; there are onnxruntime"):
+        engine_class("tensorrt")
