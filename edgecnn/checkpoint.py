@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import CheckpointMismatch, CheckpointUnreadable
+from edgecnn_runtime.errors import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -121,16 +123,14 @@ def _read_torch(path: Path) -> object:
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise CheckpointUnreadable(
-            f"{path} is damaged or no PyTorch checkpoint: {str(error).splitlines()[0]}"
+            f"{path} is damaged or no PyTorch checkpoint: {first_line(error)}"
         ) from error
 
 
 def _refused(error: Exception) -> str:
-    """The global that the pickle asked for, from torch's many lines."""
-    for word in str(error).replace("`", " ").split():
-        if "." in word.strip(".") and not word.startswith(("torch.", "http", "1.", "2.")):
-            return word.strip(".,")
-    return "a Python object"
+    """What the pickle wanted to call, from torch's many lines."""
+    found = re.search(r"GLOBAL (\S+)", str(error))
+    return f"it calls {found[1]}" if found else "it is no plain state dict"
 
 
 def _unwrap(content: object, path: Path) -> Checkpoint:

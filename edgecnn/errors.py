@@ -43,3 +43,7 @@ class UnknownAsset(FetchError):
 
 class FetchedDigestMismatch(FetchError):
     """What a source sent is not the file that it should be."""
+
+
+class SourceFailed(FetchError):
+    """One source of a file is unreachable or does not hold it; the next one is tried."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from edgecnn.checkpoint import load_checkpoint, read_checkpoint
 from edgecnn.errors import ModelUnusable, UnknownModel, WeightsMissing
 from edgecnn.zoo import ARCHITECTURES, IMAGENET, MNIST, Architecture
+from edgecnn_runtime.errors import first_line
 from edgecnn_runtime.manifest import Preprocess
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ def _from_factory(model: str, options: NetworkOptions) -> Network:
         found = getattr(importlib.import_module(module_name), attribute)
         network = found() if callable(found) and not isinstance(found, nn.Module) else found
     except (Exception, SystemExit) as error:  # a user's module may raise anything
-        first = (str(error).splitlines() or [""])[0]
-        raise ModelUnusable(f"{model}: {type(error).__name__}: {first}") from error
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise ModelUnusable(f"{model} cannot be built: {reason}") from error
     finally:
         del sys.path[: len(options.search)]
     if not isinstance(network, nn.Module):

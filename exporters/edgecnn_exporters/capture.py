@@ -20,7 +20,7 @@ import numpy as np
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_runtime.engines import Array
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
-from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.errors import EdgeCNNError, first_line
 from edgecnn_runtime.golden import Difference, difference, is_within
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def capture(
                 model = export(module, reference, batch, opset)
             found = compare_model(to_bytes(model), reference)
         except Exception as error:  # the exporters raise whatever went wrong inside them
-            attempts.append(Attempt(name, f"failed: {_first_line(error)}"))
+            attempts.append(Attempt(name, f"failed: {type(error).__name__}: {first_line(error)}"))
             continue
         if is_within(found, "fp32"):
             attempts.append(Attempt(name, "agrees with PyTorch", found))
@@ -109,8 +109,9 @@ def run_module(module: torch.nn.Module, feeds: Sequence[Float]) -> Reference:
                 outputs = module(torch.from_numpy(feed))
         except Exception as error:  # whatever a network raises from its forward
             shape = "x".join(map(str, feed.shape))
+            reason = f"{type(error).__name__}: {first_line(error)}"
             raise CaptureFailed(
-                f"the network does not run on an input of {shape}: {_first_line(error)}"
+                f"the network does not run on an input of {shape}: {reason}"
             ) from error
         results.append((feed, _named(outputs)))
     return Reference(tuple(results))
@@ -137,7 +138,8 @@ def to_bytes(model: ir.Model) -> bytes:
     """The model as an ONNX protobuf message, the same bytes for the same model."""
     import onnx_ir as ir
 
-    return ir.to_proto(model).SerializeToString(deterministic=True)
+    content: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
+    return content
 
 
 def _by_dynamo(
@@ -172,7 +174,7 @@ def _by_torchscript(
     torch.onnx.export(
         module,
         (torch.from_numpy(_trace_input(reference, batch)),),
-        stream,
+        stream,  # type: ignore[arg-type] # with dynamo=False it takes a stream, as documented
         dynamo=False,
         opset_version=opset,
         input_names=[INPUT],
@@ -235,8 +237,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(before)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_runtime.errors import first_line
 from edgecnn_runtime.manifest import TensorSpec
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ def read_onnx(path: Path) -> ir.Model:
         proto = onnx.load(path)
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # protobuf's and onnx's errors share no narrower base
-        first = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-        raise UnsupportedModel(f"{path} is no valid ONNX model: {first}") from error
+        raise UnsupportedModel(f"{path} is no valid ONNX model: {first_line(error)}") from error
     return ir.from_proto(proto)
 
 

@@ -82,3 +82,9 @@ class NotAClassifier(EdgeCNNError):
 
 class MeasureError(EdgeCNNError):
     """A measurement that could not be made."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what another library says, or its type if it is mute."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

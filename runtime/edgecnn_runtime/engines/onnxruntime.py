@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Self
 
 from edgecnn_runtime.engines import Array
-from edgecnn_runtime.errors import EngineError, EngineUnavailable
+from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.feeds import check_feeds
 from edgecnn_runtime.manifest import TensorSpec
 
@@ -51,7 +51,7 @@ class OnnxRuntimeEngine:
                 model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's exceptions share no narrower base
-            raise EngineError(f"onnxruntime refuses the model: {_first_line(error)}") from error
+            raise EngineError(f"onnxruntime refuses the model: {first_line(error)}") from error
         return cls(session)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -61,7 +61,7 @@ class OnnxRuntimeEngine:
         try:
             outputs = self._session.run(self._output_names, feeds)
         except Exception as error:
-            raise EngineError(f"onnxruntime failed: {_first_line(error)}") from error
+            raise EngineError(f"onnxruntime failed: {first_line(error)}") from error
         return dict(zip(self._output_names, outputs, strict=True))
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ def _onnxruntime() -> ModuleType:
     except ModuleNotFoundError as error:
         raise EngineUnavailable("onnxruntime", "onnxruntime") from error
     except ImportError as error:
-        reason = f"does not load ({_first_line(error)})"
+        reason = f"does not load ({first_line(error)})"
         raise EngineUnavailable("onnxruntime", "onnxruntime", reason) from error
     module: ModuleType = onnxruntime
     return module
@@ -85,7 +85,3 @@ def _tensor_spec(node: Any) -> TensorSpec:
         raise EngineError(f"tensor {node.name!r} has type {node.type}, which edgecnn does not feed")
     shape = tuple(extent if isinstance(extent, int) else None for extent in node.shape)
     return TensorSpec(node.name, _DTYPES[node.type], shape)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,46 @@
+# make demo   export MobileNetV2, run it on photographs, measure it
+# make test   all tests; make quick leaves out the slow ones and those that fetch
+# make check  lint, types, import rules
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+PHOTOGRAPHS := exporters/edgecnn_exporters/photographs
+
+.PHONY: demo test quick check bench clean
+
+demo: $(READY)
+	@mkdir -p demo
+	$(BIN)/edgecnn export mobilenet_v2 -o demo/mobilenet_v2.edge
+	$(BIN)/edgecnn run demo/mobilenet_v2.edge $(PHOTOGRAPHS)/cat.jpg $(PHOTOGRAPHS)/coffee.jpg $(PHOTOGRAPHS)/rocket.jpg
+	$(BIN)/edgecnn bench demo/mobilenet_v2.edge
+	@echo "The bundle is demo/mobilenet_v2.edge: one file, ready for an app."
+
+test: $(READY)
+	$(BIN)/pytest -n 2
+
+quick: $(READY)
+	$(BIN)/pytest -n 2 -m "not slow and not network"
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python benchmarks/all.py
+
+# Made again whenever what it is made from is newer than it.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "edgecnn needs Python 3.11 or newer, $(PYTHON) is older; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making $(VENV) with PyTorch, ONNX Runtime and the test tools (about 1 GB; minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet 'pip>=25.1,<27'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[export]' --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache

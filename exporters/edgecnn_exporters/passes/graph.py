@@ -1,0 +1,103 @@
+"""Looking at a graph: the questions that every pass asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def constant(value: ir.Value | None) -> Array | None:
+    """The value of an initialiser or of a Constant node; None for what is computed or fed."""
+    if value is None or value.is_graph_input():
+        return None
+    tensor = ir.convenience.get_const_tensor(value)
+    return None if tensor is None else tensor.numpy()
+
+
+def scalar(value: ir.Value | None) -> float | None:
+    """The one number that a constant holds, whatever its shape."""
+    array = constant(value)
+    return float(array.reshape(())) if array is not None and array.size == 1 else None
+
+
+def sole_reader(value: ir.Value) -> ir.Node | None:
+    """The node that alone reads `value`; None when others do, or when it leaves the graph."""
+    readers = value.uses()
+    if value.is_graph_output() or len(readers) != 1:
+        return None
+    return next(iter(readers)).node
+
+
+def producer(value: ir.Value | None, operator: str) -> ir.Node | None:
+    """The node of that operator which computes `value` for one reader alone."""
+    node = value.producer() if value is not None else None
+    if node is None or node.op_type != operator or node.domain != "":
+        return None
+    return node if sole_reader(node.outputs[0]) else None
+
+
+def is_operator(node: ir.Node, *operators: str) -> bool:
+    """Whether the node is one of ONNX's own operators of these names."""
+    return node.domain == "" and node.op_type in operators
+
+
+def is_set(node: ir.Node, attribute: str) -> bool:
+    """Whether an integer attribute that is 0 by default is anything else."""
+    return node.attributes.get_int(attribute, 0) != 0
+
+
+def extent(value: ir.Value, axis: int) -> int | None:
+    """The static size of an axis; None when it is dynamic or unknown."""
+    if value.shape is None or not -len(value.shape) <= axis < len(value.shape):
+        return None
+    found = value.shape[axis]
+    return found if isinstance(found, int) else None
+
+
+def rank(value: ir.Value | None) -> int | None:
+    """The number of axes; None when unknown."""
+    return None if value is None or value.shape is None else len(value.shape)
+
+
+def new_initialiser(graph: ir.Graph, name: str, array: Array) -> ir.Value:
+    """A new constant in the graph, named `name` or, where that is taken, `name_1`, ….
+
+    The same name with the same content is the same constant.
+    """
+    candidate, number = name, 0
+    while candidate in graph.initializers:
+        held = constant(graph.initializers[candidate])
+        if held is not None and held.dtype == array.dtype and np.array_equal(held, array):
+            return graph.initializers[candidate]
+        number += 1
+        candidate = f"{name}_{number}"
+    tensor = ir.tensor(np.array(array, order="C"), name=candidate)
+    value = ir.Value(
+        name=candidate,
+        const_value=tensor,
+        type=ir.TensorType(tensor.dtype),
+        shape=ir.Shape(array.shape),
+    )
+    graph.register_initializer(value)
+    return value
+
+
+def replace_node(graph: ir.Graph, old: ir.Node, new: ir.Node) -> None:
+    """Put `new` where `old` stands; its first output takes over name, type, shape and readers."""
+    before, after = old.outputs[0], new.outputs[0]
+    after.type, after.shape = before.type, before.shape
+    new.metadata_props.update(old.metadata_props)
+    new.name = old.name
+    ir.convenience.replace_nodes_and_values(graph, old, [old], [new], [before], [after])
+
+
+def take_out(graph: ir.Graph, node: ir.Node) -> None:
+    """Remove a node that passes its first input on; its readers read that input."""
+    source, output = node.inputs[0], node.outputs[0]
+    assert source is not None
+    ir.convenience.replace_all_uses_with(output, source, replace_graph_outputs=True)
+    graph.remove(node, safe=True)

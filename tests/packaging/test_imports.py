@@ -1,0 +1,95 @@
+"""What importing costs and needs."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import edgecnn
+import edgecnn_exporters
+import edgecnn_runtime
+
+# Makes the named packages unimportable, as they are on a device.
+BLOCK = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+WORKSTATION = {"torch", "onnx", "onnx_ir", "onnxscript", "click", "rich", "platformdirs"} | {
+    "safetensors",
+    "edgecnn",
+    "edgecnn_exporters",
+}
+
+
+def modules(package: object) -> list[str]:
+    return [
+        module.name
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")  # type: ignore[attr-defined]
+        if not module.name.endswith("__main__")
+    ]
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_runtime_imports_with_numpy_alone() -> None:
+    blocked = WORKSTATION | {"onnxruntime", "PIL"}
+    imports = "\n".join(f"import {name}" for name in modules(edgecnn_runtime))
+    ran = python(BLOCK.format(blocked=blocked) + imports)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_runtime_runs_a_model_without_the_workstation(onnx_bundle) -> None:  # type: ignore[no-untyped-def]
+    run = f"""
+import numpy as np
+import edgecnn_runtime as edge
+with edge.open({str(onnx_bundle)!r}) as model:
+    print(model.classify(np.full((9, 7, 3), (9, 200, 7), np.uint8))[0].label)
+"""
+    ran = python(BLOCK.format(blocked=WORKSTATION | {"PIL"}) + run)
+    assert ran.stdout == "green\n", ran.stderr
+
+
+def test_a_missing_engine_is_named_with_the_command_that_installs_it(onnx_bundle) -> None:  # type: ignore[no-untyped-def]
+    run = f"""
+import edgecnn_runtime as edge
+try:
+    edge.open({str(onnx_bundle)!r})
+except edge.EngineUnavailable as error:
+    print(error)
+"""
+    ran = python(BLOCK.format(blocked={"onnxruntime"}) + run)
+    assert "pip install 'edgecnn[onnxruntime]'" in ran.stdout, ran.stderr
+
+
+@pytest.mark.parametrize("package", [edgecnn, edgecnn_exporters], ids=lambda p: p.__name__)
+def test_every_module_imports_alone(package: object) -> None:
+    for name in modules(package):
+        assert name in sys.modules or python(f"import {name}").returncode == 0, name
+
+
+def test_help_needs_nothing_heavy() -> None:
+    heavy = {"torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "PIL", "safetensors"}
+    code = "from edgecnn.cli import main; main(['--help'])"
+    ran = python(BLOCK.format(blocked=heavy) + code)
+    assert ran.returncode == 0, ran.stderr
+    assert "export" in ran.stdout
+
+
+def test_what_the_runtime_offers_is_what_it_lists() -> None:
+    public = {
+        name
+        for name, value in vars(edgecnn_runtime).items()
+        if not name.startswith("_") and not isinstance(value, type(sys)) and name != "annotations"
+    }
+    assert public == set(edgecnn_runtime.__all__)
