@@ -47,3 +47,11 @@ class FetchedDigestMismatch(FetchError):
 
 class SourceFailed(FetchError):
     """One source of a file is unreachable or does not hold it; the next one is tried."""
+
+
+class UnknownDevice(EdgeCNNError):
+    """No device has that name."""
+
+
+class DeviceFailed(EdgeCNNError):
+    """The agent on a device refused or failed; the message is its own."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import LabelsUnreadable, ModelUnusable
 from edgecnn.models import NetworkOptions, build_network, find_architecture, is_onnx
-from edgecnn.preprocessing import choose_preprocess, scaled_imagenet
-from edgecnn.zoo import IMAGENET
+from edgecnn.preprocessing import at_resolution, choose_preprocess
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 if TYPE_CHECKING:
@@ -128,9 +127,7 @@ def _run_network(
             options.weights, options.shape, options.width, options.classes, options.quiet
         ),
     )
-    own = network.preprocess
-    if own == IMAGENET:
-        own = scaled_imagenet(*network.shape[1:])
+    own = network.preprocess and at_resolution(network.preprocess, *network.shape[1:])
     preprocess, notes = _preprocess(options, network.shape, own)
     request = Request(
         name=network.name,
@@ -148,7 +145,7 @@ def _run_network(
 def _run_onnx(
     planned: Plan, progress: Callable[[str], None]
 ) -> tuple[Exported, Request, tuple[str, ...]]:
-    from edgecnn_exporters.examples import spatial
+    from edgecnn_exporters.examples import layout_of, spatial
     from edgecnn_exporters.export import Request, export_onnx
     from edgecnn_exporters.onnx_source import image_input, read_onnx
 
@@ -157,6 +154,8 @@ def _run_onnx(
     model = read_onnx(source)
     spec = image_input(model, source.name, options.shape)
     preprocess, notes = _preprocess(options, spatial(spec), None)
+    if preprocess is not None:
+        preprocess = replace(preprocess, layout=layout_of(spec))
     request = Request(
         name=planned.name,
         input=spec,

@@ -44,9 +44,9 @@ def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | 
             "say --preprocess none, or give a .json file"
         )
     if choice == "imagenet":
-        return scaled_imagenet(height, width)
+        return at_resolution(IMAGENET, height, width)
     if choice == "mnist":
-        return replace(MNIST, resize=(height, width))
+        return at_resolution(MNIST, height, width)
     mean, std = (0.0, 1.0) if choice == "unit" else (0.5, 0.5)
     return Preprocess(
         colour="L" if channels == 1 else "RGB",
@@ -59,9 +59,14 @@ def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | 
     )
 
 
-def scaled_imagenet(height: int, width: int) -> Preprocess:
-    """ImageNet's preprocessing at another resolution: the crop stays 7/8 of the shorter side."""
-    return replace(IMAGENET, resize=round(min(height, width) * 256 / 224), crop=(height, width))
+def at_resolution(preprocess: Preprocess, height: int, width: int) -> Preprocess:
+    """The preprocessing for an input of another size: a crop stays the same share of the image."""
+    if preprocess.crop is None:
+        return replace(preprocess, resize=(height, width))
+    if not isinstance(preprocess.resize, int):
+        return replace(preprocess, crop=(height, width))
+    shorter = round(min(height, width) * preprocess.resize / min(preprocess.crop))
+    return replace(preprocess, resize=shorter, crop=(height, width))
 
 
 def _read(path: Path, channels: int) -> Preprocess:

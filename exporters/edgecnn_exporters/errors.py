@@ -19,3 +19,7 @@ class NonFiniteWeights(EdgeCNNError):
 
 class OutputNotWritable(EdgeCNNError):
     """The bundle cannot be written where it was asked for."""
+
+
+class InputMismatch(EdgeCNNError):
+    """The preprocessing makes another shape than the network reads."""

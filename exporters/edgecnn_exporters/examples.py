@@ -11,10 +11,11 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from edgecnn_runtime.image import load_image
-from edgecnn_runtime.preprocess import preprocess
 
+from edgecnn_exporters.errors import InputMismatch
+from edgecnn_runtime.image import load_image
 from edgecnn_runtime.manifest import Layout, Preprocess, TensorSpec
+from edgecnn_runtime.preprocess import preprocess
 
 NAMES = ("cat", "coffee", "rocket", "astronaut")
 
@@ -47,9 +48,16 @@ def example_batch(spec: TensorSpec, prepare: Preprocess | None, count: int) -> F
 
     A network without preprocessing of images (say, of seven channels) gets the pictures' colour
     planes in turn, scaled to -1…1.
+
+    Raises:
+        InputMismatch: the preprocessing makes another shape than the input's.
     """
     if prepare is not None:
-        return np.concatenate([preprocess(image, prepare) for image in pictures(count)])
+        batch = np.concatenate([preprocess(image, prepare) for image in pictures(count)])
+        if batch.shape[1:] != spec.shape[1:]:
+            made = "x".join(map(str, batch.shape[1:]))
+            raise InputMismatch(f"preprocessing makes Nx{made}, the network reads {spec}")
+        return batch
     layout = layout_of(spec)
     channels, height, width = spatial(spec)
     plain = Preprocess(

@@ -1,0 +1,107 @@
+"""The agent: what a bench runs on a device. Needs Python, numpy and an engine.
+
+Every command prints JSON lines on stdout; progress lines first, the result last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from edgecnn_runtime import __version__
+from edgecnn_runtime.errors import EdgeCNNError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command of the agent and exit with its code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except EdgeCNNError as error:
+        print(f"edgecnn_runtime: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m edgecnn_runtime", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True)
+    _add(commands, "host", _host, "what machine this is, and which engines it has")
+    cold = _add(commands, "cold", _cold, "open a bundle, run it once, print when that was")
+    timed = _add(commands, "measure", _measure, "measure a bundle, or two in turn")
+    timed.add_argument("--against", help="bundle to measure in turn, as the baseline")
+    timed.add_argument("--rounds", type=int, default=30)
+    timed.add_argument("--cold-starts", type=int, default=5)
+    for command in (cold, timed):
+        command.add_argument("bundle")
+        command.add_argument("--engine")
+        command.add_argument("--precision")
+        command.add_argument("--threads", type=int)
+    return parser
+
+
+def _add(commands: Any, name: str, run: Callable[..., None], text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _emit(event: str, **fields: object) -> None:
+    print(json.dumps({"event": event} | fields), flush=True)
+
+
+def _host(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.engines import engine_class, engine_names
+    from edgecnn_runtime.errors import EngineUnavailable
+    from edgecnn_runtime.host import read_host, read_state
+
+    engines: dict[str, str | None] = {}
+    for name in engine_names():
+        try:
+            engines[name] = engine_class(name).version()
+        except EngineUnavailable:
+            engines[name] = None
+    _emit("host", host=asdict(read_host()), state=asdict(read_state()), engines=engines)
+
+
+def _cold(options: argparse.Namespace) -> None:
+    import edgecnn_runtime
+    from edgecnn_runtime.process import first_result_line
+    from edgecnn_runtime.session import zero_feeds
+
+    with edgecnn_runtime.open(
+        options.bundle,
+        engine=options.engine,
+        precision=options.precision,
+        threads=options.threads,
+    ) as session:
+        session.run(zero_feeds(session.manifest))
+        print(first_result_line(), flush=True)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.benchmark import Subject, benchmark
+    from edgecnn_runtime.measure import Plan
+
+    def subject(bundle: str) -> Subject:
+        return Subject(bundle, options.engine, options.precision, options.threads)
+
+    baseline = None if options.against is None else subject(options.against)
+    result = benchmark(
+        subject(options.bundle),
+        baseline,
+        Plan(rounds=options.rounds),
+        cold_starts=options.cold_starts,
+        progress=lambda done: _emit("progress", done=round(done, 3)),
+    )
+    _emit("result", **asdict(result))
+
+
+if __name__ == "__main__":
+    main()

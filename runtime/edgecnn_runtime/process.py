@@ -1,0 +1,79 @@
+"""What only a fresh process shows: cold start and peak memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from edgecnn_runtime.errors import MeasureError
+
+TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """From the start of a process to its first result, and the memory that it took.
+
+    Attributes:
+        samples_ms: one a process.
+        peak_memory_bytes: median over the processes of the largest resident set.
+    """
+
+    samples_ms: tuple[float, ...]
+    median_ms: float
+    peak_memory_bytes: int
+
+
+def cold_start(command: Sequence[str], runs: int = 5) -> ColdStart:
+    """Start `command` anew for each sample.
+
+    Its last line on stdout must be the JSON object of `first_result_line`.
+
+    Raises:
+        MeasureError: the process fails, hangs, or prints no such line.
+    """
+    samples, peaks = [], []
+    for _ in range(runs):
+        began = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        try:
+            ran = subprocess.run(
+                command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            )
+            line = json.loads(ran.stdout.splitlines()[-1]) if ran.returncode == 0 else None
+        except (subprocess.TimeoutExpired, IndexError, ValueError) as error:
+            raise MeasureError(f"the cold start gave no result: {error!r}") from error
+        if line is None:
+            said = ran.stderr.strip().splitlines() or ["nothing"]
+            raise MeasureError(f"the cold start failed with {ran.returncode}: {said[-1]}")
+        samples.append((line["first_result_ns"] - began) / 1e6)
+        peaks.append(line["peak_memory_bytes"])
+    return ColdStart(tuple(samples), median(samples), int(median(peaks)))
+
+
+def first_result_line() -> str:
+    """To be printed by a process as soon as it has its first result.
+
+    The monotonic clock is one for all processes of a machine.
+    """
+    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    return json.dumps({"first_result_ns": now, "peak_memory_bytes": peak_memory_bytes()})
+
+
+def peak_memory_bytes() -> int:
+    """The largest resident set of this process so far.
+
+    VmHWM, not ru_maxrss: a child inherits the latter from the process that started it.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,105 @@
+"""What latency samples say, and what they do not.
+
+Latencies are skewed, have outliers, and each is like its neighbours: a mean with a standard error
+of independent samples promises far more than the samples hold. So: medians, intervals by
+resampling whole blocks, and for two artefacts the ratio of neighbours in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Verdict = Literal["faster", "slower", "no difference", "tainted"]
+Float = np.ndarray[Any, np.dtype[np.float64]]
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+# A verdict asks for more than an interval does: two-sided 99 %, and a ratio beyond 1 %, which is
+# what the place of a buffer in memory alone can change (Mytkowicz et al. 2009, section 4).
+VERDICT_CONFIDENCE = 0.99
+MARGIN = 0.01
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate's latency as a ratio to a baseline's, measured in turn.
+
+    Attributes:
+        ratio: median over the rounds of candidate / baseline; below 1 is faster.
+        low, high: interval of `ratio` at `VERDICT_CONFIDENCE`.
+        rounds: pairs of neighbours that were compared.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    rounds: int
+    verdict: Verdict
+
+
+def median_interval(
+    samples: Sequence[float] | Float, *, confidence: float = CONFIDENCE, seed: int = 0
+) -> tuple[float, float]:
+    """The interval that holds the median at `confidence`, by bootstrap.
+
+    Samples of one run are not independent: blocks of neighbours are drawn instead of samples
+    (Künsch 1989), of length n^(1/3), the rate that Hall, Horowitz and Jing (1995) derive.
+    """
+    values = np.asarray(samples, np.float64)
+    medians = np.median(_block_resamples(values, seed), axis=1)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(medians, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def compare(
+    candidate: Sequence[float], baseline: Sequence[float], *, tainted: bool = False, seed: int = 0
+) -> Comparison:
+    """Compare two artefacts by the medians of their blocks, one pair a round.
+
+    Each round measured both within a fraction of a second, in turned order every other time, so
+    that slow drift (heat, a neighbour's load) falls on both and leaves the ratio (Kalibera and
+    Jones 2013, section 3, on the level that repetition belongs to). The interval of the median
+    log-ratio over the rounds is by block bootstrap; "faster" or "slower" is said only where all of
+    it lies beyond `MARGIN`.
+
+    Args:
+        candidate: median latency of each of the candidate's blocks, in the order of the rounds.
+        baseline: the same of the baseline; as many.
+        tainted: the run was disturbed, so no winner is named.
+
+    Raises:
+        ValueError: the numbers of rounds differ, or there are fewer than four.
+    """
+    if len(candidate) != len(baseline) or len(candidate) < 4:
+        raise ValueError(
+            f"{len(candidate)} and {len(baseline)} rounds, expected the same number, at least 4"
+        )
+    ratios = np.log(np.asarray(candidate, np.float64) / np.asarray(baseline, np.float64))
+    low, high = np.exp(median_interval(ratios, confidence=VERDICT_CONFIDENCE, seed=seed))
+    verdict: Verdict = "no difference"
+    if tainted:
+        verdict = "tainted"
+    elif high < 1 - MARGIN:
+        verdict = "faster"
+    elif low > 1 + MARGIN:
+        verdict = "slower"
+    return Comparison(
+        float(np.exp(np.median(ratios))), float(low), float(high), len(ratios), verdict
+    )
+
+
+def _block_resamples(values: Float, seed: int) -> Float:
+    """(RESAMPLES, n) series, each put together from random blocks of `values` (n,)."""
+    n = len(values)
+    length = max(1, round(n ** (1 / 3)))
+    blocks = -(-n // length)
+    random = np.random.default_rng(seed)
+    starts = random.integers(0, n - length + 1, size=(RESAMPLES, blocks))
+    indices = (starts[:, :, None] + np.arange(length)).reshape(RESAMPLES, -1)[:, :n]
+    resampled: Float = values[indices]
+    return resampled
