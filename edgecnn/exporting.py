@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import sys
 from collections.abc import Callable
@@ -151,8 +152,8 @@ def _run_onnx(
 
     options = planned.options
     source = Path(options.model)
-    model = read_onnx(source)
-    spec = image_input(model, source.name, options.shape)
+    found = read_onnx(source)
+    spec = image_input(found.model, source.name, options.shape)
     preprocess, notes = _preprocess(options, spatial(spec), None)
     if preprocess is not None:
         preprocess = replace(preprocess, layout=layout_of(spec))
@@ -162,10 +163,10 @@ def _run_onnx(
         preprocess=preprocess,
         labels=_labels(options.labels),
         opset=options.opset,
-        source={"onnx": source.name},
+        source={"onnx": source.name, "onnx_sha256": hashlib.sha256(found.original).hexdigest()},
         command=_command(),
     )
-    exported = export_onnx(model, request, planned.output, progress)
+    exported = export_onnx(found, request, planned.output, progress)
     return exported, request, notes
 
 

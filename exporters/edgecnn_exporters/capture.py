@@ -84,7 +84,9 @@ def capture(
                 model = export(module, reference, batch, opset)
             found = compare_model(to_bytes(model), reference)
         except Exception as error:  # the exporters raise whatever went wrong inside them
-            attempts.append(Attempt(name, f"failed: {type(error).__name__}: {first_line(error)}"))
+            cause = error.__cause__ or error  # dynamo wraps what it met in advice on torch.export
+            reason = f"failed: {type(cause).__name__}: {first_line(cause)}"
+            attempts.append(Attempt(name, reason))
             continue
         if is_within(found, "fp32"):
             attempts.append(Attempt(name, "agrees with PyTorch", found))

@@ -23,6 +23,7 @@ from edgecnn_exporters.capture import (
 )
 from edgecnn_exporters.errors import CaptureFailed, NonFiniteWeights
 from edgecnn_exporters.examples import NAMES, example_batch, photograph
+from edgecnn_exporters.onnx_source import OPSET, OnnxSource
 from edgecnn_exporters.package import npy, write_bundle
 from edgecnn_runtime import __version__
 from edgecnn_runtime.engines import Array
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-OPSET = 18
 GOLDEN_PICTURES = 3
 LABELS = "labels.txt"
 
@@ -117,19 +117,19 @@ def export_module(
     return _finish(captured.model, captured.attempts, reference, request, output, progress)
 
 
-def export_onnx(model: ir.Model, request: Request, output: Path, progress: Progress) -> Exported:
-    """Optimise an ONNX model (changed in place), verify it against itself, write the bundle.
+def export_onnx(source: OnnxSource, request: Request, output: Path, progress: Progress) -> Exported:
+    """Optimise an ONNX model (changed in place), verify it against the original, write the bundle.
 
     Raises:
         NonFiniteWeights, UnsupportedModel, OutputNotWritable: as `export_module`.
     """
     from edgecnn_exporters.passes import find_non_finite
 
-    _refuse_non_finite(find_non_finite(model))
+    _refuse_non_finite(find_non_finite(source.model))
     progress("run the original")
-    reference = _run_model(to_bytes(model), request.feeds())
+    reference = _run_model(source.original, request.feeds())
     attempts = (Attempt("onnx file", "its own answers are the reference"),)
-    return _finish(model, attempts, reference, request, output, progress)
+    return _finish(source.model, attempts, reference, request, output, progress)
 
 
 def _finish(

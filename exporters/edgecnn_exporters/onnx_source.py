@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,33 @@ from edgecnn_runtime.errors import first_line
 from edgecnn_runtime.manifest import TensorSpec
 
 if TYPE_CHECKING:
+    import onnx
     import onnx_ir as ir
 
+OPSET = 18
 
-def read_onnx(path: Path) -> ir.Model:
+
+@dataclass(frozen=True)
+class OnnxSource:
+    """A model as others made it, all of its weights inside, and a copy for the passes to work on.
+
+    Attributes:
+        original: the ONNX message as it was read; its answers are the reference.
+        model: the same network with operators of opset 18 or newer.
+    """
+
+    original: bytes
+    model: ir.Model
+
+
+def read_onnx(path: Path) -> OnnxSource:
     """The model with all of its weights in memory.
 
     External data is read only from the model's own folder (onnx refuses other places).
 
     Raises:
-        UnsupportedModel: missing, damaged, invalid, or its external data is not where it may be.
+        UnsupportedModel: missing, damaged, invalid, of an opset that cannot be brought to 18, or its
+            external data is not where it may be.
     """
     import onnx
     import onnx_ir as ir
@@ -31,7 +49,25 @@ def read_onnx(path: Path) -> ir.Model:
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # protobuf's and onnx's errors share no narrower base
         raise UnsupportedModel(f"{path} is no valid ONNX model: {first_line(error)}") from error
-    return ir.from_proto(proto)
+    return OnnxSource(proto.SerializeToString(), ir.from_proto(_at_least(proto, OPSET, path)))
+
+
+def _at_least(proto: onnx.ModelProto, opset: int, path: Path) -> onnx.ModelProto:
+    """The model with the operators of a newer opset, unless its own is new enough."""
+    from onnx import version_converter
+
+    own = next(
+        (entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 0
+    )
+    if own >= opset:
+        return proto
+    try:
+        return version_converter.convert_version(proto, opset)
+    except Exception as error:  # the converter is C++ and raises what it likes
+        raise UnsupportedModel(
+            f"{path} has opset {own} and cannot be brought to {opset}: {first_line(error)}; "
+            f"export it again with opset {opset} or newer"
+        ) from error
 
 
 def image_input(model: ir.Model, name: str, shape: tuple[int, int, int] | None) -> TensorSpec:

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from edgecnn_exporters.passes.graph import (
     Array,
     constant,
+    hand_over,
     is_operator,
     is_set,
     new_initialiser,
@@ -78,5 +79,5 @@ def _rewrite(graph: ir.Graph, match: Match) -> None:
     match.conv.replace_input_with(2, new_initialiser(graph, f"{name}.bias", bias.astype(dtype)))
     output, convolved = match.norm.outputs[0], match.conv.outputs[0]
     convolved.type, convolved.shape = output.type, output.shape
-    ir.convenience.replace_all_uses_with(output, convolved, replace_graph_outputs=True)
+    hand_over(output, convolved)
     graph.remove(match.norm, safe=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import constant, is_operator, take_out
+from edgecnn_exporters.passes.graph import can_take_out, constant, is_operator, take_out
 
 
 class RemoveDropout(ir.passes.InPlacePass):
     """``Dropout(x)`` becomes ``x``.
 
-    Left alone: a Dropout whose training mode is on or computed, or whose mask is read.
+    Left alone: a Dropout whose training mode is on or computed, whose mask is read, or that leads
+    straight from an input to an output.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -21,7 +22,7 @@ class RemoveDropout(ir.passes.InPlacePass):
 
 
 def _is_idle(node: ir.Node) -> bool:
-    if not is_operator(node, "Dropout"):
+    if not is_operator(node, "Dropout") or not can_take_out(node):
         return False
     mask = node.outputs[1] if len(node.outputs) > 1 else None
     if mask is not None and (mask.uses() or mask.is_graph_output()):

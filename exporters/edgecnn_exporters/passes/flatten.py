@@ -8,6 +8,7 @@ from math import prod
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import (
+    can_take_out,
     constant,
     extent,
     is_operator,
@@ -119,4 +120,4 @@ def _is_second_flatten(node: ir.Node) -> bool:
     if not is_operator(node, "Flatten") or node.attributes.get_int("axis", 1) != 1:
         return False
     before = producer(node.inputs[0], "Flatten")
-    return before is not None and before.attributes.get_int("axis", 1) == 1
+    return before is not None and before.attributes.get_int("axis", 1) == 1 and can_take_out(node)

@@ -95,9 +95,29 @@ def replace_node(graph: ir.Graph, old: ir.Node, new: ir.Node) -> None:
     ir.convenience.replace_nodes_and_values(graph, old, [old], [new], [before], [after])
 
 
+def can_take_out(node: ir.Node) -> bool:
+    """Whether the readers of the node's output may read its first input instead.
+
+    An output of the graph must be made by a node, and one value cannot leave it by two names.
+    """
+    source, output = node.inputs[0], node.outputs[0]
+    if source is None:
+        return False
+    fixed = source.is_graph_input() or source.is_initializer() or source.is_graph_output()
+    return not (output.is_graph_output() and fixed)
+
+
 def take_out(graph: ir.Graph, node: ir.Node) -> None:
-    """Remove a node that passes its first input on; its readers read that input."""
+    """Remove a node that `can_take_out`; its readers read its first input."""
     source, output = node.inputs[0], node.outputs[0]
     assert source is not None
-    ir.convenience.replace_all_uses_with(output, source, replace_graph_outputs=True)
+    hand_over(output, source)
     graph.remove(node, safe=True)
+
+
+def hand_over(old: ir.Value, new: ir.Value) -> None:
+    """Readers of `old` read `new`, which takes its name too where it leaves the graph."""
+    if old.is_graph_output():
+        name, old.name = old.name, f"{old.name}.before"
+        new.name = name
+    ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)

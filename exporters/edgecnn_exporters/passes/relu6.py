@@ -59,12 +59,10 @@ def _match(node: ir.Node) -> Match | None:
         ),
         None,
     )
-    # min(max(., a), b) after min(max(., c), d) is one clip when the inner range meets the outer.
-    if inner is not None and (low, high) != (0.0, SIX):
-        source, low, high = inner[0], max(low, inner[1]), min(high, inner[2])
-    elif _is_canonical(node):
-        return None
-    return Match(node, source) if (low, high) == (0.0, SIX) else None
+    # One clip after another is a clip to what both ranges share.
+    if inner is not None and (max(low, inner[1]), min(high, inner[2])) == (0.0, SIX):
+        return Match(node, inner[0])
+    return Match(node, source) if (low, high) == (0.0, SIX) and not _is_canonical(node) else None
 
 
 def _bounds(node: ir.Node) -> tuple[ir.Value, float, float] | None:

@@ -1,0 +1,154 @@
+"""Networks from both of PyTorch's exporters, and graphs by hand, through the whole pipeline."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnx.parser
+import onnx_ir as ir
+import pytest
+import torch
+from torch import nn
+
+from edgecnn.zoo.lenet5 import lenet5
+from edgecnn.zoo.mobilenet_v2 import mobilenet_v2
+from edgecnn_exporters.capture import _EXPORTERS, _quiet, compare_model, run_module, to_bytes
+from edgecnn_exporters.passes import canonicalise, find_non_finite
+from edgecnn_exporters.passes.names import NameNodes, _join
+
+NETWORKS = {
+    "mobilenet_v2": (
+        lambda: mobilenet_v2(width=0.5, classes=10),
+        (3, 64, 64),
+        {"Conv": 52, "Clip": 35, "Add": 10, "GlobalAveragePool": 1, "Flatten": 1, "Gemm": 1},
+    ),
+    "lenet5": (
+        lenet5,
+        (1, 28, 28),
+        {"Conv": 2, "Sigmoid": 4, "MaxPool": 2, "Flatten": 1, "Gemm": 3},
+    ),
+}
+
+
+def trained(network: nn.Module) -> nn.Module:
+    """Batch-norm statistics and biases as after training: nothing is 0 or 1."""
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias)
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+        elif getattr(module, "bias", None) is not None:
+            nn.init.normal_(module.bias)
+    return network.eval()
+
+
+def exported(name: str, exporter: str):  # type: ignore[no-untyped-def]
+    make, shape, _ = NETWORKS[name]
+    network = trained(make())
+    feeds = np.random.default_rng(0).standard_normal((7, *shape)).astype(np.float32)
+    reference = run_module(network, [feeds[:n] for n in (1, 2, 3, 7)])
+    with _quiet():
+        return _EXPORTERS[exporter](network, reference, None, 18), reference
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def pair(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]
+    """The same network from both exporters, in canonical form."""
+    found = {}
+    for exporter in _EXPORTERS:
+        model, reference = exported(request.param, exporter)
+        found[exporter] = (model, canonicalise(model), reference)
+    return request.param, found
+
+
+def test_only_canonical_operators_are_left(pair) -> None:  # type: ignore[no-untyped-def]
+    name, found = pair
+    for model, _, _ in found.values():
+        assert Counter(node.op_type for node in model.graph) == NETWORKS[name][2]
+
+
+def test_the_numbers_stay_at_every_batch(pair) -> None:  # type: ignore[no-untyped-def]
+    for model, _, reference in pair[1].values():
+        assert compare_model(to_bytes(model), reference).relative < 1e-5
+
+
+def test_both_exporters_lead_to_the_same_names(pair) -> None:  # type: ignore[no-untyped-def]
+    names = [[node.name for node in model.graph] for model, _, _ in pair[1].values()]
+    assert names[0] == names[1]
+    assert len(set(names[0])) == len(names[0])
+    weights = [set(model.graph.initializers) for model, _, _ in pair[1].values()]
+    assert weights[0] == weights[1]
+
+
+def test_weights_are_called_as_in_the_state_dict(pair) -> None:  # type: ignore[no-untyped-def]
+    name, found = pair
+    keys = set(NETWORKS[name][0]().state_dict())
+    for model, _, _ in found.values():
+        named = {w for w in model.graph.initializers if not w.startswith("relu6.")}
+        assert {w for w in named if w.endswith(".weight")} <= keys
+
+
+def test_the_batch_is_called_n_and_all_else_is_known(pair) -> None:  # type: ignore[no-untyped-def]
+    for model, _, _ in pair[1].values():
+        for node in model.graph:
+            (value,) = node.outputs
+            assert str(value.shape[0]) == "N"
+            assert all(isinstance(extent, int) for extent in list(value.shape)[1:])
+
+
+def test_a_second_time_nothing_changes_and_the_checker_is_content(pair) -> None:  # type: ignore[no-untyped-def]
+    for model, _, _ in pair[1].values():
+        content = to_bytes(model)
+        onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+        assert canonicalise(model) == ()
+        assert to_bytes(model) == content
+
+
+def test_no_path_of_this_machine_is_left(pair) -> None:  # type: ignore[no-untyped-def]
+    for model, _, _ in pair[1].values():
+        assert b"/site-packages/" not in to_bytes(model)
+        assert b".py" not in to_bytes(model)
+
+
+@pytest.mark.parametrize(
+    ("segments", "path"),
+    [
+        (["features", "features.3", "conv", "conv.1", "conv.1.0"], "features.3.conv.1.0"),
+        (["classifier", "classifier.1"], "classifier.1"),
+        (["layer1", "layer1.0", "conv1"], "layer1.0.conv1"),
+        ([], ""),
+    ],
+)
+def test_torchscript_scopes_are_joined(segments: list[str], path: str) -> None:
+    assert _join(segments) == path
+
+
+def test_a_graph_without_module_paths_keeps_its_names() -> None:
+    model = ir.from_proto(
+        onnx.parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 18]>
+            g (float[N, 3] image) => (float[N, 3] answer)
+            { [first] hidden = Relu (image) answer = Neg (hidden) }"""
+        )
+    )
+    NameNodes()(model)
+    nodes = list(model.graph)
+    assert [node.name for node in nodes] == ["first", "neg"]
+    assert [node.outputs[0].name for node in nodes] == ["hidden", "answer"]
+
+
+def test_weights_that_are_not_finite_are_found_by_name() -> None:
+    model = ir.from_proto(
+        onnx.parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 18]>
+            g (float[N, 3] x) => (float[N, 3] y) <float[1] good = {1.0}, float[1] bad = {2.0}>
+            { a = Add (x, good) y = Add (a, bad) }"""
+        )
+    )
+    assert find_non_finite(model) == []
+    model.graph.initializers["bad"].const_value = ir.tensor(np.array([np.nan], np.float32))
+    assert find_non_finite(model) == ["bad"]
