@@ -36,7 +36,7 @@ def read_onnx(path: Path) -> OnnxSource:
     External data is read only from the model's own folder (onnx refuses other places).
 
     Raises:
-        UnsupportedModel: missing, damaged, invalid, of an opset that cannot be brought to 18, or its
+        UnsupportedModel: missing, damaged, invalid, of an opset that cannot be raised to 18, or its
             external data is not where it may be.
     """
     import onnx

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,10 +76,17 @@ def difference(pairs: Iterable[tuple[Array, Array]]) -> Difference:
     return Difference(
         max_abs=max_abs,
         relative=max_abs / largest if largest else max_abs,
-        sqnr_db=float("inf") if noise == 0 else float(10 * np.log10(signal / noise)),
+        sqnr_db=_decibels(signal, noise),
         top1_agreement=agreed / n,
         n=n,
     )
+
+
+def _decibels(signal: float, noise: float) -> float:
+    if noise == 0:
+        return math.inf
+    ratio = signal / noise
+    return -math.inf if ratio == 0 else 10 * math.log10(ratio)
 
 
 def is_within(found: Difference, precision: str) -> bool:
