@@ -47,18 +47,19 @@ class Plan:
     name: str
     output: Path
     weights: str
+    shape: tuple[int, int, int] | None
 
     def to_json(self) -> dict[str, str]:
         """The plan in words, in the order of the work."""
         options = self.options
-        shape = "x".join(map(str, options.shape)) if options.shape else "the network's own"
-        batch = "dynamic" if options.batch is None else str(options.batch)
+        shape = "x".join(map(str, self.shape)) if self.shape else "as in the file"
+        batch = "N" if options.batch is None else str(options.batch)
         checks = "batch 1, 2, 3 and 7" if options.batch is None else f"batch {options.batch}"
         return {
             "model": f"{options.model} ({self.kind})",
             "weights": self.weights,
-            "input": f"batch {batch}, {shape}",
-            "preprocess": options.preprocess or "the network's own",
+            "input": f"{batch}x{shape}" if self.shape else shape,
+            "preprocess": options.preprocess or ("the zoo's" if self.kind == "zoo" else "assumed"),
             "capture": "read as it is"
             if self.kind == "ONNX file"
             else "dynamo, then torchscript if it does not agree with PyTorch",
@@ -79,7 +80,7 @@ def plan(options: ExportOptions) -> Plan:
     """
     from edgecnn_exporters.atomic import check_writable
 
-    model = options.model
+    model, shape = options.model, options.shape
     if is_onnx(model):
         kind, name, weights = "ONNX file", Path(model).stem, "in the file"
         if options.weights or options.width or options.classes:
@@ -93,13 +94,13 @@ def plan(options: ExportOptions) -> Plan:
             raise ModelUnusable(f"{model}: --width and --classes are for networks of the zoo")
     else:
         architecture = find_architecture(model)
-        kind, name = "zoo", architecture.name
+        kind, name, shape = "zoo", architecture.name, options.shape or architecture.input
         weights = options.weights or next(iter(architecture.weights), "none published")
     output = options.output or Path(f"{name}.edge")
     if output.is_dir():
         output = output / f"{name}.edge"
     check_writable(output)
-    return Plan(options, kind, name, output, weights)
+    return Plan(options, kind, name, output, weights, shape)
 
 
 def run(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgecnn.commands.options import json_option
+from edgecnn.commands.options import json_option, silent_option
 from edgecnn.exit_codes import FAILED, OK
 
 SCHEMA = "edgecnn.doctor/1"
@@ -26,6 +26,7 @@ PACKAGES = {
 @click.command("doctor", short_help="What works here, and what would mend the rest.")
 @click.option("--device", default="host", show_default=True, help="Which machine to examine.")
 @json_option
+@silent_option
 def command(device: str, as_json: bool) -> int:
     """Examine this machine: engines, packages, cache, and whatever disturbs measurements.
 

@@ -6,6 +6,13 @@ import click
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result.")
+silent_option = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    help="Accepted; there is no talk to leave out.",
+)
 engine_option = click.option("--engine", help="Engine to use; by default the first installed.")
 precision_option = click.option("--precision", help="Precision to use; by default the first held.")
 threads_option = click.option(

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from edgecnn.commands.options import json_option
+from edgecnn.commands.options import json_option, silent_option
 from edgecnn.zoo import ARCHITECTURES, Architecture
 
 SCHEMA = "edgecnn.zoo/1"
@@ -16,6 +16,7 @@ SCHEMA = "edgecnn.zoo/1"
 @click.argument("name", required=False)
 @click.option("--width", type=click.FloatRange(0.05, 8), help="Width multiplier.")
 @json_option
+@silent_option
 def command(name: str | None, width: float | None, as_json: bool) -> None:
     """List the networks that edgecnn knows, or count the layers of NAME.
 

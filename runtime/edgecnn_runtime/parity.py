@@ -75,7 +75,7 @@ def _run(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
     except (EngineError, FeedError, ValueError, KeyError) as error:
         return Parity(artefact.path, version, precision, "differs", None, f"does not run: {error}")
     verdict: Verdict = "equal" if is_within(found, precision) else "differs"
-    limit = f"at most {TOLERANCES[precision].relative:.0e} of the largest output"
+    limit = f"≤ {TOLERANCES[precision].relative:.0e} of the largest"
     return Parity(artefact.path, version, precision, verdict, found, limit)
 
 
@@ -101,6 +101,4 @@ def _verify_preprocess(bundle: Bundle) -> list[Parity]:
     result = difference(pairs)
     limit = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
     verdict: Verdict = "equal" if result.max_abs <= limit else "differs"
-    return [
-        Parity("preprocessing", "", "uint8", verdict, result, "at most one grey level at any pixel")
-    ]
+    return [Parity("preprocessing", "", "uint8", verdict, result, "≤ one grey level")]

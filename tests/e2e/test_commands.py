@@ -1,0 +1,136 @@
+"""The command line as one language: help, JSON, exit codes, stdout and stderr."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from e2e.conftest import PHOTOGRAPHS, TINY, Run
+
+from edgecnn.cli import COMMANDS
+from edgecnn_runtime.bundle import Bundle
+
+
+def document(ran, schema: str):  # type: ignore[no-untyped-def]
+    """The one JSON document on stdout."""
+    found = json.loads(ran.stdout)
+    assert found["schema"] == schema
+    return found
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_json(edgecnn: Run, command: str) -> None:
+    ran = edgecnn(command, "--help")
+    assert ran.returncode == 0
+    assert f"edgecnn {command}" in ran.stdout.partition("Example")[2]
+    assert "--json" in ran.stdout
+    assert "--quiet" in ran.stdout
+
+
+def test_a_network_of_ones_own_goes_all_the_way(edgecnn: Run, tiny_bundle: Path) -> None:
+    ran = edgecnn("run", tiny_bundle, PHOTOGRAPHS / "cat.jpg", "--json")
+    (image,) = document(ran, "edgecnn.run/1")["images"]
+    assert {found["label"] for found in image["classes"]} == {"class 0", "class 1"}
+    rows = document(edgecnn("verify", tiny_bundle, "--json"), "edgecnn.verify/1")["rows"]
+    assert {row["verdict"] for row in rows} == {"equal"}
+
+
+def test_export_speaks_json_and_keeps_its_provenance(edgecnn: Run, tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(TINY)
+    command = ("export", "nets:build", "--input", "1x3x32x32", "--labels", "names.txt")
+    (tmp_path / "names.txt").write_text("left\nright\n")
+    ran = edgecnn(*command, "--batch", "2", "-o", "x.edge", "--json")
+    found = document(ran, "edgecnn.export/1")
+    assert found["inputs"] == [{"name": "input", "dtype": "float32", "shape": [2, 3, 32, 32]}]
+    assert found["size_bytes"] == (tmp_path / "x.edge").stat().st_size
+    assert "imagenet' is assumed" in ran.stderr
+    with Bundle(tmp_path / "x.edge") as bundle:
+        provenance = bundle.manifest.provenance
+        assert provenance["command"] == f"edgecnn {' '.join(command)} --batch 2 --json"
+        assert provenance["source"] == {"factory": "nets:build", "weights": "as built"}
+        assert provenance["capture"] == [{"exporter": "dynamo", "outcome": "agrees with PyTorch"}]
+        assert {"torch", "onnx", "onnxruntime", "edgecnn"} <= set(provenance["versions"])
+        assert bundle.labels() == ("left", "right")
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(edgecnn: Run, tmp_path: Path) -> None:
+    ran = edgecnn("export", "mobilenet_v2", "--dry-run", "--json")
+    plan = document(ran, "edgecnn.plan/1")
+    assert plan["input"] == "Nx3x224x224"
+    assert plan["weights"] == "imagenet"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_onnx_file_goes_all_the_way(edgecnn: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    with Bundle(tiny_bundle) as bundle:
+        (tmp_path / "net.onnx").write_bytes(bundle.read("model.onnx"))
+    assert edgecnn("export", "net.onnx", "--preprocess", "unit", "-q").returncode == 0
+    assert edgecnn("verify", "net.edge").returncode == 0
+
+
+def test_verify_of_a_model_that_differs_exits_with_3(
+    edgecnn: Run, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    import numpy as np
+
+    from edgecnn_exporters.package import npy, write_bundle
+
+    with Bundle(tiny_bundle) as bundle:
+        files = {name: bundle.read(name) for name in bundle.manifest.files}
+        files["golden/0.output0.npy"] = npy(np.array([[9.0, -9.0]], np.float32))
+        write_bundle(tmp_path / "wrong.edge", bundle.manifest, files)
+    ran = edgecnn("verify", "wrong.edge")
+    assert ran.returncode == 3
+    assert "differs" in ran.stdout
+    ran = edgecnn("bench", "wrong.edge")
+    assert ran.returncode == 1
+    assert "answers wrongly" in ran.stderr
+
+
+def test_bench_measures_and_keeps_raw_samples(edgecnn: Run, tiny_bundle: Path) -> None:
+    ran = edgecnn("bench", tiny_bundle, "--rounds", "4", "--cold-starts", "1", "--json")
+    assert ran.returncode == 0, ran.stderr
+    found = document(ran, "edgecnn.bench/1")
+    assert found["device"] == "host"
+    (latency,) = found["measurement"]["latencies"]
+    assert len(latency["samples_ms"]) >= 4
+    assert found["measurement"]["host"]["cores"] >= 1
+
+
+def test_bench_of_two_bundles_gives_a_verdict(
+    edgecnn: Run, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    shutil.copy(tiny_bundle, tmp_path / "new.edge")
+    ran = edgecnn("bench", "new.edge", "--against", tiny_bundle, "--cold-starts", "0", "--json")
+    comparison = document(ran, "edgecnn.bench/1")["measurement"]["comparison"]
+    code = {"slower": 4, "tainted": 5}.get(comparison["verdict"], 0)
+    assert ran.returncode == code
+
+
+def test_an_unknown_device_is_answered_with_the_known(edgecnn: Run, tiny_bundle: Path) -> None:
+    ran = edgecnn("bench", tiny_bundle, "--device", "rpi")
+    assert ran.returncode == 1
+    assert "no device is called 'rpi'; known: host" in ran.stderr
+
+
+def test_doctor_says_what_is_here(edgecnn: Run) -> None:
+    ran = edgecnn("doctor", "--json")
+    checks = {check["what"]: check for check in document(ran, "edgecnn.doctor/1")["checks"]}
+    assert checks["engine onnxruntime"]["ok"]
+    assert checks["torch"]["found"]
+    assert ran.returncode == 0
+
+
+def test_zoo_lists_and_describes(edgecnn: Run) -> None:
+    assert "mobilenet_v2" in edgecnn("zoo").stdout
+    (network,) = document(edgecnn("zoo", "lenet5", "--json"), "edgecnn.zoo/1")["networks"]
+    assert network["parameters"] == 61706
+
+
+def test_quiet_says_nothing_on_stderr(edgecnn: Run, tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(TINY)
+    ran = edgecnn("export", "nets:build", "--input", "1x3x32x32", "-q")
+    assert ran.returncode == 0
+    assert ran.stderr == ""

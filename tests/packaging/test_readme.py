@@ -1,0 +1,97 @@
+"""README's blocks run as they are printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
+
+# What differs from machine to machine: numbers, and the processor's name.
+NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]\d+)?")
+
+
+def normal(output: str) -> list[str]:
+    lines = [" ".join(NUMBER.sub("#", line).split()) for line in output.splitlines()]
+    return [
+        re.sub(r"^host: .*", "host: …", re.sub("─+", "─", line))
+        for line in lines
+        if line and not line.startswith("TAINTED")
+    ]
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_every_block_runs_as_printed(tmp_path: Path) -> None:
+    for name in ("cat", "coffee"):
+        photograph = ROOT / f"exporters/edgecnn_exporters/photographs/{name}.jpg"
+        shutil.copy(photograph, tmp_path)
+    assert {language for language, _ in BLOCKS} == {"console", "python", "sh"}
+    for language, text in BLOCKS:
+        if language == "console":
+            command, _, expected = text.partition("\n")
+            ran = run(command.removeprefix("$ "), tmp_path)
+            assert ran.returncode == 0, ran.stderr
+            assert normal(ran.stdout) == normal(expected)
+        elif text.startswith("# nets.py"):
+            (tmp_path / "nets.py").write_text(text)
+        else:
+            command = f"{sys.executable} - <<'CODE'\n{text}CODE" if language == "python" else text
+            ran = run(command, tmp_path)
+            assert ran.returncode == 0, ran.stderr
+            if language == "python":
+                assert ran.stdout.startswith("Egyptian cat 0.69")
+
+
+def test_the_first_fifteen_lines_show_what_it_does_and_the_two_commands() -> None:
+    top = "\n".join(README.splitlines()[:15])
+    for shown in ("$ edgecnn export mobilenet_v2", "verified", "make demo", "make test"):
+        assert shown in top
+
+
+def test_the_two_commands_are_targets_of_make() -> None:
+    for target in ("demo", "test", "check"):
+        ran = run(f"make --dry-run {target}", ROOT)
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_links_lead_to_files_that_are_there() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks/README.md"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name} → {link}"
+
+
+def test_the_commands_in_the_table_are_those_of_the_command_line() -> None:
+    from edgecnn.cli import COMMANDS
+
+    listed = re.findall(r"^\| `edgecnn (\w+)", README, re.M)
+    assert sorted(listed) == sorted(COMMANDS)
+
+
+def test_the_exit_codes_are_those_of_the_table() -> None:
+    from edgecnn import exit_codes
+
+    codes = {value for name, value in vars(exit_codes).items() if name.isupper()}
+    sentence = README[README.index("Exit codes:") :].partition("\n\n")[0]
+    said = {int(n) for n in re.findall(r"(?:^|[ ,\n])(\d+) ", sentence)}
+    assert said == codes
