@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from edgecnn_runtime.background import Background
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import Array, Engine, engine_class, engine_names
 from edgecnn_runtime.errors import (
@@ -113,17 +115,24 @@ def open(
         EngineUnavailable: no engine for any of its artefacts is installed.
         EngineError: the engine refuses the artefact.
     """
-    with Bundle(path) as bundle:
+    with Bundle(path) as bundle, contextlib.ExitStack() as undo:
         artefact, kind = choose(bundle.manifest, engine, precision)
-        model = bundle.read_artefact(artefact)
-        bundle.check(already_read={artefact.path})
-        labels = bundle.labels()
-        opened = kind.open(model, threads=threads)
+        # Hashing needs no interpreter lock: the engine is imported while its artefact is hashed,
+        # and opens that, once it is proven sound, while the rest is checked.
+        content = bundle.load(artefact.path)
+        proof = Background(lambda: bundle.prove_artefact(artefact, content))
+        with contextlib.suppress(EngineUnavailable):  # `kind.open` will say so again
+            kind.version()
+        proof.result()
+        rest = Background(lambda: bundle.check(already_read={artefact.path}))
         try:
-            _check_engine_agrees(bundle.manifest, opened, labels)
-        except BaseException:
-            opened.close()
-            raise
+            opened = kind.open(content, threads=threads)
+            undo.callback(opened.close)
+        finally:
+            rest.result()  # a bundle that lies matters more than an engine that fails on it
+        labels = bundle.labels()
+        _check_engine_agrees(bundle.manifest, opened, labels)
+        undo.pop_all()
         return Session(bundle.manifest, artefact, opened, labels)
 
 
@@ -140,19 +149,16 @@ def choose(
     if not artefacts:
         held = ", ".join(a.precision for a in manifest.artefacts)
         raise EngineError(f"{manifest.name} has no {precision} artefact; it has {held}")
-    unavailable: EngineUnavailable | None = None
+    missing: type[Engine] | None = None
     for artefact in artefacts:
         for kind in map(engine_class, engine_names() if engine is None else (engine,)):
             if artefact.format not in kind.formats:
                 continue
-            try:
-                kind.version()
-            except EngineUnavailable as error:
-                unavailable = unavailable or error
-                continue
-            return artefact, kind
-    if unavailable:
-        raise unavailable
+            if kind.is_installed():
+                return artefact, kind
+            missing = missing or kind
+    if missing:
+        raise EngineUnavailable(missing.name, missing.extra or "")
     formats = ", ".join(sorted({a.format for a in artefacts}))
     raise EngineError(f"{engine or 'no engine'} runs {formats}, all that {manifest.name} holds")
 

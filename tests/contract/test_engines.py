@@ -35,6 +35,10 @@ def test_the_version_begins_with_a_digit(kind: type[Engine]) -> None:
     assert kind.version()[0].isdigit()
 
 
+def test_it_is_installed_here(kind: type[Engine]) -> None:
+    assert kind.is_installed()
+
+
 def test_it_opens_the_format_that_it_names(kind: type[Engine]) -> None:
     assert MODELS[kind.name][0] in kind.formats
 

@@ -7,7 +7,8 @@ An engine's module imports its package only when a model is opened.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
@@ -39,8 +40,13 @@ class Engine(Protocol):
     outputs: tuple[TensorSpec, ...]
 
     @classmethod
+    def is_installed(cls) -> bool:
+        """Whether its package is there; found without importing it."""
+        ...
+
+    @classmethod
     def version(cls) -> str:
-        """The engine's version.
+        """The engine's version; imports its package.
 
         Raises:
             EngineUnavailable: it is not installed.
@@ -75,10 +81,22 @@ class Engine(Protocol):
         ...
 
 
-def engine_names() -> tuple[str, ...]:
-    """All known engines, in order of preference; the test double last."""
-    others = [point.name for point in _entry_points() if point.name not in ENGINES]
-    return (*(name for name in ENGINES if name != "fake"), *others, "fake")
+def engine_names() -> Iterator[str]:
+    """All known engines, in order of preference; the test double last.
+
+    Entry points are looked up only by those who read that far.
+    """
+    yield from (name for name in ENGINES if name != "fake")
+    yield from (point.name for point in _entry_points() if point.name not in ENGINES)
+    yield "fake"
+
+
+def is_importable(module: str) -> bool:
+    """Whether a module could be imported, found without importing it."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it would be in is absent
+        return False
 
 
 def engine_class(name: str) -> type[Engine]:

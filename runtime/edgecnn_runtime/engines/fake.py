@@ -43,6 +43,10 @@ class FakeEngine:
         self._is_open = True
 
     @classmethod
+    def is_installed(cls) -> bool:
+        return True
+
+    @classmethod
     def version(cls) -> str:
         return "1"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from edgecnn_runtime.engines import Array
+from edgecnn_runtime.engines import Array, is_importable
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.feeds import check_feeds
 from edgecnn_runtime.manifest import TensorSpec
@@ -34,6 +34,10 @@ class OnnxRuntimeEngine:
         self.inputs = tuple(map(_tensor_spec, session.get_inputs()))
         self.outputs = tuple(map(_tensor_spec, session.get_outputs()))
         self._output_names = [spec.name for spec in self.outputs]
+
+    @classmethod
+    def is_installed(cls) -> bool:
+        return is_importable("onnxruntime")
 
     @classmethod
     def version(cls) -> str:
