@@ -1,0 +1,1 @@
+"""The workstation: what a person types. The command line is `edgecnn.cli`."""

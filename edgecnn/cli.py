@@ -12,6 +12,11 @@ from edgecnn.exit_codes import FAILED, INTERRUPTED
 from edgecnn_runtime import __version__
 from edgecnn_runtime.errors import EdgeCNNError
 
+# What the extra `export` brings; a device has none of it.
+EXPORT_PACKAGES = frozenset({"torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime"}) | {
+    "safetensors",
+    "PIL",
+}
 COMMANDS = ("zoo", "export", "verify", "bench", "run", "doctor")
 
 
@@ -56,5 +61,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except EdgeCNNError as error:
         click.echo(f"edgecnn: {' '.join(str(error).split())}", err=True)
+        sys.exit(FAILED)
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        if missing not in EXPORT_PACKAGES:
+            raise
+        click.echo(
+            f"edgecnn: {missing} is not installed, which this needs; "
+            "pip install 'edgecnn[export]'; edgecnn doctor shows what else is missing",
+            err=True,
+        )
         sys.exit(FAILED)
     sys.exit(code if isinstance(code, int) else 0)

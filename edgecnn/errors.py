@@ -49,6 +49,10 @@ class SourceFailed(FetchError):
     """One source of a file is unreachable or does not hold it; the next one is tried."""
 
 
+class DataUnreadable(EdgeCNNError):
+    """A data set or one of its files that is unknown, damaged or of another form."""
+
+
 class UnknownDevice(EdgeCNNError):
     """No device has that name."""
 

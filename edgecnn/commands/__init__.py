@@ -1,0 +1,1 @@
+"""One command a file, each with a click command called `command`."""

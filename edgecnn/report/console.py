@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,18 @@ if TYPE_CHECKING:
 
 
 def print_json(schema: str, result: dict[str, Any]) -> None:
-    """One JSON document on stdout, its versioned schema first."""
-    click.echo(json.dumps({"schema": schema} | result, indent=2, ensure_ascii=False))
+    """One JSON document on stdout, its versioned schema first; infinity and NaN become null."""
+    document = {"schema": schema} | _finite(result)
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """The value without the numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def stdout() -> Console:

@@ -1,0 +1,1 @@
+"""The compiler: a trained network in, a verified bundle out. Begin with `export`."""

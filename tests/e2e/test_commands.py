@@ -14,8 +14,8 @@ from edgecnn_runtime.bundle import Bundle
 
 
 def document(ran, schema: str):  # type: ignore[no-untyped-def]
-    """The one JSON document on stdout."""
-    found = json.loads(ran.stdout)
+    """The one JSON document on stdout, in JSON as it is written down."""
+    found = json.loads(ran.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert found["schema"] == schema
     return found
 
