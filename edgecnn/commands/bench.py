@@ -108,7 +108,8 @@ def _print(device: str, result: dict[str, Any]) -> None:
 
 
 def _column(row: dict[str, Any], latency: dict[str, Any]) -> dict[str, str]:
-    threads = "default threads" if row["threads"] is None else f"{row['threads']} thread(s)"
+    count = row["threads"]
+    threads = {None: "default threads", 1: "1 thread"}.get(count, f"{count} threads")
     low, high = latency["interval_ms"]
     column = {
         "bundle": row["bundle"],

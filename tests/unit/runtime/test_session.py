@@ -200,7 +200,8 @@ def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_agent_speaks_json_lines(bundle: Path) -> None:
     ran = agent("measure", str(bundle), "--rounds", "4", "--cold-starts", "1")
     events = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert [event["event"] for event in events] == ["progress"] * 4 + ["result"]
+    assert [event["event"] for event in events] == ["progress"] * 5 + ["result"]
+    assert [event["done"] for event in events[:5]] == [0.125, 0.25, 0.375, 0.5, 1.0]
     assert len(events[-1]["measurement"]["latencies"]) == 1
 
 
