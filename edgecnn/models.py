@@ -103,8 +103,14 @@ def _from_zoo(architecture: Architecture, options: NetworkOptions) -> Network:
             f"{architecture.name} has no published weights; "
             "pass --weights FILE with your own, or --weights random to try it untrained"
         )
-    module = architecture.build(classes=options.classes, width=options.width)
     classes = options.classes or architecture.classes
+    is_published_form = options.width in (None, 1.0) and classes == architecture.classes
+    if options.weights is None and not is_published_form:
+        raise WeightsMissing(
+            f"the published weights of {architecture.name} are for width 1 and "
+            f"{architecture.classes} classes; pass --weights FILE with your own, or --weights random"
+        )
+    module = architecture.build(classes=classes, width=options.width)
     has_labels = classes == architecture.classes
     loaded, notes = _load(module, weights, architecture, options.quiet)
     return Network(

@@ -46,6 +46,9 @@ def test_missing_weights_are_answered_with_the_choices(edgecnn: Run) -> None:
     line = refusal(edgecnn("export", "mobilenet_v2", "--weights", "imagnet"))
     assert "published: imagenet" in line
     assert "missing" in refusal(edgecnn("export", "lenet5", "--weights", "no.pth"))
+    for option, value in (("--width", "0.5"), ("--classes", "10")):
+        line = refusal(edgecnn("export", "mobilenet_v2", option, value))
+        assert "published weights of mobilenet_v2 are for width 1 and 1000 classes" in line
 
 
 def test_a_checkpoint_that_does_not_fit_is_explained(edgecnn: Run, tmp_path: Path) -> None:
