@@ -108,7 +108,7 @@ def _from_zoo(architecture: Architecture, options: NetworkOptions) -> Network:
     if options.weights is None and not is_published_form:
         raise WeightsMissing(
             f"the published weights of {architecture.name} are for width 1 and "
-            f"{architecture.classes} classes; pass --weights FILE with your own, or --weights random"
+            f"{architecture.classes} classes; pass --weights FILE with your own, or random"
         )
     module = architecture.build(classes=classes, width=options.width)
     has_labels = classes == architecture.classes

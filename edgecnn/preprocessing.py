@@ -9,7 +9,8 @@ from pathlib import Path
 from edgecnn.errors import PreprocessUnknown
 from edgecnn.zoo import IMAGENET, MNIST
 from edgecnn_runtime.errors import ManifestInvalid
-from edgecnn_runtime.manifest import Preprocess, preprocess_from_json
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.manifest_json import preprocess_from_json
 
 CHOICES = {
     "imagenet": "resize, centre crop of 7/8, ImageNet's mean and deviation (torchvision's)",

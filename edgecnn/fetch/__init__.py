@@ -29,7 +29,8 @@ def catalogue() -> Mapping[str, Asset]:
 def cache_folder() -> Path:
     """Where fetched files lie: $EDGECNN_CACHE, or the user's cache folder."""
     if chosen := os.environ.get("EDGECNN_CACHE"):
-        return Path(chosen)
+        # The clients of registries run in another folder.
+        return Path(chosen).absolute()
     from platformdirs import user_cache_path
 
     return user_cache_path("edgecnn")

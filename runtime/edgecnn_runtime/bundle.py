@@ -6,10 +6,6 @@ import hashlib
 import io
 import json
 import os
-import re
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,28 +13,21 @@ from typing import Any, Self
 
 import numpy as np
 
+from edgecnn_runtime.archive import list_members, open_archive, read_member
 from edgecnn_runtime.errors import (
-    BundleUnreadable,
     CompressionBomb,
     DigestMismatch,
     FileMissing,
     FileUnlisted,
     GoldenInvalid,
     ManifestInvalid,
-    UnsafePath,
 )
-from edgecnn_runtime.manifest import Artefact, Golden, Manifest, TensorSpec, manifest_from_json
+from edgecnn_runtime.manifest import Artefact, Golden, Manifest, TensorSpec
+from edgecnn_runtime.manifest_json import manifest_from_json
 from edgecnn_runtime.onnx_wire import refuse_external_data
 
 MANIFEST = "manifest.json"
-# A member's own header (APPNOTE.TXT 4.3.7): signature, …, sizes of name and extra field.
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
-_ENCRYPTED = 1
-_MAX_PATH = 200
 MAX_MANIFEST_BYTES = 16 << 20
-MAX_TOTAL_BYTES = 2 << 30  # a protobuf message ends at 2 GiB, and so does every model file here
-MAX_RATIO = 200  # deflate reaches 1032; weights, images and JSON stay below 30
-RATIO_FREE_BYTES = 1 << 20  # below 1 MiB no ratio does harm
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -62,9 +51,9 @@ class Bundle:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        self._archive = _open_archive(self.path)
+        self._archive = open_archive(self.path)
         try:
-            self._members = _members(self._archive)
+            self._members = list_members(self._archive)
             self.manifest: Manifest = self._read_manifest()
             self._match_listing()
         except BaseException:
@@ -79,7 +68,7 @@ class Bundle:
 
     def load(self, name: str) -> bytes:
         """The content of one file as it lies there: not to be used before `prove` accepts it."""
-        return self._content(self._members[name], self.manifest.files[name].size)
+        return read_member(self._archive, self._members[name], self.manifest.files[name].size)
 
     def prove(self, name: str, content: bytes) -> None:
         """`content` is what the manifest says of the file `name`.
@@ -177,7 +166,7 @@ class Bundle:
         member = self._members[MANIFEST]
         if member.file_size > MAX_MANIFEST_BYTES:
             raise CompressionBomb(f"{self.path}: {MANIFEST} inflates to {member.file_size} bytes")
-        content = self._content(member, MAX_MANIFEST_BYTES)
+        content = read_member(self._archive, member, MAX_MANIFEST_BYTES)
         try:
             document = json.loads(content)
         except (ValueError, RecursionError) as error:
@@ -190,22 +179,6 @@ class Bundle:
             raise FileMissing(f"{self.path}: {missing[0]} is in the manifest but not in the bundle")
         if extra := sorted(held - listed):
             raise FileUnlisted(f"{self.path}: {extra[0]} is in the bundle but not in the manifest")
-
-    def _content(self, member: zipfile.ZipInfo, limit: int) -> bytes:
-        """The member's bytes, never more than `limit` + 1 of them."""
-        try:
-            is_plain = member.compress_type == zipfile.ZIP_STORED
-            if is_plain and not member.flag_bits & _ENCRYPTED and hasattr(os, "pread"):
-                return _read_stored(self._archive, member, limit)
-            with self._archive.open(member) as stream:
-                return stream.read(limit + 1)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-            raise BundleUnreadable(
-                f"{self.path}: {member.filename} cannot be read ({error}); "
-                "the bundle is truncated or damaged, fetch or export it again"
-            ) from error
-        except RuntimeError as error:  # zipfile's word for an encrypted member
-            raise BundleUnreadable(f"{self.path}: {member.filename}: {error}") from error
 
     def _tensors(self, paths: dict[str, str], specs: tuple[TensorSpec, ...]) -> dict[str, Array]:
         arrays = {}
@@ -231,72 +204,3 @@ class Bundle:
         except (ValueError, EOFError) as error:
             raise GoldenInvalid(f"{self.path}: {name} is not a plain .npy array") from error
         return array
-
-
-def _read_stored(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
-    """Read a stored member in one piece.
-
-    zipfile would read it in small pieces and check a CRC-32, which the sha256 makes superfluous:
-    together half of the time that opening a bundle takes.
-    """
-    assert archive.fp is not None
-    file = archive.fp.fileno()
-    header = os.pread(file, _LOCAL_HEADER.size + _MAX_PATH, member.header_offset)
-    if len(header) < _LOCAL_HEADER.size:
-        raise EOFError("a member begins behind the end")
-    signature, name_size, extra_size = _LOCAL_HEADER.unpack_from(header)
-    name = header[_LOCAL_HEADER.size :][:name_size]
-    if signature != b"PK\x03\x04" or name != member.orig_filename.encode():
-        raise zipfile.BadZipFile("a member and the directory disagree on its name")
-    start = member.header_offset + _LOCAL_HEADER.size + name_size + extra_size
-    return os.pread(file, min(member.compress_size, limit + 1), start)
-
-
-def _open_archive(path: str) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except FileNotFoundError as error:
-        raise BundleUnreadable(
-            f"{path} does not exist; make a bundle with: edgecnn export mobilenet_v2"
-        ) from error
-    except OSError as error:
-        raise BundleUnreadable(f"{path} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise BundleUnreadable(
-            f"{path} is not a bundle, or is truncated ({error}); fetch or export it again"
-        ) from error
-
-
-def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Name → member, every path safe, none twice, and the whole no bomb by its own account."""
-    members: dict[str, zipfile.ZipInfo] = {}
-    for member in archive.infolist():
-        _refuse_unsafe(member)
-        if member.filename in members:
-            raise FileUnlisted(f"{archive.filename}: {member.filename} is in the bundle twice")
-        inflates = member.file_size > max(RATIO_FREE_BYTES, MAX_RATIO * member.compress_size)
-        if inflates:
-            raise CompressionBomb(
-                f"{archive.filename}: {member.filename} inflates from {member.compress_size} to "
-                f"{member.file_size} bytes, more than {MAX_RATIO} times"
-            )
-        members[member.filename] = member
-    total = sum(member.file_size for member in members.values())
-    if total > MAX_TOTAL_BYTES:
-        raise CompressionBomb(
-            f"{archive.filename} inflates to {total} bytes, at most {MAX_TOTAL_BYTES} are allowed"
-        )
-    return members
-
-
-# Letters, digits, '.', '_', '-' and '/': nothing that any file system reads in another way.
-_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
-
-
-def _refuse_unsafe(member: zipfile.ZipInfo) -> None:
-    # orig_filename, because zipfile cuts the other at a NUL byte.
-    if not _SAFE.fullmatch(member.orig_filename) or len(member.orig_filename) > _MAX_PATH:
-        raise UnsafePath(f"path {member.orig_filename!r} is not allowed in a bundle")
-    mode = member.external_attr >> 16
-    if mode and mode & 0o170000 not in (0, 0o100000):
-        raise UnsafePath(f"{member.orig_filename!r} is a link or device, not a plain file")

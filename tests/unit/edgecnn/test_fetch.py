@@ -102,15 +102,6 @@ def test_after_a_source_that_fails_or_lies_the_next_is_tried(server: Server) -> 
     assert len(server.ranges) == 3
 
 
-def test_what_a_source_began_goes_when_the_next_one_ends_it(server: Server, cache: Path) -> None:
-    server.files["/other"] = CONTENT
-    server.cut_after = 100_000
-    known = catalogue(Url(server.url("/good")), Url(server.url("/other")))
-    assert fetch("net", quiet=True, catalogue=known).read_bytes() == CONTENT
-    assert server.ranges == [None, None]
-    assert left_over(cache) == {"net.pth"}
-
-
 def test_offline_it_says_which_file_to_place_where(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +126,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     assert issubclass(FetchError, EdgeCNNError)
 
 
-@pytest.mark.parametrize("place", ["/proc/edgecnn", "a-file/cache"])
+@pytest.mark.parametrize("place", ["/proc/edgecnn", "a-file/cache", "too-long" * 40])
 def test_a_cache_that_cannot_be_written_is_named(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +135,14 @@ def test_a_cache_that_cannot_be_written_is_named(
     with pytest.raises(FetchError, match=r"cannot keep net in .*: .*; set EDGECNN_CACHE to"):
         fetch("net", quiet=True, catalogue=catalogue())
     assert cached("net", catalogue=catalogue()) is None
+
+
+def test_a_cache_named_from_here_is_named_from_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGECNN_CACHE", "here")
+    assert fetch_package.cache_folder() == tmp_path / "here"
 
 
 def test_a_disk_without_room_is_one_line(server: Server, cache: Path) -> None:

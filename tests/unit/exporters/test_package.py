@@ -16,7 +16,8 @@ from edgecnn_exporters.atomic import check_writable, replace_file
 from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_exporters.package import write_bundle
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.manifest import SCHEMA, manifest_from_json
+from edgecnn_runtime.manifest import SCHEMA
+from edgecnn_runtime.manifest_json import manifest_from_json
 
 
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:

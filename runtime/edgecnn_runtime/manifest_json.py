@@ -1,0 +1,242 @@
+"""Reading a manifest from JSON, and refusing whatever is not understood to the last field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from edgecnn_runtime.errors import ManifestInvalid, UnknownSchema
+from edgecnn_runtime.manifest import (
+    DTYPES,
+    SCHEMA,
+    Artefact,
+    FileRecord,
+    Golden,
+    Manifest,
+    Postprocess,
+    Preprocess,
+    TensorSpec,
+)
+
+T = TypeVar("T")
+
+
+def manifest_from_json(document: object) -> Manifest:
+    """Read a manifest strictly.
+
+    Raises:
+        UnknownSchema: the schema is absent or not `SCHEMA`.
+        ManifestInvalid: a field is missing, unknown, of the wrong type or out of range.
+    """
+    if not isinstance(document, dict):
+        raise ManifestInvalid(f"manifest is {_kind(document)}, expected a JSON object")
+    schema = document.get("schema")
+    if schema != SCHEMA:
+        raise UnknownSchema(
+            f"bundle has schema {schema!r}, this runtime reads {SCHEMA!r}; "
+            "export the model again, or update edgecnn"
+        )
+    top = _Fields(document, "manifest")
+    top.take("schema", str)
+    manifest = Manifest(
+        name=top.take("name", str),
+        inputs=_each(top.take("inputs", list), "inputs", _tensor_spec),
+        outputs=_each(top.take("outputs", list), "outputs", _tensor_spec),
+        artefacts=_each(top.take("artefacts", list), "artefacts", _artefact),
+        files={
+            path: _file_record(value, f"files[{path!r}]")
+            for path, value in top.take("files", dict).items()
+        },
+        preprocess=top.optional("preprocess", preprocess_from_json),
+        postprocess=top.optional("postprocess", _postprocess),
+        golden=_each(top.take("golden", list), "golden", _golden),
+        provenance=top.take("provenance", dict),
+    )
+    top.finish()
+    _check_references(manifest)
+    return manifest
+
+
+class _Fields:
+    """The fields of one JSON object, each taken once; what is left over is an error."""
+
+    def __init__(self, value: object, where: str) -> None:
+        if not isinstance(value, dict):
+            raise ManifestInvalid(f"{where} is {_kind(value)}, expected an object")
+        self._left = dict(value)
+        self._where = where
+
+    def take(self, key: str, *kinds: type[T]) -> T:
+        if key not in self._left:
+            raise ManifestInvalid(f"{self._where} has no field {key!r}")
+        value = self._left.pop(key)
+        # bool is an int in Python; a manifest that says true where a number belongs is wrong.
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            raise ManifestInvalid(f"{self._where}.{key} is {_kind(value)}, expected {wanted}")
+        return value
+
+    def number(self, key: str) -> float:
+        value = float(self.take(key, int, float))
+        if not -1e30 < value < 1e30:  # also false for NaN
+            raise ManifestInvalid(f"{self._where}.{key} is {value}, expected a finite number")
+        return value
+
+    def optional(self, key: str, read: Callable[[object, str], T]) -> T | None:
+        value = self._left.pop(key, None)
+        return None if value is None else read(value, f"{self._where}.{key}")
+
+    def choice(self, key: str, allowed: tuple[str, ...]) -> Any:
+        value = self.take(key, str)
+        if value not in allowed:
+            raise ManifestInvalid(
+                f"{self._where}.{key} is {value!r}, expected one of {', '.join(allowed)}"
+            )
+        return value
+
+    def finish(self) -> None:
+        if self._left:
+            raise ManifestInvalid(f"{self._where} has unknown field {min(self._left)!r}")
+
+
+def _each(values: list[object], where: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
+    return tuple(read(value, f"{where}[{index}]") for index, value in enumerate(values))
+
+
+def _tensor_spec(value: object, where: str) -> TensorSpec:
+    fields = _Fields(value, where)
+    spec = TensorSpec(
+        name=fields.take("name", str),
+        dtype=fields.choice("dtype", tuple(sorted(DTYPES))),
+        shape=_each(fields.take("shape", list), f"{where}.shape", _extent),
+    )
+    fields.finish()
+    return spec
+
+
+def _extent(value: object, where: str) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise ManifestInvalid(f"{where} is {value!r}, expected a positive integer or null")
+
+
+def _pixels(value: object, where: str) -> int:
+    extent = _extent(value, where)
+    if extent is None or extent > 1 << 16:
+        raise ManifestInvalid(f"{where} is {value!r}, expected 1 to 65536 pixels")
+    return extent
+
+
+def _height_width(value: object, where: str) -> tuple[int, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ManifestInvalid(f"{where} is {value!r}, expected [height, width]")
+    return _pixels(value[0], where), _pixels(value[1], where)
+
+
+def _resize(value: object, where: str) -> int | tuple[int, int]:
+    return _height_width(value, where) if isinstance(value, list) else _pixels(value, where)
+
+
+def _channel_values(values: list[object], where: str) -> tuple[float, ...]:
+    return _each(values, where, lambda value, place: _Fields({"x": value}, place).number("x"))
+
+
+def preprocess_from_json(value: object, where: str) -> Preprocess:
+    """Read a preprocessing strictly; `where` names it in errors.
+
+    Raises:
+        ManifestInvalid: a field is missing, unknown, of the wrong type or out of range.
+    """
+    fields = _Fields(value, where)
+    preprocess = Preprocess(
+        colour=fields.choice("colour", ("RGB", "BGR", "L")),
+        resize=fields.optional("resize", _resize),
+        filter=fields.choice("filter", ("bilinear", "bicubic")),
+        crop=fields.optional("crop", _height_width),
+        scale=fields.number("scale"),
+        mean=_channel_values(fields.take("mean", list), f"{where}.mean"),
+        std=_channel_values(fields.take("std", list), f"{where}.std"),
+        layout=fields.choice("layout", ("NCHW", "NHWC")),
+    )
+    fields.finish()
+    channels = 1 if preprocess.colour == "L" else 3
+    for name, values in (("mean", preprocess.mean), ("std", preprocess.std)):
+        if len(values) != channels:
+            raise ManifestInvalid(f"{where}.{name} has {len(values)} values, expected {channels}")
+    if 0 in preprocess.std:
+        raise ManifestInvalid(f"{where}.std holds 0, expected values other than 0")
+    return preprocess
+
+
+def _postprocess(value: object, where: str) -> Postprocess:
+    fields = _Fields(value, where)
+    postprocess = Postprocess(fields.take("softmax", bool), fields.take("labels", str))
+    fields.finish()
+    return postprocess
+
+
+def _artefact(value: object, where: str) -> Artefact:
+    fields = _Fields(value, where)
+    artefact = Artefact(
+        fields.take("path", str), fields.take("format", str), fields.take("precision", str)
+    )
+    fields.finish()
+    return artefact
+
+
+def _paths(value: dict[object, object], where: str) -> dict[str, str]:
+    if not all(isinstance(path, str) for path in value.values()):
+        raise ManifestInvalid(f"{where} is {value!r}, expected tensor name → path")
+    return {str(name): str(path) for name, path in value.items()}
+
+
+def _golden(value: object, where: str) -> Golden:
+    fields = _Fields(value, where)
+    golden = Golden(
+        inputs=_paths(fields.take("inputs", dict), f"{where}.inputs"),
+        outputs=_paths(fields.take("outputs", dict), f"{where}.outputs"),
+        image=fields.take("image", str, type(None)),
+    )
+    fields.finish()
+    return golden
+
+
+def _file_record(value: object, where: str) -> FileRecord:
+    fields = _Fields(value, where)
+    record = FileRecord(fields.take("size", int), fields.take("sha256", str))
+    fields.finish()
+    if record.size < 0 or not re.fullmatch("[0-9a-f]{64}", record.sha256):
+        raise ManifestInvalid(f"{where} is {value!r}, expected a size and a sha256 in hex")
+    return record
+
+
+def _check_references(manifest: Manifest) -> None:
+    """Every path that the manifest speaks of is among its files, every tensor is one of its own."""
+    if not manifest.inputs or not manifest.outputs or not manifest.artefacts:
+        raise ManifestInvalid("manifest lists no input, no output or no artefact")
+    named: dict[str, str] = {f"artefact {a.path!r}": a.path for a in manifest.artefacts}
+    if manifest.postprocess:
+        named["postprocess.labels"] = manifest.postprocess.labels
+    for index, golden in enumerate(manifest.golden):
+        if golden.image:
+            named[f"golden[{index}].image"] = golden.image
+        for kind, paths, specs in (
+            ("inputs", golden.inputs, manifest.inputs),
+            ("outputs", golden.outputs, manifest.outputs),
+        ):
+            _check_tensors(f"golden[{index}].{kind}", paths, specs)
+            named |= {f"golden[{index}].{kind}[{name!r}]": path for name, path in paths.items()}
+    for what, path in named.items():
+        if path not in manifest.files:
+            raise ManifestInvalid(f"{what} is not among the manifest's files")
+
+
+def _check_tensors(where: str, paths: Mapping[str, str], specs: tuple[TensorSpec, ...]) -> None:
+    found, expected = sorted(paths), sorted(spec.name for spec in specs)
+    if found != expected:
+        raise ManifestInvalid(f"{where} names tensors {found}, expected {expected}")
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else type(value).__name__
