@@ -16,7 +16,8 @@ from edgecnn.preprocessing import at_resolution, choose_preprocess
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 if TYPE_CHECKING:
-    from edgecnn_exporters.export import Exported, Request
+    from edgecnn_exporters.contents import Request
+    from edgecnn_exporters.export import Exported
 
 LOAD = "load the network"
 
@@ -120,7 +121,8 @@ def run(
 def _run_network(
     planned: Plan, progress: Callable[[str], None]
 ) -> tuple[Exported, Request, tuple[str, ...]]:
-    from edgecnn_exporters.export import Request, export_module
+    from edgecnn_exporters.contents import Request
+    from edgecnn_exporters.export import export_module
 
     options = planned.options
     network = build_network(
@@ -147,8 +149,9 @@ def _run_network(
 def _run_onnx(
     planned: Plan, progress: Callable[[str], None]
 ) -> tuple[Exported, Request, tuple[str, ...]]:
+    from edgecnn_exporters.contents import Request
     from edgecnn_exporters.examples import layout_of, spatial
-    from edgecnn_exporters.export import Request, export_onnx
+    from edgecnn_exporters.export import export_onnx
     from edgecnn_exporters.onnx_source import image_input, read_onnx
 
     options = planned.options

@@ -12,7 +12,8 @@ import click
 from edgecnn.commands.options import Batch, Shape, json_option, quiet_option
 
 if TYPE_CHECKING:
-    from edgecnn_exporters.export import Exported, Request
+    from edgecnn_exporters.contents import Request
+    from edgecnn_exporters.export import Exported
 
 SCHEMA = "edgecnn.export/1"
 

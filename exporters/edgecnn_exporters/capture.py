@@ -11,27 +11,21 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edgecnn_exporters.errors import CaptureFailed
-from edgecnn_runtime.engines import Array
-from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
+from edgecnn_exporters.reference import Float, Reference, compare_model, to_bytes
 from edgecnn_runtime.errors import EdgeCNNError, first_line
-from edgecnn_runtime.golden import Difference, difference, is_within
+from edgecnn_runtime.golden import Difference, is_within
 
 if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-BATCHES = (1, 2, 3, 7)
 INPUT = "input"
 TRACED_BATCH = 2  # 1 would be taken for a constant
-
-Float = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -41,17 +35,6 @@ class Attempt:
     exporter: str
     outcome: str
     difference: Difference | None = None
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What the original network answers: (input, outputs by name) at each batch size."""
-
-    batches: tuple[tuple[Float, dict[str, Array]], ...]
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        return tuple(self.batches[0][1])
 
 
 @dataclass(frozen=True)
@@ -94,54 +77,6 @@ def capture(
         attempts.append(Attempt(name, f"differs by {found.relative:.1e} of the output", found))
         differing.append(model)
     raise CaptureFailed(_explain(module, reference, attempts, differing))
-
-
-def run_module(module: torch.nn.Module, feeds: Sequence[Float]) -> Reference:
-    """Run the PyTorch network on each of `feeds`, (batch, …) arrays.
-
-    Raises:
-        CaptureFailed: it does not run on its input, or returns no tensor.
-    """
-    import torch
-
-    results = []
-    for feed in feeds:
-        try:
-            with torch.no_grad():
-                outputs = module(torch.from_numpy(feed))
-        except Exception as error:  # whatever a network raises from its forward
-            shape = "x".join(map(str, feed.shape))
-            reason = f"{type(error).__name__}: {first_line(error)}"
-            raise CaptureFailed(
-                f"the network does not run on an input of {shape}: {reason}"
-            ) from error
-        results.append((feed, _named(outputs)))
-    return Reference(tuple(results))
-
-
-def compare_model(model: bytes, reference: Reference) -> Difference:
-    """Run the ONNX model in ONNX Runtime on every batch of `reference`, and compare.
-
-    Raises:
-        EngineError: ONNX Runtime refuses or fails.
-        ValueError: an output has another shape.
-    """
-    engine = OnnxRuntimeEngine.open(model)
-    (spec,) = engine.inputs
-    return difference(
-        (expected[name], found[name])
-        for feed, expected in reference.batches
-        for found in [engine.run({spec.name: feed})]
-        for name in expected
-    )
-
-
-def to_bytes(model: ir.Model) -> bytes:
-    """The model as an ONNX protobuf message, the same bytes for the same model."""
-    import onnx_ir as ir
-
-    content: bytes = ir.to_proto(model).SerializeToString(deterministic=True)
-    return content
 
 
 def _by_dynamo(
@@ -195,19 +130,6 @@ _EXPORTERS: dict[str, Callable[[torch.nn.Module, Reference, int | None, int], ir
 def _trace_input(reference: Reference, batch: int | None) -> Float:
     size = TRACED_BATCH if batch is None else batch
     return next(feed for feed, _ in reference.batches if len(feed) == size)
-
-
-def _named(outputs: object) -> dict[str, Array]:
-    """The tensors that a network returned, by name: `logits` for one, `output_0` … for several."""
-    import torch
-    from torch.utils import _pytree
-
-    leaves = _pytree.tree_leaves(outputs)
-    if not leaves or not all(isinstance(leaf, torch.Tensor) for leaf in leaves):
-        kinds = ", ".join(sorted({type(leaf).__name__ for leaf in leaves})) or "nothing"
-        raise CaptureFailed(f"the network returns {kinds}, expected tensors")
-    names = ["logits"] if len(leaves) == 1 else [f"output_{i}" for i in range(len(leaves))]
-    return {name: leaf.numpy() for name, leaf in zip(names, leaves, strict=True)}
 
 
 def _explain(

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edgecnn.models import NetworkOptions, build_network
-from edgecnn_exporters.export import Request, export_module
+from edgecnn_exporters.contents import Request
+from edgecnn_exporters.export import export_module
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.golden import TOLERANCES
 from edgecnn_runtime.manifest import TensorSpec

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn_exporters.capture import Float, Reference, to_bytes
+from edgecnn_exporters.reference import Float, Reference, to_bytes
 from edgecnn_runtime.golden import difference, is_within
 
 if TYPE_CHECKING:

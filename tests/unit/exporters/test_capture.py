@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from edgecnn_exporters.capture import capture, run_module
+from edgecnn_exporters.capture import capture
+from edgecnn_exporters.contents import BATCHES, Request
 from edgecnn_exporters.errors import CaptureFailed, InputMismatch, NonFiniteWeights
 from edgecnn_exporters.examples import NAMES, example_batch, pictures
-from edgecnn_exporters.export import BATCHES, Request, export_module
+from edgecnn_exporters.export import export_module
+from edgecnn_exporters.reference import run_module
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 

@@ -14,9 +14,10 @@ from torch import nn
 
 from edgecnn.zoo.lenet5 import lenet5
 from edgecnn.zoo.mobilenet_v2 import mobilenet_v2
-from edgecnn_exporters.capture import _EXPORTERS, _quiet, compare_model, run_module, to_bytes
+from edgecnn_exporters.capture import _EXPORTERS, _quiet
 from edgecnn_exporters.passes import canonicalise, find_non_finite
 from edgecnn_exporters.passes.names import NameNodes, _join
+from edgecnn_exporters.reference import compare_model, run_module, to_bytes
 
 NETWORKS = {
     "mobilenet_v2": (
