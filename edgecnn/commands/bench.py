@@ -23,7 +23,7 @@ SCHEMA = "edgecnn.bench/1"
 @bundle_argument
 @click.option("--device", default="host", show_default=True, help="Where to measure.")
 @click.option("--against", metavar="BUNDLE", help="Baseline to compare with, measured in turn.")
-@click.option("--rounds", type=click.IntRange(4, 1000), default=30, show_default=True)
+@click.option("--rounds", type=click.IntRange(8, 1000), default=30, show_default=True)
 @click.option(
     "--cold-starts", type=click.IntRange(0, 50), default=5, show_default=True, help="0 for none."
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,8 @@ FEATURES = frozenset(
         *("neon", "asimd", "asimddp", "asimdhp", "fphp", "i8mm", "bf16", "sve", "sve2"),
     }
 )
-# Implementer and part numbers of ARM's own cores: MIDR_EL1 in each core's reference manual.
+# Part numbers of ARM's own cores (implementer 0x41): MIDR_EL1 in each core's reference manual.
+ARM = "0x41"
 ARM_CORES = {
     "0xd03": "Cortex-A53",
     "0xd04": "Cortex-A35",
@@ -31,7 +31,9 @@ ARM_CORES = {
     "0xd0b": "Cortex-A76",
     "0xd0c": "Neoverse-N1",
 }
-# vcgencmd get_throttled, bits that hold now (Raspberry Pi documentation, "vcgencmd").
+# vcgencmd get_throttled (Raspberry Pi documentation, "vcgencmd"): each bit says what holds now,
+# and again 16 bits higher what has held since boot.
+THROTTLED_SINCE_BOOT = 16
 THROTTLED_BITS = {
     0: "under-voltage",
     1: "frequency capped",
@@ -42,7 +44,15 @@ THROTTLED_BITS = {
 
 @dataclass(frozen=True)
 class Host:
-    """What does not change while a machine runs."""
+    """What does not change while a machine runs.
+
+    Attributes:
+        model: the board or product.
+        features: of `FEATURES`, those that every core has.
+        machine, system, libc, python: of the interpreter that runs here.
+        governors: every one that some cores have.
+        min_mhz, max_mhz: the range of the clocks over all cores.
+    """
 
     model: str | None
     cpu: str | None
@@ -54,6 +64,7 @@ class Host:
     libc: str
     python: str
     governors: tuple[str, ...]
+    min_mhz: float | None
     max_mhz: float | None
 
 
@@ -72,10 +83,14 @@ class HostState:
 
     Attributes:
         load: processes that ran or waited, mean of the last minute.
-        mhz: mean current frequency of the cores.
+        mhz: highest current frequency of the cores. The run is on that one; what idle cores do
+            would hide a fall. A Raspberry Pi's kernel leaves throttling out of it
+            (raspberrypi/linux issue 2986), so `throttled` is what counts there.
         celsius: temperature by thermal zone.
         throttled: what limits the processor at this moment.
-        throttle_count: times that the processor has throttled since boot, where it counts.
+        was_throttled: what has limited it since boot.
+        throttle_count: all cores' counters of throttling since boot, added up; one event may count
+            on several.
         cpu: times of all processes; own_seconds: of this process and its children.
     """
 
@@ -83,6 +98,7 @@ class HostState:
     mhz: float | None
     celsius: dict[str, float]
     throttled: tuple[str, ...]
+    was_throttled: tuple[str, ...]
     throttle_count: int | None
     cpu: CpuTimes | None
     own_seconds: float
@@ -92,19 +108,21 @@ def read_host(root: Path = ROOT) -> Host:
     """The machine as its kernel describes it."""
     cpuinfo = _read(root / "proc/cpuinfo") or ""
     policies = sorted((root / "sys/devices/system/cpu/cpufreq").glob("policy*"))
+    least = [mhz for policy in policies if (mhz := _khz(policy / "cpuinfo_min_freq"))]
     most = [mhz for policy in policies if (mhz := _khz(policy / "cpuinfo_max_freq"))]
     governors = {text for policy in policies if (text := _read(policy / "scaling_governor"))}
     return Host(
         model=_board(root),
         cpu=_cpu_name(cpuinfo),
         machine=platform.machine(),
-        cores=os.cpu_count() or 1,
+        cores=len(re.findall(r"^processor\s*:", cpuinfo, re.M)) or os.cpu_count() or 1,
         features=_features(cpuinfo),
         memory_bytes=_memory(root),
         system=f"{platform.system()} {platform.release()}",
         libc=" ".join(platform.libc_ver()).strip() or "unknown",
         python=platform.python_version(),
         governors=tuple(sorted(governors)),
+        min_mhz=min(least, default=None),
         max_mhz=max(most, default=None),
     )
 
@@ -115,14 +133,16 @@ def read_state(root: Path = ROOT) -> HostState:
     clocks = [mhz for policy in policies if (mhz := _khz(policy / "scaling_cur_freq"))]
     if not clocks:
         cpuinfo = _read(root / "proc/cpuinfo") or ""
-        clocks = [float(mhz) for mhz in re.findall(r"^cpu MHz\s*:\s*([\d.]+)", cpuinfo, re.M)]
-    load = (_read(root / "proc/loadavg") or "").split()
+        clocks = [float(mhz) for mhz in re.findall(r"^cpu MHz\s*:\s*(\d+\.\d+)", cpuinfo, re.M)]
+    load = re.match(r"\d+\.\d+", _read(root / "proc/loadavg") or "")
+    throttled, was_throttled = _throttled(root)
     times = os.times()
     return HostState(
         load=float(load[0]) if load else None,
-        mhz=sum(clocks) / len(clocks) if clocks else None,
+        mhz=max(clocks, default=None),
         celsius=_temperatures(root),
-        throttled=_throttled(root),
+        throttled=throttled,
+        was_throttled=was_throttled,
         throttle_count=_throttle_count(root),
         cpu=_cpu_times(root),
         own_seconds=times.user + times.system + times.children_user + times.children_system,
@@ -138,7 +158,7 @@ def _read(path: Path) -> str | None:
 
 def _khz(path: Path) -> float | None:
     text = _read(path)
-    return int(text) / 1000 if text and text.isdigit() else None
+    return int(text) / 1000 if text and text.isdecimal() else None
 
 
 def _board(root: Path) -> str | None:
@@ -150,8 +170,16 @@ def _board(root: Path) -> str | None:
 def _cpu_name(cpuinfo: str) -> str | None:
     if named := re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.M):
         return named[1].strip()
-    parts = sorted(set(re.findall(r"^CPU part\s*:\s*(0x\w+)", cpuinfo, re.M)))
-    return ", ".join(ARM_CORES.get(part, f"part {part}") for part in parts) or None
+    makers = re.findall(r"^CPU implementer\s*:\s*(0x\w+)", cpuinfo, re.M)
+    parts = re.findall(r"^CPU part\s*:\s*(0x\w+)", cpuinfo, re.M)
+    cores = sorted(set(zip(makers, parts, strict=False)))
+    return ", ".join(_arm_core(maker, part) for maker, part in cores) or None
+
+
+def _arm_core(maker: str, part: str) -> str:
+    if maker == ARM and part in ARM_CORES:
+        return ARM_CORES[part]
+    return f"implementer {maker} part {part}"
 
 
 def _features(cpuinfo: str) -> tuple[str, ...]:
@@ -169,36 +197,52 @@ def _temperatures(root: Path) -> dict[str, float]:
     found = {}
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
         name, milli = _read(zone / "type"), _read(zone / "temp")
-        if name and milli and milli.lstrip("-").isdigit():
+        if name and milli and milli.lstrip("-").isdecimal():
             found[name] = int(milli) / 1000
     return found
 
 
-def _throttled(root: Path) -> tuple[str, ...]:
-    """What a Raspberry Pi's firmware says; its driver's file, or its tool."""
-    text = _read(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
-    if text is None and root == ROOT and Path("/usr/bin/vcgencmd").exists():
-        command = ["/usr/bin/vcgencmd", "get_throttled"]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-        text = ran.stdout.strip().partition("=")[2]
+def _throttled(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What limits a Raspberry Pi now and what has since boot: its driver's file, or its tool."""
+    # soc/soc:firmware up to the Pi 4; later boards put an address into both names.
+    files = sorted((root / "sys/devices/platform").glob("soc*/soc*:firmware/get_throttled"))
+    text = _read(files[0]) if files else _vcgencmd() if root == ROOT else None
     try:
         bits = int(text or "0", 16)
     except ValueError:
-        return ()
-    return tuple(name for bit, name in THROTTLED_BITS.items() if bits >> bit & 1)
+        return (), ()
+    now = tuple(name for bit, name in THROTTLED_BITS.items() if bits >> bit & 1)
+    bits >>= THROTTLED_SINCE_BOOT
+    return now, tuple(name for bit, name in THROTTLED_BITS.items() if bits >> bit & 1)
+
+
+def _vcgencmd() -> str | None:
+    """What the firmware's tool answers: ``throttled=0x50005``."""
+    tool = Path("/usr/bin/vcgencmd")
+    if not tool.exists():
+        return None
+    import subprocess
+
+    try:
+        ran = subprocess.run(
+            [tool, "get_throttled"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return ran.stdout.strip().partition("=")[2]
 
 
 def _throttle_count(root: Path) -> int | None:
     counters = (root / "sys/devices/system/cpu").glob("cpu*/thermal_throttle/*_throttle_count")
-    counts = [int(text) for counter in counters if (text := _read(counter)) and text.isdigit()]
+    counts = [int(text) for counter in counters if (text := _read(counter)) and text.isdecimal()]
     return sum(counts) if counts else None
 
 
 def _cpu_times(root: Path) -> CpuTimes | None:
-    line = (_read(root / "proc/stat") or "").partition("\n")[0].split()
-    if len(line) < 9 or line[0] != "cpu":
+    ticks = re.match(r"cpu((?: +\d+){8})", _read(root / "proc/stat") or "")
+    if ticks is None:
         return None
     hertz = os.sysconf("SC_CLK_TCK")
-    user, nice, system, idle, waiting, irq, soft, steal = (int(n) / hertz for n in line[1:9])
+    user, nice, system, idle, waiting, irq, soft, steal = (int(n) / hertz for n in ticks[1].split())
     busy = user + nice + system + irq + soft
     return CpuTimes(busy, steal, busy + steal + idle + waiting)

@@ -13,7 +13,12 @@ import numpy as np
 
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host import Host, HostState, read_host, read_state
-from edgecnn_runtime.statistics import Comparison, compare, median_interval
+from edgecnn_runtime.statistics import (
+    MIN_ROUNDS_FOR_VERDICT,
+    Comparison,
+    compare,
+    median_interval,
+)
 from edgecnn_runtime.taint import disturbances, drift
 
 Run = Callable[[], object]
@@ -21,6 +26,8 @@ Clock = Callable[[], int]
 
 STABLE = 0.02  # two windows of warm-up agree
 WINDOW_RUNS = 5
+# Keeps the samples of a run of microseconds to some ten thousand.
+MAX_RUNS_PER_BLOCK = 500
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,16 @@ class Plan:
 
     Attributes:
         rounds: blocks of each candidate; a comparison has as many pairs.
-        block_ms: a block repeats the run until about this long, at least once.
+        block_ms: a block repeats the run until about this long, at least once and at most
+            `MAX_RUNS_PER_BLOCK` times.
         warmup_s: the warm-up of each candidate ends here, stable or not.
+        max_s: no further round begins after this long, once there are enough for a verdict.
     """
 
     rounds: int = 30
     block_ms: float = 60.0
     warmup_s: float = 3.0
+    max_s: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -99,12 +109,17 @@ def measure(
         raise MeasureError(f"{len(candidates)} candidates to measure, expected one or two")
     warmups = {label: warm_up(run, plan.warmup_s, clock) for label, run in candidates.items()}
     runs = {
-        label: max(1, round(plan.block_ms / max(found.last_ms, 1e-6)))
+        label: min(MAX_RUNS_PER_BLOCK, max(1, round(plan.block_ms / max(found.last_ms, 1e-6))))
         for label, found in warmups.items()
     }
     blocks: dict[str, list[list[float]]] = {label: [] for label in candidates}
     before = state()
+    end = clock() + plan.max_s * 1e9
     for number in range(plan.rounds):
+        # A B and B A come in pairs, so that neither is first more often.
+        if number >= MIN_ROUNDS_FOR_VERDICT and number % 2 == 0 and clock() >= end:
+            progress(1.0)
+            break
         order = list(candidates)[:: 1 if number % 2 == 0 else -1]
         for label in order:
             blocks[label].append(_block(candidates[label], runs[label], clock))
@@ -131,12 +146,18 @@ class WarmUp:
 
 
 def warm_up(run: Run, limit_s: float, clock: Clock = time.perf_counter_ns) -> WarmUp:
-    """Run until the medians of two windows that follow one another agree within 2 %."""
+    """Run until the medians of two windows that follow one another agree within 2 %.
+
+    Ends with the run that passes `limit_s`, be it in the middle of a window.
+    """
     end = clock() + limit_s * 1e9
     runs, previous = 0, float("inf")
     while True:
-        window = median(_block(run, WINDOW_RUNS, clock))
-        runs += WINDOW_RUNS
+        samples = _block(run, 1, clock)
+        while len(samples) < WINDOW_RUNS and clock() < end:
+            samples += _block(run, 1, clock)
+        window = median(samples)
+        runs += len(samples)
         if abs(window / previous - 1) <= STABLE if previous else not window:
             return WarmUp(runs, window, True)
         if clock() >= end:

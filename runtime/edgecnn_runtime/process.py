@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 from edgecnn_runtime.errors import MeasureError
 
@@ -40,25 +39,48 @@ def cold_start(
         progress: told the share done, 0 to 1.
 
     Raises:
-        MeasureError: the process fails, hangs, or prints no such line.
+        MeasureError: the process cannot be started, fails, hangs, or prints no such line.
     """
+    # Imported here: the process that is timed has this module too, and would pay 10 ms.
+    from statistics import median
+
     samples, peaks = [], []
     for number in range(runs):
-        began = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-        try:
-            ran = subprocess.run(
-                command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-            )
-            line = json.loads(ran.stdout.splitlines()[-1]) if ran.returncode == 0 else None
-        except (subprocess.TimeoutExpired, IndexError, ValueError) as error:
-            raise MeasureError(f"the cold start gave no result: {error!r}") from error
-        if line is None:
-            said = ran.stderr.strip().splitlines() or ["nothing"]
-            raise MeasureError(f"the cold start failed with {ran.returncode}: {said[-1]}")
-        samples.append((line["first_result_ns"] - began) / 1e6)
-        peaks.append(line["peak_memory_bytes"])
+        sample_ms, peak_bytes = _fresh_start(command)
+        samples.append(sample_ms)
+        peaks.append(peak_bytes)
         progress((number + 1) / runs)
     return ColdStart(tuple(samples), median(samples), int(median(peaks)))
+
+
+def _fresh_start(command: Sequence[str]) -> tuple[float, int]:
+    """Milliseconds from the start of a process to its first result, and its peak memory."""
+    import subprocess
+
+    shown = " ".join(command)
+    began_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    try:
+        ran = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except OSError as error:
+        raise MeasureError(f"the cold start cannot run {shown}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise MeasureError(
+            f"the cold start gave no result in {TIMEOUT_S} s; run it alone to see why: {shown}"
+        ) from error
+    if ran.returncode != 0:
+        said = ran.stderr.strip().splitlines() or ["nothing on stderr"]
+        raise MeasureError(f"the cold start failed with {ran.returncode}: {said[-1]}")
+    last = (ran.stdout.splitlines() or [""])[-1]
+    try:
+        line = json.loads(last)
+        return (line["first_result_ns"] - began_ns) / 1e6, int(line["peak_memory_bytes"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise MeasureError(
+            f"the cold start gave no result: its last line is {last[:80]!r}, expected the JSON "
+            f"object of first_result_line; run it alone to see why: {shown}"
+        ) from error
 
 
 def first_result_line() -> str:
@@ -82,4 +104,6 @@ def peak_memory_bytes() -> int:
                 return int(line.split()[1]) * 1024
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # getrusage(2): kilobytes, except on macOS, where they are bytes.
+    return largest if sys.platform == "darwin" else largest * 1024

@@ -51,7 +51,7 @@ def test_a_path_needs_pillow_and_says_so(environment: Path, onnx_bundle: Path) -
 
 def test_verify_and_bench_work(environment: Path, onnx_bundle: Path) -> None:
     assert run(environment / "edgecnn", "verify", onnx_bundle).returncode == 0
-    ran = run(environment / "edgecnn", "bench", onnx_bundle, "--rounds", "4", "--cold-starts", "1")
+    ran = run(environment / "edgecnn", "bench", onnx_bundle, "--rounds", "8", "--cold-starts", "1")
     assert ran.returncode == 0, ran.stderr
 
 

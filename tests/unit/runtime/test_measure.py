@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -10,11 +11,20 @@ import pytest
 
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host import CpuTimes, HostState
-from edgecnn_runtime.measure import WINDOW_RUNS, Plan, measure, warm_up
+from edgecnn_runtime.measure import MAX_RUNS_PER_BLOCK, WINDOW_RUNS, Plan, measure, warm_up
 from edgecnn_runtime.process import cold_start, peak_memory_bytes
 from edgecnn_runtime.taint import disturbances, drift
 
-QUIET = HostState(0.1, 2000.0, {"cpu": 50.0}, (), 7, CpuTimes(100.0, 0.0, 400.0), 50.0)
+QUIET = HostState(
+    load=0.1,
+    mhz=2000.0,
+    celsius={"cpu": 50.0},
+    throttled=(),
+    was_throttled=("under-voltage",),
+    throttle_count=7,
+    cpu=CpuTimes(busy=100.0, steal=0.0, total=400.0),
+    own_seconds=50.0,
+)
 
 
 class Machine:
@@ -75,9 +85,9 @@ def test_two_candidates_take_turns_in_turned_order() -> None:
 def test_a_faster_candidate_is_said_to_be_faster() -> None:
     machine = Machine()
     runs = {"new": machine.run("new", 8.0), "old": machine.run("old", 10.0)}
-    found = machine.measure(runs, Plan(rounds=6, block_ms=20))
+    found = machine.measure(runs, Plan(rounds=8, block_ms=20))
     assert found.comparison is not None
-    assert (found.comparison.verdict, found.comparison.rounds) == ("faster", 6)
+    assert (found.comparison.verdict, found.comparison.rounds) == ("faster", 8)
     assert found.comparison.ratio == pytest.approx(0.8)
 
 
@@ -96,7 +106,11 @@ def test_a_disturbed_comparison_names_no_winner() -> None:
     [
         (later(cpu=CpuTimes(110.0, 4.0, 440.0)), "the hypervisor took 10% of the processor"),
         (later(throttled=("throttled",)), "the processor is limited: throttled"),
-        (later(throttle_count=9), "the processor throttled 2 times"),
+        (
+            later(was_throttled=("throttled", "under-voltage")),
+            "the processor was limited during the run: throttled",
+        ),
+        (later(throttle_count=9), "the cores' counters of throttling rose by 2"),
         (later(mhz=1500.0), "the clock fell from 2000 to 1500 MHz"),
     ],
 )
@@ -124,6 +138,13 @@ def test_a_run_that_gets_slower_has_drifted() -> None:
     assert drift([10.0] * 5 + [20.0] * 5) is None, "too few to tell"
 
 
+def test_noise_alone_is_no_drift() -> None:
+    """Thirds whose medians lie 20 % apart, in samples that scatter by more than that."""
+    third = [5.0, 7.0, 10.0, 13.0, 15.0]
+    assert drift([*third, *third, *(1.2 * sample for sample in third)]) is None
+    assert drift([*([10.0] * 5), *third, *([12.0] * 5)]) is not None
+
+
 def test_drift_taints_the_measurement() -> None:
     machine = Machine()
     slowing = [10.0] * (2 * WINDOW_RUNS) + [10.0 + 0.2 * i for i in range(30)]
@@ -138,6 +159,37 @@ def test_warm_up_goes_on_until_two_windows_agree() -> None:
     assert found.is_stable
     assert found.runs == 4 * WINDOW_RUNS
     assert found.last_ms == 10
+
+
+def test_warm_up_of_a_slow_run_does_not_wait_for_a_whole_window() -> None:
+    machine = Machine()
+    found = warm_up(machine.run("a", 5000.0), 3, machine.clock)
+    assert (found.runs, found.last_ms) == (1, 5000.0)
+
+
+def test_a_slow_comparison_ends_at_its_limit_with_enough_rounds_for_a_verdict() -> None:
+    machine = Machine()
+    runs = {"new": machine.run("new", 4000.0), "old": machine.run("old", 5000.0)}
+    told: list[float] = []
+    plan = Plan(rounds=30, warmup_s=1, max_s=20)
+    found = measure(runs, plan, progress=told.append, state=machine.state, clock=machine.clock)
+    assert found.comparison is not None
+    assert (found.comparison.verdict, found.comparison.rounds) == ("faster", 8)
+    assert told[-1] == 1
+
+
+def test_a_limit_between_two_rounds_lets_each_candidate_be_first_as_often() -> None:
+    machine = Machine()
+    runs = {"a": machine.run("a", 100.0), "b": machine.run("b", 100.0)}
+    machine.measure(runs, Plan(rounds=30, block_ms=1, max_s=1.7))
+    timed = "".join(machine.calls[4 * WINDOW_RUNS :])
+    assert timed == "abba" * 5, "the limit passes in the ninth round, the tenth is its pair"
+
+
+def test_a_run_of_microseconds_keeps_a_bounded_number_of_samples() -> None:
+    machine = Machine()
+    found = machine.measure({"a": machine.run("a", 0.001)}, Plan(rounds=4, block_ms=60))
+    assert len(found.latencies[0].samples_ms) == 4 * MAX_RUNS_PER_BLOCK
 
 
 def test_warm_up_ends_at_its_limit_when_nothing_settles() -> None:
@@ -199,8 +251,24 @@ def test_peak_memory_is_this_processs_own() -> None:
         ("import sys; print('out of luck', file=sys.stderr); sys.exit(3)", "with 3: out of luck"),
         ("print('hello')", "gave no result"),
         ("pass", "gave no result"),
+        ("print([])", "gave no result"),
+        ("print('{}')", "gave no result"),
     ],
 )
 def test_a_cold_start_that_fails_says_why(code: str, says: str) -> None:
     with pytest.raises(MeasureError, match=says):
         cold_start([sys.executable, "-c", code], runs=1)
+
+
+def test_a_command_that_does_not_exist_is_named() -> None:
+    with pytest.raises(MeasureError, match="cannot run /no/such/agent"):
+        cold_start(["/no/such/agent"], runs=1)
+
+
+def test_what_measures_a_cold_start_does_not_slow_it() -> None:
+    """The module is imported within the time that it measures."""
+    code = (
+        "import sys, edgecnn_runtime.process; print({'subprocess', 'statistics'} & {*sys.modules})"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
