@@ -5,7 +5,9 @@ Passes work on onnx-ir models in place. Each is a file of its own.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -13,7 +15,7 @@ from onnx_ir.passes import common
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.batch_norm import FoldBatchNorm
-from edgecnn_exporters.passes.constants import FoldConstants
+from edgecnn_exporters.passes.constants import FoldConstants, LiftConstants
 from edgecnn_exporters.passes.dropout import RemoveDropout
 from edgecnn_exporters.passes.flatten import CanonicaliseFlatten
 from edgecnn_exporters.passes.gemm import CanonicaliseGemm
@@ -21,31 +23,62 @@ from edgecnn_exporters.passes.global_pool import CanonicaliseGlobalPool
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.passes.names import NameBatch, NameNodes
 from edgecnn_exporters.passes.relu6 import CanonicaliseRelu6
+from edgecnn_exporters.passes.reshape import FixReshape
+from edgecnn_exporters.passes.shapes import InferShapes
+from edgecnn_exporters.passes.sizes import FoldSizes
 
-# Run once, from top to bottom: each finds what those above it have made.
-PIPELINE: tuple[Callable[[], ir.passes.InPlacePass], ...] = (
-    common.InlinePass,
-    common.RemoveInitializersFromInputsPass,
-    common.LiftConstantsToInitializersPass,
-    common.IdentityEliminationPass,
-    RemoveDropout,
-    # Shapes say which axes a ReduceMean or Reshape joins; folding reads and refines them.
-    common.ShapeInferencePass,
-    FoldConstants,
-    common.LiftConstantsToInitializersPass,
-    FoldBatchNorm,
-    CanonicaliseRelu6,
-    CanonicaliseGlobalPool,
-    CanonicaliseFlatten,
-    CanonicaliseGemm,
-    common.RemoveUnusedNodesPass,
-    common.RemoveUnusedFunctionsPass,
-    common.RemoveUnusedOpsetsPass,
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Passes that run from top to bottom, and again until none finds anything or `rounds` end."""
+
+    passes: tuple[Callable[[], ir.passes.InPlacePass], ...]
+    rounds: int = 1
+
+
+# MobileNetV2 needs three rounds, ShuffleNetV2 from TorchScript ten: its sizes hang on one another,
+# reshape after reshape. The bound leaves room for deeper ones, and ends what would never settle.
+MAX_ROUNDS = 100
+
+PIPELINE: tuple[Stage, ...] = (
+    Stage(
+        (
+            common.InlinePass,
+            common.RemoveInitializersFromInputsPass,
+            RemoveDropout,
+            NameBatch,
+        )
+    ),
+    # Around and around: a size that one pass resolves is what another waits for.
+    Stage(
+        (
+            LiftConstants,
+            common.IdentityEliminationPass,
+            # Shapes say which axes a ReduceMean or Reshape joins; folding reads them too.
+            InferShapes,
+            FixReshape,
+            FoldSizes,
+            FoldConstants,
+            FoldBatchNorm,
+            CanonicaliseRelu6,
+            CanonicaliseGlobalPool,
+            CanonicaliseFlatten,
+            CanonicaliseGemm,
+            common.RemoveUnusedNodesPass,
+        ),
+        rounds=MAX_ROUNDS,
+    ),
     # Names last, from what the exporters noted; then the notes (which hold source paths) go.
-    NameNodes,
-    NameBatch,
-    common.ClearMetadataAndDocStringPass,
-    common.ShapeInferencePass,
+    Stage(
+        (
+            common.RemoveUnusedFunctionsPass,
+            common.RemoveUnusedOpsetsPass,
+            NameNodes,
+            common.ClearMetadataAndDocStringPass,
+        )
+    ),
 )
 
 
@@ -53,22 +86,39 @@ def canonicalise(model: ir.Model) -> tuple[str, ...]:
     """Bring `model` into canonical form, in place.
 
     Returns:
-        The names of the passes that changed it, in order.
+        The names of the passes that changed it, in order of their first change.
 
     Raises:
         UnsupportedModel: a pass cannot make sense of the graph.
     """
-    changed = []
-    for make in PIPELINE:
-        name = make.__name__.removesuffix("Pass")
-        try:
-            result = make()(model)
-        except Exception as error:  # a pass of another library may raise anything
-            reason = f"{type(error).__name__}: {error}"
-            raise UnsupportedModel(f"pass {name} fails on this graph: {reason}") from error
-        if result.modified:
-            changed.append(name)
-    return tuple(dict.fromkeys(changed))
+    changed: dict[str, None] = {}
+    for stage in PIPELINE:
+        changed.update(dict.fromkeys(_run(stage, model)))
+    return tuple(changed)
+
+
+def _run(stage: Stage, model: ir.Model) -> list[str]:
+    changed: list[str] = []
+    for _ in range(stage.rounds):
+        found = [_name(make) for make in stage.passes if _apply(make, model)]
+        if not found:
+            return changed
+        changed += found
+    if stage.rounds > 1:
+        _log.warning("not settled after %d rounds: %s", stage.rounds, ", ".join(found))
+    return changed
+
+
+def _apply(make: Callable[[], ir.passes.InPlacePass], model: ir.Model) -> bool:
+    try:
+        return bool(make()(model).modified)
+    except Exception as error:  # a pass of another library may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise UnsupportedModel(f"pass {_name(make)} fails on this graph: {reason}") from error
+
+
+def _name(make: Callable[[], ir.passes.InPlacePass]) -> str:
+    return make.__name__.removesuffix("Pass")
 
 
 def name_nodes(model: ir.Model) -> None:
@@ -82,9 +132,13 @@ def find_non_finite(model: ir.Model) -> list[str]:
         name
         for name, value in model.graph.initializers.items()
         if (array := constant(value)) is not None
-        and array.dtype.kind == "f"
-        and not np.isfinite(array).all()
+        and value.dtype is not None
+        and value.dtype.is_floating_point()
+        # bfloat16 and the 8-bit floats have no test of their own in every numpy.
+        and not np.isfinite(
+            array.astype(np.float32, copy=False) if array.itemsize < 4 else array
+        ).all()
     ]
 
 
-__all__ = ["PIPELINE", "canonicalise", "find_non_finite", "name_nodes"]
+__all__ = ["PIPELINE", "Stage", "canonicalise", "find_non_finite", "name_nodes"]

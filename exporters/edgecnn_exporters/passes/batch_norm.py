@@ -13,14 +13,14 @@ from edgecnn_exporters.passes.graph import (
     hand_over,
     is_operator,
     is_set,
-    new_initialiser,
     producer,
+    set_constant,
 )
 
 
 @dataclass(frozen=True)
 class Match:
-    """A Conv and the BatchNormalization that alone reads it, all of their weights known."""
+    """A convolution and the BatchNormalization that alone reads it, all of their weights known."""
 
     conv: ir.Node
     norm: ir.Node
@@ -34,24 +34,29 @@ class Match:
 
 
 class FoldBatchNorm(ir.passes.InPlacePass):
-    """``BatchNormalization(Conv(x))`` becomes ``Conv(x)``.
+    """``BatchNormalization(Conv(x))`` becomes ``Conv(x)``, and so does one over ConvTranspose.
 
-    With ``s = gamma / sqrt(variance + epsilon)`` per output channel, the Conv gets ``W' = s W`` and
-    ``b' = s (b - mean) + beta``. Left alone: a Conv whose output has a second reader or leaves the
-    graph, weights that are computed, and a BatchNormalization that still trains.
+    With ``s = gamma / sqrt(variance + epsilon)`` per output channel, the convolution gets
+    ``W' = s W`` and ``b' = s (b - mean) + beta``. Output channels are axis 0 of Conv's weight; of
+    ConvTranspose's, (in, out / group, …), they are axis 1 within each group. Left alone: a
+    convolution whose output has a second reader or leaves the graph, weights that are computed,
+    and a BatchNormalization that still trains.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        matches = [match for node in model.graph if (match := _match(node))]
-        for match in matches:
-            _rewrite(model.graph, match)
-        return ir.passes.PassResult(model, modified=bool(matches))
+        modified = False
+        # One after the other: what follows a folded one now follows the convolution.
+        for node in model.graph:
+            if match := _match(node):
+                _rewrite(model.graph, match)
+                modified = True
+        return ir.passes.PassResult(model, modified=modified)
 
 
 def _match(node: ir.Node) -> Match | None:
     if not is_operator(node, "BatchNormalization") or is_set(node, "training_mode"):
         return None
-    conv = producer(node.inputs[0], "Conv")
+    conv = producer(node.inputs[0], "Conv") or producer(node.inputs[0], "ConvTranspose")
     if conv is None:
         return None
     weight = constant(conv.inputs[1])
@@ -60,7 +65,7 @@ def _match(node: ir.Node) -> Match | None:
         return None
     gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in statistics)
     has_bias = len(conv.inputs) > 2 and conv.inputs[2] is not None
-    bias = constant(conv.inputs[2]) if has_bias else np.zeros(len(weight), weight.dtype)
+    bias = constant(conv.inputs[2]) if has_bias else np.zeros(len(gamma), weight.dtype)
     if bias is None:
         return None
     epsilon = node.attributes.get_float("epsilon", 1e-5)
@@ -70,14 +75,21 @@ def _match(node: ir.Node) -> Match | None:
 def _rewrite(graph: ir.Graph, match: Match) -> None:
     # In float64, and rounded once: a running variance near zero makes s large.
     scale = match.gamma / np.sqrt(match.variance + match.epsilon)
-    weight = match.weight * scale.reshape(-1, *[1] * (match.weight.ndim - 1))
-    bias = scale * (match.bias - match.mean) + match.beta
-    dtype = match.weight.dtype
-    name = str(match.conv.inputs[1].name).removesuffix(".weight")  # type: ignore[union-attr]
-    match.conv.replace_input_with(1, new_initialiser(graph, f"{name}.weight", weight.astype(dtype)))
-    match.conv.resize_inputs(3)
-    match.conv.replace_input_with(2, new_initialiser(graph, f"{name}.bias", bias.astype(dtype)))
+    weight = _scale_outputs(match.conv, match.weight, scale).astype(match.weight.dtype)
+    bias = (scale * (match.bias - match.mean) + match.beta).astype(match.weight.dtype)
+    name = str(match.conv.inputs[1].name)  # type: ignore[union-attr] # it is constant, so there
+    set_constant(graph, match.conv, 1, weight, name)
+    set_constant(graph, match.conv, 2, bias, f"{name.removesuffix('.weight')}.bias")
     output, convolved = match.norm.outputs[0], match.conv.outputs[0]
     convolved.type, convolved.shape = output.type, output.shape
     hand_over(output, convolved)
     graph.remove(match.norm, safe=True)
+
+
+def _scale_outputs(conv: ir.Node, weight: Array, scale: Array) -> Array:
+    kernel = [1] * (weight.ndim - 2)
+    if is_operator(conv, "Conv"):
+        return weight * scale.reshape(-1, 1, *kernel)
+    groups = conv.attributes.get_int("group", 1)
+    grouped = weight.reshape(groups, -1, *weight.shape[1:])
+    return (grouped * scale.reshape(groups, 1, -1, *kernel)).reshape(weight.shape)

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-import onnx_ir as ir
+import sys
 
-# Larger results than inputs are only folded up to here: a Tile of a scalar is no weight.
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from edgecnn_exporters.passes.graph import is_operator
+
+# Results that are larger than what they replace are only kept up to here: a Tile of a scalar is
+# no weight.
 MAX_OUTPUT_VALUES = 1 << 20
+
+
+class LiftConstants(common.LiftConstantsToInitializersPass):
+    """Every Constant node becomes an initialiser, scalars and strings among them.
+
+    Left alone: a Constant that is an output of the graph.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(lift_all_constants=True, size_limit=0)
 
 
 class FoldConstants(ir.passes.InPlacePass):
     """A node whose inputs are all constant becomes its result; known shapes become constants.
 
     onnxscript's folder, which also resolves the Shape → Gather → Concat chains that TorchScript
-    leaves before a Reshape. Left alone: results of more than a million values.
+    leaves before a Reshape. Left alone: results of more than a million values that are larger than
+    their inputs, and what quantises or dequantises.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         from onnxscript.optimizer import fold_constants
 
-        result = fold_constants(model, output_size_limit=MAX_OUTPUT_VALUES)
+        result = fold_constants(
+            model,
+            # Weights are large: what normalises or scales them is folded whatever their size.
+            input_size_limit=sys.maxsize,
+            output_size_limit=MAX_OUTPUT_VALUES,
+            should_fold=_is_fill,
+        )
         return ir.passes.PassResult(model, modified=bool(result.modified))
+
+
+def _is_fill(node: ir.Node) -> bool | None:
+    """True for what the folder would leave; None where its own rules decide.
+
+    TorchScript builds the constant widths of every Pad from a ConstantOfShape.
+    """
+    return True if is_operator(node, "ConstantOfShape") else None

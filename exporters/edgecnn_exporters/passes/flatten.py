@@ -16,14 +16,13 @@ from edgecnn_exporters.passes.graph import (
     producer,
     rank,
     replace_node,
-    scalar,
     take_out,
 )
 
 
 @dataclass(frozen=True)
 class Match:
-    """A Reshape or Squeeze of `source` (N, …) to (N, rest)."""
+    """A node that makes (N, rest) of `source` (N, …)."""
 
     node: ir.Node
     source: ir.Value
@@ -33,20 +32,30 @@ class CanonicaliseFlatten(ir.passes.InPlacePass):
     """What keeps the batch and joins all other axes becomes ``Flatten(axis = 1)``.
 
     ``Reshape(x, (-1 or 0 or N, rest))`` where ``rest`` is the product of x's other, static axes, or
-    ``-1`` beside the batch, the batch also as read from a ``Shape`` · ``Squeeze`` of the last two
-    axes of a (N, C, 1, 1) map ·
-    ``Flatten(Flatten(x))``. Left alone: a target that is computed, sizes that are unknown.
+    ``-1`` beside the batch · ``Squeeze`` of other axes
+    than the batch down to (N, rest) · ``Flatten`` whose axis 1 is counted from the end ·
+    ``Flatten(y)`` where y is x with other axes than the batch joined, split, added or squeezed.
+    ``Flatten`` of (N, rest) goes. Left alone: a target that is computed, sizes that are unknown,
+    a y with a second reader.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        matches = [m for node in model.graph if (m := _match_reshape(node) or _match_squeeze(node))]
-        for match in matches:
-            flatten = ir.node("Flatten", [match.source], attributes={"axis": 1})
-            replace_node(model.graph, match.node, flatten)
-        doubled = [node for node in model.graph if _is_second_flatten(node)]
-        for node in doubled:
-            take_out(model.graph, node)
-        return ir.passes.PassResult(model, modified=bool(matches or doubled))
+        modified = False
+        for node in model.graph:
+            match = _match_reshape(node) or _match_squeeze(node) or _match_axis_from_end(node)
+            if match is not None:
+                flatten = ir.node("Flatten", [match.source], attributes={"axis": 1})
+                replace_node(model.graph, match.node, flatten)
+                modified = True
+        for node in model.graph:
+            while inner := _reshaped_before(node):
+                node.replace_input_with(0, inner.inputs[0])
+                model.graph.remove(inner, safe=True)
+                modified = True
+            if _is_flatten(node) and rank(node.inputs[0]) == 2 and can_take_out(node):
+                take_out(model.graph, node)
+                modified = True
+        return ir.passes.PassResult(model, modified=modified)
 
 
 def _match_reshape(node: ir.Node) -> Match | None:
@@ -58,10 +67,7 @@ def _match_reshape(node: ir.Node) -> Match | None:
     axes = [extent(source, axis) for axis in range(1, rank(source) or 0)]
     rest = None if None in axes else prod(axis or 0 for axis in axes)
     target = constant(node.inputs[1])
-    if target is None:
-        second = _second_of_computed(node.inputs[1], source)
-        return Match(node, source) if second is not None and second in (-1, rest) else None
-    if target.shape != (2,):
+    if target is None or target.shape != (2,):
         return None
     batch = extent(source, 0)
     first, second = (int(size) for size in target)
@@ -73,51 +79,54 @@ def _match_reshape(node: ir.Node) -> Match | None:
     return None
 
 
-def _second_of_computed(target: ir.Value | None, source: ir.Value) -> int | None:
-    """The constant K of a target ``Concat(batch of source, K)``, as TorchScript computes it."""
-    concat = target.producer() if target is not None else None
-    if concat is None or not is_operator(concat, "Concat") or len(concat.inputs) != 2:
-        return None
-    second = scalar(concat.inputs[1])
-    return int(second) if second is not None and _is_batch(concat.inputs[0], source) else None
-
-
-def _is_batch(value: ir.Value | None, source: ir.Value) -> bool:
-    """Whether `value` is axis 0 of a Shape whose tensor has the batch of `source`."""
-    reads_first = False
-    while value is not None and (node := value.producer()) is not None:
-        if is_operator(node, "Shape"):
-            start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", -1)
-            return (reads_first or (start, end) == (0, 1)) and _same_batch(node.inputs[0], source)
-        if is_operator(node, "Gather") and scalar(node.inputs[1]) == 0:
-            reads_first = True
-        elif not is_operator(node, "Unsqueeze", "Squeeze", "Reshape", "Cast", "Identity"):
-            return False
-        value = node.inputs[0]
-    return False
-
-
-def _same_batch(value: ir.Value | None, source: ir.Value) -> bool:
-    if value is source:
-        return True
-    if value is None or not value.shape or not source.shape:
-        return False
-    batch = value.shape[0]
-    return batch == source.shape[0] and batch != ir.SymbolicDim(None)
-
-
 def _match_squeeze(node: ir.Node) -> Match | None:
-    if not is_operator(node, "Squeeze") or rank(node.inputs[0]) != 4 or len(node.inputs) < 2:
+    if not is_operator(node, "Squeeze") or not _keeps_batch(node):
         return None
-    source, axes = node.inputs[0], constant(node.inputs[1])
-    assert source is not None
-    if axes is None or sorted(int(axis) % 4 for axis in axes) != [2, 3]:
+    source = node.inputs[0]
+    return Match(node, source) if source is not None and rank(node.outputs[0]) == 2 else None
+
+
+def _match_axis_from_end(node: ir.Node) -> Match | None:
+    if not is_operator(node, "Flatten"):
+        return None
+    source = node.inputs[0]
+    axis = node.attributes.get_int("axis", 1)
+    axes = rank(source)
+    if source is None or axes is None or axis >= 0 or axis + axes != 1:
         return None
     return Match(node, source)
 
 
-def _is_second_flatten(node: ir.Node) -> bool:
-    if not is_operator(node, "Flatten") or node.attributes.get_int("axis", 1) != 1:
+def _is_flatten(node: ir.Node) -> bool:
+    return is_operator(node, "Flatten") and node.attributes.get_int("axis", 1) == 1
+
+
+def _reshaped_before(node: ir.Node) -> ir.Node | None:
+    """The node before a Flatten that changes what the Flatten undoes."""
+    if not _is_flatten(node):
+        return None
+    before = next(
+        (
+            found
+            for operator in ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+            if (found := producer(node.inputs[0], operator))
+        ),
+        None,
+    )
+    return before if before is not None and _keeps_batch(before) else None
+
+
+def _keeps_batch(node: ir.Node) -> bool:
+    """Whether a node that only gives its values another shape leaves axis 0 as it is."""
+    if _is_flatten(node):
+        return True
+    sizes = constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    if sizes is None:
         return False
-    before = producer(node.inputs[0], "Flatten")
-    return before is not None and before.attributes.get_int("axis", 1) == 1 and can_take_out(node)
+    if is_operator(node, "Reshape"):
+        return len(sizes) > 0 and sizes[0] == 0 and not is_set(node, "allowzero")
+    # Axes are counted in the larger of the two shapes.
+    larger = rank(node.inputs[0] if is_operator(node, "Squeeze") else node.outputs[0])
+    if larger is None or not is_operator(node, "Squeeze", "Unsqueeze"):
+        return False
+    return all(int(axis) % larger != 0 for axis in sizes)

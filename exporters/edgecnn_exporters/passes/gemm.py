@@ -4,94 +4,132 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import (
     Array,
     constant,
+    is_dead,
     is_operator,
     is_set,
-    new_initialiser,
     producer,
     rank,
     replace_node,
+    set_constant,
 )
 
 
 @dataclass(frozen=True)
 class Match:
-    """A fully connected layer of x (N, in): the node that ends it, and its weight as (out, in)."""
+    """A fully connected layer of x (N, in), ended by `node`.
+
+    Attributes:
+        values: x, W and b (if there is one) as the graph has them.
+        weight: (out, in), the factor of the product multiplied in.
+        bias: (out,), its factor multiplied in; None where there is none, or where b stays as it is.
+    """
 
     node: ir.Node
-    source: ir.Value
+    values: tuple[ir.Value, ...]
     weight: Array
-    weight_name: str
-    bias: ir.Value | None
+    bias: Array | None
 
 
 class CanonicaliseGemm(ir.passes.InPlacePass):
     """A fully connected layer becomes ``Gemm(x, W, b)`` with W as (out, in) and transB = 1.
 
-    ``MatMul(x, W)`` of a 2-D x · ``Add(MatMul(x, W), b)``, in either order, b of shape (out,) ·
-    ``Gemm`` with transB = 0 and a constant weight. Left alone: weights that are computed, x that is
-    not 2-D, alpha or beta other than 1, transA.
+    ``MatMul(x, W)`` of a 2-D x · ``alpha x W + beta b`` becomes ``x W' + b'`` with ``W' = alpha W``
+    and ``b' = beta b`` · ``Add(…, b)`` of either, in either order, without a bias yet. A constant b
+    becomes (out,) where it is the same for all rows. Left alone: a W that is computed, x that is
+    not 2-D, transA, a computed b with a beta.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
-        for match_one in (_match_add, _match_matmul, _match_gemm):
+        for match_one in (_match_add, _match_product):
             for match in [m for node in model.graph if (m := match_one(node))]:
-                _rewrite(model.graph, match)
-                modified = True
+                if not _is_canonical(match):
+                    _rewrite(model.graph, match)
+                    modified = True
         return ir.passes.PassResult(model, modified=modified)
+
+
+def _match_product(node: ir.Node) -> Match | None:
+    return _match_matmul(node) or _match_gemm(node)
 
 
 def _match_matmul(node: ir.Node) -> Match | None:
     if not is_operator(node, "MatMul") or rank(node.inputs[0]) != 2:
         return None
-    source, weight = node.inputs[0], constant(node.inputs[1])
-    if source is None or weight is None or weight.ndim != 2:
+    source, weight = node.inputs
+    array = constant(weight)
+    if source is None or weight is None or array is None or array.ndim != 2:
         return None
-    return Match(node, source, weight.T, _name(node.inputs[1]), None)
+    return Match(node, (source, weight), array.T, None)
+
+
+def _match_gemm(node: ir.Node) -> Match | None:
+    if not is_operator(node, "Gemm") or is_set(node, "transA"):
+        return None
+    values = tuple(value for value in node.inputs if value is not None)
+    array = constant(values[1])
+    if array is None:
+        return None
+    weight = array if is_set(node, "transB") else array.T
+    weight = _times(node.attributes.get_float("alpha", 1.0), weight)
+    beta = node.attributes.get_float("beta", 1.0)
+    bias = _row(constant(values[2]), len(weight)) if len(values) > 2 else None
+    if bias is None:
+        return Match(node, values, weight, None) if len(values) == 2 or beta == 1.0 else None
+    return Match(node, values, weight, _times(beta, bias))
 
 
 def _match_add(node: ir.Node) -> Match | None:
     if not is_operator(node, "Add"):
         return None
-    for value, bias in (node.inputs, node.inputs[::-1]):
-        product = producer(value, "MatMul")
-        inner = _match_matmul(product) if product is not None else None
-        addend = constant(bias)
-        if inner and addend is not None and addend.shape == (len(inner.weight),):
-            return Match(node, inner.source, inner.weight, inner.weight_name, bias)
+    for value, addend in (node.inputs, node.inputs[::-1]):
+        product = producer(value, "MatMul") or producer(value, "Gemm")
+        inner = _match_product(product) if product is not None else None
+        if inner is None or len(inner.values) > 2 or addend is None:
+            continue
+        bias = _row(constant(addend), len(inner.weight))
+        if bias is not None:
+            return Match(node, (*inner.values, addend), inner.weight, bias)
     return None
 
 
-def _match_gemm(node: ir.Node) -> Match | None:
-    if not is_operator(node, "Gemm") or is_set(node, "transB"):
+def _times(factor: float, array: Array) -> Array:
+    return array if factor == 1.0 else (array.astype(np.float64) * factor).astype(array.dtype)
+
+
+def _row(array: Array | None, size: int) -> Array | None:
+    """A (), (1,), (size,), (1, 1) or (1, size) array as (size,); None for any other."""
+    if array is None or array.ndim > 2 or array.size not in (1, size):
         return None
-    plain = (
-        not is_set(node, "transA")
+    if array.ndim == 2 and len(array) != 1:
+        return None
+    return np.broadcast_to(array.reshape(-1), (size,))
+
+
+def _is_canonical(match: Match) -> bool:
+    node = match.node
+    return (
+        is_operator(node, "Gemm")
+        and is_set(node, "transB")
         and node.attributes.get_float("alpha", 1.0) == 1.0
         and node.attributes.get_float("beta", 1.0) == 1.0
+        and (match.bias is None or list(match.values[2].shape or ()) == list(match.bias.shape))
     )
-    source, weight = node.inputs[0], constant(node.inputs[1])
-    if not plain or source is None or weight is None:
-        return None
-    bias = node.inputs[2] if len(node.inputs) > 2 else None
-    return Match(node, source, weight.T, _name(node.inputs[1]), bias)
-
-
-def _name(value: ir.Value | None) -> str:
-    assert value is not None
-    return str(value.name)
 
 
 def _rewrite(graph: ir.Graph, match: Match) -> None:
-    weight = new_initialiser(graph, f"{match.weight_name}.transposed", match.weight)
-    inputs = [match.source, weight, *([match.bias] if match.bias is not None else [])]
     before = [value.producer() for value in match.node.inputs if value is not None]
-    replace_node(graph, match.node, ir.node("Gemm", inputs, attributes={"transB": 1}))
+    gemm = ir.node("Gemm", match.values, attributes={"transB": 1})
+    replace_node(graph, match.node, gemm)
     for node in before:
-        if node is not None and node.op_type == "MatMul" and not node.outputs[0].uses():
+        if node is not None and is_operator(node, "MatMul", "Gemm") and is_dead(node):
             graph.remove(node, safe=True)
+    set_constant(graph, gemm, 1, match.weight, f"{match.values[1].name}.transposed")
+    if match.bias is not None:
+        set_constant(graph, gemm, 2, match.bias, f"{match.values[2].name}.row")

@@ -7,14 +7,32 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import constant, extent, is_operator, rank, replace_node
+from edgecnn_exporters.passes.graph import (
+    constant,
+    extent,
+    is_dead,
+    is_operator,
+    producer,
+    rank,
+    replace_node,
+)
 
 
 @dataclass(frozen=True)
 class Match:
-    """A node that averages all of height and width; `keeps_axes` as 1×1, or drops them."""
+    """The node that ends an average of x over height and width; it keeps them as 1×1, or not."""
 
     node: ir.Node
+    source: ir.Value
+    keeps_axes: bool
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A ReduceMean of x over known axes, counted from 0."""
+
+    source: ir.Value
+    axes: frozenset[int]
     keeps_axes: bool
 
 
@@ -22,8 +40,9 @@ class CanonicaliseGlobalPool(ir.passes.InPlacePass):
     """Averaging over height and width becomes ``GlobalAveragePool``.
 
     ``ReduceMean(x, axes = (2, 3))``, axes in any order and sign, as attribute or input, of a 4-D x;
-    without kept axes a ``Flatten`` follows · ``AveragePool`` whose one window is the whole map,
-    without padding. Left alone: other axes, unknown rank or size, axes that are computed.
+    without kept axes a ``Flatten`` follows · ``ReduceMean(ReduceMean(x))`` of one axis each ·
+    ``AveragePool`` whose one window is the whole map, without padding. Left alone: other axes,
+    unknown rank or size, axes that are computed, a first mean with a second reader.
 
     ONNX Runtime keeps its blocked layout through GlobalAveragePool, and leaves it for ReduceMean.
     """
@@ -36,15 +55,42 @@ class CanonicaliseGlobalPool(ir.passes.InPlacePass):
 
 
 def _match_mean(node: ir.Node) -> Match | None:
-    if not is_operator(node, "ReduceMean") or rank(node.inputs[0]) != 4:
+    mean = _mean(node)
+    if mean is None:
         return None
+    before = producer(mean.source, "ReduceMean")
+    joined = _joined(mean, _mean(before)) if before is not None else None
+    for found in (mean, joined):
+        if found is not None and rank(found.source) == 4 and found.axes == {2, 3}:
+            return Match(node, found.source, found.keeps_axes)
+    return None
+
+
+def _mean(node: ir.Node) -> Mean | None:
+    if not is_operator(node, "ReduceMean"):
+        return None
+    source = node.inputs[0]
+    axes_of_source = rank(source)
     if len(node.inputs) > 1 and node.inputs[1] is not None:
         axes = constant(node.inputs[1])
     else:
         axes = np.array(node.attributes.get_ints("axes", []))
-    if axes is None or sorted(int(axis) % 4 for axis in axes) != [2, 3]:
+    if source is None or axes is None or axes_of_source is None:
         return None
-    return Match(node, keeps_axes=bool(node.attributes.get_int("keepdims", 1)))
+    counted = frozenset(int(axis) % axes_of_source for axis in axes)
+    return Mean(source, counted, bool(node.attributes.get_int("keepdims", 1)))
+
+
+def _joined(after: Mean, before: Mean | None) -> Mean | None:
+    """The two as one. The mean of equally many means is the mean of all."""
+    if before is None or before.keeps_axes != after.keeps_axes:
+        return None
+    left = [
+        axis
+        for axis in range(rank(before.source) or 0)
+        if before.keeps_axes or axis not in before.axes
+    ]
+    return Mean(before.source, before.axes | {left[axis] for axis in after.axes}, after.keeps_axes)
 
 
 def _match_pool(node: ir.Node) -> Match | None:
@@ -57,18 +103,21 @@ def _match_pool(node: ir.Node) -> Match | None:
     automatic = node.attributes.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
     if padded or automatic or list(window) != [extent(source, 2), extent(source, 3)]:
         return None
-    return Match(node, keeps_axes=True)
+    return Match(node, source, keeps_axes=True)
 
 
 def _rewrite(graph: ir.Graph, match: Match) -> None:
-    source, old = match.node.inputs[0], match.node
-    assert source is not None
+    source, old = match.source, match.node
+    before = old.inputs[0].producer() if old.inputs[0] is not None else None
     pool = ir.node("GlobalAveragePool", [source])
     if match.keeps_axes:
         replace_node(graph, old, pool)
-        return
-    pool.outputs[0].type = source.type
-    pool.outputs[0].shape = ir.Shape([*list(source.shape or ())[:2], 1, 1])
-    pool.metadata_props.update(old.metadata_props)
-    graph.insert_before(old, pool)
-    replace_node(graph, old, ir.node("Flatten", [pool.outputs[0]], attributes={"axis": 1}))
+    else:
+        pool.outputs[0].type = source.type
+        pool.outputs[0].shape = ir.Shape([*list(source.shape or ())[:2], 1, 1])
+        pool.metadata_props.update(old.metadata_props)
+        pool.name = old.name
+        graph.insert_before(old, pool)
+        replace_node(graph, old, ir.node("Flatten", [pool.outputs[0]], attributes={"axis": 1}))
+    if before is not None and is_dead(before):
+        graph.remove(before, safe=True)

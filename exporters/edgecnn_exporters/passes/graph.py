@@ -63,6 +63,35 @@ def rank(value: ir.Value | None) -> int | None:
     return None if value is None or value.shape is None else len(value.shape)
 
 
+def static_rest(value: ir.Value | None) -> tuple[int, ...] | None:
+    """The sizes of all axes but the first; None when one of them is dynamic or unknown."""
+    if value is None or not value.shape:
+        return None
+    sizes = tuple(size for size in value.shape[1:] if isinstance(size, int))
+    return sizes if len(sizes) == len(value.shape) - 1 else None
+
+
+def is_dead(node: ir.Node) -> bool:
+    """Whether nothing reads what the node computes."""
+    return not any(value.uses() or value.is_graph_output() for value in node.outputs)
+
+
+def set_constant(graph: ir.Graph, node: ir.Node, index: int, array: Array, name: str) -> None:
+    """Input `index` of the node becomes the constant `array`.
+
+    It keeps the name of the initialiser that it replaces unless another node reads that one too;
+    then, or where there was no input, it is called `name`.
+    """
+    old = node.inputs[index] if index < len(node.inputs) else None
+    if old is not None and old.is_initializer() and sole_reader(old) is node:
+        tensor = ir.tensor(np.array(array, order="C"), name=old.name)
+        old.const_value, old.shape = tensor, ir.Shape(array.shape)
+        return
+    if index >= len(node.inputs):
+        node.resize_inputs(index + 1)
+    node.replace_input_with(index, new_initialiser(graph, name, array))
+
+
 def new_initialiser(graph: ir.Graph, name: str, array: Array) -> ir.Value:
     """A new constant in the graph, named `name` or, where that is taken, `name_1`, ….
 

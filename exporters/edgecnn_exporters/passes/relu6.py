@@ -9,14 +9,17 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import (
     constant,
+    is_dead,
     is_operator,
     new_initialiser,
     producer,
+    rank,
     replace_node,
     scalar,
 )
 
 SIX = 6.0
+LOW, HIGH = "relu6.min", "relu6.max"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class CanonicaliseRelu6(ir.passes.InPlacePass):
     ``Min(Max(x, 0), 6)`` and ``Max(Min(x, 6), 0)``, inputs in any order ·
     ``Clip(Relu(x), 0 or none, 6)`` · ``Relu(Clip(x, 0 or none, 6))`` · ``Min(Relu(x), 6)`` ·
     ``Clip(x, 0, 6)`` whose bounds are other constants. Left alone: other bounds, bounds that are
-    computed, and an inner node whose output has a second reader.
+    computed, a bound of Min or Max whose rank is or may be above that of x (the result has that
+    rank), and an inner node whose output has a second reader.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -76,7 +80,9 @@ def _bounds(node: ir.Node) -> tuple[ir.Value, float, float] | None:
     if is_operator(node, "Min", "Max") and len(node.inputs) == 2:
         for value, bound in (node.inputs, node.inputs[::-1]):
             limit = scalar(bound)
-            if limit is not None and value is not None and constant(value) is None:
+            if value is None or constant(value) is not None or limit is None:
+                continue
+            if (rank(bound) or 0) <= (rank(value) or 0):
                 return (value, -np.inf, limit) if node.op_type == "Min" else (value, limit, np.inf)
     return None
 
@@ -89,20 +95,18 @@ def _optional(node: ir.Node, index: int, otherwise: float) -> float | None:
 
 def _is_canonical(node: ir.Node) -> bool:
     return is_operator(node, "Clip") and all(
-        value is not None and value.name in ("relu6.min", "relu6.max") for value in node.inputs[1:]
+        # With a number behind it where the network clips in several precisions.
+        value is not None and str(value.name).startswith((LOW, HIGH))
+        for value in node.inputs[1:]
     )
 
 
 def _rewrite(graph: ir.Graph, match: Match) -> None:
     dtype = np.float32 if match.source.dtype is None else match.source.dtype.numpy()
-    low = new_initialiser(graph, "relu6.min", np.array(0, dtype))
-    high = new_initialiser(graph, "relu6.max", np.array(SIX, dtype))
+    low = new_initialiser(graph, LOW, np.array(0, dtype))
+    high = new_initialiser(graph, HIGH, np.array(SIX, dtype))
     before = [value.producer() for value in match.last.inputs if value is not None]
     replace_node(graph, match.last, ir.node("Clip", [match.source, low, high]))
     for node in before:
-        if node is not None and node is not match.source.producer() and _is_dead(node):
+        if node is not None and node is not match.source.producer() and is_dead(node):
             graph.remove(node, safe=True)
-
-
-def _is_dead(node: ir.Node) -> bool:
-    return not any(value.uses() or value.is_graph_output() for value in node.outputs)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from unit.exporters.passes.support import apply
+from unit.exporters.passes.support import apply, by_onnxruntime
 
 from edgecnn_exporters.passes.batch_norm import FoldBatchNorm
 
@@ -35,6 +35,67 @@ def test_it_disappears_into_the_conv(
     )
     assert found.operators == ["Conv"]
     assert found.modified
+
+
+@pytest.mark.parametrize(
+    ("weight", "attributes", "channels"),
+    [
+        ("float[1,2,1,2] w = {2.0, -3.0, 1.0, 0.5}", "", 1),
+        ("float[2,1,2,1] w = {2.0, -3.0, 1.0, 0.5}", "<group = 2, strides = [2, 2]>", 2),
+    ],
+    ids=["plain", "grouped"],
+)
+def test_it_disappears_into_a_transposed_conv(weight: str, attributes: str, channels: int) -> None:
+    found = apply(
+        FoldBatchNorm,
+        f"""g (float[N, {channels}, 4, 4] x) => (float[N, 2, H, W] y) <{weight}, {STATISTICS}>
+        {{ c = ConvTranspose {attributes} (x, w) {NORM} }}""",
+        # onnx 1.23's reference adds the bias of group 0 in every group.
+        evaluate=by_onnxruntime,
+    )
+    assert found.operators == ["ConvTranspose"]
+
+
+def test_one_after_another_both_disappear() -> None:
+    second = "y = BatchNormalization (d, gamma, beta, mean, variance)"
+    found = apply(
+        FoldBatchNorm,
+        f"""g (float[N, 1, 4, 4] x) => (float[N, 2, 4, 4] y)
+        <float[2,1,1,1] w = {{2.0, -3.0}}, {STATISTICS}>
+        {{ c = Conv (x, w) {NORM.replace("y =", "d =")} {second} }}""",
+    )
+    assert found.operators == ["Conv"]
+
+
+def test_a_weight_that_two_convs_share_is_only_changed_for_one() -> None:
+    found = apply(
+        FoldBatchNorm,
+        f"""g (float[N, 1, 4, 4] x) => (float[N, 2, 4, 4] y, float[N, 2, 4, 4] z)
+        <float[2,1,1,1] w = {{2.0, -3.0}}, {STATISTICS}>
+        {{ c = Conv (x, w) {NORM} z = Conv (x, w) }}""",
+    )
+    assert found.operators == ["Conv", "Conv"]
+
+
+def test_the_conv_keeps_the_name_of_its_weight() -> None:
+    found = apply(
+        FoldBatchNorm,
+        f"""g (float[N, 1, 4, 4] x) => (float[N, 2, 4, 4] y)
+        <float[2,1,1,1] w = {{2.0, -3.0}}, {STATISTICS}> {{ c = Conv (x, w) {NORM} }}""",
+    )
+    (conv,) = found.model.graph
+    assert [value.name for value in conv.inputs] == ["x", "w", "w.bias"]
+
+
+def test_one_that_still_trains_is_left_alone() -> None:
+    trains = NORM.replace("y =", "y, m2, v2 =").replace("<", "<training_mode = 1, ")
+    found = apply(
+        FoldBatchNorm,
+        f"""g (float[N, 1, 4, 4] x) => (float[N, 2, 4, 4] y)
+        <float[2,1,1,1] w = {{2.0, -3.0}}, {STATISTICS}> {{ c = Conv (x, w) {trains} }}""",
+    )
+    assert found.operators == ["Conv", "BatchNormalization"]
+    assert not found.modified
 
 
 def test_a_running_variance_near_zero_is_folded_exactly() -> None:

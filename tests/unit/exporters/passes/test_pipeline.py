@@ -15,9 +15,36 @@ from torch import nn
 from edgecnn.zoo.lenet5 import lenet5
 from edgecnn.zoo.mobilenet_v2 import mobilenet_v2
 from edgecnn_exporters.capture import _EXPORTERS, _quiet
-from edgecnn_exporters.passes import canonicalise, find_non_finite
+from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.passes import Stage, canonicalise, find_non_finite
 from edgecnn_exporters.passes.names import NameNodes, _join
 from edgecnn_exporters.reference import compare_model, run_module, to_bytes
+
+
+class Litter(nn.Module):
+    """Sizes computed at run time, scaled weights, a padded and a normalised conv, a mean of means.
+
+    What exporters turn into chains of Shape, Gather, Concat and Constant.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        weight_norm = nn.utils.parametrizations.weight_norm
+        self.stem = nn.Conv2d(3, 16, 3, padding=1, padding_mode="reflect")
+        self.body = weight_norm(nn.Conv2d(16, 16, 7, padding=3))
+        self.add = nn.Parameter(torch.ones(1, 16, 1, 1))
+        self.classifier = nn.Linear(16 * 8 * 8, 16)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.body(self.stem(x)) + self.add
+        batch, channels, height, width = x.size()
+        x = x.view(batch, 2, channels // 2, height, width).transpose(1, 2)
+        x = x.reshape(batch, channels, height, width)
+        pooled = x.mean(3).mean(2)
+        flat = x.view(x.size(0), channels, -1).flatten(1)
+        return self.head(nn.functional.linear(flat, self.classifier.weight * 2) + pooled)
+
 
 NETWORKS = {
     "mobilenet_v2": (
@@ -29,6 +56,14 @@ NETWORKS = {
         lenet5,
         (1, 28, 28),
         {"Conv": 2, "Sigmoid": 4, "MaxPool": 2, "Flatten": 1, "Gemm": 3},
+    ),
+    "litter": (
+        Litter,
+        (3, 8, 8),
+        {
+            **{"Pad": 1, "Conv": 2, "Add": 2, "Reshape": 2, "Transpose": 1},
+            **{"GlobalAveragePool": 1, "Flatten": 2, "Gemm": 2},
+        },
     ),
 }
 
@@ -78,15 +113,20 @@ def test_the_numbers_stay_at_every_batch(pair) -> None:  # type: ignore[no-untyp
 
 
 def test_both_exporters_lead_to_the_same_names(pair) -> None:  # type: ignore[no-untyped-def]
-    names = [[node.name for node in model.graph] for model, _, _ in pair[1].values()]
+    names = [
+        sorted((str(node.name), str(node.outputs[0].name)) for node in model.graph)
+        for model, _, _ in pair[1].values()
+    ]
     assert names[0] == names[1]
-    assert len(set(names[0])) == len(names[0])
+    assert len({node for node, _ in names[0]}) == len(names[0])
     weights = [set(model.graph.initializers) for model, _, _ in pair[1].values()]
     assert weights[0] == weights[1]
 
 
 def test_weights_are_called_as_in_the_state_dict(pair) -> None:  # type: ignore[no-untyped-def]
     name, found = pair
+    if name == "litter":
+        pytest.skip("its weights are computed from others, which are gone")
     keys = set(NETWORKS[name][0]().state_dict())
     for model, _, _ in found.values():
         named = {w for w in model.graph.initializers if not w.startswith("relu6.")}
@@ -97,7 +137,7 @@ def test_the_batch_is_called_n_and_all_else_is_known(pair) -> None:  # type: ign
     for model, _, _ in pair[1].values():
         for node in model.graph:
             (value,) = node.outputs
-            assert str(value.shape[0]) == "N"
+            assert str(value.shape[0]) == "N", node.name
             assert all(isinstance(extent, int) for extent in list(value.shape)[1:])
 
 
@@ -113,6 +153,58 @@ def test_no_path_of_this_machine_is_left(pair) -> None:  # type: ignore[no-untyp
     for model, _, _ in pair[1].values():
         assert b"/site-packages/" not in to_bytes(model)
         assert b".py" not in to_bytes(model)
+
+
+def test_the_same_model_becomes_the_same_bytes(pair) -> None:  # type: ignore[no-untyped-def]
+    with _quiet():
+        content = to_bytes(exported(pair[0], "torchscript")[0])
+    made = []
+    for _ in range(2):
+        model = ir.from_proto(onnx.load_from_string(content))
+        canonicalise(model)
+        made.append(to_bytes(model))
+    assert made[0] == made[1]
+
+
+def test_the_passes_that_changed_something_are_named_once_and_in_order() -> None:
+    model = ir.from_proto(
+        onnx.parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 18]>
+            g (float[N, 3] x) => (float[N, 3] y)
+            { zero = Constant <value = float {0.0}> () six = Constant <value = float {6.0}> ()
+              a = Identity (x) b = Clip (a, zero, six) c = Dropout (b) y = Clip (c, zero, six) }"""
+        )
+    )
+    changed = canonicalise(model)
+    assert [node.op_type for node in model.graph] == ["Clip"]
+    assert {"LiftConstants", "IdentityElimination", "RemoveDropout", "CanonicaliseRelu6"} <= {
+        *changed
+    }
+    assert len(set(changed)) == len(changed)
+
+
+def test_passes_that_never_settle_are_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Restless(ir.passes.InPlacePass):
+        def call(self, model: ir.Model) -> ir.passes.PassResult:
+            return ir.passes.PassResult(model, modified=True)
+
+    monkeypatch.setattr("edgecnn_exporters.passes.PIPELINE", (Stage((Restless,), rounds=3),))
+    model = ir.Model(ir.Graph([], [], nodes=[], opset_imports={"": 18}), ir_version=8)
+    assert canonicalise(model) == ("Restless",)
+    assert "not settled after 3 rounds: Restless" in caplog.text
+
+
+def test_a_pass_that_fails_refuses_the_model_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fail(ir.passes.InPlacePass):
+        def call(self, model: ir.Model) -> ir.passes.PassResult:
+            raise IndexError("out of range")
+
+    monkeypatch.setattr("edgecnn_exporters.passes.PIPELINE", (Stage((Fail,)),))
+    model = ir.Model(ir.Graph([], [], nodes=[], opset_imports={"": 18}), ir_version=8)
+    with pytest.raises(UnsupportedModel, match=r"pass Fail fails on this graph: .*out of range"):
+        canonicalise(model)
 
 
 @pytest.mark.parametrize(
@@ -152,4 +244,8 @@ def test_weights_that_are_not_finite_are_found_by_name() -> None:
     )
     assert find_non_finite(model) == []
     model.graph.initializers["bad"].const_value = ir.tensor(np.array([np.nan], np.float32))
+    assert find_non_finite(model) == ["bad"]
+    half = ir.Tensor(np.array([0x7F80], np.uint16), dtype=ir.DataType.BFLOAT16)
+    model.graph.initializers["bad"].const_value = half
+    model.graph.initializers["bad"].dtype = ir.DataType.BFLOAT16
     assert find_non_finite(model) == ["bad"]

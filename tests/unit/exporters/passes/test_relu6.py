@@ -6,7 +6,8 @@ from unit.exporters.passes.support import apply
 from edgecnn_exporters.passes.graph import scalar
 from edgecnn_exporters.passes.relu6 import CanonicaliseRelu6
 
-CONSTANTS = "float zero = {0.0}, float six = {6.0}, float[1] six1 = {6.0}, float one = {1.0}"
+CONSTANTS = """float zero = {0.0}, float six = {6.0}, float[1] six1 = {6.0}, float one = {1.0},
+ float[1, 1, 1] deep = {6.0}"""
 
 
 def graph(body: str, outputs: str = "float[N, 3] y") -> str:
@@ -69,3 +70,19 @@ def test_an_inner_node_with_a_second_reader_is_left_alone() -> None:
     found = apply(CanonicaliseRelu6, graph(body, "float[N, 3] y, float[N, 3] z"))
     assert found.operators == ["Relu", "Min", "Neg"]
     assert not found.modified
+
+
+def test_a_bound_that_adds_axes_is_left_alone() -> None:
+    found = apply(CanonicaliseRelu6, graph("a = Relu (x) y = Min (a, deep)", "float[1, N, 3] y"))
+    assert found.operators == ["Relu", "Min"]
+    assert not found.modified
+
+
+def test_each_precision_has_its_own_bounds() -> None:
+    found = apply(
+        CanonicaliseRelu6,
+        f"""g (float[N, 3] x) => (float[N, 3] y, double[N, 3] z)
+        <{CONSTANTS}, double zero64 = {{0.0}}, double six64 = {{6.0}}>
+        {{ y = Clip (x, zero, six) d = Cast <to = 11> (x) z = Clip (d, zero64, six64) }}""",
+    )
+    assert found.operators == ["Clip", "Cast", "Clip"]

@@ -1,0 +1,77 @@
+"""Reshapes to sizes that are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import (
+    Array,
+    constant,
+    is_operator,
+    new_initialiser,
+    static_rest,
+)
+from edgecnn_exporters.passes.sizes import sizes
+
+
+@dataclass(frozen=True)
+class Match:
+    """A Reshape that keeps the batch, and the constant target that says so."""
+
+    node: ir.Node
+    target: Array
+
+
+class FixReshape(ir.passes.InPlacePass):
+    """A Reshape that keeps the batch gets the constant target ``(0, …)``, whatever made its own.
+
+    From (N, a, b, …) to (M, c, d, …), where all but N and M are static and
+    ``a b … = c d … > 0``, M is N: PyTorch's dynamo exporter writes ``(-1, c, d, …)`` there · a
+    target that is computed, as by TorchScript: x's own dynamic batch, then constants. Left alone:
+    other axes that are dynamic, unknown or empty, and a batch that is split or joined.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        matches = [match for node in model.graph if (match := _match(node))]
+        for match in matches:
+            target = new_initialiser(model.graph, f"{match.node.name}.shape", match.target)
+            match.node.replace_input_with(1, target)
+            # Else the 0 would mean an empty batch.
+            match.node.attributes.pop("allowzero", None)
+        return ir.passes.PassResult(model, modified=bool(matches))
+
+
+def _match(node: ir.Node) -> Match | None:
+    if not is_operator(node, "Reshape"):
+        return None
+    rest = _rest_of_result(node)
+    if rest is None:
+        rest = _rest_of_computed(node)
+    if rest is None or 0 in rest:
+        return None
+    target = np.array([0, *rest], np.int64)
+    own = constant(node.inputs[1])
+    return None if own is not None and np.array_equal(own, target) else Match(node, target)
+
+
+def _rest_of_result(node: ir.Node) -> tuple[int, ...] | None:
+    before, after = static_rest(node.inputs[0]), static_rest(node.outputs[0])
+    if before is None or after is None or prod(before) != prod(after) or not prod(before):
+        return None
+    return after
+
+
+def _rest_of_computed(node: ir.Node) -> tuple[int, ...] | None:
+    """What follows the batch in a target that is computed from shapes."""
+    source, target = node.inputs[0], sizes(node.inputs[1])
+    if source is None or not source.shape or not target or constant(node.inputs[1]) is not None:
+        return None
+    batch, *rest = target
+    if batch != source.shape[0] or batch == ir.SymbolicDim(None):
+        return None
+    static = tuple(size for size in rest if isinstance(size, int))
+    return static if len(static) == len(rest) else None

@@ -1,0 +1,51 @@
+"""What is known of the shape of each value."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+# onnx's own names for extents that it cannot tell.
+_UNKNOWN = "unk__"
+
+
+class InferShapes(ir.passes.InPlacePass):
+    """Every shape follows from the graph's inputs and operators, and from nothing else.
+
+    What the file notes on values inside the graph is forgotten first: other tools leave notes
+    behind that are stale, and the passes believe what they read. Of the outputs, whose shape is
+    the model's promise, only names of dynamic axes are forgotten. Left alone: a graph of which
+    onnx can infer nothing.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        values = [value for node in model.graph for value in node.outputs]
+        before = [(value.type, value.shape) for value in values]
+        for value in values:
+            value.shape = _static_extents(value.shape) if value.is_graph_output() else None
+        initialisers = list(model.graph.initializers.values())
+        inferred = common.ShapeInferencePass()(model).modified
+        # onnx-ir 1.1 takes large ones out for the inference and puts them back at the end.
+        model.graph.initializers.clear()
+        for initialiser in initialisers:
+            model.graph.initializers.add(initialiser)
+        if not inferred:
+            for value, (_, shape) in zip(values, before, strict=True):
+                value.shape = shape
+            return ir.passes.PassResult(model, modified=False)
+        for value in values:
+            value.shape = _without_placeholders(value.shape)
+        after = [(value.type, value.shape) for value in values]
+        return ir.passes.PassResult(model, modified=after != before)
+
+
+def _static_extents(shape: ir.Shape | None) -> ir.Shape | None:
+    if shape is None:
+        return None
+    return ir.Shape([extent if isinstance(extent, int) else None for extent in shape])
+
+
+def _without_placeholders(shape: ir.Shape | None) -> ir.Shape | None:
+    if shape is None:
+        return None
+    return ir.Shape([None if str(extent).startswith(_UNKNOWN) else extent for extent in shape])

@@ -1,0 +1,101 @@
+"""Sizes that a graph computes from the shapes of its own values."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import (
+    Array,
+    constant,
+    is_operator,
+    new_initialiser,
+    rank,
+    scalar,
+)
+
+# A number, or the axis of unknown size that it is.
+Size = int | ir.SymbolicDim
+
+
+class FoldSizes(ir.passes.InPlacePass):
+    """What is computed from shapes and turns out to be static becomes a constant.
+
+    ``Gather(Shape(x), i)`` and the like, as TorchScript writes ``x.size(i)``; onnxscript's folder
+    passes over it where i is a scalar. Left alone: sizes that hang on a dynamic axis, and
+    computations of more than picking and joining, which FoldConstants does.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        modified = False
+        for node in model.graph:
+            found = _static(node)
+            if found is None:
+                continue
+            value = new_initialiser(model.graph, f"{node.outputs[0].name}.value", found)
+            node.outputs[0].replace_all_uses_with(value)
+            model.graph.remove(node, safe=True)
+            modified = True
+        return ir.passes.PassResult(model, modified=modified)
+
+
+def _static(node: ir.Node) -> Array | None:
+    output = node.outputs[0]
+    axes = rank(output)
+    if axes not in (0, 1) or output.is_graph_output():
+        return None
+    held = sizes(output)
+    if held is None or not all(isinstance(size, int) for size in held):
+        return None
+    return np.array(held, np.int64).reshape(() if axes == 0 else -1)
+
+
+def sizes(value: ir.Value | None) -> tuple[Size, ...] | None:
+    """The numbers in a scalar or vector of int64 that is computed from shapes; None if unknown."""
+    if value is None or value.dtype not in (None, ir.DataType.INT64):
+        return None
+    array = constant(value)
+    if array is not None:
+        return tuple(int(size) for size in array.reshape(-1)) if array.ndim < 2 else None
+    node = value.producer()
+    if node is None:
+        return None
+    if is_operator(node, "Shape"):
+        return _of_shape(node)
+    if is_operator(node, "Concat"):
+        return _joined([sizes(part) for part in node.inputs])
+    if is_operator(node, "Gather"):
+        return _gathered(sizes(node.inputs[0]), constant(node.inputs[1]))
+    if is_operator(node, "Slice"):
+        return _sliced(sizes(node.inputs[0]), node)
+    if is_operator(node, "Unsqueeze", "Squeeze", "Reshape", "Cast", "Identity"):
+        return sizes(node.inputs[0]) if (rank(value) or 0) < 2 else None
+    return None
+
+
+def _of_shape(node: ir.Node) -> tuple[Size, ...] | None:
+    source = node.inputs[0]
+    if source is None or source.shape is None:
+        return None
+    axes = len(source.shape)
+    start = node.attributes.get_int("start", 0)
+    return tuple(source.shape)[start : node.attributes.get_int("end", axes)]
+
+
+def _joined(parts: list[tuple[Size, ...] | None]) -> tuple[Size, ...] | None:
+    known = [part for part in parts if part is not None]
+    return tuple(size for part in known for size in part) if len(known) == len(parts) else None
+
+
+def _gathered(held: tuple[Size, ...] | None, indices: Array | None) -> tuple[Size, ...] | None:
+    if held is None or indices is None or indices.ndim > 1:
+        return None
+    return tuple(held[int(index)] for index in indices.reshape(-1))
+
+
+def _sliced(held: tuple[Size, ...] | None, node: ir.Node) -> tuple[Size, ...] | None:
+    start, end = (scalar(value) for value in node.inputs[1:3])
+    step = scalar(node.inputs[4]) if len(node.inputs) > 4 else 1.0
+    if held is None or start is None or end is None or step is None:
+        return None
+    return held[int(start) : int(end) : int(step)]
