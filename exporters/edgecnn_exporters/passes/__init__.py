@@ -127,11 +127,12 @@ def name_nodes(model: ir.Model) -> None:
 
 
 def find_non_finite(model: ir.Model) -> list[str]:
-    """The names of initialisers that hold NaN or infinity."""
+    """The names of initialisers that hold NaN or infinity, but for the bounds of a Clip."""
     return [
         name
         for name, value in model.graph.initializers.items()
         if (array := constant(value)) is not None
+        and not _is_bound(value)
         and value.dtype is not None
         and value.dtype.is_floating_point()
         # bfloat16 and the 8-bit floats have no test of their own in every numpy.
@@ -139,6 +140,12 @@ def find_non_finite(model: ir.Model) -> list[str]:
             array.astype(np.float32, copy=False) if array.itemsize < 4 else array
         ).all()
     ]
+
+
+def _is_bound(value: ir.Value) -> bool:
+    """Whether Clips alone read the value, as a bound: infinity is a fair one."""
+    uses = value.uses()
+    return bool(uses) and all(use.node.op_type == "Clip" and use.idx > 0 for use in uses)
 
 
 __all__ = ["PIPELINE", "Stage", "canonicalise", "find_non_finite", "name_nodes"]

@@ -249,3 +249,15 @@ def test_weights_that_are_not_finite_are_found_by_name() -> None:
     model.graph.initializers["bad"].const_value = half
     model.graph.initializers["bad"].dtype = ir.DataType.BFLOAT16
     assert find_non_finite(model) == ["bad"]
+
+
+def test_an_infinite_bound_of_a_clip_is_no_fault() -> None:
+    model = ir.from_proto(
+        onnx.parser.parse_model(
+            """<ir_version: 8, opset_import: ["": 18]>
+            g (float[N, 3] x) => (float[N, 3] y) <float low = {0.0}, float high = {1.0}>
+            { y = Clip (x, low, high) }"""
+        )
+    )
+    model.graph.initializers["high"].const_value = ir.tensor(np.array(np.inf, np.float32))
+    assert find_non_finite(model) == []
