@@ -16,7 +16,6 @@ from edgecnn.preprocessing import at_resolution, choose_preprocess
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 if TYPE_CHECKING:
-    from edgecnn_exporters.contents import Request
     from edgecnn_exporters.export import Exported
 
 LOAD = "load the network"
@@ -104,10 +103,8 @@ def plan(options: ExportOptions) -> Plan:
     return Plan(options, kind, name, output, weights, shape)
 
 
-def run(
-    planned: Plan, progress: Callable[[str], None]
-) -> tuple[Exported, Request, tuple[str, ...]]:
-    """Do what was planned. Returns the bundle, what was asked, and notes for a person.
+def run(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported, tuple[str, ...]]:
+    """Do what was planned. Returns the bundle, and notes for a person.
 
     Raises:
         EdgeCNNError: as `build_network`, `export_module` and `export_onnx` say.
@@ -120,7 +117,7 @@ def run(
 
 def _run_network(
     planned: Plan, progress: Callable[[str], None]
-) -> tuple[Exported, Request, tuple[str, ...]]:
+) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn_exporters.contents import Request
     from edgecnn_exporters.export import export_module
 
@@ -143,12 +140,10 @@ def _run_network(
         command=_command(),
     )
     exported = export_module(network.module, request, planned.output, progress)
-    return exported, request, (*network.notes, *notes)
+    return exported, (*network.notes, *notes)
 
 
-def _run_onnx(
-    planned: Plan, progress: Callable[[str], None]
-) -> tuple[Exported, Request, tuple[str, ...]]:
+def _run_onnx(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn_exporters.contents import Request
     from edgecnn_exporters.examples import layout_of, spatial
     from edgecnn_exporters.export import export_onnx
@@ -171,7 +166,7 @@ def _run_onnx(
         command=_command(),
     )
     exported = export_onnx(found, request, planned.output, progress)
-    return exported, request, notes
+    return exported, notes
 
 
 def _preprocess(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.checkpoint import load_checkpoint, read_checkpoint
 from edgecnn.errors import ModelUnusable, UnknownModel, WeightsMissing
-from edgecnn.zoo import ARCHITECTURES, IMAGENET, MNIST, Architecture
+from edgecnn.zoo import ARCHITECTURES, Architecture
 from edgecnn_runtime.errors import first_line
 from edgecnn_runtime.manifest import Preprocess
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 RANDOM = "random"
-PREPROCESSES: dict[str, Preprocess] = {"imagenet": IMAGENET, "mnist": MNIST}
 
 
 @dataclass(frozen=True)

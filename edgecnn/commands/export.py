@@ -12,7 +12,7 @@ import click
 from edgecnn.commands.options import Batch, Shape, json_option, quiet_option
 
 if TYPE_CHECKING:
-    from edgecnn_exporters.contents import Request
+    from edgecnn.exporting import Plan
     from edgecnn_exporters.export import Exported
 
 SCHEMA = "edgecnn.export/1"
@@ -60,35 +60,35 @@ def command(
       edgecnn export mypackage.nets:build --input 1x3x96x96 --weights net.pth --preprocess signed
       edgecnn export network.onnx -o network.edge
     """
-    from edgecnn.exporting import ExportOptions, Plan, plan
+    from edgecnn.exporting import ExportOptions, plan
 
     options = ExportOptions(
         model, output, weights, shape, batch, preprocess, labels, width, classes, opset, quiet
     )
-    planned: Plan = plan(options)
+    planned = plan(options)
     if dry_run:
         _print_plan(planned, as_json)
         return
     _run(planned, as_json, quiet)
 
 
-def _run(planned: Any, as_json: bool, quiet: bool) -> None:
+def _run(planned: Plan, as_json: bool, quiet: bool) -> None:
     from edgecnn.exporting import LOAD, run
     from edgecnn.report.console import note, print_json, stages
     from edgecnn_exporters.export import STAGES
 
     began = time.perf_counter()
     with stages((LOAD, *STAGES), quiet=quiet or as_json) as progress:
-        exported, request, notes = run(planned, progress)
+        exported, notes = run(planned, progress)
     for line in notes:
         note(f"note: {line}", quiet=quiet)
     if as_json:
-        print_json(SCHEMA, _as_json(exported, request))
+        print_json(SCHEMA, _as_json(exported))
     else:
-        _print(exported, request, time.perf_counter() - began)
+        _print(exported, time.perf_counter() - began)
 
 
-def _print_plan(planned: Any, as_json: bool) -> None:
+def _print_plan(planned: Plan, as_json: bool) -> None:
     from edgecnn.report.console import print_json
 
     if as_json:
@@ -98,7 +98,7 @@ def _print_plan(planned: Any, as_json: bool) -> None:
         click.echo(f"{what:<12}{value}")
 
 
-def _print(exported: Exported, request: Request, seconds: float) -> None:
+def _print(exported: Exported, seconds: float) -> None:
     manifest = exported.manifest
     kept = exported.attempts[-1]
     batches = ", ".join(map(str, manifest.provenance["batches"]))
@@ -115,7 +115,7 @@ def _print(exported: Exported, request: Request, seconds: float) -> None:
         click.echo(f"{what:<10}{value}")
 
 
-def _as_json(exported: Exported, request: Request) -> dict[str, Any]:
+def _as_json(exported: Exported) -> dict[str, Any]:
     return {
         "bundle": str(exported.path),
         "size_bytes": exported.size_bytes,
