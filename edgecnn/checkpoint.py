@@ -55,7 +55,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         found = "a folder" if path.is_dir() else "missing"
         raise CheckpointUnreadable(f"checkpoint {path} is {found}, expected a file of weights")
     if path.suffix == ".safetensors":
-        return _unwrap(_read_safetensors(path), path)
+        return _unwrap(read_safetensors(path), path)
     if path.suffix not in SUFFIXES:
         raise CheckpointUnreadable(
             f"checkpoint {path} ends in {path.suffix or 'nothing'}, "
@@ -98,7 +98,12 @@ def load_checkpoint(module: torch.nn.Module, checkpoint: Checkpoint, name: str) 
     return Checkpoint(given, checkpoint.unwrapped)
 
 
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file.
+
+    Raises:
+        CheckpointUnreadable: missing, damaged, or of another format.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

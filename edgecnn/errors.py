@@ -59,3 +59,15 @@ class UnknownDevice(EdgeCNNError):
 
 class DeviceFailed(EdgeCNNError):
     """The agent on a device refused or failed; the message is its own."""
+
+
+class RecipeInvalid(EdgeCNNError):
+    """A way to train that there is not."""
+
+
+class LossDiverged(EdgeCNNError):
+    """The loss became infinite or not a number."""
+
+
+class ResumeRefused(EdgeCNNError):
+    """The state on disk is of another training, or of none."""

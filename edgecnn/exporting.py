@@ -6,19 +6,23 @@ import hashlib
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.errors import LabelsUnreadable, ModelUnusable
+from edgecnn.description import read_description
+from edgecnn.errors import LabelsUnreadable, ModelUnusable, UnknownModel
 from edgecnn.models import NetworkOptions, build_network, find_architecture, is_onnx
 from edgecnn.preprocessing import at_resolution, choose_preprocess
+from edgecnn.weights import SUFFIX, default_weights, shipped
+from edgecnn.zoo import Form
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 if TYPE_CHECKING:
     from edgecnn_exporters.export import Exported
 
 LOAD = "load the network"
+_PREPROCESS = {"zoo": "the zoo's", "checkpoint": "the checkpoint's"}
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,7 @@ class ExportOptions:
     batch: int | None = None
     preprocess: str | None = None
     labels: Path | None = None
-    width: float | None = None
-    classes: int | None = None
+    form: Form = field(default_factory=Form)
     opset: int = 18
     quiet: bool = False
 
@@ -59,7 +62,7 @@ class Plan:
             "model": f"{options.model} ({self.kind})",
             "weights": self.weights,
             "input": f"{batch}x{shape}" if self.shape else shape,
-            "preprocess": options.preprocess or ("the zoo's" if self.kind == "zoo" else "assumed"),
+            "preprocess": options.preprocess or _PREPROCESS.get(self.kind, "assumed"),
             "capture": "read as it is"
             if self.kind == "ONNX file"
             else "dynamo, then torchscript if it does not agree with PyTorch",
@@ -83,24 +86,55 @@ def plan(options: ExportOptions) -> Plan:
     model, shape = options.model, options.shape
     if is_onnx(model):
         kind, name, weights = "ONNX file", Path(model).stem, "in the file"
-        if options.weights or options.width or options.classes:
+        if options.weights or options.form.given():
             raise ModelUnusable(
-                f"{model} holds its weights; leave out --weights, --width, --classes"
+                f"{model} holds its weights; leave out --weights, {_spelt(options.form)}"
             )
     elif ":" in model:
         kind, name = "your own network", model.partition(":")[2]
         weights = options.weights or "as the factory makes them"
-        if options.width or options.classes:
-            raise ModelUnusable(f"{model}: --width and --classes are for networks of the zoo")
+        if options.form.given():
+            raise ModelUnusable(f"{model}: {_spelt(options.form)} is for networks of the zoo")
     else:
-        architecture = find_architecture(model)
-        kind, name, shape = "zoo", architecture.name, options.shape or architecture.input
-        weights = options.weights or next(iter(architecture.weights), "none published")
+        kind, name, weights, own = _foresee(options)
+        shape = shape or own
     output = options.output or Path(f"{name}.edge")
     if output.is_dir():
         output = output / f"{name}.edge"
     check_writable(output)
     return Plan(options, kind, name, output, weights, shape)
+
+
+def _foresee(options: ExportOptions) -> tuple[str, str, str, tuple[int, int, int]]:
+    """Kind, name, weights and input of a network of the zoo, without building or fetching it."""
+    model, weights, path = options.model, options.weights, None
+    if model.endswith(SUFFIX):
+        kind, path = "checkpoint", Path(model)
+    else:
+        kind, architecture = "zoo", find_architecture(model)
+        weights = weights or default_weights(architecture)
+        path = shipped(architecture.name).get(weights or "")
+        if path is None and weights is not None and weights.endswith(SUFFIX):
+            path = Path(weights)
+    description = read_description(path) if path is not None and path.is_file() else None
+    if description is not None:
+        name, words = description.architecture, weights or "in the file"
+        return kind, name, f"{words}, {_words(description.form)}", description.input
+    if kind == "checkpoint":
+        raise UnknownModel(
+            f"{model} is missing or does not say which network it is of; "
+            f"name one: edgecnn export NAME --weights {model}"
+        )
+    return kind, architecture.name, weights or "none published", architecture.input_of(options.form)
+
+
+def _words(form: Form) -> str:
+    return ", ".join(f"{name} {value}" for name, value in form.given().items())
+
+
+def _spelt(form: Form) -> str:
+    """The options that made a form, or those that could have."""
+    return ", ".join(f"--{name}" for name in form.given() or vars(form))
 
 
 def run(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported, tuple[str, ...]]:
@@ -124,9 +158,7 @@ def _run_network(
     options = planned.options
     network = build_network(
         options.model,
-        NetworkOptions(
-            options.weights, options.shape, options.width, options.classes, options.quiet
-        ),
+        NetworkOptions(options.weights, options.shape, options.form, options.quiet),
     )
     own = network.preprocess and at_resolution(network.preprocess, *network.shape[1:])
     preprocess, notes = _preprocess(options, network.shape, own)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.commands.options import Batch, Shape, json_option, quiet_option
+from edgecnn.commands.options import Batch, Shape, form_options, json_option, quiet_option
+from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
     from edgecnn.exporting import Plan
@@ -26,8 +27,7 @@ SCHEMA = "edgecnn.export/1"
 @click.option("--batch", type=Batch(), default="dynamic", show_default=True, help="Batch size.")
 @click.option("--preprocess", help="imagenet, unit, signed, mnist, none, or a .json file.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
-@click.option("--width", type=click.FloatRange(0.05, 8), help="Width multiplier (zoo).")
-@click.option("--classes", type=click.IntRange(1), help="Number of classes (zoo).")
+@form_options
 @click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @json_option
@@ -40,8 +40,11 @@ def command(
     batch: int | None,
     preprocess: str | None,
     labels: Path | None,
-    width: float | None,
     classes: int | None,
+    width: float | None,
+    depth: float | None,
+    stem: str | None,
+    phi: float | None,
     opset: int,
     dry_run: bool,
     as_json: bool,
@@ -49,21 +52,24 @@ def command(
 ) -> None:
     """Export MODEL to ONNX, optimise it, prove it equal, and pack it as NAME.edge.
 
-    MODEL is a name from `edgecnn zoo`, package.module:factory for a network of your own, or an
-    .onnx file. The bundle is written only if it answers as the original does, on photographs, at
-    batch 1, 2, 3 and 7.
+    MODEL is a name from `edgecnn zoo`, a checkpoint that `edgecnn train` wrote,
+    package.module:factory for a network of your own, or an .onnx file. The bundle is written only
+    if it answers as the original does, on photographs, at batch 1, 2, 3 and 7.
 
     \b
     Examples:
       edgecnn export mobilenet_v2
-      edgecnn export mobilenet_v2 --weights mine.safetensors --classes 10 --labels names.txt
+      edgecnn export mobilenet_v2 --weights mine.pth --classes 10 --labels names.txt
+      edgecnn export resnet20 --weights cifar10
+      edgecnn export runs/mobilenet_v2-cifar10/weights.safetensors
       edgecnn export mypackage.nets:build --input 1x3x96x96 --weights net.pth --preprocess signed
       edgecnn export network.onnx -o network.edge
     """
     from edgecnn.exporting import ExportOptions, plan
 
+    form = Form(classes, width, depth, stem, phi)
     options = ExportOptions(
-        model, output, weights, shape, batch, preprocess, labels, width, classes, opset, quiet
+        model, output, weights, shape, batch, preprocess, labels, form, opset, quiet
     )
     planned = plan(options)
     if dry_run:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import click
+
+Command = TypeVar("Command", bound=Callable[..., object])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result.")
@@ -18,6 +23,26 @@ precision_option = click.option("--precision", help="Precision to use; by defaul
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), help="Threads of the engine; by default its own."
 )
+FORM_OPTIONS = (
+    click.option("--classes", type=click.IntRange(1), help="Number of classes (zoo)."),
+    click.option("--width", type=click.FloatRange(0.01, 8), help="Multiplier of channels (zoo)."),
+    click.option("--depth", type=click.FloatRange(0.05, 8), help="Multiplier of layers (zoo)."),
+    click.option(
+        "--stem", type=click.Choice(["imagenet", "small"]), help="For 224×224, or for 32×32 (zoo)."
+    ),
+    click.option(
+        "--phi", type=click.FloatRange(-8, 8), help="Compound coefficient (efficientnet)."
+    ),
+)
+
+
+def form_options(command: Command) -> Command:
+    """The options that choose a form of a network of the zoo: the fields of `edgecnn.zoo.Form`."""
+    for option in reversed(FORM_OPTIONS):
+        command = option(command)
+    return command
+
+
 bundle_argument = click.argument("bundle", type=click.Path(dir_okay=True))
 
 

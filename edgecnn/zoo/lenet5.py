@@ -9,26 +9,39 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from edgecnn.zoo.blocks import Stem, scale_channels
+
 
 class LeNet5(nn.Module):
-    """(N, 1, 28, 28) → (N, classes) logits. The first convolution pads to the paper's 32×32."""
+    """(N, 1, 28, 28) → (N, classes) logits; (N, 1, 32, 32) with the small stem.
 
-    def __init__(self, classes: int = 10) -> None:
+    The paper reads 32×32, which the first convolution pads 28×28 to.
+    """
+
+    def __init__(
+        self,
+        classes: int = 10,
+        width: float = 1.0,
+        stem: Stem = "imagenet",
+        activation: type[nn.Module] = nn.Sigmoid,
+    ) -> None:
         super().__init__()
+        c1, c3 = scale_channels(6, width), scale_channels(16, width)
+        c5, f6 = scale_channels(120, width), scale_channels(84, width)
         self.features = nn.Sequential(
-            nn.Conv2d(1, 6, 5, padding=2),
-            nn.Sigmoid(),
+            nn.Conv2d(1, c1, 5, padding=0 if stem == "small" else 2),
+            activation(),
             nn.MaxPool2d(2),
-            nn.Conv2d(6, 16, 5),
-            nn.Sigmoid(),
+            nn.Conv2d(c1, c3, 5),
+            activation(),
             nn.MaxPool2d(2),
         )
         self.classifier = nn.Sequential(
-            nn.Linear(16 * 5 * 5, 120),
-            nn.Sigmoid(),
-            nn.Linear(120, 84),
-            nn.Sigmoid(),
-            nn.Linear(84, classes),
+            nn.Linear(c3 * 5 * 5, c5),
+            activation(),
+            nn.Linear(c5, f6),
+            activation(),
+            nn.Linear(f6, classes),
         )
         self.apply(_initialise)
 
@@ -45,6 +58,11 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def lenet5(classes: int = 10) -> LeNet5:
+def lenet5(classes: int = 10, width: float = 1.0, stem: Stem = "imagenet") -> LeNet5:
     """LeNet-5 with sigmoid activations and max pooling."""
-    return LeNet5(classes)
+    return LeNet5(classes, width, stem)
+
+
+def lenet5_relu(classes: int = 10, width: float = 1.0, stem: Stem = "imagenet") -> LeNet5:
+    """LeNet-5 with ReLU in place of the sigmoid."""
+    return LeNet5(classes, width, stem, nn.ReLU)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from edgecnn.zoo.blocks import ConvBNActivation, round_channels
+from edgecnn.zoo.blocks import ConvBNActivation, Stem, initialise_he, round_channels
 
 # Table 2: expansion t, output channels c, repeats n, stride s of the first repeat.
 TABLE = (
@@ -47,14 +47,27 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """(N, 3, H, W) → (N, classes) logits; H and W multiples of 32 lose nothing."""
+    """(N, 3, H, W) → (N, classes) logits; H and W multiples of 32 lose nothing.
 
-    def __init__(self, width: float = 1.0, classes: int = 1000, dropout: float = 0.2) -> None:
+    Args:
+        stem: "small" has no stride in the first two layers that have one: 32×32 ends as 4×4.
+    """
+
+    def __init__(
+        self,
+        width: float = 1.0,
+        classes: int = 1000,
+        stem: Stem = "imagenet",
+        dropout: float = 0.2,
+    ) -> None:
         super().__init__()
+        is_small = stem == "small"
         channels = round_channels(STEM_CHANNELS * width)
-        features: list[nn.Module] = [ConvBNActivation(3, channels, kernel_size=3, stride=2)]
-        for expansion, base, repeats, first_stride in TABLE:
+        first = ConvBNActivation(3, channels, kernel_size=3, stride=1 if is_small else 2)
+        features: list[nn.Module] = [first]
+        for index, (expansion, base, repeats, table_stride) in enumerate(TABLE):
             out_channels = round_channels(base * width)
+            first_stride = 1 if is_small and index == 1 else table_stride
             for repeat in range(repeats):
                 stride = first_stride if repeat == 0 else 1
                 features.append(InvertedResidual(channels, out_channels, stride, expansion))
@@ -64,7 +77,7 @@ class MobileNetV2(nn.Module):
         features.append(ConvBNActivation(channels, last, kernel_size=1))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, classes))
-        self.apply(_initialise)
+        initialise_he(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.features(x)
@@ -73,14 +86,6 @@ class MobileNetV2(nn.Module):
         return logits
 
 
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out")
-    elif isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.01)
-        nn.init.zeros_(module.bias)
-
-
-def mobilenet_v2(width: float = 1.0, classes: int = 1000) -> MobileNetV2:
+def mobilenet_v2(classes: int = 1000, width: float = 1.0, stem: Stem = "imagenet") -> MobileNetV2:
     """MobileNetV2 with `width` times the channels."""
-    return MobileNetV2(width, classes)
+    return MobileNetV2(width, classes, stem)

@@ -35,16 +35,16 @@ def test_an_unknown_model_is_answered_with_the_nearest(edgecnn: Run, typed: str,
     assert f"did you mean {near}" in refusal(edgecnn("export", typed))
 
 
-def test_a_model_like_no_other_is_answered_with_all(edgecnn: Run) -> None:
-    assert "known: lenet5, mobilenet_v2" in refusal(edgecnn("export", "zzz"))
+def test_a_model_like_no_other_is_answered_with_where_they_are_listed(edgecnn: Run) -> None:
+    assert "edgecnn zoo lists them" in refusal(edgecnn("export", "zzz"))
 
 
 def test_missing_weights_are_answered_with_the_choices(edgecnn: Run) -> None:
-    line = refusal(edgecnn("export", "lenet5"))
+    line = refusal(edgecnn("export", "vgg13"))
     assert "no published weights" in line
     assert "--weights random" in line
     line = refusal(edgecnn("export", "mobilenet_v2", "--weights", "imagnet"))
-    assert "published: imagenet" in line
+    assert "no weights called 'imagnet'; it has imagenet" in line
     assert "missing" in refusal(edgecnn("export", "lenet5", "--weights", "no.pth"))
     for option, value in (("--width", "0.5"), ("--classes", "10")):
         line = refusal(edgecnn("export", "mobilenet_v2", option, value))

@@ -125,7 +125,7 @@ def test_doctor_says_what_is_here(edgecnn: Run) -> None:
 
 def test_zoo_lists_and_describes(edgecnn: Run) -> None:
     assert "mobilenet_v2" in edgecnn("zoo").stdout
-    (network,) = document(edgecnn("zoo", "lenet5", "--json"), "edgecnn.zoo/1")["networks"]
+    (network,) = document(edgecnn("zoo", "lenet5", "--json"), "edgecnn.zoo/2")["networks"]
     assert network["parameters"] == 61706
 
 

@@ -1,0 +1,196 @@
+"""Networks in figures, as tables of at most 80 columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from edgecnn.report.console import table
+from edgecnn.report.network_json import plain
+from edgecnn.zoo import FAMILIES, Family
+from edgecnn.zoo.figures import Figures
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edgecnn.zoo.describe import Described
+    from edgecnn.zoo.stages import Stage
+    from edgecnn.zoo.summary import Summary
+
+
+NAMES_WIDTH = 28
+
+
+def scaled(number: float) -> str:
+    """25557032 → "25.6 M": three digits and the prefix that fits."""
+    prefix, factor = prefix_of(number)
+    return f"{_three_digits(number / factor)} {prefix}" if prefix else f"{number:g}"
+
+
+def prefix_of(number: float) -> tuple[str, float]:
+    """The prefix that leaves one to three digits before the point, and its factor."""
+    for prefix, factor in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * factor:
+            return prefix, factor
+    return "", 1.0
+
+
+def _three_digits(value: float) -> str:
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f}"
+
+
+def family_table(figures: dict[str, Figures]) -> Table:
+    """One row a family: its networks as a shell's braces write them, and their ranges."""
+    right = ("parameters", "MACs")
+    made = _table(("family", "year", "networks", *right, "ready"), right)
+    made.columns[2].min_width = NAMES_WIDTH
+    for family in FAMILIES:
+        known = [figures[a.name] for a in family.architectures if a.name in figures]
+        made.add_row(
+            family.name,
+            str(family.year),
+            "\n".join(_wrap(_braces(family), NAMES_WIDTH)),
+            _range(found.parameters for found in known),
+            _range(found.macs for found in known),
+            _count_weights(family),
+        )
+    return made
+
+
+def _braces(family: Family) -> list[str]:
+    """``vgg{11,13}``: names that differ in one number, at one size of input."""
+    groups: dict[tuple[str, str, bool], list[str]] = {}
+    for architecture in family.architectures:
+        parts = re.fullmatch(r"(.*?)(\d+)(\D*)", architecture.name)
+        before, number, after = parts.groups() if parts else (architecture.name, "", "")
+        groups.setdefault((before, after, architecture.input[1] < 64), []).append(number)
+    return [f"{before}{_join(numbers)}{after}" for (before, after, _), numbers in groups.items()]
+
+
+def _join(numbers: list[str]) -> str:
+    if len(numbers) == 1:
+        return numbers[0]
+    first, last = int(numbers[0]), int(numbers[-1])
+    if len(numbers) > 2 and numbers == [str(n) for n in range(first, last + 1)]:
+        return f"{{{first}..{last}}}"
+    return f"{{{','.join(numbers)}}}"
+
+
+def _wrap(words: list[str], width: int) -> list[str]:
+    lines = words[:1]
+    for word in words[1:]:
+        if len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _range(values: Iterable[int]) -> str:
+    """Two digits or whole numbers, in the unit of the larger: "0.27–60 M"."""
+    found = sorted(values)
+    if not found:
+        return "–"
+    prefix, factor = prefix_of(found[-1])
+    low, high = (
+        f"{value / factor:.{2 if value < 99.5 * factor else 3}g}" for value in (found[0], found[-1])
+    )
+    return f"{high if low == high else f'{low}–{high}'} {prefix}"
+
+
+def _count_weights(family: Family) -> str:
+    ready, every = sum(bool(a.weights) for a in family.architectures), len(family.architectures)
+    return "–" if not ready else "yes" if ready == every else f"{ready} of {every}"
+
+
+def _table(columns: Sequence[str], right: Sequence[str]) -> Table:
+    """A table whose columns are one space apart: ten of them fit on a screen."""
+    made = table(columns, right=right)
+    made.padding = (0, 0)
+    return made
+
+
+def stage_table(summary: Summary) -> Table:
+    """One row a stage."""
+    columns = ("stage", "output", "layers", "width", "params", "MACs", "memory")
+    places = ("field", "stride", "centre")
+    made = _table((*columns, *places), (*columns[2:], *places))
+    for stage in summary.stages:
+        made.add_row(
+            stage.name,
+            "×".join(map(str, stage.output)),
+            str(stage.layers),
+            str(stage.width),
+            scaled(stage.parameters),
+            scaled(stage.macs),
+            f"{scaled(stage.peak_bytes)}B",
+            *_placed(stage),
+        )
+    return made
+
+
+def _placed(stage: Stage) -> tuple[str, str, str]:
+    if stage.place is None:
+        return "all", "", ""
+    rows, columns = stage.place.rows, stage.place.columns
+    pairs = (
+        (rows.size, columns.size),
+        (rows.stride, columns.stride),
+        (rows.centre, columns.centre),
+    )
+    field, stride, centre = (
+        str(plain(high)) if high == wide else f"{plain(high)}×{plain(wide)}" for high, wide in pairs
+    )
+    return field, stride, centre
+
+
+def comparison_table(networks: Sequence[Described]) -> Table:
+    """One row a network; parameters and MACs also as multiples of the first one's."""
+    right = ("input", "depth", "width", "parameters", "MACs", "memory", "field")
+    made = _table(("network", *right), right)
+    first = networks[0].summary
+    for described in networks:
+        summary = described.summary
+        is_first = summary is first
+        made.add_row(
+            described.name,
+            "×".join(map(str, summary.input)),
+            str(summary.depth),
+            str(summary.width),
+            _against(summary.parameters, first.parameters, is_first),
+            _against(summary.macs, first.macs, is_first),
+            f"{scaled(summary.peak_activation_bytes)}B",
+            str(summary.receptive_field),
+        )
+    return made
+
+
+def _against(value: int, reference: int, is_first: bool) -> str:
+    ratio = "" if is_first or not reference else f" ×{_three_digits(value / reference)}"
+    return f"{scaled(value)}{ratio:>6}"
+
+
+def facts(described: Described) -> list[tuple[str, str]]:
+    """What is said of one network above its stages, as pairs of words."""
+    summary, architecture = described.summary, described.architecture
+    classes = f", {described.classes} classes" if described.classes else ""
+    gate = "; its gates see the whole image" if summary.is_gated else ""
+    busiest = max(summary.stages, key=lambda stage: stage.peak_bytes)
+    where = "the head" if busiest.place is None else f"stage {busiest.name}"
+    said = [
+        ("input", "×".join(map(str, (1, *summary.input))) + classes),
+        ("depth", f"{summary.depth} weighted layers on the longest path, {summary.layers} in all"),
+        ("width", f"{summary.width} channels"),
+        ("parameters", f"{summary.parameters:,}, {scaled(4 * summary.parameters)}B in fp32"),
+        ("MACs", f"{summary.macs:,}"),
+        ("activations", f"{scaled(summary.peak_activation_bytes)}B at most, in {where}"),
+        ("receptive field", f"{summary.receptive_field} px, one every {summary.stride} px{gate}"),
+    ]
+    if architecture is None:
+        return said
+    weights = ", ".join(architecture.weights) or "none published; pass --weights FILE to export"
+    options = " ".join(f"--{option}" for option in architecture.options)
+    paper = ("paper", architecture.paper)
+    return [paper, *said, ("weights", weights), ("options", options)]
