@@ -1,6 +1,7 @@
 # make demo   export MobileNetV2, run it on photographs, measure it
 # make test   all tests; make quick leaves out the slow ones and those that fetch
 # make check  lint, types, import rules
+# make weights  train the shipped checkpoints again (hours; those that are there are kept)
 # make bench  our figures beside the peer's (minutes; on a quiet machine)
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 PHOTOGRAPHS := exporters/edgecnn_exporters/photographs
 
-.PHONY: demo test quick check bench clean
+.PHONY: demo test quick check weights bench clean
 
 demo: $(READY)
 	@mkdir -p demo
@@ -30,6 +31,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+weights: $(READY)
+	$(BIN)/python weights/train.py
+
 bench: demo
 	for name in export runtime preprocess verdicts size; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
@@ -40,7 +44,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Making $(VENV) with PyTorch, ONNX Runtime and the test tools (about 1 GB; minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet 'pip>=25.1,<27'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[export]' --group dev
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train]' --group dev
 	@touch $@
 
 clean:

@@ -1,0 +1,154 @@
+"""``edgecnn train``: a network of the zoo on data, to a checkpoint that describes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecnn.commands.options import Shape, form_options, json_option, quiet_option
+from edgecnn.train.recipe import Recipe
+from edgecnn.zoo import Form
+
+if TYPE_CHECKING:
+    from edgecnn.train.loop import Job
+    from edgecnn.train.plan import TrainOptions
+
+SCHEMA = "edgecnn.train/1"
+# What a person may say of the recipe; what is not said is the family's.
+RECIPE = tuple(field.name for field in fields(Recipe) if field.name != "augmentation")
+
+
+@click.command("train", short_help="Train a network, to a checkpoint that exports.")
+@click.argument("name")
+@click.option("--data", required=True, help="mnist, fashion-mnist, cifar10, or a folder.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.")
+@form_options
+@click.option("--input", "shape", type=Shape(), help="Input of the network, as 1x3x96x96.")
+@click.option("--epochs", type=click.IntRange(1), help="Times that every image is seen.")
+@click.option("--batch-size", type=click.IntRange(2), help="Images a step, over all processes.")
+@click.option("--optimiser", "--optimizer", type=click.Choice(["sgd", "adamw"]))
+@click.option("--learning-rate", "--lr", type=click.FloatRange(0, min_open=True))
+@click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), help="Of SGD.")
+@click.option("--weight-decay", type=click.FloatRange(0))
+@click.option("--schedule", type=click.Choice(["cosine", "one-cycle", "constant"]))
+@click.option("--warmup-epochs", type=click.FloatRange(0), help="Of the cosine schedule.")
+@click.option("--label-smoothing", type=click.FloatRange(0, 1, max_open=True))
+@click.option("--ema", type=click.FloatRange(0, 1, max_open=True), help="Decay of the average.")
+@click.option("--augment", help="crop,flip,jitter,lighting as they are wanted, or none.")
+@click.option("--mixup", type=click.FloatRange(0), help="α of mixup; 0 is without.")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Of every layer of it.")
+@click.option("--clip", type=click.FloatRange(0), help="Largest gradient norm; 0 is without.")
+@click.option("--seed", type=click.IntRange(0))
+@click.option("--threads", type=click.IntRange(1, 1024), help="Of PyTorch, on the CPU.")
+@click.option("--init-from", type=click.Path(path_type=Path), help="Checkpoint to begin with.")
+@click.option("--reset-head", is_flag=True, help="Begin with a new last layer.")
+@click.option("--progressive", is_flag=True, help="VGG: train 11, 13, 16 … each from the last.")
+@click.option("--resume", is_flag=True, help="Go on where the folder's training was cut off.")
+@click.option("--strict", is_flag=True, help="A broken image is an error, not left out.")
+@json_option
+@quiet_option
+def command(
+    name: str,
+    data: str,
+    output: Path | None,
+    classes: int | None,
+    width: float | None,
+    depth: float | None,
+    stem: str | None,
+    phi: float | None,
+    shape: tuple[int, int, int] | None,
+    augment: str | None,
+    init_from: Path | None,
+    reset_head: bool,
+    progressive: bool,
+    resume: bool,
+    strict: bool,
+    as_json: bool,
+    quiet: bool,
+    **recipe: Any,
+) -> None:
+    """Train NAME of `edgecnn zoo`. Every epoch ends with a checkpoint in the folder of the output.
+
+    A folder of data has a folder of images for each class, or train/ and test/ with those. What is
+    not said of the recipe is what the family trains well with. Several processes or machines:
+    torchrun --nproc-per-node 2 -m edgecnn train NAME …
+
+    \b
+    Examples:
+      edgecnn train lenet5 --data mnist --epochs 12
+      edgecnn train mobilenet_v2 --width 0.25 --data cifar10
+      edgecnn train mobilenet_v2 --data cifar10 --width 0.25 --resume
+      edgecnn train resnet18 --data photographs/ --init-from resnet18.pth --reset-head
+      edgecnn train vgg19 --width 0.125 --data cifar10 --progressive
+    """
+    from edgecnn.train.plan import TrainOptions
+
+    said = {field: recipe[field] for field in RECIPE if recipe[field] is not None}
+    if augment is not None:
+        said["augmentation"] = () if augment == "none" else tuple(augment.split(","))
+    options = TrainOptions(
+        name=name,
+        data=data,
+        output=output or Path("runs") / f"{name}-{Path(data).name}",
+        form=Form(classes, width, depth, stem, phi),
+        shape=shape,
+        recipe=said,
+        init_from=init_from,
+        is_head_reset=reset_head,
+        is_resumed=resume,
+        is_strict=strict,
+        quiet=quiet or as_json,
+    )
+    trained = _progressive(options) if progressive else [_train(options)]
+    _report(trained, options, as_json)
+
+
+def _train(options: TrainOptions) -> Mapping[str, Any]:
+    from edgecnn.report.console import note
+    from edgecnn.report.training import watch
+    from edgecnn.train.distributed import is_first
+    from edgecnn.train.plan import prepare
+    from edgecnn.train.run import run
+
+    job, notes = prepare(options)
+    is_silent = options.quiet or not is_first()
+    for line in notes:
+        note(f"note: {line}", quiet=is_silent)
+    note(_announce(job), quiet=is_silent)
+    with watch(job.recipe.epochs, quiet=is_silent) as observer:
+        return run(job, observer)
+
+
+def _progressive(options: TrainOptions) -> list[Mapping[str, Any]]:
+    from edgecnn.train.progressive import chain
+
+    return [_train(step) for step in chain(options)]
+
+
+def _announce(job: Job) -> str:
+    recipe, data = job.recipe, job.dataset
+    parameters = sum(p.numel() for p in job.network.parameters())
+    return (
+        f"{job.description['architecture']}: {parameters:,} parameters, {len(data.train):,} images "
+        f"of {len(data.labels)} classes, {recipe.epochs} epochs of {recipe.optimiser} "
+        f"at {recipe.learning_rate:g}, batch {recipe.batch_size} → {job.folder}"
+    )
+
+
+def _report(trained: list[Mapping[str, Any]], options: TrainOptions, as_json: bool) -> None:
+    from edgecnn.report.console import print_json
+    from edgecnn.report.training import result_lines
+    from edgecnn.train.distributed import is_first
+
+    if not is_first():
+        return
+    if as_json:
+        print_json(SCHEMA, {"trained": trained})
+        return
+    for result in trained:
+        for line in result_lines(result):
+            click.echo(line)

@@ -1,0 +1,100 @@
+"""A training as it is seen: a bar with what matters while it runs, and a few lines at its end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecnn.report.console import stderr
+from edgecnn_runtime.statistics import wilson_interval
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from edgecnn.train.history import Epoch
+    from edgecnn.train.loop import Observer
+
+
+@contextlib.contextmanager
+def watch(epochs: int, *, quiet: bool) -> Iterator[Observer]:
+    """Someone who shows a training on stderr: a bar on a terminal, and one line an epoch."""
+    console = stderr()
+    if quiet or not console.is_terminal:
+        yield _Lines(epochs, quiet=quiet)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+        BarColumn(24),
+        TextColumn("loss {task.fields[loss]:.3f}  accuracy {task.fields[accuracy]:.1%}"),
+        TextColumn("{task.fields[speed]:,.0f} images/s"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(
+            "", total=epochs, epoch=1, epochs=epochs, loss=0.0, accuracy=0.0, speed=0.0
+        )
+        yield _Bar(progress, task, epochs)
+
+
+class _Lines:
+    """One line an epoch."""
+
+    def __init__(self, epochs: int, *, quiet: bool) -> None:
+        self.epochs, self.quiet = epochs, quiet
+
+    def step(self, epoch: int, done: float, loss: float, accuracy: float, rate: float) -> None:
+        """Nothing is shown in the middle of an epoch."""
+
+    def epoch(self, row: Epoch) -> None:
+        if not self.quiet:
+            click.echo(_line(row, self.epochs), err=True)
+
+
+class _Bar:
+    def __init__(self, progress: Progress, task: TaskID, epochs: int) -> None:
+        self.progress, self.task, self.epochs = progress, task, epochs
+
+    def step(self, epoch: int, done: float, loss: float, accuracy: float, rate: float) -> None:
+        self.progress.update(
+            self.task,
+            completed=epoch - 1 + done,
+            epoch=epoch,
+            loss=loss,
+            accuracy=accuracy,
+            speed=rate,
+        )
+
+    def epoch(self, row: Epoch) -> None:
+        self.progress.console.print(_line(row, self.epochs))
+
+
+def result_lines(result: Mapping[str, Any]) -> list[str]:
+    """What a training came to, for stdout."""
+    test, form = result["test"], result["form"]
+    low, high = wilson_interval(test["right"], test["images"])
+    words = ", ".join(f"{name} {value}" for name, value in form.items())
+    return [
+        f"network   {result['architecture']} ({words}) on {result['data']}",
+        f"accuracy  {test['accuracy']:.2%} of {test['images']:,} test images "
+        f"(95 % interval {low:.2%} to {high:.2%}), {result['epochs']} epochs "
+        f"in {_duration(result['seconds'])}",
+        f"weights   {result['weights']}; next: edgecnn export {result['weights']}",
+    ]
+
+
+def _line(row: Epoch, epochs: int) -> str:
+    return (
+        f"epoch {row.epoch}/{epochs}  loss {row.loss:.3f}  accuracy {row.accuracy:.1%}  "
+        f"test loss {row.test_loss:.3f}  test accuracy {row.test_accuracy:.2%}  "
+        f"{row.images_per_s:,.0f} images/s  {_duration(row.seconds)}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,207 @@
+"""What a network is trained and tested on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edgecnn.data import load
+from edgecnn.errors import DataUnreadable
+from edgecnn.zoo import CIFAR, MNIST
+from edgecnn_runtime.manifest import Preprocess
+
+UInt8 = npt.NDArray[np.uint8]
+Int64 = npt.NDArray[np.int64]
+
+
+class Images(Protocol):
+    """Images that can be read in any order."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def read(self, indices: Int64) -> torch.Tensor:
+        """(n, H, W, C) uint8."""
+        ...
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Images that all lie in memory: (N, H, W, C) uint8."""
+
+    array: UInt8
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def read(self, indices: Int64) -> torch.Tensor:
+        return torch.from_numpy(self.array[indices])
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels, (N,)."""
+
+    images: Images
+    labels: Int64
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a network is trained and tested on, at the size that it reads.
+
+    Attributes:
+        preprocess: what makes the network's input of an image file, for the bundle.
+        labels: names of the classes.
+        notes: what a person should know of how it was read.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    preprocess: Preprocess
+    labels: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A data set of `edgecnn.data`: its colours' statistics, names and side in pixels."""
+
+    preprocess: Preprocess
+    labels: tuple[str, ...]
+    side: int
+
+
+_DIGITS = tuple("0123456789")
+_CLOTHES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+_OBJECTS = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+NAMED = {
+    "mnist": _Named(MNIST, _DIGITS, 28),
+    # Mean and deviation of the 60,000 training images.
+    "fashion-mnist": _Named(replace(MNIST, mean=(0.2860,), std=(0.3530,)), _CLOTHES, 28),
+    "cifar10": _Named(CIFAR, _OBJECTS, 32),
+}
+
+
+def side_of(data: str) -> int | None:
+    """The side in pixels of a named data set's images; None for a folder."""
+    return NAMED[data].side if data in NAMED else None
+
+
+def open_dataset(
+    data: str, shape: tuple[int, int, int], *, is_strict: bool, seed: int, quiet: bool
+) -> Dataset:
+    """A data set by its name, or a folder of class folders.
+
+    Args:
+        shape: (channels, height, width) that the network reads.
+        is_strict: a broken image in a folder is an error; else it is left out and said.
+        seed: of the split of a folder that has no test part.
+
+    Raises:
+        DataUnreadable: neither a name nor a folder of images.
+        FetchError: a named one is not there and cannot be fetched.
+    """
+    if data in NAMED:
+        return load_named(data, shape, quiet=quiet)
+    from edgecnn.train.folder import load_folder
+
+    return load_folder(Path(data), shape, is_strict=is_strict, seed=seed, quiet=quiet)
+
+
+def load_named(name: str, shape: tuple[int, int, int], *, quiet: bool = False) -> Dataset:
+    """A data set of `edgecnn.data` for a network that reads `shape` (channels, height, width).
+
+    Raises:
+        DataUnreadable: no such data set.
+        FetchError: it is not there and cannot be fetched.
+    """
+    named = NAMED[name]
+    channels, height, width = shape
+    preprocess = replace(_in_colour(named.preprocess, channels), resize=(height, width))
+    splits = []
+    for split in ("train", "test"):
+        images, labels = load(name, split, quiet=quiet)
+        splits.append(Split(InMemory(_fit(images, shape)), labels))
+    notes = []
+    if (height, width) != (named.side, named.side):
+        notes.append(f"{name} is {named.side}×{named.side}; resized to {height}×{width}")
+    if channels != len(named.preprocess.mean):
+        notes.append(f"{name} is made {'colour' if channels == 3 else 'grey'} for this network")
+    return Dataset(name, splits[0], splits[1], preprocess, named.labels, tuple(notes))
+
+
+def _in_colour(preprocess: Preprocess, channels: int) -> Preprocess:
+    """The statistics for grey images read as colour, or colour images read as grey."""
+    if channels == len(preprocess.mean):
+        return preprocess
+    if channels == 3:
+        return replace(preprocess, colour="RGB", mean=preprocess.mean * 3, std=preprocess.std * 3)
+    if channels == 1:
+        mean, std = sum(preprocess.mean) / 3, sum(preprocess.std) / 3
+        return replace(preprocess, colour="L", mean=(round(mean, 4),), std=(round(std, 4),))
+    raise DataUnreadable(f"the network reads {channels} channels; images have 1 or 3")
+
+
+def _fit(images: UInt8, shape: tuple[int, int, int]) -> UInt8:
+    """(N, H, W, C) of another size or number of channels, by Pillow as the runtime does it."""
+    channels, height, width = shape
+    if images.shape[1:] == (height, width, channels):
+        return images
+    from PIL import Image
+
+    mode = "RGB" if channels == 3 else "L"
+    fitted = np.empty((len(images), height, width, channels), np.uint8)
+    for index, image in enumerate(images):
+        picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+        resized = picture.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
+        fitted[index] = np.asarray(resized).reshape(height, width, channels)
+    return fitted
+
+
+def check_labels(dataset: Dataset, classes: int) -> None:
+    """Every label is one of 0 … `classes` - 1.
+
+    Raises:
+        DataUnreadable: names the first that is not.
+    """
+    for part, split in (("training", dataset.train), ("test", dataset.test)):
+        odd = np.flatnonzero((split.labels < 0) | (split.labels >= classes))
+        if len(odd):
+            label, index = int(split.labels[odd[0]]), int(odd[0])
+            raise DataUnreadable(
+                f"{dataset.name}: {part} image {index} has label {label}, expected 0 to "
+                f"{classes - 1} for {classes} classes; {len(odd)} labels are out of range"
+            )

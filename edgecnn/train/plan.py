@@ -1,0 +1,107 @@
+"""From what a person typed to a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.description import Description
+from edgecnn.models import find_architecture
+from edgecnn.train.recipe import RECIPES, Recipe
+from edgecnn.zoo import Architecture, Form
+
+if TYPE_CHECKING:
+    from edgecnn.train.loop import Job
+
+# Images no larger than this take the small stem, where nothing else is said.
+SMALL = 64
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The command line of ``edgecnn train``.
+
+    Attributes:
+        recipe: fields of `Recipe` that were said; the family's own hold for the others.
+        init_from: a checkpoint to begin with.
+        is_strict: a broken image is an error.
+        is_head_reset: the last layer begins anew where the checkpoint has other classes.
+    """
+
+    name: str
+    data: str
+    output: Path
+    form: Form = field(default_factory=Form)
+    shape: tuple[int, int, int] | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    init_from: Path | None = None
+    is_head_reset: bool = False
+    is_resumed: bool = False
+    is_strict: bool = False
+    quiet: bool = False
+
+
+def make_recipe(architecture: Architecture, said: Mapping[str, Any]) -> Recipe:
+    """The family's recipe with what a person said in its place.
+
+    Raises:
+        RecipeInvalid: an augmentation that there is not.
+    """
+    return replace(RECIPES[architecture.family], **said)
+
+
+def prepare(options: TrainOptions) -> tuple[Job, tuple[str, ...]]:
+    """The network, its data and its recipe, ready to be trained; and notes for a person.
+
+    Raises:
+        UnknownModel, ModelUnusable: no such network, or no such form of it.
+        DataUnreadable, FetchError: the data cannot be had.
+        CheckpointUnreadable, CheckpointMismatch: `init_from` is of no use.
+    """
+    import torch
+
+    from edgecnn.train.data import check_labels, open_dataset, side_of
+    from edgecnn.train.loop import Job
+    from edgecnn.zoo.smallest_input import check_size
+
+    architecture = find_architecture(options.name)
+    recipe = make_recipe(architecture, options.recipe)
+    form = _with_stem(architecture, options.form, side_of(options.data))
+    shape = options.shape or architecture.input_of(form)
+    architecture.check(form)
+    dataset = open_dataset(
+        options.data, shape, is_strict=options.is_strict, seed=recipe.seed, quiet=options.quiet
+    )
+    form = replace(form, classes=form.classes or len(dataset.labels))
+    check_labels(dataset, form.classes or 0)
+    torch.manual_seed(recipe.seed)
+    network = architecture.build(**vars(form))
+    check_size(network, shape)
+    notes = dataset.notes
+    if options.init_from is not None:
+        from edgecnn.train.initialise import initialise
+
+        notes += initialise(
+            network, options.init_from, architecture.name, is_head_reset=options.is_head_reset
+        )
+    description = Description(
+        architecture=architecture.name,
+        form=form,
+        input=shape,
+        data=dataset.name,
+        preprocess=dataset.preprocess,
+        labels=dataset.labels,
+        training={},
+    )
+    job = Job(network, recipe, dataset, options.output, description.to_json(), options.is_resumed)
+    return job, notes
+
+
+def _with_stem(architecture: Architecture, form: Form, side: int | None) -> Form:
+    """The small stem for small images, where the network has one and nothing was said."""
+    is_small = side is not None and side <= SMALL and architecture.input[0] == 3
+    if form.stem is None and is_small and "stem" in architecture.options:
+        return replace(form, stem="small")
+    return form
