@@ -1,5 +1,6 @@
 # make demo   export MobileNetV2, run it on photographs, measure it
 # make test   all tests; make quick leaves out the slow ones and those that fetch
+# make exhaustive  the tests that make test leaves out: every network at full size (an hour)
 # make check  lint, types, import rules
 # make weights  train the shipped checkpoints again (hours; those that are there are kept)
 # make bench  our figures beside the peer's (minutes; on a quiet machine)
@@ -10,7 +11,7 @@ READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 PHOTOGRAPHS := exporters/edgecnn_exporters/photographs
 
-.PHONY: demo test quick check weights bench clean
+.PHONY: demo test quick exhaustive check weights bench clean
 
 demo: $(READY)
 	@mkdir -p demo
@@ -23,7 +24,10 @@ test: $(READY)
 	$(BIN)/pytest -n 2
 
 quick: $(READY)
-	$(BIN)/pytest -n 2 -m "not slow and not network"
+	$(BIN)/pytest -n 2 -m "not slow and not network and not exhaustive"
+
+exhaustive: $(READY)
+	$(BIN)/pytest -m exhaustive
 
 check: $(READY)
 	$(BIN)/ruff format --check .

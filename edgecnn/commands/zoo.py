@@ -102,7 +102,7 @@ def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_
         print_json(SCHEMA, {"networks": rows})
         return
     stdout().print(family_table(figures))
-    click.echo("\nready: published weights. edgecnn zoo NAME shows the stages, two names compare.")
+    click.echo("\nweights: of at least one network of the row. edgecnn zoo NAME says of which.")
 
 
 def _print_one(described: Described) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from edgecnn.weights import names_of
 from edgecnn.zoo import FAMILIES, Architecture
 from edgecnn.zoo.figures import Figures
 
@@ -57,7 +58,7 @@ def _provenance(architecture: Architecture | None) -> dict[str, object]:
         "year": next(f.year for f in FAMILIES if f.name == architecture.family),
         "paper": architecture.paper,
         "options": list(architecture.options),
-        "weights": list(architecture.weights),
+        "weights": names_of(architecture),
     }
 
 

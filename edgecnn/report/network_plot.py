@@ -220,4 +220,5 @@ def _label(group: Group, networks: Sequence[Described]) -> str:
     if len(networks) > 1:
         return f"{float(group):g}"
     stage = next(s for s in networks[0].summary.stages if _group(s) == group)
-    return "×".join(map(str, stage.output[-2:]))
+    height, width = stage.output[-2:]
+    return str(height) if height == width else f"{height}×{width}"

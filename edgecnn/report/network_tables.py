@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.report.console import table
 from edgecnn.report.network_json import plain
+from edgecnn.weights import names_of
 from edgecnn.zoo import FAMILIES, Family
 from edgecnn.zoo.figures import Figures
 
@@ -44,17 +45,16 @@ def _three_digits(value: float) -> str:
 def family_table(figures: dict[str, Figures]) -> Table:
     """One row a family: its networks as a shell's braces write them, and their ranges."""
     right = ("parameters", "MACs")
-    made = _table(("family", "year", "networks", *right, "ready"), right)
-    made.columns[2].min_width = NAMES_WIDTH
+    made = _table(("year", "networks", *right, "weights"), right)
+    made.columns[1].min_width = NAMES_WIDTH
     for family in FAMILIES:
         known = [figures[a.name] for a in family.architectures if a.name in figures]
         made.add_row(
-            family.name,
             str(family.year),
             "\n".join(_wrap(_braces(family), NAMES_WIDTH)),
             _range(found.parameters for found in known),
             _range(found.macs for found in known),
-            _count_weights(family),
+            ", ".join(_names_of_weights(family)) or "–",
         )
     return made
 
@@ -100,9 +100,10 @@ def _range(values: Iterable[int]) -> str:
     return f"{high if low == high else f'{low}–{high}'} {prefix}"
 
 
-def _count_weights(family: Family) -> str:
-    ready, every = sum(bool(a.weights) for a in family.architectures), len(family.architectures)
-    return "–" if not ready else "yes" if ready == every else f"{ready} of {every}"
+def _names_of_weights(family: Family) -> list[str]:
+    """Of all its networks together, each name once."""
+    names = [name for architecture in family.architectures for name in names_of(architecture)]
+    return list(dict.fromkeys(names))
 
 
 def _table(columns: Sequence[str], right: Sequence[str]) -> Table:
@@ -190,7 +191,7 @@ def facts(described: Described) -> list[tuple[str, str]]:
     ]
     if architecture is None:
         return said
-    weights = ", ".join(architecture.weights) or "none published; pass --weights FILE to export"
+    weights = ", ".join(names_of(architecture)) or "none; pass --weights FILE to export"
     options = " ".join(f"--{option}" for option in architecture.options)
     paper = ("paper", architecture.paper)
     return [paper, *said, ("weights", weights), ("options", options)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn.models import NetworkOptions, build_network
+from edgecnn.zoo import Form
 from edgecnn_exporters.contents import Request
 from edgecnn_exporters.export import export_module
 from edgecnn_runtime.bundle import Bundle
@@ -20,7 +21,7 @@ from edgecnn_runtime.parity import verify
 # Reduced in width and resolution, so that each takes seconds; full size is the main job's test.
 NETWORKS = {
     "lenet5": NetworkOptions("random"),
-    "mobilenet_v2": NetworkOptions("random", shape=(3, 96, 96), width=0.35),
+    "mobilenet_v2": NetworkOptions("random", shape=(3, 96, 96), form=Form(width=0.35)),
 }
 
 

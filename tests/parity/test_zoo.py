@@ -1,0 +1,113 @@
+"""Every network of the zoo through the main job: the ONNX answers as PyTorch does.
+
+Random weights would leave BatchNorm with mean 0 and deviation 1, which nothing can get wrong; so
+every BatchNorm gets weights of its own and the statistics of a forward pass.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from edgecnn.models import Network, NetworkOptions, build_network
+from edgecnn.weights import shipped
+from edgecnn.zoo import ARCHITECTURES, FAMILIES, Form
+from edgecnn_exporters.contents import Request
+from edgecnn_exporters.export import export_module
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.manifest import TensorSpec
+
+# What fp32 sums in another order leave, relative to the largest output.
+RELATIVE = 1e-5
+# A family's smallest network stands for it where every one would take too long.
+FIRST = [family.architectures[0].name for family in FAMILIES]
+SHIPPED = [(name, data) for name in ARCHITECTURES for data in shipped(name)]
+
+
+def thin_form(name: str) -> Form:
+    """A form of the network that takes seconds, with all its kinds of layers."""
+    options = ARCHITECTURES[name].options
+    depth = {"resnet110": 0.2, "resnet1202": 0.02, "densenet100": 0.2}.get(name, 0.5)
+    return Form(
+        classes=10,
+        width=0.25 if "width" in options else None,
+        depth=depth if "depth" in options else None,
+        stem="small" if "stem" in options else None,
+        phi=-4 if "phi" in options else None,
+    )
+
+
+def with_statistics(network: Network, images: int) -> Network:
+    """The network whose every BatchNorm has weights of chance and the statistics of noise."""
+    torch.manual_seed(1)
+    for layer in network.module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+            nn.init.normal_(layer.bias, std=0.1)
+            layer.momentum = None
+    with torch.no_grad():
+        network.module.train()(torch.randn(images, *network.shape))
+    network.module.eval()
+    return network
+
+
+def export(network: Network, path: Path) -> onnx.ModelProto:
+    """The exported graph, once its answers agree at batch 1, 2, 3 and 7."""
+    spec = TensorSpec("input", "float32", (None, *network.shape))
+    request = Request(network.name, spec, preprocess=None)
+    exported = export_module(network.module, request, path, lambda stage: None)
+    assert exported.difference.relative <= RELATIVE
+    assert exported.difference.top1_agreement == 1
+    assert {1, 3} <= set(exported.manifest.provenance["batches"])
+    with Bundle(path) as bundle:
+        return onnx.load_from_string(bundle.read(bundle.manifest.artefacts[0].path))
+
+
+def check_graph(model: onnx.ModelProto, network: Network) -> None:
+    """Nothing of training is left, and the weights are called as PyTorch calls them."""
+    operators = {node.op_type for node in model.graph.node}
+    assert not operators & {"Dropout", "Identity"}
+    assert [output.name for output in model.graph.output] == ["logits"]
+    initialisers = {tensor.name for tensor in model.graph.initializer}
+    assert not any(name.startswith("aux") for name in initialisers)
+    own = set(network.module.state_dict())
+    weights = {node.input[1] for node in model.graph.node if node.op_type in ("Conv", "Gemm")}
+    assert weights <= own, sorted(weights - own)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in FIRST else [pytest.mark.slow])
+        for name in ARCHITECTURES
+    ],
+)
+def test_a_thin_form_of_every_network_is_equal(tmp_path: Path, name: str) -> None:
+    form = thin_form(name)
+    network = build_network(name, NetworkOptions("random", form=form, quiet=True))
+    with_statistics(network, images=16)
+    check_graph(export(network, tmp_path / "thin.edge"), network)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in FIRST else pytest.mark.exhaustive)
+        for name in ARCHITECTURES
+    ],
+)
+def test_every_network_at_full_size_is_equal(tmp_path: Path, name: str) -> None:
+    network = build_network(name, NetworkOptions("random", quiet=True))
+    with_statistics(network, images=2)
+    check_graph(export(network, tmp_path / "full.edge"), network)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "data"), SHIPPED)
+def test_every_shipped_checkpoint_is_equal(tmp_path: Path, name: str, data: str) -> None:
+    network = build_network(name, NetworkOptions(data, quiet=True))
+    check_graph(export(network, tmp_path / "trained.edge"), network)
