@@ -138,6 +138,8 @@ def _assemble(
     architecture: Architecture, options: NetworkOptions, weights: Weights | None
 ) -> Network:
     """Build the form that the weights are of, and load them."""
+    from edgecnn.zoo.smallest_input import check_size
+
     description = weights.description if weights else None
     form = _agree(architecture, options.form, weights) if weights else options.form
     classes = form.classes or architecture.classes
@@ -152,10 +154,12 @@ def _assemble(
         loaded, notes = _untrained()
     else:
         loaded, notes = _load(module, weights.path, weights.name, architecture)
+    shape = options.shape or shape
+    check_size(module, shape)
     return Network(
         module=module,
         name=architecture.name,
-        shape=options.shape or shape,
+        shape=shape,
         preprocess=preprocess,
         labels=labels,
         source={"architecture": architecture.name, **_spell(form, architecture)} | loaded,

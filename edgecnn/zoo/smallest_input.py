@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from edgecnn.zoo.tracing import trace_shapes
-from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.errors import EdgeCNNError, first_line
 
 # Sides that networks are made for, tried where a network takes one size only.
 _SMALL = (28, 32, 48, 64, 96, 112, 128, 160, 192, 224, 227, 240)
@@ -40,8 +40,10 @@ def check_size(network: nn.Module, shape: tuple[int, int, int]) -> None:
     """
     try:
         trace_shapes(network, shape)
-    except EdgeCNNError as error:
-        raise EdgeCNNError(explain_failure(network, shape, str(error))) from error
+    except Exception as error:  # a person's forward may raise anything
+        size = "x".join(map(str, (1, *shape)))
+        message = f"the network does not run on an input of {size}: {first_line(error)}"
+        raise EdgeCNNError(explain_failure(network, shape, message)) from error
 
 
 def explain_failure(network: nn.Module, shape: tuple[int, int, int], message: str) -> str:
