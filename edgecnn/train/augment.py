@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.preprocess import centre
 
 PADDING = 1 / 8  # of the side, on each: 4 pixels at 32×32, He et al. 2016, section 4.2
 JITTER = 0.4  # brightness, contrast and saturation change by up to this share
@@ -112,9 +113,9 @@ class Augmenter:
         return images[batch, rows[:, :, None], columns[:, None, :]]
 
     def _centre(self, images: torch.Tensor) -> torch.Tensor:
-        height, width = self.size
-        top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
-        return images[:, top : top + height, left : left + width]
+        rows, _ = centre(images.shape[1], self.size[0])
+        columns, _ = centre(images.shape[2], self.size[1])
+        return images[:, rows.start : rows.stop, columns.start : columns.stop]
 
 
 def principal_components(images: torch.Tensor) -> torch.Tensor:

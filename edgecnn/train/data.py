@@ -201,7 +201,9 @@ def check_labels(dataset: Dataset, classes: int) -> None:
         odd = np.flatnonzero((split.labels < 0) | (split.labels >= classes))
         if len(odd):
             label, index = int(split.labels[odd[0]]), int(odd[0])
+            largest = int(max(dataset.train.labels.max(), dataset.test.labels.max()))
             raise DataUnreadable(
                 f"{dataset.name}: {part} image {index} has label {label}, expected 0 to "
-                f"{classes - 1} for {classes} classes; {len(odd)} labels are out of range"
+                f"{classes - 1} for {classes} classes, as have {len(odd) - 1} more; "
+                f"its largest label needs --classes {largest + 1}"
             )
