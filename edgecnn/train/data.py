@@ -204,6 +204,6 @@ def check_labels(dataset: Dataset, classes: int) -> None:
             largest = int(max(dataset.train.labels.max(), dataset.test.labels.max()))
             raise DataUnreadable(
                 f"{dataset.name}: {part} image {index} has label {label}, expected 0 to "
-                f"{classes - 1} for {classes} classes, as have {len(odd) - 1} more; "
-                f"its largest label needs --classes {largest + 1}"
+                f"{classes - 1} for {classes} classes; {len(odd)} labels are out of range, "
+                f"the largest needs --classes {largest + 1}"
             )
