@@ -134,7 +134,7 @@ def _announce(job: Job) -> str:
     parameters = sum(p.numel() for p in job.network.parameters())
     return (
         f"{job.description['architecture']}: {parameters:,} parameters, {len(data.train):,} images "
-        f"of {len(data.labels)} classes, {recipe.epochs} epochs of {recipe.optimiser} "
+        f"of {len(data.labels)} classes, {recipe.optimiser} for {recipe.epochs} × all "
         f"at {recipe.learning_rate:g}, batch {recipe.batch_size} → {job.folder}"
     )
 

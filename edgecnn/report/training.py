@@ -82,8 +82,8 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
     return [
         f"network   {result['architecture']} ({words}) on {result['data']}",
         f"accuracy  {test['accuracy']:.2%} of {test['images']:,} test images "
-        f"(95 % interval {low:.2%} to {high:.2%}), {result['epochs']} epochs "
-        f"in {_duration(result['seconds'])}",
+        f"(95 % interval {low:.2%} to {high:.2%}), after epoch {result['epochs']}, "
+        f"{_duration(result['seconds'])}",
         f"weights   {result['weights']}; next: edgecnn export {result['weights']}",
     ]
 
