@@ -134,8 +134,8 @@ def _announce(job: Job) -> str:
     parameters = sum(p.numel() for p in job.network.parameters())
     return (
         f"{job.description['architecture']}: {parameters:,} parameters, {len(data.train):,} images "
-        f"of {len(data.labels)} classes, {recipe.optimiser} for {recipe.epochs} × all "
-        f"at {recipe.learning_rate:g}, batch {recipe.batch_size} → {job.folder}"
+        f"of {len(data.labels)} classes; {recipe.optimiser} at {recipe.learning_rate:g}, "
+        f"batch {recipe.batch_size}, epochs: {recipe.epochs} → {job.folder}"
     )
 
 
