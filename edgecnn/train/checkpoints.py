@@ -24,6 +24,8 @@ WEIGHTS, STATE, METRICS, CURVE = (
     "curve.png",
 )
 
+STATE_SCHEMA = "edgecnn.training/1"
+
 _NETWORK, _AVERAGE, _OPTIMISER = "network", "average", "optimiser"
 
 
@@ -68,8 +70,12 @@ def read_state(path: Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str
     from edgecnn.checkpoint import read_safetensors
 
     tensors, description = read_safetensors(path), read_header(path)
-    if description is None:
-        raise CheckpointUnreadable(f"{path} is no state of a training; it describes nothing")
+    found = None if description is None else description.get("schema")
+    if description is None or found != STATE_SCHEMA:
+        raise CheckpointUnreadable(
+            f"{path} is described by schema {found!r}, expected {STATE_SCHEMA!r}, "
+            "a training's state; edgecnn of another version wrote it, or something else"
+        )
     parts: dict[str, dict[str, torch.Tensor]] = {_NETWORK: {}, _AVERAGE: {}, _OPTIMISER: {}}
     for key, value in tensors.items():
         part, _, rest = key.partition(".")

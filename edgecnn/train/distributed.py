@@ -6,10 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import distributed, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,13 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         count = x.numel() / x.shape[1] * distributed.get_world_size()
-        mean = all_reduce(x.sum((0, 2, 3))) / count
+        mean = _total(x.sum((0, 2, 3))) / count
         centred = x - mean[:, None, None]
-        variance = all_reduce(centred.square().sum((0, 2, 3))) / count
+        variance = _total(centred.square().sum((0, 2, 3))) / count
         self._follow(mean.detach(), variance.detach() * (count / (count - 1)))
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale[:, None, None] + self.bias[:, None, None]
+        normalised: torch.Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
+        return normalised
 
     @torch.no_grad()
     def _follow(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
@@ -85,6 +86,27 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         momentum = 0.1 if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, momentum)
         self.running_var.lerp_(variance, momentum)
+
+
+def _total(local: torch.Tensor) -> torch.Tensor:
+    summed: torch.Tensor = _Total.apply(local)  # type: ignore[no-untyped-call]  # torch's omission
+    return summed
+
+
+class _Total(torch.autograd.Function):
+    """The sum over all processes; what each contributed gets the sum of their gradients."""
+
+    @staticmethod
+    def forward(context: Any, local: torch.Tensor) -> torch.Tensor:
+        summed = local.clone()
+        distributed.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
+        summed = gradient.clone()
+        distributed.all_reduce(summed)
+        return summed
 
 
 def share(network: nn.Module, group: Group) -> nn.Module:

@@ -18,6 +18,7 @@ from edgecnn.train.augment import Augmenter, Draws, draw, principal_components
 from edgecnn.train.checkpoints import (
     METRICS,
     STATE,
+    STATE_SCHEMA,
     WEIGHTS,
     read_state,
     restore_optimiser,
@@ -33,9 +34,8 @@ from edgecnn.train.recipe import Recipe, recipe_from_json
 TEST_BATCH = 500
 # Szegedy et al. 2015, section 5: an auxiliary classifier's loss counts so much.
 AUXILIARY_WEIGHT = 0.3
-# Images whose colours stand for all of them.
-COLOUR_SAMPLE = 5000
-SCHEMA = "edgecnn.training/1"
+# Pixels whose colours stand for all of them.
+COLOUR_SAMPLE = 5_000_000
 
 
 class Observer(Protocol):
@@ -125,10 +125,9 @@ class _Loop:
         self.optimiser = make_optimiser(self.network, recipe)
         self.average = Average(self.network, recipe.ema) if recipe.ema else None
         self.history: list[Epoch] = []
-        sample = dataset.train.images.read(np.arange(min(COLOUR_SAMPLE, len(dataset.train))))
         height, width = job.description["input"][1:]
         self.augmenter = Augmenter(
-            dataset.preprocess, (height, width), recipe.augmentation, principal_components(sample)
+            dataset.preprocess, (height, width), recipe.augmentation, _components(job)
         )
 
     def run(self) -> list[Epoch]:
@@ -265,7 +264,7 @@ class _Loop:
             self.average.weights if self.average else {},
             self.optimiser,
             {
-                "schema": SCHEMA,
+                "schema": STATE_SCHEMA,
                 "description": dict(job.description),
                 "recipe": job.recipe.to_json(),
                 "processes": self.processes.size,
@@ -286,7 +285,7 @@ class _Loop:
         self.network.load_state_dict(parts["network"])
         restore_optimiser(self.optimiser, parts["optimiser"])
         if self.average is not None:
-            self.average.weights = parts["average"]
+            self.average.weights = {k: v.to(self.device) for k, v in parts["average"].items()}
         self.history = [Epoch(**row) for row in description["history"]]
 
     def _diverged(self, what: str) -> LossDiverged:
@@ -314,6 +313,17 @@ def _differences(description: Mapping[str, Any], job: Job, processes: Group) -> 
     if description["processes"] != processes.size:
         found.append(f"processes {description['processes']} against {processes.size}")
     return found + recipe_from_json(description["recipe"]).differences(job.recipe)
+
+
+def _components(job: Job) -> torch.Tensor:
+    """(3, 3): the principal components of the training images' colours, where they are wanted."""
+    if "lighting" not in job.recipe.augmentation:
+        return torch.zeros(3, 3)
+    train = job.dataset.train
+    order = np.random.default_rng(job.recipe.seed).permutation(len(train))
+    height, width = job.description["input"][1:]
+    count = max(1, COLOUR_SAMPLE // (height * width))
+    return principal_components(train.images.read(order[:count]))
 
 
 def _set_dropout(network: nn.Module, recipe: Recipe) -> None:
