@@ -51,7 +51,7 @@ def test_the_list_fits_on_a_screen(edgecnn: Run) -> None:
 
 def test_the_list_has_a_row_for_every_family_and_names_to_pick(edgecnn: Run) -> None:
     shown = edgecnn("zoo").stdout
-    for row in ("ResNet            2015 resnet{18,34,50,101,152}", "MobileNetV2       2018"):
+    for row in ("2015 resnet{18,34,50,101,152}", "2018 mobilenet_v2"):
         assert row in shown
     assert "efficientnet_b{0..7}" in shown
     assert "edgecnn zoo NAME" in shown
