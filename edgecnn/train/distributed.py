@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,8 +55,12 @@ def group() -> Iterator[Group]:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield Group(distributed.get_rank(), size)
+        # Nobody leaves while another still talks to it: gloo would abort the process.
+        distributed.barrier()
     finally:
         if is_mine:
+            # DistributedDataParallel is part of a cycle, and must not outlive the group.
+            gc.collect()
             distributed.destroy_process_group()
 
 
