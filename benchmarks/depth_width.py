@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import functools
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from gradient_norms import GradientNorms, gradient_norms
 from plain_and_residual import (
+    BATCH_NORM,
     DEEPEST,
     DEPTH,
     DEPTHS,
@@ -29,7 +31,6 @@ from plain_and_residual import (
     WIDTH,
     WIDTHS,
     Network,
-    Start,
     networks,
 )
 from training import (
@@ -70,7 +71,7 @@ def main() -> None:
     dataset = None if arguments.plot_only else part_of_cifar10(arguments.images)
     for network, seed in networks(arguments.seeds):
         recipe = replace(
-            RECIPE if network.start == "batch norm, He" else GENTLE,
+            RECIPE if network.start == BATCH_NORM else GENTLE,
             epochs=arguments.epochs,
             seed=seed,
         )
@@ -134,21 +135,15 @@ def draw_accuracy(results: Sequence[Result]) -> None:
         (left, "layers", "width", WIDTH),
         (right, "width", "layers", DEPTH),
     ):
-        chosen = [
-            result
-            for result in results
-            if result["configuration"]["network"][fixed] == value
-            and result["configuration"]["network"]["start"] == "batch norm, He"
-            and "diverged" not in result
-        ]
-        _accuracy_panel(panel, chosen, axis)
+        chosen = _select(results, start=BATCH_NORM, **{fixed: value})
+        _accuracy_panel(panel, [run for run in chosen if "diverged" not in run], axis)
     left.set(title=f"width × {WIDTH:g}", xlabel="layers", ylabel="test accuracy (%)")
     left.set_xticks(DEPTHS)
     right.set(title=f"{DEPTH} layers", xlabel="width (× the paper's channels)", xscale="log")
     right.set_xticks(WIDTHS, [f"{width:g}" for width in WIDTHS])
     right.minorticks_off()
     right.legend(frameon=False, loc="lower right")
-    figure.suptitle(f"{_budget(results)}; {_seeds(results, 'batch norm, He')}")
+    figure.suptitle(f"{_budget(results)}; {_seeds(_select(results, start=BATCH_NORM))}")
     save(figure, "depth_width_accuracy.png")
 
 
@@ -159,6 +154,7 @@ def draw_gradients(results: Sequence[Result]) -> None:
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     panels = figure.subplots(2, len(STARTS), sharex=True, sharey="col")
     for column, (start, title) in enumerate(STARTS.items()):
+        chosen = _select(results, layers=DEEPEST, width=WIDTH, start=start)
         for row, (key, when) in enumerate(
             (
                 ("initial_gradient_norms", "at initialisation"),
@@ -166,9 +162,9 @@ def draw_gradients(results: Sequence[Result]) -> None:
             )
         ):
             panel: Axes = panels[row, column]
-            _gradient_panel(panel, results, start, key)
+            _gradient_panel(panel, [run for run in chosen if key in run], key)
             if row == 0:
-                panel.set_title(f"{title} ({_seeds(results, start)})", fontsize=11)
+                panel.set_title(f"{title} ({_seeds(chosen)})", fontsize=10)
             if column == 0:
                 panel.set_ylabel(f"{when}\nnorm of the gradient")
             if row == 1:
@@ -180,7 +176,7 @@ def draw_gradients(results: Sequence[Result]) -> None:
 
 def _accuracy_panel(panel: Axes, results: Sequence[Result], axis: str) -> None:
     for shortcut, (name, colour, marker) in SHORTCUTS.items():
-        runs = [r for r in results if r["configuration"]["network"]["shortcut"] == shortcut]
+        runs = _select(results, shortcut=shortcut)
         places = np.array([run["configuration"]["network"][axis] for run in runs])
         accuracy = np.array([100 * run["epochs"][-1]["test_accuracy"] for run in runs])
         panel.plot(places, accuracy, marker, color=colour, alpha=0.7, label=f"{name}, each seed")
@@ -190,17 +186,10 @@ def _accuracy_panel(panel: Axes, results: Sequence[Result], axis: str) -> None:
     tidy(panel)
 
 
-def _gradient_panel(panel: Axes, results: Sequence[Result], start: Start, key: str) -> None:
+def _gradient_panel(panel: Axes, results: Sequence[Result], key: str) -> None:
     labelled = set()
     for result in results:
         network = result["configuration"]["network"]
-        is_shown = (network["layers"], network["width"], network["start"]) == (
-            DEEPEST,
-            WIDTH,
-            start,
-        )
-        if not is_shown or key not in result:
-            continue
         name, colour, _ = SHORTCUTS[network["shortcut"]]
         norms = np.array(result[key])
         # A logarithm has no place for 0.
@@ -216,17 +205,25 @@ def _gradient_panel(panel: Axes, results: Sequence[Result], start: Start, key: s
     tidy(panel)
 
 
+def _select(results: Sequence[Result], **fields: float | str) -> list[Result]:
+    """Those of networks with these fields."""
+    return [
+        result for result in results if fields.items() <= result["configuration"]["network"].items()
+    ]
+
+
 def _budget(results: Sequence[Result]) -> str:
     settings: dict[str, Any] = results[0]["configuration"]
     epochs = settings["recipe"]["epochs"]
     return f"{epochs} epochs of {settings['images']:,} CIFAR-10 images, {TEST_IMAGES:,} for testing"
 
 
-def _seeds(results: Sequence[Result], start: Start) -> str:
-    configurations = [result["configuration"] for result in results]
-    chosen = [each for each in configurations if each["network"]["start"] == start]
-    count = len({each["recipe"]["seed"] for each in chosen})
-    return f"{count} seed{'s' if count != 1 else ''}"
+def _seeds(results: Sequence[Result]) -> str:
+    """How many seeds a network has: "2 seeds", or "1–2 seeds" where a run was cut off."""
+    networks = [Network(**result["configuration"]["network"]) for result in results]
+    counts = Counter(networks).values()
+    low, high = min(counts, default=0), max(counts, default=0)
+    return f"{low}–{high} seeds" if low < high else f"{high} seed{'s' if high != 1 else ''}"
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ SHORTCUTS: dict[Shortcut, tuple[str, str, str]] = {
     "none": ("plain", COLOURS[4], "o"),
     "padding": ("residual", COLOURS[0], "s"),
 }
+BATCH_NORM: Start = "batch norm, He"
 STARTS: dict[Start, str] = {
-    "batch norm, He": "batch norm",
+    BATCH_NORM: "batch norm",
     "no norm, He": "no batch norm, He's initialisation",
     "no norm, PyTorch": "no batch norm, PyTorch's initialisation",
 }
@@ -42,12 +43,12 @@ class Network:
     layers: int
     width: float
     shortcut: Shortcut
-    start: Start = "batch norm, He"
+    start: Start = BATCH_NORM
 
     def build(self) -> nn.Module:
         """Fresh weights."""
         network = cifar_resnet(self.layers, width=self.width, shortcut=self.shortcut)
-        if self.start != "batch norm, He":
+        if self.start != BATCH_NORM:
             _drop_batch_norm(network)
         if self.start == "no norm, PyTorch":
             for convolution in convolutions(network):

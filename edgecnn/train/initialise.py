@@ -52,8 +52,8 @@ def copy_shallower(
 ) -> tuple[str, ...]:
     """Put a shallower VGG's layers into a deeper one; the layers in between keep fresh weights.
 
-    Simonyan and Zisserman 2015, section 3.1: the first convolutions of each stage and the fully
-    connected layers are taken.
+    The first convolutions of each stage and the fully connected layers are taken. Simonyan and
+    Zisserman 2015, section 3.1, took the first four convolutions and the fully connected layers.
 
     Args:
         weights: the state dict of the shallower one.
