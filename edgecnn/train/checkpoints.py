@@ -7,14 +7,19 @@ atomic rename and never disagree.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from edgecnn.description import HEADER, read_header
-from edgecnn.errors import CheckpointUnreadable
+from edgecnn.errors import CheckpointUnreadable, RecipeInvalid
+from edgecnn.train.data import Dataset
+from edgecnn.train.history import Epoch
+from edgecnn.train.recipe import Recipe, recipe_from_json
 from edgecnn_exporters.atomic import replace_file
 
 WEIGHTS, STATE, METRICS, CURVE = (
@@ -24,14 +29,68 @@ WEIGHTS, STATE, METRICS, CURVE = (
     "curve.png",
 )
 
-STATE_SCHEMA = "edgecnn.training/1"
+# 2: with `data`, what the labels come to.
+STATE_SCHEMA = "edgecnn.training/2"
 
-_NETWORK, _AVERAGE, _OPTIMISER = "network", "average", "optimiser"
+Tensors = Mapping[str, torch.Tensor]
+
+_PARTS = ("network", "average", "optimiser")
 
 
-def write_tensors(
-    path: Path, tensors: Mapping[str, torch.Tensor], description: Mapping[str, Any]
-) -> None:
+@dataclass(frozen=True)
+class State:
+    """What the next epoch depends on.
+
+    Attributes:
+        network: the network's state dict.
+        average: the averaged weights by the same keys; empty without EMA.
+        optimiser: its momenta, as "3.exp_avg" for the fourth parameter.
+        description: what the weights say of the network.
+        data: images of each split, and the CRC-32 of their labels.
+        history: the epochs so far.
+    """
+
+    network: Tensors
+    average: Tensors
+    optimiser: Tensors
+    description: Mapping[str, Any]
+    recipe: Recipe
+    data: Mapping[str, Sequence[int]]
+    processes: int
+    history: Sequence[Epoch]
+
+    def differences(self, other: State) -> list[str]:
+        """Why `other` is of another training, one line each: name, ours, theirs."""
+        # Through JSON: tuples become the lists that they are when read again.
+        ours, theirs = (json.loads(json.dumps(state.description)) for state in (self, other))
+        found = [
+            f"{key} {ours.get(key)} against {theirs.get(key)}"
+            for key in ("architecture", "form", "input", "data", "preprocess")
+            if ours.get(key) != theirs.get(key)
+        ]
+        if ours.get("labels") != theirs.get("labels"):
+            found.append("the names of the classes")
+        for split, (images, labels) in self.data.items():
+            their_images, their_labels = other.data[split]
+            if images != their_images:
+                found.append(f"{split} images {images} against {their_images}")
+            elif labels != their_labels:
+                found.append(f"the labels of the {split} images, or their order")
+        if self.processes != other.processes:
+            found.append(f"processes {self.processes} against {other.processes}")
+        return found + self.recipe.differences(other.recipe)
+
+
+def summarise_labels(dataset: Dataset) -> dict[str, tuple[int, int]]:
+    """Images of each split and the CRC-32 of their labels: cheap, and another split shows."""
+    splits = {"training": dataset.train, "test": dataset.test}
+    return {
+        name: (len(split), zlib.crc32(split.labels.astype("<i8").tobytes()))
+        for name, split in splits.items()
+    }
+
+
+def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) -> None:
     """A safetensors file with its description, whole or not at all.
 
     Raises:
@@ -45,52 +104,138 @@ def write_tensors(
         stream.write(content)
 
 
-def write_state(
-    path: Path,
-    network: Mapping[str, torch.Tensor],
-    average: Mapping[str, torch.Tensor],
-    optimiser: torch.optim.Optimizer,
-    description: Mapping[str, Any],
-) -> None:
-    """Everything that the next epoch depends on."""
-    tensors = {f"{_NETWORK}.{key}": value for key, value in network.items()}
-    tensors |= {f"{_AVERAGE}.{key}": value for key, value in average.items()}
-    for index, buffers in optimiser.state_dict()["state"].items():
-        for name, value in buffers.items():
-            tensors[f"{_OPTIMISER}.{index}.{name}"] = torch.as_tensor(value)
+def write_state(path: Path, state: State) -> None:
+    """Put the state on disk, whole or not at all.
+
+    Raises:
+        OutputNotWritable: the folder is missing, not writable, or full.
+    """
+    tensors = {
+        f"{part}.{key}": value
+        for part, held in _parts(state).items()
+        for key, value in held.items()
+    }
+    description = {
+        "schema": STATE_SCHEMA,
+        "description": dict(state.description),
+        "recipe": state.recipe.to_json(),
+        "data": dict(state.data),
+        "processes": state.processes,
+        "history": [asdict(row) for row in state.history],
+    }
     write_tensors(path, tensors, description)
 
 
-def read_state(path: Path) -> tuple[dict[str, dict[str, torch.Tensor]], dict[str, Any]]:
-    """The tensors of a state by part ("network", "average", "optimiser"), and its description.
+def read_state(path: Path) -> State:
+    """The state that `write_state` wrote.
 
     Raises:
-        CheckpointUnreadable: missing, damaged, or no state of a training.
+        CheckpointUnreadable: missing, damaged, of another version, or no state of a training.
     """
     from edgecnn.checkpoint import read_safetensors
 
-    tensors, description = read_safetensors(path), read_header(path)
-    found = None if description is None else description.get("schema")
-    if description is None or found != STATE_SCHEMA:
+    tensors, document = read_safetensors(path), read_header(path)
+    found = None if document is None else document.get("schema")
+    if document is None or found != STATE_SCHEMA:
         raise CheckpointUnreadable(
             f"{path} is described by schema {found!r}, expected {STATE_SCHEMA!r}, "
             "a training's state; edgecnn of another version wrote it, or something else"
         )
-    parts: dict[str, dict[str, torch.Tensor]] = {_NETWORK: {}, _AVERAGE: {}, _OPTIMISER: {}}
+    try:
+        return State(
+            **_split(tensors),
+            description=dict(document["description"]),
+            recipe=recipe_from_json(document["recipe"]),
+            data={name: _two(document["data"][name]) for name in ("training", "test")},
+            processes=int(document["processes"]),
+            history=[_epoch(row) for row in document["history"]],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecipeInvalid) as error:
+        raise CheckpointUnreadable(
+            f"{path} is no state of a training that can be gone on with: {_said(error)}; it is "
+            "damaged or of another version of edgecnn; choose another folder with --output"
+        ) from error
+
+
+def copy_tensors(into: Tensors, kept: Tensors, path: Path) -> None:
+    """Put kept numbers in the place of those in use, which stay where and as they lie in memory.
+
+    Raises:
+        CheckpointUnreadable: `kept`, read from `path`, has other keys or shapes.
+    """
+    odd = sorted(into.keys() ^ kept.keys()) or [
+        key for key, value in into.items() if value.shape != kept[key].shape
+    ]
+    if odd:
+        raise CheckpointUnreadable(
+            f"{path} is damaged: {odd[0]} is missing, too much or of another shape "
+            f"({len(odd)} such)"
+        )
+    with torch.no_grad():
+        for key, value in into.items():
+            value.copy_(kept[key])
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """The optimiser's momenta by number of the parameter and name, as "3.exp_avg"."""
+    return {
+        f"{index}.{name}": value
+        for index, buffers in optimiser.state_dict()["state"].items()
+        for name, value in buffers.items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, kept: Tensors, path: Path) -> None:
+    """Give the optimiser the momenta that `optimiser_tensors` named.
+
+    Raises:
+        CheckpointUnreadable: `kept`, read from `path`, are not those of this optimiser.
+    """
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    names = _buffer_names(optimiser)
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    # A parameter that no loss depends on has no momenta.
+    for index in sorted({int(key.partition(".")[0]) for key in kept}):
+        like = parameters[index]
+        state[index] = {
+            # Laid out as the parameter: sums over two layouts are slow, and may round otherwise.
+            name: torch.zeros(()) if name == "step" else torch.empty_like(like, device="cpu")
+            for name in names
+        }
+    copy_tensors(
+        {f"{index}.{name}": v for index, held in state.items() for name, v in held.items()},
+        kept,
+        path,
+    )
+    optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
+
+
+def _buffer_names(optimiser: torch.optim.Optimizer) -> tuple[str, ...]:
+    if isinstance(optimiser, torch.optim.AdamW):
+        return ("step", "exp_avg", "exp_avg_sq")
+    return ("momentum_buffer",) if optimiser.defaults["momentum"] else ()
+
+
+def _parts(state: State) -> dict[str, Tensors]:
+    return {name: getattr(state, name) for name in _PARTS}
+
+
+def _split(tensors: Tensors) -> dict[str, dict[str, torch.Tensor]]:
+    parts: dict[str, dict[str, torch.Tensor]] = {name: {} for name in _PARTS}
     for key, value in tensors.items():
         part, _, rest = key.partition(".")
-        if part not in parts:
-            raise CheckpointUnreadable(f"{path} is no state of a training; it holds {key}")
         parts[part][rest] = value
-    return parts, description
+    return parts
 
 
-def restore_optimiser(
-    optimiser: torch.optim.Optimizer, buffers: Mapping[str, torch.Tensor]
-) -> None:
-    """Give the optimiser the momenta that `write_state` kept."""
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in buffers.items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict(optimiser.state_dict() | {"state": state})
+def _two(pair: Sequence[Any]) -> tuple[int, int]:
+    images, labels = pair
+    return int(images), int(labels)
+
+
+def _epoch(row: Mapping[str, Any]) -> Epoch:
+    return Epoch(epoch=int(row["epoch"]), **{k: float(v) for k, v in row.items() if k != "epoch"})
+
+
+def _said(error: Exception) -> str:
+    return f"{error} is missing or not known" if isinstance(error, KeyError) else str(error)

@@ -25,12 +25,12 @@ class Group:
         return self.rank == 0
 
     def total(self, *values: float) -> list[float]:
-        """The sums of these numbers over all processes."""
+        """The sums of these numbers over all processes; every process gets the same bits."""
         if self.size == 1:
             return list(values)
-        summed = torch.tensor(values, dtype=torch.float64)
+        summed = torch.tensor(values, dtype=torch.float64, device=own_device())
         distributed.all_reduce(summed)
-        return [float(value) for value in summed]
+        return [float(value) for value in summed.tolist()]
 
     def wait(self) -> None:
         """Until every process is here."""
@@ -43,6 +43,14 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def own_device() -> torch.device:
+    """A GPU of this process's own; the CPU where its machine has too few for its processes."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if gpus < int(os.environ.get("LOCAL_WORLD_SIZE", "1")):
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
 @contextlib.contextmanager
 def group() -> Iterator[Group]:
     """The group that ``torchrun`` made, or this process alone. Left as it was found."""
@@ -52,7 +60,7 @@ def group() -> Iterator[Group]:
         return
     is_mine = not distributed.is_initialized()
     if is_mine:
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        _join()
     try:
         yield Group(distributed.get_rank(), size)
         # Nobody leaves while another still talks to it: gloo would abort the process.
@@ -64,6 +72,16 @@ def group() -> Iterator[Group]:
             distributed.destroy_process_group()
 
 
+def _join() -> None:
+    device = own_device()
+    if device.type == "cpu":
+        distributed.init_process_group("gloo")
+    else:
+        # Without it every process's collectives would begin on the first GPU.
+        torch.cuda.set_device(device)
+        distributed.init_process_group("nccl", device_id=device)
+
+
 class GlobalBatchNorm(nn.BatchNorm2d):
     """BatchNorm over the batches of all processes together, on the CPU as well.
 
@@ -71,6 +89,7 @@ class GlobalBatchNorm(nn.BatchNorm2d):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) in and out."""
         if not self.training:
             return super().forward(x)
         count = x.numel() / x.shape[1] * distributed.get_world_size()
@@ -78,17 +97,21 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         centred = x - mean[:, None, None]
         variance = _total(centred.square().sum((0, 2, 3))) / count
         self._follow(mean.detach(), variance.detach() * (count / (count - 1)))
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        normalised: torch.Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
-        return normalised
+        scale = torch.rsqrt(variance + self.eps)
+        if not self.affine:
+            return centred * scale[:, None, None]
+        scaled: torch.Tensor = centred * (self.weight * scale)[:, None, None]
+        return scaled + self.bias[:, None, None]
 
     @torch.no_grad()
     def _follow(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
-        assert self.running_mean is not None
-        assert self.running_var is not None
+        if self.running_mean is None or self.running_var is None:
+            return
         assert self.num_batches_tracked is not None
         self.num_batches_tracked += 1
-        momentum = 0.1 if self.momentum is None else self.momentum
+        # Without momentum the statistics are the mean over all batches so far.
+        count = float(self.num_batches_tracked)
+        momentum = 1 / count if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, momentum)
         self.running_var.lerp_(variance, momentum)
 
@@ -103,21 +126,27 @@ class _Total(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, local: torch.Tensor) -> torch.Tensor:
-        summed = local.clone()
+        summed = local.clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(summed)
         return summed
 
     @staticmethod
     def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
-        summed = gradient.clone()
+        # Contiguous: a gradient may be one number seen many times, which no sum can be put into.
+        summed = gradient.clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(summed)
         return summed
 
 
 def share(network: nn.Module, group: Group) -> nn.Module:
-    """The network whose gradients are averaged and whose BatchNorm is common; alone, as it is."""
+    """The network whose gradients are averaged and whose BatchNorm is common; alone, as it is.
+
+    On GPUs BatchNorm is PyTorch's SyncBatchNorm, which counts in fp32 under autocast too.
+    """
     if group.size == 1:
         return network
+    if own_device().type == "cuda":
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     for layer in network.modules():
         if type(layer) is nn.BatchNorm2d:
             layer.__class__ = GlobalBatchNorm

@@ -14,7 +14,7 @@ from edgecnn.models import NetworkOptions, build_network
 from edgecnn.train.augment import Augmenter
 from edgecnn.train.data import load_named
 from edgecnn.train.distributed import Group
-from edgecnn.train.loop import evaluate
+from edgecnn.train.evaluate import evaluate
 from edgecnn.zoo.describe import describe
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from edgecnn.train.data import Dataset, InMemory, Split
+from edgecnn.train.distributed import is_first
 from edgecnn.train.history import Epoch
 from edgecnn.train.loop import Job, train
 from edgecnn.train.recipe import Recipe, recipe_from_json
@@ -63,7 +65,15 @@ class Silent:
         pass
 
 
+def fault(network: nn.Module) -> None:
+    """Let the second of two processes see images that are no numbers."""
+    if not is_first():
+        network.register_forward_pre_hook(lambda _, inputs: (inputs[0] * torch.nan,))
+
+
 if __name__ == "__main__":
     request = json.loads(sys.argv[1])
     found = job(Path(request["folder"]), recipe_from_json(request["recipe"]), request["network"])
+    if request.get("is_faulty"):
+        fault(found.network)
     train(found, Killed() if request["is_killed"] else Silent())

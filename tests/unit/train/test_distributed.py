@@ -31,12 +31,15 @@ def run_two(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def train_two(folder: Path, recipe: Recipe, network: str) -> subprocess.CompletedProcess[str]:
+def train_two(
+    folder: Path, recipe: Recipe, network: str, *, is_faulty: bool = False
+) -> subprocess.CompletedProcess[str]:
     request = {
         "folder": str(folder),
         "recipe": recipe.to_json(),
         "network": network,
         "is_killed": False,
+        "is_faulty": is_faulty,
     }
     return run_two(small.__file__, json.dumps(request))
 
@@ -91,3 +94,11 @@ def test_auxiliary_classifiers_train_in_two_processes(tmp_path: Path) -> None:
     ran = train_two(tmp_path, replace(RECIPE, epochs=1, learning_rate=0.01), "googlenet")
     assert ran.returncode == 0, ran.stderr
     assert len(losses(tmp_path, "loss")) == 1
+
+
+@pytest.mark.slow
+def test_a_fault_of_one_process_stops_both(tmp_path: Path) -> None:
+    # Neither may wait for the other: both find the loss of all to be no number.
+    ran = train_two(tmp_path, replace(RECIPE, clip=0.0), "resnet20", is_faulty=True)
+    assert ran.returncode == 1
+    assert ran.stderr.count("LossDiverged: the loss became nan in epoch 1") == 2
