@@ -17,7 +17,7 @@ EXPORT_PACKAGES = frozenset({"torch", "onnx", "onnx_ir", "onnxscript", "onnxrunt
     "safetensors",
     "PIL",
 }
-COMMANDS = ("zoo", "train", "export", "verify", "bench", "run", "doctor")
+COMMANDS = ("zoo", "train", "export", "verify", "evaluate", "bench", "run", "doctor")
 
 
 class Commands(click.Group):

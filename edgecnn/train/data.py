@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 
 from edgecnn.data import load
+from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
-from edgecnn.zoo import CIFAR, MNIST
 from edgecnn_runtime.manifest import Preprocess
 
 UInt8 = npt.NDArray[np.uint8]
@@ -71,53 +71,6 @@ class Dataset:
     preprocess: Preprocess
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Named:
-    """A data set of `edgecnn.data`: its colours' statistics, names and side in pixels."""
-
-    preprocess: Preprocess
-    labels: tuple[str, ...]
-    side: int
-
-
-_DIGITS = tuple("0123456789")
-_CLOTHES = (
-    "T-shirt/top",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
-_OBJECTS = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
-NAMED = {
-    "mnist": _Named(MNIST, _DIGITS, 28),
-    # Mean and deviation of the 60,000 training images.
-    "fashion-mnist": _Named(replace(MNIST, mean=(0.2860,), std=(0.3530,)), _CLOTHES, 28),
-    "cifar10": _Named(CIFAR, _OBJECTS, 32),
-}
-
-
-def side_of(data: str) -> int | None:
-    """The side in pixels of a named data set's images; None for a folder."""
-    return NAMED[data].side if data in NAMED else None
 
 
 def open_dataset(

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from edgecnn.data.class_folders import Classes, find_classes, hold_out, name_some, paths_of
 from edgecnn.errors import DataUnreadable
 from edgecnn.preprocessing import at_resolution
 from edgecnn.report.console import bar
-from edgecnn.train.class_folders import Classes, find_classes, hold_out, name_some, paths_of
 from edgecnn.train.data import Dataset, Int64, Split, UInt8
 from edgecnn.zoo import IMAGENET
 from edgecnn_runtime.errors import ImageError

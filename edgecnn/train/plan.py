@@ -62,7 +62,8 @@ def prepare(options: TrainOptions) -> tuple[Job, tuple[str, ...]]:
     """
     import torch
 
-    from edgecnn.train.data import check_labels, open_dataset, side_of
+    from edgecnn.data.named import side_of
+    from edgecnn.train.data import check_labels, open_dataset
     from edgecnn.train.loop import Job
     from edgecnn.zoo.smallest_input import check_size
 

@@ -10,6 +10,9 @@ import pytest
 from e2e.conftest import PHOTOGRAPHS, TINY, Run
 
 from edgecnn.cli import COMMANDS
+from edgecnn.description import read_description
+from edgecnn.weights import find_weights
+from edgecnn.zoo import ARCHITECTURES
 from edgecnn_runtime.bundle import Bundle
 
 
@@ -134,3 +137,44 @@ def test_quiet_says_nothing_on_stderr(edgecnn: Run, tmp_path: Path) -> None:
     ran = edgecnn("export", "nets:build", "--input", "1x3x32x32", "-q")
     assert ran.returncode == 0
     assert ran.stderr == ""
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_bundle_is_as_accurate_as_its_training_said(edgecnn: Run, tmp_path: Path) -> None:
+    ran = edgecnn("export", "lenet5_relu", "--weights", "mnist", "-o", "lenet.edge")
+    assert ran.returncode == 0, ran.stderr
+    ran = edgecnn("evaluate", "lenet.edge", "--data", "mnist", "--against", "lenet.edge", "--json")
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads(ran.stdout)
+    said = read_description(find_weights(ARCHITECTURES["lenet5_relu"], "mnist", quiet=True).path)
+    assert said is not None
+    assert result["images"] == 10_000
+    baseline, row = result["rows"]
+    assert row["top1"]["count"] == said.training["test"]["right"]
+    assert row["top1"] == baseline["top1"]
+    assert row["paired"]["agreement"]["count"] == 10_000
+    assert row["paired"]["p"] == 1.0
+
+
+def test_evaluate_reads_folders_and_says_what_it_left_out(
+    edgecnn: Run, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        shutil.copy(PHOTOGRAPHS / "cat.jpg", tmp_path / "pets" / name / "a.jpg")
+    (tmp_path / "pets" / "dog" / "b.jpg").write_bytes(b"no image")
+    ran = edgecnn("evaluate", tiny_bundle, "--data", "pets")
+    assert ran.returncode == 0, ran.stderr
+    assert "n = 2 images of pets" in ran.stdout
+    # One of the two is right, whichever the network takes it for.
+    assert "50.00%" in ran.stdout
+    assert "in the order of their names: cat is 0, dog is 1" in ran.stderr
+    assert "1 of 3 images cannot be read" in ran.stderr
+    refused = edgecnn("evaluate", tiny_bundle, "--data", "pets", "--strict")
+    assert refused.returncode == 1
+    assert "without --strict they are left out" in refused.stderr
+    (tmp_path / "names.txt").write_text("cat 1\ndog 7\n")
+    refused = edgecnn("evaluate", tiny_bundle, "--data", "pets", "--classes", "names.txt")
+    assert refused.returncode == 1
+    assert "dog is class 7, expected 0 to 1" in refused.stderr

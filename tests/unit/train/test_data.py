@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 
 from edgecnn.data import load
+from edgecnn.data.named import side_of
 from edgecnn.errors import DataUnreadable
 from edgecnn.fetch.catalogue import Asset, File
 from edgecnn.train import data
 from edgecnn.train.augment import Augmenter
-from edgecnn.train.data import Dataset, InMemory, Split, check_labels, open_dataset, side_of
+from edgecnn.train.data import Dataset, InMemory, Split, check_labels, open_dataset
 from edgecnn.zoo import CIFAR, MNIST
 from edgecnn_runtime.image import load_image
 from edgecnn_runtime.preprocess import preprocess

@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
+from edgecnn.data.class_folders import FORMATS
 from edgecnn.errors import DataUnreadable
 from edgecnn.train.augment import Augmenter
-from edgecnn.train.class_folders import FORMATS
 from edgecnn.train.data import Dataset, Split, open_dataset
 from edgecnn.train.folder import ImageFiles, load_folder
 from edgecnn_runtime.image import load_image

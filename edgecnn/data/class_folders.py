@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
-from edgecnn.train.data import NAMED
 
 FORMATS = ("jpg", "jpeg", "png", "bmp", "webp", "tif", "tiff", "gif")
 # The first that is there holds the test images.
@@ -36,17 +36,17 @@ class ClassFolders:
     others: tuple[Path, ...]
 
 
-def find_classes(path: Path) -> ClassFolders:
+def find_classes(path: Path, *, least: int = 2) -> ClassFolders:
     """The images in ``path/train/CLASS`` and ``path/test/CLASS``, or in ``path/CLASS``.
 
     Raises:
-        DataUnreadable: no such folder, no class folders, fewer than two classes, a class without
-            images, or test classes that are not those of training.
+        DataUnreadable: no such folder, no class folders, fewer than `least` classes, a class
+            without images, or test classes that are not those of training.
     """
     train_folder, test_folder, others = _find_parts(path)
     train, beside = _find_images(train_folder)
     others += beside
-    if len(train) == 1:
+    if len(train) < least:
         raise DataUnreadable(
             f"{train_folder} has only one class, {next(iter(train))}; expected the folders of two "
             "or more"

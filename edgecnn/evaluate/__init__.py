@@ -1,0 +1,1 @@
+"""Task accuracy of a bundle on labelled images, each artefact paired against float."""

@@ -1,0 +1,165 @@
+"""Which class of a network is meant by the name of a folder."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgecnn.data.class_folders import name_some
+from edgecnn.errors import DataUnreadable
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.errors import NotAClassifier
+
+
+@dataclass(frozen=True)
+class ClassNames:
+    """What is known of a network's classes.
+
+    Attributes:
+        classes: how many there are.
+        labels: their names in order; empty where the bundle has none.
+        mapping: numbers by name, as a person said; empty where none were said.
+    """
+
+    classes: int
+    labels: tuple[str, ...] = ()
+    mapping: Mapping[str, int] = field(default_factory=dict)
+
+    def numbers(self, names: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """The class that each name means, and what a person should know of it.
+
+        By the mapping where there is one; else by the bundle's labels, where upper case, ``_`` and
+        ``-`` make no difference; else names that are numbers; else, where there are as many names
+        as classes, in the order given.
+
+        Raises:
+            DataUnreadable: a name means no class or several.
+        """
+        if self.mapping:
+            return self._by(self.mapping, names, "the file of --classes"), ()
+        if self.labels and {_fold(name) for name in names} & {_fold(each) for each in self.labels}:
+            self._refuse_ambiguous(names)
+            known = {_fold(label): number for number, label in enumerate(self.labels)}
+            found = {name: known[_fold(name)] for name in names if _fold(name) in known}
+            return self._by(found, names, "the bundle's labels"), ()
+        if all(name.isascii() and name.isdigit() for name in names):
+            return self._by({name: int(name) for name in names}, names, "numbers"), ()
+        if len(names) == self.classes:
+            return tuple(range(len(names))), (
+                f"classes are numbered in the order of their names: {names[0]} is 0, "
+                f"{names[-1]} is {len(names) - 1}",
+            )
+        raise DataUnreadable(
+            f"{name_some(names)}: these {len(names)} names are no labels of the bundle, no "
+            f"numbers, and not as many as its {self.classes} classes; pass --classes FILE with a "
+            "line 'NAME NUMBER' for each"
+        )
+
+    def _by(self, known: Mapping[str, int], names: Sequence[str], what: str) -> tuple[int, ...]:
+        if strange := [name for name in names if name not in known]:
+            raise DataUnreadable(
+                f"{name_some(strange)}: not among {what}, which have "
+                f"{len(known):,} of the {len(names):,} names; pass --classes FILE with a line "
+                "'NAME NUMBER' for each"
+            )
+        numbers = tuple(known[name] for name in names)
+        for name, number in zip(names, numbers, strict=True):
+            if not 0 <= number < self.classes:
+                raise DataUnreadable(
+                    f"{name} is class {number}, expected 0 to {self.classes - 1}: the network has "
+                    f"{self.classes} classes"
+                )
+        return numbers
+
+    def _refuse_ambiguous(self, names: Sequence[str]) -> None:
+        counts = Counter(_fold(label) for label in self.labels)
+        for name in names:
+            if counts[_fold(name)] > 1:
+                same = [i for i, label in enumerate(self.labels) if _fold(label) == _fold(name)]
+                raise DataUnreadable(
+                    f"{name} is the label of classes {' and '.join(map(str, same))}; say which "
+                    "with --classes FILE"
+                )
+
+
+def classes_of(path: str, mapping: Mapping[str, int] | None = None) -> ClassNames:
+    """The classes of a bundle that classifies images.
+
+    Raises:
+        BundleError: it cannot be trusted.
+        NotAClassifier: it has no preprocessing, or its output is no row of scores.
+    """
+    with Bundle(path) as bundle:
+        manifest, labels = bundle.manifest, bundle.labels()
+    output = manifest.outputs[0]
+    if manifest.preprocess is None:
+        raise NotAClassifier(f"{manifest.name} carries no preprocessing; export it with one")
+    classes = output.shape[-1] if len(output.shape) == 2 else None
+    if classes is None:
+        raise NotAClassifier(
+            f"{manifest.name} answers with {output}, expected (batch, classes): only classifiers "
+            "can be evaluated"
+        )
+    return ClassNames(classes, labels, mapping or {})
+
+
+def read_mapping(path: Path) -> dict[str, int]:
+    """Numbers of classes by name, from a file.
+
+    Lines ``NAME NUMBER``; lines ``NAME`` in the order of the classes; JSON ``{"NAME": NUMBER}``, or
+    ``{"NUMBER": ["NAME", …]}`` as ImageNet's index comes.
+
+    Raises:
+        DataUnreadable: missing, empty, not text, or of another form.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "it is not UTF-8"
+        raise DataUnreadable(f"the file of classes {path} cannot be read: {reason}") from error
+    mapping = _from_json(text, path) if text.lstrip().startswith("{") else _from_lines(text, path)
+    if not mapping:
+        raise DataUnreadable(f"the file of classes {path} is empty")
+    return mapping
+
+
+def _from_json(text: str, path: Path) -> dict[str, int]:
+    try:
+        return dict(
+            pair for key, value in json.loads(text).items() for pair in _json_pairs(key, value)
+        )
+    except (ValueError, TypeError) as error:
+        raise DataUnreadable(
+            f'the file of classes {path} is not {{"NAME": NUMBER, …}} in JSON: {error}'
+        ) from error
+
+
+def _json_pairs(key: str, value: Any) -> list[tuple[str, int]]:
+    if isinstance(value, list):
+        return [(str(name), int(key)) for name in value]
+    if isinstance(value, str):
+        return [(value, int(key))]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{key} is {value!r}")
+    return [(key, value)]
+
+
+def _from_lines(text: str, path: Path) -> dict[str, int]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    parts = [line.rsplit(maxsplit=1) for line in lines]
+    if all(len(part) == 2 and part[1].isascii() and part[1].isdigit() for part in parts):
+        pairs = [(name, int(number)) for name, number in parts]
+    else:
+        pairs = [(name, number) for number, name in enumerate(lines)]
+    counts = Counter(name for name, _ in pairs)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise DataUnreadable(f"the file of classes {path} has {name_some(twice)} more than once")
+    return dict(pairs)
+
+
+def _fold(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())

@@ -1,0 +1,104 @@
+"""Labelled images to evaluate on, none of them read before its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data import load
+from edgecnn.data.class_folders import find_classes, name_some, paths_of
+from edgecnn.data.named import NAMED
+from edgecnn.errors import DataUnreadable
+from edgecnn.evaluate.class_names import ClassNames
+from edgecnn.fetch import fetch
+
+UInt8 = npt.NDArray[np.uint8]
+Int64 = npt.NDArray[np.int64]
+
+# Twenty photographs whose files are called after the class, imagenet_00_243.jpg.
+SAMPLES = "imagenet-samples"
+SAMPLES_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images with the class that each is of.
+
+    Attributes:
+        name: of the data.
+        images: paths, or (N, H, W, C) uint8.
+        labels: (N,), numbers of the network's classes.
+        notes: what a person should know of how they were found.
+    """
+
+    name: str
+    images: Sequence[Path] | UInt8
+    labels: Int64
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def limited(self, count: int | None) -> Examples:
+        """So many of them, drawn from all classes alike; the same ones every time."""
+        if count is None or count >= len(self):
+            return self
+        chosen = np.sort(np.random.default_rng(0).permutation(len(self))[:count])
+        images = (
+            self.images[chosen]
+            if isinstance(self.images, np.ndarray)
+            else [self.images[index] for index in chosen]
+        )
+        note = f"{count:,} of {len(self):,} images, drawn by seed 0"
+        return Examples(self.name, images, self.labels[chosen], (*self.notes, note))
+
+
+def open_examples(data: str, names: ClassNames, *, quiet: bool = False) -> Examples:
+    """The test images of a named data set, or all in a folder that holds a folder for each class.
+
+    In a folder that holds ``train/`` and ``test/``, those in ``test/``.
+
+    Args:
+        names: which class of the network a name means.
+
+    Raises:
+        DataUnreadable: neither a name nor a folder of images, or classes the network has not.
+        FetchError: a named one is not there and cannot be fetched.
+    """
+    if data == SAMPLES:
+        return _samples(names, quiet=quiet)
+    if data in NAMED:
+        images, labels = load(data, "test", quiet=quiet)
+        try:
+            numbers, notes = names.numbers(NAMED[data].labels)
+        except DataUnreadable as error:
+            raise DataUnreadable(f"{data}: {error}") from error
+        return Examples(data, images, np.array(numbers)[labels], notes)
+    return _folder(Path(data), names)
+
+
+def _folder(path: Path, names: ClassNames) -> Examples:
+    found = find_classes(path, least=1)
+    classes = found.test or found.train
+    numbers, notes = names.numbers(tuple(classes))
+    if found.others:
+        others = name_some([str(other.relative_to(path)) for other in found.others])
+        notes = (*notes, f"left out, being no images of a class: {others}")
+    counts = [len(paths) for paths in classes.values()]
+    labels = np.repeat(np.array(numbers, np.int64), counts)
+    return Examples(path.resolve().name, paths_of(classes), labels, notes)
+
+
+def _samples(names: ClassNames, *, quiet: bool) -> Examples:
+    if names.classes != SAMPLES_CLASSES:
+        raise DataUnreadable(
+            f"{SAMPLES} are photographs of ImageNet's {SAMPLES_CLASSES} classes, the network has "
+            f"{names.classes}"
+        )
+    paths = sorted(fetch(SAMPLES, quiet=quiet).glob("*.jpg"))
+    labels = np.array([int(path.stem.rpartition("_")[2]) for path in paths], np.int64)
+    return Examples(SAMPLES, paths, labels)

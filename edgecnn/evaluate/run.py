@@ -1,0 +1,206 @@
+"""Every image through every artefact, a few at a time, by one process or several."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import edgecnn_runtime
+from edgecnn.errors import DataUnreadable
+from edgecnn.evaluate.examples import Examples, Int64, UInt8
+from edgecnn_runtime.bundle import Array, Bundle
+from edgecnn_runtime.errors import EngineError, ImageError
+from edgecnn_runtime.image import load_image
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.session import Session, choose
+
+# Images of one errand to a process: enough to pay for it, few enough for the bar to move.
+CHUNK = 32
+# Fewer images are done before a second process has begun.
+WORTH_A_PROCESS = 200
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One artefact of a bundle, by one engine."""
+
+    bundle: str
+    engine: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a variant said of the images that could be read.
+
+    Attributes:
+        classes: (N,), the likeliest class.
+        ranks: (N,), the place of the right one; 0 is the first.
+    """
+
+    classes: Int64
+    ranks: Int64
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Answers of each variant, to the images whose labels these are; and the broken ones."""
+
+    labels: Int64
+    answers: tuple[Answers, ...]
+    broken: tuple[str, ...]
+
+
+Scores = npt.NDArray[np.floating[Any]]
+Chunk = tuple[Sequence[Path] | UInt8, Int64]
+# Of a chunk: (variants, 2, n) of class and rank; which of its images were sound; why others not.
+Part = tuple[Int64, Int64, list[str]]
+
+
+def find_variants(path: str, engine: str | None, precision: str | None) -> list[Variant]:
+    """The artefacts of a bundle that can run here, fp32 first.
+
+    Raises:
+        BundleError: the bundle cannot be trusted.
+        EngineUnavailable, EngineError: nothing in it can run here.
+    """
+    with Bundle(path) as bundle:
+        manifest = bundle.manifest
+        wanted = dict.fromkeys(a.precision for a in manifest.artefacts)
+        if precision is not None:
+            wanted = {precision: None}
+        found = []
+        for each in sorted(wanted, key=lambda name: name != "fp32"):
+            artefact, kind = choose(manifest, engine, each)
+            found.append(Variant(path, kind.name, artefact.precision))
+    return found
+
+
+def run(
+    variants: Sequence[Variant],
+    examples: Examples,
+    *,
+    processes: int | None = None,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Outcome:
+    """Ask every variant about every image.
+
+    Args:
+        processes: how many at once; None is one for each core, where there is enough to do.
+
+    Raises:
+        DataUnreadable: no image can be read.
+        EngineError: an engine failed, or answered with what is no number.
+    """
+    if processes is None:
+        processes = _cores() if len(examples) >= WORTH_A_PROCESS else 1
+    chunks = [
+        (examples.images[begin : begin + CHUNK], examples.labels[begin : begin + CHUNK])
+        for begin in range(0, len(examples), CHUNK)
+    ]
+    parts: list[Part] = []
+    for part in _map(variants, chunks, min(processes, len(chunks))):
+        parts.append(part)
+        progress(len(parts) / len(chunks))
+    labels = np.concatenate([part[1] for part in parts]) if parts else np.empty(0, np.int64)
+    broken = tuple(reason for part in parts for reason in part[2])
+    if not len(labels):
+        raise DataUnreadable(
+            f"{examples.name} has no image that can be read, of {len(broken):,}; the first: "
+            f"{broken[0]}"
+        )
+    found = np.concatenate([part[0] for part in parts], axis=2)
+    answers = tuple(Answers(classes, ranks) for classes, ranks in found)
+    return Outcome(labels, answers, broken)
+
+
+def _map(variants: Sequence[Variant], chunks: Sequence[Chunk], processes: int) -> Iterator[Part]:
+    if processes <= 1:
+        sessions = _open(variants)
+        yield from (_ask(sessions, chunk) for chunk in chunks)
+        return
+    # Threads of an engine do not survive a fork.
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, spawn, initializer=_begin, initargs=(variants,))
+    try:
+        yield from pool.map(_ask_mine, chunks)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+# Of a process that was begun for this: opened once, asked often.
+_sessions: list[Session] = []
+
+
+def _begin(variants: Sequence[Variant]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the process that waits
+    _sessions.extend(_open(variants))
+
+
+def _ask_mine(chunk: Chunk) -> Part:
+    return _ask(_sessions, chunk)
+
+
+def _open(variants: Sequence[Variant]) -> list[Session]:
+    # One thread: the cores are shared out among the processes.
+    return [
+        edgecnn_runtime.open(v.bundle, engine=v.engine, precision=v.precision, threads=1)
+        for v in variants
+    ]
+
+
+def _ask(sessions: Sequence[Session], chunk: Chunk) -> Part:
+    images, labels = chunk
+    sound, broken, found = [], [], []
+    for image, label in zip(images, labels, strict=True):
+        try:
+            found.append([_answer(scores, label) for scores in _scores(sessions, image)])
+        except ImageError as error:
+            broken.append(str(error))
+        else:
+            sound.append(label)
+    answers = np.array(found, np.int64).reshape(len(found), len(sessions), 2)
+    return answers.transpose(1, 2, 0), np.array(sound, np.int64), broken
+
+
+def _scores(sessions: Sequence[Session], image: Path | UInt8) -> Iterator[Scores]:
+    """Of each session (C,), as an app would get them."""
+    pixels = load_image(image)
+    inputs: dict[Preprocess | None, Array] = {}
+    for session in sessions:
+        kind = session.manifest.preprocess
+        if kind not in inputs:
+            inputs[kind] = session.preprocess(pixels)
+        feed, output = session.manifest.inputs[0], session.manifest.outputs[0].name
+        batch = np.repeat(inputs[kind], feed.shape[0] or 1, axis=0)
+        scores = session.run({feed.name: batch})[output][0]
+        if not np.isfinite(scores).all():
+            raise EngineError(
+                f"{session.manifest.name}, {session.artefact.precision} by {session.engine.name}, "
+                f"answers {_name(image)} with NaN or infinity"
+            )
+        yield scores
+
+
+def _answer(scores: Scores, label: int) -> tuple[int, int]:
+    """The likeliest class, and the place of `label`; equal scores in class order, as `top_k`."""
+    own = scores[label]
+    before = (scores > own).sum() + (scores[:label] == own).sum()
+    return int(scores.argmax()), int(before)
+
+
+def _name(image: Path | UInt8) -> str:
+    return str(image) if isinstance(image, Path) else "an image"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
