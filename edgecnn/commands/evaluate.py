@@ -145,26 +145,32 @@ def _print(result: dict[str, Any], classes: int) -> None:
     from edgecnn.report.console import stdout, table
 
     rows = result["rows"]
-    is_paired = len(rows) > 1
-    with_top5 = classes > 5
-    numbers = ["top-1", *(["top-5"] if with_top5 else [])]
-    changes = ["same class", "lost", "won", "p"] if is_paired else []
-    shown = table(("", "engine", *numbers, *changes), right=(*numbers, *changes))
-    for row in rows:
-        several = len({each["bundle"] for each in rows}) > 1
-        name = f"{row['bundle']}, {row['precision']}" if several else row["precision"]
-        cells = [_words(row["top1"]), *([_words(row["top5"])] if with_top5 else [])]
-        paired = row.get("paired")
-        if paired:
-            lost, won = paired["right_to_wrong"], paired["wrong_to_right"]
-            cells += [_words(paired["agreement"]), f"{lost:,}", f"{won:,}", f"{paired['p']:.2g}"]
-        elif is_paired:
-            cells += ["baseline", "", "", ""]
-        shown.add_row(name, row["engine"], *cells)
+    names = _name_rows(rows)
+    ranks = ["top-1", "top-5"] if classes > 5 else ["top-1"]
+    shown = table(("", "engine", *ranks), right=ranks)
+    for name, row in zip(names, rows, strict=True):
+        shown.add_row(name, row["engine"], *(_words(row[rank.replace("-", "")]) for rank in ranks))
     stdout().print(shown)
+    if len(rows) > 1:
+        columns = ("same class", "right → wrong", "wrong → right", "McNemar's p")
+        shown = table((f"against {names[0]}", *columns), right=columns)
+        for name, row in zip(names[1:], rows[1:], strict=True):
+            paired = row["paired"]
+            lost, won = paired["right_to_wrong"], paired["wrong_to_right"]
+            cells = (_words(paired["agreement"]), f"{lost:,}", f"{won:,}", f"{paired['p']:.2g}")
+            shown.add_row(name, *cells)
+        click.echo()
+        stdout().print(shown)
     click.echo(
         f"\nn = {result['images']:,} images of {result['data']}; in brackets 95 % intervals (Wilson)"
     )
+
+
+def _name_rows(rows: list[dict[str, Any]]) -> list[str]:
+    """The precision, after the bundle where there are several."""
+    if len({row["bundle"] for row in rows}) == 1:
+        return [row["precision"] for row in rows]
+    return [f"{row['bundle']}, {row['precision']}" for row in rows]
 
 
 def _words(share: dict[str, Any]) -> str:
