@@ -161,9 +161,8 @@ def _print(result: dict[str, Any], classes: int) -> None:
             shown.add_row(name, *cells)
         click.echo()
         stdout().print(shown)
-    click.echo(
-        f"\nn = {result['images']:,} images of {result['data']}; in brackets 95 % intervals (Wilson)"
-    )
+    about = f"n = {result['images']:,} images of {result['data']}"
+    click.echo(f"\n{about}; in brackets 95 % intervals (Wilson)")
 
 
 def _name_rows(rows: list[dict[str, Any]]) -> list[str]:
