@@ -24,6 +24,7 @@ from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.passes.names import NameBatch, NameNodes
 from edgecnn_exporters.passes.relu6 import CanonicaliseRelu6
 from edgecnn_exporters.passes.reshape import FixReshape
+from edgecnn_exporters.passes.response_norm import CanonicaliseResponseNorm
 from edgecnn_exporters.passes.shapes import InferShapes
 from edgecnn_exporters.passes.sizes import FoldSizes
 
@@ -63,6 +64,7 @@ PIPELINE: tuple[Stage, ...] = (
             FoldConstants,
             FoldBatchNorm,
             CanonicaliseRelu6,
+            CanonicaliseResponseNorm,
             CanonicaliseGlobalPool,
             CanonicaliseFlatten,
             CanonicaliseGemm,

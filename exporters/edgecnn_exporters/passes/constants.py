@@ -42,6 +42,7 @@ class FoldConstants(ir.passes.InPlacePass):
             output_size_limit=MAX_OUTPUT_VALUES,
             should_fold=_is_fill,
         )
+        _let_go(model.graph)
         return ir.passes.PassResult(model, modified=bool(result.modified))
 
 
@@ -51,3 +52,17 @@ def _is_fill(node: ir.Node) -> bool | None:
     TorchScript builds the constant widths of every Pad from a ConstantOfShape.
     """
     return True if is_operator(node, "ConstantOfShape") else None
+
+
+def _let_go(graph: ir.Graph) -> None:
+    """Values are no outputs of the branches that the folder cut away.
+
+    Of an If whose condition is known it takes the nodes out of the branch, and leaves the branch
+    its outputs: the passes would believe that those leave the graph.
+    """
+    live = {id(each) for each in (graph, *graph.subgraphs())}
+    for node in graph:
+        for value in node.outputs:
+            holder = value.graph
+            if value.is_graph_output() and holder is not None and id(holder) not in live:
+                holder.outputs.clear()
