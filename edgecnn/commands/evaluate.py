@@ -71,33 +71,24 @@ def command(
       edgecnn evaluate mine.edge --data photographs/ --limit 1000
       edgecnn evaluate new.edge --against old.edge --data photographs/
     """
-    from edgecnn.errors import DataUnreadable
     from edgecnn.evaluate.class_names import classes_of, read_mapping
     from edgecnn.evaluate.examples import open_examples
     from edgecnn.evaluate.run import find_variants, run
     from edgecnn.report.console import bar, note, print_json
-    from edgecnn_runtime.errors import NotAClassifier
 
     names = classes_of(bundle, read_mapping(classes) if classes else {})
     variants = find_variants(bundle, engine, precision)
     if against is not None:
-        if (others := classes_of(against).classes) != names.classes:
-            raise NotAClassifier(
-                f"{against} has {others} classes, {bundle} {names.classes}; only networks for the "
-                "same classes can be compared"
-            )
+        _check_same_classes(against, bundle, names.classes)
         variants = [find_variants(against, engine, None)[0], *variants]
     talk_less = quiet or as_json
     examples = open_examples(data, names, quiet=talk_less).limited(limit)
     for each in examples.notes:
         note(each, quiet=quiet)
     with bar("evaluate", quiet=talk_less) as progress:
-        outcome = run(variants, examples, processes=processes, progress=progress)
+        outcome = run(variants, examples, processes=processes, is_strict=strict, progress=progress)
     if outcome.broken:
-        message = _say_broken(outcome)
-        if strict:
-            raise DataUnreadable(f"{message}; without --strict they are left out")
-        note(message, quiet=quiet)
+        note(_say_broken(outcome), quiet=quiet)
     rows = [_row(outcome, index, variant) for index, variant in enumerate(variants)]
     result = {
         "bundle": bundle,
@@ -111,6 +102,18 @@ def command(
         print_json(SCHEMA, result)
     else:
         _print(result, names.classes)
+
+
+def _check_same_classes(against: str, bundle: str, classes: int) -> None:
+    from edgecnn.evaluate.class_names import classes_of
+    from edgecnn_runtime.errors import NotAClassifier
+
+    others = classes_of(against).classes
+    if others != classes:
+        raise NotAClassifier(
+            f"{against} has {others} classes, {bundle} {classes}; only networks for the same "
+            "classes can be compared"
+        )
 
 
 def _say_broken(outcome: Outcome) -> str:

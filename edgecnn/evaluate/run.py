@@ -90,15 +90,17 @@ def run(
     examples: Examples,
     *,
     processes: int | None = None,
+    is_strict: bool = False,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Outcome:
     """Ask every variant about every image.
 
     Args:
         processes: how many at once; None is one for each core, where there is enough to do.
+        is_strict: end at the first image that cannot be read; else it is left out.
 
     Raises:
-        DataUnreadable: no image can be read.
+        DataUnreadable: no image can be read, or one of them and `is_strict`.
         EngineError: an engine failed, or answered with what is no number.
     """
     if processes is None:
@@ -109,6 +111,8 @@ def run(
     ]
     parts: list[Part] = []
     for part in _map(variants, chunks, min(processes, len(chunks))):
+        if is_strict and part[2]:
+            raise DataUnreadable(f"{part[2][0]}; without --strict it is left out")
         parts.append(part)
         progress(len(parts) / len(chunks))
     labels = np.concatenate([part[1] for part in parts]) if parts else np.empty(0, np.int64)

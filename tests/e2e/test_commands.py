@@ -173,7 +173,8 @@ def test_evaluate_reads_folders_and_says_what_it_left_out(
     assert "1 of 3 images cannot be read" in ran.stderr
     refused = edgecnn("evaluate", tiny_bundle, "--data", "pets", "--strict")
     assert refused.returncode == 1
-    assert "without --strict they are left out" in refused.stderr
+    assert "b.jpg' is in no format that Pillow reads" in refused.stderr
+    assert "without --strict it is left out" in refused.stderr
     (tmp_path / "names.txt").write_text("cat 1\ndog 7\n")
     refused = edgecnn("evaluate", tiny_bundle, "--data", "pets", "--classes", "names.txt")
     assert refused.returncode == 1
