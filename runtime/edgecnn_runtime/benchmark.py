@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import Array
 from edgecnn_runtime.errors import MeasureError
-from edgecnn_runtime.golden import is_within, run_golden
+from edgecnn_runtime.golden import is_as_proven, run_golden
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.measure import Measurement, Plan, measure
 from edgecnn_runtime.process import ColdStart, cold_start
@@ -119,7 +119,7 @@ def _check(subject: Subject, session: Session) -> Mapping[str, Array]:
         return zero_feeds(manifest)
     with Bundle(subject.bundle) as bundle:
         found = run_golden(bundle, session.engine)
-        if not is_within(found, session.artefact.precision):
+        if not is_as_proven(found, session.artefact):
             raise MeasureError(
                 f"{subject.bundle} answers wrongly on {session.engine.name} (it differs by "
                 f"{found.relative:.1e} of the largest output), so it is not measured; "

@@ -11,6 +11,7 @@ import numpy as np
 
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import Engine
+from edgecnn_runtime.manifest import Artefact
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -92,6 +93,26 @@ def _decibels(signal: float, noise: float) -> float:
 def is_within(found: Difference, precision: str) -> bool:
     """Whether the difference is within the precision's tolerance; NaN never is."""
     return found.relative <= TOLERANCES[precision].relative
+
+
+# What an 8-bit artefact may lose on another engine or another CPU: its noise power, doubled.
+# Integer kernels round the same sum to neighbouring steps, which is noise as large as that of
+# quantising; a saturated product or a wrong zero point costs ten decibels and more.
+ALLOWED_LOSS_DB = 3.0
+
+
+def is_as_proven(found: Difference, artefact: Artefact) -> bool:
+    """Whether an artefact answers the golden inputs as well as where it was made."""
+    if artefact.sqnr_db is None:
+        return is_within(found, artefact.precision)
+    return found.sqnr_db >= artefact.sqnr_db - ALLOWED_LOSS_DB
+
+
+def limit_of(artefact: Artefact) -> str:
+    """What `is_as_proven` asks of an artefact, in words."""
+    if artefact.sqnr_db is None:
+        return f"≤ {TOLERANCES[artefact.precision].relative:.0e} of the largest"
+    return f"≥ {artefact.sqnr_db - ALLOWED_LOSS_DB:.1f} dB ({artefact.sqnr_db:.1f} at export)"
 
 
 def run_golden(bundle: Bundle, engine: Engine) -> Difference:

@@ -72,11 +72,24 @@ class Postprocess:
 
 @dataclass(frozen=True)
 class Artefact:
-    """One file that one kind of engine runs."""
+    """One file that one kind of engine runs.
+
+    Attributes:
+        sqnr_db: of a quantised one, the signal to noise ratio of its answers to the golden inputs,
+            against the original's, where it was made. None: it is to be equal.
+    """
 
     path: str
     format: str
     precision: str
+    sqnr_db: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The artefact as JSON values; a figure that is not there is left out."""
+        values = asdict(self)
+        if self.sqnr_db is None:
+            del values["sqnr_db"]
+        return values
 
 
 @dataclass(frozen=True)
@@ -116,4 +129,5 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as JSON values, its schema first."""
-        return {"schema": SCHEMA} | asdict(self)
+        artefacts = [artefact.to_json() for artefact in self.artefacts]
+        return {"schema": SCHEMA} | asdict(self) | {"artefacts": artefacts}

@@ -139,7 +139,11 @@ def _resize(value: object, where: str) -> int | tuple[int, int]:
 
 
 def _channel_values(values: list[object], where: str) -> tuple[float, ...]:
-    return _each(values, where, lambda value, place: _Fields({"x": value}, place).number("x"))
+    return _each(values, where, _number)
+
+
+def _number(value: object, where: str) -> float:
+    return _Fields({"value": value}, where).number("value")
 
 
 def preprocess_from_json(value: object, where: str) -> Preprocess:
@@ -179,7 +183,10 @@ def _postprocess(value: object, where: str) -> Postprocess:
 def _artefact(value: object, where: str) -> Artefact:
     fields = _Fields(value, where)
     artefact = Artefact(
-        fields.take("path", str), fields.take("format", str), fields.take("precision", str)
+        path=fields.take("path", str),
+        format=fields.take("format", str),
+        precision=fields.take("precision", str),
+        sqnr_db=fields.optional("sqnr_db", _number),
     )
     fields.finish()
     return artefact

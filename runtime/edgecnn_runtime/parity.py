@@ -10,7 +10,7 @@ import numpy as np
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import Engine, engine_class, engine_names
 from edgecnn_runtime.errors import BundleError, EngineError, EngineUnavailable, FeedError
-from edgecnn_runtime.golden import TOLERANCES, Difference, difference, is_within, run_golden
+from edgecnn_runtime.golden import Difference, difference, is_as_proven, limit_of, run_golden
 from edgecnn_runtime.manifest import Artefact
 
 Verdict = Literal["equal", "differs", "skipped"]
@@ -74,9 +74,8 @@ def _run(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
             engine.close()
     except (EngineError, FeedError, ValueError, KeyError) as error:
         return Parity(artefact.path, version, precision, "differs", None, f"does not run: {error}")
-    verdict: Verdict = "equal" if is_within(found, precision) else "differs"
-    limit = f"≤ {TOLERANCES[precision].relative:.0e} of the largest"
-    return Parity(artefact.path, version, precision, verdict, found, limit)
+    verdict: Verdict = "equal" if is_as_proven(found, artefact) else "differs"
+    return Parity(artefact.path, version, precision, verdict, found, limit_of(artefact))
 
 
 def _verify_preprocess(bundle: Bundle) -> list[Parity]:
