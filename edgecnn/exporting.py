@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from edgecnn.zoo import Form
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 if TYPE_CHECKING:
+    from edgecnn.calibration import QuantiseOptions
+    from edgecnn_exporters.contents import Request
     from edgecnn_exporters.export import Exported
 
 LOAD = "load the network"
@@ -39,6 +42,7 @@ class ExportOptions:
     form: Form = field(default_factory=Form)
     opset: int = 18
     quiet: bool = False
+    quantise: QuantiseOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,19 @@ class Plan:
             else "dynamo, then torchscript if it does not agree with PyTorch",
             "optimise": f"canonical graph, opset {options.opset}",
             "verify": f"ONNX Runtime against the original on photographs at {checks}",
-            "artefacts": "model.onnx (fp32)",
+            "quantise": self._quantise(),
+            "artefacts": "model.onnx (fp32)"
+            if options.quantise is None
+            else "model.int8.onnx, model.onnx (fp32)",
             "bundle": str(self.output),
         }
+
+    def _quantise(self) -> str:
+        said = self.options.quantise
+        if said is None:
+            return "no; --quantize int8 adds an 8-bit artefact"
+        data = said.data or "what it was trained on, or else edgecnn's photographs"
+        return f"int8, recipe {said.config.recipe}, calibrated with {data}, {said.count} samples"
 
 
 def plan(options: ExportOptions) -> Plan:
@@ -171,8 +185,9 @@ def _run_network(
         source=network.source,
         command=_command(),
     )
-    exported = export_module(network.module, request, planned.output, progress)
-    return exported, (*network.notes, *notes)
+    with _quantised(request, options, network.data) as (request, more):
+        exported = export_module(network.module, request, planned.output, progress)
+    return exported, (*network.notes, *notes, *more)
 
 
 def _run_onnx(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported, tuple[str, ...]]:
@@ -197,8 +212,30 @@ def _run_onnx(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported,
         source={"onnx": source.name, "onnx_sha256": hashlib.sha256(found.original).hexdigest()},
         command=_command(),
     )
-    exported = export_onnx(found, request, planned.output, progress)
-    return exported, notes
+    with _quantised(request, options, None) as (request, more):
+        exported = export_onnx(found, request, planned.output, progress)
+    return exported, (*notes, *more)
+
+
+@contextlib.contextmanager
+def _quantised(
+    request: Request, options: ExportOptions, trained_on: str | None
+) -> Iterator[tuple[Request, tuple[str, ...]]]:
+    """The request with calibration samples where 8 bits are asked for, and notes for a person."""
+    said = options.quantise
+    if said is None:
+        yield request, ()
+        return
+    from edgecnn.calibration import likely_data, open_calibration
+    from edgecnn_exporters.contents import QuantiseRequest
+
+    data = said.data or likely_data(trained_on)
+    found = open_calibration(
+        data, request.input, request.preprocess, said.count, quiet=options.quiet
+    )
+    with found.samples as samples:
+        wanted = QuantiseRequest(said.config, samples, data)
+        yield replace(request, quantise=wanted), found.notes
 
 
 def _preprocess(

@@ -35,6 +35,7 @@ class Network:
         shape: (channels, height, width) of its input.
         source: where structure and weights came from, for the provenance.
         notes: what a person should know of how it was loaded.
+        data: name or folder of what it was trained on, where the weights say so.
     """
 
     module: nn.Module
@@ -44,6 +45,7 @@ class Network:
     labels: tuple[str, ...] | None
     source: dict[str, str]
     notes: tuple[str, ...] = ()
+    data: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,7 @@ def _assemble(
         labels=labels,
         source={"architecture": architecture.name, **_spell(form, architecture)} | loaded,
         notes=notes,
+        data=description.data if description else None,
     )
 
 

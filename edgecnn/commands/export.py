@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.commands.options import Batch, Shape, form_options, json_option, quiet_option
+from edgecnn.commands.options import (
+    Batch,
+    Shape,
+    form_options,
+    json_option,
+    quantise_options,
+    quiet_option,
+)
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
     from edgecnn.exporting import Plan
     from edgecnn_exporters.export import Exported
+    from edgecnn_exporters.quantise.config import Recipe
+    from edgecnn_exporters.quantise.ladder import Quantised
 
 SCHEMA = "edgecnn.export/1"
 
@@ -28,8 +37,10 @@ SCHEMA = "edgecnn.export/1"
 @click.option("--preprocess", help="imagenet, unit, signed, mnist, none, or a .json file.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
 @form_options
+@quantise_options
 @click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what each step of quantising did.")
 @json_option
 @quiet_option
 def command(
@@ -45,8 +56,16 @@ def command(
     depth: float | None,
     stem: str | None,
     phi: float | None,
+    precision: str | None,
+    calibrate: str | None,
+    samples: int,
+    recipe: Recipe,
+    observer: str | None,
+    per_tensor: bool,
+    weight_bits: str,
     opset: int,
     dry_run: bool,
+    verbose: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -60,25 +79,34 @@ def command(
     Examples:
       edgecnn export mobilenet_v2
       edgecnn export mobilenet_v2 --weights mine.pth --classes 10 --labels names.txt
-      edgecnn export resnet20 --weights cifar10
+      edgecnn export resnet20 --weights cifar10 --quantize int8
       edgecnn export runs/mobilenet_v2-cifar10/weights.safetensors
       edgecnn export mypackage.nets:build --input 1x3x96x96 --weights net.pth --preprocess signed
       edgecnn export network.onnx -o network.edge
     """
     from edgecnn.exporting import ExportOptions, plan
 
+    quantise = None
+    if precision is not None:
+        from edgecnn.calibration import QuantiseOptions
+        from edgecnn_exporters.quantise.config import QuantConfig
+
+        config = QuantConfig(recipe, observer, not per_tensor, int(weight_bits))
+        quantise = QuantiseOptions(config, calibrate, samples)
+    elif calibrate is not None or observer is not None or per_tensor:
+        raise click.UsageError("--calibrate, --observer and --per-tensor go with --quantize int8")
     form = Form(classes, width, depth, stem, phi)
     options = ExportOptions(
-        model, output, weights, shape, batch, preprocess, labels, form, opset, quiet
+        model, output, weights, shape, batch, preprocess, labels, form, opset, quiet, quantise
     )
     planned = plan(options)
     if dry_run:
         _print_plan(planned, as_json)
         return
-    _run(planned, as_json, quiet)
+    _run(planned, verbose, as_json, quiet)
 
 
-def _run(planned: Plan, as_json: bool, quiet: bool) -> None:
+def _run(planned: Plan, verbose: bool, as_json: bool, quiet: bool) -> None:
     from edgecnn.exporting import LOAD, run
     from edgecnn.report.console import note, print_json, stages
     from edgecnn_exporters.export import STAGES
@@ -92,6 +120,8 @@ def _run(planned: Plan, as_json: bool, quiet: bool) -> None:
         print_json(SCHEMA, _as_json(exported))
     else:
         _print(exported, time.perf_counter() - began)
+        if verbose and exported.quantised is not None:
+            _print_ladder(exported.quantised)
 
 
 def _print_plan(planned: Plan, as_json: bool) -> None:
@@ -115,10 +145,41 @@ def _print(exported: Exported, seconds: float) -> None:
         "graph": operators,
         "verified": f"max difference {exported.difference.relative:.1e} of the largest output, "
         f"top-1 equal {exported.difference.top1_agreement:.0%}, photographs at batch {batches}",
+        **_quantised_rows(exported),
         "bundle": f"{exported.path} ({exported.size_bytes / 1e6:.1f} MB) in {seconds:.1f} s",
     }
     for what, value in rows.items():
         click.echo(f"{what:<10}{value}")
+
+
+def _quantised_rows(exported: Exported) -> dict[str, str]:
+    """What became of 8 bits, in words."""
+    found = exported.quantised
+    if found is None:
+        return {}
+    score = found.score
+    rows = {
+        "int8": f"SQNR {score.sqnr_db:.1f} dB, top-1 equal {score.top1_agreement:.1%} of "
+        f"{found.held_out} held-out samples, calibrated with {found.calibrated}"
+    }
+    if found.left:
+        names = list(found.left)
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        rows["float"] = f"{', '.join(names[:3])}{more}: {found.left[names[0]]}"
+    return rows
+
+
+def _print_ladder(found: Quantised) -> None:
+    from edgecnn.report.console import stdout, table
+
+    columns = ("SQNR before", "after")
+    shown = table(("step", "", *columns, "what it did"), right=columns)
+    for rung in found.rungs:
+        after = "" if rung.after is None else f"{rung.after.sqnr_db:.2f} dB"
+        kept = "kept" if rung.is_kept else "left out"
+        shown.add_row(rung.name, kept, f"{rung.before.sqnr_db:.2f} dB", after, rung.note)
+    click.echo()
+    stdout().print(shown)
 
 
 def _as_json(exported: Exported) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.examples import NAMES, example_batch, photograph
 from edgecnn_exporters.onnx_source import OPSET
 from edgecnn_exporters.package import npy
-from edgecnn_exporters.reference import Float, Reference
+from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.samples import Samples
+from edgecnn_exporters.reference import Float, Reference, compare_model
 from edgecnn_runtime import __version__
 from edgecnn_runtime.engines import Array
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
@@ -27,6 +29,19 @@ LABELS = "labels.txt"
 
 
 @dataclass(frozen=True)
+class QuantiseRequest:
+    """What an 8-bit artefact is to be made with.
+
+    Attributes:
+        data: what the samples are, for the provenance.
+    """
+
+    config: QuantConfig
+    samples: Samples
+    data: str
+
+
+@dataclass(frozen=True)
 class Request:
     """What a bundle is to be called and to carry.
 
@@ -36,6 +51,7 @@ class Request:
         labels: class names in class order; None numbers the classes.
         source: where structure and weights came from; becomes part of the provenance.
         command: what was typed, for the provenance.
+        quantise: how to make the 8-bit artefact; None makes none.
     """
 
     name: str
@@ -45,6 +61,7 @@ class Request:
     opset: int = OPSET
     source: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    quantise: QuantiseRequest | None = None
 
     def feeds(self) -> list[Float]:
         """Real pictures as inputs: at each of `BATCHES`, or three of the fixed batch size."""
@@ -57,11 +74,19 @@ class Request:
 
 
 def bundle_contents(
-    model: bytes, reference: Reference, request: Request, provenance: dict[str, Any]
+    models: Mapping[str, bytes],
+    reference: Reference,
+    request: Request,
+    provenance: dict[str, Any],
 ) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest (its files still open) and every file of the bundle."""
-    engine = OnnxRuntimeEngine.open(model)
-    files = {"model.onnx": model}
+    """The manifest (its files still open) and every file of the bundle.
+
+    Args:
+        models: ONNX models by precision, fp32 among them. Who asks for 8 bits means to run them:
+            the quantised ones come first.
+    """
+    engine = OnnxRuntimeEngine.open(models["fp32"])
+    files = {_path(precision): model for precision, model in models.items()}
     postprocess = None
     labels = _labels(request, engine.outputs)
     if labels:
@@ -72,7 +97,10 @@ def bundle_contents(
         name=request.name,
         inputs=engine.inputs,
         outputs=engine.outputs,
-        artefacts=(Artefact("model.onnx", "onnx", "fp32"),),
+        artefacts=tuple(
+            _artefact(precision, models[precision], reference, request)
+            for precision in sorted(models, key=lambda each: (each == "fp32", each))
+        ),
         files={},
         preprocess=request.preprocess,
         postprocess=postprocess,
@@ -80,6 +108,19 @@ def bundle_contents(
         provenance=provenance,
     )
     return manifest, files
+
+
+def _path(precision: str) -> str:
+    return "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
+
+
+def _artefact(precision: str, model: bytes, reference: Reference, request: Request) -> Artefact:
+    """An artefact's entry; of a quantised one with its distance from the original."""
+    path = _path(precision)
+    if precision == "fp32":
+        return Artefact(path, "onnx", precision)
+    found = compare_model(model, Reference(tuple(_golden_batches(reference, request))))
+    return Artefact(path, "onnx", precision, sqnr_db=round(found.sqnr_db, 2))
 
 
 def _labels(request: Request, outputs: tuple[TensorSpec, ...]) -> tuple[str, ...]:

@@ -23,3 +23,7 @@ class OutputNotWritable(EdgeCNNError):
 
 class InputMismatch(EdgeCNNError):
     """The preprocessing makes another shape than the network reads."""
+
+
+class CalibrationFailed(EdgeCNNError):
+    """The ranges of a network's values cannot be measured."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from edgecnn_exporters.capture import Attempt, capture
 from edgecnn_exporters.contents import Request, bundle_contents, provenance_of
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-STAGES = ("run the original", "capture", "optimise", "verify", "package")
+    from edgecnn_exporters.quantise.ladder import Quantised
+
+STAGES = ("run the original", "capture", "optimise", "verify", "quantise", "package")
 Progress = Callable[[str], None]
 
 
@@ -33,6 +37,7 @@ class Exported:
         difference: of the packaged model against the original, over all batches.
         passes: names of the graph passes that changed the model.
         operators: how often each operator stands in the packaged model.
+        quantised: the 8-bit network, where it was asked for.
     """
 
     path: Path
@@ -42,6 +47,7 @@ class Exported:
     difference: Difference
     passes: tuple[str, ...]
     operators: Mapping[str, int]
+    quantised: Quantised | None = None
 
 
 def export_module(
@@ -55,7 +61,7 @@ def export_module(
 
     Raises:
         NonFiniteWeights: a weight is NaN or infinite.
-        CaptureFailed: no exporter agrees with PyTorch.
+        CaptureFailed: no exporter agrees with PyTorch, or the network answers NaN or infinity.
         UnsupportedModel: the graph cannot be brought into canonical form.
         OutputNotWritable: the bundle cannot be written.
     """
@@ -65,6 +71,7 @@ def export_module(
     _refuse_non_finite(bad)
     progress("run the original")
     reference = run_module(module, request.feeds())
+    _refuse_non_finite_answers(reference)
     progress("capture")
     captured = capture(module, reference, batch=request.input.shape[0], opset=request.opset)
     return _finish(captured.model, captured.attempts, reference, request, output, progress)
@@ -81,6 +88,7 @@ def export_onnx(source: OnnxSource, request: Request, output: Path, progress: Pr
     _refuse_non_finite(find_non_finite(source.model))
     progress("run the original")
     reference = run_model(source.original, request.feeds())
+    _refuse_non_finite_answers(reference)
     attempts = (Attempt("onnx file", "its own answers are the reference"),)
     return _finish(source.model, attempts, reference, request, output, progress)
 
@@ -105,9 +113,19 @@ def _finish(
             f"the optimised graph differs from the original by {found.relative:.1e} of its output; "
             f"passes applied: {', '.join(passes)}. This is a defect of edgecnn: please report it"
         )
+    quantised = _quantise(model, request, progress)
     progress("package")
     provenance = provenance_of(request, reference, attempts, passes, found)
-    manifest, files = bundle_contents(content, reference, request, provenance)
+    models = {"fp32": content}
+    if quantised is not None and request.quantise is not None:
+        said = request.quantise
+        provenance["quantisation"] = {
+            "data": said.data,
+            **asdict(said.config),
+            **quantised.provenance(),
+        }
+        models["int8"] = to_bytes(quantised.model)
+    manifest, files = bundle_contents(models, reference, request, provenance)
     manifest = write_bundle(output, manifest, files)
     return Exported(
         path=output,
@@ -117,7 +135,29 @@ def _finish(
         difference=found,
         passes=passes,
         operators=Counter(node.op_type for node in model.graph),
+        quantised=quantised,
     )
+
+
+def _quantise(model: ir.Model, request: Request, progress: Progress) -> Quantised | None:
+    if request.quantise is None:
+        return None
+    from edgecnn_exporters.quantise.ladder import quantise
+
+    progress("quantise")
+    return quantise(model, request.quantise.samples, request.quantise.config)
+
+
+def _refuse_non_finite_answers(reference: Reference) -> None:
+    """Nothing can be proven equal to NaN, nor to infinity."""
+    for feed, outputs in reference.batches:
+        for name, array in outputs.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise CaptureFailed(
+                    f"the network itself answers NaN or infinity ({name}, on photographs at batch "
+                    f"{len(feed)}): its values overflow, as those of a very deep one do before it "
+                    "is trained; check weights and preprocessing"
+                )
 
 
 def _refuse_non_finite(names: list[str]) -> None:

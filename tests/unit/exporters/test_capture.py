@@ -53,6 +53,19 @@ class FixedBatch(nn.Module):
         return x.reshape(int(x.shape[0]), -1)[:, :4, None, None]
 
 
+class Overflowing(nn.Module):
+    """Squares until nothing finite is left."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (1e30 * x) ** 2
+
+
+def test_a_network_that_answers_infinity_is_refused_before_any_exporter(tmp_path: Path) -> None:
+    request = Request("net", TensorSpec("input", "float32", (None, 3, 8, 8)), UNIT)
+    with pytest.raises(CaptureFailed, match="the network itself answers NaN or infinity"):
+        export_module(net(Overflowing()), request, tmp_path / "net.edge", lambda stage: None)
+
+
 def test_a_sound_network_is_captured_by_dynamo() -> None:
     found = captured(net(nn.ReLU()))
     assert found.exporter == "dynamo"

@@ -1,0 +1,25 @@
+"""How a network is to be quantised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Recipe = Literal["fast", "balanced", "best"]
+
+
+@dataclass(frozen=True)
+class QuantConfig:
+    """What a person may choose. The defaults need no thought.
+
+    Attributes:
+        recipe: how many rungs of the ladder are tried.
+        observer: a name of `OBSERVERS`; None takes the one that serves best on held-out samples.
+        per_channel: one weight scale for each output channel, or one for the whole weight.
+        weight_bits: 8, or 7 for x86 without VNNI, which adds pairs of u8 × s8 products in 16 bits.
+    """
+
+    recipe: Recipe = "balanced"
+    observer: str | None = None
+    per_channel: bool = True
+    weight_bits: int = 8

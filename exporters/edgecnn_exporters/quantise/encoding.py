@@ -1,0 +1,150 @@
+"""What an 8-bit number means: ``real = scale * (integer - zero_point)``.
+
+Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient inference", section 2;
+Jacob et al. 2018, "Quantization and Training of Neural Networks", section 2.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Float = np.ndarray[Any, np.dtype[np.float32]]
+Int8 = np.ndarray[Any, np.dtype[np.int8]]
+Int32 = np.ndarray[Any, np.dtype[np.int32]]
+UInt8 = np.ndarray[Any, np.dtype[np.uint8]]
+
+LEVELS = 255  # steps between the least and the greatest of 256 values
+# The narrowest range that is told from zero: a dead channel has none, and scale 0 divides by zero.
+SMALLEST_SPAN = 1e-6
+INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The reals that 8 bits are to hold. It always reaches to zero: padding must be exact."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low <= self.high):
+            raise ValueError(f"range {self.low} … {self.high} is none")
+
+    def to_zero(self) -> Range:
+        """The range, widened to hold zero."""
+        return Range(min(self.low, 0.0), max(self.high, 0.0))
+
+    def joined(self, other: Range) -> Range:
+        """The least range that holds both."""
+        return Range(min(self.low, other.low), max(self.high, other.high))
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Scale and zero point of an activation, in unsigned form: the integers are 0 … 255.
+
+    The signed form is the same quantisation with the zero point 128 lower.
+    """
+
+    scale: float
+    zero_point: int
+
+    @property
+    def range(self) -> Range:
+        """The reals that 0 and 255 stand for."""
+        low, high = -self.zero_point, LEVELS - self.zero_point
+        return Range(self.scale * low, self.scale * high)
+
+    def quantise(self, values: Float) -> UInt8:
+        """The nearest integers, halves to even, saturated: ONNX's QuantizeLinear."""
+        integers = np.rint(values / np.float32(self.scale)) + self.zero_point
+        saturated: UInt8 = np.clip(integers, 0, LEVELS).astype(np.uint8)
+        return saturated
+
+    def dequantise(self, integers: UInt8) -> Float:
+        """The reals that the integers stand for: ONNX's DequantizeLinear."""
+        shifted: Float = (integers.astype(np.int32) - self.zero_point).astype(np.float32)
+        return shifted * np.float32(self.scale)
+
+
+@dataclass(frozen=True)
+class QuantisedWeight:
+    """A weight as int8 with one scale for each output channel, or one for all.
+
+    Attributes:
+        integers: the weight's shape.
+        scale: (channels,), or () for the whole weight.
+        axis: of the output channels in the weight.
+    """
+
+    integers: Int8
+    scale: Float
+    axis: int
+
+    def dequantise(self) -> Float:
+        """The weight that the runtime computes with."""
+        return self.integers.astype(np.float32) * along(self.scale, self.integers.ndim, self.axis)
+
+
+def encode(found: Range, limit: Range | None = None) -> Encoding:
+    """The encoding of a range, moved by less than a step so that zero is an integer.
+
+    The scale is a float32, as runtimes store it.
+
+    Args:
+        limit: what a Relu or a Clip lets through. Neither end of the encoding lies beyond it, not
+            by a rounding either: only then may a runtime leave the clip to saturation.
+    """
+    wide = found.to_zero()
+    scale = np.float32(max(wide.high - wide.low, SMALLEST_SPAN) / LEVELS)
+    zero_point = int(np.clip(np.rint(-wide.low / scale), 0, LEVELS))
+    if limit is not None and limit.low <= 0.0 <= limit.high:
+        while zero_point < LEVELS and scale * np.float32(LEVELS - zero_point) > limit.high:
+            scale = np.nextafter(scale, np.float32(0))
+    return Encoding(float(scale), zero_point)
+
+
+def weight_scales(weight: Float, axis: int | None, bits: int = 8) -> Float:
+    """Symmetric scales of a weight: the largest magnitude is the largest integer.
+
+    Args:
+        axis: of the output channels; None for one scale in all.
+        bits: 8, or 7 where the target adds pairs of products in 16 bits (x86 without VNNI).
+
+    Returns:
+        (channels,), or () for one in all. A channel of zeros gets a scale that is none.
+    """
+    others = None if axis is None else tuple(i for i in range(weight.ndim) if i != axis)
+    largest = np.abs(weight).max(axis=others).astype(np.float32)
+    return np.asarray(np.maximum(largest, SMALLEST_SPAN) / most(bits), np.float32)
+
+
+def quantise_weight(weight: Float, scale: Float, axis: int, bits: int = 8) -> QuantisedWeight:
+    """The nearest integers to a weight at given scales, (channels,) or ()."""
+    steps = weight / along(scale, weight.ndim, axis)
+    limit = most(bits)
+    integers = np.clip(np.rint(steps), -limit, limit).astype(np.int8)
+    return QuantisedWeight(integers, scale, axis)
+
+
+def quantise_bias(bias: Float, input_scale: float, weight_scale: Float) -> tuple[Int32, Float]:
+    """A bias in the units of the accumulator, and those units: ``s_x s_w``, (channels,) or ()."""
+    scale = np.asarray(np.float32(input_scale) * weight_scale, np.float32)
+    # Of a channel of zeros the weight's scale is tiny, and its bias too large for 32 bits.
+    integers = np.clip(np.rint(bias.astype(np.float64) / scale), INT32.min, INT32.max)
+    return integers.astype(np.int32), scale
+
+
+def most(bits: int) -> int:
+    """The largest integer of a symmetric weight: 127 of 8 bits, 63 of 7."""
+    return int(2 ** (bits - 1) - 1)
+
+
+def along(scale: Float, ndim: int, axis: int) -> Float:
+    """`scale` with axes of 1 put around it, so that it multiplies along `axis`."""
+    if scale.ndim == 0:
+        return scale
+    return scale.reshape([-1 if i == axis else 1 for i in range(ndim)])

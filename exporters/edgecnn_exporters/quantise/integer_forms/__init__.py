@@ -1,0 +1,37 @@
+"""Before quantising: what no runtime computes in 8 bits, spelt in operators that all do.
+
+Equal in float, but longer: a graph that stays float is better off without. Each rewrite is a file
+of its own. SiLU needs none, for ``Mul(x, Sigmoid(x))`` is two integer operators already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from edgecnn_exporters.quantise.integer_forms.affine import ConvolveAffine
+from edgecnn_exporters.quantise.integer_forms.hard_sigmoid import SpellOutHardSigmoid
+from edgecnn_exporters.quantise.integer_forms.hard_swish import SpellOutHardSwish
+
+PASSES: tuple[Callable[[], ir.passes.InPlacePass], ...] = (
+    # First: a Conv that it makes can take in the factor of the activation behind it.
+    ConvolveAffine,
+    # Before HardSigmoid, which is half of one of its spellings.
+    SpellOutHardSwish,
+    SpellOutHardSigmoid,
+    common.RemoveUnusedNodesPass,
+)
+
+
+def prepare(model: ir.Model) -> tuple[str, ...]:
+    """Rewrite a canonical float graph, in place, into operators that have an integer form.
+
+    Returns:
+        The names of the passes that changed it, in order.
+    """
+    return tuple(make.__name__.removesuffix("Pass") for make in PASSES if make()(model).modified)
+
+
+__all__ = ["PASSES", "prepare"]

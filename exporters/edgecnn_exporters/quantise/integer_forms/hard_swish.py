@@ -1,0 +1,152 @@
+"""HardSwish (Howard et al. 2019, section 5.2) as one integer sum and one integer product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isclose, sqrt
+
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import constant, is_operator, producer, replace_node, scalar
+from edgecnn_exporters.quantise.integer_forms.nodes import insert, number
+from edgecnn_exporters.quantise.integer_forms.sums import rescale, sum_before
+
+ROOT = sqrt(6)
+# Of the numbers of a spelling: exporters round 1/6 to seven digits.
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Match:
+    """``last`` computes HardSwish of ``source``; the ``inner`` nodes serve nothing else."""
+
+    last: ir.Node
+    source: ir.Value
+    inner: tuple[ir.Node, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Product:
+    """``number`` times all of the ``factors``, and the nodes but the last that multiply them."""
+
+    factors: tuple[ir.Value, ...]
+    number: float = 1.0
+    inner: tuple[ir.Node, ...] = ()
+
+
+class SpellOutHardSwish(ir.passes.InPlacePass):
+    """``HardSwish(x) = x · clip(x + 3, 0, 6) / 6`` becomes ``Mul(y, Clip(Add(y, 3/√6), 0, √6))``.
+
+    With ``y = x/√6`` no factor is left over, and the 8 bits of the Add, from 0 to √6, are the clip.
+    Where x is what a Conv or Gemm with constant weights computes for the HardSwish alone, that one
+    computes y: ``W' = W/√6``, ``b' = b/√6``. Elsewhere ``y = Mul(x, 1/√6)``.
+
+    So do the spelt-out ``x · HardSigmoid(x)`` with alpha 1/6 and beta 1/2, and the product of x,
+    ``Clip(Add(x, 3), 0, 6)`` and 1/6, in any order, where 1/6 may be a Div by 6. Left alone: other
+    numbers, an inner node whose output has a second reader or leaves the graph, and a number of
+    higher rank than x (the result has that rank).
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        modified = False
+        for node in list(model.graph):
+            if node.graph is not None and (match := _match(node)):
+                _rewrite(model.graph, match)
+                modified = True
+        return ir.passes.PassResult(model, modified=modified)
+
+
+def _match(node: ir.Node) -> Match | None:
+    if is_operator(node, "HardSwish") and node.inputs[0] is not None:
+        return Match(node, node.inputs[0])
+    product = _product(node)
+    if product is None or len(product.factors) != 2:
+        return None
+    for source, gate in (product.factors, product.factors[::-1]):
+        computed = _gate(gate, source, product.number)
+        if computed is not None:
+            match = Match(node, source, (*product.inner, *computed))
+            return None if _adds_axes(match) else match
+    return None
+
+
+def _product(node: ir.Node) -> _Product | None:
+    """What a Mul multiplies, or a Div by a number; None for other nodes."""
+    if is_operator(node, "Div"):
+        divisor, divided = scalar(node.inputs[1]), _expand(node.inputs[0])
+        if not divisor or divided is None:
+            return None
+        return _Product(divided.factors, divided.number / divisor, divided.inner)
+    one, other = map(_expand, node.inputs) if is_operator(node, "Mul") else (None, None)
+    if one is None or other is None:
+        return None
+    return _Product(
+        (*one.factors, *other.factors), one.number * other.number, (*one.inner, *other.inner)
+    )
+
+
+def _expand(value: ir.Value | None) -> _Product | None:
+    """A value as the product that it is, or that of itself alone."""
+    if value is None:
+        return None
+    if (found := scalar(value)) is not None:
+        return _Product((), found)
+    node = producer(value, "Mul") or producer(value, "Div")
+    product = _product(node) if node is not None else None
+    if node is None or product is None:
+        return _Product((value,))
+    return _Product(product.factors, product.number, (node, *product.inner))
+
+
+def _gate(value: ir.Value, source: ir.Value, factor: float) -> tuple[ir.Node, ...] | None:
+    """The nodes that compute `value`, if times `factor` it is ``clip(source + 3, 0, 6) / 6``."""
+    if (sigmoid := producer(value, "HardSigmoid")) is not None:
+        numbers = (
+            factor,
+            sigmoid.attributes.get_float("alpha", 0.2),
+            sigmoid.attributes.get_float("beta", 0.5),
+        )
+        is_gate = sigmoid.inputs[0] is source and _agree(numbers, (1, 1 / 6, 1 / 2))
+        return (sigmoid,) if is_gate else None
+    clip = producer(value, "Clip")
+    shift = producer(clip.inputs[0], "Add") if clip is not None else None
+    if clip is None or shift is None or len(clip.inputs) != 3 or source not in shift.inputs:
+        return None
+    offset = shift.inputs[1 if shift.inputs[0] is source else 0]
+    found = (factor, scalar(offset), scalar(clip.inputs[1]), scalar(clip.inputs[2]))
+    return (clip, shift) if _agree(found, (1 / 6, 3, 0, 6)) else None
+
+
+def _agree(found: tuple[float | None, ...], wanted: tuple[float, ...]) -> bool:
+    return all(
+        one is not None and isclose(one, other, rel_tol=TOLERANCE)
+        for one, other in zip(found, wanted, strict=True)
+    )
+
+
+def _adds_axes(match: Match) -> bool:
+    known = [
+        array
+        for node in (match.last, *match.inner)
+        for value in node.inputs
+        if (array := constant(value)) is not None
+    ]
+    axes = 0 if match.source.shape is None else len(match.source.shape)
+    return any(array.ndim > axes for array in known)
+
+
+def _rewrite(graph: ir.Graph, match: Match) -> None:
+    last, source = match.last, match.source
+    scaled = source
+    if (before := sum_before(source, (last, *match.inner))) is not None:
+        rescale(graph, before, 1 / ROOT)
+    else:
+        factor = number(graph, "hard_swish.factor", 1 / ROOT, source)
+        scaled = insert(graph, last, "Mul", [source, factor])
+    offset = number(graph, "hard_swish.offset", 3 / ROOT, source)
+    low = number(graph, "hard_swish.min", 0, source)
+    high = number(graph, "hard_swish.max", ROOT, source)
+    shifted = insert(graph, last, "Add", [scaled, offset])
+    clipped = insert(graph, last, "Clip", [shifted, low, high])
+    replace_node(graph, last, ir.node("Mul", [scaled, clipped]))
+    graph.remove(match.inner, safe=True)

@@ -1,0 +1,154 @@
+"""Quantising, rung by rung: each is kept only where held-out samples are served better by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import onnx_ir as ir
+
+from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
+from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.integer_forms import prepare
+from edgecnn_exporters.quantise.plan import make_plan
+from edgecnn_exporters.quantise.probe import Float, Probe
+from edgecnn_exporters.quantise.rungs import RECIPES, RUNGS
+from edgecnn_exporters.quantise.samples import Samples
+from edgecnn_exporters.quantise.state import Bench, Rung, State
+from edgecnn_runtime.golden import Difference
+
+# One sample in so many judges and does not calibrate.
+HELD_OUT = 4
+# A rung that gains less, in dB, is noise, and one thing more that can go wrong.
+LEAST_GAIN_DB = 0.1
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A quantised network, and how it was reached.
+
+    Attributes:
+        forms: rewrites that made operators computable in integers.
+        calibrated, held_out: numbers of samples.
+    """
+
+    state: State
+    rungs: tuple[Rung, ...]
+    forms: tuple[str, ...]
+    calibrated: int
+    held_out: int
+
+    @property
+    def model(self) -> ir.Model:
+        """The QDQ graph."""
+        return self.state.qdq
+
+    @property
+    def score(self) -> Difference:
+        """Of the held-out samples' outputs against the float network's."""
+        return self.state.score
+
+    @property
+    def left(self) -> Mapping[str, str]:
+        """The nodes that stay float with the reason, but for what follows the last sum."""
+        plan = self.state.plan
+        return {name: reason for name, reason in plan.left.items() if name not in plan.tail}
+
+    def provenance(self) -> dict[str, Any]:
+        """How it was made, as JSON values."""
+        return {
+            "calibrated": self.calibrated,
+            "held_out": self.held_out,
+            "observer": self.state.observer,
+            "forms": list(self.forms),
+            "float": dict(self.left),
+            "sqnr_db": round(self.score.sqnr_db, 2),
+            "top1_agreement": round(self.score.top1_agreement, 4),
+            "rungs": [rung.to_json() for rung in self.rungs],
+        }
+
+
+def quantise(
+    model: ir.Model,
+    samples: Samples,
+    config: QuantConfig | None = None,
+    progress: Progress = lambda what, done: None,
+) -> Quantised:
+    """Quantise a canonical float network to 8 bits; the model itself stays as it is.
+
+    Args:
+        samples: inputs like those of the device; every fourth one judges, the others calibrate.
+        progress: told what is being done, and how much of it, 0 to 1.
+
+    Raises:
+        CalibrationFailed: no samples, or NaN or infinity among the network's values.
+        UnsupportedModel: the graph is quantised already.
+    """
+    config = config or QuantConfig()
+    _refuse_quantised(model)
+    if not len(samples):
+        raise CalibrationFailed("there are no samples to calibrate with")
+    fit, held_out = _split(samples)
+    prepared = model.clone()
+    forms = prepare(prepared)
+    plan = make_plan(prepared.graph)
+    reference = list(Probe(model).stream(held_out))
+    bench = Bench(config, fit, held_out, reference, lambda done: progress("calibrate", done))
+    calibration = bench.calibrate(prepared, plan)
+    state = bench.build(prepared, plan, calibration, config.observer or "min-max")
+    rungs: list[Rung] = []
+    for name in RECIPES[config.recipe]:
+        state, rung = _climb(name, state, replace(bench, progress=_named(progress, name)))
+        rungs.append(rung)
+    return Quantised(state, tuple(rungs), forms, len(fit), len(held_out))
+
+
+def _climb(name: str, state: State, bench: Bench) -> tuple[State, Rung]:
+    candidate, note = RUNGS[name](state, bench)
+    if candidate is None:
+        return state, Rung(name, False, state.score, None, note)
+    # Said so that a score of NaN does not pass for a gain.
+    is_kept = candidate.score.sqnr_db > state.score.sqnr_db + LEAST_GAIN_DB
+    rung = Rung(name, is_kept, state.score, candidate.score, note)
+    return (candidate if is_kept else state), rung
+
+
+def _named(progress: Progress, name: str) -> Callable[[float], None]:
+    return lambda done: progress(name, done)
+
+
+def _split(samples: Samples) -> tuple[Samples, list[Float]]:
+    """Samples that calibrate and samples that judge; the same ones where there are too few."""
+    if len(samples) < HELD_OUT:
+        return samples, list(samples)
+    held_out = [sample for number, sample in enumerate(samples) if _judges(number)]
+    return _Fit(samples), held_out
+
+
+def _judges(number: int) -> bool:
+    return number % HELD_OUT == HELD_OUT - 1
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """The samples that calibrate, one in memory at a time."""
+
+    samples: Samples
+
+    def __len__(self) -> int:
+        return len(self.samples) - len(self.samples) // HELD_OUT
+
+    def __iter__(self) -> Iterator[Float]:
+        return (sample for number, sample in enumerate(self.samples) if not _judges(number))
+
+
+def _refuse_quantised(model: ir.Model) -> None:
+    for node in model.graph:
+        if "QuantizeLinear" in node.op_type or node.op_type in ("ConvInteger", "MatMulInteger"):
+            raise UnsupportedModel(
+                f"{node.name} ({node.op_type}): the network is quantised already; quantising twice "
+                "adds the errors, so start from the float network"
+            )

@@ -1,0 +1,113 @@
+"""The rungs of the ladder: each takes a quantised network and offers a better one, or says why not.
+
+Nagel et al. 2021, "A White Paper on Neural Network Quantization", section 3.6, gives the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from edgecnn_exporters.quantise.absorb import absorb_high_biases
+from edgecnn_exporters.quantise.bias_correction import correct_biases
+from edgecnn_exporters.quantise.calibrate import calibrate
+from edgecnn_exporters.quantise.config import Recipe
+from edgecnn_exporters.quantise.equalise import equalise
+from edgecnn_exporters.quantise.observers import OBSERVERS
+from edgecnn_exporters.quantise.plan import make_plan
+from edgecnn_exporters.quantise.rounding import round_adaptively
+from edgecnn_exporters.quantise.sensitivity import measure_sensitivity
+from edgecnn_exporters.quantise.state import Bench, State
+
+# Of all layers with weights, those that are rounded by gradient: seconds each.
+WORST_LAYERS = 6
+# Samples on which layers are compared.
+COMPARED = 8
+
+Attempt = Callable[[State, Bench], tuple[State | None, str]]
+
+
+def equalise_layers(state: State, bench: Bench) -> tuple[State | None, str]:
+    """Cross-layer equalisation, and the ranges measured anew."""
+    model = state.model.clone()
+    peaks = {name: each.high for name, each in state.calibration.channels.items()}
+    found = equalise(model, peaks)
+    if not found.equalised:
+        return None, "no two layers with a positively homogeneous activation between them"
+    plan = make_plan(model.graph, state.plan.kept)
+    after = bench.build(model, plan, bench.calibrate(model, plan), state.observer)
+    return after, f"{len(found.equalised)} pairs of layers, {len(found.refused)} left alone"
+
+
+def absorb_biases(state: State, bench: Bench) -> tuple[State | None, str]:
+    """High-bias absorption, and the ranges measured anew."""
+    model = state.model.clone()
+    floors = {name: each.low for name, each in state.calibration.channels.items()}
+    found = absorb_high_biases(model, floors)
+    if not found.absorbed:
+        return None, "no channel stays above zero before a Relu"
+    plan = make_plan(model.graph, state.plan.kept)
+    after = bench.build(model, plan, bench.calibrate(model, plan), state.observer)
+    return after, f"{len(found.absorbed)} pairs of layers"
+
+
+def search_ranges(state: State, bench: Bench) -> tuple[State | None, str]:
+    """The other observers, of which the best is offered."""
+    if bench.config.observer is not None:
+        return None, f"{bench.config.observer} was asked for"
+    states = []
+    for number, observer in enumerate(OBSERVERS):
+        if observer != state.observer:
+            states.append(bench.build(state.model, state.plan, state.calibration, observer))
+        bench.progress((number + 1) / len(OBSERVERS))
+    best = max(states, key=lambda each: each.score.sqnr_db)
+    return best, f"ranges by {best.observer}"
+
+
+def correct_means(state: State, bench: Bench) -> tuple[State | None, str]:
+    """Empirical bias correction."""
+    samples = bench.in_hand()
+    channels = calibrate(state.model, samples, (), state.products.values()).channels
+    means = {name: channels[value].mean for name, value in state.products.items()}
+    biases = correct_biases(state.model, state.plan, state.numbers, means, samples, bench.progress)
+    after = bench.renumber(state, replace(state.numbers, biases=biases))
+    return after, f"{len(biases)} layers, over {len(samples)} samples"
+
+
+def round_worst(state: State, bench: Bench) -> tuple[State | None, str]:
+    """Adaptive rounding of the layers whose output is furthest from the float network's."""
+    found = measure_sensitivity(state, bench.held_out[:COMPARED], only_products=True)
+    worst = sorted(found, key=lambda each: each.isolated_db)[:WORST_LAYERS]
+    names = [each.node for each in worst]
+    numbers, rounded = round_adaptively(
+        state.model,
+        state.plan,
+        state.numbers,
+        names,
+        bench.in_hand(),
+        bench.config.weight_bits,
+        bench.progress,
+    )
+    if not rounded:
+        return None, f"none of {len(names)} layers comes nearer"
+    return bench.renumber(state, numbers), f"{len(rounded)} of the {len(names)} worst layers"
+
+
+RUNGS: Mapping[str, Attempt] = {
+    "equalise": equalise_layers,
+    "absorb high biases": absorb_biases,
+    "search ranges": search_ranges,
+    "correct biases": correct_means,
+    "round adaptively": round_worst,
+}
+RECIPES: Mapping[Recipe, tuple[str, ...]] = {
+    "fast": ("search ranges",),
+    "balanced": ("equalise", "absorb high biases", "search ranges", "correct biases"),
+    "best": (
+        "equalise",
+        "absorb high biases",
+        "search ranges",
+        "correct biases",
+        "round adaptively",
+    ),
+}

@@ -1,0 +1,97 @@
+"""Inputs to calibrate with: as many as there are, one in memory at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from edgecnn_exporters.errors import CalibrationFailed
+
+Float = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class Samples(Protocol):
+    """Inputs of a network, (batch, …) float32 each, that can be gone through again and again."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Float]: ...
+
+
+class Spool:
+    """Samples from any iterable, which is gone through once; they wait in a temporary file.
+
+    Calibrating goes through its samples several times. Decoding photographs every time would take
+    longer than the network does, and holding them grows with their number.
+
+    Raises:
+        CalibrationFailed: none came, or one differs in shape, is not numbers or not finite.
+    """
+
+    def __init__(self, samples: Iterable[Any]) -> None:
+        self._shape: tuple[int, ...] | None = None
+        self._count = 0
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 # `close` and `with` end it
+        try:
+            for sample in samples:
+                self._append(np.asarray(sample))
+        except BaseException:
+            self._file.close()
+            raise
+        if not self._count:
+            self._file.close()
+            raise CalibrationFailed("there are no samples to calibrate with")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        assert self._shape is not None
+        return self._shape
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Float]:
+        size = 4 * int(np.prod(self.shape))
+        for number in range(self._count):
+            self._file.seek(number * size)
+            yield np.frombuffer(self._file.read(size), np.float32).reshape(self.shape)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _append(self, sample: np.ndarray[Any, np.dtype[Any]]) -> None:
+        where = f"calibration sample {self._count}"
+        if sample.dtype.kind not in "fiu":
+            raise CalibrationFailed(f"{where} holds {sample.dtype}, expected numbers")
+        if self._shape is None:
+            self._shape = sample.shape
+        if sample.shape != self._shape:
+            raise CalibrationFailed(
+                f"{where} is {_words(sample.shape)}, those before it {_words(self._shape)}"
+            )
+        values = np.ascontiguousarray(sample, np.float32)
+        if not np.isfinite(values).all():
+            raise CalibrationFailed(f"{where} holds NaN or infinity")
+        self._file.write(values.data)
+        self._count += 1
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "a single number"

@@ -1,0 +1,135 @@
+"""A quantised network on the ladder, and what every rung works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import onnx_ir as ir
+
+from edgecnn_exporters.quantise.calibrate import Calibration, calibrate
+from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.observers import OBSERVERS
+from edgecnn_exporters.quantise.plan import Plan
+from edgecnn_exporters.quantise.probe import Float, Probe
+from edgecnn_exporters.quantise.qdq import Numbers, write_qdq
+from edgecnn_exporters.quantise.ranges import encode_groups, quantise_weights
+from edgecnn_exporters.quantise.rules import Role
+from edgecnn_exporters.quantise.samples import Samples
+from edgecnn_runtime.golden import Difference, difference
+
+# Samples that a layer-wise rung keeps in hand.
+IN_HAND = 32
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of the ladder, and what came of it.
+
+    Attributes:
+        before, after: of the held-out samples' outputs against the float network's; `after` is
+            None where the rung found nothing to do.
+        note: what it did, or why nothing.
+    """
+
+    name: str
+    is_kept: bool
+    before: Difference
+    after: Difference | None
+    note: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The rung as JSON values."""
+        after = None if self.after is None else round(self.after.sqnr_db, 2)
+        return {
+            "name": self.name,
+            "kept": self.is_kept,
+            "sqnr_db": [round(self.before.sqnr_db, 2), after],
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True)
+class State:
+    """A quantised network at one rung.
+
+    Attributes:
+        model: the float network, in forms that can be quantised; equalised where that was kept.
+        observer: the name of what found the ranges.
+        qdq: its quantised copy.
+        score: of the held-out samples' outputs against the original's.
+    """
+
+    model: ir.Model
+    plan: Plan
+    calibration: Calibration
+    observer: str
+    numbers: Numbers
+    qdq: ir.Model
+    score: Difference
+
+    @property
+    def products(self) -> dict[str, str]:
+        """The float output of every integer product, by the node's name."""
+        return products_of(self.model, self.plan)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every rung works with.
+
+    Attributes:
+        samples: that calibrate.
+        held_out: that judge.
+        reference: what the float network answers to these.
+        progress: told the share done of what is being done.
+    """
+
+    config: QuantConfig
+    samples: Samples
+    held_out: Sequence[Float]
+    reference: Sequence[Mapping[str, Float]]
+    progress: Callable[[float], None]
+
+    def score(self, qdq: ir.Model) -> Difference:
+        """The outputs for the held-out samples against the float network's."""
+        outputs = Probe(qdq).stream(self.held_out)
+        return difference(
+            (expected[name], found[name])
+            for expected, found in zip(self.reference, outputs, strict=True)
+            for name in expected
+        )
+
+    def calibrate(self, model: ir.Model, plan: Plan) -> Calibration:
+        """What the float network's values do on the samples."""
+        channels = products_of(model, plan).values()
+        return calibrate(model, self.samples, plan.sources, channels, self.progress)
+
+    def build(self, model: ir.Model, plan: Plan, calibration: Calibration, observer: str) -> State:
+        """The network quantised to nearest integers within the ranges that an observer finds."""
+        observe = OBSERVERS[observer]
+        ranges = {name: observe(calibration.values[name].histogram()) for name in plan.sources}
+        activations = encode_groups(plan, ranges)
+        weights = quantise_weights(model.graph, plan, activations, self.config)
+        numbers = Numbers(activations, weights)
+        qdq = write_qdq(model, plan, numbers)
+        return State(model, plan, calibration, observer, numbers, qdq, self.score(qdq))
+
+    def renumber(self, state: State, numbers: Numbers) -> State:
+        """The same network with other numbers."""
+        qdq = write_qdq(state.model, state.plan, numbers)
+        return replace(state, numbers=numbers, qdq=qdq, score=self.score(qdq))
+
+    def in_hand(self) -> list[Float]:
+        """The first few of the samples that calibrate."""
+        return [sample for _, sample in zip(range(IN_HAND), self.samples, strict=False)]
+
+
+def products_of(model: ir.Model, plan: Plan) -> dict[str, str]:
+    """The float output of every integer product, by the node's name."""
+    return {
+        str(node.name): str(node.outputs[0].name)
+        for node in model.graph
+        if plan.integer.get(str(node.name)) is Role.PRODUCT
+    }

@@ -1,0 +1,134 @@
+"""What calibration keeps of one tensor while samples stream by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgecnn_exporters.quantise.encoding import Float
+
+Counts = np.ndarray[Any, np.dtype[np.int64]]
+
+# Thirty-two bins to a level where a tensor has one sign: a search has something to choose from.
+BINS = 8192
+HALF = BINS // 2
+# Values of one sample that are counted. The rest only move least and greatest.
+COUNTED = 16_384
+# Of the half width: a bin's place is computed in float32, which overflows for narrower ones.
+SMALLEST_EXPONENT = -64
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often a tensor had which value.
+
+    Attributes:
+        counts: (BINS,), of bins that lie symmetric about zero.
+        bin: the width of each.
+        zeros: how many of the counted values were exactly zero, as after a Relu.
+        low, high: the least and the greatest of all values, counted or not.
+    """
+
+    counts: Counts
+    bin: float
+    zeros: int
+    low: float
+    high: float
+
+    @property
+    def centres(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """(BINS,), the middle of each bin."""
+        return np.arange(0.5 - HALF, HALF, dtype=np.float64) * self.bin
+
+
+class TensorStatistics:
+    """Least, greatest and a histogram, in memory that does not grow with the samples.
+
+    The histogram's half width is a power of two, and doubles when a value lies beyond: two bins
+    become one, and no count is lost.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counts = np.zeros(BINS, np.int64)
+        self._half_width = 0.0
+        self._zeros = 0
+        self.low = math.inf
+        self.high = -math.inf
+
+    def observe(self, values: Float) -> None:
+        """Take in one sample's activations, of any shape.
+
+        Raises:
+            ValueError: one is NaN or infinite.
+        """
+        low, high = float(values.min()), float(values.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError("a value is NaN or infinite")
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self._widen(max(-low, high))
+        chosen = _subset(values)
+        self._zeros += int(np.count_nonzero(chosen == 0))
+        self._counts += self._count(chosen)
+
+    def merge(self, other: TensorStatistics) -> None:
+        """Take in what another one has seen."""
+        if other.low > other.high:
+            return
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self._widen(other._half_width)
+        counts, half_width = other._counts, other._half_width
+        while 0 < half_width < self._half_width:
+            counts, half_width = _halved(counts), 2 * half_width
+        self._counts = self._counts + counts
+        self._zeros += other._zeros
+
+    def histogram(self) -> Histogram:
+        """What was seen.
+
+        Raises:
+            ValueError: nothing was.
+        """
+        if self.low > self.high:
+            raise ValueError("nothing was observed")
+        width = self._half_width / HALF
+        return Histogram(self._counts.copy(), width, self._zeros, self.low, self.high)
+
+    def _widen(self, magnitude: float) -> None:
+        if magnitude <= self._half_width:
+            return
+        if not self._half_width:
+            # All before were zeros, and lie in the bin above zero whatever its width.
+            self._half_width = 2.0 ** max(SMALLEST_EXPONENT, math.ceil(math.log2(magnitude)))
+        while magnitude > self._half_width:
+            self._counts, self._half_width = _halved(self._counts), 2 * self._half_width
+
+    def _count(self, values: Float) -> Counts:
+        if not self._half_width:
+            found = np.zeros(BINS, np.int64)
+            found[HALF] = values.size
+            return found
+        # A power of two: the division is exact, and no value falls into its neighbour's bin.
+        places = np.floor(values * np.float32(HALF / self._half_width)).astype(np.int64) + HALF
+        return np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
+
+
+def _halved(counts: Counts) -> Counts:
+    """The same counts in bins of twice the width."""
+    found = np.zeros_like(counts)
+    found[HALF // 2 : HALF + HALF // 2] = counts.reshape(-1, 2).sum(axis=1)
+    return found
+
+
+def _subset(values: Float) -> Float:
+    """At most `COUNTED` of the values, the same ones every time.
+
+    A stride without a common factor with the size meets every channel, row and column alike.
+    """
+    flat = values.reshape(-1)
+    stride = -(-flat.size // COUNTED)
+    while math.gcd(stride, flat.size) != 1:
+        stride += 1
+    return flat[::stride]

@@ -1,0 +1,130 @@
+"""``edgecnn export --quantize int8`` on trained networks, as a person types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from e2e.conftest import TINY, Run
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> None:
+    """A network of one's own in the folder that `edgecnn` runs in."""
+    (tmp_path / "own.py").write_text(TINY)
+
+
+RESNET = ("export", "resnet20", "--weights", "cifar10", "--quantize", "int8", "--samples", "64")
+
+
+@pytest.fixture(scope="module")
+def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ResNet-20 in fp32 and int8, and what exporting it printed beside it."""
+    import subprocess
+    import sys
+
+    folder = tmp_path_factory.mktemp("resnet")
+    ran = subprocess.run(
+        [sys.executable, "-m", "edgecnn", *RESNET, "-v", "-o", folder / "resnet.edge"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+    )
+    (folder / "stdout").write_text(ran.stdout)
+    return folder / "resnet.edge"
+
+
+@pytest.mark.slow
+@pytest.mark.network
+class TestResNet:
+    def test_every_step_is_said(self, resnet: Path) -> None:
+        said = (resnet.parent / "stdout").read_text()
+        assert "of 16 held-out samples, calibrated with 48" in said
+        for step in ("equalise", "absorb high biases", "search ranges", "correct biases"):
+            assert step in said
+
+    def test_it_agrees_with_float_on_images_that_it_was_not_calibrated_with(
+        self, edgecnn: Run, resnet: Path
+    ) -> None:
+        ran = edgecnn("evaluate", resnet, "--data", "cifar10", "--limit", "1000", "--json")
+        fp32, int8 = json.loads(ran.stdout)["rows"]
+        assert (fp32["precision"], int8["precision"]) == ("fp32", "int8")
+        assert int8["paired"]["agreement"]["share"] >= 0.98
+        assert int8["top1"]["share"] >= fp32["top1"]["share"] - 0.01
+
+    def test_an_app_gets_the_8_bits(self, edgecnn: Run, resnet: Path) -> None:
+        import edgecnn_runtime as edge
+
+        with edge.open(resnet) as model:
+            assert model.artefact.precision == "int8"
+        ran = edgecnn("verify", resnet, "--json")
+        assert ran.returncode == 0
+        rows = {row["precision"]: row for row in json.loads(ran.stdout)["rows"]}
+        assert rows["int8"]["verdict"] == rows["fp32"]["verdict"] == "equal"
+
+    def test_a_second_export_gives_the_same_bytes(
+        self, edgecnn: Run, resnet: Path, tmp_path: Path
+    ) -> None:
+        again = tmp_path / "again.edge"
+        assert edgecnn(*RESNET, "-v", "-o", again).returncode == 0
+        assert again.read_bytes() == resnet.read_bytes()
+
+    def test_all_of_it_runs_in_integers(self, resnet: Path, tmp_path: Path) -> None:
+        import zipfile
+        from collections import Counter
+
+        import onnx
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+        options.log_severity_level = 4
+        model = zipfile.ZipFile(resnet).read("model.int8.onnx")
+        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        found = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
+        for operator in ("Conv", "Relu", "Add", "Gemm", "GlobalAveragePool", "MaxPool"):
+            assert found[operator] == 0, f"{operator} in float: {found}"
+        assert found["QLinearConv"] == 19
+
+
+def test_a_network_of_ones_own_is_quantised_with_ones_own_inputs(
+    edgecnn: Run, own: None, tmp_path: Path
+) -> None:
+    inputs = np.random.default_rng(0).uniform(-1, 1, (20, 3, 8, 8)).astype(np.float32)
+    np.savez(tmp_path / "inputs.npz", inputs)
+    ran = edgecnn(
+        *("export", "own:build", "--input", "1x3x8x8", "-o", "net.edge", "--json"),
+        *("--quantise", "int8", "--calibrate", tmp_path / "inputs.npz", "--recipe", "fast"),
+    )
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)["provenance"]["quantisation"]
+    assert (found["calibrated"], found["held_out"]) == (15, 5)
+    assert [rung["name"] for rung in found["rungs"]] == ["search ranges"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--calibrate", "cifar10"), 2, "go with --quantize int8"),
+        (("--quantize", "dynamic"), 2, "slower than float"),
+        (("--quantize", "int4"), 2, "say int8"),
+        (("--quantize", "int8", "--calibrate", "nowhere"), 1, "is no folder, no .npz"),
+        (("--quantize", "int8", "--observer", "best"), 2, "--observer"),
+    ],
+)
+def test_what_cannot_be_quantised_is_refused(
+    edgecnn: Run, own: None, options: tuple[str, ...], code: int, said: str
+) -> None:
+    ran = edgecnn("export", "own:build", "--input", "1x3x8x8", "--preprocess", "unit", *options)
+    assert ran.returncode == code
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_dry_run_says_what_would_be_quantised(edgecnn: Run) -> None:
+    ran = edgecnn("export", "resnet20", "--quantize", "int8", "--recipe", "best", "--dry-run")
+    assert "int8, recipe best" in ran.stdout
+    assert "model.int8.onnx" in ran.stdout

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from unit.exporters.quantise.chain_support import network
+
+from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
+from edgecnn_exporters.quantise import ladder
+from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.ladder import quantise
+from edgecnn_exporters.quantise.probe import Probe
+from edgecnn_exporters.quantise.rungs import RECIPES
+from edgecnn_exporters.quantise.sensitivity import measure_sensitivity
+from edgecnn_exporters.reference import to_bytes
+
+RANDOM = np.random.default_rng(0)
+SAMPLES = list(RANDOM.standard_normal((16, 1, 3, 8, 8)).astype(np.float32))
+UNBALANCED = (10.0 ** RANDOM.uniform(-2, 2, (6, 1, 1, 1))).astype(np.float32)
+WEIGHTS = {
+    "w3": (RANDOM.standard_normal((6, 3, 3, 3)) * UNBALANCED).astype(np.float32),
+    "w4": (RANDOM.standard_normal((6, 1, 3, 3)) / UNBALANCED).astype(np.float32),
+    "w5": RANDOM.standard_normal((4, 6, 1, 1)).astype(np.float32),
+    "w6": RANDOM.standard_normal((5, 4)).astype(np.float32),
+}
+
+
+def chain(activation: str = "Relu") -> ir.Model:
+    """Conv → depthwise → pointwise, with channels that differ by a factor of ten thousand."""
+    body = f"""[one] a = Conv <pads = [1, 1, 1, 1]> (x, w3) [act] b = {activation} (a)
+    [two] c = Conv <group = 6, pads = [1, 1, 1, 1]> (b, w4) [act2] d = Relu (c)
+    [three] e = Conv (d, w5) [pool] f = GlobalAveragePool (e) [flat] g = Flatten (f)
+    [four] y = Gemm <transB = 1> (g, w6)"""
+    return network(body, WEIGHTS, answers="float[N, K] y")
+
+
+PER_TENSOR = QuantConfig("balanced", "min-max", per_channel=False)
+
+
+def test_equalisation_saves_unbalanced_weights_with_one_scale() -> None:
+    found = quantise(chain(), SAMPLES, PER_TENSOR)
+    rung = found.rungs[0]
+    assert (rung.name, rung.is_kept) == ("equalise", True)
+    assert rung.after is not None
+    assert rung.after.sqnr_db > rung.before.sqnr_db + 10
+
+
+def test_equalisation_stays_out_of_hard_swish() -> None:
+    found = quantise(chain("HardSwish"), SAMPLES, PER_TENSOR)
+    before = quantise(chain("HardSwish"), SAMPLES, replace(PER_TENSOR, recipe="fast"))
+    assert found.forms == ("SpellOutHardSwish", "RemoveUnusedNodes")
+    weights = found.state.model.graph.initializers["w3"].const_value.numpy()
+    np.testing.assert_array_equal(
+        weights, before.state.model.graph.initializers["w3"].const_value.numpy()
+    )
+
+
+def test_what_does_not_help_is_left_out() -> None:
+    """Every rung that is kept raised the score, every other one did not."""
+    found = quantise(chain(), SAMPLES)
+    assert [rung.name for rung in found.rungs] == list(RECIPES["balanced"])
+    for rung in found.rungs:
+        if rung.after is not None:
+            gained = rung.after.sqnr_db - rung.before.sqnr_db
+            assert rung.is_kept == (gained > ladder.LEAST_GAIN_DB)
+    kept = [rung for rung in found.rungs if rung.is_kept and rung.after is not None]
+    assert found.score == (kept[-1].after if kept else found.rungs[0].before)
+
+
+def test_the_score_is_that_of_the_graph_that_is_returned() -> None:
+    found = quantise(chain(), SAMPLES)
+    judges = SAMPLES[3::4]
+    expected = np.concatenate([next(iter(o.values())) for o in Probe(chain()).stream(judges)])
+    outputs = np.concatenate([next(iter(o.values())) for o in Probe(found.model).stream(judges)])
+    noise = np.square(outputs - expected).sum() / np.square(expected).sum()
+    assert found.score.sqnr_db == pytest.approx(-10 * np.log10(noise), abs=1e-3)
+    assert (found.calibrated, found.held_out) == (12, 4)
+
+
+def test_the_same_samples_give_the_same_bytes() -> None:
+    one, other = (to_bytes(quantise(chain(), SAMPLES).model) for _ in range(2))
+    assert one == other
+
+
+def test_the_float_model_is_left_as_it_was() -> None:
+    model = chain()
+    before = to_bytes(model)
+    quantise(model, SAMPLES)
+    assert to_bytes(model) == before
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_samples_calibrate_and_judge(count: int) -> None:
+    found = quantise(chain(), SAMPLES[:count])
+    assert (found.calibrated, found.held_out) == (count, count)
+
+
+def test_black_images_are_quantised_without_dividing_by_zero() -> None:
+    found = quantise(chain(), [np.zeros((1, 3, 8, 8), np.float32)] * 4)
+    (output,) = Probe(found.model).run(SAMPLES[0]).values()
+    assert np.isfinite(output).all()
+
+
+def test_a_quantised_network_is_not_quantised_again() -> None:
+    with pytest.raises(UnsupportedModel, match="quantised already"):
+        quantise(quantise(chain(), SAMPLES).model, SAMPLES)
+
+
+def test_no_samples_are_refused() -> None:
+    with pytest.raises(CalibrationFailed, match="no samples"):
+        quantise(chain(), [])
+
+
+def test_an_operator_without_a_rule_stays_float_and_is_listed() -> None:
+    found = quantise(chain("Elu"), SAMPLES)
+    assert list(found.left) == ["act"]
+    assert "Elu" in found.provenance()["float"]["act"]
+
+
+def test_an_observer_that_was_asked_for_stays() -> None:
+    found = quantise(chain(), SAMPLES, QuantConfig(observer="percentile"))
+    assert found.state.observer == "percentile"
+
+
+def test_a_batch_that_is_fixed_is_fed_whole() -> None:
+    body = "[one] a = Conv (x, w3) [act] y = Relu (a)"
+    model = network(body, WEIGHTS, reads="float[2, 3, 8, 8] x", answers="float[2, 6, 6, 6] y")
+    pairs = [np.concatenate(SAMPLES[i : i + 2]) for i in range(0, 16, 2)]
+    found = quantise(model, pairs)
+    assert found.score.sqnr_db > 30
+
+
+def test_the_layer_that_hurts_is_the_most_sensitive() -> None:
+    found = quantise(chain(), SAMPLES, QuantConfig("fast"))
+    weights = dict(found.state.numbers.weights)
+    weights["three"] = replace(weights["three"], integers=weights["three"].integers // 16 * 16)
+    state = replace(found.state, numbers=replace(found.state.numbers, weights=weights))
+    sound, spoilt = (
+        {row.node: row for row in measure_sensitivity(each, SAMPLES[:4])}
+        for each in (found.state, state)
+    )
+    assert min(spoilt.values(), key=lambda row: row.isolated_db).node == "three"
+    assert spoilt["three"].isolated_db < sound["three"].isolated_db - 6
+    assert spoilt["three"].cumulative_db < sound["three"].cumulative_db
+    assert spoilt["two"] == sound["two"], "what lies before is as it was"
