@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import click
 
-from edgecnn.exit_codes import FAILED, INTERRUPTED
+from edgecnn.exit_codes import FAILED, INTERRUPTED, LIMIT_MISSED
+from edgecnn_exporters.errors import LimitMissed
 from edgecnn_runtime import __version__
 from edgecnn_runtime.errors import EdgeCNNError
 
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except EdgeCNNError as error:
         click.echo(f"edgecnn: {' '.join(str(error).split())}", err=True)
-        sys.exit(FAILED)
+        sys.exit(LIMIT_MISSED if isinstance(error, LimitMissed) else FAILED)
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         if missing not in EXPORT_PACKAGES:

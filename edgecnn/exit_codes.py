@@ -11,5 +11,7 @@ SLOWER = 4
 """`bench --against`: slower than the baseline."""
 NO_VERDICT = 5
 """`bench --against`: the run was disturbed, so that no verdict is given."""
+LIMIT_MISSED = 6
+"""`export --quantize`: the quantised network does not meet a stated limit."""
 INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT, as shells have it."""

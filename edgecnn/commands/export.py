@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +20,6 @@ from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
     from edgecnn.exporting import Plan
-    from edgecnn_exporters.export import Exported
     from edgecnn_exporters.quantise.config import Recipe
     from edgecnn_exporters.quantise.ladder import Quantised
 
@@ -63,6 +61,9 @@ def command(
     observer: str | None,
     per_tensor: bool,
     weight_bits: str,
+    min_agreement: float | None,
+    report: Path | None,
+    is_measured: bool,
     opset: int,
     dry_run: bool,
     verbose: bool,
@@ -91,10 +92,17 @@ def command(
         from edgecnn.calibration import QuantiseOptions
         from edgecnn_exporters.quantise.config import QuantConfig
 
-        config = QuantConfig(recipe, observer, not per_tensor, int(weight_bits))
+        if report is not None:
+            from edgecnn.report.network_plot import check_plot
+
+            check_plot(report, 1)
+        config = QuantConfig(recipe, observer, not per_tensor, int(weight_bits), min_agreement)
         quantise = QuantiseOptions(config, calibrate, samples)
-    elif calibrate is not None or observer is not None or per_tensor:
-        raise click.UsageError("--calibrate, --observer and --per-tensor go with --quantize int8")
+    elif any((calibrate, observer, per_tensor, min_agreement, report)):
+        raise click.UsageError(
+            "--calibrate, --observer, --per-tensor, --min-agreement and --report go with "
+            "--quantize int8"
+        )
     form = Form(classes, width, depth, stem, phi)
     options = ExportOptions(
         model, output, weights, shape, batch, preprocess, labels, form, opset, quiet, quantise
@@ -103,12 +111,22 @@ def command(
     if dry_run:
         _print_plan(planned, as_json)
         return
-    _run(planned, verbose, as_json, quiet)
+    _run(planned, report, is_measured=is_measured, verbose=verbose, as_json=as_json, quiet=quiet)
 
 
-def _run(planned: Plan, verbose: bool, as_json: bool, quiet: bool) -> None:
+def _run(
+    planned: Plan,
+    report: Path | None,
+    *,
+    is_measured: bool,
+    verbose: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     from edgecnn.exporting import LOAD, run
-    from edgecnn.report.console import note, print_json, stages
+    from edgecnn.report.console import bar, note, print_json, stages, stdout
+    from edgecnn.report.exported import as_json as as_document
+    from edgecnn.report.exported import facts, ladder_table
     from edgecnn_exporters.export import STAGES
 
     began = time.perf_counter()
@@ -116,12 +134,37 @@ def _run(planned: Plan, verbose: bool, as_json: bool, quiet: bool) -> None:
         exported, notes = run(planned, progress)
     for line in notes:
         note(f"note: {line}", quiet=quiet)
+    speed, found = None, exported.quantised
+    if found is not None and is_measured:
+        from edgecnn.speed import measure_speed
+
+        with bar("measure", quiet=quiet or as_json) as measured:
+            speed = measure_speed(exported.path, measured)
     if as_json:
-        print_json(SCHEMA, _as_json(exported))
+        print_json(SCHEMA, as_document(exported, speed))
     else:
-        _print(exported, time.perf_counter() - began)
-        if verbose and exported.quantised is not None:
-            _print_ladder(exported.quantised)
+        for what, value in facts(exported, speed, time.perf_counter() - began).items():
+            click.echo(f"{what:<10}{value}")
+        if verbose and found is not None:
+            click.echo()
+            stdout().print(ladder_table(found))
+    if report is not None and found is not None:
+        _report(found, report, exported.manifest.name, quiet=quiet or as_json)
+
+
+def _report(found: Quantised, path: Path, name: str, *, quiet: bool) -> None:
+    """Measure every layer, print the worst, and draw them all."""
+    from edgecnn.report.console import bar, stdout
+    from edgecnn.report.exported import layer_table
+    from edgecnn.report.layers_plot import draw_layers
+
+    with bar("look at every layer", quiet=quiet) as progress:
+        before, after = found.sensitivity(progress)
+    draw_layers(before, after, path, f"{name}: what int8 costs, layer by layer")
+    if not quiet:
+        click.echo()
+        stdout().print(layer_table(before, after))
+        click.echo(f"\nall layers are drawn in {path}")
 
 
 def _print_plan(planned: Plan, as_json: bool) -> None:
@@ -132,64 +175,3 @@ def _print_plan(planned: Plan, as_json: bool) -> None:
         return
     for what, value in planned.to_json().items():
         click.echo(f"{what:<12}{value}")
-
-
-def _print(exported: Exported, seconds: float) -> None:
-    manifest = exported.manifest
-    kept = exported.attempts[-1]
-    batches = ", ".join(map(str, manifest.provenance["batches"]))
-    operators = ", ".join(f"{n} {name}" for name, n in exported.operators.items())
-    rows = {
-        "network": f"{manifest.name}: {manifest.inputs[0]} → {manifest.outputs[0]}",
-        "captured": f"by {kept.exporter}: {kept.outcome}",
-        "graph": operators,
-        "verified": f"max difference {exported.difference.relative:.1e} of the largest output, "
-        f"top-1 equal {exported.difference.top1_agreement:.0%}, photographs at batch {batches}",
-        **_quantised_rows(exported),
-        "bundle": f"{exported.path} ({exported.size_bytes / 1e6:.1f} MB) in {seconds:.1f} s",
-    }
-    for what, value in rows.items():
-        click.echo(f"{what:<10}{value}")
-
-
-def _quantised_rows(exported: Exported) -> dict[str, str]:
-    """What became of 8 bits, in words."""
-    found = exported.quantised
-    if found is None:
-        return {}
-    score = found.score
-    rows = {
-        "int8": f"SQNR {score.sqnr_db:.1f} dB, top-1 equal {score.top1_agreement:.1%} of "
-        f"{found.held_out} held-out samples, calibrated with {found.calibrated}"
-    }
-    if found.left:
-        names = list(found.left)
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        rows["float"] = f"{', '.join(names[:3])}{more}: {found.left[names[0]]}"
-    return rows
-
-
-def _print_ladder(found: Quantised) -> None:
-    from edgecnn.report.console import stdout, table
-
-    columns = ("SQNR before", "after")
-    shown = table(("step", "", *columns, "what it did"), right=columns)
-    for rung in found.rungs:
-        after = "" if rung.after is None else f"{rung.after.sqnr_db:.2f} dB"
-        kept = "kept" if rung.is_kept else "left out"
-        shown.add_row(rung.name, kept, f"{rung.before.sqnr_db:.2f} dB", after, rung.note)
-    click.echo()
-    stdout().print(shown)
-
-
-def _as_json(exported: Exported) -> dict[str, Any]:
-    return {
-        "bundle": str(exported.path),
-        "size_bytes": exported.size_bytes,
-        "name": exported.manifest.name,
-        "inputs": [asdict(spec) for spec in exported.manifest.inputs],
-        "outputs": [asdict(spec) for spec in exported.manifest.outputs],
-        "operators": dict(exported.operators),
-        "difference": asdict(exported.difference),
-        "provenance": exported.manifest.provenance,
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -104,6 +105,23 @@ QUANTISE_OPTIONS = (
         default="8",
         show_default=True,
         help="7 for x86 without VNNI.",
+    ),
+    click.option(
+        "--min-agreement",
+        type=click.FloatRange(0, 1),
+        help="Share of held-out samples that must keep their class; operators are left in float "
+        "to reach it, else nothing is written and the exit code is 6.",
+    ),
+    click.option(
+        "--report",
+        type=click.Path(path_type=Path),
+        help="Draw what int8 costs layer by layer to this .png, .svg or .pdf.",
+    ),
+    click.option(
+        "--measure/--no-measure",
+        "is_measured",
+        default=True,
+        help="Say whether int8 is faster on this machine (a few seconds).",
     ),
 )
 

@@ -25,5 +25,9 @@ class InputMismatch(EdgeCNNError):
     """The preprocessing makes another shape than the network reads."""
 
 
+class LimitMissed(EdgeCNNError):
+    """A quantised network is further from the float one than was allowed."""
+
+
 class CalibrationFailed(EdgeCNNError):
     """The ranges of a network's values cannot be measured."""

@@ -9,11 +9,25 @@ import numpy as np
 import pytest
 from e2e.conftest import TINY, Run
 
+UNBALANCED = """
+def unbalanced():
+    torch.manual_seed(0)
+    scale = (10 ** torch.linspace(0, -6, 8)).reshape(-1, 1, 1, 1)
+    convs = [nn.Conv2d(*channels, 1, bias=False) for channels in ((3, 8), (8, 8), (8, 8))]
+    with torch.no_grad():
+        for conv in convs[:2]:
+            conv.weight *= scale
+        for conv in convs[1:]:
+            conv.weight /= scale.reshape(1, -1, 1, 1)
+    layers = [layer for conv in convs for layer in (conv, nn.ReLU())]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(8 * 64, 10, bias=False))
+"""
+
 
 @pytest.fixture
 def own(tmp_path: Path) -> None:
     """A network of one's own in the folder that `edgecnn` runs in."""
-    (tmp_path / "own.py").write_text(TINY)
+    (tmp_path / "own.py").write_text(TINY + UNBALANCED)
 
 
 RESNET = ("export", "resnet20", "--weights", "cifar10", "--quantize", "int8", "--samples", "64")
@@ -102,7 +116,7 @@ def test_a_network_of_ones_own_is_quantised_with_ones_own_inputs(
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)["provenance"]["quantisation"]
     assert (found["calibrated"], found["held_out"]) == (15, 5)
-    assert [rung["name"] for rung in found["rungs"]] == ["search ranges"]
+    assert [rung["name"] for rung in found["rungs"]] == ["search ranges", "mix precision"]
 
 
 @pytest.mark.parametrize(
@@ -128,3 +142,52 @@ def test_a_dry_run_says_what_would_be_quantised(edgecnn: Run) -> None:
     ran = edgecnn("export", "resnet20", "--quantize", "int8", "--recipe", "best", "--dry-run")
     assert "int8, recipe best" in ran.stdout
     assert "model.int8.onnx" in ran.stdout
+
+
+def inputs(folder: Path, count: int = 20) -> Path:
+    """Inputs of one's own, in a file."""
+    array = np.random.default_rng(0).uniform(-1, 1, (count, 3, 8, 8)).astype(np.float32)
+    np.savez(folder / "inputs.npz", array)
+    return folder / "inputs.npz"
+
+
+OWN = ("export", "own:build", "--input", "1x3x8x8", "--quantize", "int8", "-o", "net.edge")
+
+
+def test_what_is_asked_for_and_not_met_writes_nothing_and_exits_with_6(
+    edgecnn: Run, own: None, tmp_path: Path
+) -> None:
+    # One scale for weights whose channels differ by a factor of a million leaves most of them zero.
+    ran = edgecnn(
+        *("export", "own:unbalanced", "--input", "1x3x8x8", "--quantize", "int8", "-o", "net.edge"),
+        *("--calibrate", inputs(tmp_path), "--min-agreement", "1", "--recipe", "fast"),
+        "--per-tensor",
+    )
+    assert ran.returncode == 6, ran.stdout
+    assert "most to blame" in ran.stderr
+    assert not (tmp_path / "net.edge").exists()
+
+
+def test_every_layer_is_looked_at_and_drawn(edgecnn: Run, own: None, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    ran = edgecnn(*OWN, "--calibrate", inputs(tmp_path), "--report", "layers.png", "--no-measure")
+    assert ran.returncode == 0, ran.stderr
+    assert "all layers are drawn in layers.png" in ran.stdout
+    assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_drawing_that_cannot_be_made_is_refused_first(
+    edgecnn: Run, own: None, tmp_path: Path
+) -> None:
+    ran = edgecnn(*OWN, "--calibrate", inputs(tmp_path), "--report", "layers.doc")
+    assert ran.returncode == 1
+    assert "its name should end in" in ran.stderr
+    assert not (tmp_path / "net.edge").exists()
+
+
+def test_it_says_whether_int8_is_faster_here(edgecnn: Run, own: None, tmp_path: Path) -> None:
+    ran = edgecnn(*OWN, "--calibrate", inputs(tmp_path), "--json")
+    assert ran.returncode == 0, ran.stderr
+    speed = json.loads(ran.stdout)["speed"]
+    assert speed["comparison"]["verdict"] in ("faster", "slower", "no difference", "tainted")
+    assert speed["placement"]["integer"]["QLinearConv"] == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +11,13 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.integer_forms import prepare
+from edgecnn_exporters.quantise.mixed import check_limit
 from edgecnn_exporters.quantise.plan import make_plan
 from edgecnn_exporters.quantise.probe import Float, Probe
 from edgecnn_exporters.quantise.rungs import RECIPES, RUNGS
 from edgecnn_exporters.quantise.samples import Samples
-from edgecnn_exporters.quantise.state import Bench, Rung, State
+from edgecnn_exporters.quantise.sensitivity import Sensitivity, measure_sensitivity
+from edgecnn_exporters.quantise.state import COMPARED, Bench, Rung, State
 from edgecnn_runtime.golden import Difference
 
 # One sample in so many judges and does not calibrate.
@@ -31,20 +33,38 @@ class Quantised:
     """A quantised network, and how it was reached.
 
     Attributes:
+        first: before the first rung: nearest integers within all that was seen.
         forms: rewrites that made operators computable in integers.
-        calibrated, held_out: numbers of samples.
+        calibrated: number of samples.
+        judges: the samples that were held out.
     """
 
+    first: State
     state: State
     rungs: tuple[Rung, ...]
     forms: tuple[str, ...]
     calibrated: int
-    held_out: int
+    judges: Sequence[Float]
 
     @property
     def model(self) -> ir.Model:
         """The QDQ graph."""
         return self.state.qdq
+
+    @property
+    def held_out(self) -> int:
+        """How many samples judged."""
+        return len(self.judges)
+
+    def sensitivity(
+        self, progress: Callable[[float], None] = lambda done: None
+    ) -> tuple[list[Sensitivity], list[Sensitivity]]:
+        """What each layer costs, before the ladder and after it."""
+        samples = self.judges[:COMPARED]
+        before = measure_sensitivity(self.first, samples, lambda done: progress(done / 2))
+        return before, measure_sensitivity(
+            self.state, samples, lambda done: progress((1 + done) / 2)
+        )
 
     @property
     def score(self) -> Difference:
@@ -86,6 +106,7 @@ def quantise(
     Raises:
         CalibrationFailed: no samples, or NaN or infinity among the network's values.
         UnsupportedModel: the graph is quantised already.
+        LimitMissed: a stated limit is not met.
     """
     config = config or QuantConfig()
     _refuse_quantised(model)
@@ -98,12 +119,13 @@ def quantise(
     reference = list(Probe(model).stream(held_out))
     bench = Bench(config, fit, held_out, reference, lambda done: progress("calibrate", done))
     calibration = bench.calibrate(prepared, plan)
-    state = bench.build(prepared, plan, calibration, config.observer or "min-max")
+    state = first = bench.build(prepared, plan, calibration, config.observer or "min-max")
     rungs: list[Rung] = []
     for name in RECIPES[config.recipe]:
         state, rung = _climb(name, state, replace(bench, progress=_named(progress, name)))
         rungs.append(rung)
-    return Quantised(state, tuple(rungs), forms, len(fit), len(held_out))
+    check_limit(state, bench)
+    return Quantised(first, state, tuple(rungs), forms, len(fit), held_out)
 
 
 def _climb(name: str, state: State, bench: Bench) -> tuple[State, Rung]:

@@ -13,16 +13,15 @@ from edgecnn_exporters.quantise.bias_correction import correct_biases
 from edgecnn_exporters.quantise.calibrate import calibrate
 from edgecnn_exporters.quantise.config import Recipe
 from edgecnn_exporters.quantise.equalise import equalise
+from edgecnn_exporters.quantise.mixed import mix_precision
 from edgecnn_exporters.quantise.observers import OBSERVERS
 from edgecnn_exporters.quantise.plan import make_plan
 from edgecnn_exporters.quantise.rounding import round_adaptively
 from edgecnn_exporters.quantise.sensitivity import measure_sensitivity
-from edgecnn_exporters.quantise.state import Bench, State
+from edgecnn_exporters.quantise.state import COMPARED, Bench, State
 
 # Of all layers with weights, those that are rounded by gradient: seconds each.
 WORST_LAYERS = 6
-# Samples on which layers are compared.
-COMPARED = 8
 
 Attempt = Callable[[State, Bench], tuple[State | None, str]]
 
@@ -99,15 +98,23 @@ RUNGS: Mapping[str, Attempt] = {
     "search ranges": search_ranges,
     "correct biases": correct_means,
     "round adaptively": round_worst,
+    "mix precision": mix_precision,
 }
 RECIPES: Mapping[Recipe, tuple[str, ...]] = {
-    "fast": ("search ranges",),
-    "balanced": ("equalise", "absorb high biases", "search ranges", "correct biases"),
+    "fast": ("search ranges", "mix precision"),
+    "balanced": (
+        "equalise",
+        "absorb high biases",
+        "search ranges",
+        "correct biases",
+        "mix precision",
+    ),
     "best": (
         "equalise",
         "absorb high biases",
         "search ranges",
         "correct biases",
         "round adaptively",
+        "mix precision",
     ),
 }

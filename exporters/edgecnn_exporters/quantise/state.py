@@ -21,6 +21,8 @@ from edgecnn_runtime.golden import Difference, difference
 
 # Samples that a layer-wise rung keeps in hand.
 IN_HAND = 32
+# Samples on which layers are compared with one another.
+COMPARED = 8
 
 
 @dataclass(frozen=True)

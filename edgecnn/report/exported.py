@@ -1,0 +1,104 @@
+"""What an export came to, in rows and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.report.console import table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edgecnn.speed import Speed
+    from edgecnn_exporters.export import Exported
+    from edgecnn_exporters.quantise.ladder import Quantised
+    from edgecnn_exporters.quantise.sensitivity import Sensitivity
+
+# Names in one line; the others are counted.
+NAMED = 3
+# Rows of the table of layers.
+WORST = 10
+
+
+def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, str]:
+    """What to print of an export, by its name."""
+    manifest = exported.manifest
+    kept = exported.attempts[-1]
+    batches = ", ".join(map(str, manifest.provenance["batches"]))
+    operators = ", ".join(f"{n} {name}" for name, n in exported.operators.items())
+    rows = {
+        "network": f"{manifest.name}: {manifest.inputs[0]} → {manifest.outputs[0]}",
+        "captured": f"by {kept.exporter}: {kept.outcome}",
+        "graph": operators,
+        "verified": f"max difference {exported.difference.relative:.1e} of the largest output, "
+        f"top-1 equal {exported.difference.top1_agreement:.0%}, photographs at batch {batches}",
+    }
+    if exported.quantised is not None:
+        rows |= _quantised(exported.quantised)
+    if speed is not None:
+        rows["speed"] = speed.words()
+    size = f"{exported.size_bytes / 1e6:.1f} MB"
+    return rows | {"bundle": f"{exported.path} ({size}) in {seconds:.1f} s"}
+
+
+def _quantised(found: Quantised) -> dict[str, str]:
+    score = found.score
+    rows = {
+        "int8": f"SQNR {score.sqnr_db:.1f} dB, top-1 equal {score.top1_agreement:.1%} of "
+        f"{found.held_out} held-out samples, calibrated with {found.calibrated}"
+    }
+    for reason in dict.fromkeys(found.left.values()):
+        names = [name for name, why in found.left.items() if why == reason]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        said = f"{', '.join(names[:NAMED])}{more}: {reason}"
+        rows["float"] = f"{rows['float']}; {said}" if "float" in rows else said
+    return rows
+
+
+def as_json(exported: Exported, speed: Speed | None) -> dict[str, Any]:
+    """The export as JSON values."""
+    document = {
+        "bundle": str(exported.path),
+        "size_bytes": exported.size_bytes,
+        "name": exported.manifest.name,
+        "inputs": [asdict(spec) for spec in exported.manifest.inputs],
+        "outputs": [asdict(spec) for spec in exported.manifest.outputs],
+        "operators": dict(exported.operators),
+        "difference": asdict(exported.difference),
+        "provenance": exported.manifest.provenance,
+    }
+    return document if speed is None else document | {"speed": speed.to_json()}
+
+
+def ladder_table(found: Quantised) -> Table:
+    """Every step of quantising, and whether it was kept."""
+    columns = ("SQNR before", "after")
+    shown = table(("step", "", *columns, "what it did"), right=columns)
+    for rung in found.rungs:
+        after = "" if rung.after is None else f"{rung.after.sqnr_db:.2f} dB"
+        kept = "–" if rung.after is None else "kept" if rung.is_kept else "left out"
+        shown.add_row(rung.name, kept, f"{rung.before.sqnr_db:.2f} dB", after, rung.note)
+    return shown
+
+
+def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> Table:
+    """The layers that hurt most, before the ladder and after it."""
+    columns = ("alone before", "after", "up to here before", "after ")
+    shown = table(("layer", "operator", *columns), right=columns)
+    was = {row.node: row for row in before}
+    for row in sorted(after, key=lambda each: each.isolated_db)[:WORST]:
+        old = was.get(row.node)
+        shown.add_row(
+            row.node,
+            row.operator,
+            _decibels(old.isolated_db if old else None),
+            _decibels(row.isolated_db),
+            _decibels(old.cumulative_db if old else None),
+            _decibels(row.cumulative_db),
+        )
+    return shown
+
+
+def _decibels(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} dB"

@@ -1,0 +1,87 @@
+"""Which layer hurts, drawn."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.report.network_plot import COLOURS
+from edgecnn_exporters.atomic import replace_file
+
+if TYPE_CHECKING:
+    from edgecnn_exporters.quantise.sensitivity import Sensitivity
+
+# Beyond this many, names no longer fit beside one another.
+NAMED = 70
+# Layers named where they are too many to name all.
+WORST = 3
+
+
+def draw_layers(
+    before: Sequence[Sensitivity], after: Sequence[Sensitivity], path: Path, title: str
+) -> None:
+    """Two panels over the layers: each quantised alone, and the error gathered up to it.
+
+    Args:
+        before: quantised to nearest integers within the ranges seen; after: what the ladder made.
+
+    Raises:
+        OutputNotWritable: the file cannot be written.
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(max(8.0, 0.16 * len(after)), 7.5), layout="constrained")
+    alone, gathered = figure.subplots(2, 1, sharex=True)
+    panels = (
+        (alone, "isolated_db", "this layer alone in int8:\nSQNR of the network's output (dB)"),
+        (gathered, "cumulative_db", "all in int8:\nSQNR of this layer's output (dB)"),
+    )
+    for axes, field, label in panels:
+        for rows, colour, name in (
+            (before, COLOURS[7], "nearest integers, all that was seen"),
+            (after, COLOURS[0], "after the ladder"),
+        ):
+            places = {row.node: number for number, row in enumerate(after)}
+            known = [row for row in rows if row.node in places]
+            axes.plot(
+                [places[row.node] for row in known],
+                [getattr(row, field) for row in known],
+                ".-",
+                color=colour,
+                label=name,
+            )
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    for number, row in _worst(after) if len(after) > NAMED else ():
+        alone.annotate(
+            row.node,
+            (number, row.isolated_db),
+            xytext=(0, -4),
+            textcoords="offset points",
+            size=8,
+            rotation=90,
+            ha="center",
+            va="top",
+        )
+    lowest = min(row.isolated_db for row in (*before, *after))
+    # Room for the names below.
+    alone.set_ylim(bottom=lowest - 0.35 * (max(r.isolated_db for r in after) - lowest))
+    alone.legend(frameon=False)
+    if len(after) <= NAMED:
+        gathered.set_xticks(range(len(after)), [row.node for row in after], rotation=90, size=7)
+    else:
+        gathered.set_xlabel("layer, in the graph's order")
+    figure.suptitle(title)
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix.lstrip(".").lower() or "png", dpi=120)
+    with replace_file(path) as stream:
+        stream.write(content.getvalue())
+
+
+def _worst(rows: Sequence[Sensitivity]) -> list[tuple[int, Sensitivity]]:
+    """Place and figures of the layers that hurt most by themselves."""
+    return sorted(enumerate(rows), key=lambda each: each[1].isolated_db)[:WORST]

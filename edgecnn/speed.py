@@ -1,0 +1,70 @@
+"""Is int8 faster here? Both artefacts of a bundle in turn on this machine, and what fell back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecnn_exporters.quantise.placement import Placement, place
+from edgecnn_runtime.benchmark import Progress, Subject, benchmark
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.measure import Measurement, Plan
+
+# A few seconds: enough for a verdict where there is one to give.
+PLAN = Plan(rounds=16, block_ms=30.0, warmup_s=1.0, max_s=8.0)
+ENGINE = "onnxruntime"
+
+
+@dataclass(frozen=True)
+class Speed:
+    """int8 against fp32 on one thread of this machine."""
+
+    measurement: Measurement
+    placement: Placement
+
+    def words(self) -> str:
+        """The verdict in words, and why where it is none to be glad of."""
+        found = self.measurement.comparison
+        assert found is not None
+        interval = f"99 % interval {found.low:.2f} to {found.high:.2f}"
+        said = {
+            "faster": "faster here",
+            "slower": "SLOWER here",
+            "no difference": "no difference here",
+            "tainted": "no verdict, the machine was disturbed",
+        }[found.verdict]
+        words = f"{said}: {found.ratio:.2f} × fp32's latency on one thread ({interval})"
+        real = sum(self.placement.real.values())
+        return f"{words}; {self.fallen_back()}" if real else words
+
+    def fallen_back(self) -> str:
+        """The operators that run in float, with their number."""
+        named = ", ".join(f"{count} {name}" for name, count in self.placement.real.items())
+        return f"in float: {named}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Verdict, latencies and operators as JSON values."""
+        int8, fp32 = self.measurement.latencies
+        assert self.measurement.comparison is not None
+        return {
+            "comparison": asdict(self.measurement.comparison),
+            "int8_ms": int8.median_ms,
+            "fp32_ms": fp32.median_ms,
+            "placement": asdict(self.placement),
+        }
+
+
+def measure_speed(bundle: Path, progress: Progress = lambda done: None) -> Speed:
+    """Measure int8 against fp32, in turn.
+
+    Raises:
+        MeasureError: an artefact answers wrongly.
+        EngineError, BundleError: as `edgecnn_runtime.open` says.
+    """
+    int8, fp32 = (Subject(str(bundle), ENGINE, precision, 1) for precision in ("int8", "fp32"))
+    found = benchmark(int8, fp32, PLAN, cold_starts=0, progress=progress)
+    with Bundle(bundle) as opened:
+        (artefact,) = (a for a in opened.manifest.artefacts if a.precision == "int8")
+        model = opened.read_artefact(artefact)
+    return Speed(found.measurement, place(model))

@@ -1,0 +1,82 @@
+"""Mixed precision: the operators that damage the network most stay float."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgecnn_exporters.errors import LimitMissed
+from edgecnn_exporters.quantise.plan import make_plan
+from edgecnn_exporters.quantise.qdq import write_qdq
+from edgecnn_exporters.quantise.rules import Role
+from edgecnn_exporters.quantise.sensitivity import Sensitivity, measure_sensitivity, restrict
+from edgecnn_exporters.quantise.state import COMPARED, Bench, State
+
+# Of all operators that compute: with more of them in float, int8 has lost its point.
+LARGEST_SHARE = 0.25
+BLAMED = 3
+
+
+def mix_precision(state: State, bench: Bench) -> tuple[State | None, str]:
+    """One, two, four … of the most sensitive operators in float, until the limit is met.
+
+    Nothing is done where no limit was stated, or where it is met already.
+    """
+    limit = bench.config.min_agreement
+    if limit is None:
+        return None, "no limit was stated"
+    if state.score.top1_agreement >= limit:
+        return None, f"top-1 is equal for {state.score.top1_agreement:.1%}, which is enough"
+    ranked = rank(state, bench)
+    count, best, named = 1, None, ""
+    while count <= max(1, int(LARGEST_SHARE * len(ranked))):
+        kept = [each.node for each in ranked[:count]]
+        found = keep_float(state, bench, kept)
+        bench.progress(count / len(ranked))
+        if best is None or found.score.sqnr_db > best.score.sqnr_db:
+            best, named = found, f"{count} of {len(ranked)} in float: {', '.join(kept[:BLAMED])}"
+        if found.score.top1_agreement >= limit:
+            break
+        count *= 2
+    return best, named
+
+
+def rank(state: State, bench: Bench) -> list[Sensitivity]:
+    """The operators, the most damaging first."""
+    rows = measure_sensitivity(state, bench.held_out[:COMPARED])
+    return sorted(rows, key=lambda row: row.isolated_db)
+
+
+def keep_float(state: State, bench: Bench, names: Sequence[str]) -> State:
+    """The same network with some operators, and what clips their outputs, in float."""
+    nodes = {str(node.name): node for node in state.model.graph}
+    clips = [
+        str(use.node.name)
+        for name in names
+        for use in nodes[name].outputs[0].uses()
+        if state.plan.integer.get(str(use.node.name)) is Role.CLAMP
+    ]
+    plan = make_plan(state.model.graph, [*state.plan.kept, *names, *clips])
+    numbers = restrict(state.numbers, plan)
+    qdq = write_qdq(state.model, plan, numbers)
+    return replace(state, plan=plan, numbers=numbers, qdq=qdq, score=bench.score(qdq))
+
+
+def check_limit(state: State, bench: Bench) -> None:
+    """What a person asked for is met.
+
+    Raises:
+        LimitMissed: it is not; names the operators to blame.
+    """
+    limit, found = bench.config.min_agreement, state.score
+    if limit is None or found.top1_agreement >= limit:
+        return
+    blamed = ", ".join(
+        f"{row.node} ({row.operator}, {row.isolated_db:.0f} dB by itself)"
+        for row in rank(state, bench)[:BLAMED]
+    )
+    raise LimitMissed(
+        f"int8 gives the same class as float for {found.top1_agreement:.1%} of {found.n} held-out "
+        f"samples, {limit:.1%} was asked for; most to blame: {blamed}. --recipe best tries more, "
+        "and more --samples calibrate better"
+    )
