@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
 from edgecnn.fetch import fetch
 from edgecnn_exporters.examples import NAMES, example_batch
-from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.samples import Float, Spool
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image import load_image
@@ -27,25 +26,9 @@ PHOTOGRAPHS = "photographs"
 SAMPLES = "imagenet-samples"
 # Twenty photographs give ranges, a hundred give the means that biases are corrected by.
 FEW = 32
-COUNT = 128
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Images = Sequence[Path] | Array
-
-
-@dataclass(frozen=True)
-class QuantiseOptions:
-    """What a person may say of the 8-bit artefact.
-
-    Attributes:
-        data: as `open_calibration` takes it; None takes what the network was trained on, or the
-            photographs that come with edgecnn.
-        count: samples at most.
-    """
-
-    config: QuantConfig = field(default_factory=QuantConfig)
-    data: str | None = None
-    count: int = COUNT
 
 
 @dataclass(frozen=True)

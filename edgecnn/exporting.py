@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +19,7 @@ from edgecnn.zoo import Form
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 if TYPE_CHECKING:
-    from edgecnn.calibration import QuantiseOptions
-    from edgecnn_exporters.contents import Request
+    from edgecnn.quantising import QuantiseOptions
     from edgecnn_exporters.export import Exported
 
 LOAD = "load the network"
@@ -166,6 +164,7 @@ def run(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported, tuple
 def _run_network(
     planned: Plan, progress: Callable[[str], None]
 ) -> tuple[Exported, tuple[str, ...]]:
+    from edgecnn.quantising import quantised
     from edgecnn_exporters.contents import Request
     from edgecnn_exporters.export import export_module
 
@@ -185,12 +184,13 @@ def _run_network(
         source=network.source,
         command=_command(),
     )
-    with _quantised(request, options, network.data) as (request, more):
-        exported = export_module(network.module, request, planned.output, progress)
+    with quantised(request, options.quantise, network.data, quiet=options.quiet) as (asked, more):
+        exported = export_module(network.module, asked, planned.output, progress)
     return exported, (*network.notes, *notes, *more)
 
 
 def _run_onnx(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported, tuple[str, ...]]:
+    from edgecnn.quantising import quantised
     from edgecnn_exporters.contents import Request
     from edgecnn_exporters.examples import layout_of, spatial
     from edgecnn_exporters.export import export_onnx
@@ -212,30 +212,9 @@ def _run_onnx(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported,
         source={"onnx": source.name, "onnx_sha256": hashlib.sha256(found.original).hexdigest()},
         command=_command(),
     )
-    with _quantised(request, options, None) as (request, more):
-        exported = export_onnx(found, request, planned.output, progress)
+    with quantised(request, options.quantise, None, quiet=options.quiet) as (asked, more):
+        exported = export_onnx(found, asked, planned.output, progress)
     return exported, (*notes, *more)
-
-
-@contextlib.contextmanager
-def _quantised(
-    request: Request, options: ExportOptions, trained_on: str | None
-) -> Iterator[tuple[Request, tuple[str, ...]]]:
-    """The request with calibration samples where 8 bits are asked for, and notes for a person."""
-    said = options.quantise
-    if said is None:
-        yield request, ()
-        return
-    from edgecnn.calibration import likely_data, open_calibration
-    from edgecnn_exporters.contents import QuantiseRequest
-
-    data = said.data or likely_data(trained_on)
-    found = open_calibration(
-        data, request.input, request.preprocess, said.count, quiet=options.quiet
-    )
-    with found.samples as samples:
-        wanted = QuantiseRequest(said.config, samples, data)
-        yield replace(request, quantise=wanted), found.notes
 
 
 def _preprocess(

@@ -62,6 +62,8 @@ def command(
     per_tensor: bool,
     weight_bits: str,
     min_agreement: float | None,
+    max_drop: float | None,
+    data: str | None,
     report: Path | None,
     is_measured: bool,
     opset: int,
@@ -89,7 +91,7 @@ def command(
 
     quantise = None
     if precision is not None:
-        from edgecnn.calibration import QuantiseOptions
+        from edgecnn.quantising import QuantiseOptions
         from edgecnn_exporters.quantise.config import QuantConfig
 
         if report is not None:
@@ -97,11 +99,11 @@ def command(
 
             check_plot(report, 1)
         config = QuantConfig(recipe, observer, not per_tensor, int(weight_bits), min_agreement)
-        quantise = QuantiseOptions(config, calibrate, samples)
-    elif any((calibrate, observer, per_tensor, min_agreement, report)):
+        quantise = QuantiseOptions(config, calibrate, samples, data, max_drop)
+    elif any((calibrate, observer, per_tensor, min_agreement, max_drop, data, report)):
         raise click.UsageError(
-            "--calibrate, --observer, --per-tensor, --min-agreement and --report go with "
-            "--quantize int8"
+            "--calibrate, --observer, --per-tensor, --min-agreement, --max-drop, --data and "
+            "--report go with --quantize int8"
         )
     form = Form(classes, width, depth, stem, phi)
     options = ExportOptions(

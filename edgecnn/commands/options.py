@@ -113,6 +113,17 @@ QUANTISE_OPTIONS = (
         "to reach it, else nothing is written and the exit code is 6.",
     ),
     click.option(
+        "--max-drop",
+        type=click.FloatRange(0, 100),
+        metavar="POINTS",
+        help="Points of top-1 that int8 may lose on --data; beyond, exit code 6.",
+    ),
+    click.option(
+        "--data",
+        metavar="NAME|FOLDER",
+        help="Labelled images (1,000 at most) for both accuracies, as evaluate takes them.",
+    ),
+    click.option(
         "--report",
         type=click.Path(path_type=Path),
         help="Draw what int8 costs layer by layer to this .png, .svg or .pdf.",

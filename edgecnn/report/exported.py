@@ -36,6 +36,11 @@ def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, 
     }
     if exported.quantised is not None:
         rows |= _quantised(exported.quantised)
+    if accuracy := manifest.provenance.get("accuracy"):
+        rows["accuracy"] = (
+            f"top-1 {accuracy['fp32']:.2%} in fp32, {accuracy['int8']:.2%} in int8, same class for "
+            f"{accuracy['agreement']:.2%} of {accuracy['images']:,} images of {accuracy['data']}"
+        )
     if speed is not None:
         rows["speed"] = speed.words()
     size = f"{exported.size_bytes / 1e6:.1f} MB"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,16 +30,35 @@ LABELS = "labels.txt"
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a judge says of a bundle with fp32 and int8.
+
+    Attributes:
+        accuracy: for the provenance.
+        failure: why it must not be shipped; None where it may.
+    """
+
+    accuracy: Mapping[str, Any]
+    failure: str | None
+
+
+# Told a bundle, and what to tell of the progress.
+Judge = Callable[[Path, Callable[[float], None]], Verdict]
+
+
+@dataclass(frozen=True)
 class QuantiseRequest:
     """What an 8-bit artefact is to be made with.
 
     Attributes:
         data: what the samples are, for the provenance.
+        judge: sees the bundle before it is written; None where nobody asks for accuracy.
     """
 
     config: QuantConfig
     samples: Samples
     data: str
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgecnn_exporters.capture import Attempt, capture
-from edgecnn_exporters.contents import Request, bundle_contents, provenance_of
-from edgecnn_exporters.errors import CaptureFailed, NonFiniteWeights
+from edgecnn_exporters.contents import Judge, Request, bundle_contents, provenance_of
+from edgecnn_exporters.errors import CaptureFailed, LimitMissed, NonFiniteWeights
 from edgecnn_exporters.onnx_source import OnnxSource
 from edgecnn_exporters.package import write_bundle
 from edgecnn_exporters.reference import Reference, compare_model, run_model, run_module, to_bytes
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from edgecnn_exporters.quantise.ladder import Quantised
 
-STAGES = ("run the original", "capture", "optimise", "verify", "quantise", "package")
+STAGES = ("run the original", "capture", "optimise", "verify", "quantise", "judge", "package")
 Progress = Callable[[str], None]
 
 
@@ -63,6 +64,7 @@ def export_module(
         NonFiniteWeights: a weight is NaN or infinite.
         CaptureFailed: no exporter agrees with PyTorch, or the network answers NaN or infinity.
         UnsupportedModel: the graph cannot be brought into canonical form.
+        LimitMissed: the quantised network is further from the float one than was allowed.
         OutputNotWritable: the bundle cannot be written.
     """
     import torch
@@ -126,6 +128,10 @@ def _finish(
         }
         models["int8"] = to_bytes(quantised.model)
     manifest, files = bundle_contents(models, reference, request, provenance)
+    if quantised is not None and request.quantise is not None and request.quantise.judge:
+        progress("judge")
+        accuracy = _judge(request.quantise.judge, manifest, files, quantised)
+        manifest = replace(manifest, provenance=provenance | {"accuracy": accuracy})
     manifest = write_bundle(output, manifest, files)
     return Exported(
         path=output,
@@ -137,6 +143,23 @@ def _finish(
         operators=Counter(node.op_type for node in model.graph),
         quantised=quantised,
     )
+
+
+def _judge(
+    judge: Judge, manifest: Manifest, files: Mapping[str, bytes], quantised: Quantised
+) -> dict[str, Any]:
+    """The accuracies of the bundle that would be written.
+
+    Raises:
+        LimitMissed: they are less than was asked for.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "judged.edge"
+        write_bundle(path, manifest, files)
+        verdict = judge(path, lambda done: None)
+    if verdict.failure is not None:
+        raise LimitMissed(f"{verdict.failure}; most to blame: {quantised.blame()}")
+    return dict(verdict.accuracy)
 
 
 def _quantise(model: ir.Model, request: Request, progress: Progress) -> Quantised | None:

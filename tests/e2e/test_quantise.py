@@ -191,3 +191,39 @@ def test_it_says_whether_int8_is_faster_here(edgecnn: Run, own: None, tmp_path: 
     speed = json.loads(ran.stdout)["speed"]
     assert speed["comparison"]["verdict"] in ("faster", "slower", "no difference", "tainted")
     assert speed["placement"]["integer"]["QLinearConv"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_both_accuracies_travel_with_the_bundle_and_a_drop_is_refused(
+    edgecnn: Run, tmp_path: Path
+) -> None:
+    lenet = ("export", "lenet5_relu", "--weights", "mnist", "--quantize", "int8", "--no-measure")
+    ran = edgecnn(*lenet, "--max-drop", "1", "-o", "lenet.edge", "--samples", "32", "--json")
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)["provenance"]["accuracy"]
+    assert (found["data"], found["images"]) == ("mnist", 1000)
+    assert found["fp32"] > 0.98
+    assert abs(found["fp32"] - found["int8"]) <= 0.01
+    assert found["agreement"] >= 0.98
+    spoilt = ("--calibrate", noise(tmp_path), "--observer", "min-max", "--recipe", "fast")
+    ran = edgecnn(*lenet, *spoilt, "--max-drop", "1", "-o", "spoilt.edge")
+    assert ran.returncode == 6, ran.stdout
+    assert "points less, 1 were allowed; most to blame: " in ran.stderr
+    assert not (tmp_path / "spoilt.edge").exists()
+
+
+def noise(folder: Path) -> Path:
+    """Inputs for LeNet-5 a thousand times too large: of real ones nothing is left in 8 bits."""
+    random = np.random.default_rng(0)
+    array = (1000 * random.standard_normal((8, 1, 28, 28))).astype(np.float32)
+    np.savez(folder / "noise.npz", array)
+    return folder / "noise.npz"
+
+
+def test_a_limit_that_nothing_can_be_measured_on_is_refused(
+    edgecnn: Run, own: None, tmp_path: Path
+) -> None:
+    ran = edgecnn(*OWN, "--calibrate", inputs(tmp_path), "--max-drop", "1")
+    assert ran.returncode == 1
+    assert "--max-drop needs labelled images" in ran.stderr

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.integer_forms import prepare
-from edgecnn_exporters.quantise.mixed import check_limit
+from edgecnn_exporters.quantise.mixed import blame, check_limit
 from edgecnn_exporters.quantise.plan import make_plan
 from edgecnn_exporters.quantise.probe import Float, Probe
 from edgecnn_exporters.quantise.rungs import RECIPES, RUNGS
@@ -65,6 +65,10 @@ class Quantised:
         return before, measure_sensitivity(
             self.state, samples, lambda done: progress((1 + done) / 2)
         )
+
+    def blame(self) -> str:
+        """The operators that hurt most, in words."""
+        return blame(self.state, self.judges)
 
     @property
     def score(self) -> Difference:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from edgecnn_exporters.errors import LimitMissed
 from edgecnn_exporters.quantise.plan import make_plan
+from edgecnn_exporters.quantise.probe import Float
 from edgecnn_exporters.quantise.qdq import write_qdq
 from edgecnn_exporters.quantise.rules import Role
 from edgecnn_exporters.quantise.sensitivity import Sensitivity, measure_sensitivity, restrict
@@ -27,7 +28,7 @@ def mix_precision(state: State, bench: Bench) -> tuple[State | None, str]:
         return None, "no limit was stated"
     if state.score.top1_agreement >= limit:
         return None, f"top-1 is equal for {state.score.top1_agreement:.1%}, which is enough"
-    ranked = rank(state, bench)
+    ranked = rank(state, bench.held_out)
     count, best, named = 1, None, ""
     while count <= max(1, int(LARGEST_SHARE * len(ranked))):
         kept = [each.node for each in ranked[:count]]
@@ -41,10 +42,18 @@ def mix_precision(state: State, bench: Bench) -> tuple[State | None, str]:
     return best, named
 
 
-def rank(state: State, bench: Bench) -> list[Sensitivity]:
+def rank(state: State, samples: Sequence[Float]) -> list[Sensitivity]:
     """The operators, the most damaging first."""
-    rows = measure_sensitivity(state, bench.held_out[:COMPARED])
+    rows = measure_sensitivity(state, samples[:COMPARED])
     return sorted(rows, key=lambda row: row.isolated_db)
+
+
+def blame(state: State, samples: Sequence[Float]) -> str:
+    """The operators that hurt most, in words."""
+    return ", ".join(
+        f"{row.node} ({row.operator}, {row.isolated_db:.0f} dB by itself)"
+        for row in rank(state, samples)[:BLAMED]
+    )
 
 
 def keep_float(state: State, bench: Bench, names: Sequence[str]) -> State:
@@ -71,12 +80,8 @@ def check_limit(state: State, bench: Bench) -> None:
     limit, found = bench.config.min_agreement, state.score
     if limit is None or found.top1_agreement >= limit:
         return
-    blamed = ", ".join(
-        f"{row.node} ({row.operator}, {row.isolated_db:.0f} dB by itself)"
-        for row in rank(state, bench)[:BLAMED]
-    )
     raise LimitMissed(
         f"int8 gives the same class as float for {found.top1_agreement:.1%} of {found.n} held-out "
-        f"samples, {limit:.1%} was asked for; most to blame: {blamed}. --recipe best tries more, "
-        "and more --samples calibrate better"
+        f"samples, {limit:.1%} was asked for; most to blame: {blame(state, bench.held_out)}. "
+        "--recipe best tries more, and more --samples calibrate better"
     )
