@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+_BORDERS = frozenset({"DequantizeLinear", "QuantizeLinear"})
 # Integer kernels of com.microsoft whose name does not begin with QLinear.
 _INTEGER = frozenset({"ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "QGemm"})
 # What is computed in the type that it is given.
@@ -48,18 +49,19 @@ def place(model: bytes) -> Placement:
         onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         graph = onnx.load(path).graph
     weights = {value.name for value in graph.initializer}
-    integers: set[str] = set()
-    found: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
-    borders = 0
-    for node in graph.node:
-        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-            # A weight's dequantising is folded, or done once.
-            borders += node.input[0] not in weights
-            integers |= set(node.output) if node.op_type == "QuantizeLinear" else set()
-            continue
-        is_kernel = node.op_type.startswith("QLinear") or node.op_type in _INTEGER
-        is_moved = node.op_type in _TYPELESS and node.input[0] in integers
-        if is_kernel or is_moved:
-            integers |= set(node.output)
-        found[is_kernel or is_moved][node.op_type] += 1
-    return Placement(dict(found[True]), dict(found[False]), borders)
+    borders = [n for n in graph.node if n.op_type in _BORDERS]
+    others = [n for n in graph.node if n.op_type not in _BORDERS]
+    held = {name for n in borders if n.op_type == "QuantizeLinear" for name in n.output}
+    kernels = [n for n in others if n.op_type.startswith("QLinear") or n.op_type in _INTEGER]
+    held.update(name for n in kernels for name in n.output)
+    eight_bits = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
+    held.update(value.name for value in graph.initializer if value.data_type in eight_bits)
+    # The optimised nodes are in no order: a value is known to be 8-bit once its source is.
+    moved = [n for n in others if n.op_type in _TYPELESS]
+    while found := {name for n in moved if n.input[0] in held for name in n.output} - held:
+        held |= found
+    integer = Counter(n.op_type for n in others if set(n.output) & held)
+    real = Counter(n.op_type for n in others if not set(n.output) & held)
+    # A weight's dequantising is folded, or done once.
+    ways = sum(n.input[0] not in weights for n in borders)
+    return Placement(dict(integer), dict(real), ways)
