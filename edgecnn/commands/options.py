@@ -71,6 +71,7 @@ QUANTISE_OPTIONS = (
         "--quantise",
         "precision",
         type=Precision(),
+        metavar="int8",
         help="Put a quantised artefact into the bundle, beside fp32.",
     ),
     click.option(

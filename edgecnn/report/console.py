@@ -69,7 +69,8 @@ def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str], Non
     """A progress bar over named stages, on stderr and only on a terminal.
 
     Yields:
-        A function to call with the name of each stage as it begins.
+        A function to call with the name of each stage as it begins; ``NAME: WHAT`` says what of a
+        stage is being done.
     """
     console = stderr()
     if quiet or not console.is_terminal:
@@ -80,7 +81,9 @@ def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str], Non
     columns = (SpinnerColumn(), TextColumn("{task.description:<18}"), BarColumn(30))
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         task = progress.add_task(names[0], total=len(names))
-        yield lambda name: progress.update(task, description=name, completed=names.index(name))
+        yield lambda name: progress.update(
+            task, description=name, completed=names.index(name.partition(":")[0])
+        )
 
 
 @contextlib.contextmanager

@@ -130,7 +130,7 @@ def _finish(
     manifest, files = bundle_contents(models, reference, request, provenance)
     if quantised is not None and request.quantise is not None and request.quantise.judge:
         progress("judge")
-        accuracy = _judge(request.quantise.judge, manifest, files, quantised)
+        accuracy = _judge(request.quantise.judge, manifest, files, quantised, progress)
         manifest = replace(manifest, provenance=provenance | {"accuracy": accuracy})
     manifest = write_bundle(output, manifest, files)
     return Exported(
@@ -146,7 +146,11 @@ def _finish(
 
 
 def _judge(
-    judge: Judge, manifest: Manifest, files: Mapping[str, bytes], quantised: Quantised
+    judge: Judge,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    quantised: Quantised,
+    progress: Progress,
 ) -> dict[str, Any]:
     """The accuracies of the bundle that would be written.
 
@@ -156,7 +160,7 @@ def _judge(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "judged.edge"
         write_bundle(path, manifest, files)
-        verdict = judge(path, lambda done: None)
+        verdict = judge(path, lambda done: progress(f"judge: {done:.0%}"))
     if verdict.failure is not None:
         raise LimitMissed(f"{verdict.failure}; most to blame: {quantised.blame()}")
     return dict(verdict.accuracy)
@@ -168,7 +172,12 @@ def _quantise(model: ir.Model, request: Request, progress: Progress) -> Quantise
     from edgecnn_exporters.quantise.ladder import quantise
 
     progress("quantise")
-    return quantise(model, request.quantise.samples, request.quantise.config)
+    return quantise(
+        model,
+        request.quantise.samples,
+        request.quantise.config,
+        lambda what, done: progress(f"quantise: {what}, {done:.0%}"),
+    )
 
 
 def _refuse_non_finite_answers(reference: Reference) -> None:

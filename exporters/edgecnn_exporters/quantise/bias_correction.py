@@ -2,7 +2,8 @@
 
 Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction",
 section 4.2, in its empirical form (appendix D): layer after layer, each seeing inputs that come
-from layers already corrected.
+from layers already corrected. The mean is that of what a Relu or Clip behind the layer lets
+through: an error beyond its bounds changes nothing, and correcting it would.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import set_constant
-from edgecnn_exporters.quantise.encoding import Float, quantise_bias
+from edgecnn_exporters.quantise.encoding import Float, Range, quantise_bias
 from edgecnn_exporters.quantise.plan import Plan
+from edgecnn_exporters.quantise.probe import Probe
 from edgecnn_exporters.quantise.qdq import Numbers, bias_of, write_qdq
 from edgecnn_exporters.quantise.rules import Role
 from edgecnn_exporters.quantise.walk import Walk, steps_of
+
+NEWTON_STEPS = 4
+# Of a channel's values, the share that must lie between the bounds.
+LEAST_INSIDE = 0.02
 
 Progress = Callable[[float], None]
 
@@ -35,8 +41,7 @@ def correct_biases(
     Args:
         model: the canonical float model.
         numbers: of its quantised form; weights and encodings stay as they are.
-        means: (channels,), what each product's output is on average in the float network, by the
-            node's name, over the same samples.
+        means: of the same samples, as `float_means` gives them.
         samples: held in memory with their 8-bit activations.
 
     Returns:
@@ -53,7 +58,8 @@ def correct_biases(
     walk = Walk(copy, steps_of(copy.graph, list(products)))
     for number, step in enumerate(walk.begin(samples)):
         for name, value in step.products.items():
-            shift = means[name] - channel_means(walk.look(step, value))
+            limit = plan.limits.get(leaving(products[name], plan))
+            shift = _shift(list(walk.look(step, value)), means[name], limit)
             old = numbers.biases.get(name)
             old = bias_of(products[name]) if old is None else old
             biases[name] = shift if old is None else old + shift
@@ -66,12 +72,66 @@ def correct_biases(
     return biases
 
 
-def channel_means(values: Iterable[Float]) -> Float:
-    """(channels,), the mean over all of (batch, channels, …)."""
+def leaving(product: ir.Node, plan: Plan) -> str:
+    """The value whose mean counts: the output of the fused Relu or Clip, or the product's own."""
+    output = product.outputs[0]
+    clips = [str(use.node.outputs[0].name) for use in output.uses()]
+    return clips[0] if len(clips) == 1 and clips[0] in plan.limits else str(output.name)
+
+
+def sample_means(values: Iterable[Float]) -> Float:
+    """(samples, channels), the means over (batch, channels, …) of each sample."""
     means = [
         array.reshape(*array.shape[:2], -1).mean(axis=(0, 2), dtype=np.float64) for array in values
     ]
-    found: Float = np.mean(means, axis=0).astype(np.float32)
+    found: Float = np.array(means, np.float32)
+    return found
+
+
+def float_means(model: ir.Model, plan: Plan, samples: Iterable[Float]) -> dict[str, Float]:
+    """(samples, channels), what leaves each integer product in the float network, by its name."""
+    values = {
+        str(node.name): leaving(node, plan)
+        for node in model.graph
+        if plan.integer.get(str(node.name)) is Role.PRODUCT
+    }
+    means: dict[str, list[Float]] = {name: [] for name in values}
+    for outputs in Probe(model, list(dict.fromkeys(values.values()))).stream(samples):
+        for name, value in values.items():
+            means[name].append(sample_means([outputs[value]])[0])
+    return {name: np.array(rows, np.float32) for name, rows in means.items()}
+
+
+def _shift(outputs: Sequence[Float], means: Float, limit: Range | None) -> Float:
+    """What to add to each channel so that, clipped, it has the mean.
+
+    Newton's method: of a shift, only the share of values between the bounds moves the mean. The
+    shift is shrunk by what is known of it, ``e² / (e² + s²)`` for a mean error e with standard
+    error s over the samples: of few of them, some of the error is their own.
+    """
+    low, high = (-np.inf, np.inf) if limit is None else (limit.low, limit.high)
+    axes = (-1, *[1] * (outputs[0].ndim - 2))
+    errors = means - sample_means(np.clip(array, low, high) for array in outputs)
+    shift = np.zeros(means.shape[1], np.float32)
+    for _ in range(1 if limit is None else NEWTON_STEPS):
+        moved = [array + shift.reshape(axes) for array in outputs]
+        left = means - sample_means(np.clip(array, low, high) for array in moved)
+        inside = sample_means(
+            ((array > low) & (array < high)).astype(np.float32) for array in moved
+        ).mean(axis=0)
+        # A channel that is hardly ever between the bounds is known too little.
+        shift += np.where(inside > LEAST_INSIDE, left.mean(axis=0) / np.maximum(inside, 1e-6), 0)
+    return shift * _known(errors)
+
+
+def _known(errors: Float) -> Float:
+    """The share of each channel's mean error, (samples, channels), that is not the samples' own."""
+    mean = np.square(errors.mean(axis=0, dtype=np.float64))
+    variance = errors.var(axis=0, dtype=np.float64) / max(1, len(errors) - 1)
+    if len(errors) == 1:
+        variance = mean
+    share = np.divide(mean, mean + variance, out=np.zeros_like(mean), where=mean > 0)
+    found: Float = share.astype(np.float32)
     return found
 
 
@@ -80,8 +140,9 @@ def with_biases(
 ) -> Numbers:
     """The numbers with a bias for every product, of zeros where it has none: one to be changed."""
     biases = {
-        name: np.zeros_like(means[name]) if (bias := bias_of(node)) is None else bias
+        name: np.zeros(means[name].shape[-1], np.float32) if bias is None else bias
         for name, node in products.items()
+        for bias in [bias_of(node)]
     }
     return Numbers(numbers.activations, numbers.weights, biases | dict(numbers.biases))
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import set_constant
-from edgecnn_exporters.quantise.bias_correction import channel_means, set_bias, with_biases
+from edgecnn_exporters.quantise.bias_correction import sample_means, set_bias, with_biases
 from edgecnn_exporters.quantise.encoding import QuantisedWeight
 from edgecnn_exporters.quantise.plan import Plan
 from edgecnn_exporters.quantise.probe import Float, Probe
@@ -60,8 +60,8 @@ def round_adaptively(
             if result.after < result.before:
                 weights[name] = found
                 _set_weight(copy.graph, quantised[name], found)
-                means = channel_means(layer.targets)
-                biases[name] = biases[name] + means - channel_means(walk.look(step, value))
+                change = sample_means(layer.targets) - sample_means(walk.look(step, value))
+                biases[name] = biases[name] + change.mean(axis=0)
                 source = products[name].inputs[0]
                 assert source is not None
                 scale = numbers.activations[str(source.name)].scale

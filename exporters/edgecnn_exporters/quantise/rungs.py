@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from edgecnn_exporters.quantise.absorb import absorb_high_biases
-from edgecnn_exporters.quantise.bias_correction import correct_biases
-from edgecnn_exporters.quantise.calibrate import calibrate
+from edgecnn_exporters.quantise.bias_correction import correct_biases, float_means
 from edgecnn_exporters.quantise.config import Recipe
 from edgecnn_exporters.quantise.equalise import equalise
 from edgecnn_exporters.quantise.mixed import mix_precision
@@ -66,8 +65,7 @@ def search_ranges(state: State, bench: Bench) -> tuple[State | None, str]:
 def correct_means(state: State, bench: Bench) -> tuple[State | None, str]:
     """Empirical bias correction."""
     samples = bench.in_hand()
-    channels = calibrate(state.model, samples, (), state.products.values()).channels
-    means = {name: channels[value].mean for name, value in state.products.items()}
+    means = float_means(state.model, state.plan, samples)
     biases = correct_biases(state.model, state.plan, state.numbers, means, samples, bench.progress)
     after = bench.renumber(state, replace(state.numbers, biases=biases))
     return after, f"{len(biases)} layers, over {len(samples)} samples"
