@@ -32,6 +32,7 @@ from edgecnn_runtime.preprocess import preprocess
 from edgecnn_runtime.statistics import wilson_interval
 
 NETWORKS = ("mobilenet_v2", "efficientnet_lite0")
+DIFFERENT = 32
 MARGINS = ((0, 0), (0, 24), (24, 0), (24, 24), (48, 48))
 
 
@@ -50,7 +51,9 @@ def measure(name: str, recipe: str, count: int, *, per_channel: bool) -> None:
     """Quantise one network with every quantiser, and print and keep what came of it."""
     network = build_network(name, NetworkOptions(quiet=True))
     assert network.preprocess is not None
-    samples = [preprocess(image, network.preprocess) for image in pictures(count)]
+    # As many different ones as the photographs give; more of them only take their time.
+    different = [preprocess(image, network.preprocess) for image in pictures(min(count, DIFFERENT))]
+    samples = (different * -(-count // DIFFERENT))[:count]
     feeds = [np.concatenate(samples[:size]) for size in (2, 3)]
     model = capture(network.module, run_module(network.module, feeds), batch=None, opset=18).model
     canonicalise(model)

@@ -91,8 +91,9 @@ def entropy(found: Histogram) -> Range:
         magnitude = share * max(-whole.low, whole.high)
         tried = Range(max(whole.low, -magnitude), min(whole.high, magnitude))
         first = middle + int(np.floor(tried.low / width))
-        last = middle + int(np.ceil(tried.high / width))
-        divergence = _divergence(counts, max(0, first), min(len(counts), max(last, first + 1)))
+        # The bin that begins at the end is held too: Relu6 has all its sixes there.
+        last = middle + int(np.floor(tried.high / width)) + 1
+        divergence = _divergence(counts, max(0, first), min(len(counts), last))
         if divergence < least:
             best, least = tried, divergence
     return best

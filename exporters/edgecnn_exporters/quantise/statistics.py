@@ -12,7 +12,8 @@ from edgecnn_exporters.quantise.encoding import Float
 
 Counts = np.ndarray[Any, np.dtype[np.int64]]
 
-# Thirty-two bins to a level where a tensor has one sign: a search has something to choose from.
+# Eight to sixteen bins to a level where a tensor has one sign, up to twice that where it has two:
+# a search has something to choose from.
 BINS = 8192
 HALF = BINS // 2
 # Values of one sample that are counted. The rest only move least and greatest.
@@ -47,8 +48,8 @@ class Histogram:
 class TensorStatistics:
     """Least, greatest and a histogram, in memory that does not grow with the samples.
 
-    The histogram's half width is a power of two, and doubles when a value lies beyond: two bins
-    become one, and no count is lost.
+    The histogram's half width is a power of two above every magnitude, and doubles when one reaches
+    it: two bins become one, and every count stays between the edges that hold its value.
     """
 
     def __init__(self) -> None:
@@ -68,7 +69,7 @@ class TensorStatistics:
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError("a value is NaN or infinite")
         self.low, self.high = min(self.low, low), max(self.high, high)
-        self._widen(max(-low, high))
+        self._widen(_power_above(max(-low, high)))
         chosen = _subset(values)
         self._zeros += int(np.count_nonzero(chosen == 0))
         self._counts += self._count(chosen)
@@ -96,13 +97,11 @@ class TensorStatistics:
         width = self._half_width / HALF
         return Histogram(self._counts.copy(), width, self._zeros, self.low, self.high)
 
-    def _widen(self, magnitude: float) -> None:
-        if magnitude <= self._half_width:
-            return
+    def _widen(self, half_width: float) -> None:
         if not self._half_width:
             # All before were zeros, and lie in the bin above zero whatever its width.
-            self._half_width = 2.0 ** max(SMALLEST_EXPONENT, math.ceil(math.log2(magnitude)))
-        while magnitude > self._half_width:
+            self._half_width = half_width
+        while half_width > self._half_width:
             self._counts, self._half_width = _halved(self._counts), 2 * self._half_width
 
     def _count(self, values: Float) -> Counts:
@@ -112,7 +111,16 @@ class TensorStatistics:
             return found
         # A power of two: the division is exact, and no value falls into its neighbour's bin.
         places = np.floor(values * np.float32(HALF / self._half_width)).astype(np.int64) + HALF
-        return np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
+        return np.bincount(places, minlength=BINS)
+
+
+def _power_above(magnitude: float) -> float:
+    """The least power of two that is greater, 0 for 0.
+
+    Greater, not equal: a value on the last edge would have no bin of its own, and once the
+    histogram widens would be counted in the bin below.
+    """
+    return 2.0 ** max(SMALLEST_EXPONENT, math.frexp(magnitude)[1]) if magnitude else 0.0
 
 
 def _halved(counts: Counts) -> Counts:

@@ -60,7 +60,22 @@ def test_after_relu_a_percentile_cuts_at_the_far_end_alone() -> None:
     values = np.maximum(NORMAL, 0)
     found = observe("percentile", values)
     assert found.low == 0
-    assert found.high < values.max()
+    assert found.high == pytest.approx(np.sort(values)[-7], abs=0.005), "6.4 of 64,000"
+
+
+def test_below_zero_alone_a_percentile_cuts_at_the_far_end_alone() -> None:
+    values = np.minimum(NORMAL, 0)
+    found = observe("percentile", values)
+    assert found.high == 0
+    assert found.low == pytest.approx(np.sort(values)[6], abs=0.005)
+
+
+@pytest.mark.parametrize("name", OBSERVERS)
+def test_relu6_is_not_clipped_below_six(name: str) -> None:
+    # A sixth of the values is six, on the edge between two bins.
+    found = observe(name, np.clip(6 * NORMAL, 0, 6))
+    assert found.low == 0
+    assert found.high == pytest.approx(6, abs=6 / 255)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +103,22 @@ def test_an_outlier_is_clipped_by_what_weighs_values() -> None:
     assert observe("entropy", values).high <= 60, "the least that is tried"
     # (200 - h)² / n + (h / 255)² / 12 is least at 184.9.
     assert observe("mse", values).high == pytest.approx(184.9, abs=1)
+
+
+def test_entropy_clips_a_normal_distribution() -> None:
+    found = observe("entropy", NORMAL)
+    assert NORMAL.min() < found.low < -3
+    assert 3 < found.high < NORMAL.max()
+
+
+def test_zeros_do_not_weigh_in_least_squares() -> None:
+    values = np.append(np.maximum(NORMAL, 0), [12.0]).astype(np.float32)
+    sparse = np.append(values, np.zeros(10 * len(values), np.float32))
+    statistics = TensorStatistics()
+    for sample in np.array_split(sparse, 64):
+        statistics.observe(sample)
+    found = OBSERVERS["mse"](statistics.histogram())
+    assert found.high == pytest.approx(observe("mse", values).high, rel=1e-3)
 
 
 def test_entropy_is_not_min_max_under_another_name() -> None:

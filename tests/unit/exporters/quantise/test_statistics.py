@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import sys
 
 import numpy as np
@@ -21,6 +22,10 @@ def edges(found: Histogram) -> np.ndarray:
     return (np.arange(BINS + 1) - BINS // 2) * found.bin
 
 
+def counts_of_numpy(found: Histogram, values: np.ndarray) -> np.ndarray:
+    return np.histogram(values, edges(found))[0]
+
+
 NORMAL = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
 
 
@@ -37,6 +42,40 @@ def test_a_wider_sample_loses_no_count() -> None:
     assert found.bin == 512 / (BINS // 2), "the greatest is 100 x 4.x: the next power of two"
 
 
+@pytest.mark.parametrize("samples", [(1, 3), (-1, 3), (3, 1), (0, 1, 2, 4, 8)])
+def test_a_value_on_an_edge_stays_between_its_edges(samples: tuple[float, ...]) -> None:
+    found = observed(*[np.array([value]) for value in samples]).histogram()
+    np.testing.assert_array_equal(found.counts, counts_of_numpy(found, np.array(samples)))
+
+
+@given(st.lists(st.integers(-(2**20), 2**20), min_size=1, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_the_samples_does_not_matter(values: list[int]) -> None:
+    samples = [np.array([value]) for value in values]
+    there, back = observed(*samples).histogram(), observed(*samples[::-1]).histogram()
+    np.testing.assert_array_equal(there.counts, back.counts)
+    np.testing.assert_array_equal(there.counts, counts_of_numpy_or_zeros(there, values))
+    assert (there.bin, there.zeros, there.low, there.high) == (
+        back.bin,
+        back.zeros,
+        min(values),
+        max(values),
+    )
+
+
+def counts_of_numpy_or_zeros(found: Histogram, values: list[int]) -> np.ndarray:
+    if found.bin:
+        return counts_of_numpy(found, np.array(values))
+    return np.where(np.arange(BINS) == BINS // 2, len(values), 0)
+
+
+@pytest.mark.parametrize("magnitude", [1e-45, 1e-30, 1e30, 3.4e38])
+def test_any_magnitude_is_counted(magnitude: float) -> None:
+    found = observed(np.array([magnitude, -magnitude, 0])).histogram()
+    assert (found.counts.sum(), found.zeros) == (3, 1)
+    assert found.high == -found.low == np.float32(magnitude)
+
+
 def test_least_and_greatest_are_of_all_values_not_of_the_counted() -> None:
     sample = np.zeros(10 * COUNTED, np.float32)
     sample[[3, -3]] = -7, 9
@@ -50,6 +89,14 @@ def test_every_channel_is_counted() -> None:
     found = observed(sample).histogram()
     places = BINS // 2 + (np.arange(1, 65) / found.bin).astype(int)
     assert (found.counts[np.minimum(places, BINS - 1)] > 0).all()
+
+
+def test_every_column_is_counted() -> None:
+    # One in sixteen is counted, and sixteen divides the width.
+    sample = np.broadcast_to(np.arange(128), (128, 16, 128))
+    found = observed(sample).histogram()
+    places = BINS // 2 + (np.arange(128) / found.bin).astype(int)
+    assert (found.counts[places] > 0).all()
 
 
 def test_exact_zeros_are_told_apart() -> None:
@@ -94,6 +141,27 @@ def test_merging_is_seeing_both(one: float, other: float) -> None:
     expected, found = observed(first, second).histogram(), merged.histogram()
     np.testing.assert_array_equal(found.counts, expected.counts)
     assert (found.bin, found.low, found.high) == (expected.bin, expected.low, expected.high)
+
+
+def test_merging_adds_the_zeros() -> None:
+    merged = observed(np.array([0, 2]))
+    merged.merge(observed(np.array([0, 0, 5])))
+    assert merged.histogram().zeros == 3
+
+
+def test_merging_into_nothing_is_a_copy() -> None:
+    merged, other = TensorStatistics(), pickle.loads(pickle.dumps(observed(NORMAL)))
+    merged.merge(other)
+    merged.observe(NORMAL)
+    np.testing.assert_array_equal(other.histogram().counts, observed(NORMAL).histogram().counts)
+    np.testing.assert_array_equal(merged.histogram().counts, 2 * other.histogram().counts)
+
+
+def test_a_histogram_stays_as_it_was_taken() -> None:
+    statistics = observed(NORMAL)
+    found = statistics.histogram()
+    statistics.observe(NORMAL)
+    assert found.counts.sum() == NORMAL.size
 
 
 def test_merging_with_nothing_changes_nothing() -> None:
