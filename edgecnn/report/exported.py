@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -106,4 +107,6 @@ def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> Table:
 
 
 def _decibels(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f} dB"
+    if value is None:
+        return ""
+    return f"{value:.1f} dB" if math.isfinite(value) else "equal"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 NAMED = 70
 # Layers named where they are too many to name all.
 WORST = 3
+# Below the curve, for their names, as a share of its height.
+ROOM = 0.5
 
 
 def draw_layers(
@@ -48,7 +51,7 @@ def draw_layers(
             known = [row for row in rows if row.node in places]
             axes.plot(
                 [places[row.node] for row in known],
-                [getattr(row, field) for row in known],
+                [_finite(getattr(row, field)) for row in known],
                 ".-",
                 color=colour,
                 label=name,
@@ -67,9 +70,10 @@ def draw_layers(
             ha="center",
             va="top",
         )
-    lowest = min(row.isolated_db for row in (*before, *after))
-    # Room for the names below.
-    alone.set_ylim(bottom=lowest - 0.35 * (max(r.isolated_db for r in after) - lowest))
+    if len(after) > NAMED:
+        # Room for the names below.
+        low, high = alone.get_ylim()
+        alone.set_ylim(bottom=low - ROOM * (high - low))
     alone.legend(frameon=False)
     if len(after) <= NAMED:
         gathered.set_xticks(range(len(after)), [row.node for row in after], rotation=90, size=7)
@@ -80,6 +84,11 @@ def draw_layers(
     figure.savefig(content, format=path.suffix.lstrip(".").lower() or "png", dpi=120)
     with replace_file(path) as stream:
         stream.write(content.getvalue())
+
+
+def _finite(decibels: float) -> float:
+    """What can be drawn: of a layer that costs nothing at all there is no figure."""
+    return decibels if math.isfinite(decibels) else math.nan
 
 
 def _worst(rows: Sequence[Sensitivity]) -> list[tuple[int, Sensitivity]]:

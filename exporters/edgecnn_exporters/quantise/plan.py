@@ -126,7 +126,7 @@ def _leave_stragglers(nodes: list[ir.Node], left: dict[str, str]) -> None:
     while found:
         found = False
         for node in nodes:
-            if _name(node) in left or RULES[node.op_type].role in (Role.PRODUCT, Role.OWN):
+            if _name(node) in left or RULES[node.op_type].role not in (Role.SAME, Role.CLAMP):
                 continue
             before = {value.producer() for value in node.inputs[:1] if value is not None}
             after = {use.node for output in node.outputs for use in output.uses()}

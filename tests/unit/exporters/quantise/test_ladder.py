@@ -147,3 +147,11 @@ def test_the_layer_that_hurts_is_the_most_sensitive() -> None:
     assert spoilt["three"].isolated_db < sound["three"].isolated_db - 6
     assert spoilt["three"].cumulative_db < sound["three"].cumulative_db - 6
     assert spoilt["two"] == sound["two"], "what lies before is as it was"
+
+
+def test_a_sigmoid_by_itself_costs_something() -> None:
+    body = "[one] a = Conv (x, w3) [gate] b = Sigmoid (a) [two] y = Conv <group = 6> (b, w4)"
+    model = network(body, WEIGHTS)
+    found = quantise(model, SAMPLES, QuantConfig("fast"))
+    rows = {row.node: row for row in measure_sensitivity(found.state, SAMPLES[:4])}
+    assert np.isfinite(rows["gate"].isolated_db)

@@ -134,3 +134,10 @@ def test_a_form_that_the_rule_does_not_cover_is_float(body: str, reason: str) ->
     front = "v = Add (w1, w1)" if " v)" in body else ""
     found = plan(f"{front} {body}")
     assert reason in found.left["bad"]
+
+
+def test_a_gate_between_float_operators_is_held_in_8_bits_all_the_same() -> None:
+    found = plan(
+        f"{CONV} [n1] b = LRN <size = 3> (a) [gate] c = Sigmoid (b) [n2] y = LRN <size = 3> (c)"
+    )
+    assert found.integer["gate"] is Role.FIXED
