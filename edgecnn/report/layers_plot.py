@@ -12,6 +12,8 @@ from edgecnn.report.network_plot import COLOURS
 from edgecnn_exporters.atomic import replace_file
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from edgecnn_exporters.quantise.sensitivity import Sensitivity
 
 # Beyond this many, names no longer fit beside one another.
@@ -43,22 +45,8 @@ def draw_layers(
         (gathered, "cumulative_db", "all in int8:\nSQNR of this layer's output (dB)"),
     )
     for axes, field, label in panels:
-        for rows, colour, name in (
-            (before, COLOURS[7], "nearest integers, all that was seen"),
-            (after, COLOURS[0], "after the ladder"),
-        ):
-            places = {row.node: number for number, row in enumerate(after)}
-            known = [row for row in rows if row.node in places]
-            axes.plot(
-                [places[row.node] for row in known],
-                [_finite(getattr(row, field)) for row in known],
-                ".-",
-                color=colour,
-                label=name,
-            )
+        _panel(axes, field, before, after)
         axes.set_ylabel(label)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
     for number, row in _worst(after) if len(after) > NAMED else ():
         alone.annotate(
             row.node,
@@ -84,6 +72,23 @@ def draw_layers(
     figure.savefig(content, format=path.suffix.lstrip(".").lower() or "png", dpi=120)
     with replace_file(path) as stream:
         stream.write(content.getvalue())
+
+
+def _panel(
+    axes: Axes, field: str, before: Sequence[Sensitivity], after: Sequence[Sensitivity]
+) -> None:
+    """One figure of every layer, before and after."""
+    places = {row.node: number for number, row in enumerate(after)}
+    for rows, colour, name in (
+        (before, COLOURS[7], "nearest integers, all that was seen"),
+        (after, COLOURS[0], "after the ladder"),
+    ):
+        known = [row for row in rows if row.node in places]
+        x = [places[row.node] for row in known]
+        y = [_finite(getattr(row, field)) for row in known]
+        axes.plot(x, y, ".-", color=colour, label=name)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _finite(decibels: float) -> float:
