@@ -60,6 +60,12 @@ class Layer:
     targets: Sequence[Float]
 
 
+def can_round(node: ir.Node) -> bool:
+    """Whether `round_layer` computes the product as the graph does: its pads must be said."""
+    pads = node.attributes.get_string("auto_pad", "NOTSET")
+    return node.op_type == "Gemm" or (node.op_type == "Conv" and pads == "NOTSET")
+
+
 def round_layer(layer: Layer, bits: int = 8) -> tuple[QuantisedWeight, Rounded]:
     """Round one layer's weights up or down by gradient, and say what it brought.
 

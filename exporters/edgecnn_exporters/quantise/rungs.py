@@ -15,6 +15,7 @@ from edgecnn_exporters.quantise.equalise import equalise
 from edgecnn_exporters.quantise.mixed import mix_precision
 from edgecnn_exporters.quantise.observers import OBSERVERS
 from edgecnn_exporters.quantise.plan import make_plan
+from edgecnn_exporters.quantise.round_layer import can_round
 from edgecnn_exporters.quantise.rounding import round_adaptively
 from edgecnn_exporters.quantise.sensitivity import measure_sensitivity
 from edgecnn_exporters.quantise.state import COMPARED, Bench, State
@@ -73,9 +74,10 @@ def correct_means(state: State, bench: Bench) -> tuple[State | None, str]:
 
 def round_worst(state: State, bench: Bench) -> tuple[State | None, str]:
     """Adaptive rounding of the layers whose output is furthest from the float network's."""
+    can = {str(node.name) for node in state.model.graph if can_round(node)}
     found = measure_sensitivity(state, bench.held_out[:COMPARED], only_products=True)
-    worst = sorted(found, key=lambda each: each.isolated_db)[:WORST_LAYERS]
-    names = [each.node for each in worst]
+    worst = sorted(found, key=lambda each: each.isolated_db)
+    names = [each.node for each in worst if each.node in can][:WORST_LAYERS]
     numbers, rounded = round_adaptively(
         state.model,
         state.plan,

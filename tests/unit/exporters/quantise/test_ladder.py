@@ -155,3 +155,23 @@ def test_a_sigmoid_by_itself_costs_something() -> None:
     found = quantise(model, SAMPLES, QuantConfig("fast"))
     rows = {row.node: row for row in measure_sensitivity(found.state, SAMPLES[:4])}
     assert np.isfinite(rows["gate"].isolated_db)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        "ConvTranspose <strides = [2, 2]> (a, w7)",
+        'Conv <auto_pad = "SAME_UPPER", strides = [2, 2]> (a, w8)',
+    ],
+)
+def test_what_cannot_be_rounded_by_gradient_is_left_to_the_other_rungs(layer: str) -> None:
+    more = {
+        "w3": WEIGHTS["w3"] / UNBALANCED,
+        "w7": RANDOM.standard_normal((6, 4, 3, 3)).astype(np.float32),
+        "w8": RANDOM.standard_normal((4, 6, 3, 3)).astype(np.float32),
+    }
+    model = network(f"[one] a = Conv (x, w3) [other] y = {layer}", WEIGHTS | more)
+    found = quantise(model, SAMPLES, QuantConfig("best", "min-max"))
+    (rung,) = [rung for rung in found.rungs if rung.name == "round adaptively"]
+    assert "of 1 layers" in rung.note or "of the 1 worst" in rung.note
+    assert found.score.sqnr_db > 20
