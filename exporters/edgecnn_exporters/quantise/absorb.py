@@ -34,12 +34,14 @@ class Absorbed:
     """A pair of sums, by name.
 
     Attributes:
+        values: those between them, which are lower now.
         channels: how many were lowered.
         largest: by how much at most.
     """
 
     first: str
     second: str
+    values: tuple[str, ...]
     channels: int
     largest: float
 
@@ -142,6 +144,7 @@ def _report(match: _Match) -> Absorbed:
     return Absorbed(
         str(match.pair.first.name),
         str(match.pair.second.name),
+        match.pair.values,
         int((match.surplus > 0).sum()),
         float(match.surplus.max()),
     )

@@ -22,6 +22,8 @@ from edgecnn_exporters.quantise.rules import Role
 from edgecnn_exporters.quantise.walk import Walk, steps_of
 
 NEWTON_STEPS = 4
+# Of the first error, what is left when another step is not worth its time.
+SETTLED = 0.05
 # Of a channel's values, the share that must lie between the bounds.
 LEAST_INSIDE = 0.02
 
@@ -81,9 +83,7 @@ def leaving(product: ir.Node, plan: Plan) -> str:
 
 def sample_means(values: Iterable[Float]) -> Float:
     """(samples, channels), the means over (batch, channels, …) of each sample."""
-    means = [
-        array.reshape(*array.shape[:2], -1).mean(axis=(0, 2), dtype=np.float64) for array in values
-    ]
+    means = [array.reshape(*array.shape[:2], -1).mean(axis=2).mean(axis=0) for array in values]
     found: Float = np.array(means, np.float32)
     return found
 
@@ -109,19 +109,33 @@ def _shift(outputs: Sequence[Float], means: Float, limit: Range | None) -> Float
     shift is shrunk by what is known of it, ``e² / (e² + s²)`` for a mean error e with standard
     error s over the samples: of few of them, some of the error is their own.
     """
-    low, high = (-np.inf, np.inf) if limit is None else (limit.low, limit.high)
-    axes = (-1, *[1] * (outputs[0].ndim - 2))
-    errors = means - sample_means(np.clip(array, low, high) for array in outputs)
+    if limit is None:
+        errors = means - sample_means(outputs)
+        moved: Float = errors.mean(axis=0) * _known(errors)
+        return moved
+    errors = means
     shift = np.zeros(means.shape[1], np.float32)
-    for _ in range(1 if limit is None else NEWTON_STEPS):
-        moved = [array + shift.reshape(axes) for array in outputs]
-        left = means - sample_means(np.clip(array, low, high) for array in moved)
-        inside = sample_means(
-            ((array > low) & (array < high)).astype(np.float32) for array in moved
-        ).mean(axis=0)
+    for step in range(NEWTON_STEPS):
+        found, inside = _clipped(outputs, shift, limit)
+        left = means - found
+        errors = left if step == 0 else errors
         # A channel that is hardly ever between the bounds is known too little.
         shift += np.where(inside > LEAST_INSIDE, left.mean(axis=0) / np.maximum(inside, 1e-6), 0)
+        if np.abs(left.mean(axis=0)).max() <= SETTLED * np.abs(errors.mean(axis=0)).max():
+            break
     return shift * _known(errors)
+
+
+def _clipped(outputs: Sequence[Float], shift: Float, limit: Range) -> tuple[Float, Float]:
+    """Of shifted values: (samples, channels) means once clipped, (channels,) share not clipped."""
+    means, inside = [], []
+    for array in outputs:
+        rows = array.reshape(*array.shape[:2], -1) + shift[:, None]
+        is_inside = (rows > limit.low) & (rows < limit.high)
+        inside.append(np.count_nonzero(is_inside, axis=2).mean(axis=0) / rows.shape[2])
+        np.clip(rows, limit.low, limit.high, out=rows)
+        means.append(rows.mean(axis=2).mean(axis=0))
+    return np.array(means, np.float32), np.array(inside, np.float32).mean(axis=0)
 
 
 def _known(errors: Float) -> Float:

@@ -26,7 +26,7 @@ class Calibration:
 
     Attributes:
         values: by name of the value.
-        channels: least, greatest and mean of each channel, by name of the value.
+        channels: least and greatest of each channel, by name of the value.
         samples: how many were seen.
     """
 
@@ -37,11 +37,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """Of one value (N, C, …): three arrays (C,)."""
+    """Of one value (N, C, …): two arrays (C,)."""
 
     low: Float
     high: Float
-    mean: Float
 
 
 def calibrate(
@@ -84,27 +83,20 @@ def calibrate(
 
 
 class _Channels:
-    """Least, greatest and sum of each channel so far."""
+    """Least and greatest of each channel so far."""
 
     def __init__(self) -> None:
         self._low: Float | None = None
         self._high: Float | None = None
-        self._sum: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None
-        self._samples = 0
 
     def observe(self, values: Float) -> None:
-        flat = values.reshape(*values.shape[:2], -1)
-        low, high = flat.min(axis=(0, 2)), flat.max(axis=(0, 2))
-        mean = flat.mean(axis=(0, 2), dtype=np.float64)
+        rows = values.reshape(*values.shape[:2], -1)
+        # One axis after the other: over both at once numpy takes three times as long.
+        low, high = rows.min(axis=2).min(axis=0), rows.max(axis=2).max(axis=0)
         self._low = low if self._low is None else np.minimum(self._low, low)
         self._high = high if self._high is None else np.maximum(self._high, high)
-        self._sum = mean if self._sum is None else self._sum + mean
-        self._samples += 1
 
     def result(self) -> ChannelStatistics:
         assert self._low is not None
         assert self._high is not None
-        assert self._sum is not None
-        return ChannelStatistics(
-            self._low, self._high, (self._sum / self._samples).astype(np.float32)
-        )
+        return ChannelStatistics(self._low, self._high)

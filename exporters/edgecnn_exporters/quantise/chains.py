@@ -28,6 +28,11 @@ class Pair:
     second: ir.Node
     between: tuple[ir.Node, ...]
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of the values on the way from the first to the second."""
+        return tuple(str(node.outputs[0].name) for node in (self.first, *self.between))
+
 
 @dataclass(frozen=True)
 class Refused:

@@ -57,6 +57,7 @@ class Equalised:
 
     first: str
     second: str
+    values: tuple[str, ...]
     channels: int
     ratio: float
 
@@ -230,6 +231,7 @@ def _report(pair: Pair, scale: Double) -> Equalised:
     return Equalised(
         str(pair.first.name),
         str(pair.second.name),
+        pair.values,
         int((change > TOLERANCE).sum()),
         float(np.exp(change.max())),
     )

@@ -5,8 +5,10 @@ Nagel et al. 2021, "A White Paper on Neural Network Quantization", section 3.6, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+
+import onnx_ir as ir
 
 from edgecnn_exporters.quantise.absorb import absorb_high_biases
 from edgecnn_exporters.quantise.bias_correction import correct_biases, float_means
@@ -33,8 +35,8 @@ def equalise_layers(state: State, bench: Bench) -> tuple[State | None, str]:
     found = equalise(model, peaks)
     if not found.equalised:
         return None, "no two layers with a positively homogeneous activation between them"
-    plan = make_plan(model.graph, state.plan.kept)
-    after = bench.build(model, plan, bench.calibrate(model, plan), state.observer)
+    changed = {name for each in found.equalised for name in each.values}
+    after = _rebuild(model, state, bench, changed)
     return after, f"{len(found.equalised)} pairs of layers, {len(found.refused)} left alone"
 
 
@@ -45,9 +47,14 @@ def absorb_biases(state: State, bench: Bench) -> tuple[State | None, str]:
     found = absorb_high_biases(model, floors)
     if not found.absorbed:
         return None, "no channel stays above zero before a Relu"
+    changed = {name for each in found.absorbed for name in each.values}
+    return _rebuild(model, state, bench, changed), f"{len(found.absorbed)} pairs of layers"
+
+
+def _rebuild(model: ir.Model, state: State, bench: Bench, changed: Collection[str]) -> State:
     plan = make_plan(model.graph, state.plan.kept)
-    after = bench.build(model, plan, bench.calibrate(model, plan), state.observer)
-    return after, f"{len(found.absorbed)} pairs of layers"
+    calibration = bench.recalibrate(model, plan, state.calibration, changed)
+    return bench.build(model, plan, calibration, state.observer)
 
 
 def search_ranges(state: State, bench: Bench) -> tuple[State | None, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,6 +107,17 @@ class Bench:
         """What the float network's values do on the samples."""
         channels = products_of(model, plan).values()
         return calibrate(model, self.samples, plan.sources, channels, self.progress)
+
+    def recalibrate(
+        self, model: ir.Model, plan: Plan, before: Calibration, changed: Collection[str]
+    ) -> Calibration:
+        """The same where only some of the values became others."""
+        values = [name for name in plan.sources if name in changed]
+        channels = [name for name in products_of(model, plan).values() if name in changed]
+        found = calibrate(model, self.samples, values, channels, self.progress)
+        return Calibration(
+            {**before.values, **found.values}, {**before.channels, **found.channels}, found.samples
+        )
 
     def build(self, model: ir.Model, plan: Plan, calibration: Calibration, observer: str) -> State:
         """The network quantised to nearest integers within the ranges that an observer finds."""

@@ -74,18 +74,6 @@ class TensorStatistics:
         self._zeros += int(np.count_nonzero(chosen == 0))
         self._counts += self._count(chosen)
 
-    def merge(self, other: TensorStatistics) -> None:
-        """Take in what another one has seen."""
-        if other.low > other.high:
-            return
-        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
-        self._widen(other._half_width)
-        counts, half_width = other._counts, other._half_width
-        while 0 < half_width < self._half_width:
-            counts, half_width = _halved(counts), 2 * half_width
-        self._counts = self._counts + counts
-        self._zeros += other._zeros
-
     def histogram(self) -> Histogram:
         """What was seen.
 

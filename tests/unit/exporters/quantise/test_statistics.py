@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 import sys
 
 import numpy as np
@@ -132,39 +131,8 @@ def test_without_samples_there_is_no_histogram() -> None:
         TensorStatistics().histogram()
 
 
-@given(st.floats(2**-20, 2**20), st.floats(2**-20, 2**20))
-@settings(max_examples=30, deadline=None)
-def test_merging_is_seeing_both(one: float, other: float) -> None:
-    first, second = NORMAL * np.float32(one), NORMAL[::2] * np.float32(other)
-    merged = observed(first)
-    merged.merge(observed(second))
-    expected, found = observed(first, second).histogram(), merged.histogram()
-    np.testing.assert_array_equal(found.counts, expected.counts)
-    assert (found.bin, found.low, found.high) == (expected.bin, expected.low, expected.high)
-
-
-def test_merging_adds_the_zeros() -> None:
-    merged = observed(np.array([0, 2]))
-    merged.merge(observed(np.array([0, 0, 5])))
-    assert merged.histogram().zeros == 3
-
-
-def test_merging_into_nothing_is_a_copy() -> None:
-    merged, other = TensorStatistics(), pickle.loads(pickle.dumps(observed(NORMAL)))
-    merged.merge(other)
-    merged.observe(NORMAL)
-    np.testing.assert_array_equal(other.histogram().counts, observed(NORMAL).histogram().counts)
-    np.testing.assert_array_equal(merged.histogram().counts, 2 * other.histogram().counts)
-
-
 def test_a_histogram_stays_as_it_was_taken() -> None:
     statistics = observed(NORMAL)
     found = statistics.histogram()
     statistics.observe(NORMAL)
     assert found.counts.sum() == NORMAL.size
-
-
-def test_merging_with_nothing_changes_nothing() -> None:
-    found = observed(NORMAL)
-    found.merge(TensorStatistics())
-    np.testing.assert_array_equal(found.histogram().counts, observed(NORMAL).histogram().counts)
