@@ -16,6 +16,7 @@ from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
 from edgecnn.fetch import fetch
 from edgecnn_exporters.examples import NAMES, example_batch
+from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.samples import Float, Spool
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image import load_image
@@ -23,6 +24,7 @@ from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.preprocess import preprocess
 
 PHOTOGRAPHS = "photographs"
+BATCH_NORM = "batch-norm"
 SAMPLES = "imagenet-samples"
 # Twenty photographs give ranges, a hundred give the means that biases are corrected by.
 FEW = 32
@@ -37,11 +39,14 @@ class Calibration:
 
     Attributes:
         name: what they are, for the provenance.
+        inputs: least and greatest of the network's input, where batch normalisation tells the
+            ranges; the samples then only judge.
     """
 
     name: str
     samples: Spool
     notes: tuple[str, ...]
+    inputs: Range | None = None
 
 
 def open_calibration(
@@ -52,13 +57,15 @@ def open_calibration(
     Args:
         data: mnist, fashion-mnist, cifar10, imagenet-samples, photographs (those that come with
             edgecnn), a folder of images, or an ``.npz`` of one array: images (N, H, W, C) uint8, or
-            inputs as the network reads them, float32.
+            inputs as the network reads them, float32. Or batch-norm, for no samples but judges.
         spec: the network's input.
 
     Raises:
         DataUnreadable: nothing of that name, nothing in it, or nothing that fits.
         CalibrationFailed: samples that are not finite.
     """
+    if data == BATCH_NORM:
+        return _from_batch_norm(spec, prepare)
     if data.endswith(".npz"):
         found = _read_npz(Path(data))
         if found.dtype.kind == "f":
@@ -76,6 +83,26 @@ def open_calibration(
             "--preprocess, or calibrate with an .npz of inputs"
         )
     return _from_images(data, images, spec, prepare, count)
+
+
+def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> Calibration:
+    """No sample calibrates; the photographs that come with edgecnn judge."""
+    if prepare is None:
+        raise DataUnreadable(
+            "batch normalisation says nothing of the network's input: say --preprocess, which does"
+        )
+    mean, std = np.array(prepare.mean), np.array(prepare.std)
+    ends = [(grey * prepare.scale - mean) / std for grey in (0, 255)]
+    judges = example_batch(spec, prepare, 8 * len(NAMES))
+    return Calibration(
+        BATCH_NORM,
+        Spool(_batches(judges, spec)),
+        (
+            "ranges by batch normalisation, without samples: the weaker choice; "
+            "--calibrate FOLDER takes a hundred of your images",
+        ),
+        Range(float(np.min(ends)), float(np.max(ends))),
+    )
 
 
 def likely_data(trained_on: str | None) -> str:
@@ -155,7 +182,8 @@ def _find_images(data: str, *, quiet: bool) -> Images:
     folder = fetch(SAMPLES, quiet=quiet) if data == SAMPLES else Path(data)
     if not folder.is_dir():
         raise DataUnreadable(
-            f"{data} is no folder, no .npz and none of {', '.join((*NAMED, SAMPLES, PHOTOGRAPHS))}"
+            f"{data} is no folder, no .npz and none of "
+            f"{', '.join((*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM))}"
         )
     found = sorted(
         path
@@ -190,4 +218,4 @@ def _draw(total: int, count: int) -> list[int]:
     return sorted(np.random.default_rng(0).permutation(total)[:count].tolist())
 
 
-__all__ = ["PHOTOGRAPHS", "Calibration", "open_calibration"]
+__all__ = ["BATCH_NORM", "PHOTOGRAPHS", "Calibration", "open_calibration"]

@@ -51,7 +51,7 @@ def quantised(
     found = open_calibration(data, request.input, request.preprocess, said.count, quiet=quiet)
     with found.samples as samples:
         judge = _judge(said, trained_on, quiet=quiet)
-        wanted = QuantiseRequest(said.config, samples, data, judge)
+        wanted = QuantiseRequest(said.config, samples, data, judge, found.inputs)
         yield replace(request, quantise=wanted), found.notes
 
 

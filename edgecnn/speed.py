@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecnn_exporters.quantise.placement import Placement, place
+from edgecnn_exporters.reference import to_bytes
 from edgecnn_runtime.benchmark import Progress, Subject, benchmark
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.measure import Measurement, Plan
+from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
+from edgecnn_runtime.measure import Measurement, Plan, Run, measure
+from edgecnn_runtime.statistics import Comparison
+
+if TYPE_CHECKING:
+    from edgecnn_exporters.quantise.ladder import Quantised
 
 # A few seconds: enough for a verdict where there is one to give.
 PLAN = Plan(rounds=16, block_ms=30.0, warmup_s=1.0, max_s=8.0)
@@ -18,10 +24,15 @@ ENGINE = "onnxruntime"
 
 @dataclass(frozen=True)
 class Speed:
-    """int8 against fp32 on one thread of this machine."""
+    """int8 against fp32 on one thread of this machine.
+
+    Attributes:
+        mixing: int8 as it is against all in 8 bits, where accuracy kept operators in float.
+    """
 
     measurement: Measurement
     placement: Placement
+    mixing: Comparison | None = None
 
     def words(self) -> str:
         """The verdict in words, and why where it is none to be glad of."""
@@ -36,7 +47,14 @@ class Speed:
         }[found.verdict]
         words = f"{said}: {found.ratio:.2f} × fp32's latency on one thread ({interval})"
         real = sum(self.placement.real.values())
-        return f"{words}; {self.fallen_back()}" if real else words
+        if real:
+            words += f"; {self.fallen_back()}"
+        if self.mixing is not None:
+            words += (
+                f"; what accuracy keeps in float makes it {self.mixing.ratio:.2f} × as long as "
+                "all in 8 bits"
+            )
+        return words
 
     def fallen_back(self) -> str:
         """The operators that run in float, with their number."""
@@ -52,11 +70,14 @@ class Speed:
             "int8_ms": int8.median_ms,
             "fp32_ms": fp32.median_ms,
             "placement": asdict(self.placement),
+            "mixing": None if self.mixing is None else asdict(self.mixing),
         }
 
 
-def measure_speed(bundle: Path, progress: Progress = lambda done: None) -> Speed:
-    """Measure int8 against fp32, in turn.
+def measure_speed(
+    bundle: Path, quantised: Quantised, progress: Progress = lambda done: None
+) -> Speed:
+    """Measure int8 against fp32, in turn; and against all in 8 bits, where it is not.
 
     Raises:
         MeasureError: an artefact answers wrongly.
@@ -67,4 +88,17 @@ def measure_speed(bundle: Path, progress: Progress = lambda done: None) -> Speed
     with Bundle(bundle) as opened:
         (artefact,) = (a for a in opened.manifest.artefacts if a.precision == "int8")
         model = opened.read_artefact(artefact)
-    return Speed(found.measurement, place(model))
+    return Speed(found.measurement, place(model), _mixing(model, quantised))
+
+
+def _mixing(model: bytes, quantised: Quantised) -> Comparison | None:
+    if quantised.unmixed is None:
+        return None
+    sample = quantised.bench.compared[0]
+
+    def runner(content: bytes) -> Run:
+        engine = OnnxRuntimeEngine.open(content, threads=1)
+        return lambda: engine.run({engine.inputs[0].name: sample})
+
+    unmixed = to_bytes(quantised.unmixed.qdq)
+    return measure({"mixed": runner(model), "8 bits": runner(unmixed)}, PLAN).comparison

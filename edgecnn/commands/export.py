@@ -13,14 +13,13 @@ from edgecnn.commands.options import (
     Shape,
     form_options,
     json_option,
-    quantise_options,
     quiet_option,
 )
+from edgecnn.commands.quantise_options import Quantising, quantise_options
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
     from edgecnn.exporting import Plan
-    from edgecnn_exporters.quantise.config import Recipe
     from edgecnn_exporters.quantise.ladder import Quantised
 
 SCHEMA = "edgecnn.export/1"
@@ -54,18 +53,7 @@ def command(
     depth: float | None,
     stem: str | None,
     phi: float | None,
-    precision: str | None,
-    calibrate: str | None,
-    samples: int,
-    recipe: Recipe,
-    observer: str | None,
-    per_tensor: bool,
-    weight_bits: str,
-    min_agreement: float | None,
-    max_drop: float | None,
-    data: str | None,
-    report: Path | None,
-    is_measured: bool,
+    quantising: Quantising,
     opset: int,
     dry_run: bool,
     verbose: bool,
@@ -89,38 +77,31 @@ def command(
     """
     from edgecnn.exporting import ExportOptions, plan
 
-    quantise = None
-    if precision is not None:
-        from edgecnn.quantising import QuantiseOptions
-        from edgecnn_exporters.quantise.config import QuantConfig
-
-        if report is not None:
-            from edgecnn.report.network_plot import check_plot
-
-            check_plot(report, 1)
-        config = QuantConfig(recipe, observer, not per_tensor, int(weight_bits), min_agreement)
-        quantise = QuantiseOptions(config, calibrate, samples, data, max_drop)
-    elif any((calibrate, observer, per_tensor, min_agreement, max_drop, data, report)):
-        raise click.UsageError(
-            "--calibrate, --observer, --per-tensor, --min-agreement, --max-drop, --data and "
-            "--report go with --quantize int8"
-        )
     form = Form(classes, width, depth, stem, phi)
     options = ExportOptions(
-        model, output, weights, shape, batch, preprocess, labels, form, opset, quiet, quantise
+        model,
+        output,
+        weights,
+        shape,
+        batch,
+        preprocess,
+        labels,
+        form,
+        opset,
+        quiet,
+        quantising.options(),
     )
     planned = plan(options)
     if dry_run:
         _print_plan(planned, as_json)
         return
-    _run(planned, report, is_measured=is_measured, verbose=verbose, as_json=as_json, quiet=quiet)
+    _run(planned, quantising, verbose=verbose, as_json=as_json, quiet=quiet)
 
 
 def _run(
     planned: Plan,
-    report: Path | None,
+    quantising: Quantising,
     *,
-    is_measured: bool,
     verbose: bool,
     as_json: bool,
     quiet: bool,
@@ -137,11 +118,11 @@ def _run(
     for line in notes:
         note(f"note: {line}", quiet=quiet)
     speed, found = None, exported.quantised
-    if found is not None and is_measured:
+    if found is not None and quantising.is_measured:
         from edgecnn.speed import measure_speed
 
         with bar("measure", quiet=quiet or as_json) as measured:
-            speed = measure_speed(exported.path, measured)
+            speed = measure_speed(exported.path, found, measured)
     if as_json:
         print_json(SCHEMA, as_document(exported, speed))
     else:
@@ -150,8 +131,8 @@ def _run(
         if verbose and found is not None:
             click.echo()
             stdout().print(ladder_table(found))
-    if report is not None and found is not None:
-        _report(found, report, exported.manifest.name, quiet=quiet or as_json)
+    if quantising.report is not None and found is not None:
+        _report(found, quantising.report, exported.manifest.name, quiet=quiet or as_json)
 
 
 def _report(found: Quantised, path: Path, name: str, *, quiet: bool) -> None:

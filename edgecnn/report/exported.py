@@ -50,9 +50,10 @@ def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, 
 
 def _quantised(found: Quantised) -> dict[str, str]:
     score = found.score
+    calibrated = f"calibrated with {found.calibrated or 'batch normalisation alone'}"
     rows = {
         "int8": f"SQNR {score.sqnr_db:.1f} dB, top-1 equal {score.top1_agreement:.1%} of "
-        f"{found.held_out} held-out samples, calibrated with {found.calibrated}"
+        f"{found.held_out} held-out samples, {calibrated}"
     }
     for reason in dict.fromkeys(found.left.values()):
         names = [name for name, why in found.left.items() if why == reason]

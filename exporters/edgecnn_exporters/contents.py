@@ -16,6 +16,7 @@ from edgecnn_exporters.examples import NAMES, example_batch, photograph
 from edgecnn_exporters.onnx_source import OPSET
 from edgecnn_exporters.package import npy
 from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.samples import Samples
 from edgecnn_exporters.reference import Float, Reference, compare_model
 from edgecnn_runtime import __version__
@@ -52,6 +53,8 @@ class QuantiseRequest:
 
     Attributes:
         data: what the samples are, for the provenance.
+        inputs: of the network's input, where batch normalisation is to tell the ranges and the
+            samples only judge.
         judge: sees the bundle before it is written; None where nobody asks for accuracy.
     """
 
@@ -59,6 +62,7 @@ class QuantiseRequest:
     samples: Samples
     data: str
     judge: Judge | None = None
+    inputs: Range | None = None
 
 
 @dataclass(frozen=True)

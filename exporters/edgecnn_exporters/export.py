@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from edgecnn_exporters.capture import Attempt, capture
 from edgecnn_exporters.contents import Judge, Request, bundle_contents, provenance_of
 from edgecnn_exporters.errors import CaptureFailed, LimitMissed, NonFiniteWeights
+from edgecnn_exporters.norm_statistics import NormStatistics, norm_statistics, note_moments
 from edgecnn_exporters.onnx_source import OnnxSource
 from edgecnn_exporters.package import write_bundle
 from edgecnn_exporters.reference import Reference, compare_model, run_model, run_module, to_bytes
@@ -76,7 +78,11 @@ def export_module(
     _refuse_non_finite_answers(reference)
     progress("capture")
     captured = capture(module, reference, batch=request.input.shape[0], opset=request.opset)
-    return _finish(captured.model, captured.attempts, reference, request, output, progress)
+    norms: tuple[NormStatistics, ...] = ()
+    if request.quantise is not None and request.quantise.inputs is not None:
+        norms = norm_statistics(module, reference.batches[0][0])
+    read = _Read(captured.model, captured.attempts, reference, norms)
+    return _finish(read, request, output, progress)
 
 
 def export_onnx(source: OnnxSource, request: Request, output: Path, progress: Progress) -> Exported:
@@ -92,21 +98,50 @@ def export_onnx(source: OnnxSource, request: Request, output: Path, progress: Pr
     reference = run_model(source.original, request.feeds())
     _refuse_non_finite_answers(reference)
     attempts = (Attempt("onnx file", "its own answers are the reference"),)
-    return _finish(source.model, attempts, reference, request, output, progress)
+    return _finish(_Read(source.model, attempts, reference), request, output, progress)
 
 
-def _finish(
-    model: ir.Model,
-    attempts: tuple[Attempt, ...],
-    reference: Reference,
-    request: Request,
-    output: Path,
-    progress: Progress,
-) -> Exported:
+@dataclass(frozen=True)
+class _Read:
+    """A network as it was read, and what it answers.
+
+    Attributes:
+        norms: what its batch normalisations say, where the model no longer holds them.
+    """
+
+    model: ir.Model
+    attempts: tuple[Attempt, ...]
+    reference: Reference
+    norms: tuple[NormStatistics, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Packing:
+    """What goes into the bundle beside the 8-bit artefact."""
+
+    fp32: bytes
+    request: Request
+    reference: Reference
+    provenance: dict[str, Any]
+
+    def contents(self, quantised: Quantised | None) -> tuple[Manifest, dict[str, bytes]]:
+        """The manifest and every file."""
+        models, provenance = {"fp32": self.fp32}, self.provenance
+        said = self.request.quantise
+        if quantised is not None and said is not None:
+            models["int8"] = to_bytes(quantised.model)
+            own = {"data": said.data, **asdict(said.config), **quantised.provenance()}
+            provenance = provenance | {"quantisation": own}
+        return bundle_contents(models, self.reference, self.request, provenance)
+
+
+def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> Exported:
     from edgecnn_exporters.passes import canonicalise
 
+    model, reference = read.model, read.reference
     progress("optimise")
     passes = canonicalise(model)
+    note_moments(model, read.norms)
     progress("verify")
     content = to_bytes(model)
     found = compare_model(content, reference)
@@ -117,27 +152,18 @@ def _finish(
         )
     quantised = _quantise(model, request, progress)
     progress("package")
-    provenance = provenance_of(request, reference, attempts, passes, found)
-    models = {"fp32": content}
-    if quantised is not None and request.quantise is not None:
-        said = request.quantise
-        provenance["quantisation"] = {
-            "data": said.data,
-            **asdict(said.config),
-            **quantised.provenance(),
-        }
-        models["int8"] = to_bytes(quantised.model)
-    manifest, files = bundle_contents(models, reference, request, provenance)
+    provenance = provenance_of(request, reference, read.attempts, passes, found)
+    packing = _Packing(content, request, reference, provenance)
+    manifest, files = packing.contents(quantised)
     if quantised is not None and request.quantise is not None and request.quantise.judge:
         progress("judge")
-        accuracy = _judge(request.quantise.judge, manifest, files, quantised, progress)
-        manifest = replace(manifest, provenance=provenance | {"accuracy": accuracy})
+        quantised, manifest, files = _judge(request.quantise.judge, packing, quantised, progress)
     manifest = write_bundle(output, manifest, files)
     return Exported(
         path=output,
         size_bytes=output.stat().st_size,
         manifest=manifest,
-        attempts=attempts,
+        attempts=read.attempts,
         difference=found,
         passes=passes,
         operators=Counter(node.op_type for node in model.graph),
@@ -146,24 +172,25 @@ def _finish(
 
 
 def _judge(
-    judge: Judge,
-    manifest: Manifest,
-    files: Mapping[str, bytes],
-    quantised: Quantised,
-    progress: Progress,
-) -> dict[str, Any]:
-    """The accuracies of the bundle that would be written.
+    judge: Judge, packing: _Packing, quantised: Quantised, progress: Progress
+) -> tuple[Quantised, Manifest, dict[str, bytes]]:
+    """The first bundle that keeps within the limit: all in 8 bits, or a few operators in float.
 
     Raises:
-        LimitMissed: they are less than was asked for.
+        LimitMissed: the accuracies are less than was asked for, whatever is left in float.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "judged.edge"
-        write_bundle(path, manifest, files)
-        verdict = judge(path, lambda done: progress(f"judge: {done:.0%}"))
-    if verdict.failure is not None:
-        raise LimitMissed(f"{verdict.failure}; most to blame: {quantised.blame()}")
-    return dict(verdict.accuracy)
+    failure = None
+    for candidate in chain([quantised], quantised.mixtures()):
+        manifest, files = packing.contents(candidate)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "judged.edge"
+            write_bundle(path, manifest, files)
+            verdict = judge(path, lambda done: progress(f"judge: {done:.0%}"))
+        if verdict.failure is None:
+            provenance = manifest.provenance | {"accuracy": dict(verdict.accuracy)}
+            return candidate, replace(manifest, provenance=provenance), files
+        failure = failure or verdict.failure
+    raise LimitMissed(f"{failure}; most to blame: {quantised.blame()}")
 
 
 def _quantise(model: ir.Model, request: Request, progress: Progress) -> Quantised | None:
@@ -177,6 +204,7 @@ def _quantise(model: ir.Model, request: Request, progress: Progress) -> Quantise
         request.quantise.samples,
         request.quantise.config,
         lambda what, done: progress(f"quantise: {what}, {done:.0%}"),
+        inputs=request.quantise.inputs,
     )
 
 

@@ -122,7 +122,9 @@ def test_a_network_of_ones_own_is_quantised_with_ones_own_inputs(
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        (("--calibrate", "cifar10"), 2, "go with --quantize int8"),
+        (("--calibrate", "cifar10"), 2, "--calibrate: only with --quantize int8"),
+        (("--max-drop", "0", "--per-tensor"), 2, "--per-tensor, --max-drop: only with"),
+        (("--quantize", "int8", "--memory-limit", "0"), 2, "--memory-limit"),
         (("--quantize", "dynamic"), 2, "slower than float"),
         (("--quantize", "int4"), 2, "say int8"),
         (("--quantize", "int8", "--calibrate", "nowhere"), 1, "is no folder, no .npz"),
@@ -191,6 +193,86 @@ def test_it_says_whether_int8_is_faster_here(edgecnn: Run, own: None, tmp_path: 
     speed = json.loads(ran.stdout)["speed"]
     assert speed["comparison"]["verdict"] in ("faster", "slower", "no difference", "tainted")
     assert speed["placement"]["integer"]["QLinearConv"] == 1
+
+
+def test_without_samples_batch_normalisation_tells_the_ranges(
+    edgecnn: Run, own: None, tmp_path: Path
+) -> None:
+    ran = edgecnn(*OWN, "--preprocess", "unit", "--calibrate", "batch-norm", "--no-measure")
+    assert ran.returncode == 0, ran.stderr
+    assert "the weaker choice" in ran.stderr
+    assert "calibrated with batch normalisation alone" in ran.stdout
+    assert "of 32 held-out samples" in ran.stdout
+
+
+def test_batch_normalisation_of_an_onnx_file_tells_as_much(
+    edgecnn: Run, own: None, tmp_path: Path
+) -> None:
+    import onnx.parser
+
+    proto = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["": 20]> g (float[N, 3, 8, 8] x) => (float[N, K] y)
+        <float[3] g = {1, 1, 1}, float[3] b = {0, 0, 0}, float[3] v = {4, 4, 4}> {
+        [scale] s = Constant <value = float[3, 1, 1, 1] {2, 3, 4}> ()
+        [one] a = Conv <group = 3> (x, s)
+        [norm] n = BatchNormalization (a, g, b, b, v) [act] r = Relu (n)
+        [pool] p = GlobalAveragePool (r) [flat] y = Flatten (p) }"""
+    )
+    onnx.save(proto, tmp_path / "norm.onnx")
+    said = ("--quantize", "int8", "--calibrate", "batch-norm", "--no-measure")
+    ran = edgecnn("export", "norm.onnx", "--preprocess", "signed", *said)
+    assert ran.returncode == 0, ran.stderr
+    assert "calibrated with batch normalisation alone" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("own:unbalanced", "--preprocess", "unit"), "the network has none, or it was folded"),
+        (("own:build", "--preprocess", "none"), "says nothing of the network's input"),
+    ],
+)
+def test_where_batch_normalisation_tells_nothing_it_is_refused(
+    edgecnn: Run, own: None, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    ran = edgecnn(
+        *("export", *options, "--input", "1x3x8x8", "-o", "net.edge"),
+        *("--quantize", "int8", "--calibrate", "batch-norm"),
+    )
+    assert ran.returncode == 1
+    assert said in ran.stderr
+    assert not (tmp_path / "net.edge").exists()
+
+
+def test_more_memory_than_allowed_is_said_before_it_is_taken(
+    edgecnn: Run, own: None, tmp_path: Path
+) -> None:
+    array = np.random.default_rng(0).uniform(-1, 1, (2, 3, 256, 256)).astype(np.float32)
+    np.savez(tmp_path / "large.npz", array)
+    large = [word if word != "1x3x8x8" else "1x3x256x256" for word in OWN]
+    ran = edgecnn(*large, "--calibrate", "large.npz", "--memory-limit", "1")
+    assert ran.returncode == 1
+    assert "1 MB are allowed: raise --memory-limit" in ran.stderr
+    assert not (tmp_path / "net.edge").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_operators_stay_float_to_keep_the_accuracy_and_their_cost_is_said(
+    edgecnn: Run, tmp_path: Path
+) -> None:
+    # One scale for a first layer's weight, whose channels differ most.
+    ran = edgecnn(
+        *("export", "mobilenet_v2", "--weights", "cifar10", "--quantize", "int8", "--per-tensor"),
+        *("--recipe", "fast", "--observer", "min-max", "--samples", "32", "--max-drop", "0.5"),
+        *("-o", "mixed.edge", "--json"),
+    )
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
+    accuracy, quantised = (found["provenance"][what] for what in ("accuracy", "quantisation"))
+    assert accuracy["fp32"] - accuracy["int8"] <= 0.005
+    assert set(quantised["float"].values()) == {"kept in float for accuracy"}
+    assert found["speed"]["mixing"]["ratio"] > 0
 
 
 @pytest.mark.slow

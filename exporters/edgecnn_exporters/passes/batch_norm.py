@@ -16,6 +16,7 @@ from edgecnn_exporters.passes.graph import (
     producer,
     set_constant,
 )
+from edgecnn_exporters.passes.moments import Moments, note
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def _rewrite(graph: ir.Graph, match: Match) -> None:
     output, convolved = match.norm.outputs[0], match.conv.outputs[0]
     convolved.type, convolved.shape = output.type, output.shape
     hand_over(output, convolved)
+    note(convolved, Moments.of_norm(match.gamma, match.beta))
     graph.remove(match.norm, safe=True)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator, is_set, set_constant
+from edgecnn_exporters.passes.moments import rescale_note
 from edgecnn_exporters.quantise.chains import (
     SPATIAL,
     Pair,
@@ -129,6 +130,7 @@ def _match(found: Pair | Refused, floors: Mapping[str, Float]) -> _Match | Refus
 def _rewrite(graph: ir.Graph, match: _Match) -> None:
     first, second, surplus = match.pair.first, match.pair.second, match.surplus
     _add_to_bias(graph, first, -surplus)
+    rescale_note(first.outputs[0], offset=-surplus)
     weight = by_channel(second, len(surplus)).sum(axis=3, dtype=np.float64)
     groups, _, inputs = weight.shape
     _add_to_bias(graph, second, np.einsum("goi,gi->go", weight, surplus.reshape(groups, inputs)))

@@ -18,6 +18,7 @@ class QuantConfig:
         per_channel: one weight scale for each output channel, or one for the whole weight.
         weight_bits: 8, or 7 for x86 without VNNI, which adds pairs of u8 × s8 products in 16 bits.
         min_agreement: of the held-out samples, the share that must keep its class, 0 to 1.
+        memory_limit: bytes that samples and their activations may take; None for no limit.
     """
 
     recipe: Recipe = "balanced"
@@ -25,3 +26,4 @@ class QuantConfig:
     per_channel: bool = True
     weight_bits: int = 8
     min_agreement: float | None = None
+    memory_limit: int | None = None

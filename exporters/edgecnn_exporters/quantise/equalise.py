@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator, set_constant, sole_reader
+from edgecnn_exporters.passes.moments import rescale_note
 from edgecnn_exporters.quantise.chains import (
     SPATIAL,
     SUMS,
@@ -216,6 +217,7 @@ def _magnitudes(node: ir.Node, channels: int | None) -> Double:
 
 def _rewrite(graph: ir.Graph, node: ir.Node, incoming: Double, outgoing: Double) -> None:
     weight, bias = weight_of(node), bias_of(node)
+    rescale_note(node.outputs[0], 1 / outgoing.ravel())
     # In float64, and rounded once.
     scale = (incoming / outgoing)[..., None]
     scaled = by_channel(node, incoming.size) * scale

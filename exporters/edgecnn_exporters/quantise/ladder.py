@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.integer_forms import prepare
-from edgecnn_exporters.quantise.mixed import blame, check_limit
+from edgecnn_exporters.quantise.memory import fit_memory
+from edgecnn_exporters.quantise.mixed import blame, check_limit, mixtures
 from edgecnn_exporters.quantise.plan import make_plan
 from edgecnn_exporters.quantise.probe import Float, Probe
-from edgecnn_exporters.quantise.rungs import RECIPES, RUNGS
+from edgecnn_exporters.quantise.rungs import MIX, RECIPES, RUNGS
 from edgecnn_exporters.quantise.samples import Samples
 from edgecnn_exporters.quantise.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_exporters.quantise.state import COMPARED, Bench, Rung, State
@@ -36,7 +39,8 @@ class Quantised:
         first: before the first rung: nearest integers within all that was seen.
         forms: rewrites that made operators computable in integers.
         calibrated: number of samples.
-        judges: the samples that were held out.
+        bench: with the samples that were held out.
+        unmixed: the same in 8 bits wherever it can be; None where accuracy kept nothing in float.
     """
 
     first: State
@@ -44,7 +48,8 @@ class Quantised:
     rungs: tuple[Rung, ...]
     forms: tuple[str, ...]
     calibrated: int
-    judges: Sequence[Float]
+    bench: Bench
+    unmixed: State | None = None
 
     @property
     def model(self) -> ir.Model:
@@ -54,13 +59,13 @@ class Quantised:
     @property
     def held_out(self) -> int:
         """How many samples judged."""
-        return len(self.judges)
+        return len(self.bench.held_out)
 
     def sensitivity(
         self, progress: Callable[[float], None] = lambda done: None
     ) -> tuple[list[Sensitivity], list[Sensitivity]]:
         """What each layer costs, before the ladder and after it."""
-        samples = self.judges[:COMPARED]
+        samples = self.bench.compared
         before = measure_sensitivity(self.first, samples, lambda done: progress(done / 2))
         return before, measure_sensitivity(
             self.state, samples, lambda done: progress((1 + done) / 2)
@@ -68,7 +73,15 @@ class Quantised:
 
     def blame(self) -> str:
         """The operators that hurt most, in words."""
-        return blame(self.state, self.judges)
+        return blame(self.state, self.bench.compared)
+
+    def mixtures(self) -> Iterator[Quantised]:
+        """The network with one, two, four … of the operators that hurt most in float."""
+        before = [rung for rung in self.rungs if rung.name != MIX or rung.is_kept]
+        for state, note in mixtures(self.state, self.bench):
+            rung = Rung(MIX, True, self.score, state.score, note)
+            unmixed = self.unmixed or self.state
+            yield replace(self, state=state, rungs=(*before, rung), unmixed=unmixed)
 
     @property
     def score(self) -> Difference:
@@ -100,15 +113,20 @@ def quantise(
     samples: Samples,
     config: QuantConfig | None = None,
     progress: Progress = lambda what, done: None,
+    *,
+    inputs: Range | None = None,
 ) -> Quantised:
     """Quantise a canonical float network to 8 bits; the model itself stays as it is.
 
     Args:
         samples: inputs like those of the device; every fourth one judges, the others calibrate.
         progress: told what is being done, and how much of it, 0 to 1.
+        inputs: least and greatest of the network's input; given, batch normalisation tells the
+            ranges (`passes.moments` has noted it), and all of the samples judge.
 
     Raises:
-        CalibrationFailed: no samples, or NaN or infinity among the network's values.
+        CalibrationFailed: no samples, no batch normalisation where it is to tell the ranges, or
+            NaN or infinity among the network's values.
         UnsupportedModel: the graph is quantised already.
         LimitMissed: a stated limit is not met.
     """
@@ -116,20 +134,26 @@ def quantise(
     _refuse_quantised(model)
     if not len(samples):
         raise CalibrationFailed("there are no samples to calibrate with")
-    fit, held_out = _split(samples)
+    fit, held_out = _split(samples) if inputs is None else ((), samples)
     prepared = model.clone()
     forms = prepare(prepared)
     plan = make_plan(prepared.graph)
+    in_hand = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
     reference = list(Probe(model).stream(held_out))
-    bench = Bench(config, fit, held_out, reference, lambda done: progress("calibrate", done))
+    told = _named(progress, "calibrate")
+    compared = list(islice(held_out, COMPARED))
+    bench = Bench(config, fit, held_out, compared, reference, told, inputs, in_hand)
     calibration = bench.calibrate(prepared, plan)
     state = first = bench.build(prepared, plan, calibration, config.observer or "min-max")
     rungs: list[Rung] = []
+    unmixed = None
     for name in RECIPES[config.recipe]:
+        before = state
         state, rung = _climb(name, state, replace(bench, progress=_named(progress, name)))
         rungs.append(rung)
+        unmixed = before if name == MIX and rung.is_kept else None
     check_limit(state, bench)
-    return Quantised(first, state, tuple(rungs), forms, len(fit), held_out)
+    return Quantised(first, state, tuple(rungs), forms, len(fit), bench, unmixed)
 
 
 def _climb(name: str, state: State, bench: Bench) -> tuple[State, Rung]:
@@ -146,29 +170,30 @@ def _named(progress: Progress, name: str) -> Callable[[float], None]:
     return lambda done: progress(name, done)
 
 
-def _split(samples: Samples) -> tuple[Samples, list[Float]]:
+def _split(samples: Samples) -> tuple[Samples, Samples]:
     """Samples that calibrate and samples that judge; the same ones where there are too few."""
     if len(samples) < HELD_OUT:
-        return samples, list(samples)
-    held_out = [sample for number, sample in enumerate(samples) if _judges(number)]
-    return _Fit(samples), held_out
-
-
-def _judges(number: int) -> bool:
-    return number % HELD_OUT == HELD_OUT - 1
+        return samples, samples
+    return _Part(samples, judges=False), _Part(samples, judges=True)
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """The samples that calibrate, one in memory at a time."""
+class _Part:
+    """The samples that judge, or those that calibrate, one in memory at a time."""
 
     samples: Samples
+    judges: bool
 
     def __len__(self) -> int:
-        return len(self.samples) - len(self.samples) // HELD_OUT
+        judging = len(self.samples) // HELD_OUT
+        return judging if self.judges else len(self.samples) - judging
 
     def __iter__(self) -> Iterator[Float]:
-        return (sample for number, sample in enumerate(self.samples) if not _judges(number))
+        return (
+            sample
+            for number, sample in enumerate(self.samples)
+            if (number % HELD_OUT == HELD_OUT - 1) is self.judges
+        )
 
 
 def _refuse_quantised(model: ir.Model) -> None:

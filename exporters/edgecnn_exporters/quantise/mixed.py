@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edgecnn_exporters.errors import LimitMissed
@@ -11,7 +11,7 @@ from edgecnn_exporters.quantise.probe import Float
 from edgecnn_exporters.quantise.qdq import write_qdq
 from edgecnn_exporters.quantise.rules import Role
 from edgecnn_exporters.quantise.sensitivity import Sensitivity, measure_sensitivity, restrict
-from edgecnn_exporters.quantise.state import COMPARED, Bench, State
+from edgecnn_exporters.quantise.state import Bench, State
 
 # Of all operators that compute: with more of them in float, int8 has lost its point.
 LARGEST_SHARE = 0.25
@@ -28,23 +28,31 @@ def mix_precision(state: State, bench: Bench) -> tuple[State | None, str]:
         return None, "no limit was stated"
     if state.score.top1_agreement >= limit:
         return None, f"top-1 is equal for {state.score.top1_agreement:.1%}, which is enough"
-    ranked = rank(state, bench.held_out)
-    count, best, named = 1, None, ""
-    while count <= max(1, int(LARGEST_SHARE * len(ranked))):
-        kept = [each.node for each in ranked[:count]]
-        found = keep_float(state, bench, kept)
-        bench.progress(count / len(ranked))
+    best, named = None, ""
+    for found, note in mixtures(state, bench):
         if best is None or found.score.sqnr_db > best.score.sqnr_db:
-            best, named = found, f"{count} of {len(ranked)} in float: {', '.join(kept[:BLAMED])}"
+            best, named = found, note
         if found.score.top1_agreement >= limit:
             break
-        count *= 2
     return best, named
+
+
+def mixtures(state: State, bench: Bench) -> Iterator[tuple[State, str]]:
+    """One, two, four … of the most sensitive operators in float, each with what it is in words."""
+    ranked = rank(state, bench.compared)
+    count, most = 1, max(1, int(LARGEST_SHARE * len(ranked)))
+    while count <= min(most, len(ranked)):
+        kept = [each.node for each in ranked[:count]]
+        more = f" and {count - BLAMED} more" if count > BLAMED else ""
+        found = keep_float(state, bench, kept)
+        bench.progress(count / most)
+        yield found, f"{count} of {len(ranked)} in float: {', '.join(kept[:BLAMED])}{more}"
+        count *= 2
 
 
 def rank(state: State, samples: Sequence[Float]) -> list[Sensitivity]:
     """The operators, the most damaging first."""
-    rows = measure_sensitivity(state, samples[:COMPARED])
+    rows = measure_sensitivity(state, samples)
     return sorted(rows, key=lambda row: row.isolated_db)
 
 
@@ -82,6 +90,6 @@ def check_limit(state: State, bench: Bench) -> None:
         return
     raise LimitMissed(
         f"int8 gives the same class as float for {found.top1_agreement:.1%} of {found.n} held-out "
-        f"samples, {limit:.1%} was asked for; most to blame: {blame(state, bench.held_out)}. "
+        f"samples, {limit:.1%} was asked for; most to blame: {blame(state, bench.compared)}. "
         "--recipe best tries more, and more --samples calibrate better"
     )

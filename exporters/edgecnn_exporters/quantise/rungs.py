@@ -13,6 +13,7 @@ import onnx_ir as ir
 from edgecnn_exporters.quantise.absorb import absorb_high_biases
 from edgecnn_exporters.quantise.bias_correction import correct_biases, float_means
 from edgecnn_exporters.quantise.config import Recipe
+from edgecnn_exporters.quantise.data_free import correct_data_free
 from edgecnn_exporters.quantise.equalise import equalise
 from edgecnn_exporters.quantise.mixed import mix_precision
 from edgecnn_exporters.quantise.observers import OBSERVERS
@@ -20,10 +21,11 @@ from edgecnn_exporters.quantise.plan import make_plan
 from edgecnn_exporters.quantise.round_layer import can_round
 from edgecnn_exporters.quantise.rounding import round_adaptively
 from edgecnn_exporters.quantise.sensitivity import measure_sensitivity
-from edgecnn_exporters.quantise.state import COMPARED, Bench, State
+from edgecnn_exporters.quantise.state import Bench, State
 
 # Of all layers with weights, those that are rounded by gradient: seconds each.
 WORST_LAYERS = 6
+MIX = "mix precision"
 
 Attempt = Callable[[State, Bench], tuple[State | None, str]]
 
@@ -71,7 +73,11 @@ def search_ranges(state: State, bench: Bench) -> tuple[State | None, str]:
 
 
 def correct_means(state: State, bench: Bench) -> tuple[State | None, str]:
-    """Empirical bias correction."""
+    """Bias correction: empirical, or from batch normalisation where there are no samples."""
+    if bench.inputs is not None:
+        biases = correct_data_free(state.model, state.plan, state.numbers, bench.inputs)
+        after = bench.renumber(state, replace(state.numbers, biases=biases))
+        return after, f"{len(biases)} layers, by batch normalisation"
     samples = bench.in_hand()
     means = float_means(state.model, state.plan, samples)
     biases = correct_biases(state.model, state.plan, state.numbers, means, samples, bench.progress)
@@ -81,8 +87,10 @@ def correct_means(state: State, bench: Bench) -> tuple[State | None, str]:
 
 def round_worst(state: State, bench: Bench) -> tuple[State | None, str]:
     """Adaptive rounding of the layers whose output is furthest from the float network's."""
+    if bench.inputs is not None:
+        return None, "it needs samples"
     can = {str(node.name) for node in state.model.graph if can_round(node)}
-    found = measure_sensitivity(state, bench.held_out[:COMPARED], only_products=True)
+    found = measure_sensitivity(state, bench.compared, only_products=True)
     worst = sorted(found, key=lambda each: each.isolated_db)
     names = [each.node for each in worst if each.node in can][:WORST_LAYERS]
     numbers, rounded = round_adaptively(
@@ -105,16 +113,16 @@ RUNGS: Mapping[str, Attempt] = {
     "search ranges": search_ranges,
     "correct biases": correct_means,
     "round adaptively": round_worst,
-    "mix precision": mix_precision,
+    MIX: mix_precision,
 }
 RECIPES: Mapping[Recipe, tuple[str, ...]] = {
-    "fast": ("search ranges", "mix precision"),
+    "fast": ("search ranges", MIX),
     "balanced": (
         "equalise",
         "absorb high biases",
         "search ranges",
         "correct biases",
-        "mix precision",
+        MIX,
     ),
     "best": (
         "equalise",
@@ -122,6 +130,6 @@ RECIPES: Mapping[Recipe, tuple[str, ...]] = {
         "search ranges",
         "correct biases",
         "round adaptively",
-        "mix precision",
+        MIX,
     ),
 }

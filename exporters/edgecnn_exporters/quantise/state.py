@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import onnx_ir as ir
 
 from edgecnn_exporters.quantise.calibrate import Calibration, calibrate
 from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.data_free import calibrate_data_free
+from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.observers import OBSERVERS
 from edgecnn_exporters.quantise.plan import Plan
 from edgecnn_exporters.quantise.probe import Float, Probe
@@ -84,15 +87,21 @@ class Bench:
     Attributes:
         samples: that calibrate.
         held_out: that judge.
+        compared: the first few of these, in memory: layers are compared on them.
         reference: what the float network answers to these.
         progress: told the share done of what is being done.
+        inputs: of the network's input; given, batch normalisation tells the ranges.
+        most_in_hand: samples that a layer-wise rung keeps in memory.
     """
 
     config: QuantConfig
     samples: Samples
-    held_out: Sequence[Float]
+    held_out: Samples
+    compared: Sequence[Float]
     reference: Sequence[Mapping[str, Float]]
     progress: Callable[[float], None]
+    inputs: Range | None = None
+    most_in_hand: int = IN_HAND
 
     def score(self, qdq: ir.Model) -> Difference:
         """The outputs for the held-out samples against the float network's."""
@@ -105,6 +114,8 @@ class Bench:
 
     def calibrate(self, model: ir.Model, plan: Plan) -> Calibration:
         """What the float network's values do on the samples."""
+        if self.inputs is not None:
+            return calibrate_data_free(model, plan, self.inputs)
         channels = products_of(model, plan).values()
         return calibrate(model, self.samples, plan.sources, channels, self.progress)
 
@@ -112,6 +123,8 @@ class Bench:
         self, model: ir.Model, plan: Plan, before: Calibration, changed: Collection[str]
     ) -> Calibration:
         """The same where only some of the values became others."""
+        if self.inputs is not None:
+            return self.calibrate(model, plan)
         values = [name for name in plan.sources if name in changed]
         channels = [name for name in products_of(model, plan).values() if name in changed]
         found = calibrate(model, self.samples, values, channels, self.progress)
@@ -136,7 +149,7 @@ class Bench:
 
     def in_hand(self) -> list[Float]:
         """The first few of the samples that calibrate."""
-        return [sample for _, sample in zip(range(IN_HAND), self.samples, strict=False)]
+        return list(islice(self.samples, self.most_in_hand))
 
 
 def products_of(model: ir.Model, plan: Plan) -> dict[str, str]:

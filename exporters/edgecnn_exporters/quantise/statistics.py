@@ -74,6 +74,11 @@ class TensorStatistics:
         self._zeros += int(np.count_nonzero(chosen == 0))
         self._counts += self._count(chosen)
 
+    def reach(self, low: float, high: float) -> None:
+        """Take in the ends of what is not there to be counted."""
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self._widen(_power_above(max(-low, high)))
+
     def histogram(self) -> Histogram:
         """What was seen.
 

@@ -18,6 +18,7 @@ from edgecnn_exporters.passes.graph import (
     replace_node,
     set_constant,
 )
+from edgecnn_exporters.passes.moments import Moments, note, noted
 from edgecnn_exporters.quantise.integer_forms.nodes import insert
 
 
@@ -122,9 +123,20 @@ def _is_float32(source: ir.Value, *arrays: Array | None) -> bool:
 
 
 def _rewrite(graph: ir.Graph, match: Match) -> None:
-    if rank(match.source) == 2:
-        _multiply_and_add(graph, match)
-        return
+    found = _moments(match.last)
+    total = _multiply_and_add if rank(match.source) == 2 else _convolve
+    made = total(graph, match)
+    if found is not None:
+        note(made, found)
+
+
+def _moments(node: ir.Node) -> Moments | None:
+    if is_operator(node, "BatchNormalization"):
+        return Moments.of_norm(constant(node.inputs[1]), constant(node.inputs[2]))
+    return noted(node.outputs[0])
+
+
+def _convolve(graph: ir.Graph, match: Match) -> ir.Value:
     channels = len(match.scale)
     parameters = match.parameters[: 1 if match.offset is None else 2]
     conv = ir.node("Conv", [match.source, *parameters], {"group": channels})
@@ -134,9 +146,10 @@ def _rewrite(graph: ir.Graph, match: Match) -> None:
     _set(graph, conv, 1, match.scale.reshape(channels, 1, 1, 1), f"{conv.name}.weight")
     if match.offset is not None:
         _set(graph, conv, 2, match.offset, f"{conv.name}.bias")
+    return conv.outputs[0]
 
 
-def _multiply_and_add(graph: ir.Graph, match: Match) -> None:
+def _multiply_and_add(graph: ir.Graph, match: Match) -> ir.Value:
     scale, offset = match.parameters
     assert scale is not None
     assert match.offset is not None
@@ -147,6 +160,7 @@ def _multiply_and_add(graph: ir.Graph, match: Match) -> None:
     assert multiply is not None
     _set(graph, multiply, 1, match.scale, f"{total.name}.weight")
     _set(graph, total, 1, match.offset, f"{total.name}.bias")
+    return total.outputs[0]
 
 
 def _set(graph: ir.Graph, node: ir.Node, index: int, array: Array, name: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import Array, constant, is_operator, is_set, set_constant
+from edgecnn_exporters.passes.moments import rescale_note
 
 
 def sum_before(value: ir.Value, readers: Collection[ir.Node]) -> ir.Node | None:
@@ -34,6 +35,7 @@ def rescale(graph: ir.Graph, node: ir.Node, factor: float, offset: float = 0.0) 
     weight = constant(node.inputs[1])
     assert weight is not None
     bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    rescale_note(node.outputs[0], factor, offset)
     # In float64, and rounded once.
     scaled = (factor * weight.astype(np.float64)).astype(weight.dtype)
     set_constant(graph, node, 1, scaled, f"{node.name}.weight")

@@ -61,3 +61,21 @@ def test_a_limit_that_cannot_be_met_names_who_is_to_blame() -> None:
     blamed = r"100.0% was asked for; most to blame: \w+ \(\w+, -?\d+ dB"
     with pytest.raises(LimitMissed, match=blamed):
         quantise(model(), SAMPLES, two_bits)
+
+
+def test_mixtures_keep_more_and_more_in_float_and_remember_all_in_8_bits() -> None:
+    found = quantise(model(), SAMPLES, config(None))
+    assert found.unmixed is None
+    mixed = list(found.mixtures())
+    assert [len(each.left) for each in mixed] == sorted({len(each.left) for each in mixed})
+    for number, each in enumerate(mixed):
+        assert each.unmixed is found.state
+        assert each.rungs[-1].is_kept
+        assert each.rungs[-1].note.startswith(f"{2**number} of 9 in float: ")
+        assert len([rung for rung in each.rungs if rung.name == "mix precision"]) == 1
+
+
+def test_what_was_mixed_to_reach_a_limit_remembers_all_in_8_bits() -> None:
+    found = quantise(model(), SAMPLES, config(1.0))
+    assert found.unmixed is not None
+    assert not found.unmixed.plan.kept

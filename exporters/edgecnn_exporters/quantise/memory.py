@@ -1,0 +1,54 @@
+"""What calibrating holds in memory at once, told from the shapes before it begins."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgecnn_exporters.errors import CalibrationFailed
+from edgecnn_exporters.quantise.plan import Plan
+from edgecnn_exporters.quantise.probe import Float
+from edgecnn_exporters.quantise.state import IN_HAND, products_of
+
+FLOAT = 4
+# Of a layer's output, for each sample in hand: float, once more shifted, 8 bits before and after.
+COPIES = 2 * FLOAT + 2
+
+
+def fit_memory(model: ir.Model, plan: Plan, sample: Float, limit: int | None) -> int:
+    """How many samples a layer-wise rung may keep in hand: `IN_HAND`, or fewer.
+
+    Args:
+        limit: bytes that samples and their activations may take; None for no limit.
+
+    Raises:
+        CalibrationFailed: one sample alone takes more.
+    """
+    if limit is None:
+        return IN_HAND
+    products = list(products_of(model, plan).values())
+    sizes = _sizes(model.graph, len(sample))
+    looked_at = sum(sizes.get(name, 0) for name in {*plan.sources, *products})
+    largest = max((sizes.get(name, 0) for name in products), default=0)
+    # A sample waits in memory while its activations are looked at.
+    alone = sample.nbytes + FLOAT * looked_at
+    each = sample.nbytes + COPIES * largest
+    if max(alone, each) > limit:
+        raise CalibrationFailed(
+            f"one sample and its activations take {max(alone, each) / 1e6:.1f} MB, "
+            f"{limit / 1e6:g} MB are allowed: raise --memory-limit, or make --input smaller"
+        )
+    return min(IN_HAND, limit // each)
+
+
+def _sizes(graph: ir.Graph, batch: int) -> dict[str, int]:
+    """How many numbers each value holds; those of unknown shape are left out."""
+    found = {}
+    for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
+        if value.shape is None:
+            continue
+        size = 1
+        for axis, extent in enumerate(value.shape):
+            known = extent if isinstance(extent, int) else batch if axis == 0 else 0
+            size *= known
+        found[str(value.name)] = size
+    return found
