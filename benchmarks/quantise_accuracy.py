@@ -1,11 +1,14 @@
 """int8 against float on every shipped checkpoint, beside ONNX Runtime's and NNCF's quantisers.
 
-Usage: python benchmarks/quantise_accuracy.py [--recipe best] [--images 10000] [NETWORK-DATA …]
+Usage: python benchmarks/quantise_accuracy.py [--recipe best] [--images 10000] [--per-tensor]
+                                               [--batch-norm] [NETWORK-DATA …]
 
 All quantise the same float graph with the same 128 training images, and classify the same test
 images: ours and ONNX Runtime's `quantize_static` (QDQ, u8 activations, s8 weights per channel,
 min-max, after its own preprocessing step) in ONNX Runtime, NNCF's `quantize` (fast bias correction,
-its default) in OpenVINO. NNCF is left out where it is not installed.
+its default) in OpenVINO. NNCF is left out where it is not installed. With --batch-norm ours sees no
+training image: batch normalisation tells the ranges, and edgecnn's photographs judge; checkpoints
+without batch normalisation are left out. NNCF has no --per-tensor.
 """
 
 from __future__ import annotations
@@ -22,16 +25,20 @@ import numpy as np
 import onnx_ir as ir
 from interleave import keep
 
+from edgecnn.calibration import Calibration, open_calibration
 from edgecnn.data import load
 from edgecnn.description import Description, read_description
 from edgecnn.models import NetworkOptions, build_network
 from edgecnn_exporters.capture import capture
+from edgecnn_exporters.norm_statistics import norm_statistics, note_moments
 from edgecnn_exporters.passes import canonicalise
+from edgecnn_exporters.passes.moments import noted
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.reference import run_module, to_bytes
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.golden import difference
+from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.preprocess import preprocess
 
 Float = np.ndarray[Any, np.dtype[np.float32]]
@@ -45,21 +52,26 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--recipe", default="best", choices=("fast", "balanced", "best"))
     parser.add_argument("--images", type=int, default=10_000)
+    parser.add_argument("--per-tensor", action="store_true")
+    parser.add_argument("--batch-norm", action="store_true")
     options = parser.parse_args()
     names = options.names or sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
     print(
         f"{'network':<28}{'quantiser':<22}{'top-1':>8}{'drop':>7}{'agrees':>8}{'SQNR':>9}{'s':>7}"
     )
     for name in names:
-        measure(name, options.recipe, options.images)
+        config = QuantConfig(options.recipe, per_channel=not options.per_tensor)
+        measure(name, config, options.images, is_data_free=options.batch_norm)
 
 
-def measure(name: str, recipe: str, count: int) -> None:
+def measure(name: str, config: QuantConfig, count: int, *, is_data_free: bool = False) -> None:
     """Quantise one checkpoint with every quantiser, and print and keep what came of it."""
     path = WEIGHTS / f"{name}.safetensors"
     description = read_description(path)
     assert description is not None
     model = float_graph(path)
+    if is_data_free and not any(noted(output) for node in model.graph for output in node.outputs):
+        return
     samples = [prepared(image, description) for image in pick(description.data)]
     images, labels = load(description.data, "test", quiet=True)
     images, labels = images[:count], labels[:count]
@@ -71,7 +83,8 @@ def measure(name: str, recipe: str, count: int) -> None:
     expected = np.concatenate([float_run(batch) for batch in inputs])
     right = expected.argmax(1) == labels
     print(f"{name:<28}{'float':<22}{right.mean():>8.2%}", flush=True)
-    for quantiser, run, seconds in quantised(model, samples, recipe):
+    own = by_batch_norm(description) if is_data_free else None
+    for quantiser, run, seconds in quantised(model, samples, config, own):
         found = np.concatenate([run(batch) for batch in inputs])
         far = difference([(expected, found)])
         top1 = float((found.argmax(1) == labels).mean())
@@ -82,7 +95,11 @@ def measure(name: str, recipe: str, count: int) -> None:
             flush=True,
         )
         row = {"network": name, "quantiser": quantiser, "images": len(labels), "top1": top1}
-        row |= {"float_top1": float(right.mean()), "agreement": far.top1_agreement}
+        row |= {
+            "per_channel": config.per_channel,
+            "float_top1": float(right.mean()),
+            "agreement": far.top1_agreement,
+        }
         keep("quantise_accuracy", row | {"sqnr_db": far.sqnr_db, "seconds": seconds})
 
 
@@ -92,7 +109,14 @@ def float_graph(path: Path) -> ir.Model:
     feeds = [np.zeros((size, *network.shape), np.float32) for size in (2, 3)]
     model = capture(network.module, run_module(network.module, feeds), batch=None, opset=18).model
     canonicalise(model)
+    note_moments(model, norm_statistics(network.module, feeds[0]))
     return model
+
+
+def by_batch_norm(description: Description) -> Calibration:
+    """What `--calibrate batch-norm` judges with, and the range of the network's input."""
+    spec = TensorSpec("input", "float32", (None, *description.input))
+    return open_calibration("batch-norm", spec, description.preprocess, 0)
 
 
 def pick(data: str) -> Float:
@@ -108,17 +132,22 @@ def prepared(image: Any, description: Description) -> Float:
 
 
 def quantised(
-    model: ir.Model, samples: list[Float], recipe: Any
+    model: ir.Model, samples: list[Float], config: QuantConfig, own: Calibration | None = None
 ) -> Iterator[tuple[str, Classify, float]]:
     """Name, classifier and seconds of every quantiser."""
     began = time.perf_counter()
-    found = quantise(model, samples, QuantConfig(recipe))
+    if own is None:
+        found, label = quantise(model, samples, config), f"edgecnn {config.recipe}"
+    else:
+        found = quantise(model, own.samples, config, inputs=own.inputs)
+        label = f"edgecnn {config.recipe}, no data"
     took = time.perf_counter() - began
-    yield f"edgecnn {recipe}", onnxruntime_run(to_bytes(found.model)), took
+    yield label, onnxruntime_run(to_bytes(found.model)), took
     began = time.perf_counter()
-    peer = by_onnxruntime(to_bytes(model), samples)
+    peer = by_onnxruntime(to_bytes(model), samples, per_channel=config.per_channel)
     yield "quantize_static", onnxruntime_run(peer), time.perf_counter() - began
-    if importlib.util.find_spec("nncf") and importlib.util.find_spec("openvino"):
+    has_nncf = importlib.util.find_spec("nncf") and importlib.util.find_spec("openvino")
+    if has_nncf and config.per_channel:
         began = time.perf_counter()
         run = by_nncf(to_bytes(model), samples)
         yield "NNCF", run, time.perf_counter() - began

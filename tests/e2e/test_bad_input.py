@@ -252,6 +252,28 @@ def test_an_export_that_is_stopped_leaves_the_old_bundle_and_no_litter(
         time.sleep(0.01)
 
 
+@pytest.mark.slow
+def test_quantising_that_is_stopped_leaves_nothing_half_written(
+    edgecnn: Run, tmp_path: Path
+) -> None:
+    """The moments: while samples are prepared, and on the rungs of the ladder."""
+    arguments = [EDGECNN, "export", "mobilenet_v3_small", "--weights", "random", "--classes", "10"]
+    arguments += ["--quantize", "int8", "--no-measure", "-o", "net.edge"]
+    for seconds in (4.0, 6.0, 8.0):
+        running = subprocess.Popen(
+            arguments, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        )
+        try:
+            _, stderr = running.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            running.send_signal(signal.SIGINT)
+            _, stderr = running.communicate()
+            assert "Traceback" not in stderr
+        left = {path.name for path in tmp_path.iterdir()}
+        assert left <= {"net.edge"}
+        assert not left or (tmp_path / "net.edge").read_bytes().startswith(b"PK")
+
+
 def test_an_export_to_a_full_disk_keeps_the_old_bundle(tmp_path: Path) -> None:
     (tmp_path / "nets.py").write_text(TINY)
     limit = (
