@@ -84,14 +84,16 @@ def measure_speed(
         EngineError, BundleError: as `edgecnn_runtime.open` says.
     """
     int8, fp32 = (Subject(str(bundle), ENGINE, precision, 1) for precision in ("int8", "fp32"))
-    found = benchmark(int8, fp32, PLAN, cold_starts=0, progress=progress)
+    share = 1.0 if quantised.unmixed is None else 0.5
+    found = benchmark(int8, fp32, PLAN, cold_starts=0, progress=lambda done: progress(share * done))
     with Bundle(bundle) as opened:
         (artefact,) = (a for a in opened.manifest.artefacts if a.precision == "int8")
         model = opened.read_artefact(artefact)
-    return Speed(found.measurement, place(model), _mixing(model, quantised))
+    mixing = _mixing(model, quantised, lambda done: progress(share + (1 - share) * done))
+    return Speed(found.measurement, place(model), mixing)
 
 
-def _mixing(model: bytes, quantised: Quantised) -> Comparison | None:
+def _mixing(model: bytes, quantised: Quantised, progress: Progress) -> Comparison | None:
     if quantised.unmixed is None:
         return None
     sample = quantised.bench.compared[0]
@@ -101,4 +103,5 @@ def _mixing(model: bytes, quantised: Quantised) -> Comparison | None:
         return lambda: engine.run({engine.inputs[0].name: sample})
 
     unmixed = to_bytes(quantised.unmixed.qdq)
-    return measure({"mixed": runner(model), "8 bits": runner(unmixed)}, PLAN).comparison
+    runners = {"mixed": runner(model), "8 bits": runner(unmixed)}
+    return measure(runners, PLAN, progress=progress).comparison
