@@ -38,6 +38,21 @@ def number():
 '''
 
 
+UNBALANCED = """
+def unbalanced():
+    torch.manual_seed(0)
+    scale = (10 ** torch.linspace(0, -6, 8)).reshape(-1, 1, 1, 1)
+    convs = [nn.Conv2d(*channels, 1, bias=False) for channels in ((3, 8), (8, 8), (8, 8))]
+    with torch.no_grad():
+        for conv in convs[:2]:
+            conv.weight *= scale
+        for conv in convs[1:]:
+            conv.weight /= scale.reshape(1, -1, 1, 1)
+    layers = [layer for conv in convs for layer in (conv, nn.ReLU())]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(8 * 64, 10, bias=False))
+"""
+
+
 @pytest.fixture
 def edgecnn(tmp_path: Path) -> Run:
     """Run `edgecnn ARGUMENTS` in an empty folder."""
@@ -52,6 +67,12 @@ def edgecnn(tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> None:
+    """A network of one's own in the folder that `edgecnn` runs in."""
+    (tmp_path / "own.py").write_text(TINY + UNBALANCED)
 
 
 @pytest.fixture(scope="session")

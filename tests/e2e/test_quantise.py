@@ -7,28 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from e2e.conftest import TINY, Run
-
-UNBALANCED = """
-def unbalanced():
-    torch.manual_seed(0)
-    scale = (10 ** torch.linspace(0, -6, 8)).reshape(-1, 1, 1, 1)
-    convs = [nn.Conv2d(*channels, 1, bias=False) for channels in ((3, 8), (8, 8), (8, 8))]
-    with torch.no_grad():
-        for conv in convs[:2]:
-            conv.weight *= scale
-        for conv in convs[1:]:
-            conv.weight /= scale.reshape(1, -1, 1, 1)
-    layers = [layer for conv in convs for layer in (conv, nn.ReLU())]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(8 * 64, 10, bias=False))
-"""
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> None:
-    """A network of one's own in the folder that `edgecnn` runs in."""
-    (tmp_path / "own.py").write_text(TINY + UNBALANCED)
-
+from e2e.conftest import Run
 
 RESNET = ("export", "resnet20", "--weights", "cifar10", "--quantize", "int8", "--samples", "64")
 
@@ -193,55 +172,6 @@ def test_it_says_whether_int8_is_faster_here(edgecnn: Run, own: None, tmp_path: 
     speed = json.loads(ran.stdout)["speed"]
     assert speed["comparison"]["verdict"] in ("faster", "slower", "no difference", "tainted")
     assert speed["placement"]["integer"]["QLinearConv"] == 1
-
-
-def test_without_samples_batch_normalisation_tells_the_ranges(
-    edgecnn: Run, own: None, tmp_path: Path
-) -> None:
-    ran = edgecnn(*OWN, "--preprocess", "unit", "--calibrate", "batch-norm", "--no-measure")
-    assert ran.returncode == 0, ran.stderr
-    assert "the weaker choice" in ran.stderr
-    assert "calibrated with batch normalisation alone" in ran.stdout
-    assert "of 32 held-out samples" in ran.stdout
-
-
-def test_batch_normalisation_of_an_onnx_file_tells_as_much(
-    edgecnn: Run, own: None, tmp_path: Path
-) -> None:
-    import onnx.parser
-
-    proto = onnx.parser.parse_model(
-        """<ir_version: 10, opset_import: ["": 20]> g (float[N, 3, 8, 8] x) => (float[N, K] y)
-        <float[3] g = {1, 1, 1}, float[3] b = {0, 0, 0}, float[3] v = {4, 4, 4}> {
-        [scale] s = Constant <value = float[3, 1, 1, 1] {2, 3, 4}> ()
-        [one] a = Conv <group = 3> (x, s)
-        [norm] n = BatchNormalization (a, g, b, b, v) [act] r = Relu (n)
-        [pool] p = GlobalAveragePool (r) [flat] y = Flatten (p) }"""
-    )
-    onnx.save(proto, tmp_path / "norm.onnx")
-    said = ("--quantize", "int8", "--calibrate", "batch-norm", "--no-measure")
-    ran = edgecnn("export", "norm.onnx", "--preprocess", "signed", *said)
-    assert ran.returncode == 0, ran.stderr
-    assert "calibrated with batch normalisation alone" in ran.stdout
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (("own:unbalanced", "--preprocess", "unit"), "the network has none, or it was folded"),
-        (("own:build", "--preprocess", "none"), "says nothing of the network's input"),
-    ],
-)
-def test_where_batch_normalisation_tells_nothing_it_is_refused(
-    edgecnn: Run, own: None, tmp_path: Path, options: tuple[str, ...], said: str
-) -> None:
-    ran = edgecnn(
-        *("export", *options, "--input", "1x3x8x8", "-o", "net.edge"),
-        *("--quantize", "int8", "--calibrate", "batch-norm"),
-    )
-    assert ran.returncode == 1
-    assert said in ran.stderr
-    assert not (tmp_path / "net.edge").exists()
 
 
 def test_more_memory_than_allowed_is_said_before_it_is_taken(
