@@ -48,7 +48,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Making $(VENV) with PyTorch, ONNX Runtime and the test tools (about 1 GB; minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet 'pip>=25.1,<27'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train]' --group dev
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
 	@touch $@
 
 clean:
