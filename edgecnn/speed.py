@@ -87,8 +87,9 @@ def measure_speed(
     share = 1.0 if quantised.unmixed is None else 0.5
     found = benchmark(int8, fp32, PLAN, cold_starts=0, progress=lambda done: progress(share * done))
     with Bundle(bundle) as opened:
-        (artefact,) = (a for a in opened.manifest.artefacts if a.precision == "int8")
-        model = opened.read_artefact(artefact)
+        held = opened.manifest.artefacts
+        (artefact,) = (a for a in held if (a.format, a.precision) == ("onnx", "int8"))
+        model = opened.read_artefact(artefact).model
     mixing = _mixing(model, quantised, lambda done: progress(share + (1 - share) * done))
     return Speed(found.measurement, place(model), mixing)
 

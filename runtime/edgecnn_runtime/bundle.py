@@ -41,6 +41,14 @@ class GoldenArrays:
     image: Array | None
 
 
+@dataclass(frozen=True)
+class ArtefactContent:
+    """An artefact in memory: what an engine opens. `weights` is None where it has no such file."""
+
+    model: bytes
+    weights: bytes | None
+
+
 class Bundle:
     """An opened bundle. Whatever `read` returns has the size and digest that the manifest lists.
 
@@ -89,21 +97,28 @@ class Bundle:
                 f"{record.sha256[:12]}…; the bundle was damaged or changed, export it again"
             )
 
-    def read_artefact(self, artefact: Artefact) -> bytes:
-        """The checked bytes of an artefact, proven to hold all of its own weights."""
-        content = self.load(artefact.path)
+    def read_artefact(self, artefact: Artefact) -> ArtefactContent:
+        """The checked bytes of an artefact, proven to refer to nothing outside the bundle."""
+        content = self.load_artefact(artefact)
         self.prove_artefact(artefact, content)
         return content
 
-    def prove_artefact(self, artefact: Artefact, content: bytes) -> None:
+    def load_artefact(self, artefact: Artefact) -> ArtefactContent:
+        """An artefact as it lies there: not to be used before `prove_artefact` accepts it."""
+        weights = None if artefact.weights is None else self.load(artefact.weights)
+        return ArtefactContent(self.load(artefact.path), weights)
+
+    def prove_artefact(self, artefact: Artefact, content: ArtefactContent) -> None:
         """`content` is the artefact that the manifest speaks of, and holds all of its weights.
 
         Raises:
             DigestMismatch, ExternalData: it is not, or does not.
         """
-        self.prove(artefact.path, content)
+        self.prove(artefact.path, content.model)
+        if artefact.weights is not None and content.weights is not None:
+            self.prove(artefact.weights, content.weights)
         if artefact.format == "onnx":
-            refuse_external_data(content, f"{self.path}: {artefact.path}")
+            refuse_external_data(content.model, f"{self.path}: {artefact.path}")
 
     def labels(self) -> tuple[str, ...]:
         """The class names in class order; empty when the bundle is no classifier."""
@@ -141,7 +156,7 @@ class Bundle:
         for artefact in self.manifest.artefacts:
             if artefact.path in left:
                 self.read_artefact(artefact)
-                left.remove(artefact.path)
+                left -= {*artefact.paths}
         for name in sorted(left):
             self.read(name)
 

@@ -77,18 +77,32 @@ class Artefact:
     Attributes:
         sqnr_db: of a quantised one, the signal to noise ratio of its answers to the golden inputs,
             against the original's, where it was made. None: it is to be equal.
+        layout: axis order of its 4-D inputs and outputs, where the manifest's specs say another;
+            None: as they say.
+        weights: path in the bundle of the file that it keeps its weights in; None: within itself.
+        encodings: (scale, zero point) of inputs and outputs that it holds as int8 or uint8 where
+            the manifest promises float32: ``real = scale * (integer - zero_point)``.
     """
 
     path: str
     format: str
     precision: str
     sqnr_db: float | None = None
+    layout: Literal["NHWC"] | None = None
+    weights: str | None = None
+    encodings: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every file in the bundle that an engine needs to open it."""
+        return (self.path,) if self.weights is None else (self.path, self.weights)
 
     def to_json(self) -> dict[str, Any]:
-        """The artefact as JSON values; a figure that is not there is left out."""
+        """The artefact as JSON values; a field that says nothing is left out."""
         values = asdict(self)
-        if self.sqnr_db is None:
-            del values["sqnr_db"]
+        for name in ("sqnr_db", "layout", "weights", "encodings"):
+            if values[name] in (None, {}):
+                del values[name]
         return values
 
 

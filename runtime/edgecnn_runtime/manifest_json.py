@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Literal
 
 from edgecnn_runtime.errors import ManifestInvalid, UnknownSchema
+from edgecnn_runtime.json_fields import Fields, each, kind_of, number, text
 from edgecnn_runtime.manifest import (
     DTYPES,
     SCHEMA,
@@ -19,8 +20,6 @@ from edgecnn_runtime.manifest import (
     TensorSpec,
 )
 
-T = TypeVar("T")
-
 
 def manifest_from_json(document: object) -> Manifest:
     """Read a manifest strictly.
@@ -30,27 +29,27 @@ def manifest_from_json(document: object) -> Manifest:
         ManifestInvalid: a field is missing, unknown, of the wrong type or out of range.
     """
     if not isinstance(document, dict):
-        raise ManifestInvalid(f"manifest is {_kind(document)}, expected a JSON object")
+        raise ManifestInvalid(f"manifest is {kind_of(document)}, expected a JSON object")
     schema = document.get("schema")
     if schema != SCHEMA:
         raise UnknownSchema(
             f"bundle has schema {schema!r}, this runtime reads {SCHEMA!r}; "
             "export the model again, or update edgecnn"
         )
-    top = _Fields(document, "manifest")
+    top = Fields(document, "manifest")
     top.take("schema", str)
     manifest = Manifest(
         name=top.take("name", str),
-        inputs=_each(top.take("inputs", list), "inputs", _tensor_spec),
-        outputs=_each(top.take("outputs", list), "outputs", _tensor_spec),
-        artefacts=_each(top.take("artefacts", list), "artefacts", _artefact),
+        inputs=each(top.take("inputs", list), "inputs", _tensor_spec),
+        outputs=each(top.take("outputs", list), "outputs", _tensor_spec),
+        artefacts=each(top.take("artefacts", list), "artefacts", _artefact),
         files={
             path: _file_record(value, f"files[{path!r}]")
             for path, value in top.take("files", dict).items()
         },
         preprocess=top.optional("preprocess", preprocess_from_json),
         postprocess=top.optional("postprocess", _postprocess),
-        golden=_each(top.take("golden", list), "golden", _golden),
+        golden=each(top.take("golden", list), "golden", _golden),
         provenance=top.take("provenance", dict),
     )
     top.finish()
@@ -58,58 +57,12 @@ def manifest_from_json(document: object) -> Manifest:
     return manifest
 
 
-class _Fields:
-    """The fields of one JSON object, each taken once; what is left over is an error."""
-
-    def __init__(self, value: object, where: str) -> None:
-        if not isinstance(value, dict):
-            raise ManifestInvalid(f"{where} is {_kind(value)}, expected an object")
-        self._left = dict(value)
-        self._where = where
-
-    def take(self, key: str, *kinds: type[T]) -> T:
-        if key not in self._left:
-            raise ManifestInvalid(f"{self._where} has no field {key!r}")
-        value = self._left.pop(key)
-        # bool is an int in Python; a manifest that says true where a number belongs is wrong.
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            wanted = " or ".join(kind.__name__ for kind in kinds)
-            raise ManifestInvalid(f"{self._where}.{key} is {_kind(value)}, expected {wanted}")
-        return value
-
-    def number(self, key: str) -> float:
-        value = float(self.take(key, int, float))
-        if not -1e30 < value < 1e30:  # also false for NaN
-            raise ManifestInvalid(f"{self._where}.{key} is {value}, expected a finite number")
-        return value
-
-    def optional(self, key: str, read: Callable[[object, str], T]) -> T | None:
-        value = self._left.pop(key, None)
-        return None if value is None else read(value, f"{self._where}.{key}")
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> Any:
-        value = self.take(key, str)
-        if value not in allowed:
-            raise ManifestInvalid(
-                f"{self._where}.{key} is {value!r}, expected one of {', '.join(allowed)}"
-            )
-        return value
-
-    def finish(self) -> None:
-        if self._left:
-            raise ManifestInvalid(f"{self._where} has unknown field {min(self._left)!r}")
-
-
-def _each(values: list[object], where: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
-    return tuple(read(value, f"{where}[{index}]") for index, value in enumerate(values))
-
-
 def _tensor_spec(value: object, where: str) -> TensorSpec:
-    fields = _Fields(value, where)
+    fields = Fields(value, where)
     spec = TensorSpec(
         name=fields.take("name", str),
         dtype=fields.choice("dtype", tuple(sorted(DTYPES))),
-        shape=_each(fields.take("shape", list), f"{where}.shape", _extent),
+        shape=each(fields.take("shape", list), f"{where}.shape", _extent),
     )
     fields.finish()
     return spec
@@ -139,11 +92,7 @@ def _resize(value: object, where: str) -> int | tuple[int, int]:
 
 
 def _channel_values(values: list[object], where: str) -> tuple[float, ...]:
-    return _each(values, where, _number)
-
-
-def _number(value: object, where: str) -> float:
-    return _Fields({"value": value}, where).number("value")
+    return each(values, where, number)
 
 
 def preprocess_from_json(value: object, where: str) -> Preprocess:
@@ -152,7 +101,7 @@ def preprocess_from_json(value: object, where: str) -> Preprocess:
     Raises:
         ManifestInvalid: a field is missing, unknown, of the wrong type or out of range.
     """
-    fields = _Fields(value, where)
+    fields = Fields(value, where)
     preprocess = Preprocess(
         colour=fields.choice("colour", ("RGB", "BGR", "L")),
         resize=fields.optional("resize", _resize),
@@ -174,22 +123,50 @@ def preprocess_from_json(value: object, where: str) -> Preprocess:
 
 
 def _postprocess(value: object, where: str) -> Postprocess:
-    fields = _Fields(value, where)
+    fields = Fields(value, where)
     postprocess = Postprocess(fields.take("softmax", bool), fields.take("labels", str))
     fields.finish()
     return postprocess
 
 
 def _artefact(value: object, where: str) -> Artefact:
-    fields = _Fields(value, where)
+    fields = Fields(value, where)
     artefact = Artefact(
         path=fields.take("path", str),
         format=fields.take("format", str),
         precision=fields.take("precision", str),
-        sqnr_db=fields.optional("sqnr_db", _number),
+        sqnr_db=fields.optional("sqnr_db", number),
+        layout=fields.optional("layout", _nhwc),
+        weights=fields.optional("weights", text),
+        encodings=fields.optional("encodings", _encodings) or {},
     )
     fields.finish()
     return artefact
+
+
+def _nhwc(value: object, where: str) -> Literal["NHWC"]:
+    if value == "NHWC":
+        return "NHWC"
+    raise ManifestInvalid(f"{where} is {value!r}, expected 'NHWC', or no field at all")
+
+
+def _encodings(value: object, where: str) -> dict[str, tuple[float, int]]:
+    if not isinstance(value, dict):
+        raise ManifestInvalid(f"{where} is {kind_of(value)}, expected an object")
+    return {name: _encoding(pair, f"{where}[{name!r}]") for name, pair in value.items()}
+
+
+def _encoding(value: object, where: str) -> tuple[float, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ManifestInvalid(f"{where} is {value!r}, expected [scale, zero_point]")
+    fields = Fields({"scale": value[0], "zero_point": value[1]}, where)
+    scale, zero_point = fields.number("scale"), fields.take("zero_point", int)
+    # float32 is what engines hold a scale in: below its normal numbers a division overflows.
+    if scale < 2**-126 or not -128 <= zero_point <= 255:
+        raise ManifestInvalid(
+            f"{where} is {value!r}, expected a positive scale and a zero point of 8 bits"
+        )
+    return scale, zero_point
 
 
 def _paths(value: dict[object, object], where: str) -> dict[str, str]:
@@ -199,7 +176,7 @@ def _paths(value: dict[object, object], where: str) -> dict[str, str]:
 
 
 def _golden(value: object, where: str) -> Golden:
-    fields = _Fields(value, where)
+    fields = Fields(value, where)
     golden = Golden(
         inputs=_paths(fields.take("inputs", dict), f"{where}.inputs"),
         outputs=_paths(fields.take("outputs", dict), f"{where}.outputs"),
@@ -210,7 +187,7 @@ def _golden(value: object, where: str) -> Golden:
 
 
 def _file_record(value: object, where: str) -> FileRecord:
-    fields = _Fields(value, where)
+    fields = Fields(value, where)
     record = FileRecord(fields.take("size", int), fields.take("sha256", str))
     fields.finish()
     if record.size < 0 or not re.fullmatch("[0-9a-f]{64}", record.sha256):
@@ -223,6 +200,10 @@ def _check_references(manifest: Manifest) -> None:
     if not manifest.inputs or not manifest.outputs or not manifest.artefacts:
         raise ManifestInvalid("manifest lists no input, no output or no artefact")
     named: dict[str, str] = {f"artefact {a.path!r}": a.path for a in manifest.artefacts}
+    for artefact in manifest.artefacts:
+        if artefact.weights is not None:
+            named[f"artefact {artefact.path!r}: weights {artefact.weights!r}"] = artefact.weights
+        _check_encodings(manifest, artefact)
     if manifest.postprocess:
         named["postprocess.labels"] = manifest.postprocess.labels
     for index, golden in enumerate(manifest.golden):
@@ -239,11 +220,17 @@ def _check_references(manifest: Manifest) -> None:
             raise ManifestInvalid(f"{what} is not among the manifest's files")
 
 
+def _check_encodings(manifest: Manifest, artefact: Artefact) -> None:
+    float_names = {s.name for s in (*manifest.inputs, *manifest.outputs) if s.dtype == "float32"}
+    for name in artefact.encodings:
+        if name not in float_names:
+            raise ManifestInvalid(
+                f"artefact {artefact.path!r} has an encoding of {name!r}, which is no float32 "
+                f"input or output of {manifest.name}"
+            )
+
+
 def _check_tensors(where: str, paths: Mapping[str, str], specs: tuple[TensorSpec, ...]) -> None:
     found, expected = sorted(paths), sorted(spec.name for spec in specs)
     if found != expected:
         raise ManifestInvalid(f"{where} names tensors {found}, expected {expected}")
-
-
-def _kind(value: object) -> str:
-    return "null" if value is None else type(value).__name__

@@ -67,7 +67,8 @@ def _run(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
     except EngineUnavailable as error:
         return Parity(artefact.path, kind.name, precision, "skipped", None, str(error))
     try:
-        engine = kind.open(bundle.read_artefact(artefact))
+        content = bundle.read_artefact(artefact)
+        engine = kind.open(content.model, weights=content.weights)
         try:
             found = run_golden(bundle, engine)
         finally:

@@ -119,14 +119,14 @@ def open(
         artefact, kind = choose(bundle.manifest, engine, precision)
         # Hashing needs no interpreter lock: the engine is imported while its artefact is hashed,
         # and opens that, once it is proven sound, while the rest is checked.
-        content = bundle.load(artefact.path)
+        content = bundle.load_artefact(artefact)
         proof = Background(lambda: bundle.prove_artefact(artefact, content))
         with contextlib.suppress(EngineUnavailable):  # `kind.open` will say so again
             kind.version()
         proof.result()
-        rest = Background(lambda: bundle.check(already_read={artefact.path}))
+        rest = Background(lambda: bundle.check(already_read=artefact.paths))
         try:
-            opened = kind.open(content, threads=threads)
+            opened = kind.open(content.model, weights=content.weights, threads=threads)
             undo.callback(opened.close)
         finally:
             rest.result()  # a bundle that lies matters more than an engine that fails on it

@@ -17,10 +17,12 @@ from conftest import contents, onnx_model
 
 import edgecnn_runtime as edge
 from edgecnn_exporters.package import npy, write_bundle
+from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import (
     BundleUnreadable,
     CompressionBomb,
     DigestMismatch,
+    EngineError,
     ExternalData,
     FileMissing,
     FileUnlisted,
@@ -48,6 +50,10 @@ def write_members(path: Path, members: dict[str, bytes]) -> Path:
         for name, content in members.items():
             archive.writestr(name, content)
     return path
+
+
+def encode(document: dict[str, Any], name: str, encoding: object) -> None:
+    document["artefacts"][0]["encodings"] = {name: encoding}
 
 
 def test_a_sound_bundle_opens(bundle: Path) -> None:
@@ -260,6 +266,23 @@ def test_a_missing_bundle_and_a_folder_are_refused(tmp_path: Path) -> None:
         (lambda m: m["inputs"][0].update(shape=[-1, 3]), "positive integer or null"),
         (lambda m: m["inputs"][0].update(shape=[True, 3]), "positive integer or null"),
         (lambda m: m["artefacts"][0].update(path="other"), "not among the manifest's files"),
+        (lambda m: m["artefacts"][0].update(layout="NCHW"), "layout is 'NCHW', expected 'NHWC'"),
+        (lambda m: m["artefacts"][0].update(layout=1), "layout is 1"),
+        (lambda m: m["artefacts"][0].update(weights=["w"]), "weights is list, expected str"),
+        (lambda m: m["artefacts"][0].update(weights="w.bin"), "not among the manifest's files"),
+        (lambda m: m["artefacts"][0].update(encodings=[1]), "encodings is list, expected an obj"),
+        (lambda m: encode(m, "colour", [0.5, 0]), "encoding of 'colour', which is no float32"),
+        (lambda m: encode(m, "input", 0.5), "expected .scale, zero_point."),
+        (lambda m: encode(m, "input", [0.5, 0, 0]), "expected .scale, zero_point."),
+        (lambda m: encode(m, "input", ["0.5", 0]), "scale is str, expected int or float"),
+        (lambda m: encode(m, "input", [float("nan"), 0]), "finite number"),
+        (lambda m: encode(m, "input", [10**400, 0]), "finite number"),
+        (lambda m: encode(m, "input", [0, 0]), "expected a positive scale"),
+        (lambda m: encode(m, "input", [1e-300, 0]), "expected a positive scale"),
+        (lambda m: encode(m, "input", [-0.5, 0]), "expected a positive scale"),
+        (lambda m: encode(m, "input", [0.5, 256]), "a zero point of 8 bits"),
+        (lambda m: encode(m, "input", [0.5, 1.0]), "zero_point is float, expected int"),
+        (lambda m: encode(m, "input", [0.5, True]), "zero_point is bool, expected int"),
         (lambda m: m["preprocess"].update(std=[1, 0, 1]), "std holds 0"),
         (lambda m: m["preprocess"].update(mean=[1]), "mean has 1 values, expected 3"),
         (lambda m: m["preprocess"].update(scale=float("nan")), "finite number"),
@@ -298,6 +321,23 @@ def test_onnx_weights_outside_the_bundle_are_refused(tmp_path: Path) -> None:
     write_bundle(tmp_path / "x.edge", *contents("onnx", model.SerializeToString()))
     with pytest.raises(ExternalData, match="outside the bundle"):
         edge.open(tmp_path / "x.edge")
+
+
+def test_one_changed_bit_in_a_file_of_weights_is_refused_before_an_engine_sees_it(
+    tmp_path: Path,
+) -> None:
+    manifest, files = contents()
+    artefact = replace(manifest.artefacts[0], weights="model.bin")
+    path = tmp_path / "two-files.edge"
+    write_bundle(path, replace(manifest, artefacts=(artefact,)), files | {"model.bin": b"weights"})
+    with pytest.raises(EngineError, match="comes with a file of weights"):
+        edge.open(path)  # sound, and the engine says that it has no use for it
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with pytest.raises(DigestMismatch, match=r"model\.bin has sha256"):
+        edge.open(write_members(path, members | {"model.bin": b"weightz"}))
+    with Bundle(path) as bundle, pytest.raises(DigestMismatch, match=r"model\.bin"):
+        bundle.check()
 
 
 def test_an_encrypted_member_is_refused(bundle: Path) -> None:

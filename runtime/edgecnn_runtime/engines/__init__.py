@@ -54,16 +54,19 @@ class Engine(Protocol):
         ...
 
     @classmethod
-    def open(cls, model: bytes, *, threads: int | None = None) -> Self:
+    def open(
+        cls, model: bytes, *, weights: bytes | None = None, threads: int | None = None
+    ) -> Self:
         """Make a model ready to run.
 
         Args:
             model: the artefact's bytes.
+            weights: the bytes of its companion file, of a format that has one.
             threads: intra-operator threads; None leaves the engine's own default.
 
         Raises:
             EngineUnavailable: the engine is not installed.
-            EngineError: the engine refuses the model.
+            EngineError: the engine refuses the model, or weights that its format does not have.
         """
         ...
 
@@ -89,6 +92,19 @@ def engine_names() -> Iterator[str]:
     yield from (name for name in ENGINES if name != "fake")
     yield from (point.name for point in _entry_points() if point.name not in ENGINES)
     yield "fake"
+
+
+def refuse_weights(engine: str, weights: bytes | None) -> None:
+    """There are none, as it must be where the format keeps everything in one file.
+
+    Raises:
+        EngineError: there are.
+    """
+    if weights is not None:
+        raise EngineError(
+            f"{engine} refuses the model: it comes with a file of weights ({len(weights)} bytes), "
+            "expected a format that holds its own; take 'weights' out of the artefact"
+        )
 
 
 def is_importable(module: str) -> bool:

@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
-from edgecnn_runtime.engines import Array
+from edgecnn_runtime.engines import Array, refuse_weights
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.feeds import check_feeds
 from edgecnn_runtime.manifest import TensorSpec
@@ -51,7 +51,10 @@ class FakeEngine:
         return "1"
 
     @classmethod
-    def open(cls, model: bytes, *, threads: int | None = None) -> Self:
+    def open(
+        cls, model: bytes, *, weights: bytes | None = None, threads: int | None = None
+    ) -> Self:
+        refuse_weights(cls.name, weights)
         try:
             fields = json.loads(model)
             return cls(

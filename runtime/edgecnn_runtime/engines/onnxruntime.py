@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from edgecnn_runtime.engines import Array, is_importable
+from edgecnn_runtime.engines import Array, is_importable, refuse_weights
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.feeds import check_feeds
 from edgecnn_runtime.manifest import TensorSpec
@@ -44,7 +44,10 @@ class OnnxRuntimeEngine:
         return str(_onnxruntime().__version__)
 
     @classmethod
-    def open(cls, model: bytes, *, threads: int | None = None) -> Self:
+    def open(
+        cls, model: bytes, *, weights: bytes | None = None, threads: int | None = None
+    ) -> Self:
+        refuse_weights(cls.name, weights)
         onnxruntime = _onnxruntime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what goes wrong is raised; the log would say it twice

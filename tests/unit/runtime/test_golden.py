@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import contents
 
+from edgecnn_exporters.package import record
 from edgecnn_runtime.errors import ManifestInvalid
 from edgecnn_runtime.golden import difference, is_as_proven, limit_of
 from edgecnn_runtime.manifest import Artefact
@@ -50,10 +52,6 @@ def test_limits_are_said_in_words() -> None:
 
 def test_the_figure_travels_in_the_manifest_and_is_left_out_where_there_is_none() -> None:
     manifest, files = contents()
-    from dataclasses import replace
-
-    from edgecnn_exporters.package import record
-
     manifest = replace(manifest, files={name: record(data) for name, data in files.items()})
     assert "sqnr_db" not in json.dumps(manifest.to_json())
     quantised = replace(manifest.artefacts[0], precision="int8", sqnr_db=31.5)
@@ -64,3 +62,20 @@ def test_the_figure_travels_in_the_manifest_and_is_left_out_where_there_is_none(
         document["artefacts"][0]["sqnr_db"] = wrong
         with pytest.raises(ManifestInvalid, match="sqnr_db"):
             manifest_from_json(document)
+
+
+def test_an_artefacts_other_fields_travel_too_and_are_left_out_where_they_say_nothing() -> None:
+    manifest, files = contents()
+    files["model.bin"] = b"weights"
+    manifest = replace(manifest, files={name: record(data) for name, data in files.items()})
+    assert set(manifest.to_json()["artefacts"][0]) == {"path", "format", "precision"}
+    full = replace(
+        manifest.artefacts[0],
+        sqnr_db=0.0,
+        layout="NHWC",
+        weights="model.bin",
+        encodings={"input": (0.5, -128), "logits": (0.25, 255)},
+    )
+    assert full.paths == ("model.fake", "model.bin")
+    both = replace(manifest, artefacts=(full, *manifest.artefacts))
+    assert manifest_from_json(json.loads(json.dumps(both.to_json()))).artefacts == both.artefacts
