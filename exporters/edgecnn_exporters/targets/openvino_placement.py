@@ -1,0 +1,58 @@
+"""In which precision OpenVINO really computes each operator of a model on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Operators of OpenVINO's that are sums of products.
+PRODUCTS = frozenset({"Convolution", "Deconvolution", "FullyConnected", "MatMul"})
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A node of the graph that runs.
+
+    Attributes:
+        kind: OpenVINO's name of what it computes: ``Convolution``, ``Eltwise``, ….
+        precision: of the numbers that it reads: ``u8``, ``i8``, ``f32``, ….
+        kernel: the implementation that was chosen: ``brgconv_avx512_I8``, ….
+        layers: the nodes of the model that it computes, as the model calls them.
+    """
+
+    kind: str
+    precision: str
+    kernel: str
+    layers: tuple[str, ...]
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it reads 8-bit integers."""
+        return self.precision in ("i8", "u8")
+
+
+def executed_precisions(compiled: Any) -> Mapping[str, Executed]:
+    """What became of the nodes of an ``openvino.CompiledModel``, by the name of each.
+
+    Constants are left out. What OpenVINO fused stands once, with every layer that it computes.
+    """
+    return {
+        node.get_friendly_name(): found
+        for node in compiled.get_runtime_model().get_ordered_ops()
+        if (found := _executed(node)).kind not in ("Const", "Constant")
+    }
+
+
+def _executed(node: Any) -> Executed:
+    said = {key: str(value.astype(str)) for key, value in node.rt_info.items() if key in _KEYS}
+    layers = said.get("originalLayersNames", "").split(",")
+    return Executed(
+        said["layerType"],
+        said["runtimePrecision"],
+        said["primitiveType"],
+        tuple(name for name in layers if name),
+    )
+
+
+_KEYS = frozenset({"layerType", "originalLayersNames", "primitiveType", "runtimePrecision"})
