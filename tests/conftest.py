@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tflite_models
 
 from edgecnn_exporters.package import npy, write_bundle
+from edgecnn_runtime.bundle import ArtefactContent
 from edgecnn_runtime.manifest import (
     Artefact,
     Golden,
@@ -49,9 +52,31 @@ def onnx_model() -> bytes:
     return onnx.parser.parse_model(ONNX_TEXT).SerializeToString()
 
 
-MODELS: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "fake": ("fake", fake_model),
-    "onnxruntime": ("onnx", onnx_model),
+def tflite_model() -> bytes:
+    return tflite_models.brightest(INPUT.shape, (2, 3), SCALE, OFFSET)
+
+
+def openvino_model() -> ArtefactContent:
+    import openvino
+    from openvino import opset13
+
+    image = opset13.parameter(openvino.PartialShape([-1, *INPUT.shape[1:]]), np.float32)
+    pooled = opset13.reduce_mean(image, np.array([2, 3], np.int64))
+    logits = opset13.add(opset13.multiply(pooled, np.float32(SCALE)), np.float32(OFFSET))
+    image.output(0).set_names({INPUT.name})
+    logits.output(0).set_names({OUTPUT.name})
+    with tempfile.TemporaryDirectory() as folder:
+        xml, weights = Path(folder, "model.xml"), Path(folder, "model.bin")
+        openvino.serialize(openvino.Model([logits], [image], "brightest"), xml, weights)
+        return ArtefactContent(xml.read_bytes(), weights.read_bytes())
+
+
+# Engine → its format, and the same network in it.
+MODELS: dict[str, tuple[str, Callable[[], ArtefactContent]]] = {
+    "fake": ("fake", lambda: ArtefactContent(fake_model(), None)),
+    "onnxruntime": ("onnx", lambda: ArtefactContent(onnx_model(), None)),
+    "openvino": ("openvino", openvino_model),
+    "tflite": ("tflite", lambda: ArtefactContent(tflite_model(), None)),
 }
 
 
@@ -61,7 +86,9 @@ def red_image(height: int = 6, width: int = 5) -> np.ndarray:
     return image
 
 
-def contents(format: str = "fake", model: bytes | None = None) -> tuple[Manifest, dict[str, bytes]]:
+def contents(
+    format: str = "fake", model: bytes | None = None, weights: bytes | None = None
+) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest and files of a sound bundle that finds the brightest channel."""
     image = red_image(4, 4)
     feed = image.transpose(2, 0, 1)[None].astype(np.float32) / 255
@@ -74,11 +101,15 @@ def contents(format: str = "fake", model: bytes | None = None) -> tuple[Manifest
         "golden/0.output0.npy": npy(answer.astype(np.float32)),
         "golden/0.image.npy": npy(image),
     }
+    if weights is not None:
+        files["model.bin"] = weights
     manifest = Manifest(
         name="brightest",
         inputs=(INPUT,),
         outputs=(OUTPUT,),
-        artefacts=(Artefact(path, format, "fp32"),),
+        artefacts=(
+            Artefact(path, format, "fp32", weights=None if weights is None else "model.bin"),
+        ),
         files={},
         preprocess=Preprocess(
             "RGB", (4, 4), "bilinear", None, 1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +25,8 @@ def kind(request: pytest.FixtureRequest) -> type[Engine]:
 
 @pytest.fixture
 def engine(kind: type[Engine]) -> Any:
-    opened = kind.open(MODELS[kind.name][1]())
+    content = MODELS[kind.name][1]()
+    opened = kind.open(content.model, weights=content.weights)
     yield opened
     opened.close()
 
@@ -79,7 +84,8 @@ def test_a_feed_that_is_not_contiguous_is_understood(engine: Engine) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, None])
 def test_threads_do_not_change_the_answer(kind: type[Engine], threads: int | None) -> None:
-    opened = kind.open(MODELS[kind.name][1](), threads=threads)
+    content = MODELS[kind.name][1]()
+    opened = kind.open(content.model, weights=content.weights, threads=threads)
     np.testing.assert_allclose(
         opened.run({"input": FEED})["logits"], FEED.mean(axis=(2, 3)) * SCALE + OFFSET, rtol=1e-5
     )
@@ -117,10 +123,63 @@ def test_a_closed_engine_says_so(engine: Engine) -> None:
         engine.run({"input": FEED})
 
 
+THREADS = """
+import os, sys
+import numpy as np
+from conftest import MODELS
+from edgecnn_runtime.engines import engine_class
+
+content, kind = MODELS[sys.argv[1]][1](), engine_class(sys.argv[1])
+kind.version()
+before = len(os.listdir("/proc/self/task"))
+model = kind.open(content.model, weights=content.weights, threads=int(sys.argv[2]))
+model.run({"input": np.zeros((1, 3, 4, 4), np.float32)})
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+def threads_made(kind: type[Engine], threads: int) -> int:
+    """Threads that a fresh process has more after opening and running a model."""
+    ran = subprocess.run(
+        [sys.executable, "-c", THREADS, kind.name, str(threads)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    return int(ran.stdout)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in Linux's /proc")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="a second thread takes a second core")
+@pytest.mark.parametrize("name", [name for name in ENGINES if name != "fake"])
+def test_more_threads_work_when_more_are_asked_for(name: str) -> None:
+    kind = engine_class(name)
+    assert threads_made(kind, 1) < threads_made(kind, 2)
+
+
 @pytest.mark.parametrize("model", [b"", b"no model", bytes(1000)])
-def test_bytes_that_are_no_model_are_refused(kind: type[Engine], model: bytes) -> None:
+@pytest.mark.parametrize("weights", [None, b"", b"weights"])
+def test_bytes_that_are_no_model_are_refused(
+    kind: type[Engine], model: bytes, weights: bytes | None
+) -> None:
     with pytest.raises(EngineError, match=f"{kind.name} refuses the model"):
-        kind.open(model)
+        kind.open(model, weights=weights)
+
+
+def test_weights_that_do_not_belong_to_the_model_are_refused(kind: type[Engine]) -> None:
+    content = MODELS[kind.name][1]()
+    others = None if content.weights is None else content.weights[:-1]
+    wrong = [b"weights"] if others is None else [None, b"", others]
+    for weights in wrong:
+        with pytest.raises(EngineError, match=f"{kind.name} refuses the model"):
+            kind.open(content.model, weights=weights)
+
+
+def test_a_model_cut_short_is_refused(kind: type[Engine]) -> None:
+    content = MODELS[kind.name][1]()
+    with pytest.raises(EngineError, match=f"{kind.name} refuses the model"):
+        kind.open(content.model[: len(content.model) // 2], weights=content.weights)
 
 
 def test_an_unknown_engine_is_answered_with_the_known() -> None:

@@ -23,6 +23,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 ENGINES: dict[str, str] = {
     "onnxruntime": "edgecnn_runtime.engines.onnxruntime:OnnxRuntimeEngine",
+    "openvino": "edgecnn_runtime.engines.openvino:OpenVINOEngine",
+    "tflite": "edgecnn_runtime.engines.tflite:TFLiteEngine",
     "fake": "edgecnn_runtime.engines.fake:FakeEngine",
 }
 

@@ -25,7 +25,8 @@ from edgecnn_runtime.postprocess import softmax, top_k
 @pytest.fixture(params=MODELS)
 def any_bundle(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     format, model = MODELS[request.param]
-    write_bundle(tmp_path / "any.edge", *contents(format, model()))
+    content = model()
+    write_bundle(tmp_path / "any.edge", *contents(format, content.model, content.weights))
     return tmp_path / "any.edge"
 
 

@@ -1,0 +1,118 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from edgecnn_runtime.engines import Array, is_importable
+from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
+from edgecnn_runtime.feeds import check_feeds
+from edgecnn_runtime.manifest import DTYPES, TensorSpec
+
+# OpenVINO reads ONNX, TensorFlow and more from the same call, and follows an ONNX tensor's path to
+# any file of the machine: nothing but its own format is let through.
+_BEGINNINGS = (b"<?xml", b"<net")
+
+
+class OpenVINOEngine:
+    """A compiled model and one request on the device CPU.
+
+    Arithmetic is float32 where the model says float: by itself OpenVINO takes bf16 or fp16 on CPUs
+    that are fast at it. One stream: the answer to one request, as early as it can be had.
+    """
+
+    name: ClassVar[str] = "openvino"
+    formats: ClassVar[frozenset[str]] = frozenset({"openvino"})
+    extra: ClassVar[str | None] = "openvino"
+
+    def __init__(self, compiled: Any) -> None:
+        self.inputs = tuple(map(_tensor_spec, compiled.inputs))
+        self.outputs = tuple(map(_tensor_spec, compiled.outputs))
+        self._request = compiled.create_infer_request()
+
+    @classmethod
+    def is_installed(cls) -> bool:
+        return is_importable("openvino")
+
+    @classmethod
+    def version(cls) -> str:
+        return str(_openvino().__version__).partition("-")[0]
+
+    @classmethod
+    def open(
+        cls, model: bytes, *, weights: bytes | None = None, threads: int | None = None
+    ) -> Self:
+        core = _core()
+        if not model.lstrip().startswith(_BEGINNINGS):
+            raise EngineError("openvino refuses the model: it is no OpenVINO IR, which is XML")
+        if weights is None:
+            raise EngineError(
+                "openvino refuses the model: it comes without the file of its weights; name the "
+                ".bin as 'weights' of the artefact"
+            )
+        options: dict[str, str | int] = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+        }
+        if threads is not None:
+            options["INFERENCE_NUM_THREADS"] = threads
+        try:
+            read = core.read_model(model=model, weights=weights)
+            return cls(core.compile_model(read, "CPU", options))
+        except Exception as error:  # RuntimeError of the library, TypeError of its binding
+            raise EngineError(f"openvino refuses the model: {_reason(error)}") from error
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        if self._request is None:
+            raise EngineError("the model is closed; open it again")
+        check_feeds(self.inputs, feeds)
+        arrays = {number: feeds[spec.name] for number, spec in enumerate(self.inputs)}
+        try:
+            # The model reads the arrays where they lie; its answers are copied out of its memory.
+            found = self._request.infer(arrays, share_inputs=True, share_outputs=False)
+        except Exception as error:
+            raise EngineError(f"openvino failed: {_reason(error)}") from error
+        return {spec.name: found[number] for number, spec in enumerate(self.outputs)}
+
+    def close(self) -> None:
+        self._request = None
+
+
+@cache
+def _core() -> Any:
+    """The one core of the process; it loads its plug-in for CPUs once."""
+    return _openvino().Core()
+
+
+def _openvino() -> Any:
+    try:
+        import openvino
+    except ModuleNotFoundError as error:
+        raise EngineUnavailable("openvino", "openvino") from error
+    except ImportError as error:
+        reason = f"does not load ({first_line(error)})"
+        raise EngineUnavailable("openvino", "openvino", reason) from error
+    return openvino
+
+
+def _reason(error: Exception) -> str:
+    """OpenVINO names the place in its source first; what went wrong comes last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _tensor_spec(port: Any) -> TensorSpec:
+    names = sorted(port.get_names())
+    name = names[0] if names else str(port.get_node().get_friendly_name())
+    dtype = np.dtype(port.get_element_type().to_dtype()).name
+    if dtype not in DTYPES:
+        raise EngineError(f"tensor {name!r} has type {dtype}, which edgecnn does not feed")
+    shape = tuple(
+        None if extent.is_dynamic else extent.get_length() for extent in port.get_partial_shape()
+    )
+    return TensorSpec(name, dtype, shape)

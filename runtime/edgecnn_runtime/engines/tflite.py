@@ -1,0 +1,178 @@
+"""TFLite on the CPU: LiteRT, or tflite-runtime where that is what a device has.
+
+Both bring the same interpreter and delegate what they can to XNNPACK, whose creation they announce
+on stderr; LiteRT 2.3 offers no way to ask for silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from base64 import b64decode
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from edgecnn_runtime.engines import Array, is_importable, refuse_weights
+from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
+from edgecnn_runtime.feeds import check_feeds
+from edgecnn_runtime.manifest import DTYPES, TensorSpec
+
+PACKAGES = ("ai_edge_litert", "tflite_runtime")
+SIGNATURE = "serving_default"
+
+# A model of one tensor and no operator: enough to see that an interpreter opens one.
+_SMALLEST_MODEL = b64decode(
+    "GAAAAFRGTDMAAA4AFAAQAAwACAAAAAQADgAAABAAAAAcAAAAhAAAAAMAAAABAAAACAAAAAQABAAEAAAA"
+    "AQAAABAAAAAMABQAEAAMAAgABAAMAAAAEAAAABAAAAAUAAAAGAAAAAAAAAABAAAAAAAAAAEAAAAAAAAA"
+    "AQAAABAAAAAMAAwACAAAAAAABAAMAAAACAAAAAwAAAABAAAAeAAAAAEAAAABAAAAAAAAAA=="
+)
+
+
+class TFLiteEngine:
+    """A model in an ``Interpreter``.
+
+    Names come from the signature `SIGNATURE` where the model has one, else from its tensors. A
+    model whose shape signature leaves the batch open is resized whenever the batch changes.
+    """
+
+    name: ClassVar[str] = "tflite"
+    formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
+    extra: ClassVar[str | None] = "litert"
+
+    def __init__(self, interpreter: Any) -> None:
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        names = _signature_names(interpreter)
+        self._interpreter = interpreter
+        self.inputs = tuple(_tensor_spec(one, names) for one in inputs)
+        self.outputs = tuple(_tensor_spec(one, names) for one in outputs)
+        self._shapes = tuple(tuple(map(int, one["shape"])) for one in inputs)
+        self._input_indices = [one["index"] for one in inputs]
+        self._output_indices = [one["index"] for one in outputs]
+        # Functions, not arrays: an array that is held forbids `invoke`.
+        self._input_views = [interpreter.tensor(index) for index in self._input_indices]
+
+    @classmethod
+    def is_installed(cls) -> bool:
+        return any(map(is_importable, PACKAGES))
+
+    @classmethod
+    def version(cls) -> str:
+        module, version = _working_module()
+        return f"{version} ({module.__name__.partition('.')[0]})"
+
+    @classmethod
+    def open(
+        cls, model: bytes, *, weights: bytes | None = None, threads: int | None = None
+    ) -> Self:
+        refuse_weights(cls.name, weights)
+        module, _ = _working_module()
+        # tflite-runtime reads the root of whatever it is given without looking where that lies.
+        if model[4:8] != b"TFL3" or int.from_bytes(model[:4], "little") > len(model) - 4:
+            raise EngineError("tflite refuses the model: it does not begin as a TFLite file does")
+        try:
+            interpreter = module.Interpreter(model_content=model, num_threads=threads)
+            interpreter.allocate_tensors()
+        except Exception as error:  # ValueError, RuntimeError, SystemError: no narrower base
+            raise EngineError(f"tflite refuses the model: {first_line(error)}") from error
+        return cls(interpreter)
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        interpreter = self._interpreter
+        if interpreter is None:
+            raise EngineError("the model is closed; open it again")
+        check_feeds(self.inputs, feeds)
+        arrays = [feeds[spec.name] for spec in self.inputs]
+        try:
+            self._resize(tuple(array.shape for array in arrays))
+            # Written where the model reads, whatever the strides: no array in between.
+            for view, array in zip(self._input_views, arrays, strict=True):
+                np.copyto(view(), array)
+            interpreter.invoke()
+            found = [interpreter.get_tensor(index) for index in self._output_indices]
+        except Exception as error:
+            raise EngineError(f"tflite failed: {first_line(error)}") from error
+        return {spec.name: array for spec, array in zip(self.outputs, found, strict=True)}
+
+    def close(self) -> None:
+        self._interpreter = None
+        self._input_views = []
+
+    def _resize(self, shapes: tuple[tuple[int, ...], ...]) -> None:
+        if shapes == self._shapes:
+            return
+        # Unknown until it is done: a resize that fails half-way is done again by the next run.
+        self._shapes = ()
+        for index, shape in zip(self._input_indices, shapes, strict=True):
+            self._interpreter.resize_tensor_input(index, shape)
+        self._interpreter.allocate_tensors()
+        self._shapes = shapes
+
+
+@cache
+def _working_module() -> tuple[Any, str]:
+    """The first module of an interpreter that opens a model, and its version.
+
+    Raises:
+        EngineUnavailable: none is there, or none opens a model.
+    """
+    reasons = []
+    for package in PACKAGES:
+        try:
+            version = str(import_module(package).__version__)
+            module = import_module(f"{package}.interpreter")
+        except ModuleNotFoundError:
+            continue
+        except ImportError as error:
+            reasons.append(f"does not load {package} ({first_line(error)})")
+            continue
+        if reason := _why_it_opens_nothing(module):
+            reasons.append(f"opens no model with {package} {version}: {reason}")
+        else:
+            return module, version
+    raise EngineUnavailable("tflite", "litert", *reasons[:1])
+
+
+def _why_it_opens_nothing(module: Any) -> str | None:
+    """What is wrong with an interpreter that can be imported; None if it works."""
+    # Without delegates, whose creation would be announced. NumPy prints a page on stderr for a
+    # module that was built against another of its versions; the reason says as much in a line.
+    quiet = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            module.Interpreter(
+                model_content=_SMALLEST_MODEL, experimental_op_resolver_type=quiet
+            ).allocate_tensors()
+    except Exception as error:
+        # tflite-runtime 2.14, the last, was built against NumPy 1 and fails here, not at import.
+        if module.__name__.startswith("tflite_runtime") and int(np.__version__[0]) >= 2:
+            return (
+                f"it was built against NumPy 1 and this is NumPy {np.__version__}; give it an "
+                "environment of its own with numpy<2, or take its successor"
+            )
+        return first_line(error)
+    return None
+
+
+def _signature_names(interpreter: Any) -> dict[int, str]:
+    """Tensor index → the name that the signature gives it; empty without a signature."""
+    if SIGNATURE not in interpreter.get_signature_list():
+        return {}
+    runner = interpreter.get_signature_runner(SIGNATURE)
+    details = runner.get_input_details() | runner.get_output_details()
+    return {one["index"]: name for name, one in details.items()}
+
+
+def _tensor_spec(details: Mapping[str, Any], names: Mapping[int, str]) -> TensorSpec:
+    dtype = np.dtype(details["dtype"]).name
+    if dtype not in DTYPES:
+        raise EngineError(
+            f"tensor {details['name']!r} has type {dtype}, which edgecnn does not feed"
+        )
+    # No signature means a scalar, or a writer who knew nothing but the shape.
+    extents = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
+    shape = tuple(None if extent < 0 else int(extent) for extent in extents)
+    return TensorSpec(names.get(details["index"], details["name"]), dtype, shape)
