@@ -44,6 +44,7 @@ class Plan:
         limits: what a fused Relu or Clip lets through, by its output.
         left: nodes that stay float, with the reason.
         tail: those of `left` that are float because nothing is to be gained after the last sum.
+        results: the float values that the last integer sums make.
     """
 
     integer: Mapping[str, Role]
@@ -51,6 +52,7 @@ class Plan:
     limits: Mapping[str, Range]
     left: Mapping[str, str]
     tail: frozenset[str]
+    results: tuple[str, ...] = ()
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -86,10 +88,12 @@ def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> Plan:
     limits = {_output(n): bounds(n) for n in fused.values()}
     # What a fused clip reads is never held; its output is.
     float_values = {str(n.inputs[0].name) for n in fused.values() if n.inputs[0] is not None}
-    float_values |= {_output(n) for n in nodes if n.op_type == "Gemm" and _ends_in(n, tail)}
+    last = [n for n in nodes if n.op_type == "Gemm" and _ends_in(n, tail)]
+    results = tuple(_output(n) for n in last if _name(n) in integer)
+    float_values |= set(map(_output, last))
     groups = _groups([n for n in nodes if _name(n) in integer])
     held = _held(groups, nodes, integer, float_values)
-    return Plan(integer, held, limits, left, frozenset(map(_name, tail)))
+    return Plan(integer, held, limits, left, frozenset(map(_name, tail)), results)
 
 
 def _reason(node: ir.Node, keep_float: Collection[str], tail: Collection[ir.Node]) -> str | None:

@@ -21,6 +21,7 @@ from edgecnn_exporters.quantise.encoding import (
     encode,
     quantise_bias,
 )
+from edgecnn_exporters.quantise.output_encodings import note_encoding
 from edgecnn_exporters.quantise.plan import Plan
 from edgecnn_exporters.quantise.rules import RULES, Role
 
@@ -33,11 +34,13 @@ class Numbers:
         activations: the encoding of each 8-bit value, by its name.
         weights: of each product, by the node's name.
         biases: (channels,), what replaces the float graph's bias, by the node's name.
+        results: how 8 bits would hold the float results of the last sums, by their names.
     """
 
     activations: Mapping[str, Encoding]
     weights: Mapping[str, QuantisedWeight]
     biases: Mapping[str, Float] = field(default_factory=dict)
+    results: Mapping[str, Encoding] = field(default_factory=dict)
 
 
 def write_qdq(model: ir.Model, plan: Plan, numbers: Numbers) -> ir.Model:
@@ -60,6 +63,8 @@ def write_qdq(model: ir.Model, plan: Plan, numbers: Numbers) -> ir.Model:
             _write_constants(graph, nodes[name])
     for name, encoding in numbers.activations.items():
         _write_activation(graph, values[name], encoding, plan)
+    for name, encoding in numbers.results.items():
+        note_encoding(values[name], encoding)
     _drop_unread(graph)
     return copy
 

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.quantise.calibrate import ChannelStatistics
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import (
     Encoding,
@@ -44,6 +45,14 @@ def _encode_group(group: Group, plan: Plan, ranges: Mapping[str, Range]) -> Enco
     limits = {plan.limits.get(name) for name in group.sources}
     found = reduce(Range.joined, (ranges[name].to_zero() for name in group.sources))
     return encode(found, limits.pop() if len(limits) == 1 else None)
+
+
+def encode_results(plan: Plan, channels: Mapping[str, ChannelStatistics]) -> dict[str, Encoding]:
+    """How 8 bits would hold the float results of the last sums: all that was seen of them."""
+    return {
+        name: encode(Range(float(channels[name].low.min()), float(channels[name].high.max())))
+        for name in plan.results
+    }
 
 
 def quantise_weights(

@@ -17,7 +17,7 @@ from edgecnn_exporters.quantise.observers import OBSERVERS
 from edgecnn_exporters.quantise.plan import Plan
 from edgecnn_exporters.quantise.probe import Float, Probe
 from edgecnn_exporters.quantise.qdq import Numbers, write_qdq
-from edgecnn_exporters.quantise.ranges import encode_groups, quantise_weights
+from edgecnn_exporters.quantise.ranges import encode_groups, encode_results, quantise_weights
 from edgecnn_exporters.quantise.rules import Role
 from edgecnn_exporters.quantise.samples import Samples
 from edgecnn_runtime.golden import Difference, difference
@@ -138,7 +138,8 @@ class Bench:
         ranges = {name: observe(calibration.values[name].histogram()) for name in plan.sources}
         activations = encode_groups(plan, ranges)
         weights = quantise_weights(model.graph, plan, activations, self.config)
-        numbers = Numbers(activations, weights)
+        results = encode_results(plan, calibration.channels)
+        numbers = Numbers(activations, weights, results=results)
         qdq = write_qdq(model, plan, numbers)
         return State(model, plan, calibration, observer, numbers, qdq, self.score(qdq))
 

@@ -1,0 +1,277 @@
+"""Writing a TFLite flatbuffer: tensors, constants and operators in, bytes out.
+
+The schema's Python classes come with ai-edge-litert; no part of TensorFlow is needed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.targets.tflite.versions import Signature, version_of
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+IDENTIFIER = b"TFL3"
+SCHEMA_VERSION = 3
+SIGNATURE = "serving_default"
+# Kernels read weights where they lie in the file, with loads of 16 bytes.
+ALIGNMENT = 16
+# Offsets are 32 bits, signed in many readers.
+LARGEST = 2**31 - 2**20
+
+TYPES: Mapping[str, int] = {
+    "float32": schema.TensorType.FLOAT32,
+    "float16": schema.TensorType.FLOAT16,
+    "int32": schema.TensorType.INT32,
+    "uint8": schema.TensorType.UINT8,
+    "int64": schema.TensorType.INT64,
+    "bool": schema.TensorType.BOOL,
+    "int16": schema.TensorType.INT16,
+    "int8": schema.TensorType.INT8,
+}
+NAMES = {
+    code: name
+    for name, code in vars(schema.BuiltinOperator).items()
+    if not name.startswith("_") and name.isupper()
+}
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """What the integers of a tensor stand for: ``real = scale * (integer - zero_point)``.
+
+    Attributes:
+        scale: one number, or one for each index of `axis`.
+        zero_point: as many as scales.
+    """
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int = 0
+
+
+class _AlignedBuffer(schema.BufferT):  # type: ignore[misc] # the schema carries no types
+    """A buffer whose bytes begin at a multiple of `ALIGNMENT`: the schema asks for it."""
+
+    def Pack(self, builder: Any) -> Any:  # noqa: N802 # the schema's name
+        vector = None
+        if self.data is not None:
+            count = len(self.data)
+            builder.StartVector(1, count, ALIGNMENT)
+            builder.head -= count
+            builder.Bytes[builder.head : builder.head + count] = memoryview(self.data)
+            vector = builder.EndVector()
+        schema.BufferStart(builder)
+        if vector is not None:
+            schema.BufferAddData(builder, vector)
+        return schema.BufferEnd(builder)
+
+
+class Flatbuffer:
+    """One subgraph under construction. Tensors are known by their number."""
+
+    def __init__(self) -> None:
+        self.operators: Counter[str] = Counter()
+        self._tensors: list[Any] = []
+        self._buffers: list[Any] = [_AlignedBuffer()]
+        self._constants: dict[tuple[Any, ...], int] = {}
+        self._quantisations: dict[int, Quantisation] = {}
+        self._names: set[str] = set()
+        self._codes: list[tuple[int, int]] = []
+        self._operators: list[Any] = []
+        self._size = 0
+
+    def tensor(
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: str,
+        quantisation: Quantisation | None = None,
+    ) -> int:
+        """A tensor that an operator computes or that is fed; a name that is taken gets a number."""
+        return self._add(name, shape, dtype, quantisation, buffer=0)
+
+    def constant(self, name: str, array: Array, quantisation: Quantisation | None = None) -> int:
+        """A tensor that the file holds. Equal ones of the same meaning are held once.
+
+        Raises:
+            UnsupportedModel: all constants together are more than a flatbuffer can hold.
+        """
+        content = np.ascontiguousarray(array)
+        key = (content.dtype.str, content.shape, quantisation, hash(content.tobytes()))
+        found = self._constants.get(key)
+        if found is not None and np.array_equal(self._bytes_of(found), _bytes(content)):
+            return found
+        self._size += content.nbytes
+        if self._size > LARGEST:
+            raise UnsupportedModel(
+                f"{name}: with it the constants pass {LARGEST / 1e9:.1f} GB, the most that a "
+                "TFLite file can hold; 16-bit weights or --quantize int8 make them smaller"
+            )
+        buffer = _AlignedBuffer()
+        buffer.data = _bytes(content)
+        self._buffers.append(buffer)
+        number = len(self._buffers) - 1
+        index = self._add(name, array.shape, array.dtype.name, quantisation, number)
+        self._constants[key] = index
+        return index
+
+    def operator(
+        self,
+        builtin: int,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        options: Any = None,
+    ) -> None:
+        """An operator; one that is missing an optional input has -1 in its place."""
+        signature = Signature(
+            tuple(self.dtype(index) if index >= 0 else "" for index in inputs),
+            tuple(self.shape(index) if index >= 0 else () for index in inputs),
+            self.dtype(outputs[0]),
+            options,
+        )
+        code = (builtin, version_of(NAMES[builtin], signature))
+        if code not in self._codes:
+            self._codes.append(code)
+        made = schema.OperatorT()
+        made.opcodeIndex = self._codes.index(code)
+        made.inputs, made.outputs = list(inputs), list(outputs)
+        if options is not None:
+            kind = type(options).__name__.removesuffix("T")
+            made.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+            made.builtinOptions = options
+        self._operators.append(made)
+        self.operators[NAMES[builtin]] += 1
+
+    def like(self, index: int, what: str, shape: Sequence[int]) -> int:
+        """A tensor of the same type and meaning in another shape, named for what it is."""
+        model = self._tensors[index]
+        meaning = self._quantisations.get(index)
+        return self._add(f"{model.name}.{what}", shape, self.dtype(index), meaning, buffer=0)
+
+    def rename(self, index: int, name: str) -> None:
+        """The tensor is called `name`, or that with a number where it is taken."""
+        self._names.discard(self._tensors[index].name)
+        self._tensors[index].name = self._free_name(name)
+
+    def constant_like(self, index: int, name: str, array: Array) -> int:
+        """A constant that means what the tensor's elements mean."""
+        return self.constant(name, array, self._quantisations.get(index))
+
+    def shape(self, index: int) -> tuple[int, ...]:
+        """The shape of a tensor, as it lies in memory."""
+        return tuple(self._tensors[index].shape)
+
+    def dtype(self, index: int) -> str:
+        """The type of a tensor's elements, as numpy calls it."""
+        code = self._tensors[index].type
+        return next(name for name, known in TYPES.items() if known == code)
+
+    def finish(
+        self,
+        inputs: Mapping[str, int],
+        outputs: Mapping[str, int],
+        metadata: Mapping[str, bytes],
+        description: str,
+    ) -> bytes:
+        """The file. Inputs and outputs are found by name, through its one signature.
+
+        Args:
+            metadata: buffers that readers find by their names.
+        """
+        import flatbuffers
+
+        graph = schema.SubGraphT()
+        graph.name = "main"
+        graph.tensors, graph.operators = self._tensors, self._operators
+        graph.inputs, graph.outputs = list(inputs.values()), list(outputs.values())
+        model = schema.ModelT()
+        model.version, model.description = SCHEMA_VERSION, description
+        model.operatorCodes = [_code(*code) for code in self._codes]
+        model.subgraphs = [graph]
+        model.signatureDefs = [_signature(inputs, outputs)]
+        model.metadata = [self._metadata(name, content) for name, content in metadata.items()]
+        model.buffers = self._buffers
+        builder = flatbuffers.Builder(self._size + 4096 * (len(self._tensors) + 16))
+        builder.Finish(model.Pack(builder), IDENTIFIER)
+        return bytes(builder.Output())
+
+    def _add(
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: str,
+        quantisation: Quantisation | None,
+        buffer: int,
+    ) -> int:
+        made = schema.TensorT()
+        made.name = self._free_name(name)
+        made.shape, made.type, made.buffer = [int(n) for n in shape], TYPES[dtype], buffer
+        if quantisation is not None:
+            own = schema.QuantizationParametersT()
+            own.scale = np.array(quantisation.scale, np.float32)
+            own.zeroPoint = np.array(quantisation.zero_point, np.int64)
+            own.quantizedDimension = quantisation.axis
+            made.quantization = own
+            self._quantisations[len(self._tensors)] = quantisation
+        self._tensors.append(made)
+        return len(self._tensors) - 1
+
+    def _free_name(self, name: str) -> str:
+        candidate, number = name, 0
+        while candidate in self._names:
+            number += 1
+            candidate = f"{name}_{number}"
+        self._names.add(candidate)
+        return candidate
+
+    def _bytes_of(self, index: int) -> Array:
+        found: Array = self._buffers[self._tensors[index].buffer].data
+        return found
+
+    def _metadata(self, name: str, content: bytes) -> Any:
+        buffer = _AlignedBuffer()
+        buffer.data = np.frombuffer(content, np.uint8)
+        self._buffers.append(buffer)
+        self._size += len(content)
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, len(self._buffers) - 1
+        return entry
+
+
+def _bytes(array: Array) -> Array:
+    return np.frombuffer(array.tobytes(), np.uint8)
+
+
+def _code(builtin: int, version: int) -> Any:
+    made = schema.OperatorCodeT()
+    made.builtinCode = builtin
+    # The field of the first schema has 8 bits; newer readers take the larger of both.
+    made.deprecatedBuiltinCode = min(
+        builtin, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
+    )
+    made.version = version
+    return made
+
+
+def _signature(inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Any:
+    made = schema.SignatureDefT()
+    made.signatureKey, made.subgraphIndex = SIGNATURE, 0
+    made.inputs, made.outputs = _entries(inputs), _entries(outputs)
+    return made
+
+
+def _entries(tensors: Mapping[str, int]) -> list[Any]:
+    found = []
+    for name, index in tensors.items():
+        entry = schema.TensorMapT()
+        entry.name, entry.tensorIndex = name, index
+        found.append(entry)
+    return found

@@ -1,0 +1,301 @@
+"""The state of a translation: which tensor holds which value, in what order and of what type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import onnx_ir as ir
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.passes.graph import Array, constant, sole_reader
+from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.targets.tflite.activations import fused_code
+from edgecnn_exporters.targets.tflite.flatbuffer import Flatbuffer, Quantisation
+from edgecnn_exporters.targets.tflite.moving import reshape, transpose
+from edgecnn_exporters.targets.tflite.source import Integers, Source
+from edgecnn_exporters.targets.tflite.views import Axes, View
+
+BUILTIN = schema.BuiltinOperator
+# Unsigned integers of the QDQ graph, signed ones of TFLite: the same quantisation.
+SIGNED = 128
+
+WeightType = Literal["float32", "float16"]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A tensor, and how a value's elements lie in it."""
+
+    tensor: int
+    view: View
+
+
+class Lowering:
+    """One graph on its way to one flatbuffer.
+
+    A value is held as float, in 8 bits, or both: an operator reads it as it computes, and what is
+    missing is made by a QUANTIZE or DEQUANTIZE. *Order* is always that of the value's axes in
+    memory, (0, 2, 3, 1) for an image with its channels last.
+    """
+
+    def __init__(self, source: Source, weights: WeightType) -> None:
+        self.source = source
+        self.file = Flatbuffer()
+        self.done: set[str] = set()
+        self._weights = weights
+        self._held: dict[tuple[str, bool], Held] = {}
+        self._ordered: dict[tuple[int, Axes, tuple[int, ...]], int] = {}
+
+    def refuse(self, node: ir.Node, reason: str) -> UnsupportedModel:
+        """The error that says why a node has no translation."""
+        return UnsupportedModel(
+            f"{node.name} ({node.op_type}) cannot be written as TFLite: {reason}"
+        )
+
+    # Reading.
+
+    def order_of(self, value: ir.Value) -> Axes:
+        """The order in which the value can be read without moving data, or else its own."""
+        held = self._any(value)
+        order = held.view.order()
+        return tuple(range(len(held.view.axes))) if order is None else order
+
+    def read(self, value: ir.Value, order: Sequence[int], *, integer: bool = False) -> int:
+        """A tensor that holds the value with its axes in this order."""
+        if (array := constant(value)) is not None:
+            return self._read_constant(value, array, order, integer=integer)
+        held = self._hold(value, integer=integer)
+        return self._arrange(held, shape_of(value), order)
+
+    def read_operand(
+        self, value: ir.Value, rank: int, order: Sequence[int], *, integer: bool
+    ) -> int:
+        """The same of a value that is to be broadcast against others of that rank."""
+        shape = shape_of(value)
+        if len(shape) == rank:
+            return self.read(value, order, integer=integer)
+        wide = (1,) * (rank - len(shape)) + shape
+        if (array := constant(value)) is not None:
+            return self._read_constant(value, array.reshape(wide), order, integer=integer)
+        held = self._hold(value, integer=integer)
+        view = held.view.reshaped(wide)
+        assert view is not None
+        return self._arrange(Held(held.tensor, view), wide, order)
+
+    def read_as_is(self, value: ir.Value, *, integer: bool = False) -> Held:
+        """The tensor that holds the value, in whatever order that is."""
+        return self._hold(value, integer=integer)
+
+    def integers(self, value: ir.Value) -> Integers | None:
+        """What a constant is in the QDQ graph; None where it is float there."""
+        return self.source.constants.get(str(value.name))
+
+    def encoding(self, value: ir.Value) -> Encoding:
+        """How 8 bits hold the value.
+
+        Raises:
+            KeyError: nothing was said of it.
+        """
+        return self.source.encodings[str(value.name)]
+
+    # Writing.
+
+    def write(self, value: ir.Value, order: Sequence[int], *, integer: bool = False) -> int:
+        """A new tensor for what an operator computes, its axes in this order."""
+        shape = shape_of(value)
+        name = str(value.name)
+        made = self.temporary(
+            name, [shape[axis] for axis in order], self.encoding(value) if integer else None
+        )
+        self._held[name, integer] = Held(made, View.of(shape, order))
+        return made
+
+    def write_like(self, value: ir.Value, held: Held, *, integer: bool = False) -> int:
+        """A new tensor for what an operator computes element by element of another."""
+        encoding = self.encoding(value) if integer else None
+        made = self.temporary(str(value.name), self.file.shape(held.tensor), encoding)
+        self._held[str(value.name), integer] = Held(made, held.view)
+        return made
+
+    def view_as(self, value: ir.Value, source: ir.Value, view: View) -> None:
+        """`value` is `source` with its axes counted otherwise: no operator is needed."""
+        for integer in (False, True):
+            if (held := self._held.get((str(source.name), integer))) is not None:
+                self._held[str(value.name), integer] = Held(held.tensor, view)
+
+    def take_over(
+        self, value: ir.Value, tensor: int, order: Sequence[int], *, integer: bool = False
+    ) -> None:
+        """A tensor that is already written holds the value, and is called so."""
+        view = View.of(shape_of(value), order)
+        self.file.rename(tensor, str(value.name))
+        self._held[str(value.name), integer] = Held(tensor, view)
+
+    def feed(
+        self, value: ir.Value, order: Sequence[int], encoding: Encoding | None, dtype: str
+    ) -> int:
+        """The tensor that the application fills."""
+        shape = shape_of(value)
+        sizes = [shape[axis] for axis in order]
+        name, view = str(value.name), View.of(shape, order)
+        if encoding is None:
+            fed = made = self.temporary(name, sizes, None)
+        elif dtype == "uint8":
+            fed = self.file.tensor(name, sizes, dtype, _quantisation(encoding, signed=False))
+            made = self.temporary(f"{name}.signed", sizes, encoding)
+            self.file.operator(BUILTIN.QUANTIZE, [fed], [made], schema.QuantizeOptionsT())
+        else:
+            fed = made = self.temporary(name, sizes, encoding)
+        self._held[name, encoding is not None] = Held(made, view)
+        return fed
+
+    def result(self, value: ir.Value, order: Sequence[int], dtype: str) -> int:
+        """The tensor that the application reads, of that type and called as the value."""
+        integer = dtype != "float32" and str(value.name) in self.source.encodings
+        tensor = self.read(value, order, integer=integer)
+        if integer and dtype == "uint8":
+            encoding = self.encoding(value)
+            signed = tensor
+            self.file.rename(signed, f"{value.name}.signed")
+            meaning = _quantisation(encoding, signed=False)
+            tensor = self.file.tensor(str(value.name), self.file.shape(signed), dtype, meaning)
+            self.file.operator(BUILTIN.QUANTIZE, [signed], [tensor], schema.QuantizeOptionsT())
+        return tensor
+
+    def temporary(self, name: str, shape: Sequence[int], encoding: Encoding | None) -> int:
+        """A tensor that holds floats, or 8 bits of that encoding."""
+        if encoding is None:
+            return self.file.tensor(name, shape, "float32")
+        return self.file.tensor(name, shape, "int8", _quantisation(encoding))
+
+    def numbers(self, name: str, array: Array) -> int:
+        """A constant that an operator needs beside its data."""
+        return self.file.constant(name, array)
+
+    def weight(self, name: str, array: Array) -> int:
+        """A float constant of a layer, in 16 bits where that was asked for."""
+        if self._weights == "float32" or array.dtype != np.float32:
+            return self.file.constant(name, array)
+        half = self.file.constant(f"{name}.half", _halve(array, name))
+        made = self.file.tensor(name, array.shape, "float32")
+        self.file.operator(BUILTIN.DEQUANTIZE, [half], [made], schema.DequantizeOptionsT())
+        return made
+
+    def integer_weight(
+        self, name: str, array: Array, scale: Array, zero_point: int = 0, axis: int = 0
+    ) -> int:
+        """A constant in integers, with one scale or one along an axis."""
+        scales = tuple(float(each) for each in np.atleast_1d(scale))
+        quantisation = Quantisation(scales, (zero_point,) * len(scales), axis)
+        return self.file.constant(name, array, quantisation)
+
+    def fuse(self, node: ir.Node, *, integer: bool) -> tuple[int, ir.Value]:
+        """The activation that the operator can compute itself, and the value that it then makes."""
+        output = node.outputs[0]
+        reader = sole_reader(output)
+        if reader is None:
+            return schema.ActivationFunctionType.NONE, output
+        code = fused_code(reader)
+        saturates = integer and str(reader.name) in self.source.integer
+        if code is None and not (saturates and reader.op_type in ("Relu", "Clip")):
+            return schema.ActivationFunctionType.NONE, output
+        if integer and (not saturates or str(output.name) in self.source.encodings):
+            return schema.ActivationFunctionType.NONE, output
+        self.done.add(str(reader.name))
+        return code or schema.ActivationFunctionType.NONE, reader.outputs[0]
+
+    # How a value comes to be in the form that is asked for.
+
+    def _any(self, value: ir.Value) -> Held:
+        name = str(value.name)
+        return self._held.get((name, True)) or self._held[name, False]
+
+    def _hold(self, value: ir.Value, *, integer: bool) -> Held:
+        name = str(value.name)
+        found = self._held.get((name, integer))
+        if found is not None:
+            return found
+        other = self._held[name, not integer]
+        shape = self.file.shape(other.tensor)
+        if integer:
+            made = self.temporary(f"{name}.quantised", shape, self.encoding(value))
+            self.file.operator(BUILTIN.QUANTIZE, [other.tensor], [made], schema.QuantizeOptionsT())
+        else:
+            made = self.temporary(f"{name}.float", shape, None)
+            options = schema.DequantizeOptionsT()
+            self.file.operator(BUILTIN.DEQUANTIZE, [other.tensor], [made], options)
+        self._held[name, integer] = Held(made, other.view)
+        return self._held[name, integer]
+
+    def _read_constant(
+        self, value: ir.Value, array: Array, order: Sequence[int], *, integer: bool
+    ) -> int:
+        name = str(value.name)
+        held = self.integers(value) if integer else None
+        if held is None:
+            return self.numbers(name, narrow(array).transpose(order))
+        signed = held.array.reshape(array.shape).transpose(order).astype(np.int16)
+        offset = SIGNED if held.array.dtype == np.uint8 else 0
+        return self.integer_weight(
+            name, (signed - offset).astype(np.int8), held.scale, held.zero_point - offset
+        )
+
+    def _arrange(self, held: Held, shape: Sequence[int], order: Sequence[int]) -> int:
+        """A tensor of the shape with its axes in the order: as it is, reshaped or transposed."""
+        wanted = tuple(shape[axis] for axis in order)
+        key = (held.tensor, held.view.permutation(order)[1], wanted)
+        if key not in self._ordered:
+            self._ordered[key] = self._rearrange(held, wanted, order)
+        return self._ordered[key]
+
+    def _rearrange(self, held: Held, wanted: tuple[int, ...], order: Sequence[int]) -> int:
+        if held.view.lies_in(order):
+            return reshape(self.file, held.tensor, wanted)
+        shape, permutation = held.view.permutation(order)
+        whole = reshape(self.file, held.tensor, shape)
+        return reshape(self.file, transpose(self.file, whole, permutation), wanted)
+
+
+def shape_of(value: ir.Value) -> tuple[int, ...]:
+    """The sizes of a value, all of them known."""
+    if (array := constant(value)) is not None:
+        return tuple(array.shape)
+    assert value.shape is not None
+    sizes: list[int] = list(value.shape.numpy())
+    return tuple(sizes)
+
+
+def narrow(array: Array) -> Array:
+    """Numbers as TFLite's kernels take them: 32 bits, not 64."""
+    if array.dtype == np.int64:
+        limits = np.iinfo(np.int32)
+        # ONNX says "to the end" with the largest number there is.
+        return np.clip(array, limits.min, limits.max).astype(np.int32)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _quantisation(encoding: Encoding, *, signed: bool = True) -> Quantisation:
+    zero_point = encoding.zero_point - SIGNED if signed else encoding.zero_point
+    return Quantisation((encoding.scale,), (zero_point,))
+
+
+def _halve(array: Array, name: str) -> Array:
+    limit = np.finfo(np.float16).max
+    if np.abs(array).max(initial=0) > limit:
+        raise UnsupportedModel(
+            f"{name} holds {np.abs(array).max():.3g}, more than the {limit:.0f} of 16-bit floats; "
+            "export fp32"
+        )
+    return array.astype(np.float16)
+
+
+def attribute(node: ir.Node, name: str, default: Any) -> Any:
+    """An attribute of the node, of the kind that the default has."""
+    found = node.attributes.get(name)
+    if found is None:
+        return default
+    return list(found.value) if isinstance(default, list) else found.value

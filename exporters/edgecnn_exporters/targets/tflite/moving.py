@@ -1,0 +1,95 @@
+"""Operators that move a tensor's numbers and compute none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.passes.graph import Array
+from edgecnn_exporters.targets.tflite.flatbuffer import Flatbuffer
+
+BUILTIN = schema.BuiltinOperator
+
+
+def cut(file: Flatbuffer, tensor: int, begin: Sequence[int], sizes: Sequence[int]) -> int:
+    """A box of the tensor."""
+    made = file.like(tensor, "cut", sizes)
+    bounds = [file.constant("box", np.array(numbers, np.int32)) for numbers in (begin, sizes)]
+    file.operator(BUILTIN.SLICE, [tensor, *bounds], [made], schema.SliceOptionsT())
+    return made
+
+
+def cut_with_steps(
+    file: Flatbuffer, tensor: int, begin: Sequence[int], steps: Sequence[int], sizes: Sequence[int]
+) -> int:
+    """Every so many-th number of the tensor along each axis, `sizes` of them."""
+    made = file.like(tensor, "cut", sizes)
+    ends = [b + n * s for b, n, s in zip(begin, sizes, steps, strict=True)]
+    options = schema.StridedSliceOptionsT()
+    # An end before the first number is written as no end at all.
+    options.endMask = sum(1 << axis for axis, end in enumerate(ends) if end < 0)
+    bounds = [
+        file.constant("bounds", np.array(numbers, np.int32)) for numbers in (begin, ends, steps)
+    ]
+    file.operator(BUILTIN.STRIDED_SLICE, [tensor, *bounds], [made], options)
+    return made
+
+
+def gather(file: Flatbuffer, tensor: int, places: Array, axis: int) -> int:
+    """The tensor's numbers at constant places along one axis."""
+    shape = list(file.shape(tensor))
+    shape[axis] = len(places)
+    made = file.like(tensor, "gathered", shape)
+    options = schema.GatherOptionsT()
+    options.axis = axis
+    inputs = [tensor, file.constant("places", places)]
+    file.operator(BUILTIN.GATHER, inputs, [made], options)
+    return made
+
+
+def split(file: Flatbuffer, tensor: int, parts: int, axis: int) -> list[int]:
+    """Equal parts of the tensor, side by side on that axis."""
+    shape = list(file.shape(tensor))
+    shape[axis] //= parts
+    made = [file.like(tensor, "part", shape) for _ in range(parts)]
+    options = schema.SplitOptionsT()
+    options.numSplits = parts
+    number = file.constant("axis", np.array(axis, np.int32))
+    file.operator(BUILTIN.SPLIT, [number, tensor], made, options)
+    return made
+
+
+def join(file: Flatbuffer, tensors: Sequence[int], axis: int) -> int:
+    """The tensors side by side on that axis."""
+    shape = list(file.shape(tensors[0]))
+    shape[axis] = sum(file.shape(each)[axis] for each in tensors)
+    made = file.like(tensors[0], "joined", shape)
+    options = schema.ConcatenationOptionsT()
+    options.axis = axis
+    file.operator(BUILTIN.CONCATENATION, tensors, [made], options)
+    return made
+
+
+def reshape(file: Flatbuffer, tensor: int, shape: Sequence[int]) -> int:
+    """The tensor in another shape."""
+    if file.shape(tensor) == tuple(shape):
+        return tensor
+    assert prod(file.shape(tensor)) == prod(shape)
+    made = file.like(tensor, "reshaped", shape)
+    options = schema.ReshapeOptionsT()
+    options.newShape = list(shape)
+    sizes = file.constant("shape", np.array(shape, np.int32))
+    file.operator(BUILTIN.RESHAPE, [tensor, sizes], [made], options)
+    return made
+
+
+def transpose(file: Flatbuffer, tensor: int, permutation: Sequence[int]) -> int:
+    """The tensor with its axes in another order: what the layout is there to avoid."""
+    shape = file.shape(tensor)
+    made = file.like(tensor, "transposed", [shape[axis] for axis in permutation])
+    axes = file.constant("permutation", np.array(permutation, np.int32))
+    file.operator(BUILTIN.TRANSPOSE, [tensor, axes], [made], schema.TransposeOptionsT())
+    return made

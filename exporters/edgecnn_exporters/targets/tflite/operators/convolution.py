@@ -1,0 +1,138 @@
+"""Conv and ConvTranspose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.targets.tflite import moving
+from edgecnn_exporters.targets.tflite.lowering import (
+    BUILTIN,
+    Lowering,
+    attribute,
+    shape_of,
+)
+from edgecnn_exporters.targets.tflite.operators.operator import Operator
+from edgecnn_exporters.targets.tflite.operators.weights import Weight, bias_of, weight_of
+from edgecnn_exporters.targets.tflite.operators.windows import NHWC, padded, window_of
+
+
+def convolve(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """CONV_2D, with groups where there are several, or DEPTHWISE_CONV_2D."""
+    weight = weight_of(low, node, integer=integer)
+    if len(shape_of(node.outputs[0])) != 4:
+        raise low.refuse(node, "only two-dimensional convolutions are; unsqueeze a third axis")
+    window = window_of(low, node, weight.array.shape[2:])
+    image, padding = padded(low, node, window, integer=integer)
+    groups = attribute(node, "group", 1)
+    channels = low.file.shape(image)[3]
+    if groups == channels and groups > 1:
+        options, code = schema.DepthwiseConv2DOptionsT(), BUILTIN.DEPTHWISE_CONV_2D
+        options.depthMultiplier = weight.array.shape[0] // groups
+        # (out, 1, h, w) → (1, h, w, out)
+        filters = weight.transposed((1, 2, 3, 0))
+    else:
+        options, code = schema.Conv2DOptionsT(), BUILTIN.CONV_2D
+        filters = weight.transposed((0, 2, 3, 1))
+    options.padding = padding
+    options.strideH, options.strideW = window.strides
+    options.dilationHFactor, options.dilationWFactor = window.dilations
+    inputs = [image, filters.write(low), bias_of(low, node, weight, integer=integer)]
+    options.fusedActivationFunction, output = low.fuse(node, integer=integer)
+    low.file.operator(code, inputs, [low.write(output, NHWC, integer=integer)], options)
+
+
+def convolve_transposed(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """TRANSPOSE_CONV of every group, and a SLICE where it pads as TFLite's SAME does not.
+
+    Without padding the output is ``(in - 1) * stride + kernel`` long; ONNX's pads cut it at both
+    ends, and output_padding adds to the end what the bias alone fills.
+    """
+    weight = weight_of(low, node, integer=integer)
+    if weight.array.ndim != 4:
+        raise low.refuse(node, "only two-dimensional convolutions are")
+    weight = weight.dilated(attribute(node, "dilations", [1, 1]))
+    source, groups = node.inputs[0], attribute(node, "group", 1)
+    assert source is not None
+    image = low.read(source, NHWC, integer=integer)
+    if groups == 1:
+        # (in, out, h, w) → (out, h, w, in)
+        made = _one_transposed(low, node, image, weight.transposed((1, 2, 3, 0)), integer=integer)
+    else:
+        made = _of_groups(low, node, image, weight, groups, integer=integer)
+    low.take_over(node.outputs[0], made, NHWC, integer=integer)
+
+
+def _one_transposed(
+    low: Lowering, node: ir.Node, image: int, filters: Weight, *, integer: bool, group: int = 0
+) -> int:
+    kernel = filters.array.shape[1:3]
+    strides = attribute(node, "strides", [1, 1])
+    size, out = low.file.shape(image), shape_of(node.outputs[0])[2:]
+    begin = _begins(node, kernel, size[1:3], out)
+    totals = [(size[i + 1] - 1) * strides[i] + kernel[i] - out[i] for i in (0, 1)]
+    is_same = all(
+        out[i] == size[i + 1] * strides[i] and totals[i] >= 0 and begin[i] == totals[i] // 2
+        for i in (0, 1)
+    )
+    whole = list(out)
+    if not is_same:
+        whole = [max(out[i] + begin[i], (size[i + 1] - 1) * strides[i] + kernel[i]) for i in (0, 1)]
+    channels = filters.array.shape[0]
+    encoding = low.encoding(node.outputs[0]) if integer else None
+    shape = [size[0], *whole, channels]
+    made = low.temporary(f"{node.outputs[0].name}.sums", shape, encoding)
+    options = schema.TransposeConvOptionsT()
+    options.padding = schema.Padding.SAME if is_same else schema.Padding.VALID
+    options.strideH, options.strideW = strides
+    rows = slice(group * channels, (group + 1) * channels)
+    bias = bias_of(low, node, filters, integer=integer, rows=rows)
+    sizes = low.numbers("shape", np.array(shape, np.int32))
+    inputs = [sizes, filters.write(low), image, bias]
+    low.file.operator(BUILTIN.TRANSPOSE_CONV, inputs, [made], options)
+    if whole == list(out):
+        return made
+    return moving.cut(low.file, made, [0, *begin, 0], [size[0], *out, channels])
+
+
+def _begins(
+    node: ir.Node, kernel: tuple[int, ...], image: tuple[int, ...], out: tuple[int, ...]
+) -> list[int]:
+    """How many rows and columns are cut off at the beginning."""
+    automatic = attribute(node, "auto_pad", "NOTSET")
+    if automatic == "NOTSET" and node.attributes.get("output_shape") is None:
+        return list(attribute(node, "pads", [0, 0, 0, 0])[:2])
+    strides, extra = attribute(node, "strides", [1, 1]), attribute(node, "output_padding", [0, 0])
+    totals = [max((image[i] - 1) * strides[i] + extra[i] + kernel[i] - out[i], 0) for i in (0, 1)]
+    if automatic == "SAME_UPPER":
+        return [total // 2 for total in totals]
+    return [total - total // 2 for total in totals]
+
+
+def _of_groups(
+    low: Lowering, node: ir.Node, image: int, weight: Weight, groups: int, *, integer: bool
+) -> int:
+    """Every group by itself: TFLite has no transposed convolution of several."""
+    parts = moving.split(low.file, image, groups, axis=3)
+    share = weight.array.shape[0] // groups
+    found = []
+    for group, part in enumerate(parts):
+        filters = weight.rows(slice(group * share, (group + 1) * share)).transposed((1, 2, 3, 0))
+        found.append(_one_transposed(low, node, part, filters, integer=integer, group=group))
+    return moving.join(low.file, found, axis=3)
+
+
+def _has_integer_weights(low: Lowering, node: ir.Node) -> bool:
+    """A weight that the QDQ graph keeps in float makes a float layer."""
+    value = node.inputs[1]
+    return value is not None and constant(value) is not None and low.integers(value) is not None
+
+
+OPERATORS: Mapping[str, Operator] = {
+    "Conv": Operator(convolve, _has_integer_weights),
+    "ConvTranspose": Operator(convolve_transposed, _has_integer_weights),
+}

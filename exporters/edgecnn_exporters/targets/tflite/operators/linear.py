@@ -1,0 +1,148 @@
+"""Fully connected layers and matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+import numpy as np
+import onnx_ir as ir
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.passes.graph import Array, constant
+from edgecnn_exporters.targets.tflite import moving
+from edgecnn_exporters.targets.tflite.lowering import (
+    BUILTIN,
+    Held,
+    Lowering,
+    attribute,
+    shape_of,
+)
+from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
+from edgecnn_exporters.targets.tflite.operators.weights import Weight, bias_of, weight_of
+
+PLAIN = (0, 1)
+
+
+def connect(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """FULLY_CONNECTED. What was flattened stays as it lies: its weight's inputs are reordered."""
+    source = node.inputs[0]
+    assert source is not None
+    if attribute(node, "transA", 0) or any(
+        attribute(node, a, 1.0) != 1.0 for a in ("alpha", "beta")
+    ):
+        raise low.refuse(node, "it is no plain fully connected layer (transA, alpha or beta)")
+    weight = weight_of(low, node, integer=str(node.name) in low.source.integer)
+    if not attribute(node, "transB", 0):
+        weight = weight.transposed((1, 0))
+    held = low.read_as_is(source, integer=integer)
+    order = _columns(held)
+    if order is None:
+        data = low.read(source, PLAIN, integer=integer)
+    else:
+        rows = shape_of(source)[0]
+        data = moving.reshape(low.file, held.tensor, (rows, weight.array.shape[1]))
+        weight = weight.columns(order)
+    if not integer and weight.scale is not None:
+        _sum_to_float(low, node, data, weight)
+        return
+    bias = bias_of(low, node, weight, integer=integer)
+    options = schema.FullyConnectedOptionsT()
+    options.fusedActivationFunction, output = low.fuse(node, integer=integer)
+    made = low.write(output, PLAIN, integer=integer)
+    low.file.operator(BUILTIN.FULLY_CONNECTED, [data, weight.write(low), bias], [made], options)
+
+
+def _sum_to_float(low: Lowering, node: ir.Node, data: int, weight: Weight) -> None:
+    """The float result of an integer sum, to the last bit: what the QDQ graph says of its end.
+
+    TFLite's kernels from 8 bits to float measure the range of what they read and quantise to it.
+    Two more inputs of weight 0, the ends of the range that was calibrated, make that range the one
+    which is measured, and their integers those that were there before.
+
+    Args:
+        data: (rows, inputs), float.
+        weight: integers, (outputs, inputs).
+    """
+    source = node.inputs[0]
+    assert source is not None
+    assert weight.scale is not None
+    rows = low.file.shape(data)[0]
+    outputs = len(weight.array)
+    ends = low.encoding(source).range
+    bounds = np.tile(np.array([[ends.low, ends.high]], np.float32), (rows, 1))
+    wide = moving.join(low.file, [data, low.numbers(f"{source.name}.ends", bounds)], axis=1)
+    integers = np.concatenate([weight.array, np.zeros((outputs, 2), np.int8)], axis=1)
+    filters = low.integer_weight(weight.name, integers, np.array(1.0, np.float32))
+    nothing = low.numbers(f"{node.name}.no_bias", np.zeros(outputs, np.float32))
+    options = schema.FullyConnectedOptionsT()
+    options.asymmetricQuantizeInputs = True
+    sums, scaled = (
+        low.temporary(f"{node.outputs[0].name}.{what}", (rows, outputs), None)
+        for what in ("sums", "scaled")
+    )
+    low.file.operator(BUILTIN.FULLY_CONNECTED, [wide, filters, nothing], [sums], options)
+    scale = np.broadcast_to(weight.scale.astype(np.float32), (1, outputs))
+    factors = low.numbers(f"{weight.name}.scale", scale)
+    low.file.operator(BUILTIN.MUL, [sums, factors], [scaled], schema.MulOptionsT())
+    bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    offsets = np.zeros(outputs, np.float32) if bias is None else bias
+    shifts = low.numbers(f"{node.name}.offset", offsets.astype(np.float32).reshape(1, -1))
+    added = schema.AddOptionsT()
+    added.fusedActivationFunction, output = low.fuse(node, integer=False)
+    low.file.operator(BUILTIN.ADD, [scaled, shifts], [low.write(output, PLAIN)], added)
+
+
+def _columns(held: Held) -> Array | None:
+    """Where each number in memory stands in the flattened axis; None where rows are not whole."""
+    view = held.view
+    rows, columns = view.axes
+    if view.memory[: len(rows)] != rows:
+        return None
+    places = np.arange(prod(view.sizes[part] for part in columns))
+    shape = [view.sizes[part] for part in columns]
+    order = [columns.index(part) for part in view.memory[len(rows) :]]
+    found: Array = places.reshape(shape).transpose(order).reshape(-1)
+    return found
+
+
+def _has_encoded_result(low: Lowering, node: ir.Node) -> bool:
+    """Whether the result is held in 8 bits, and the weight is one that the kernels take."""
+    value = node.inputs[1]
+    output = node.outputs[0]
+    readers = [use.node for use in output.uses()]
+    held = str(output.name) in low.source.encodings or (
+        len(readers) == 1 and str(readers[0].outputs[0].name) in low.source.encodings
+    )
+    return held and value is not None and low.integers(value) is not None
+
+
+def multiply(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """FULLY_CONNECTED with a constant matrix, BATCH_MATMUL of two that are computed."""
+    left, right = node.inputs
+    assert left is not None
+    assert right is not None
+    array, shape = constant(right), shape_of(left)
+    order = tuple(range(len(shape)))
+    output = tuple(range(len(shape_of(node.outputs[0]))))
+    if array is not None and array.ndim == 2 and len(shape) >= 2:
+        weight = Weight(str(right.name), array.T.astype(np.float32), None, 0)
+        zeros = low.weight(f"{node.name}.bias", np.zeros(array.shape[1], np.float32))
+        options = schema.FullyConnectedOptionsT()
+        options.keepNumDims = True
+        inputs = [low.read(left, order), weight.write(low), zeros]
+        options.fusedActivationFunction, result = low.fuse(node, integer=False)
+        made = low.write(result, output)
+        low.file.operator(BUILTIN.FULLY_CONNECTED, inputs, [made], options)
+        return
+    if len(shape) < 2 or len(shape_of(right)) < 2:
+        raise low.refuse(node, "one factor is a vector, expected matrices; unsqueeze it")
+    inputs = [low.read(left, order), low.read(right, tuple(range(len(shape_of(right)))))]
+    made = low.write(node.outputs[0], output)
+    low.file.operator(BUILTIN.BATCH_MATMUL, inputs, [made], schema.BatchMatMulOptionsT())
+
+
+OPERATORS: Mapping[str, Operator] = {
+    "Gemm": Operator(connect, _has_encoded_result),
+    "MatMul": Operator(multiply, never),
+}

@@ -1,0 +1,71 @@
+"""Pad."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.passes.graph import Array, constant, scalar
+from edgecnn_exporters.targets.tflite import moving
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, attribute, shape_of
+from edgecnn_exporters.targets.tflite.operators.operator import Operator
+from edgecnn_exporters.targets.tflite.operators.windows import pad
+
+
+def pad_node(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """PAD with zeros, PADV2 with another number, MIRROR_PAD by reflection, SLICE where negative."""
+    source, output = node.inputs[0], node.outputs[0]
+    assert source is not None
+    order = low.order_of(source)
+    data = low.read(source, order, integer=integer)
+    widths = _widths(low, node, len(shape_of(source)))[list(order)]
+    inner, outer = np.minimum(widths, 0), np.maximum(widths, 0).astype(np.int32)
+    if inner.any():
+        sizes = np.array(low.file.shape(data)) + inner.sum(axis=1)
+        data = moving.cut(low.file, data, [-int(n) for n in inner[:, 0]], [int(n) for n in sizes])
+    mode = attribute(node, "mode", "constant")
+    if mode == "constant":
+        made = pad(low, data, outer, _fill(low, node, integer=integer))
+    elif mode == "reflect":
+        made = _reflect(low, data, outer)
+    else:
+        raise low.refuse(node, f"mode {mode!r} has no operator there; use constant or reflect")
+    low.take_over(output, made, order, integer=integer)
+
+
+def _widths(low: Lowering, node: ir.Node, rank: int) -> Array:
+    """(rank, 2): numbers before and after each axis."""
+    said = constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    if said is None:
+        raise low.refuse(node, "its widths are computed, expected constants")
+    axes = constant(node.inputs[3]) if len(node.inputs) > 3 else None
+    chosen = range(rank) if axes is None else [int(axis) % rank for axis in axes]
+    widths = np.zeros((rank, 2), np.int64)
+    for index, axis in enumerate(chosen):
+        widths[axis] = said[index], said[index + len(chosen)]
+    return widths
+
+
+def _fill(low: Lowering, node: ir.Node, *, integer: bool) -> Array | None:
+    value = node.inputs[2] if len(node.inputs) > 2 else None
+    number = scalar(value) if value is not None else 0.0
+    if number is None:
+        raise low.refuse(node, "what it pads with is computed, expected a constant")
+    return None if integer or number == 0 else np.array(number, np.float32)
+
+
+def _reflect(low: Lowering, tensor: int, widths: Array) -> int:
+    shape = [
+        size + int(sum(both)) for size, both in zip(low.file.shape(tensor), widths, strict=True)
+    ]
+    made = low.file.like(tensor, "reflected", shape)
+    options = schema.MirrorPadOptionsT()
+    options.mode = schema.MirrorPadMode.REFLECT
+    low.file.operator(BUILTIN.MIRROR_PAD, [tensor, low.numbers("pads", widths)], [made], options)
+    return made
+
+
+OPERATORS: Mapping[str, Operator] = {"Pad": Operator(pad_node)}

@@ -1,0 +1,200 @@
+"""Operators of one tensor that are computed element by element: activations above all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.targets.tflite.activations import clip_bounds
+from edgecnn_exporters.targets.tflite.lowering import (
+    BUILTIN,
+    Held,
+    Lowering,
+    attribute,
+    shape_of,
+)
+from edgecnn_exporters.targets.tflite.operators.operator import Lower, Operator, never
+
+_Options = Callable[[ir.Node], Any]
+
+
+def _source(node: ir.Node) -> ir.Value:
+    value = node.inputs[0]
+    assert value is not None
+    return value
+
+
+def apply(
+    low: Lowering, node: ir.Node, integer: bool, *, code: int, options: _Options | None = None
+) -> None:
+    """One operator on the tensor as it lies."""
+    held = low.read_as_is(_source(node), integer=integer)
+    made = low.write_like(node.outputs[0], held, integer=integer)
+    chosen = None if options is None else options(node)
+    low.file.operator(code, [held.tensor], [made], chosen)
+
+
+def clip(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """RELU and its kin by name, MAXIMUM and MINIMUM for other bounds.
+
+    In 8 bits the output's encoding ends where the clip does: a QUANTIZE to it is the clip.
+    """
+    bounds = clip_bounds(node)
+    if bounds is None:
+        raise low.refuse(node, "its bounds are computed, expected constants")
+    held = low.read_as_is(_source(node), integer=integer)
+    if integer:
+        made = low.write_like(node.outputs[0], held, integer=True)
+        low.file.operator(BUILTIN.QUANTIZE, [held.tensor], [made], schema.QuantizeOptionsT())
+        return
+    code = _CLIPS.get(bounds)
+    if code is not None:
+        made = low.write_like(node.outputs[0], held)
+        low.file.operator(code, [held.tensor], [made])
+        return
+    steps = [
+        (code, bound)
+        for code, bound in ((BUILTIN.MAXIMUM, bounds[0]), (BUILTIN.MINIMUM, bounds[1]))
+        if math.isfinite(bound)
+    ]
+    if not steps:
+        low.view_as(node.outputs[0], _source(node), held.view)
+        return
+    tensor = held.tensor
+    for number, (code, bound) in enumerate(steps, 1):
+        limit = low.numbers("bound", np.array(bound, np.float32))
+        made = _step(low, node, held, last=number == len(steps))
+        options = schema.MaximumMinimumOptionsT()
+        low.file.operator(code, [tensor, limit], [made], options)
+        tensor = made
+
+
+def hard_sigmoid(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """``alpha * clip(x + beta / alpha, 0, 1 / alpha)``: ADD with a RELU6 where 1 / alpha is 6."""
+    alpha, beta = attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5)
+    held = low.read_as_is(_source(node))
+    shifted, scaled = schema.AddOptionsT(), schema.MulOptionsT()
+    offset = low.numbers("offset", np.array(beta / alpha, np.float32))
+    factor = low.numbers("factor", np.array(alpha, np.float32))
+    tensor = _step(low, node, held, last=False)
+    if math.isclose(alpha, 1 / 6, rel_tol=1e-6):
+        shifted.fusedActivationFunction = schema.ActivationFunctionType.RELU6
+        low.file.operator(BUILTIN.ADD, [held.tensor, offset], [tensor], shifted)
+    else:
+        low.file.operator(BUILTIN.ADD, [held.tensor, offset], [tensor], shifted)
+        for code, bound in ((BUILTIN.MAXIMUM, 0.0), (BUILTIN.MINIMUM, 1 / alpha)):
+            limit = low.numbers("bound", np.array(bound, np.float32))
+            made = _step(low, node, held, last=False)
+            low.file.operator(code, [tensor, limit], [made], schema.MaximumMinimumOptionsT())
+            tensor = made
+    made = low.write_like(node.outputs[0], held)
+    low.file.operator(BUILTIN.MUL, [tensor, factor], [made], scaled)
+
+
+def prelu(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """PRELU with slopes that broadcast over the image."""
+    source, slope = _source(node), node.inputs[1]
+    assert slope is not None
+    rank = len(shape_of(source))
+    order = low.order_of(source)
+    array = constant(slope)
+    if array is None:
+        raise low.refuse(node, "its slopes are computed, expected constants")
+    wide = array.reshape((1,) * (rank - array.ndim) + array.shape).transpose(order)
+    # The kernel wants no axis for the batch.
+    slopes = low.weight(str(slope.name), wide.reshape(wide.shape[1:]).astype(np.float32))
+    made = low.write(node.outputs[0], order)
+    low.file.operator(BUILTIN.PRELU, [low.read(source, order), slopes], [made])
+
+
+def softmax(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: _Options) -> None:
+    """SOFTMAX or LOG_SOFTMAX, over the axis that lies last."""
+    source = _source(node)
+    rank = len(shape_of(source))
+    axis = attribute(node, "axis", -1) % rank
+    order = low.order_of(source)
+    if order[-1] != axis:
+        order = (*(each for each in order if each != axis), axis)
+    made = low.write(node.outputs[0], order, integer=integer)
+    tensor = low.read(source, order, integer=integer)
+    low.file.operator(code, [tensor], [made], options(node))
+
+
+def _step(low: Lowering, node: ir.Node, held: Held, *, last: bool) -> int:
+    if last:
+        return low.write_like(node.outputs[0], held)
+    return low.temporary(f"{node.outputs[0].name}.step", low.file.shape(held.tensor), None)
+
+
+def _leaky(node: ir.Node) -> Any:
+    options = schema.LeakyReluOptionsT()
+    options.alpha = attribute(node, "alpha", 0.01)
+    return options
+
+
+def _gelu(node: ir.Node) -> Any:
+    options = schema.GeluOptionsT()
+    options.approximate = attribute(node, "approximate", "none") == "tanh"
+    return options
+
+
+def _softmax(node: ir.Node) -> Any:
+    options = schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    return options
+
+
+def _elu_is_plain(node: ir.Node) -> bool:
+    return float(attribute(node, "alpha", 1.0)) == 1.0
+
+
+def elu(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """ELU, whose alpha is 1 in TFLite."""
+    if not _elu_is_plain(node):
+        raise low.refuse(node, f"alpha is {attribute(node, 'alpha', 1.0)}, TFLite's ELU has 1")
+    apply(low, node, integer, code=BUILTIN.ELU)
+
+
+def _operator(code: int, options: Callable[[], Any] | None = None) -> Lower:
+    chosen = None if options is None else (lambda node: options())
+    return partial(apply, code=code, options=chosen)
+
+
+_CLIPS = {
+    (0.0, math.inf): BUILTIN.RELU,
+    (0.0, 6.0): BUILTIN.RELU6,
+    (-1.0, 1.0): BUILTIN.RELU_N1_TO_1,
+}
+OPERATORS: Mapping[str, Operator] = {
+    "Relu": Operator(clip),
+    "Clip": Operator(clip),
+    "LeakyRelu": Operator(partial(apply, code=BUILTIN.LEAKY_RELU, options=_leaky)),
+    "PRelu": Operator(prelu, never),
+    "Sigmoid": Operator(_operator(BUILTIN.LOGISTIC)),
+    "Tanh": Operator(_operator(BUILTIN.TANH)),
+    "Elu": Operator(elu, never),
+    "HardSwish": Operator(_operator(BUILTIN.HARD_SWISH, schema.HardSwishOptionsT), never),
+    "HardSigmoid": Operator(hard_sigmoid, never),
+    "Gelu": Operator(partial(apply, code=BUILTIN.GELU, options=_gelu), never),
+    "Softmax": Operator(partial(softmax, code=BUILTIN.SOFTMAX, options=_softmax)),
+    "LogSoftmax": Operator(
+        partial(softmax, code=BUILTIN.LOG_SOFTMAX, options=lambda node: schema.LogSoftmaxOptionsT())
+    ),
+    "Abs": Operator(_operator(BUILTIN.ABS, schema.AbsOptionsT), never),
+    "Ceil": Operator(_operator(BUILTIN.CEIL), never),
+    "Cos": Operator(_operator(BUILTIN.COS, schema.CosOptionsT), never),
+    "Exp": Operator(_operator(BUILTIN.EXP, schema.ExpOptionsT), never),
+    "Floor": Operator(_operator(BUILTIN.FLOOR), never),
+    "Log": Operator(_operator(BUILTIN.LOG), never),
+    "Neg": Operator(_operator(BUILTIN.NEG, schema.NegOptionsT), never),
+    "Round": Operator(_operator(BUILTIN.ROUND), never),
+    "Sin": Operator(_operator(BUILTIN.SIN), never),
+    "Sqrt": Operator(_operator(BUILTIN.SQRT), never),
+}

@@ -1,0 +1,167 @@
+"""Operators that cut tensors and put them together, and move numbers as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.passes.graph import Array, constant
+from edgecnn_exporters.targets.tflite import moving
+from edgecnn_exporters.targets.tflite.lowering import (
+    BUILTIN,
+    Lowering,
+    attribute,
+    narrow,
+    shape_of,
+)
+from edgecnn_exporters.targets.tflite.operators.arithmetic import order_of_result
+from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
+from edgecnn_exporters.targets.tflite.operators.windows import NHWC
+
+
+def concatenate(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """CONCATENATION along the axis where it lies."""
+    order = order_of_result(low, node)
+    axis = attribute(node, "axis", 0) % len(order)
+    tensors = [
+        low.read(value, order, integer=integer) for value in node.inputs if value is not None
+    ]
+    options = schema.ConcatenationOptionsT()
+    options.axis = order.index(axis)
+    made = low.write(node.outputs[0], order, integer=integer)
+    low.file.operator(BUILTIN.CONCATENATION, tensors, [made], options)
+
+
+def split(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """SPLIT into equal parts, SPLIT_V into others."""
+    source = node.inputs[0]
+    assert source is not None
+    order = low.order_of(source)
+    axis = attribute(node, "axis", 0) % len(order)
+    place = low.numbers("axis", np.array(order.index(axis), np.int32))
+    data = low.read(source, order, integer=integer)
+    sizes = [shape_of(output)[axis] for output in node.outputs]
+    made = [low.write(output, order, integer=integer) for output in node.outputs]
+    if len(set(sizes)) == 1:
+        equal = schema.SplitOptionsT()
+        equal.numSplits = len(sizes)
+        low.file.operator(BUILTIN.SPLIT, [place, data], made, equal)
+        return
+    options = schema.SplitVOptionsT()
+    options.numSplits = len(sizes)
+    lengths = low.numbers("sizes", np.array(sizes, np.int32))
+    low.file.operator(BUILTIN.SPLIT_V, [data, lengths, place], made, options)
+
+
+def cut(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """SLICE of neighbours, STRIDED_SLICE with steps."""
+    source = node.inputs[0]
+    assert source is not None
+    order, shape = low.order_of(source), shape_of(source)
+    begin, step = _begins_and_steps(low, node, shape)
+    data = low.read(source, order, integer=integer)
+    after = [shape_of(node.outputs[0])[axis] for axis in order]
+    first, steps = ([values[axis] for axis in order] for values in (begin, step))
+    if all(each == 1 for each in steps):
+        made = moving.cut(low.file, data, first, after)
+    else:
+        made = moving.cut_with_steps(low.file, data, first, steps, after)
+    low.take_over(node.outputs[0], made, order, integer=integer)
+
+
+def _begins_and_steps(
+    low: Lowering, node: ir.Node, shape: tuple[int, ...]
+) -> tuple[list[int], list[int]]:
+    """Of every axis: where it begins, and by how much it goes on."""
+    given = [constant(value) if value is not None else None for value in node.inputs[1:]]
+    if any(
+        value is not None and found is None
+        for value, found in zip(node.inputs[1:], given, strict=True)
+    ):
+        raise low.refuse(node, "its bounds are computed, expected constants")
+    starts, _, axes, steps = (*given, None, None)[:4]
+    assert starts is not None
+    chosen = range(len(starts)) if axes is None else [int(axis) % len(shape) for axis in axes]
+    begin, step = [0] * len(shape), [1] * len(shape)
+    for index, axis in enumerate(chosen):
+        by = 1 if steps is None else int(steps[index])
+        first = int(starts[index])
+        first += shape[axis] if first < 0 else 0
+        begin[axis] = min(max(first, 0), shape[axis] - (1 if by < 0 else 0))
+        step[axis] = by
+    return begin, step
+
+
+def gather(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """GATHER of constant places along one axis."""
+    source, places = node.inputs
+    assert source is not None
+    found, shape = constant(places), shape_of(source)
+    axis = attribute(node, "axis", 0) % len(shape)
+    if found is None or found.ndim > 1:
+        raise low.refuse(
+            node, "its indices are computed or of several axes, expected a constant row"
+        )
+    found = np.where(found < 0, found + shape[axis], found)
+    order = low.order_of(source)
+    data = low.read(source, order, integer=integer)
+    made = moving.gather(low.file, data, narrow(found.reshape(-1)), order.index(axis))
+    if found.ndim == 0:
+        left = [each for each in range(len(shape)) if each != axis]
+        order = tuple(left.index(each) for each in order if each != axis)
+        made = moving.reshape(low.file, made, [shape_of(node.outputs[0])[each] for each in order])
+    low.take_over(node.outputs[0], made, order, integer=integer)
+
+
+def depth_to_space(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """DEPTH_TO_SPACE, whose channels come block first; in ONNX's CRD order they are gathered so."""
+    source = node.inputs[0]
+    assert source is not None
+    block = attribute(node, "blocksize", 1)
+    image = low.read(source, NHWC, integer=integer)
+    if attribute(node, "mode", "DCR") == "CRD":
+        channels = shape_of(source)[1]
+        places = np.arange(channels).reshape(-1, block, block).transpose(1, 2, 0).reshape(-1)
+        image = moving.gather(low.file, image, places.astype(np.int32), 3)
+    options = schema.DepthToSpaceOptionsT()
+    options.blockSize = block
+    made = low.write(node.outputs[0], NHWC, integer=integer)
+    low.file.operator(BUILTIN.DEPTH_TO_SPACE, [image], [made], options)
+
+
+def space_to_depth(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """SPACE_TO_DEPTH; ONNX has the same order of channels."""
+    source = node.inputs[0]
+    assert source is not None
+    options = schema.SpaceToDepthOptionsT()
+    options.blockSize = attribute(node, "blocksize", 1)
+    image = low.read(source, NHWC, integer=integer)
+    made = low.write(node.outputs[0], NHWC, integer=integer)
+    low.file.operator(BUILTIN.SPACE_TO_DEPTH, [image], [made], options)
+
+
+def expand(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """BROADCAST_TO the shape that is known."""
+    source, output = node.inputs[0], node.outputs[0]
+    assert source is not None
+    order = order_of_result(low, node)
+    shape = shape_of(output)
+    data = low.read_operand(source, len(shape), order, integer=integer)
+    sizes: Array = np.array([shape[axis] for axis in order], np.int32)
+    made = low.write(output, order, integer=integer)
+    inputs = [data, low.numbers("shape", sizes)]
+    low.file.operator(BUILTIN.BROADCAST_TO, inputs, [made], schema.BroadcastToOptionsT())
+
+
+OPERATORS: Mapping[str, Operator] = {
+    "Concat": Operator(concatenate),
+    "Split": Operator(split),
+    "Slice": Operator(cut),
+    "Gather": Operator(gather, never),
+    "DepthToSpace": Operator(depth_to_space),
+    "SpaceToDepth": Operator(space_to_depth),
+    "Expand": Operator(expand, never),
+}

@@ -1,0 +1,45 @@
+"""Operators that count the same numbers otherwise: no data moves, only the view changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx_ir as ir
+
+from edgecnn_exporters.targets.tflite import moving
+from edgecnn_exporters.targets.tflite.lowering import Lowering, attribute, shape_of
+from edgecnn_exporters.targets.tflite.operators.operator import Operator
+
+
+def transpose(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """The same memory; an operator behind it that needs another order writes the TRANSPOSE."""
+    source = node.inputs[0]
+    assert source is not None
+    rank = len(shape_of(source))
+    order = attribute(node, "perm", list(reversed(range(rank))))
+    held = low.read_as_is(source, integer=integer)
+    low.view_as(node.outputs[0], source, held.view.transposed(order))
+
+
+def reshape(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """The same memory where its axes are only cut and joined, else in ONNX's own order first."""
+    source = node.inputs[0]
+    assert source is not None
+    shape = shape_of(node.outputs[0])
+    held = low.read_as_is(source, integer=integer)
+    view = held.view.reshaped(shape)
+    if view is not None:
+        low.view_as(node.outputs[0], source, view)
+        return
+    order = tuple(range(len(shape_of(source))))
+    plain = moving.reshape(low.file, low.read(source, order, integer=integer), shape)
+    low.take_over(node.outputs[0], plain, tuple(range(len(shape))), integer=integer)
+
+
+OPERATORS: Mapping[str, Operator] = {
+    "Transpose": Operator(transpose),
+    **{
+        name: Operator(reshape)
+        for name in ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+    },
+}

@@ -1,0 +1,55 @@
+"""One table: how each ONNX operator is written in TFLite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.targets.tflite.lowering import Lowering
+from edgecnn_exporters.targets.tflite.operators import (
+    arithmetic,
+    convolution,
+    linear,
+    normalise,
+    padding,
+    pointwise,
+    pooling,
+    reduction,
+    rejoining,
+    resizing,
+    shaping,
+)
+from edgecnn_exporters.targets.tflite.operators.operator import Operator
+
+OPERATORS: Mapping[str, Operator] = {
+    **convolution.OPERATORS,
+    **linear.OPERATORS,
+    **pooling.OPERATORS,
+    **padding.OPERATORS,
+    **arithmetic.OPERATORS,
+    **pointwise.OPERATORS,
+    **normalise.OPERATORS,
+    **reduction.OPERATORS,
+    **resizing.OPERATORS,
+    **rejoining.OPERATORS,
+    **shaping.OPERATORS,
+}
+
+
+def lower(low: Lowering, node: ir.Node) -> None:
+    """Write one node, in integers where the QDQ graph computes it so and TFLite can too."""
+    operator = OPERATORS[node.op_type]
+    operator.lower(low, node, _is_integer(low, node, operator))
+
+
+def _is_integer(low: Lowering, node: ir.Node, operator: Operator) -> bool:
+    source = low.source
+    if str(node.name) not in source.integer or not operator.has_integers(low, node):
+        return False
+    return all(
+        str(value.name) in source.encodings
+        for value in node.inputs
+        if value is not None and constant(value) is None
+    )

@@ -1,0 +1,101 @@
+"""Weights and biases of layers, in float or as the integers of the QDQ graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import Array, constant
+from edgecnn_exporters.targets.tflite.lowering import Lowering
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The weight of a layer.
+
+    Attributes:
+        scale: of int8, () or (channels,) along `axis`; None of float.
+        axis: of the output channels.
+    """
+
+    name: str
+    array: Array
+    scale: Array | None
+    axis: int
+
+    def transposed(self, order: Sequence[int]) -> Weight:
+        """The weight with its axes in the order that a kernel wants."""
+        return replace(self, array=self.array.transpose(order), axis=list(order).index(self.axis))
+
+    def columns(self, order: Array) -> Weight:
+        """A fully connected weight (out, in) whose inputs come in another order."""
+        return replace(self, array=self.array[:, order])
+
+    def rows(self, which: slice) -> Weight:
+        """Some of the first axis."""
+        return replace(self, name=f"{self.name}.{which.start}", array=self.array[which])
+
+    def dilated(self, dilations: Sequence[int]) -> Weight:
+        """(…, h, w) with zeros between the elements: for kernels that know no dilation."""
+        if all(step == 1 for step in dilations):
+            return self
+        *others, height, width = self.array.shape
+        rows, columns = dilations
+        shape = (*others, (height - 1) * rows + 1, (width - 1) * columns + 1)
+        wide = np.zeros(shape, self.array.dtype)
+        wide[..., ::rows, ::columns] = self.array
+        return replace(self, array=wide)
+
+    def write(self, low: Lowering) -> int:
+        """The constant's tensor."""
+        if self.scale is None:
+            return low.weight(self.name, self.array)
+        return low.integer_weight(self.name, self.array, self.scale, axis=self.axis)
+
+
+def weight_of(low: Lowering, node: ir.Node, *, integer: bool) -> Weight:
+    """The second input of a layer.
+
+    Raises:
+        UnsupportedModel: it is computed.
+    """
+    value = node.inputs[1]
+    array = constant(value)
+    if value is None or array is None:
+        raise low.refuse(node, "its weight is computed, expected a constant")
+    held = low.integers(value) if integer else None
+    if held is None:
+        return Weight(str(value.name), array.astype(np.float32, copy=False), None, 0)
+    return Weight(str(value.name), held.array, held.scale, held.axis if held.scale.ndim else 0)
+
+
+def bias_of(
+    low: Lowering, node: ir.Node, weight: Weight, *, integer: bool, rows: slice | None = None
+) -> int:
+    """The third input of a layer; zeros where it has none, for kernels and delegates want one.
+
+    Args:
+        rows: the channels that are wanted, of a layer that is written in parts.
+    """
+    value = node.inputs[2] if len(node.inputs) > 2 else None
+    name = f"{node.name}.bias" if value is None else str(value.name)
+    channels = weight.array.shape[weight.axis] if rows is None else rows.stop - rows.start
+    chosen = rows or slice(None)
+    if not integer:
+        array = constant(value)
+        if value is not None and array is None:
+            raise low.refuse(node, "its bias is computed, expected a constant")
+        zeros = np.zeros(channels, np.float32)
+        return low.weight(name, zeros if array is None else array.astype(np.float32)[chosen])
+    assert weight.scale is not None
+    held = low.integers(value) if value is not None else None
+    if held is not None:
+        scale = held.scale[chosen] if held.scale.ndim else held.scale
+        return low.integer_weight(name, held.array[chosen], scale)
+    assert node.inputs[0] is not None
+    units = np.float32(low.encoding(node.inputs[0]).scale) * weight.scale
+    scale = np.asarray(units, np.float32)
+    return low.integer_weight(name, np.zeros(channels, np.int32), scale)

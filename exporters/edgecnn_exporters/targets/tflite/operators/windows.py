@@ -1,0 +1,135 @@
+"""Padding of windows: SAME where it is exactly SAME, none where there is none, else a PAD."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.passes.graph import Array
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, attribute, shape_of
+
+NHWC = (0, 2, 3, 1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What slides over an image; pairs are (height, width).
+
+    Attributes:
+        before, after: padding in pixels. `after` is what the output needs, which a rounded-up
+            output size (ceil_mode) makes more than the node says, and an unused rest less.
+    """
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    before: tuple[int, int]
+    after: tuple[int, int]
+    image: tuple[int, int]
+    output: tuple[int, int]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether no window begins or ends outside the image."""
+        return not any(self.before) and not any(self.after)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether TFLite's SAME pads so: outputs for every stride, the odd pixel at the end."""
+        return all(
+            out == -(-size // stride) and before == max(before + after, 0) // 2
+            for out, size, stride, before, after in zip(
+                self.output, self.image, self.strides, self.before, self.after, strict=True
+            )
+        )
+
+    @property
+    def padding(self) -> int | None:
+        """TFLite's word for the padding; None where it has none."""
+        if self.is_valid:
+            return int(schema.Padding.VALID)
+        return int(schema.Padding.SAME) if self.is_same else None
+
+
+def window_of(low: Lowering, node: ir.Node, kernel: Sequence[int]) -> Window:
+    """The window of a Conv or a pool over an image.
+
+    Raises:
+        UnsupportedModel: it is not two-dimensional.
+    """
+    source = node.inputs[0]
+    assert source is not None
+    if len(kernel) != 2:
+        raise low.refuse(node, f"its window has {len(kernel)} axes, expected 2 (height and width)")
+    image, output = shape_of(source)[2:], shape_of(node.outputs[0])[2:]
+    strides = attribute(node, "strides", [1, 1])
+    dilations = attribute(node, "dilations", [1, 1])
+    pads = attribute(node, "pads", [0, 0, 0, 0])
+    before, after = [], []
+    for axis in (0, 1):
+        reach = (output[axis] - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1
+        total = reach - image[axis]
+        first = _first(node, max(total, 0), pads[axis])
+        before.append(first)
+        after.append(max(total - first, 0))
+    return Window(
+        (kernel[0], kernel[1]),
+        (strides[0], strides[1]),
+        (dilations[0], dilations[1]),
+        (before[0], before[1]),
+        (after[0], after[1]),
+        (image[0], image[1]),
+        (output[0], output[1]),
+    )
+
+
+def _first(node: ir.Node, total: int, said: int) -> int:
+    """The padding before the image, of all that there is."""
+    automatic = attribute(node, "auto_pad", "NOTSET")
+    if automatic == "SAME_UPPER":
+        return total // 2
+    if automatic == "SAME_LOWER":
+        return total - total // 2
+    return 0 if automatic == "VALID" else said
+
+
+def padded(
+    low: Lowering, node: ir.Node, window: Window, fill: Array | None = None, *, integer: bool
+) -> tuple[int, int]:
+    """The image with the padding that TFLite has no word for, and the word for the rest.
+
+    Args:
+        fill: what is padded with, a number of the tensor's type; None for zero.
+
+    Returns:
+        The tensor, and ``schema.Padding``.
+    """
+    source = node.inputs[0]
+    assert source is not None
+    image = low.read(source, NHWC, integer=integer)
+    word = window.padding
+    if word is not None:
+        return image, word
+    (top, left), (bottom, right) = window.before, window.after
+    widths = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
+    return pad(low, image, widths, fill), int(schema.Padding.VALID)
+
+
+def pad(low: Lowering, tensor: int, widths: Array, fill: Array | None = None) -> int:
+    """The tensor with so many numbers (before, after) around each axis; zeros where not said."""
+    shape = [
+        size + int(before) + int(after)
+        for size, (before, after) in zip(low.file.shape(tensor), widths, strict=True)
+    ]
+    made = low.file.like(tensor, "padded", shape)
+    inputs = [tensor, low.numbers("pads", widths)]
+    if fill is None:
+        low.file.operator(BUILTIN.PAD, inputs, [made], schema.PadOptionsT())
+    else:
+        value = low.file.constant_like(tensor, "fill", fill)
+        low.file.operator(BUILTIN.PADV2, [*inputs, value], [made], schema.PadV2OptionsT())
+    return made
