@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from edgecnn_runtime.adapted import Model
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import Engine
 from edgecnn_runtime.manifest import Artefact
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -115,7 +115,7 @@ def limit_of(artefact: Artefact) -> str:
     return f"≥ {artefact.sqnr_db - ALLOWED_LOSS_DB:.1f} dB ({artefact.sqnr_db:.1f} at export)"
 
 
-def run_golden(bundle: Bundle, engine: Engine) -> Difference:
+def run_golden(bundle: Bundle, model: Model) -> Difference:
     """Run every golden example of `bundle` and compare with what the original network said.
 
     Raises:
@@ -124,11 +124,11 @@ def run_golden(bundle: Bundle, engine: Engine) -> Difference:
     return difference(
         pair
         for index in range(len(bundle.manifest.golden))
-        for pair in _pairs(bundle, engine, index)
+        for pair in _pairs(bundle, model, index)
     )
 
 
-def _pairs(bundle: Bundle, engine: Engine, index: int) -> Iterable[tuple[Array, Array]]:
+def _pairs(bundle: Bundle, model: Model, index: int) -> Iterable[tuple[Array, Array]]:
     example = bundle.golden(index)
-    found: Mapping[str, Array] = engine.run(example.inputs)
+    found: Mapping[str, Array] = model.run(example.inputs)
     return [(reference, found[name]) for name, reference in example.outputs.items()]

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from edgecnn_runtime.adapted import adapt
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import Engine, engine_class, engine_names
 from edgecnn_runtime.errors import BundleError, EngineError, EngineUnavailable, FeedError
@@ -70,7 +71,7 @@ def _run(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
         content = bundle.read_artefact(artefact)
         engine = kind.open(content.model, weights=content.weights)
         try:
-            found = run_golden(bundle, engine)
+            found = run_golden(bundle, adapt(engine, bundle.manifest, artefact))
         finally:
             engine.close()
     except (EngineError, FeedError, ValueError, KeyError) as error:

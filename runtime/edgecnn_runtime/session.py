@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from edgecnn_runtime.adapted import TO_NCHW, Model, adapt
 from edgecnn_runtime.background import Background
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import Array, Engine, engine_class, engine_names
@@ -19,7 +21,7 @@ from edgecnn_runtime.errors import (
     ManifestInvalid,
     NotAClassifier,
 )
-from edgecnn_runtime.manifest import Artefact, Manifest
+from edgecnn_runtime.manifest import Artefact, Layout, Manifest
 from edgecnn_runtime.postprocess import Classification, softmax, top_k
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Session:
     """A verified model, ready to run. Make one with `open`."""
 
     def __init__(
-        self, manifest: Manifest, artefact: Artefact, engine: Engine, labels: tuple[str, ...]
+        self, manifest: Manifest, artefact: Artefact, engine: Model, labels: tuple[str, ...]
     ) -> None:
         self.manifest = manifest
         self.artefact = artefact
@@ -56,14 +58,7 @@ class Session:
             ImageError: it is no image.
             NotAClassifier: the bundle carries no preprocessing.
         """
-        if self.manifest.preprocess is None:
-            raise NotAClassifier(
-                f"{self.manifest.name} carries no preprocessing; feed arrays with run()"
-            )
-        from edgecnn_runtime.image import load_image
-        from edgecnn_runtime.preprocess import preprocess
-
-        return preprocess(load_image(image), self.manifest.preprocess)
+        return self._preprocess(image, None)
 
     def classify(self, image: ImageSource, top: int = 5) -> list[Classification]:
         """The `top` most likely classes of one image, best first.
@@ -75,9 +70,24 @@ class Session:
         postprocess = self.manifest.postprocess
         if postprocess is None:
             raise NotAClassifier(f"{self.manifest.name} carries no labels; use run()")
-        feeds = {self.manifest.inputs[0].name: self.preprocess(image)}
-        scores = self.run(feeds)[self.manifest.outputs[0].name][0]
+        feed = self._preprocess(image, self.artefact.layout)
+        if self.artefact.layout is not None:
+            # The promised order as a view: turned back for the engine, it lies as it was made.
+            feed = feed.transpose(TO_NCHW)
+        scores = self.run({self.manifest.inputs[0].name: feed})[self.manifest.outputs[0].name][0]
         return top_k(softmax(scores) if postprocess.softmax else scores, self.labels, top)
+
+    def _preprocess(self, image: ImageSource, layout: Layout | None) -> Array:
+        """The image as an input in `layout`; None: as the manifest says."""
+        spec = self.manifest.preprocess
+        if spec is None:
+            raise NotAClassifier(
+                f"{self.manifest.name} carries no preprocessing; feed arrays with run()"
+            )
+        from edgecnn_runtime.image import load_image
+        from edgecnn_runtime.preprocess import preprocess
+
+        return preprocess(load_image(image), replace(spec, layout=layout or spec.layout))
 
     def close(self) -> None:
         """Free the engine. Closing twice is allowed."""
@@ -130,10 +140,11 @@ def open(
             undo.callback(opened.close)
         finally:
             rest.result()  # a bundle that lies matters more than an engine that fails on it
+        model = adapt(opened, bundle.manifest, artefact)
         labels = bundle.labels()
-        _check_engine_agrees(bundle.manifest, opened, labels)
+        _check_labels(bundle.manifest, labels)
         undo.pop_all()
-        return Session(bundle.manifest, artefact, opened, labels)
+        return Session(bundle.manifest, artefact, model, labels)
 
 
 def choose(
@@ -163,17 +174,7 @@ def choose(
     raise EngineError(f"{engine or 'no engine'} runs {formats}, all that {manifest.name} holds")
 
 
-def _check_engine_agrees(manifest: Manifest, engine: Engine, labels: tuple[str, ...]) -> None:
-    """The artefact has the inputs and outputs that the manifest promises."""
-    for what, promised, found in (
-        ("inputs", manifest.inputs, engine.inputs),
-        ("outputs", manifest.outputs, engine.outputs),
-    ):
-        if promised != found:
-            raise ManifestInvalid(
-                f"{manifest.name}: the manifest says {what} {', '.join(map(str, promised))}; "
-                f"the model has {', '.join(map(str, found))}"
-            )
+def _check_labels(manifest: Manifest, labels: tuple[str, ...]) -> None:
     if labels and manifest.outputs[0].shape[-1] != len(labels):
         raise ManifestInvalid(
             f"{manifest.name} has {len(labels)} labels for the output {manifest.outputs[0]}"
