@@ -76,7 +76,7 @@ def open_calibration(
         few = example_batch(spec, prepare, min(count, 8 * len(NAMES)))
         return Calibration(data, Spool(_batches(few, spec)), (_few(len(few)),))
     else:
-        images = _find_images(data, quiet=quiet)
+        images = find_images(data, quiet=quiet)
     if prepare is None:
         raise DataUnreadable(
             f"{data} holds images, and the network has no preprocessing for them: say "
@@ -176,9 +176,14 @@ def _batches(inputs: Float, spec: TensorSpec) -> Iterator[Float]:
     return _grouped((inputs[i : i + 1] for i in range(len(inputs))), spec)
 
 
-def _find_images(data: str, *, quiet: bool) -> Images:
+def find_images(data: str, *, split: str = "train", quiet: bool = False) -> Images:
+    """The images of a named data set, or all below a folder.
+
+    Raises:
+        DataUnreadable: neither a name nor a folder, or no images in it.
+    """
     if data in NAMED:
-        return load(data, "train", quiet=quiet)[0]
+        return load(data, split, quiet=quiet)[0]
     folder = fetch(SAMPLES, quiet=quiet) if data == SAMPLES else Path(data)
     if not folder.is_dir():
         raise DataUnreadable(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
+from edgecnn.commands.verify_preprocess import preprocess_options, print_certificate
 from edgecnn.exit_codes import DIFFERS, FAILED, OK
 
 if TYPE_CHECKING:
@@ -19,18 +20,31 @@ SCHEMA = "edgecnn.verify/1"
 @click.command("verify", short_help="Prove that a bundle is whole and answers rightly.")
 @bundle_argument
 @click.option("--engine", "engines", multiple=True, help="Only this engine; may be repeated.")
+@preprocess_options
 @json_option
 @quiet_option
-def command(bundle: str, engines: tuple[str, ...], as_json: bool, quiet: bool) -> int:
+def command(
+    bundle: str,
+    engines: tuple[str, ...],
+    by_hand: bool,
+    data: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
     """Check every digest of BUNDLE, then run its golden photographs on every engine here.
 
     Exit code 0: all that ran is equal. 3: something differs. 1: the bundle cannot be trusted, or
     no engine for it is installed.
 
+    With --preprocess, what it costs to prepare pictures in other ways than the bundle does.
+
     \b
-    Example:
+    Examples:
       edgecnn verify mobilenet_v2.edge
+      edgecnn verify mobilenet_v2.edge --preprocess --data photographs/
     """
+    if by_hand or data:
+        return print_certificate(bundle, by_hand, data, engines, as_json=as_json, quiet=quiet)
     from edgecnn.report.console import print_json
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity import verify
