@@ -41,7 +41,7 @@ def first_difference(module: torch.nn.Module, model: ir.Model, reference: Refere
 
     name_nodes(model)
     for feed, _ in reference.batches:
-        layers = _layer_outputs(module, feed)
+        layers = layer_outputs(module, feed)
         steps = _steps(model, layers)
         found = _node_outputs(model, steps, feed)
         previous = "the input"
@@ -57,7 +57,7 @@ def first_difference(module: torch.nn.Module, model: ir.Model, reference: Refere
     return None
 
 
-def _layer_outputs(module: torch.nn.Module, feed: Float) -> dict[str, Array]:
+def layer_outputs(module: torch.nn.Module, feed: Float) -> dict[str, Array]:
     """What each leaf layer that runs exactly once puts out, by module path."""
     import torch
 
