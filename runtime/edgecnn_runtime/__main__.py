@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgecnn_runtime import __version__
-from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.errors import BundleError, EdgeCNNError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,10 +38,13 @@ def _parser() -> argparse.ArgumentParser:
     timed.add_argument("--against", help="bundle to measure in turn, as the baseline")
     timed.add_argument("--rounds", type=int, default=30)
     timed.add_argument("--cold-starts", type=int, default=5)
-    for command in (cold, timed):
+    verify = _add(commands, "verify", _verify, "run the golden examples, a row per engine")
+    verify.add_argument("--artefact", help="only this one, by its path in the bundle")
+    for command in (cold, timed, verify):
         command.add_argument("bundle")
         command.add_argument("--engine")
         command.add_argument("--precision")
+    for command in (cold, timed):
         command.add_argument("--threads", type=int)
     return parser
 
@@ -101,6 +104,30 @@ def _measure(options: argparse.Namespace) -> None:
         progress=lambda done: _emit("progress", done=round(done, 3)),
     )
     _emit("result", **asdict(result))
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.bundle import Bundle
+    from edgecnn_runtime.engines import engine_class, engine_names
+    from edgecnn_runtime.parity import verify_artefact
+
+    names = engine_names() if options.engine is None else (options.engine,)
+    kinds = list(map(engine_class, names))
+    with Bundle(options.bundle) as bundle:
+        held = bundle.manifest.artefacts
+        chosen = [
+            artefact
+            for artefact in held
+            if options.precision in (None, artefact.precision)
+            and options.artefact in (None, artefact.path)
+        ]
+        if not chosen:
+            listing = ", ".join(f"{artefact.path} ({artefact.precision})" for artefact in held)
+            raise BundleError(f"{options.bundle} has no such artefact; it has {listing}")
+        for artefact in chosen:
+            for kind in kinds:
+                if artefact.format in kind.formats:
+                    _emit("row", **asdict(verify_artefact(bundle, artefact, kind)))
 
 
 if __name__ == "__main__":

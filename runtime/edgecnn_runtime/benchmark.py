@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.golden import is_as_proven, run_golden
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.measure import Measurement, Plan, measure
-from edgecnn_runtime.process import ColdStart, cold_start
+from edgecnn_runtime.process import ColdStart, agent_command, cold_start
 from edgecnn_runtime.session import Session, open, zero_feeds
 
 Progress = Callable[[float], None]
@@ -131,9 +130,4 @@ def _check(subject: Subject, session: Session) -> Mapping[str, Array]:
 
 
 def _cold_command(subject: Subject) -> list[str]:
-    """This interpreter and this runtime again, in a process of its own."""
-    package = __package__ or "edgecnn_runtime"
-    runtime = [sys.executable, "-m", package]
-    if sys.argv[0].endswith(".pyz"):
-        runtime = [sys.executable, sys.argv[0]]
-    return [*runtime, "cold", subject.bundle, *subject.options()]
+    return [*agent_command(), "cold", subject.bundle, *subject.options()]

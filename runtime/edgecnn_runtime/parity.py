@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from edgecnn_runtime.adapted import adapt
-from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle import ArtefactContent, Bundle
 from edgecnn_runtime.engines import Engine, engine_class, engine_names
-from edgecnn_runtime.errors import BundleError, EngineError, EngineUnavailable, FeedError
-from edgecnn_runtime.golden import Difference, difference, is_as_proven, limit_of, run_golden
+from edgecnn_runtime.errors import (
+    BundleError,
+    EngineError,
+    EngineUnavailable,
+    FeedError,
+    ManifestInvalid,
+)
+from edgecnn_runtime.golden import (
+    Answer,
+    Difference,
+    difference,
+    golden_answers,
+    is_as_proven,
+    largest_steps,
+    limit_of,
+)
 from edgecnn_runtime.manifest import Artefact
 
-Verdict = Literal["equal", "differs", "skipped"]
+Verdict = Literal["equal", "differs", "skipped", "crashed"]
 
 # A grey level on either side of a rounding boundary is one level; more is another preprocessing.
 PREPROCESS_LEVELS = 1.0
@@ -28,6 +43,7 @@ class Parity:
         subject: path of the artefact, or "preprocessing".
         engine: its name and version, empty for the preprocessing.
         note: the tolerance that the verdict rests on, or why nothing was run.
+        steps: the largest error in integer steps, where the artefact answers in integers.
     """
 
     subject: str
@@ -36,13 +52,23 @@ class Parity:
     verdict: Verdict
     difference: Difference | None
     note: str
+    steps: float | None = None
 
 
-def verify(bundle: Bundle, engines: tuple[str, ...] | None = None) -> list[Parity]:
+def verify(
+    bundle: Bundle,
+    engines: tuple[str, ...] | None = None,
+    *,
+    isolated: bool = False,
+    progress: Callable[[float], None] = lambda done: None,
+) -> list[Parity]:
     """Check every file, then run the golden examples through preprocessing and all engines.
 
     Args:
         engines: names of the engines to run; None takes all that open a format of the bundle.
+        isolated: each artefact meets each engine in a process of its own, so that one that crashes
+            is a row and the others go on.
+        progress: told the share done, 0 to 1.
 
     Raises:
         BundleError: the bundle cannot be trusted.
@@ -50,34 +76,59 @@ def verify(bundle: Bundle, engines: tuple[str, ...] | None = None) -> list[Parit
     """
     bundle.check()
     kinds = [engine_class(name) for name in engines or engine_names()]
-    found = [
-        _run(bundle, artefact, kind)
+    pairs = [
+        (artefact, kind)
         for artefact in bundle.manifest.artefacts
         for kind in kinds
         if artefact.format in kind.formats
     ]
+    found = []
+    for number, (artefact, kind) in enumerate(pairs):
+        found.append(_verify_pair(bundle, artefact, kind, isolated))
+        progress((number + 1) / len(pairs))
     return [*found, *_verify_preprocess(bundle)]
 
 
-def _run(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
+def _verify_pair(bundle: Bundle, artefact: Artefact, kind: type[Engine], isolated: bool) -> Parity:
+    if not isolated:
+        return verify_artefact(bundle, artefact, kind)
+    from edgecnn_runtime.isolated import verify_isolated
+
+    return verify_isolated(bundle.path, artefact, kind.name)
+
+
+def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
+    """One artefact on one engine, in this process, on the golden examples.
+
+    Raises:
+        BundleError: the artefact is not what the bundle says.
+    """
     precision = artefact.precision
     if not bundle.manifest.golden:
         return Parity(artefact.path, kind.name, precision, "skipped", None, "no golden examples")
     try:
         version = f"{kind.name} {kind.version()}"
     except EngineUnavailable as error:
-        return Parity(artefact.path, kind.name, precision, "skipped", None, str(error))
+        return Parity(artefact.path, kind.name, precision, "skipped", None, error.note)
+    content = bundle.read_artefact(artefact)
     try:
-        content = bundle.read_artefact(artefact)
-        engine = kind.open(content.model, weights=content.weights)
-        try:
-            found = run_golden(bundle, adapt(engine, bundle.manifest, artefact))
-        finally:
-            engine.close()
-    except (EngineError, FeedError, ValueError, KeyError) as error:
+        answers = _answers(bundle, artefact, kind, content)
+        found = difference((answer.reference, answer.found) for answer in answers)
+    except (EngineError, FeedError, ManifestInvalid, ValueError, KeyError) as error:
         return Parity(artefact.path, version, precision, "differs", None, f"does not run: {error}")
     verdict: Verdict = "equal" if is_as_proven(found, artefact) else "differs"
-    return Parity(artefact.path, version, precision, verdict, found, limit_of(artefact))
+    steps = largest_steps(answers, artefact)
+    return Parity(artefact.path, version, precision, verdict, found, limit_of(artefact), steps)
+
+
+def _answers(
+    bundle: Bundle, artefact: Artefact, kind: type[Engine], content: ArtefactContent
+) -> list[Answer]:
+    engine = kind.open(content.model, weights=content.weights)
+    try:
+        return list(golden_answers(bundle, adapt(engine, bundle.manifest, artefact)))
+    finally:
+        engine.close()
 
 
 def _verify_preprocess(bundle: Bundle) -> list[Parity]:

@@ -28,6 +28,13 @@ class ColdStart:
     peak_memory_bytes: int
 
 
+def agent_command() -> list[str]:
+    """This interpreter and this runtime again, to be run in a process of its own."""
+    if sys.argv[0].endswith(".pyz"):
+        return [sys.executable, sys.argv[0]]
+    return [sys.executable, "-m", __package__ or "edgecnn_runtime"]
+
+
 def cold_start(
     command: Sequence[str], runs: int = 5, progress: Callable[[float], None] = lambda done: None
 ) -> ColdStart:

@@ -9,7 +9,7 @@ from conftest import contents
 
 from edgecnn_exporters.package import record
 from edgecnn_runtime.errors import ManifestInvalid
-from edgecnn_runtime.golden import difference, is_as_proven, limit_of
+from edgecnn_runtime.golden import Answer, difference, is_as_proven, largest_steps, limit_of
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.manifest_json import manifest_from_json
 
@@ -43,6 +43,39 @@ def test_a_float_artefact_must_be_equal() -> None:
     artefact = Artefact("model.onnx", "onnx", "fp32")
     assert is_as_proven(noisy(130), artefact)
     assert not is_as_proven(noisy(40), artefact)
+
+
+def test_weights_of_half_precision_may_be_off_by_their_rounding_only() -> None:
+    artefact = Artefact("model.fp16.tflite", "tflite", "fp16")
+    weight = np.random.default_rng(2).standard_normal((512, 10)).astype(np.float32)
+    feed = np.random.default_rng(3).standard_normal((8, 512)).astype(np.float32)
+    rounded = weight.astype(np.float16).astype(np.float32)
+    assert is_as_proven(difference([(feed @ weight, feed @ rounded)]), artefact)
+    assert not is_as_proven(difference([(feed @ weight, feed @ (weight * 0.97))]), artefact)
+    assert not is_as_proven(
+        difference([(feed @ weight, feed @ rounded)]), replace(artefact, precision="fp32")
+    )
+
+
+def test_the_share_of_equal_classes_has_its_interval() -> None:
+    reference = np.eye(10)
+    found = reference.copy()
+    found[0] = found[0, ::-1]
+    far = difference([(reference, found)])
+    assert far.top1_agreement == 0.9
+    # Wilson's for 9 of 10, by his formula on paper.
+    assert far.top1_interval == pytest.approx((0.5958, 0.9821), abs=1e-4)
+
+
+def test_errors_in_steps_are_told_of_outputs_in_integers_only() -> None:
+    artefact = Artefact("m", "tflite", "int8", encodings={"logits": (0.25, 3)})
+    answers = [
+        Answer("logits", np.array([1.0, 2.0]), np.array([1.0, 2.5])),
+        Answer("logits", np.array([1.0, 2.0]), np.array([0.0, 2.0])),
+        Answer("features", np.array([0.0]), np.array([9.0])),
+    ]
+    assert largest_steps(answers, artefact) == 4
+    assert largest_steps(answers, replace(artefact, encodings={})) is None
 
 
 def test_limits_are_said_in_words() -> None:
