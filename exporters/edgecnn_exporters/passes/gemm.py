@@ -48,8 +48,10 @@ class CanonicaliseGemm(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
         for match_one in (_match_add, _match_product):
-            for match in [m for node in model.graph if (m := match_one(node))]:
-                if not _is_canonical(match):
+            # One at a time: what a rewrite makes is what the next layer reads.
+            for node in list(model.graph):
+                match = match_one(node) if node.graph is not None else None
+                if match is not None and not _is_canonical(match):
                     _rewrite(model.graph, match)
                     modified = True
         return ir.passes.PassResult(model, modified=modified)

@@ -90,3 +90,10 @@ def test_a_dropout_whose_mask_is_read_stays() -> None:
     text = """g (float[N, 3] x) => (float[N, 3] y, bool[N, 3] mask)
     { a = Relu (x) y, mask = Dropout (a) }"""
     assert not apply(RemoveDropout, text).modified
+
+
+def test_a_layer_that_adds_what_another_computes_reads_the_layer_as_it_became() -> None:
+    found = apply(CanonicaliseGemm, graph("m = Gemm (x, w, b) y = Gemm (x, w, m)"))
+    first, second = found.model.graph
+    assert second.inputs[2] is first.outputs[0]
+    assert second.attributes.get_int("transB", 0) == 1
