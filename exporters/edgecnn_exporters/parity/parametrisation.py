@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.parity.align import Array
+from edgecnn_exporters.parity.align import FUSED, Array
 from edgecnn_exporters.parity.weights import input_of, reals
-from edgecnn_exporters.passes.graph import constant, is_operator, set_constant
+from edgecnn_exporters.passes.graph import constant, is_operator, set_constant, sole_reader
 from edgecnn_exporters.quantise.chains import (
     SPATIAL,
     SUMS,
@@ -56,7 +56,7 @@ class _Scales:
 
 
 def _equalise_alike(reference: ir.Model, suspect: ir.Model) -> None:
-    theirs = {str(node.name): node for node in suspect.graph if is_operator(node, *SUMS)}
+    theirs = _counterparts(reference.graph, suspect.graph)
     pairs = [p for p in _pairs(reference.graph) if {_name(p.first), _name(p.second)} <= set(theirs)]
     free = {_name(pair.first) for pair in pairs}
     scales = _Scales()
@@ -76,6 +76,27 @@ def _equalise_alike(reference: ir.Model, suspect: ir.Model) -> None:
     for node in reference.graph:
         if str(node.name) in scales.incoming.keys() | scales.outgoing.keys():
             _rewrite(reference.graph, node, scales)
+
+
+def _counterparts(own: ir.Graph, their: ir.Graph) -> dict[str, ir.Node]:
+    """The suspect's sum that makes what a sum of the reference makes, by the latter's name.
+
+    Where a runtime's format holds the activation within the sum, only the activation has a name.
+    """
+    made = {name: node for node in their if is_operator(node, *SUMS) for name in _names(node)}
+    found: dict[str, ir.Node] = {}
+    for node in own:
+        if is_operator(node, *SUMS):
+            there = [made[name] for name in _names(node) if name in made]
+            found |= {_name(node): there[0]} if there else {}
+    return found
+
+
+def _names(node: ir.Node) -> list[str]:
+    """Of a sum, of its output, and of what an activation makes of that."""
+    reader = sole_reader(node.outputs[0])
+    fused = [] if reader is None or not is_operator(reader, *FUSED) else [reader.outputs[0]]
+    return [_name(node), *(str(value.name) for value in (node.outputs[0], *fused))]
 
 
 def _pairs(graph: ir.Graph) -> Iterator[Pair]:

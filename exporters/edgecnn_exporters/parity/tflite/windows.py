@@ -1,0 +1,119 @@
+"""Readings of what goes over height and width: sums, pooling, resizing; and of the plain sum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.parity.tflite.reading import Reader, Reading, reals_of
+
+# Weights: OHWI and 1HWO become OIHW.
+_OIHW, _FROM_DEPTHWISE = (0, 3, 1, 2), (3, 0, 1, 2)
+
+
+def conv(reading: Reading, op: Any, name: str) -> ir.Value:
+    return _product(reading, op, name, "Conv", _OIHW, {})
+
+
+def depthwise(reading: Reading, op: Any, name: str) -> ir.Value:
+    channels = reading.shape(op.inputs[0])[3]
+    return _product(reading, op, name, "Conv", _FROM_DEPTHWISE, {"group": channels})
+
+
+def _product(
+    reading: Reading, op: Any, name: str, kind: str, order: tuple[int, ...], more: dict[str, Any]
+) -> ir.Value:
+    options = op.builtinOptions
+    weight = reals_of(reading, op.inputs[1], order)
+    kernel = [reading.shape(op.inputs[1])[axis] for axis in order][2:]
+    strides = [options.strideH, options.strideW]
+    dilations = [options.dilationHFactor, options.dilationWFactor]
+    source, margins = _unpadded(reading, op.inputs[0])
+    pads = _pads(reading, op, kernel, strides, dilations)
+    bias = reals_of(reading, op.inputs[2]) if len(op.inputs) > 2 else None
+    return reading.add(
+        kind,
+        [source, weight, bias],
+        name,
+        pads=[a + b for a, b in zip(pads, margins, strict=True)],
+        strides=strides,
+        dilations=dilations,
+        **more,
+    )
+
+
+def _unpadded(reading: Reading, index: int) -> tuple[ir.Value | None, list[int]]:
+    """What a PAD with zeros reads, and its margins; a PAD and a VALID sum are one Conv in ONNX."""
+    value = reading.values.get(int(index))
+    node = None if value is None else value.producer()
+    if node is None or node.op_type != "Pad" or "margins" not in node.metadata_props:
+        return value, [0, 0, 0, 0]
+    return node.inputs[0], [int(n) for n in node.metadata_props["margins"].split(",")]
+
+
+def _pads(
+    reading: Reading, op: Any, kernel: list[int], strides: list[int], dilations: list[int]
+) -> list[int]:
+    """ONNX's pads of TFLite's SAME, which puts the odd one behind, or of VALID."""
+    if op.builtinOptions.padding != schema.Padding.SAME:
+        return [0, 0, 0, 0]
+    before, after = [], []
+    for axis in range(2):
+        size = reading.shape(op.inputs[0])[1 + axis]
+        reach = (kernel[axis] - 1) * dilations[axis] + 1
+        total = max((-(-size // strides[axis]) - 1) * strides[axis] + reach - size, 0)
+        before.append(total // 2)
+        after.append(total - total // 2)
+    return before + after
+
+
+def fully_connected(reading: Reading, op: Any, name: str) -> ir.Value:
+    weight = reals_of(reading, op.inputs[1])
+    bias = reals_of(reading, op.inputs[2]) if len(op.inputs) > 2 else None
+    source = reals_of(reading, op.inputs[0])
+    return reading.add("Gemm", [source, weight, bias], name, transB=1)
+
+
+def pool(kind: str) -> Reader:
+    def read(reading: Reading, op: Any, name: str) -> ir.Value:
+        options = op.builtinOptions
+        kernel = [options.filterHeight, options.filterWidth]
+        strides = [options.strideH, options.strideW]
+        pads = _pads(reading, op, kernel, strides, [1, 1])
+        source, margins = reading.values[op.inputs[0]], [0, 0, 0, 0]
+        if kind == "MaxPool" or not any(pads):
+            source, margins = _unpadded(reading, op.inputs[0])  # type: ignore[assignment]
+        more = {"count_include_pad": 1} if kind == "AveragePool" and any(margins) else {}
+        both = [a + b for a, b in zip(pads, margins, strict=True)]
+        return reading.add(
+            kind, [source], name, kernel_shape=kernel, strides=strides, pads=both, **more
+        )
+
+    return read
+
+
+def resize(mode: str) -> Reader:
+    def read(reading: Reading, op: Any, name: str) -> ir.Value:
+        options, size = op.builtinOptions, reading.shape(op.outputs[0])
+        how = "asymmetric"
+        if options.alignCorners:
+            how = "align_corners"
+        elif options.halfPixelCenters:
+            how = "half_pixel"
+        factors = np.array(
+            [1.0, 1.0, *(size[a] / reading.shape(op.inputs[0])[a] for a in (1, 2))], np.float32
+        )
+        inputs = [
+            reals_of(reading, op.inputs[0]),
+            None,
+            reading.constant(f"{name}.scales", factors),
+        ]
+        more = {"nearest_mode": "floor"} if mode == "nearest" and how != "align_corners" else {}
+        return reading.add(
+            "Resize", inputs, name, mode=mode, coordinate_transformation_mode=how, **more
+        )
+
+    return read
