@@ -8,6 +8,9 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+# tflite-runtime was built against NumPy 1, and for Python 3.11 at most: an environment of its own.
+TFLITE_VENV := .venv-tflite
+TFLITE_READY := $(TFLITE_VENV)/.ready
 BIN := $(VENV)/bin
 PHOTOGRAPHS := exporters/edgecnn_exporters/photographs
 
@@ -20,7 +23,7 @@ demo: $(READY)
 	$(BIN)/edgecnn bench demo/mobilenet_v2.edge
 	@echo "The bundle is demo/mobilenet_v2.edge: one file, ready for an app."
 
-test: $(READY)
+test: $(READY) $(TFLITE_READY)
 	$(BIN)/pytest -n 2
 
 quick: $(READY)
@@ -51,5 +54,16 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
 	@touch $@
 
+# Where it cannot be made, its tests are skipped and say so.
+$(TFLITE_READY): constraints-tflite.txt
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) or sys.platform != "linux")'; then \
+		echo "Making $(TFLITE_VENV) with tflite-runtime and NumPy 1 (110 MB)" && \
+		{ test -x $(TFLITE_VENV)/bin/python || $(PYTHON) -m venv $(TFLITE_VENV); } && \
+		$(TFLITE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+			--constraint constraints-tflite.txt tflite-runtime numpy && touch $@; \
+	else \
+		echo "No $(TFLITE_VENV): tflite-runtime has wheels for Python 3.11 on Linux, not for $$($(PYTHON) --version)"; \
+	fi
+
 clean:
-	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TFLITE_VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache

@@ -40,7 +40,7 @@ def command(device: str, as_json: bool) -> int:
     from edgecnn.report.console import print_json
 
     found = find_device(device).run(["host"], lambda done: None)
-    checks = [*_engines(found["engines"]), *_packages(), _cache(), *_measuring(found)]
+    checks = [*_engines(found), *_packages(), _cache(), *_measuring(found)]
     if as_json:
         print_json(
             SCHEMA,
@@ -55,20 +55,19 @@ def _check(what: str, ok: bool, found: str, mend: str = "", *, needed: bool) -> 
     return {"what": what, "ok": ok, "found": found, "mend": "" if ok else mend, "needed": needed}
 
 
-def _engines(engines: dict[str, str | None]) -> list[dict[str, Any]]:
-    from edgecnn_runtime.engines import engine_class
-
-    return [
-        _check(
-            f"engine {name}",
-            version is not None,
-            version or "not installed",
-            f"pip install 'edgecnn[{engine_class(name).extra}]'",
-            needed=name == "onnxruntime",
+def _engines(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """A check for every engine, in the agent's words where it does not work."""
+    checks = []
+    for name, version in found["engines"].items():
+        if name == "fake":
+            continue
+        missing = found["missing"].get(name, {"reason": "", "mend": ""})
+        shown = version or missing["reason"]
+        needed = name == "onnxruntime"
+        checks.append(
+            _check(f"engine {name}", version is not None, shown, missing["mend"], needed=needed)
         )
-        for name, version in engines.items()
-        if name != "fake"
-    ]
+    return checks
 
 
 def _packages() -> list[dict[str, Any]]:

@@ -65,12 +65,20 @@ def _host(options: argparse.Namespace) -> None:
     from edgecnn_runtime.host import read_host, read_state
 
     engines: dict[str, str | None] = {}
+    missing: dict[str, dict[str, str]] = {}
     for name in engine_names():
         try:
             engines[name] = engine_class(name).version()
-        except EngineUnavailable:
+        except EngineUnavailable as error:
             engines[name] = None
-    _emit("host", host=asdict(read_host()), state=asdict(read_state()), engines=engines)
+            missing[name] = {"reason": error.reason, "mend": error.mend}
+    _emit(
+        "host",
+        host=asdict(read_host()),
+        state=asdict(read_state()),
+        engines=engines,
+        missing=missing,
+    )
 
 
 def _cold(options: argparse.Namespace) -> None:

@@ -63,12 +63,11 @@ class EngineUnavailable(EngineError):
     """The inference engine is not installed, or does not work on this machine."""
 
     def __init__(self, engine: str, extra: str, reason: str = "is not installed") -> None:
-        mend = f"pip install 'edgecnn[{extra}]'" if extra else "install its package"
-        super().__init__(f"engine {engine!r} {reason}; {mend}")
         self.engine = engine
         self.extra = extra
-        self.note = f"{reason.removeprefix('is ')}, {mend}"
-        """Reason and mend without the engine's name, where that is said already."""
+        self.reason = reason.removeprefix("is ")
+        self.mend = f"pip install 'edgecnn[{extra}]'" if extra else "install its package"
+        super().__init__(f"engine {engine!r} {reason}; {self.mend}")
 
 
 class FeedError(EdgeCNNError):

@@ -109,7 +109,8 @@ def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> P
     try:
         version = f"{kind.name} {kind.version()}"
     except EngineUnavailable as error:
-        return Parity(artefact.path, kind.name, precision, "skipped", None, error.note)
+        note = f"{error.reason}, {error.mend}"
+        return Parity(artefact.path, kind.name, precision, "skipped", None, note)
     content = bundle.read_artefact(artefact)
     try:
         answers = _answers(bundle, artefact, kind, content)
