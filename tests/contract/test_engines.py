@@ -99,6 +99,7 @@ def test_threads_do_not_change_the_answer(kind: type[Engine], threads: int | Non
         ({"image": FEED}, "'input' is missing"),
         ({"input": FEED, "mask": FEED}, "no input 'mask'"),
         ({"input": FEED.astype(np.float64)}, "is float64, expected input float32"),
+        ({"input": FEED.astype(">f4")}, "is >f4, expected input float32"),
         ({"input": FEED[0]}, "shape 3x4x4, expected input float32 Nx3x4x4"),
         ({"input": FEED[:, :2]}, "shape 2x2x4x4"),
         ({"input": FEED[:0]}, "shape 0x3x4x4"),

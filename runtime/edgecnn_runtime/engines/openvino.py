@@ -32,6 +32,7 @@ class OpenVINOEngine:
     def __init__(self, compiled: Any) -> None:
         self.inputs = tuple(map(_tensor_spec, compiled.inputs))
         self.outputs = tuple(map(_tensor_spec, compiled.outputs))
+        self._output_names = [spec.name for spec in self.outputs]
         self._request = compiled.create_infer_request()
 
     @classmethod
@@ -77,7 +78,7 @@ class OpenVINOEngine:
             found = self._request.infer(arrays, share_inputs=True, share_outputs=False)
         except Exception as error:
             raise EngineError(f"openvino failed: {_reason(error)}") from error
-        return {spec.name: found[number] for number, spec in enumerate(self.outputs)}
+        return dict(zip(self._output_names, found.values(), strict=True))
 
     def close(self) -> None:
         self._request = None

@@ -51,9 +51,8 @@ class TFLiteEngine:
         self.outputs = tuple(_tensor_spec(one, names) for one in outputs)
         self._shapes = tuple(tuple(map(int, one["shape"])) for one in inputs)
         self._input_indices = [one["index"] for one in inputs]
+        self._output_names = [spec.name for spec in self.outputs]
         self._output_indices = [one["index"] for one in outputs]
-        # Functions, not arrays: an array that is held forbids `invoke`.
-        self._input_views = [interpreter.tensor(index) for index in self._input_indices]
 
     @classmethod
     def is_installed(cls) -> bool:
@@ -88,18 +87,19 @@ class TFLiteEngine:
         arrays = [feeds[spec.name] for spec in self.inputs]
         try:
             self._resize(tuple(array.shape for array in arrays))
-            # Written where the model reads, whatever the strides: no array in between.
-            for view, array in zip(self._input_views, arrays, strict=True):
-                np.copyto(view(), array)
+            for index, array in zip(self._input_indices, arrays, strict=True):
+                if array.flags.c_contiguous:
+                    interpreter.set_tensor(index, array)
+                else:  # written where the model reads, with no array in between
+                    np.copyto(interpreter.tensor(index)(), array)
             interpreter.invoke()
             found = [interpreter.get_tensor(index) for index in self._output_indices]
         except Exception as error:
             raise EngineError(f"tflite failed: {first_line(error)}") from error
-        return {spec.name: array for spec, array in zip(self.outputs, found, strict=True)}
+        return dict(zip(self._output_names, found, strict=True))
 
     def close(self) -> None:
         self._interpreter = None
-        self._input_views = []
 
     def _resize(self, shapes: tuple[tuple[int, ...], ...]) -> None:
         if shapes == self._shapes:
