@@ -16,6 +16,7 @@ from edgecnn.models import NetworkOptions, build_network, find_architecture, is_
 from edgecnn.preprocessing import at_resolution, choose_preprocess
 from edgecnn.weights import SUFFIX, default_weights, shipped
 from edgecnn.zoo import Form
+from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ExportOptions:
     opset: int = 18
     quiet: bool = False
     quantise: QuantiseOptions | None = None
+    targets: Wishes = field(default_factory=Wishes)
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,16 @@ class Plan:
             "optimise": f"canonical graph, opset {options.opset}",
             "verify": f"ONNX Runtime against the original on photographs at {checks}",
             "quantise": self._quantise(),
-            "artefacts": "model.onnx (fp32)"
-            if options.quantise is None
-            else "model.int8.onnx, model.onnx (fp32)",
+            "artefacts": self._artefacts(),
             "bundle": str(self.output),
         }
+
+    def _artefacts(self) -> str:
+        said = self.options
+        precisions = ["int8"] if said.quantise is not None else []
+        found = [f"onnx ({', '.join([*precisions, 'fp32'])})"]
+        more = [*precisions, "fp32", *(["fp16"] if said.targets.half else [])]
+        return ", ".join([*found, *(f"{name} ({', '.join(more)})" for name in said.targets.names)])
 
     def _quantise(self) -> str:
         said = self.options.quantise
@@ -183,6 +190,7 @@ def _run_network(
         opset=options.opset,
         source=network.source,
         command=_command(),
+        targets=_targets(planned),
     )
     with quantised(request, options.quantise, network.data, quiet=options.quiet) as (asked, more):
         exported = export_module(network.module, asked, planned.output, progress)
@@ -211,10 +219,19 @@ def _run_onnx(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported,
         opset=options.opset,
         source={"onnx": source.name, "onnx_sha256": hashlib.sha256(found.original).hexdigest()},
         command=_command(),
+        targets=options.targets,
     )
     with quantised(request, options.quantise, None, quiet=options.quiet) as (asked, more):
         exported = export_onnx(found, asked, planned.output, progress)
     return exported, (*notes, *more)
+
+
+def _targets(planned: Plan) -> Wishes:
+    """What was asked of the other formats; a network of the zoo needs no TRANSPOSE."""
+    wishes = planned.options.targets
+    if wishes.most_transposes is None and planned.kind != "your own network":
+        return replace(wishes, most_transposes=0)
+    return wishes
 
 
 def _preprocess(

@@ -16,11 +16,13 @@ from edgecnn.commands.options import (
     quiet_option,
 )
 from edgecnn.commands.quantise_options import Quantising, quantise_options
+from edgecnn.commands.target_options import target_options
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
     from edgecnn.exporting import Plan
     from edgecnn_exporters.quantise.ladder import Quantised
+    from edgecnn_exporters.targets import Wishes
 
 SCHEMA = "edgecnn.export/1"
 
@@ -35,6 +37,7 @@ SCHEMA = "edgecnn.export/1"
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
 @form_options
 @quantise_options
+@target_options
 @click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what each step of quantising did.")
@@ -54,6 +57,7 @@ def command(
     stem: str | None,
     phi: float | None,
     quantising: Quantising,
+    targets: Wishes,
     opset: int,
     dry_run: bool,
     verbose: bool,
@@ -71,6 +75,7 @@ def command(
       edgecnn export mobilenet_v2
       edgecnn export mobilenet_v2 --weights mine.pth --classes 10 --labels names.txt
       edgecnn export resnet20 --weights cifar10 --quantize int8
+      edgecnn export mobilenet_v2 --quantize int8 --target all
       edgecnn export runs/mobilenet_v2-cifar10/weights.safetensors
       edgecnn export mypackage.nets:build --input 1x3x96x96 --weights net.pth --preprocess signed
       edgecnn export network.onnx -o network.edge
@@ -90,6 +95,7 @@ def command(
         opset,
         quiet,
         quantising.options(),
+        targets,
     )
     planned = plan(options)
     if dry_run:

@@ -37,6 +37,7 @@ def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, 
     }
     if exported.quantised is not None:
         rows |= _quantised(exported.quantised)
+    rows |= _targets(exported)
     if accuracy := manifest.provenance.get("accuracy"):
         rows["accuracy"] = (
             f"top-1 {accuracy['fp32']:.2%} in fp32, {accuracy['int8']:.2%} in int8, same class for "
@@ -46,6 +47,21 @@ def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, 
         rows["speed"] = speed.words()
     size = f"{exported.size_bytes / 1e6:.1f} MB"
     return rows | {"bundle": f"{exported.path} ({size}) in {seconds:.1f} s"}
+
+
+def _targets(exported: Exported) -> dict[str, str]:
+    """A row for each other format: its precisions, and what is in them."""
+    rows: dict[str, str] = {}
+    for name in dict.fromkeys(each.artefact.format for each in exported.translated):
+        own = [each for each in exported.translated if each.artefact.format == name]
+        rows[name] = ", ".join(each.artefact.precision for each in own)
+        if own[0].operators:
+            counts = ", ".join(str(sum(each.operators.values())) for each in own)
+            transposes = sum(each.operators.get("TRANSPOSE", 0) for each in own)
+            rows[name] += f": {counts} operators, {transposes} TRANSPOSE"
+        if own[0].batch is not None:
+            rows[name] += f", batch fixed at {own[0].batch}"
+    return rows
 
 
 def _quantised(found: Quantised) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.examples import NAMES, example_batch, photograph
 from edgecnn_exporters.onnx_source import OPSET
 from edgecnn_exporters.package import npy
+from edgecnn_exporters.proving import prove
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.samples import Samples
 from edgecnn_exporters.reference import Float, Reference, compare_model
+from edgecnn_exporters.targets import TARGETS, About, Translated, Wishes
 from edgecnn_runtime import __version__
 from edgecnn_runtime.engines import Array
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
@@ -76,6 +78,7 @@ class Request:
         source: where structure and weights came from; becomes part of the provenance.
         command: what was typed, for the provenance.
         quantise: how to make the 8-bit artefact; None makes none.
+        targets: the formats beside ONNX.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Request:
     source: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     quantise: QuantiseRequest | None = None
+    targets: Wishes = field(default_factory=Wishes)
 
     def feeds(self) -> list[Float]:
         """Real pictures as inputs: at each of `BATCHES`, or three of the fixed batch size."""
@@ -102,36 +106,54 @@ def bundle_contents(
     reference: Reference,
     request: Request,
     provenance: dict[str, Any],
+    translated: Sequence[Translated] = (),
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest (its files still open) and every file of the bundle.
 
     Args:
         models: ONNX models by precision, fp32 among them. Who asks for 8 bits means to run them:
             the quantised ones come first.
+        translated: the same in other formats, each proven to answer as the original does.
+
+    Raises:
+        TargetDiffers: one of them does not.
     """
     engine = OnnxRuntimeEngine.open(models["fp32"])
     files = {_path(precision): model for precision, model in models.items()}
     postprocess = None
-    labels = _labels(request, engine.outputs)
+    labels = labels_of(request, engine.outputs)
     if labels:
         files[LABELS] = "".join(f"{label}\n" for label in labels).encode()
         postprocess = Postprocess(softmax=True, labels=LABELS)
     golden = _golden(reference, request, engine.inputs[0].name, files)
+    own = [_artefact(precision, models[precision], reference, request) for precision in models]
+    for each in translated:
+        files |= each.files
     manifest = Manifest(
         name=request.name,
         inputs=engine.inputs,
         outputs=engine.outputs,
-        artefacts=tuple(
-            _artefact(precision, models[precision], reference, request)
-            for precision in sorted(models, key=lambda each: (each == "fp32", each))
-        ),
+        artefacts=tuple(sorted(own, key=_rank)),
         files={},
         preprocess=request.preprocess,
         postprocess=postprocess,
         golden=golden,
         provenance=provenance,
     )
-    return manifest, files
+    examples = _golden_batches(reference, request)
+    proven = [prove(each, manifest, examples) for each in translated]
+    return replace(manifest, artefacts=tuple(sorted([*own, *proven], key=_rank))), files
+
+
+def _rank(artefact: Artefact) -> tuple[int, int]:
+    """Whoever asks for 8 bits means to run them; of one precision ONNX comes first."""
+    precisions, formats = ("int8", "fp32", "fp16"), ("onnx", *TARGETS)
+    return precisions.index(artefact.precision), formats.index(artefact.format)
+
+
+def about(request: Request, labels: tuple[str, ...]) -> About:
+    """What artefacts in other formats carry of the network beside its graph."""
+    return About(request.name, request.preprocess, labels, request.targets)
 
 
 def _path(precision: str) -> str:
@@ -147,7 +169,7 @@ def _artefact(precision: str, model: bytes, reference: Reference, request: Reque
     return Artefact(path, "onnx", precision, sqnr_db=round(found.sqnr_db, 2))
 
 
-def _labels(request: Request, outputs: tuple[TensorSpec, ...]) -> tuple[str, ...]:
+def labels_of(request: Request, outputs: tuple[TensorSpec, ...]) -> tuple[str, ...]:
     """One label for each class of a classifier's output (N, classes); none for other networks."""
     if request.preprocess is None or len(outputs) != 1 or len(outputs[0].shape) != 2:
         return ()
@@ -215,7 +237,9 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    for package in ("torch", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "numpy"):
+    packages = ("torch", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
+    # What writes the other formats, as far as it is there.
+    for package in (*packages, "ai-edge-litert", "openvino"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

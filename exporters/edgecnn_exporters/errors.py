@@ -25,6 +25,10 @@ class InputMismatch(EdgeCNNError):
     """The preprocessing makes another shape than the network reads."""
 
 
+class TargetDiffers(EdgeCNNError):
+    """An artefact in another format does not answer as the original network does."""
+
+
 class LimitMissed(EdgeCNNError):
     """A quantised network is further from the float one than was allowed."""
 

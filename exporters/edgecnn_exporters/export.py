@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from itertools import chain
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecnn_exporters.capture import Attempt, capture
-from edgecnn_exporters.contents import Judge, Request, bundle_contents, provenance_of
-from edgecnn_exporters.errors import CaptureFailed, LimitMissed, NonFiniteWeights
+from edgecnn_exporters.contents import Request, provenance_of
+from edgecnn_exporters.errors import CaptureFailed, NonFiniteWeights
 from edgecnn_exporters.norm_statistics import NormStatistics, norm_statistics, note_moments
 from edgecnn_exporters.onnx_source import OnnxSource
 from edgecnn_exporters.package import write_bundle
+from edgecnn_exporters.packing import Packing, Progress, judge
 from edgecnn_exporters.reference import Reference, compare_model, run_model, run_module, to_bytes
+from edgecnn_exporters.targets import Translated
 from edgecnn_runtime.golden import Difference, is_within
 from edgecnn_runtime.manifest import Manifest
 
@@ -28,8 +28,16 @@ if TYPE_CHECKING:
 
     from edgecnn_exporters.quantise.ladder import Quantised
 
-STAGES = ("run the original", "capture", "optimise", "verify", "quantise", "judge", "package")
-Progress = Callable[[str], None]
+STAGES = (
+    "run the original",
+    "capture",
+    "optimise",
+    "verify",
+    "quantise",
+    "judge",
+    "translate",
+    "package",
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class Exported:
         passes: names of the graph passes that changed the model.
         operators: how often each operator stands in the packaged model.
         quantised: the 8-bit network, where it was asked for.
+        translated: the artefacts in other formats than ONNX.
     """
 
     path: Path
@@ -51,6 +60,7 @@ class Exported:
     passes: tuple[str, ...]
     operators: Mapping[str, int]
     quantised: Quantised | None = None
+    translated: tuple[Translated, ...] = ()
 
 
 def export_module(
@@ -66,7 +76,9 @@ def export_module(
         NonFiniteWeights: a weight is NaN or infinite.
         CaptureFailed: no exporter agrees with PyTorch, or the network answers NaN or infinity.
         UnsupportedModel: the graph cannot be brought into canonical form.
-        LimitMissed: the quantised network is further from the float one than was allowed.
+        LimitMissed: the quantised network is further from the float one than was allowed, or an
+            artefact holds more TRANSPOSE operators.
+        TargetDiffers: an artefact in another format does not answer as the original does.
         OutputNotWritable: the bundle cannot be written.
     """
     import torch
@@ -115,26 +127,6 @@ class _Read:
     norms: tuple[NormStatistics, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Packing:
-    """What goes into the bundle beside the 8-bit artefact."""
-
-    fp32: bytes
-    request: Request
-    reference: Reference
-    provenance: dict[str, Any]
-
-    def contents(self, quantised: Quantised | None) -> tuple[Manifest, dict[str, bytes]]:
-        """The manifest and every file."""
-        models, provenance = {"fp32": self.fp32}, self.provenance
-        said = self.request.quantise
-        if quantised is not None and said is not None:
-            models["int8"] = to_bytes(quantised.model)
-            own = {"data": said.data, **asdict(said.config), **quantised.provenance()}
-            provenance = provenance | {"quantisation": own}
-        return bundle_contents(models, self.reference, self.request, provenance)
-
-
 def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> Exported:
     from edgecnn_exporters.passes import canonicalise
 
@@ -151,13 +143,20 @@ def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> 
             f"passes applied: {', '.join(passes)}. This is a defect of edgecnn: please report it"
         )
     quantised = _quantise(model, request, progress)
-    progress("package")
     provenance = provenance_of(request, reference, read.attempts, passes, found)
-    packing = _Packing(content, request, reference, provenance)
+    packing = Packing(model, content, request, reference, provenance)
     manifest, files = packing.contents(quantised)
     if quantised is not None and request.quantise is not None and request.quantise.judge:
         progress("judge")
-        quantised, manifest, files = _judge(request.quantise.judge, packing, quantised, progress)
+        quantised, manifest, files = judge(request.quantise.judge, packing, quantised, progress)
+    translated: tuple[Translated, ...] = ()
+    if request.targets.names:
+        progress("translate")
+        translated = packing.translate(quantised, manifest, progress)
+        judged = manifest.provenance
+        manifest, files = packing.contents(quantised, translated)
+        manifest = replace(manifest, provenance=judged | manifest.provenance)
+    progress("package")
     manifest = write_bundle(output, manifest, files)
     return Exported(
         path=output,
@@ -168,29 +167,8 @@ def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> 
         passes=passes,
         operators=Counter(node.op_type for node in model.graph),
         quantised=quantised,
+        translated=translated,
     )
-
-
-def _judge(
-    judge: Judge, packing: _Packing, quantised: Quantised, progress: Progress
-) -> tuple[Quantised, Manifest, dict[str, bytes]]:
-    """The first bundle that keeps within the limit: all in 8 bits, or a few operators in float.
-
-    Raises:
-        LimitMissed: the accuracies are less than was asked for, whatever is left in float.
-    """
-    failure = None
-    for candidate in chain([quantised], quantised.mixtures()):
-        manifest, files = packing.contents(candidate)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "judged.edge"
-            write_bundle(path, manifest, files)
-            verdict = judge(path, lambda done: progress(f"judge: {done:.0%}"))
-        if verdict.failure is None:
-            provenance = manifest.provenance | {"accuracy": dict(verdict.accuracy)}
-            return candidate, replace(manifest, provenance=provenance), files
-        failure = failure or verdict.failure
-    raise LimitMissed(f"{failure}; most to blame: {quantised.blame()}")
 
 
 def _quantise(model: ir.Model, request: Request, progress: Progress) -> Quantised | None:

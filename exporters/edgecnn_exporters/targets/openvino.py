@@ -6,16 +6,16 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.reference import to_bytes
+from edgecnn_exporters.targets import About, Precision, Translated
 from edgecnn_exporters.targets.openvino_rounding import KeepRounding
 from edgecnn_runtime.errors import EngineUnavailable, first_line
-
-Precision = Literal["fp32", "fp16", "int8"]
+from edgecnn_runtime.manifest import Artefact
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,19 @@ def write_openvino(model: ir.Model, precision: Precision) -> OpenVinoModel:
         model = model.clone()
         KeepRounding()(model)
     return _save(_read(model), is_half=precision == "fp16")
+
+
+def translate(model: ir.Model, precision: Precision, about: About) -> Translated:
+    """The artefact ``model.xml`` with ``model.bin``, or ``model.int8.xml`` and so on.
+
+    Raises:
+        EngineUnavailable, UnsupportedModel: as `write_openvino` says.
+    """
+    found = write_openvino(model, precision)
+    stem = "model" if precision == "fp32" else f"model.{precision}"
+    artefact = Artefact(f"{stem}.xml", "openvino", precision, weights=f"{stem}.bin")
+    files = {f"{stem}.xml": found.xml, f"{stem}.bin": found.weights}
+    return Translated(artefact, files, {})
 
 
 def _check_precision(model: ir.Model, precision: Precision) -> None:

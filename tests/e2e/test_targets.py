@@ -1,0 +1,126 @@
+"""One export, every format: what `edgecnn export --target` writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from e2e.conftest import Run
+
+EXPORT = ("export", "own:build", "--input", "1x3x32x32", "--preprocess", "unit")
+INT8 = ("--quantize", "int8", "--recipe", "fast", "--samples", "8", "--no-measure")
+
+SHUFFLE = """
+class Shuffle(nn.Module):
+    def forward(self, x):
+        n, c, h, w = x.shape
+        return x.reshape(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
+
+def shuffled():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 1), Shuffle(), nn.Conv2d(8, 4, 1), nn.Flatten(),
+                         nn.Linear(4 * 64, 2))
+
+class Roll(nn.Module):
+    def forward(self, x):
+        return torch.cumsum(x, dim=1)
+
+def rolled():
+    return nn.Sequential(nn.Conv2d(3, 4, 1), Roll(), nn.Flatten(), nn.Linear(256, 2))
+"""
+
+
+@pytest.mark.usefixtures("own")
+def test_one_export_writes_every_format_and_verify_proves_each(
+    edgecnn: Run, tmp_path: Path
+) -> None:
+    ran = edgecnn(*EXPORT, *INT8, "--target", "all", "--fp16", "-o", "all.edge")
+    assert ran.returncode == 0, ran.stderr
+    (row,) = [line for line in ran.stdout.splitlines() if line.startswith("tflite")]
+    assert "0 TRANSPOSE" in row
+    assert "batch fixed at 1" in row
+    with zipfile.ZipFile(tmp_path / "all.edge") as archive:
+        names = set(archive.namelist())
+    for precision in ("", ".fp16", ".int8"):
+        assert {
+            f"model{precision}.tflite",
+            f"model{precision}.xml",
+            f"model{precision}.bin",
+        } <= names
+    document = json.loads(edgecnn("verify", "all.edge", "--json").stdout)
+    rows = {row["subject"]: row["verdict"] for row in document["rows"]}
+    assert len(rows) == 9
+    assert set(rows.values()) == {"equal"}
+
+
+@pytest.mark.usefixtures("own")
+def test_equal_exports_are_equal_bytes(edgecnn: Run, tmp_path: Path) -> None:
+    for name in ("a.edge", "b.edge"):
+        ran = edgecnn(*EXPORT, *INT8, "--target", "all", "-o", name)
+        assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "a.edge").read_bytes() == (tmp_path / "b.edge").read_bytes()
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize("io", ["int8", "uint8"])
+def test_a_tflite_file_of_integers_alone_answers_through_the_same_interface(
+    edgecnn: Run, tmp_path: Path, io: str
+) -> None:
+    ran = edgecnn(*EXPORT, *INT8, "--target", "tflite", "--tflite-io", io, "-o", "io.edge")
+    assert ran.returncode == 0, ran.stderr
+    with zipfile.ZipFile(tmp_path / "io.edge") as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    (held,) = [a for a in manifest["artefacts"] if a["path"] == "model.int8.tflite"]
+    assert set(held["encodings"]) == {"input", "logits"}
+    verified = edgecnn("verify", "io.edge", "--engine", "tflite")
+    assert verified.returncode == 0, verified.stdout
+
+
+def test_a_transpose_that_is_needed_is_counted_and_refused_where_none_is_allowed(
+    edgecnn: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(f"import torch\nfrom torch import nn\n{SHUFFLE}")
+    command = ("export", "own:shuffled", "--input", "1x3x8x8", "--preprocess", "unit")
+    ran = edgecnn(*command, "--target", "tflite")
+    assert ran.returncode == 0, ran.stderr
+    assert "1 TRANSPOSE" in ran.stdout
+    refused = edgecnn(*command, "--target", "tflite", "--max-transposes", "0", "-o", "none.edge")
+    assert refused.returncode == 6
+    assert "holds 1 TRANSPOSE" in refused.stderr
+    assert not (tmp_path / "none.edge").exists()
+
+
+def test_an_operator_that_tflite_lacks_is_named_and_nothing_is_written(
+    edgecnn: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(f"import torch\nfrom torch import nn\n{SHUFFLE}")
+    command = ("export", "own:rolled", "--input", "1x3x8x8", "--preprocess", "unit")
+    ran = edgecnn(*command, "--target", "tflite", "-o", "none.edge")
+    assert ran.returncode == 1
+    assert "CumSum" in ran.stderr
+    assert "docs/tflite.md" in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "none.edge").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--target", "coreml"), "'coreml' is no target; choose of onnx, tflite, openvino, all"),
+        (("--fp16",), "--fp16: only with --target"),
+        (("--tflite-io", "int8"), "only with --target tflite"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    edgecnn: Run, arguments: tuple[str, ...], says: str
+) -> None:
+    ran = edgecnn("export", "lenet5", *arguments)
+    assert ran.returncode == 2
+    assert says in " ".join(ran.stderr.split())
+
+
+def test_the_plan_names_the_artefacts(edgecnn: Run) -> None:
+    ran = edgecnn("export", "lenet5", "--target", "tflite,openvino", "--fp16", "--dry-run")
+    assert "onnx (fp32), tflite (fp32, fp16), openvino (fp32, fp16)" in ran.stdout
