@@ -80,7 +80,7 @@ def judge(expected: Array, found: Array, allowed: Allowance) -> Error:
     error = found.astype(np.float64) - expected.astype(np.float64)
     rms = float(np.sqrt(np.square(error).mean()))
     shift, largest = float(error.mean()), float(np.abs(error).max())
-    ratio = max(rms / allowed.rms, abs(shift) / allowed.shift)
+    ratio = float(max(rms / allowed.rms, abs(shift) / allowed.shift))
     return Error(rms, shift, largest, ratio if np.isfinite(ratio) else np.inf)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.parity.align import Array, align
-from edgecnn_exporters.parity.sources import Suspect, reference_values
+from edgecnn_exporters.parity.align import Array
+from edgecnn_exporters.parity.sources import Suspect, aligned, reference_values
 
 # Of float values that a comparison may hold, of the reference and of the suspect together.
 IN_HAND_BYTES = 1 << 30
@@ -45,7 +45,7 @@ def window(
 
     One value at a time is held.
     """
-    names = list(align(reference, suspect.says))
+    names = list(aligned(reference, suspect))
 
     def is_beyond(name: str) -> bool:
         expected = reference_values(reference, feeds, {name})[name]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.parity.align import Array, Point, align, points_of
+from edgecnn_exporters.parity.align import Array, Point, points_of
 from edgecnn_exporters.parity.allowance import (
     Allowance,
     Error,
@@ -17,7 +17,7 @@ from edgecnn_exporters.parity.allowance import (
     round_soundly,
 )
 from edgecnn_exporters.parity.isolate import Cut, cut, without
-from edgecnn_exporters.parity.sources import Suspect, reference_values, run_onnx
+from edgecnn_exporters.parity.sources import Suspect, aligned, reference_values, run_onnx
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def compare(
         skip: aligned values that are passed over: the regions around them join.
         values: the reference's, where they are in hand.
     """
-    points = without(align(reference, suspect.says), skip)
+    points = without(aligned(reference, suspect), skip)
     if values is None:
         values = reference_values(reference, feeds, set(points))
     given = {name: _as_held(points[name], values[name]) for name in points}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import onnx_ir as ir
 
-from edgecnn_exporters.parity.align import Array, align
+from edgecnn_exporters.parity.align import Array
 from edgecnn_exporters.parity.bisect import (
     GATHERED,
     IN_HAND_BYTES,
@@ -21,64 +20,19 @@ from edgecnn_exporters.parity.causes.case import Case, Cause, Finding, open_case
 from edgecnn_exporters.parity.causes.encodings import other_encodings
 from edgecnn_exporters.parity.causes.numbers import other_numbers
 from edgecnn_exporters.parity.causes.operators import other_operators
+from edgecnn_exporters.parity.causes.preprocessing import error_ratio, other_preprocessing
 from edgecnn_exporters.parity.causes.runtime import content_error, half_precision, other_runtime
 from edgecnn_exporters.parity.compare import Comparison, compare
+from edgecnn_exporters.parity.diagnosis import Diagnosis
 from edgecnn_exporters.parity.parametrisation import in_terms_of
-from edgecnn_exporters.parity.sources import Suspect, reference_values
+from edgecnn_exporters.parity.sources import Suspect, aligned, reference_values
+from edgecnn_runtime.manifest import Preprocess
 
 # From what is certain to what is likely: another operator explains other numbers, not vice versa.
 CONTENT = (other_operators, other_attributes, half_precision, other_encodings, other_numbers)
 # Values that are passed over at a time where every node alone is right: a rewrite that spans more
 # than one node shows only in a region of several.
 STRIDES = (2, 4, 8)
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The first node that is wrong by itself, and its cause.
-
-    Attributes:
-        node: its name; for preprocessing, the network's input.
-        operator: what it computes.
-        suspect: the runtime, and what it ran.
-        sentence: what is wrong, in the terms of the node.
-        remedy: what would mend it.
-        is_confirmed: the node is right once that alone is mended.
-        isolated: its error when it is given the reference's inputs, over what is allowed.
-        after: the same once it is mended.
-        allowance: what is allowed, and why.
-        also: other causes that would explain as much.
-    """
-
-    node: str
-    operator: str
-    suspect: str
-    cause: str
-    sentence: str
-    remedy: str
-    is_confirmed: bool
-    isolated: float
-    after: float
-    allowance: str
-    also: tuple[str, ...] = ()
-    case: Case | None = field(default=None, repr=False, compare=False)
-
-    def words(self) -> str:
-        """The diagnosis for a person, in three lines."""
-        sure = "" if self.is_confirmed else " (not confirmed by mending it)"
-        operator = f" ({self.operator})" if self.operator else ""
-        return (
-            f"{self.node}{operator}: {self.cause}{sure}\n"
-            f"  {self.sentence}; alone it is off by {self.isolated:.3g} times what is allowed "
-            f"({self.allowance}), mended by {self.after:.2g}\n"
-            f"  to mend it: {self.remedy}"
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """The diagnosis as JSON values."""
-        values = asdict(_without_case(self))
-        del values["case"]
-        return values
 
 
 def diagnose(reference: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) -> Diagnosis | None:
@@ -107,7 +61,7 @@ def _look(terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) -> Comp
     if 4 * size_bytes(terms, batch) > IN_HAND_BYTES:
         near = window(terms, suspect, feeds)
         if near is not None:
-            others = frozenset(align(terms, suspect.says)) - near
+            others = frozenset(aligned(terms, suspect)) - near
             comparison = compare(terms, suspect, feeds, others)
             if comparison.guilty:
                 return comparison
@@ -197,7 +151,34 @@ def _kinds(case: Case) -> str:
     return " and ".join(node.op_type for node in operators_of(case.ours)) or "input"
 
 
-def _without_case(diagnosis: Diagnosis) -> Diagnosis:
-    from dataclasses import replace
+def diagnose_preprocessing(
+    spec: Preprocess, pairs: Sequence[tuple[Array, Array]], name: str
+) -> Diagnosis | None:
+    """What is wrong with how pictures are prepared; None where it is within a grey level.
 
-    return replace(diagnosis, case=None)
+    Args:
+        spec: what the bundle says.
+        pairs: golden image, (H, W, 3) uint8, and the golden input that the network was proven on.
+        name: of the network's input.
+    """
+    ratio = error_ratio(spec, pairs)
+    if ratio <= 1.0:
+        return None
+    best, others = _choose(other_preprocessing(spec, pairs))
+    assert best is not None
+    if not best.is_confirmed:
+        sentence = f"pictures are prepared otherwise than the golden inputs: {best.sentence}?"
+        best = replace(best, sentence=sentence)
+    return Diagnosis(
+        node=name,
+        operator="input",
+        suspect="preprocessing",
+        cause=Cause.PREPROCESSING.value,
+        sentence=best.sentence,
+        remedy=best.remedy,
+        is_confirmed=best.is_confirmed,
+        isolated=ratio,
+        after=best.ratio,
+        allowance="one grey level",
+        also=tuple(each.sentence for each in others),
+    )

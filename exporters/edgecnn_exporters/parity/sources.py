@@ -39,12 +39,14 @@ class Suspect(Source, Protocol):
         precision: "fp32", "fp16" or "int8": what the artefact claims to compute in.
         says: what the artefact says is to be computed, as an ONNX graph with QuantizeLinear and
             DequantizeLinear where it holds 8 bits.
+        missing: names of values of `says` that cannot be read in the runtime's format.
         settings: other ways to run the same artefact, by what is changed: a difference that goes
             away with one of them is the runtime's, and the setting its cause.
     """
 
     precision: str
     says: ir.Model
+    missing: frozenset[str]
     settings: Mapping[str, Suspect]
 
     def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
@@ -70,6 +72,7 @@ class OnnxSuspect:
             entries: configuration entries of the session.
         """
         self.says = model
+        self.missing: frozenset[str] = frozenset()
         self.precision = precision
         self.name = f"ONNX Runtime, {'optimised' if optimised else 'as it stands'}"
         self._optimised, self._entries = optimised, dict(entries or {})
@@ -172,9 +175,10 @@ def reference_values(
     return _by_name(points, run_onnx(reference, [p.read for p in points.values()], feeds))
 
 
-def aligned_values(reference: ir.Model, suspect: Suspect) -> dict[str, Point]:
-    """The values that both hold, in the suspect's order."""
-    return align(reference, suspect.says)
+def aligned(reference: ir.Model, suspect: Suspect) -> dict[str, Point]:
+    """Where the suspect can be cut at a value that the reference has too, in its order."""
+    found = align(reference, suspect.says)
+    return {name: point for name, point in found.items() if name not in suspect.missing}
 
 
 def _by_name(points: Mapping[str, Point], arrays: Sequence[Array]) -> dict[str, Array]:

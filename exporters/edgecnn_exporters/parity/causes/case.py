@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgecnn_exporters.parity.align import Array, Point
 from edgecnn_exporters.parity.allowance import Allowance, Error, judge
 from edgecnn_exporters.parity.compare import Comparison
-from edgecnn_exporters.parity.isolate import region
+from edgecnn_exporters.parity.isolate import Cut, region
 from edgecnn_exporters.parity.sources import Suspect, run_onnx
 
 BORDERS = ("QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Constant")
@@ -62,6 +62,7 @@ class Case:
     Attributes:
         own, point: the value in the reference and in the suspect.
         ours, theirs: what computes it, a model of its own with inputs ``NAME@fed``.
+        cut: the suspect that `theirs` is a region of.
         feeds: these inputs, as the reference makes them.
         given: the same in the suspect's 8 bits, which is what `expected` is made of.
         error: of what the suspect's runtime made.
@@ -73,6 +74,7 @@ class Case:
     suspect: Suspect
     ours: ir.Model
     theirs: ir.Model
+    cut: Cut
     feeds: Mapping[str, Array]
     given: Mapping[str, Array]
     expected: Array
@@ -107,6 +109,7 @@ def open_case(comparison: Comparison, name: str, suspect: Suspect) -> Case:
         suspect=suspect,
         ours=region(ours, name),
         theirs=region(theirs, name),
+        cut=theirs,
         feeds=feeds,
         given=given,
         expected=comparison.expected[name],

@@ -28,6 +28,7 @@ class TfliteSuspect:
         self.name = f"LiteRT, {'XNNPACK' if delegates else 'its own kernels'}"
         self.unread = found.unread
         self.says = found.says
+        self.missing: frozenset[str] = frozenset()
         self.settings: Mapping[str, Suspect] = {}
         self._content, self._tensors, self._delegates = content, found.tensors, delegates
         if delegates:
