@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from conftest import red_image
+from conftest import contents, onnx_model, red_image
 from e2e.conftest import Run
 from PIL import Image
+
+from edgecnn_exporters.package import write_bundle
 
 
 def test_every_way_is_printed_with_its_cost(edgecnn: Run, tiny_bundle: Path) -> None:
@@ -33,10 +36,10 @@ def test_pictures_of_ones_own_as_json(edgecnn: Run, tiny_bundle: Path, tmp_path:
     assert rows["squashed"]["cost"] is None
 
 
-def test_without_preprocessing_there_is_nothing_to_certify(edgecnn: Run, own: None) -> None:
-    export = ("export", "own:build", "--input", "1x3x8x8", "--preprocess", "none", "-o", "net.edge")
-    assert edgecnn(*export).returncode == 0
-    ran = edgecnn("verify", "net.edge", "--preprocess")
+def test_without_preprocessing_there_is_nothing_to_certify(edgecnn: Run, tmp_path: Path) -> None:
+    manifest, files = contents("onnx", onnx_model())
+    write_bundle(tmp_path / "plain.edge", replace(manifest, preprocess=None), files)
+    ran = edgecnn("verify", "plain.edge", "--preprocess")
     assert ran.returncode == 1
     assert "carries no preprocessing" in ran.stderr
     assert "Traceback" not in ran.stderr

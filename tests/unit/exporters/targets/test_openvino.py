@@ -112,6 +112,35 @@ def test_int8_computes_what_the_quantised_graph_says(body: str) -> None:
     assert -10 * np.log10(noise) > 50
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        "b = ConvTranspose <strides = [2, 2]> (r, up)",
+        "b = Conv <group = 2, dilations = [2, 2]> (a, grouped)",
+        "b = LeakyRelu <alpha = 0.1> (a)",
+        "s = Sigmoid (a) b = Mul (a, s)",
+        "b = HardSwish (a)",
+        "b = AveragePool <kernel_shape = [2, 2]> (a)",
+        "c = Concat <axis = 1> (a, r) b = Conv (c, joined)",
+        "c = Clip (a, zero, six) b = Add (c, r)",
+    ],
+)
+def test_integers_of_other_operators_are_those_of_the_graph_too(between: str) -> None:
+    shapes = {"up": (6, 6, 2, 2), "grouped": (6, 3, 3, 3), "joined": (6, 12, 1, 1)}
+    weights = WEIGHTS | {
+        name: RANDOM.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()
+    }
+    body = f"a = Conv {SAME} (x, stem) r = Relu (a) {between} y = Conv (b, down)"
+    model = quantise(network(body, weights), SAMPLES, QuantConfig("fast")).model
+    run = compiled(write_openvino(model, "int8"))
+    expected = as_written(model)
+    # The steps of the output's encoding are far larger; one real in a thousand may lie on a border.
+    wrong = np.abs(run(IMAGES)[0] - expected) > 1e-4 * np.abs(expected).max()
+    assert wrong.mean() < 1e-3
+    found = executed_precisions(run).values()
+    assert all(node.is_integer for node in found if node.kind in PRODUCTS)
+
+
 def test_a_sum_is_of_rounded_integers_only_where_rounding_is_kept() -> None:
     """OpenVINO's own reading of the graph is another network than the other runtimes compute."""
     model = integer(INVERTED)
