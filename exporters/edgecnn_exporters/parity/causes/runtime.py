@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.parity.align import Array
-from edgecnn_exporters.parity.allowance import Error, judge
-from edgecnn_exporters.parity.causes.case import Case, Cause, Finding, operators_of
+from edgecnn_exporters.parity.allowance import PRODUCTS, Error, judge
+from edgecnn_exporters.parity.causes.case import Case, Cause, Finding, named, operators_of
 from edgecnn_exporters.parity.causes.saturation import saturated
 from edgecnn_exporters.parity.isolate import Cut
 from edgecnn_exporters.parity.sources import OPTIMISER, run_onnx
@@ -49,11 +49,20 @@ def other_runtime(case: Case, cut: Cut, values: dict[str, Array]) -> Iterator[Fi
         cause, sentence, remedy = _CAUSES[setting]
         if setting == OPTIMISER:
             sentence += f" ({', '.join(n.op_type for n in operators_of(case.theirs))})"
-        yield Finding(cause, f"{case.suspect.name}: {sentence}", remedy, ratio)
+        sentence = f"{case.suspect.name}: {sentence}"
+        yield Finding(cause, sentence, remedy, ratio, _heaviest(case))
     yield from _few_bits(case)
     kinds = " and ".join(node.op_type for node in operators_of(case.theirs))
     sentence = f"{case.suspect.name} does not compute what the artefact says of {kinds}"
-    yield Finding(Cause.KERNEL, sentence, "another version of the runtime", np.inf)
+    remedy = "another version of the runtime"
+    yield Finding(Cause.KERNEL, sentence, remedy, float("inf"), _heaviest(case))
+
+
+def _heaviest(case: Case) -> tuple[str, str] | None:
+    """The sum of a region, or else its last operator."""
+    nodes = operators_of(case.ours)
+    sums = [node for node in nodes if node.op_type in PRODUCTS]
+    return named([*nodes, *sums][-1]) if nodes else None
 
 
 def half_precision(case: Case) -> Iterator[Finding]:
@@ -65,7 +74,8 @@ def half_precision(case: Case) -> Iterator[Finding]:
         words = " and ".join(kinds).lower()
         sentence = f"computed and summed in {words} where the original has float32"
         remedy = "keep the node in float32"
-        yield Finding(Cause.PRECISION, sentence, remedy, case.mended(_in_float32))
+        ratio = case.mended(_in_float32)
+        yield Finding(Cause.PRECISION, sentence, remedy, ratio, _heaviest(case))
 
 
 _SIXTEEN = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
@@ -112,7 +122,7 @@ def _saturation(case: Case) -> Iterator[Finding]:
         "them with VPMADDUBSW"
     )
     remedy = "quantise weights to 7 bits (--weight-bits 7), or a CPU with VNNI"
-    yield Finding(Cause.SATURATION, sentence, remedy, error.ratio)
+    yield Finding(Cause.SATURATION, sentence, remedy, error.ratio, _heaviest(case))
 
 
 def _few_bits(case: Case) -> Iterator[Finding]:
@@ -128,7 +138,8 @@ def _few_bits(case: Case) -> Iterator[Finding]:
         if _rms(case.found - rounded(made)) < EXPLAINED * _rms(case.found - case.expected):
             sentence = f"{case.suspect.name} computes in {name} what the artefact has in float32"
             remedy = "tell the runtime to compute in float32"
-            yield Finding(Cause.PRECISION, sentence, remedy, case.error_of(case.theirs).ratio)
+            ratio = case.error_of(case.theirs).ratio
+            yield Finding(Cause.PRECISION, sentence, remedy, ratio, _heaviest(case))
             return
 
 
