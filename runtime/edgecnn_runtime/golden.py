@@ -122,8 +122,8 @@ def is_as_proven(found: Difference, artefact: Artefact) -> bool:
 def limit_of(artefact: Artefact) -> str:
     """What `is_as_proven` asks of an artefact, in words."""
     if artefact.sqnr_db is None:
-        return f"≤ {TOLERANCES[artefact.precision].relative:.0e} of the largest"
-    return f"≥ {artefact.sqnr_db - ALLOWED_LOSS_DB:.1f} dB ({artefact.sqnr_db:.1f} at export)"
+        return f"≤ {TOLERANCES[artefact.precision].relative:.0e}"
+    return f"≥ {artefact.sqnr_db - ALLOWED_LOSS_DB:.1f} dB"
 
 
 def run_golden(bundle: Bundle, model: Model) -> Difference:
