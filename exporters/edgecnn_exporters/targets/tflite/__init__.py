@@ -16,13 +16,12 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.targets import Io, Precision
 from edgecnn_exporters.targets.tflite.lowering import Lowering, shape_of
 from edgecnn_exporters.targets.tflite.operators.table import OPERATORS, lower
 from edgecnn_exporters.targets.tflite.source import Source, read_source, with_integer_results
 from edgecnn_exporters.targets.tflite.views import Axes
 
-Precision = Literal["fp32", "fp16", "int8"]
-Io = Literal["float32", "int8", "uint8"]
 # Named in one message; the others are counted.
 NAMED = 3
 
@@ -94,7 +93,7 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
         for value in graph.inputs
     }
     for node in graph:
-        if str(node.name) not in low.done:
+        if str(node.name) not in low.done and not is_operator(node, "Constant"):
             lower(low, node)
     outputs = {
         str(value.name): low.result(value, _order(value, channels_last=is_image_last), dtype)

@@ -49,6 +49,8 @@ class Lowering:
         self._weights = weights
         self._held: dict[tuple[str, bool], Held] = {}
         self._ordered: dict[tuple[int, Axes, tuple[int, ...]], int] = {}
+        # Tensors that are called as the value which they hold.
+        self._called: set[int] = set()
 
     def refuse(self, node: ir.Node, reason: str) -> UnsupportedModel:
         """The error that says why a node has no translation."""
@@ -111,14 +113,14 @@ class Lowering:
         made = self.temporary(
             name, [shape[axis] for axis in order], self.encoding(value) if integer else None
         )
-        self._held[name, integer] = Held(made, View.of(shape, order))
+        self._keep(value, Held(made, View.of(shape, order)), integer=integer)
         return made
 
     def write_like(self, value: ir.Value, held: Held, *, integer: bool = False) -> int:
         """A new tensor for what an operator computes element by element of another."""
         encoding = self.encoding(value) if integer else None
         made = self.temporary(str(value.name), self.file.shape(held.tensor), encoding)
-        self._held[str(value.name), integer] = Held(made, held.view)
+        self._keep(value, Held(made, held.view), integer=integer)
         return made
 
     def view_as(self, value: ir.Value, source: ir.Value, view: View) -> None:
@@ -131,9 +133,15 @@ class Lowering:
         self, value: ir.Value, tensor: int, order: Sequence[int], *, integer: bool = False
     ) -> None:
         """A tensor that is already written holds the value, and is called so."""
-        view = View.of(shape_of(value), order)
-        self.file.rename(tensor, str(value.name))
-        self._held[str(value.name), integer] = Held(tensor, view)
+        self.take_over_as(value, tensor, View.of(shape_of(value), order), integer=integer)
+
+    def take_over_as(
+        self, value: ir.Value, tensor: int, view: View, *, integer: bool = False
+    ) -> None:
+        """The same of a tensor in which the value's elements lie as the view says."""
+        if tensor not in self._called:
+            self.file.rename(tensor, str(value.name))
+        self._keep(value, Held(tensor, view), integer=integer)
 
     def feed(
         self, value: ir.Value, order: Sequence[int], encoding: Encoding | None, dtype: str
@@ -150,7 +158,7 @@ class Lowering:
             self.file.operator(BUILTIN.QUANTIZE, [fed], [made], schema.QuantizeOptionsT())
         else:
             fed = made = self.temporary(name, sizes, encoding)
-        self._held[name, encoding is not None] = Held(made, view)
+        self._keep(value, Held(made, view), integer=encoding is not None)
         return fed
 
     def result(self, value: ir.Value, order: Sequence[int], dtype: str) -> int:
@@ -210,6 +218,10 @@ class Lowering:
 
     # How a value comes to be in the form that is asked for.
 
+    def _keep(self, value: ir.Value, held: Held, *, integer: bool) -> None:
+        self._held[str(value.name), integer] = held
+        self._called.add(held.tensor)
+
     def _any(self, value: ir.Value) -> Held:
         name = str(value.name)
         return self._held.get((name, True)) or self._held[name, False]
@@ -237,7 +249,8 @@ class Lowering:
         name = str(value.name)
         held = self.integers(value) if integer else None
         if held is None:
-            return self.numbers(name, narrow(array).transpose(order))
+            # What is computed is float, so what goes with it is too: an exponent may be integer.
+            return self.numbers(name, array.astype(np.float32).transpose(order))
         signed = held.array.reshape(array.shape).transpose(order).astype(np.int16)
         offset = SIGNED if held.array.dtype == np.uint8 else 0
         return self.integer_weight(

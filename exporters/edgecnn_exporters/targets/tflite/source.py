@@ -75,7 +75,7 @@ def read_source(model: ir.Model, batch: int) -> Source:
     """The graph of `model`, which stays as it is, for inputs of that batch.
 
     Raises:
-        UnsupportedModel: the size of a value is unknown, or 0.
+        UnsupportedModel: the size of a value is unknown, or 0, or its type is another than float32.
     """
     copy = model.clone()
     graph = copy.graph
@@ -83,7 +83,7 @@ def read_source(model: ir.Model, batch: int) -> Source:
     constants = _take_constants(graph)
     encodings = _take_pairs(graph)
     _fix_batch(copy, batch)
-    _check_sizes(graph)
+    _check_values(graph)
     return Source(graph, encodings, constants, integer, outputs)
 
 
@@ -204,10 +204,17 @@ def _fix_batch(model: ir.Model, batch: int) -> None:
             break
 
 
-def _check_sizes(graph: ir.Graph) -> None:
-    for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
-        if not value.name or not (value.uses() or value.is_graph_output()):
+def _check_values(graph: ir.Graph) -> None:
+    made = (output for node in graph for output in node.outputs)
+    for value in (*graph.inputs, *made, *graph.outputs):
+        is_read = value.name and (value.uses() or value.is_graph_output())
+        if not is_read or (constant(value) is not None and not value.is_graph_output()):
             continue
+        if value.dtype not in (ir.DataType.FLOAT, None):
+            raise UnsupportedModel(
+                f"{value.name} holds {value.dtype.name}: TFLite is written of networks that "
+                "compute in float32; leave operators of other types to the application"
+            )
         sizes = list(value.shape) if value.shape is not None else [None]
         if not all(isinstance(size, int) for size in sizes):
             raise UnsupportedModel(

@@ -58,7 +58,7 @@ def fold(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: _Op
         low.file.operator(code, [found, tensor], [made], options())
         found = made
     if len(tensors) == 1:
-        low.take_over(node.outputs[0], found, order)
+        low.view_as(node.outputs[0], values[0], low.read_as_is(values[0]).view)
 
 
 def _operator(code: int, options: _Options, lower: Callable[..., None] = combine) -> Lower:
@@ -72,6 +72,7 @@ OPERATORS: Mapping[str, Operator] = {
     "Mul": Operator(_operator(BUILTIN.MUL, schema.MulOptionsT)),
     "Sub": Operator(_operator(BUILTIN.SUB, schema.SubOptionsT), never),
     "Div": Operator(_operator(BUILTIN.DIV, schema.DivOptionsT), never),
+    # ONNX lets the exponent be of another type.
     "Pow": Operator(_operator(BUILTIN.POW, schema.PowOptionsT), never),
     "Max": Operator(_operator(BUILTIN.MAXIMUM, _EXTREMES, fold), never),
     "Min": Operator(_operator(BUILTIN.MINIMUM, _EXTREMES, fold), never),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -26,31 +27,58 @@ PLAIN = (0, 1)
 
 def connect(low: Lowering, node: ir.Node, integer: bool) -> None:
     """FULLY_CONNECTED. What was flattened stays as it lies: its weight's inputs are reordered."""
-    source = node.inputs[0]
-    assert source is not None
-    if attribute(node, "transA", 0) or any(
-        attribute(node, a, 1.0) != 1.0 for a in ("alpha", "beta")
-    ):
-        raise low.refuse(node, "it is no plain fully connected layer (transA, alpha or beta)")
     weight = weight_of(low, node, integer=str(node.name) in low.source.integer)
     if not attribute(node, "transB", 0):
-        weight = weight.transposed((1, 0))
-    held = low.read_as_is(source, integer=integer)
-    order = _columns(held)
-    if order is None:
-        data = low.read(source, PLAIN, integer=integer)
-    else:
-        rows = shape_of(source)[0]
-        data = moving.reshape(low.file, held.tensor, (rows, weight.array.shape[1]))
-        weight = weight.columns(order)
+        weight = replace(weight.transposed((1, 0)), axis=0)
+    data, weight = _rows(low, node, weight, integer=integer)
     if not integer and weight.scale is not None:
         _sum_to_float(low, node, data, weight)
         return
-    bias = bias_of(low, node, weight, integer=integer)
+    weight = weight.times(attribute(node, "alpha", 1.0))
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if bias is not None and not _is_row(bias):
+        _add_matrix(low, node, data, weight, bias)
+        return
+    factor = attribute(node, "beta", 1.0)
+    offset = bias_of(low, node, weight, integer=integer, factor=factor)
     options = schema.FullyConnectedOptionsT()
     options.fusedActivationFunction, output = low.fuse(node, integer=integer)
     made = low.write(output, PLAIN, integer=integer)
-    low.file.operator(BUILTIN.FULLY_CONNECTED, [data, weight.write(low), bias], [made], options)
+    low.file.operator(BUILTIN.FULLY_CONNECTED, [data, weight.write(low), offset], [made], options)
+
+
+def _rows(low: Lowering, node: ir.Node, weight: Weight, *, integer: bool) -> tuple[int, Weight]:
+    """(rows, inputs) as they lie, and the weight with its inputs in that order."""
+    source = node.inputs[0]
+    assert source is not None
+    if attribute(node, "transA", 0):
+        return low.read(source, PLAIN[::-1], integer=integer), weight
+    held = low.read_as_is(source, integer=integer)
+    order = _columns(held)
+    if order is None:
+        return low.read(source, PLAIN, integer=integer), weight
+    shape = (shape_of(source)[0], weight.array.shape[1])
+    return moving.reshape(low.file, held.tensor, shape), weight.columns(order)
+
+
+def _is_row(bias: ir.Value) -> bool:
+    array = constant(bias)
+    return array is not None and (array.ndim < 2 or len(array) == 1)
+
+
+def _add_matrix(low: Lowering, node: ir.Node, data: int, weight: Weight, addend: ir.Value) -> None:
+    """The product, and then what is another for every row, or is computed."""
+    if attribute(node, "beta", 1.0) != 1.0:
+        raise low.refuse(node, "beta multiplies no constant row; multiply its third input before")
+    shape = shape_of(node.outputs[0])
+    product = low.temporary(f"{node.outputs[0].name}.product", shape, None)
+    zeros = low.weight(f"{node.name}.bias", np.zeros(shape[1], np.float32))
+    inputs = [data, weight.write(low), zeros]
+    low.file.operator(BUILTIN.FULLY_CONNECTED, inputs, [product], schema.FullyConnectedOptionsT())
+    options = schema.AddOptionsT()
+    options.fusedActivationFunction, output = low.fuse(node, integer=False)
+    terms = [product, low.read_operand(addend, 2, PLAIN, integer=False)]
+    low.file.operator(BUILTIN.ADD, terms, [low.write(output, PLAIN)], options)
 
 
 def _sum_to_float(low: Lowering, node: ir.Node, data: int, weight: Weight) -> None:

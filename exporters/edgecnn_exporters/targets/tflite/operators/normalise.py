@@ -17,6 +17,8 @@ from edgecnn_exporters.targets.tflite.operators.windows import NHWC
 def normalise_batch(low: Lowering, node: ir.Node, integer: bool) -> None:
     """``gamma (x - mean) / sqrt(var + epsilon) + beta`` as one MUL and one ADD."""
     source = node.inputs[0]
+    if attribute(node, "training_mode", 0):
+        raise low.refuse(node, "it is in training mode; export the network after eval()")
     arrays = [constant(value) for value in node.inputs[1:5]]
     if source is None or any(array is None for array in arrays):
         raise low.refuse(node, "its statistics are computed, expected constants")

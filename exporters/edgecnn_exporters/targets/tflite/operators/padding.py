@@ -16,7 +16,10 @@ from edgecnn_exporters.targets.tflite.operators.windows import pad
 
 
 def pad_node(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """PAD with zeros, PADV2 with another number, MIRROR_PAD by reflection, SLICE where negative."""
+    """PAD with zeros, PADV2 with another number, MIRROR_PAD by reflection, SLICE where negative.
+
+    What repeats the border or the whole is a GATHER along each axis that is padded.
+    """
     source, output = node.inputs[0], node.outputs[0]
     assert source is not None
     order = low.order_of(source)
@@ -27,12 +30,14 @@ def pad_node(low: Lowering, node: ir.Node, integer: bool) -> None:
         sizes = np.array(low.file.shape(data)) + inner.sum(axis=1)
         data = moving.cut(low.file, data, [-int(n) for n in inner[:, 0]], [int(n) for n in sizes])
     mode = attribute(node, "mode", "constant")
-    if mode == "constant":
+    if not outer.any():
+        made = data
+    elif mode == "constant":
         made = pad(low, data, outer, _fill(low, node, integer=integer))
     elif mode == "reflect":
         made = _reflect(low, data, outer)
     else:
-        raise low.refuse(node, f"mode {mode!r} has no operator there; use constant or reflect")
+        made = _repeat(low, data, outer, wraps=mode == "wrap")
     low.take_over(output, made, order, integer=integer)
 
 
@@ -66,6 +71,17 @@ def _reflect(low: Lowering, tensor: int, widths: Array) -> int:
     options.mode = schema.MirrorPadMode.REFLECT
     low.file.operator(BUILTIN.MIRROR_PAD, [tensor, low.numbers("pads", widths)], [made], options)
     return made
+
+
+def _repeat(low: Lowering, tensor: int, widths: Array, *, wraps: bool) -> int:
+    for axis, (before, after) in enumerate(widths):
+        if not before and not after:
+            continue
+        size = low.file.shape(tensor)[axis]
+        places = np.arange(-before, size + after)
+        places = places % size if wraps else np.clip(places, 0, size - 1)
+        tensor = moving.gather(low.file, tensor, places.astype(np.int32), axis)
+    return tensor
 
 
 OPERATORS: Mapping[str, Operator] = {"Pad": Operator(pad_node)}

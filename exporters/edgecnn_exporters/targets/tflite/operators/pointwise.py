@@ -99,19 +99,26 @@ def hard_sigmoid(low: Lowering, node: ir.Node, integer: bool) -> None:
 
 
 def prelu(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """PRELU with slopes that broadcast over the image."""
+    """PRELU with slopes that are the same for all of a batch, else ``max(x, 0) + s min(x, 0)``."""
     source, slope = _source(node), node.inputs[1]
     assert slope is not None
-    rank = len(shape_of(source))
+    shape, slopes = shape_of(source), shape_of(slope)
+    if len(slopes) > len(shape) or any(
+        own not in (1, size) for own, size in zip(slopes[::-1], shape[::-1], strict=False)
+    ):
+        raise low.refuse(node, f"its slopes {slopes} do not broadcast to {shape}")
     order = low.order_of(source)
     array = constant(slope)
-    if array is None:
-        raise low.refuse(node, "its slopes are computed, expected constants")
-    wide = array.reshape((1,) * (rank - array.ndim) + array.shape).transpose(order)
+    wide = None if array is None else array.reshape((1,) * (len(shape) - array.ndim) + slopes)
+    if wide is None or wide.shape[order[0]] != 1:
+        factors = low.read_operand(slope, len(shape), order, integer=False)
+        _add_halves(low, node, factors)
+        return
     # The kernel wants no axis for the batch.
-    slopes = low.weight(str(slope.name), wide.reshape(wide.shape[1:]).astype(np.float32))
+    rest = wide.transpose(order).reshape([wide.shape[axis] for axis in order[1:]])
+    factors = low.weight(str(slope.name), rest.astype(np.float32))
     made = low.write(node.outputs[0], order)
-    low.file.operator(BUILTIN.PRELU, [low.read(source, order), slopes], [made])
+    low.file.operator(BUILTIN.PRELU, [low.read(source, order), factors], [made])
 
 
 def softmax(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: _Options) -> None:
@@ -151,15 +158,32 @@ def _softmax(node: ir.Node) -> Any:
     return options
 
 
-def _elu_is_plain(node: ir.Node) -> bool:
-    return float(attribute(node, "alpha", 1.0)) == 1.0
-
-
 def elu(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """ELU, whose alpha is 1 in TFLite."""
-    if not _elu_is_plain(node):
-        raise low.refuse(node, f"alpha is {attribute(node, 'alpha', 1.0)}, TFLite's ELU has 1")
-    apply(low, node, integer, code=BUILTIN.ELU)
+    """ELU, whose alpha is 1 in TFLite; ``max(x, 0) + alpha ELU(min(x, 0))`` where it is another."""
+    alpha = float(attribute(node, "alpha", 1.0))
+    if alpha == 1.0:
+        apply(low, node, integer, code=BUILTIN.ELU)
+        return
+    _add_halves(low, node, low.numbers("alpha", np.array(alpha, np.float32)), BUILTIN.ELU)
+
+
+def _add_halves(low: Lowering, node: ir.Node, factor: int, code: int | None = None) -> None:
+    """``max(x, 0) + factor f(min(x, 0))``, f of one operator or nothing at all."""
+    order = low.order_of(_source(node))
+    data = low.read(_source(node), order)
+    positive, negative, scaled = (
+        low.temporary(f"{node.outputs[0].name}.{what}", low.file.shape(data), None)
+        for what in ("positive", "negative", "scaled")
+    )
+    zero = low.numbers("bound", np.array(0, np.float32))
+    low.file.operator(BUILTIN.RELU, [data], [positive])
+    low.file.operator(BUILTIN.MINIMUM, [data, zero], [negative], schema.MaximumMinimumOptionsT())
+    if code is not None:
+        data, negative = negative, low.file.like(negative, "curved", low.file.shape(negative))
+        low.file.operator(code, [data], [negative])
+    low.file.operator(BUILTIN.MUL, [negative, factor], [scaled], schema.MulOptionsT())
+    made = low.write(node.outputs[0], order)
+    low.file.operator(BUILTIN.ADD, [positive, scaled], [made], schema.AddOptionsT())
 
 
 def _operator(code: int, options: Callable[[], Any] | None = None) -> Lower:

@@ -9,19 +9,35 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import Array
+from edgecnn_exporters.targets.tflite.activations import clip_bounds
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC, Window, padded, window_of
 
 
 def pool_maximum(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """MAX_POOL_2D; what it pads with is smaller than anything."""
+    """MAX_POOL_2D; what it pads with is no larger than anything.
+
+    Behind a Relu that is zero, whose PAD is in XNNPACK; PADV2 with a smaller number is not.
+    """
     window = _window(low, node)
-    if len(node.outputs) > 1 and (node.outputs[1].uses() or node.outputs[1].is_graph_output()):
-        raise low.refuse(node, "the places of its largest are read, TFLite returns none")
-    least = np.int8(-128) if integer else np.float32(np.finfo(np.float32).min)
-    image, padding = padded(low, node, window, np.asarray(least), integer=integer)
+    least: Array | None = None
+    if not _is_never_negative(low, node, integer=integer):
+        smallest = np.int8(-128) if integer else np.float32(np.finfo(np.float32).min)
+        least = np.asarray(smallest)
+    image, padding = padded(low, node, window, least, integer=integer)
     _pool(low, node, BUILTIN.MAX_POOL_2D, window, (image, padding), integer=integer)
+
+
+def _is_never_negative(low: Lowering, node: ir.Node, *, integer: bool) -> bool:
+    """Whether nothing that is pooled is below zero, in the 8 bits that hold it or in float."""
+    source = node.inputs[0]
+    assert source is not None
+    if integer:
+        return low.encoding(source).zero_point == 0
+    before = source.producer()
+    bounds = clip_bounds(before) if before is not None else None
+    return bounds is not None and bounds[0] >= 0
 
 
 def pool_average(low: Lowering, node: ir.Node, integer: bool) -> None:

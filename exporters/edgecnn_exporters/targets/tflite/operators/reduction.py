@@ -24,7 +24,7 @@ def reduce(low: Lowering, node: ir.Node, integer: bool, *, code: int) -> None:
     order = low.order_of(source)
     data = low.read(source, order)
     if not axes:
-        low.take_over(node.outputs[0], data, order)
+        low.view_as(node.outputs[0], source, low.read_as_is(source).view)
         return
     places = sorted(order.index(axis) for axis in axes)
     options = schema.ReducerOptionsT()

@@ -20,6 +20,7 @@ from edgecnn_exporters.targets.tflite.lowering import (
 from edgecnn_exporters.targets.tflite.operators.arithmetic import order_of_result
 from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC
+from edgecnn_exporters.targets.tflite.views import View
 
 
 def concatenate(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -101,19 +102,17 @@ def gather(low: Lowering, node: ir.Node, integer: bool) -> None:
     assert source is not None
     found, shape = constant(places), shape_of(source)
     axis = attribute(node, "axis", 0) % len(shape)
-    if found is None or found.ndim > 1:
-        raise low.refuse(
-            node, "its indices are computed or of several axes, expected a constant row"
-        )
+    if found is None:
+        raise low.refuse(node, "its indices are computed, expected constants")
     found = np.where(found < 0, found + shape[axis], found)
     order = low.order_of(source)
     data = low.read(source, order, integer=integer)
     made = moving.gather(low.file, data, narrow(found.reshape(-1)), order.index(axis))
-    if found.ndim == 0:
-        left = [each for each in range(len(shape)) if each != axis]
-        order = tuple(left.index(each) for each in order if each != axis)
-        made = moving.reshape(low.file, made, [shape_of(node.outputs[0])[each] for each in order])
-    low.take_over(node.outputs[0], made, order, integer=integer)
+    # Indices of several axes, or of none, only count otherwise what was gathered in a row.
+    row = View.of((*shape[:axis], found.size, *shape[axis + 1 :]), order)
+    view = row.reshaped(shape_of(node.outputs[0]))
+    assert view is not None
+    low.take_over_as(node.outputs[0], made, view, integer=integer)
 
 
 def depth_to_space(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -133,14 +132,19 @@ def depth_to_space(low: Lowering, node: ir.Node, integer: bool) -> None:
 
 
 def space_to_depth(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """SPACE_TO_DEPTH; ONNX has the same order of channels."""
+    """SPACE_TO_DEPTH, whose channels come block first; for ONNX's CRD order they are gathered."""
     source = node.inputs[0]
     assert source is not None
     options = schema.SpaceToDepthOptionsT()
-    options.blockSize = attribute(node, "blocksize", 1)
+    block = options.blockSize = attribute(node, "blocksize", 1)
     image = low.read(source, NHWC, integer=integer)
     made = low.write(node.outputs[0], NHWC, integer=integer)
     low.file.operator(BUILTIN.SPACE_TO_DEPTH, [image], [made], options)
+    if attribute(node, "mode", "DCR") == "CRD":
+        channels = shape_of(source)[1]
+        places = np.arange(channels * block**2).reshape(block, block, -1).transpose(2, 0, 1)
+        made = moving.gather(low.file, made, places.reshape(-1).astype(np.int32), 3)
+        low.take_over(node.outputs[0], made, NHWC, integer=integer)
 
 
 def expand(low: Lowering, node: ir.Node, integer: bool) -> None:

@@ -131,7 +131,7 @@ def _check_scales(low: Lowering, node: ir.Node) -> None:
     where = attribute(node, "coordinate_transformation_mode", "half_pixel")
     for axis in (2, 3):
         said, own = _scale(node, axis), after[axis] / before[axis]
-        if where != "align_corners" and not np.isclose(said, own, rtol=1e-6):
+        if not np.isclose(said, own, rtol=1e-6):
             raise low.refuse(
                 node,
                 f"scale {said:.6g} makes {after[axis]} of {before[axis]} pixels, but not exactly; "

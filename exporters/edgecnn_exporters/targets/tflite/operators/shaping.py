@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import onnx_ir as ir
 
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite import moving
 from edgecnn_exporters.targets.tflite.lowering import Lowering, attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
@@ -36,10 +37,20 @@ def reshape(low: Lowering, node: ir.Node, integer: bool) -> None:
     low.take_over(node.outputs[0], plain, tuple(range(len(shape))), integer=integer)
 
 
+def drop_nothing(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """What goes in comes out, but in training."""
+    mode = node.inputs[2] if len(node.inputs) > 2 else None
+    trains = constant(mode)
+    if mode is not None and (trains is None or trains.any()):
+        raise low.refuse(node, "it is in training mode; export the network after eval()")
+    reshape(low, node, integer)
+
+
 OPERATORS: Mapping[str, Operator] = {
     "Transpose": Operator(transpose),
     **{
         name: Operator(reshape)
-        for name in ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
+        for name in ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
     },
+    "Dropout": Operator(drop_nothing),
 }

@@ -41,6 +41,11 @@ OPERATORS: Mapping[str, Operator] = {
 def lower(low: Lowering, node: ir.Node) -> None:
     """Write one node, in integers where the QDQ graph computes it so and TFLite can too."""
     operator = OPERATORS[node.op_type]
+    for output in node.outputs[1:]:
+        if node.op_type != "Split" and (output.uses() or output.is_graph_output()):
+            raise low.refuse(
+                node, f"its output {output.name} is read, and TFLite's operator has only the first"
+            )
     operator.lower(low, node, _is_integer(low, node, operator))
 
 

@@ -49,6 +49,10 @@ class Weight:
         wide[..., ::rows, ::columns] = self.array
         return replace(self, array=wide)
 
+    def times(self, factor: float) -> Weight:
+        """A float weight with every element multiplied."""
+        return self if factor == 1.0 else replace(self, array=self.array * np.float32(factor))
+
     def write(self, low: Lowering) -> int:
         """The constant's tensor."""
         if self.scale is None:
@@ -73,12 +77,19 @@ def weight_of(low: Lowering, node: ir.Node, *, integer: bool) -> Weight:
 
 
 def bias_of(
-    low: Lowering, node: ir.Node, weight: Weight, *, integer: bool, rows: slice | None = None
+    low: Lowering,
+    node: ir.Node,
+    weight: Weight,
+    *,
+    integer: bool,
+    rows: slice | None = None,
+    factor: float = 1.0,
 ) -> int:
     """The third input of a layer; zeros where it has none, for kernels and delegates want one.
 
     Args:
         rows: the channels that are wanted, of a layer that is written in parts.
+        factor: of a float bias.
     """
     value = node.inputs[2] if len(node.inputs) > 2 else None
     name = f"{node.name}.bias" if value is None else str(value.name)
@@ -88,8 +99,11 @@ def bias_of(
         array = constant(value)
         if value is not None and array is None:
             raise low.refuse(node, "its bias is computed, expected a constant")
-        zeros = np.zeros(channels, np.float32)
-        return low.weight(name, zeros if array is None else array.astype(np.float32)[chosen])
+        if array is None:
+            return low.weight(name, np.zeros(channels, np.float32))
+        row = array.reshape(-1).astype(np.float32)
+        row = row if rows is not None else np.broadcast_to(row, (channels,))
+        return low.weight(name, row[chosen] * np.float32(factor))
     assert weight.scale is not None
     held = low.integers(value) if value is not None else None
     if held is not None:
