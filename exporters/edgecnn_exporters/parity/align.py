@@ -49,6 +49,17 @@ class Encoding8:
             (self.high - self.zero_point) * self.scale,
         )
 
+    def apart(self, other: Encoding8) -> float:
+        """How far another encoding is from this one: 0 where it is the same, else above 1.
+
+        The ratio of the steps, or one and the integers between the zero points, where signed and
+        unsigned integers are counted from the least one.
+        """
+        between = abs((other.zero_point - other.low) - (self.zero_point - self.low))
+        times = other.scale / self.scale
+        steps = 0.0 if np.isclose(times, 1.0, rtol=1e-5) else max(times, 1 / times)
+        return max(steps, 1.0 + between if between else 0.0)
+
     def hold(self, values: Array) -> Array:
         """What comes back of `values`."""
         steps = np.rint(values / np.float32(self.scale)) + self.zero_point

@@ -126,7 +126,9 @@ def allowances(
             found[name] = Allowance(rms, max(SHIFT_STEPS * step, floor), reason)
             continue
         rms = SPREAD * float(np.hypot(step / np.sqrt(12), rounded)) + floor
-        shift = SHIFT_STEPS * step + SPREAD * moved + floor
+        # Weights are rounded channel by channel: of few channels the mean is uncertain too.
+        channels = value.shape[1] if value.ndim > 1 else 1
+        shift = SHIFT_STEPS * step + SPREAD * (moved + rounded / np.sqrt(channels)) + floor
         found[name] = Allowance(
             rms, shift, "a step of 8 bits, and weights rounded channel by channel"
         )

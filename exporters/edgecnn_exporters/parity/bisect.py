@@ -12,7 +12,7 @@ from edgecnn_exporters.parity.sources import Suspect, aligned, reference_values
 
 # Of float values that a comparison may hold, of the reference and of the suspect together.
 IN_HAND_BYTES = 1 << 30
-# How much may have gathered from the input to a value, root mean square over root mean square.
+# How much may have gathered from the input to a value, relative to it.
 # fp32: what the verdict of parity allows at the output. int8: 12 dB, less than any sound network.
 GATHERED = {"fp32": 1e-4, "fp16": 1e-2, "int8": 0.25}
 # Values before the first that is off, which are looked at too: an error needs a few layers to show.
@@ -59,12 +59,19 @@ def window(
 
 
 def gathered(expected: Array, found: Array) -> float:
-    """The error that has gathered in a value, relative to it; infinite for another shape or NaN."""
+    """The error that has gathered in a value, relative to it; infinite for another shape or NaN.
+
+    The greater of largest over largest, which is what parity's verdict says, and of root mean
+    square over root mean square.
+    """
     if expected.shape != found.shape:
         return float(np.inf)
-    error = np.square(found.astype(np.float64) - expected).mean()
+    error = np.abs(found.astype(np.float64) - expected)
     power = np.square(expected, dtype=np.float64).mean()
-    ratio = float(np.sqrt(error / max(power, 1e-30)))
+    ratio = max(
+        float(error.max()) / max(float(np.abs(expected).max()), 1e-30),
+        float(np.sqrt(np.square(error).mean() / max(power, 1e-30))),
+    )
     return ratio if np.isfinite(ratio) else float(np.inf)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -75,8 +75,24 @@ def compare(
     twin = {} if rounded is None else _isolated(cut(rounded, own_points, values), given)
     allowed = allowances(reference, suspect.precision, points, expected, twin)
     found = {name: given[name] for name in inputs} | suspect.isolated(theirs, values)
-    errors = {name: judge(expected[name], found[name], allowed[name]) for name in points}
+    errors = {
+        name: _with_encoding(
+            judge(expected[name], found[name], allowed[name]), own_points[name], point
+        )
+        for name, point in points.items()
+    }
     return Comparison(ours, theirs, values, given, expected, found, allowed, errors)
+
+
+def _with_encoding(error: Error, own: Point, point: Point) -> Error:
+    """The error of a value; of one whose 8 bits were to be copied and are others, in steps too.
+
+    A coarser step, or a zero point beside, may pass for rounding where it is made and cost its
+    readers: it is at fault where it is.
+    """
+    if own.encoding is None or point.encoding is None:
+        return error
+    return replace(error, ratio=max(error.ratio, own.encoding.apart(point.encoding)))
 
 
 def _as_held(point: Point, value: Array) -> Array:

@@ -8,13 +8,6 @@ from dataclasses import replace
 import onnx_ir as ir
 
 from edgecnn_exporters.parity.align import Array
-from edgecnn_exporters.parity.bisect import (
-    GATHERED,
-    IN_HAND_BYTES,
-    gathered,
-    size_bytes,
-    window,
-)
 from edgecnn_exporters.parity.causes.attributes import other_attributes
 from edgecnn_exporters.parity.causes.case import Case, Cause, Finding, open_case, operators_of
 from edgecnn_exporters.parity.causes.encodings import other_encodings
@@ -22,17 +15,15 @@ from edgecnn_exporters.parity.causes.numbers import other_numbers
 from edgecnn_exporters.parity.causes.operators import other_operators
 from edgecnn_exporters.parity.causes.preprocessing import error_ratio, other_preprocessing
 from edgecnn_exporters.parity.causes.runtime import content_error, half_precision, other_runtime
-from edgecnn_exporters.parity.compare import Comparison, compare
+from edgecnn_exporters.parity.compare import Comparison
 from edgecnn_exporters.parity.diagnosis import Diagnosis
 from edgecnn_exporters.parity.parametrisation import in_terms_of
-from edgecnn_exporters.parity.sources import Suspect, aligned, reference_values
+from edgecnn_exporters.parity.search import first_guilty
+from edgecnn_exporters.parity.sources import Suspect
 from edgecnn_runtime.manifest import Preprocess
 
 # From what is certain to what is likely: another operator explains other numbers, not vice versa.
 CONTENT = (other_operators, other_attributes, half_precision, other_encodings, other_numbers)
-# Values that are passed over at a time where every node alone is right: a rewrite that spans more
-# than one node shows only in a region of several.
-STRIDES = (2, 4, 8)
 
 
 def diagnose(reference: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) -> Diagnosis | None:
@@ -46,73 +37,13 @@ def diagnose(reference: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) 
     Raises:
         EngineError: the runtime refuses or fails.
     """
-    terms = in_terms_of(reference, suspect.says)
-    comparison = _look(terms, suspect, feeds)
-    name = next(iter(_guilty(terms, suspect, feeds, comparison)), None)
-    if name is None:
-        comparison = _look_wider(terms, suspect, feeds, comparison)
-        name = next(iter(comparison.guilty), None)
-    return None if name is None else _name_cause(comparison, name, suspect)
-
-
-def _look(terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) -> Comparison:
-    """All nodes, or those around the first that is off where all would not fit into memory."""
-    batch = max(len(array) for array in feeds.values())
-    if 4 * size_bytes(terms, batch) > IN_HAND_BYTES:
-        near = window(terms, suspect, feeds)
-        if near is not None:
-            others = frozenset(aligned(terms, suspect)) - near
-            comparison = compare(terms, suspect, feeds, others)
-            if comparison.guilty:
-                return comparison
-    return compare(terms, suspect, feeds)
-
-
-def _guilty(
-    terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array], comparison: Comparison
-) -> list[str]:
-    """Who is off by himself, without those whose readers make up for it.
-
-    Two nodes that were rewritten together are both off alone, and right as one: passing over the
-    value between them makes the second right and nobody else wrong.
-    """
-    guilty = comparison.guilty
-    skip: frozenset[str] = frozenset()
-    passed = 0
-    while passed < len(guilty) and len(guilty) > 1:
-        name = guilty[passed]
-        again = compare(terms, suspect, feeds, skip | {name}, comparison.values).guilty
-        if set(again) < set(guilty) - {name}:
-            skip, guilty = skip | {name}, again
-            continue
-        break
-    return guilty
-
-
-def _look_wider(
-    terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array], comparison: Comparison
-) -> Comparison:
-    """Regions of several nodes, where the outputs differ and no node does."""
-    outputs = [str(value.name) for value in terms.graph.outputs]
-    expected = reference_values(terms, feeds, set(outputs))
-    found = suspect.values(feeds, set(outputs))
-    limit = GATHERED[suspect.precision]
-    if all(gathered(expected[name], found[name]) <= limit for name in found if name in expected):
-        return comparison
-    names = [name for name in comparison.errors if name not in {*feeds, *outputs}]
-    for stride in STRIDES:
-        for offset in (0, stride // 2):
-            kept = set(names[offset::stride])
-            skip = frozenset(name for name in names if name not in kept)
-            wider = compare(terms, suspect, feeds, skip, comparison.values)
-            if wider.guilty:
-                return wider
-    return comparison
+    found = first_guilty(in_terms_of(reference, suspect.says), suspect, feeds)
+    return None if found is None else _name_cause(*found, suspect)
 
 
 def _name_cause(comparison: Comparison, name: str, suspect: Suspect) -> Diagnosis:
     case = open_case(comparison, name, suspect)
-    if content_error(case).is_within:
+    if content_error(case).is_within and not case.is_encoded_otherwise:
         findings = other_runtime(case, comparison.suspect, dict(comparison.values))
     else:
         findings = (finding for examine in CONTENT for finding in examine(case))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
+from edgecnn_exporters.parity.absorption import absorb_alike
 from edgecnn_exporters.parity.align import FUSED, Array
 from edgecnn_exporters.parity.weights import input_of, reals
 from edgecnn_exporters.passes.graph import constant, is_operator, set_constant, sole_reader
@@ -43,7 +44,10 @@ def in_terms_of(reference: ir.Model, suspect: ir.Model) -> ir.Model:
         return reference
     copy = reference.clone()
     prepare(copy)
-    _equalise_alike(copy, suspect)
+    theirs = _counterparts(copy.graph, suspect.graph)
+    pairs = [p for p in _pairs(copy.graph) if {_name(p.first), _name(p.second)} <= set(theirs)]
+    _equalise_alike(copy.graph, pairs, theirs)
+    absorb_alike(copy.graph, pairs, theirs)
     return copy
 
 
@@ -55,9 +59,7 @@ class _Scales:
     outgoing: dict[str, Array] = field(default_factory=dict)
 
 
-def _equalise_alike(reference: ir.Model, suspect: ir.Model) -> None:
-    theirs = _counterparts(reference.graph, suspect.graph)
-    pairs = [p for p in _pairs(reference.graph) if {_name(p.first), _name(p.second)} <= set(theirs)]
+def _equalise_alike(graph: ir.Graph, pairs: list[Pair], theirs: dict[str, ir.Node]) -> None:
     free = {_name(pair.first) for pair in pairs}
     scales = _Scales()
     for pair in pairs:
@@ -73,9 +75,9 @@ def _equalise_alike(reference: ir.Model, suspect: ir.Model) -> None:
         if np.abs(scale - 1).max() >= NOTABLE and _expects(pair.second, second, scale):
             scales.outgoing[_name(pair.first)] = scale
             scales.incoming[_name(pair.second)] = 1 / scale
-    for node in reference.graph:
+    for node in graph:
         if str(node.name) in scales.incoming.keys() | scales.outgoing.keys():
-            _rewrite(reference.graph, node, scales)
+            _rewrite(graph, node, scales)
 
 
 def _counterparts(own: ir.Graph, their: ir.Graph) -> dict[str, ir.Node]:

@@ -82,6 +82,12 @@ class Case:
     allowed: Allowance
     error: Error
 
+    @property
+    def is_encoded_otherwise(self) -> bool:
+        """Whether the value's 8 bits are not those of a reference that has them too."""
+        own, other = self.own.encoding, self.point.encoding
+        return own is not None and other is not None and own.apart(other) > 0
+
     def error_of(self, model: ir.Model) -> Error:
         """Of what a region makes of the inputs, as it stands, in float."""
         try:

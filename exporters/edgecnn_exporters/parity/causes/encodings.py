@@ -26,7 +26,7 @@ def other_encodings(case: Case) -> Iterator[Finding]:
         yield _inconsistent(case, encoding, before)
         return
     own = case.own.encoding
-    if own is not None and _differ(own, encoding):
+    if own is not None and own.apart(encoding) > 0:
         sentence = _differences(own, encoding)
         ratio = judge(case.expected, own.hold(before), case.allowed).ratio
         yield Finding(Cause.KERNEL, sentence, "copy scale and zero point from the QDQ graph", ratio)
@@ -65,12 +65,6 @@ def _inconsistent(case: Case, encoding: Encoding8, before: Array) -> Finding:
     ratio = judge(case.expected, mended.hold(before), case.allowed).ratio
     remedy = "dequantise with the scale and zero point that the value is quantised with"
     return Finding(Cause.KERNEL, "; ".join(words), remedy, ratio)
-
-
-def _differ(own: Encoding8, other: Encoding8) -> bool:
-    return not np.isclose(own.scale, other.scale, rtol=1e-5) or (
-        own.zero_point - own.low != other.zero_point - other.low
-    )
 
 
 def _differences(own: Encoding8, other: Encoding8) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 
 import numpy as np
 import onnx_ir as ir
@@ -27,17 +26,47 @@ def other_operators(case: Case) -> Iterator[Finding]:
     kinds = [node.op_type for node in ours], [node.op_type for node in theirs]
     if kinds[0] == kinds[1]:
         return
-    phrases, touched, places = [], set(), []
-    for tag, a, b, c, d in SequenceMatcher(None, *kinds, autojunk=False).get_opcodes():
-        if tag != "equal":
-            phrases.append(_phrase(ours[a:b], theirs[c:d]))
-            places += [*ours[a:b], *theirs[c:d]]
-            touched |= {node.op_type for node in (*ours[a:b], *theirs[c:d])}
+    changes = _changes(ours, theirs)
+    phrases = [_phrase(own, other) for own, other in changes]
+    places = [node for own, other in changes for node in (*own, *other)]
+    touched = {node.op_type for node in places}
     cause = Cause.LAYOUT if touched <= MOVES else Cause.KERNEL
     sentence = "; ".join(phrases)
     original = ", ".join(map(describe, ours))
     ratio = _with_our_operators(case)
     yield Finding(cause, sentence, f"compute {original} here", ratio, named(places[0]))
+
+
+def _changes(
+    ours: list[ir.Node], theirs: list[ir.Node]
+) -> list[tuple[list[ir.Node], list[ir.Node]]]:
+    """What must be replaced by what, as little as possible; nodes of one name belong together."""
+    best = np.zeros((len(ours) + 1, len(theirs) + 1))
+    for i, own in enumerate(ours):
+        for j, other in enumerate(theirs):
+            taken = best[i, j] + _likeness(own, other)
+            best[i + 1, j + 1] = max(taken, best[i, j + 1], best[i + 1, j])
+    changes: list[tuple[list[ir.Node], list[ir.Node]]] = [([], [])]
+    i, j = len(ours), len(theirs)
+    while i or j:
+        likeness = _likeness(ours[i - 1], theirs[j - 1]) if i and j else 0.0
+        if likeness and best[i, j] == best[i - 1, j - 1] + likeness:
+            i, j = i - 1, j - 1
+            changes.insert(0, ([], []))
+        elif i and best[i, j] == best[i - 1, j]:
+            i -= 1
+            changes[0][0].insert(0, ours[i])
+        else:
+            j -= 1
+            changes[0][1].insert(0, theirs[j])
+    return [change for change in changes if change[0] or change[1]]
+
+
+def _likeness(own: ir.Node, other: ir.Node) -> float:
+    """0 for another operator; of the same name they are surely the same one."""
+    if own.op_type != other.op_type:
+        return 0.0
+    return 2.0 if own.name == other.name else 1.0
 
 
 def _phrase(ours: list[ir.Node], theirs: list[ir.Node]) -> str:

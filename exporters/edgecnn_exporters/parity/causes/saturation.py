@@ -40,11 +40,20 @@ def add_pairs(inputs: Array, weights: Array) -> Array:
     return sums
 
 
-def saturated(model: ir.Model, feeds: Mapping[str, Array]) -> tuple[Array, Array] | None:
+# In which order a sum goes through a kernel's window and the channels: neighbours make a pair.
+ORDERS = {"channels last": (0, 2, 3, 4, 5, 1), "channels first": (0, 2, 3, 1, 4, 5)}
+
+
+def saturated(
+    model: ir.Model, feeds: Mapping[str, Array], order: str = "channels last"
+) -> tuple[Array, Array] | None:
     """What a region of one quantised Conv or Gemm makes exactly, and with 16-bit pairs.
 
     Both are reals before they are held in 8 bits, with what follows the sum (a Relu, a Clip)
     applied. None for any other region, and for a Conv in groups, whose kernels are others.
+
+    Args:
+        order: one of `ORDERS`; which one a kernel has is its own affair.
     """
     sums = [node for node in model.graph if node.op_type in ("Conv", "Gemm")]
     if len(sums) != 1 or sums[0].attributes.get_int("group", 1) != 1:
@@ -60,8 +69,8 @@ def saturated(model: ir.Model, feeds: Mapping[str, Array]) -> tuple[Array, Array
     weights, scales = constant(weight.inputs[0]), constant(weight.inputs[1])
     if weights is None or scales is None:
         return None
-    columns, shape = _columns(integers, node, weights, zero)
-    rows = _order(weights)
+    columns, shape = _columns(integers, node, weights, zero, order)
+    rows = _rows(weights, order)
     if columns.shape[1] != rows.shape[1]:
         return None
     offset = zero * rows.sum(axis=1).astype(np.int64)
@@ -84,19 +93,19 @@ def _integers(
         return None
     fed = feeds.get(str(to.inputs[0].name))
     scale, zero = constant(to.inputs[1]), constant(to.inputs[2])
-    if fed is None or scale is None or zero is None:
+    if fed is None or scale is None or zero is None or scale.size != 1 or zero.size != 1:
         return None
     limits = np.iinfo(zero.dtype)
     steps = np.rint(fed / np.float32(scale)) + zero.astype(np.int32)
     shift = -int(limits.min)
     integers = np.clip(steps, limits.min, limits.max).astype(np.int64) + shift
-    return integers, int(zero) + shift, float(scale)
+    return integers, zero.item() + shift, scale.item()
 
 
 def _columns(
-    integers: Array, node: ir.Node, weights: Array, zero: int
+    integers: Array, node: ir.Node, weights: Array, zero: int, order: str
 ) -> tuple[Array, tuple[int, ...]]:
-    """What each sum reads, (positions, terms) with a kernel position's channels side by side."""
+    """What each sum reads, (positions, terms)."""
     if weights.ndim == 2:
         return integers, (len(integers), len(weights))
     top, left, bottom, right = node.attributes.get_ints("pads", [0, 0, 0, 0])
@@ -108,13 +117,15 @@ def _columns(
     views = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
     views = views[:, :, ::down, ::across, ::tall, ::wide]
     batch, _, rows, columns = views.shape[:4]
-    ordered = views.transpose(0, 2, 3, 4, 5, 1).reshape(batch * rows * columns, -1)
+    ordered = views.transpose(ORDERS[order]).reshape(batch * rows * columns, -1)
     return ordered, (batch, rows, columns, len(weights))
 
 
-def _order(weights: Array) -> Array:
+def _rows(weights: Array, order: str) -> Array:
     """(channels, terms) in the order of `_columns`."""
-    return weights if weights.ndim == 2 else weights.transpose(0, 2, 3, 1).reshape(len(weights), -1)
+    if weights.ndim == 4 and order == "channels last":
+        weights = weights.transpose(0, 2, 3, 1)
+    return weights.reshape(len(weights), -1)
 
 
 def _finish(model: ir.Model, sums: Array, shape: tuple[int, ...]) -> Array:

@@ -106,9 +106,8 @@ def _weight_guesses(own: Array, joined: tuple[int, ...] | None) -> Iterator[_Gue
         yield "has height and width transposed", Cause.LAYOUT, lambda: np.swapaxes(own, 2, 3)
         yield "has its kernel turned round", Cause.LAYOUT, lambda: own[:, :, ::-1, ::-1]
     if joined is not None and own.ndim == 2 and own.shape[1] == np.prod(joined):
-        words = "has its columns in the order of NCHW while the values lie in NHWC"
+        words = "has its columns in the other layout's order: NCHW and NHWC differ at the Flatten"
         yield words, Cause.LAYOUT, lambda: _permuted(own, joined)
-        words = "has its columns in the order of NHWC while the values lie in NCHW"
         yield words, Cause.LAYOUT, lambda: _permuted_back(own, joined)
     yield "has the other sign", Cause.KERNEL, lambda: -own
 

@@ -28,12 +28,14 @@ class TfliteGraph:
     Attributes:
         says: as an ONNX model.
         tensors: the tensor that holds a value of it, by the value's name.
+        reordered: values whose elements lie in another order in the tensor.
         unread: operators without a reading; what they make stands there as an input.
     """
 
     says: ir.Model
     tensors: dict[str, int]
     unread: tuple[str, ...]
+    reordered: frozenset[str]
 
 
 def read_graph(content: bytes) -> TfliteGraph:
@@ -47,7 +49,8 @@ def read_graph(content: bytes) -> TfliteGraph:
     says = graph_of(reading, OPSET)
     FoldIntoGemm()(says)
     _drop_unread(says)
-    return TfliteGraph(says, reading.tensors, tuple(reading.unread))
+    reordered = frozenset(reading.values[index].name or "" for index in reading.joined)
+    return TfliteGraph(says, reading.tensors, tuple(reading.unread), reordered)
 
 
 def _feed(reading: Reading, index: int, name: str) -> None:
@@ -59,6 +62,7 @@ def _feed(reading: Reading, index: int, name: str) -> None:
 def _read(reading: Reading, op: Any, code: int) -> None:
     output = int(op.outputs[0])
     if code == schema.BuiltinOperator.QUANTIZE:
+        _keep_joined(reading, op, code)
         source = reals_of(reading, int(op.inputs[0]))
         assert source is not None
         hold(reading, output, source)
@@ -69,6 +73,7 @@ def _read(reading: Reading, op: Any, code: int) -> None:
         for index in map(int, op.outputs):
             _feed(reading, index, reading.name(index))
         return
+    _keep_joined(reading, op, code)
     name = made_name(reading, output)
     fused = getattr(op.builtinOptions, "fusedActivationFunction", 0) if op.builtinOptions else 0
     if not fused:
@@ -80,6 +85,14 @@ def _read(reading: Reading, op: Any, code: int) -> None:
         hold(reading, output, reading.add("Relu", [before], name))
     else:
         hold(reading, output, clipped(reading, before, *bounds, name))
+
+
+def _keep_joined(reading: Reading, op: Any, code: int) -> None:
+    """Rows of images stay such through whatever has no weight: an activation, a CONCATENATION."""
+    joined = reading.joined.get(int(op.inputs[0]))
+    is_row = len(reading.shape(int(op.outputs[0]))) == 2
+    if joined is not None and is_row and code != schema.BuiltinOperator.FULLY_CONNECTED:
+        reading.joined[int(op.outputs[0])] = joined
 
 
 def _drop_unread(model: ir.Model) -> None:

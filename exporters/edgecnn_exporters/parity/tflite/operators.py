@@ -15,6 +15,7 @@ from edgecnn_exporters.parity.tflite.windows import (
     conv,
     depthwise,
     fully_connected,
+    note_joined,
     pool,
     resize,
 )
@@ -131,10 +132,11 @@ def concat(reading: Reading, op: Any, name: str) -> ir.Value:
 
 
 def reshape(reading: Reading, op: Any, name: str) -> ir.Value:
-    """Of an image, in the order of NHWC, as it lies there; of one pixel a plain Flatten."""
+    """Of an image into a row a Flatten, in ONNX's order; of all else as it lies there."""
     source, into = reals_of(reading, op.inputs[0]), reading.shape(op.outputs[0])
     shape = reading.shape(op.inputs[0])
-    if len(shape) == 4 and len(into) == 2 and shape[1] == shape[2] == 1:
+    if len(shape) == 4 and len(into) == 2 and shape[0] == into[0]:
+        note_joined(reading, op)
         return reading.add("Flatten", [source], name, axis=1)
     if len(shape) == 4:
         source = reading.add("Transpose", [source], f"{name}.nhwc", perm=[0, 2, 3, 1])

@@ -37,6 +37,8 @@ class Reading:
         file: the first subgraph.
         values: what holds the reals of a tensor, by its index.
         tensors: the tensor that holds a value, by the value's name.
+        joined: (C, H, W) of the images whose elements a tensor holds in one row, in the order of
+            NHWC: the graph has them in that of NCHW, so that its values are not the tensor's.
         constants: those of integers, by tensor and order of axes, dequantised once.
         unread: operators that have no reading; what they make is an input of the graph.
     """
@@ -48,6 +50,7 @@ class Reading:
     nodes: list[ir.Node] = field(default_factory=list)
     inputs: list[ir.Value] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    joined: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     constants: dict[tuple[int, tuple[int, ...] | None], ir.Value] = field(default_factory=dict)
 
     def tensor(self, index: int) -> Any:

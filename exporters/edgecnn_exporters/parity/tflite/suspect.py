@@ -28,7 +28,8 @@ class TfliteSuspect:
         self.name = f"LiteRT, {'XNNPACK' if delegates else 'its own kernels'}"
         self.unread = found.unread
         self.says = found.says
-        self.missing: frozenset[str] = frozenset()
+        points = points_of(found.says).items()
+        self.missing = frozenset(n for n, p in points if p.read in found.reordered)
         self.settings: Mapping[str, Suspect] = {}
         self._content, self._tensors, self._delegates = content, found.tensors, delegates
         if delegates:

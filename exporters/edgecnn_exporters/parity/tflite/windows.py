@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.parity.tflite.reading import Reader, Reading, reals_of
+from edgecnn_exporters.parity.tflite.reading import Reader, Reading, encoding_of, reals_of
 
 # Weights: OHWI and 1HWO become OIHW.
 _OIHW, _FROM_DEPTHWISE = (0, 3, 1, 2), (3, 0, 1, 2)
@@ -33,7 +33,7 @@ def _product(
     dilations = [options.dilationHFactor, options.dilationWFactor]
     source, margins = _unpadded(reading, op.inputs[0])
     pads = _pads(reading, op, kernel, strides, dilations)
-    bias = reals_of(reading, op.inputs[2]) if len(op.inputs) > 2 else None
+    bias = _bias(reading, op)
     return reading.add(
         kind,
         [source, weight, bias],
@@ -43,6 +43,25 @@ def _product(
         dilations=dilations,
         **more,
     )
+
+
+def _bias(reading: Reading, op: Any) -> ir.Value | None:
+    """The bias in the units that a kernel counts it in, input scale times weight scale.
+
+    The scale that the file says of an int32 bias is read by none.
+    """
+    index = int(op.inputs[2]) if len(op.inputs) > 2 else -1
+    stored = reading.stored(index) if index >= 0 else None
+    source, weight = (encoding_of(reading.tensor(int(i))) for i in op.inputs[:2])
+    if stored is None or stored.dtype != np.int32 or source is None or weight is None:
+        return reals_of(reading, index)
+    scale = np.broadcast_to(source[0] * weight[0], stored.shape).astype(np.float32)
+    name = reading.name(int(op.outputs[0]))
+    inputs: list[ir.Value | None] = [
+        reading.constant(f"{name}.bias", stored),
+        reading.constant(f"{name}.bias.scale", scale),
+    ]
+    return reading.add("DequantizeLinear", inputs, f"{name}.bias.reals", axis=0)
 
 
 def _unpadded(reading: Reading, index: int) -> tuple[ir.Value | None, list[int]]:
@@ -71,10 +90,41 @@ def _pads(
 
 
 def fully_connected(reading: Reading, op: Any, name: str) -> ir.Value:
-    weight = reals_of(reading, op.inputs[1])
-    bias = reals_of(reading, op.inputs[2]) if len(op.inputs) > 2 else None
-    source = reals_of(reading, op.inputs[0])
+    weight, bias = reals_of(reading, op.inputs[1]), _bias(reading, op)
+    source, fed = reals_of(reading, op.inputs[0]), int(op.inputs[0])
+    shape = reading.shape(fed)
+    joined = reading.joined.get(fed)
+    if len(shape) == 4:  # the operator itself takes an image as a row
+        joined = (shape[3], shape[1], shape[2])
+        source = reading.add("Flatten", [source], f"{name}.row", axis=1)
+    if joined is not None and weight is not None:
+        weight = _in_onnx_order(reading, weight, joined)
     return reading.add("Gemm", [source, weight, bias], name, transB=1)
+
+
+def note_joined(reading: Reading, op: Any) -> None:
+    """Of an operator that makes rows of an image with more than one pixel."""
+    _, height, width, channels = reading.shape(op.inputs[0])
+    if height * width > 1:
+        reading.joined[int(op.outputs[0])] = (channels, height, width)
+
+
+def _in_onnx_order(reading: Reading, weight: ir.Value, joined: tuple[int, int, int]) -> ir.Value:
+    """The weight with its columns, as many as were joined, in the order of NCHW."""
+    channels, height, width = joined
+    places = np.arange(channels * height * width).reshape(height, width, channels)
+    order = places.transpose(2, 0, 1).ravel()
+    node = weight.producer()
+    held = weight if node is None else node.inputs[0]
+    assert held is not None
+    assert held.const_value is not None
+    array = held.const_value.numpy()
+    columns = np.concatenate([order, np.arange(len(order), array.shape[1])])
+    other = reading.constant(f"{held.name}.nchw", array[:, columns])
+    if node is None:
+        return other
+    attributes = {name: value.value for name, value in node.attributes.items()}
+    return reading.add(node.op_type, [other, *node.inputs[1:]], f"{weight.name}.nchw", **attributes)
 
 
 def pool(kind: str) -> Reader:

@@ -1,0 +1,172 @@
+"""Real networks to plant faults in: shipped checkpoints, and a small one for what these lack.
+
+Every batch normalisation has the statistics of pictures: noise or an untrained layer would hide
+what a fault does.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import torch
+from torch import nn
+
+from edgecnn.models import NetworkOptions, build_network
+from edgecnn_exporters.examples import example_batch
+from edgecnn_exporters.passes import canonicalise
+from edgecnn_exporters.quantise.config import QuantConfig, Recipe
+from edgecnn_exporters.quantise.ladder import quantise
+from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
+from edgecnn_runtime.manifest import Preprocess, TensorSpec
+
+PICTURES = 3
+CALIBRATION = 16
+
+
+@dataclass(frozen=True)
+class Built:
+    """A network and its float graph.
+
+    Attributes:
+        feeds: pictures, as the network reads them.
+    """
+
+    module: nn.Module
+    model: ir.Model
+    feeds: dict[str, np.ndarray]
+    preprocess: Preprocess | None
+    shape: tuple[int, int, int]
+
+    def pictures(self, count: int) -> np.ndarray:
+        spec = TensorSpec("input", "float32", (None, *self.shape))
+        return example_batch(spec, self.preprocess, count)
+
+
+class Segmenter(nn.Module):
+    """Down and up again: strided sums, padded averages, bilinear resizing, a branch that joins."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.stem = self._block(3, 16, 2)
+        self.smooth = nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+        self.down = self._block(16, 32, 2)
+        self.middle = activation
+        self.up = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        self.fuse = nn.Sequential(nn.Conv2d(48, 16, 3, 1, 1), activation)
+        self.leaky = nn.LeakyReLU(0.1)
+        self.head = nn.Conv2d(16, 4, 1)
+
+    def _block(self, inputs: int, outputs: int, stride: int) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU6(),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        fine = self.smooth(self.stem(x))
+        coarse = self.up(self.middle(self.down(fine)))
+        return self.head(self.leaky(self.fuse(torch.cat([fine, coarse], 1))))
+
+
+@cache
+def shipped(name: str, data: str = "cifar10") -> Built:
+    """A shipped checkpoint."""
+    network = build_network(name, NetworkOptions(data, quiet=True))
+    return _built(network.module, network.shape, network.preprocess)
+
+
+@cache
+def segmenter(activation: type[nn.Module] = nn.SiLU) -> Built:
+    """The network for resizing and padded averages, its statistics from pictures."""
+    torch.manual_seed(3)
+    module, shape = Segmenter(activation()), (3, 32, 32)
+    spec = TensorSpec("input", "float32", (None, *shape))
+    images = torch.from_numpy(example_batch(spec, None, CALIBRATION))
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.weight, 0.5, 2.0)
+            nn.init.normal_(layer.bias, 0.5, 1.0)
+            layer.momentum = None
+    with torch.no_grad():
+        module.train()(images)
+    return _built(module.eval(), shape, None)
+
+
+@cache
+def unbalanced() -> Built:
+    """MobileNetV1 with a depthwise layer one channel of which is much larger than the others.
+
+    Its input is 30 times smaller and its weight 30 times larger: with a Relu between, the network
+    is the same. Trained networks come so by themselves, where batch normalisation blows up a
+    channel that is all but dead (Nagel et al. 2019, figure 2); the shipped ones are too small to.
+    """
+    found = shipped("mobilenet_v1")
+    module = copy.deepcopy(found.module)
+    norm = module.features[0][1]  # type: ignore[index]
+    depthwise = module.features[1].depthwise[0]  # type: ignore[index, union-attr]
+    with torch.no_grad():
+        norm.weight[3] /= 30
+        norm.bias[3] /= 30
+        depthwise.weight[3] *= 30
+    return _built(module, found.shape, found.preprocess)
+
+
+def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> ir.Model:
+    """The canonical graph of a network."""
+    stream = io.BytesIO()
+    names = ["input", "logits"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own advice
+        torch.onnx.export(
+            module,
+            (torch.zeros(2, *shape),),
+            stream,
+            dynamo=False,
+            opset_version=18,
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_axes={name: {0: "N"} for name in names},
+        )
+    model = ir.from_proto(onnx.load_from_string(stream.getvalue()))
+    canonicalise(model)
+    return model
+
+
+def _built(module: nn.Module, shape: tuple[int, int, int], prepare: Preprocess | None) -> Built:
+    spec = TensorSpec("input", "float32", (None, *shape))
+    feeds = {"input": example_batch(spec, prepare, PICTURES)}
+    return Built(module, to_onnx(module, shape), feeds, prepare, shape)
+
+
+_QUANTISED: dict[int, ir.Model] = {}
+
+
+def quantised(built: Built) -> ir.Model:
+    """The QDQ graph of a network, calibrated on pictures."""
+    if id(built) not in _QUANTISED:
+        samples = np.split(built.pictures(CALIBRATION), CALIBRATION)
+        # Equalising would undo what is unbalanced.
+        recipe: Recipe = "fast" if built is unbalanced() else "balanced"
+        found = quantise(built.model, samples, QuantConfig(recipe=recipe))
+        _QUANTISED[id(built)] = found.model
+    return _QUANTISED[id(built)]
+
+
+_TFLITE: dict[tuple[int, str], bytes] = {}
+
+
+def tflite(built: Built, precision: str) -> bytes:
+    """The TFLite file of a network, "fp32" or "int8"."""
+    if (id(built), precision) not in _TFLITE:
+        model = built.model if precision == "fp32" else quantised(built)
+        options = TfliteOptions(precision=precision)  # type: ignore[arg-type]
+        _TFLITE[id(built), precision] = write_tflite(model, options).content
+    return _TFLITE[id(built), precision]

@@ -1,0 +1,161 @@
+"""The faults, each planted in a good artefact: what it is, where, and how it is to be named.
+
+Nothing of this is told to the diagnosis but the artefact and its reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import onnx_ir as ir
+from parity.faults.in_files import FILE_FAULTS, FileFault
+from parity.faults.in_graphs import GRAPH_FAULTS, GraphFault
+from parity.faults.networks import quantised, segmenter, shipped, tflite
+from parity.faults.saturating import SaturatingSuspect
+from torch import nn
+
+from edgecnn_exporters.examples import pictures
+from edgecnn_exporters.parity.causes.case import Cause
+from edgecnn_exporters.parity.diagnose import diagnose, diagnose_preprocessing
+from edgecnn_exporters.parity.diagnosis import Diagnosis
+from edgecnn_exporters.parity.openvino_suspect import OpenVinoSuspect
+from edgecnn_exporters.parity.sources import OnnxSuspect
+from edgecnn_exporters.parity.tflite.suspect import TfliteSuspect
+from edgecnn_exporters.targets.openvino import write_openvino
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.preprocess import preprocess
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A planted fault.
+
+    Attributes:
+        node: pattern of the names of the node that is to be found.
+        words: pattern in the sentence.
+        find: what the diagnosis says of the faulty artefact.
+    """
+
+    title: str
+    node: str
+    cause: Cause
+    words: str
+    find: Callable[[], Diagnosis | None]
+
+    def is_located(self, found: Diagnosis | None) -> bool:
+        return found is not None and re.fullmatch(self.node, found.node) is not None
+
+    def is_named(self, found: Diagnosis | None) -> bool:
+        return (
+            found is not None
+            and found.cause == self.cause.value
+            and found.is_confirmed
+            and re.search(self.words, found.sentence) is not None
+        )
+
+
+def _in_graph(fault: GraphFault) -> Fault:
+    def find() -> Diagnosis | None:
+        built = fault.network()
+        good = built.model if fault.precision == "fp32" else quantised(built)
+        bad = good.clone()
+        fault.plant(bad)
+        return diagnose(built.model, OnnxSuspect(bad, fault.precision), built.feeds)
+
+    title = f"{fault.title} [ONNX {fault.precision}]"
+    return Fault(title, fault.node, fault.cause, fault.words, find)
+
+
+def _in_file(fault: FileFault) -> Fault:
+    def find() -> Diagnosis | None:
+        built = fault.network()
+        bad = fault.plant(tflite(built, fault.precision))
+        reference = built.model if fault.precision == "fp32" else quantised(built)
+        return diagnose(reference, TfliteSuspect(bad, fault.precision), built.feeds)
+
+    title = f"{fault.title} [TFLite {fault.precision}]"
+    return Fault(title, fault.node, fault.cause, fault.words, find)
+
+
+def _in_preprocessing(title: str, words: str, plant: Callable[[Preprocess], Preprocess]) -> Fault:
+    def find() -> Diagnosis | None:
+        spec = shipped("resnet20").preprocess
+        assert spec is not None
+        pairs = [(image, preprocess(image, spec)) for image in pictures(3)]
+        return diagnose_preprocessing(plant(spec), pairs, "input")
+
+    return Fault(f"{title} [manifest]", "input", Cause.PREPROCESSING, words, find)
+
+
+def _sixteen_bits() -> Diagnosis | None:
+    built = shipped("resnet20")
+    made = write_openvino(built.model, "fp32")
+    suspect = OpenVinoSuspect(made.xml, made.weights, built.model, "fp32", hint="bf16")
+    return diagnose(built.model, suspect, built.feeds)
+
+
+def _saturated() -> Diagnosis | None:
+    built = shipped("resnet20")
+    graph = quantised(built)
+    return diagnose(graph, SaturatingSuspect(graph, "conv1"), built.feeds)
+
+
+def _approximated() -> Diagnosis | None:
+    """ONNX Runtime's own switch: with its optimiser on, GELU becomes the one with tanh."""
+    built = segmenter(nn.GELU)
+    entries = {"optimization.enable_gelu_approximation": "1"}
+    suspect = OnnxSuspect(built.model, "fp32", entries=entries)
+    return diagnose(built.model, suspect, built.feeds)
+
+
+FAULTS: tuple[Fault, ...] = (
+    *map(_in_graph, GRAPH_FAULTS),
+    *map(_in_file, FILE_FAULTS),
+    _in_preprocessing(
+        "mean and std swapped", "swapped", lambda s: replace(s, mean=s.std, std=s.mean)
+    ),
+    _in_preprocessing("BGR", "BGR where the network reads RGB", lambda s: replace(s, colour="BGR")),
+    _in_preprocessing(
+        "another mean", "golden inputs were made with mean", lambda s: replace(s, mean=(0.5,) * 3)
+    ),
+    Fault(
+        "bfloat16 at the runtime's choice [OpenVINO]",
+        "conv1",
+        Cause.PRECISION,
+        "float32",
+        _sixteen_bits,
+    ),
+    Fault(
+        "u8 × s8 pairs added in 16 bits [ONNX int8]",
+        "conv1",
+        Cause.SATURATION,
+        "overflow 16 bits",
+        _saturated,
+    ),
+    Fault(
+        "GELU approximated by the optimiser [ONNX Runtime]",
+        r"(fuse\.)?middle.*",
+        Cause.GRAPH_OPTIMISER,
+        "Erf",
+        _approximated,
+    ),
+)
+
+
+def clean(kind: str, name: str, data: str) -> Diagnosis | None:
+    """What the diagnosis says of a good artefact: it should say nothing."""
+    built = shipped(name, data)
+    if kind == "ONNX fp32":
+        return diagnose(built.model, OnnxSuspect(built.model.clone(), "fp32"), built.feeds)
+    if kind == "ONNX int8":
+        return diagnose(built.model, OnnxSuspect(quantised(built), "int8"), built.feeds)
+    precision = kind.removeprefix("TFLite ")
+    reference: ir.Model = built.model if precision == "fp32" else quantised(built)
+    suspect = TfliteSuspect(tflite(built, precision), precision)
+    assert not suspect.unread
+    return diagnose(reference, suspect, built.feeds)
+
+
+CLEAN = ("ONNX fp32", "ONNX int8", "TFLite fp32", "TFLite int8")
