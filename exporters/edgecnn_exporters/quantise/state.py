@@ -13,6 +13,7 @@ from edgecnn_exporters.quantise.calibrate import Calibration, calibrate
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.data_free import calibrate_data_free
 from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_exporters.quantise.halves import part_halves
 from edgecnn_exporters.quantise.observers import OBSERVERS
 from edgecnn_exporters.quantise.plan import Plan
 from edgecnn_exporters.quantise.probe import Float, Probe
@@ -136,7 +137,7 @@ class Bench:
         """The network quantised to nearest integers within the ranges that an observer finds."""
         observe = OBSERVERS[observer]
         ranges = {name: observe(calibration.values[name].histogram()) for name in plan.sources}
-        activations = encode_groups(plan, ranges)
+        activations = part_halves(model.graph, plan, encode_groups(plan, ranges))
         weights = quantise_weights(model.graph, plan, activations, self.config)
         results = encode_results(plan, calibration.channels)
         numbers = Numbers(activations, weights, results=results)

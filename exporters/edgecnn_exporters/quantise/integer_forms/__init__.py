@@ -12,12 +12,14 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from edgecnn_exporters.quantise.integer_forms.affine import ConvolveAffine
+from edgecnn_exporters.quantise.integer_forms.average_pool import ConvolveAveragePool
 from edgecnn_exporters.quantise.integer_forms.hard_sigmoid import SpellOutHardSigmoid
 from edgecnn_exporters.quantise.integer_forms.hard_swish import SpellOutHardSwish
 
 PASSES: tuple[Callable[[], ir.passes.InPlacePass], ...] = (
     # First: a Conv that it makes can take in the factor of the activation behind it.
     ConvolveAffine,
+    ConvolveAveragePool,
     # Before HardSigmoid, which is half of one of its spellings.
     SpellOutHardSwish,
     SpellOutHardSigmoid,
