@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from unit.exporters.targets.tflite.support import by_onnxruntime, canonical, check, parse, read
+
+from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.targets.tflite import write_tflite
+
+IMAGE = "g (float[1, 3, 4, 5] x) => (float[N, C, H, W] y)"
+WHERE = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
+ROUNDINGS = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+SIZES = [(8, 10), (2, 15), (7, 7), (4, 5)]
+
+
+def resize(attributes: str, size: tuple[int, int]) -> tuple[str, dict[str, np.ndarray]]:
+    text = f"{IMAGE} {{ y = Resize <{attributes}> (x, , , s) }}"
+    return text, {"s": np.array([1, 3, *size])}
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_nearest_pixel(where: str, rounding: str, size: tuple[int, int]) -> None:
+    text, known = resize(
+        f'coordinate_transformation_mode = "{where}", nearest_mode = "{rounding}"',
+        size,
+    )
+    found = check(text, known, evaluate=by_onnxruntime)
+    assert set(read(found).codes) <= {"RESIZE_NEAREST_NEIGHBOR", "GATHER"}
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_between_two_pixels(where: str, size: tuple[int, int]) -> None:
+    text, known = resize(f'coordinate_transformation_mode = "{where}", mode = "linear"', size)
+    assert read(check(text, known, evaluate=by_onnxruntime)).codes == ["RESIZE_BILINEAR"]
+
+
+def test_what_pytorch_writes_for_a_nearest_upsampling_is_one_operator() -> None:
+    """As torch.nn.Upsample is exported, and every segmentation network upsamples."""
+    text, known = resize(
+        'coordinate_transformation_mode = "asymmetric", mode = "nearest", nearest_mode = "floor"',
+        (8, 10),
+    )
+    assert read(check(text, known)).codes == ["RESIZE_NEAREST_NEIGHBOR"]
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_scales_say_the_size_too(mode: str) -> None:
+    text = f"""g (float[1, 3, 4, 5] x) => (float[N, C, H, W] y)
+    {{ y = Resize <mode = "{mode}"> (x, , s) }}"""
+    known = {"s": np.array([1, 1, 1.5, 2.0], np.float32)}
+    check(text, known, evaluate=by_onnxruntime)
+
+
+def test_axes_say_which_are_resized() -> None:
+    text = """g (float[1, 3, 4, 5] x) => (float[N, C, H, W] y)
+    { y = Resize <mode = "linear", axes = [3, 2]> (x, , , s) }"""
+    check(text, {"s": np.array([10, 8])}, evaluate=by_onnxruntime)
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "says"),
+    [
+        (*resize('mode = "cubic"', (8, 10)), "mode cubic with half_pixel has no kernel there"),
+        (*resize('mode = "linear", antialias = 1', (2, 3)), "nor has antialias"),
+        (
+            "g (float[1, 3, 4, 5] x) => (float[N, C, H, W] y) { y = Resize (x, , , s) }",
+            {"s": np.array([1, 6, 4, 5])},
+            "only height and width can be resized",
+        ),
+        (
+            f'{IMAGE} {{ y = Resize <mode = "linear"> (x, , s) }}',
+            {"s": np.array([1, 1, 0.6, 0.6], np.float32)},
+            "scale 0.6 makes 2 of 4 pixels, but not exactly; say the size",
+        ),
+    ],
+)
+def test_other_resizes_are_refused(text: str, known: dict[str, np.ndarray], says: str) -> None:
+    with pytest.raises(UnsupportedModel, match=rf"^y \(Resize\) cannot .*{says}"):
+        write_tflite(canonical(parse(text, known)))
