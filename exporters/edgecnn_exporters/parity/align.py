@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,10 @@ class Encoding8:
     high: int
 
     @property
-    def is_consistent(self) -> bool:
-        """Whether a value that is a whole number of steps comes back as it was."""
-        return self.scale == self.back_scale and self.zero_point == self.back_zero_point
+    def inconsistency(self) -> float:
+        """How far the way back is from the way there, as `apart` counts it; 0 where it is right."""
+        back = replace(self, scale=self.back_scale, zero_point=self.back_zero_point)
+        return self.apart(back)
 
     @property
     def range(self) -> tuple[float, float]:

@@ -136,14 +136,14 @@ def allowances(
 
 
 def _step(point: Point, own: Point | None, value: Array) -> float:
-    """What one integer is worth: the artefact's own step, but no more than a sound one."""
+    """What one integer is worth: the artefact's own step, within what is sound for the value."""
     low, high = min(float(value.min()), 0.0), max(float(value.max()), 0.0)
-    sound = WIDER * (high - low) / LEVELS
+    sound = (high - low) / LEVELS
     if own is not None and own.encoding is not None:
         return own.encoding.scale
     if point.encoding is None:
         return 0.0
-    return min(point.encoding.scale, sound) if sound else point.encoding.scale
+    return float(np.clip(point.encoding.scale, sound, WIDER * sound)) if sound else 0.0
 
 
 def float_errors(reference: ir.Model, values: Mapping[str, Array]) -> dict[str, float]:

@@ -85,14 +85,17 @@ def compare(
 
 
 def _with_encoding(error: Error, own: Point, point: Point) -> Error:
-    """The error of a value; of one whose 8 bits were to be copied and are others, in steps too.
+    """The error of a value; of one whose 8 bits are not what they are to be, in steps too.
 
-    A coarser step, or a zero point beside, may pass for rounding where it is made and cost its
-    readers: it is at fault where it is.
+    A coarser step than the one that was to be copied, or a zero point beside that of the way to 8
+    bits, may pass for rounding where it is made and cost its readers: it is at fault where it is.
     """
-    if own.encoding is None or point.encoding is None:
+    if point.encoding is None:
         return error
-    return replace(error, ratio=max(error.ratio, own.encoding.apart(point.encoding)))
+    apart = point.encoding.inconsistency
+    if own.encoding is not None:
+        apart = max(apart, own.encoding.apart(point.encoding))
+    return replace(error, ratio=max(error.ratio, apart))
 
 
 def _as_held(point: Point, value: Array) -> Array:

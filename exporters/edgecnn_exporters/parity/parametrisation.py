@@ -67,11 +67,11 @@ def _equalise_alike(graph: ir.Graph, pairs: list[Pair], theirs: dict[str, ir.Nod
         scale = _shown(pair.first, first, scales)
         if scale is None:
             continue
-        if _name(pair.second) in free:
-            # The next layer's output may be scaled as well as its input: the bias tells.
-            scale = scale * _factor_of_bias(pair.first, first, scale)
-        else:
-            scale = scale * _factor_of_weight(pair.second, second, scale)
+        factor = _factor_of_bias(pair.first, first, scale)
+        if factor is None and _name(pair.second) not in free:
+            # Where its output is scaled too, the next weight tells no common factor.
+            factor = _factor_of_weight(pair.second, second, scale)
+        scale = scale * (factor or 1.0)
         if np.abs(scale - 1).max() >= NOTABLE and _expects(pair.second, second, scale):
             scales.outgoing[_name(pair.first)] = scale
             scales.incoming[_name(pair.second)] = 1 / scale
@@ -124,11 +124,15 @@ def _shown(own: ir.Node, their: ir.Node, scales: _Scales) -> Array | None:
     return np.where(found > 0, found, 1.0)
 
 
-def _factor_of_bias(own: ir.Node, their: ir.Node, scale: Array) -> float:
-    """By what the scales are to be multiplied so that the suspect's bias is the original's."""
+def _factor_of_bias(own: ir.Node, their: ir.Node, scale: Array) -> float | None:
+    """By what the scales are to be multiplied so that the suspect's bias is the original's.
+
+    Equalising scales both alike: it tells whether the weight or the next one is off. None where
+    there is no bias.
+    """
     bias, other = constant(input_of(own, 2)), reals(input_of(their, 2))
-    if bias is None or other is None or bias.shape != other.shape:
-        return 1.0
+    if bias is None or other is None or bias.shape != other.shape or not bias.any():
+        return None
     return _off(_fit((bias * scale).ravel(), other.ravel()))
 
 

@@ -84,9 +84,11 @@ class Case:
 
     @property
     def is_encoded_otherwise(self) -> bool:
-        """Whether the value's 8 bits are not those of a reference that has them too."""
+        """Whether the value's 8 bits are at odds with themselves, or with the reference's."""
         own, other = self.own.encoding, self.point.encoding
-        return own is not None and other is not None and own.apart(other) > 0
+        if other is None:
+            return False
+        return other.inconsistency > 0 or (own is not None and own.apart(other) > 0)
 
     def error_of(self, model: ir.Model) -> Error:
         """Of what a region makes of the inputs, as it stands, in float."""

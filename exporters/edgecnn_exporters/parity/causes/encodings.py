@@ -22,7 +22,7 @@ def other_encodings(case: Case) -> Iterator[Finding]:
     if encoding is None:
         return
     before = _before_rounding(case)
-    if not encoding.is_consistent:
+    if encoding.inconsistency > 0:
         yield _inconsistent(case, encoding, before)
         return
     own = case.own.encoding

@@ -35,9 +35,11 @@ def of_weight(own: Array, other: Array, joined: tuple[int, ...] | None = None) -
     Args:
         joined: (C, H, W) of what a Flatten joins before a fully connected layer.
     """
+    plain = _misfit(own, other) if own.shape == other.shape else np.inf
     for words, cause, guess in _weight_guesses(own, joined):
         made = guess()
-        if made.shape == other.shape and _misfit(made, other) < MATCH:
+        # A kernel of one pixel is its own transpose: a guess that explains nothing is none.
+        if made.shape == other.shape and _misfit(made, other) < min(MATCH, plain / 2):
             return Shape(words, cause)
     if own.shape != other.shape:
         return Shape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
