@@ -17,6 +17,7 @@ from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.targets import Io, Precision
+from edgecnn_exporters.targets.tflite.flatbuffer import check_size
 from edgecnn_exporters.targets.tflite.lowering import Lowering, shape_of
 from edgecnn_exporters.targets.tflite.operators.table import OPERATORS, lower
 from edgecnn_exporters.targets.tflite.source import Source, read_source, with_integer_results
@@ -75,6 +76,7 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
     """
     options = options or TfliteOptions()
     _check_operators(model.graph)
+    check_size(_sizes(model.graph, options.precision))
     source = read_source(model, options.batch)
     held = options.precision == "int8" and options.io != "float32"
     if held:
@@ -107,6 +109,16 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
         encodings=_encodings(source, dtype, [*inputs, *outputs]),
         operators=Counter(low.file.operators),
     )
+
+
+def _sizes(graph: ir.Graph, precision: Precision) -> dict[str, int]:
+    """Bytes of each initialiser as it will be held."""
+    half = precision == "fp16"
+    return {
+        name: value.const_value.nbytes // (2 if half and value.dtype == ir.DataType.FLOAT else 1)
+        for name, value in graph.initializers.items()
+        if value.const_value is not None
+    }
 
 
 def _check_operators(graph: ir.Graph) -> None:

@@ -6,7 +6,7 @@ The schema's Python classes come with ai-edge-litert; no part of TensorFlow is n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,9 +75,14 @@ class _AlignedBuffer(schema.BufferT):  # type: ignore[misc] # the schema carries
 
 
 class Flatbuffer:
-    """One subgraph under construction. Tensors are known by their number."""
+    """One subgraph under construction. Tensors are known by their number.
 
-    def __init__(self) -> None:
+    Args:
+        values: names of the network's own, which no tensor takes that holds something else.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._values = frozenset(values)
         self.operators: Counter[str] = Counter()
         self._tensors: list[Any] = []
         self._buffers: list[Any] = [_AlignedBuffer()]
@@ -94,9 +99,16 @@ class Flatbuffer:
         shape: Sequence[int],
         dtype: str,
         quantisation: Quantisation | None = None,
+        *,
+        is_value: bool = False,
     ) -> int:
-        """A tensor that an operator computes or that is fed; a name that is taken gets a number."""
-        return self._add(name, shape, dtype, quantisation, buffer=0)
+        """A tensor that an operator computes or that is fed; a name that is taken gets a number.
+
+        Args:
+            is_value: it holds the value of that name.
+        """
+        found = self._free_name(name, is_value=is_value)
+        return self._add(found, shape, dtype, quantisation, buffer=0)
 
     def constant(self, name: str, array: Array, quantisation: Quantisation | None = None) -> int:
         """A tensor that the file holds. Equal ones of the same meaning are held once.
@@ -104,6 +116,8 @@ class Flatbuffer:
         Raises:
             UnsupportedModel: all constants together are more than a flatbuffer can hold.
         """
+        if array.nbytes > LARGEST:
+            raise _too_large(name)
         content = np.ascontiguousarray(array)
         key = (content.dtype.str, content.shape, quantisation, hash(content.tobytes()))
         found = self._constants.get(key)
@@ -111,15 +125,13 @@ class Flatbuffer:
             return found
         self._size += content.nbytes
         if self._size > LARGEST:
-            raise UnsupportedModel(
-                f"{name}: with it the constants pass {LARGEST / 1e9:.1f} GB, the most that a "
-                "TFLite file can hold; 16-bit weights or --quantize int8 make them smaller"
-            )
+            raise _too_large(name)
         buffer = _AlignedBuffer()
         buffer.data = _bytes(content)
         self._buffers.append(buffer)
         number = len(self._buffers) - 1
-        index = self._add(name, array.shape, array.dtype.name, quantisation, number)
+        found_name = self._free_name(name)
+        index = self._add(found_name, array.shape, array.dtype.name, quantisation, number)
         self._constants[key] = index
         return index
 
@@ -154,12 +166,13 @@ class Flatbuffer:
         """A tensor of the same type and meaning in another shape, named for what it is."""
         model = self._tensors[index]
         meaning = self._quantisations.get(index)
-        return self._add(f"{model.name}.{what}", shape, self.dtype(index), meaning, buffer=0)
+        name = self._free_name(f"{model.name}.{what}")
+        return self._add(name, shape, self.dtype(index), meaning, buffer=0)
 
-    def rename(self, index: int, name: str) -> None:
+    def rename(self, index: int, name: str, *, is_value: bool = False) -> None:
         """The tensor is called `name`, or that with a number where it is taken."""
         self._names.discard(self._tensors[index].name)
-        self._tensors[index].name = self._free_name(name)
+        self._tensors[index].name = self._free_name(name, is_value=is_value)
 
     def constant_like(self, index: int, name: str, array: Array) -> int:
         """A constant that means what the tensor's elements mean."""
@@ -212,7 +225,7 @@ class Flatbuffer:
         buffer: int,
     ) -> int:
         made = schema.TensorT()
-        made.name = self._free_name(name)
+        made.name = name
         made.shape, made.type, made.buffer = [int(n) for n in shape], TYPES[dtype], buffer
         if quantisation is not None:
             own = schema.QuantizationParametersT()
@@ -224,9 +237,9 @@ class Flatbuffer:
         self._tensors.append(made)
         return len(self._tensors) - 1
 
-    def _free_name(self, name: str) -> str:
+    def _free_name(self, name: str, *, is_value: bool = False) -> str:
         candidate, number = name, 0
-        while candidate in self._names:
+        while candidate in self._names or (candidate in self._values and not is_value):
             number += 1
             candidate = f"{name}_{number}"
         self._names.add(candidate)
@@ -244,6 +257,26 @@ class Flatbuffer:
         entry = schema.MetadataT()
         entry.name, entry.buffer = name, len(self._buffers) - 1
         return entry
+
+
+def _too_large(name: str) -> UnsupportedModel:
+    return UnsupportedModel(
+        f"{name}: with it the constants pass {LARGEST / 1e9:.1f} GB, the most that a TFLite file "
+        "can hold; 16-bit weights or --quantize int8 make them smaller"
+    )
+
+
+def check_size(sizes: Mapping[str, int]) -> None:
+    """Refuse constants of so many bytes, by their names, before any of them is read.
+
+    Raises:
+        UnsupportedModel: all of them together are more than a flatbuffer can hold.
+    """
+    total = 0
+    for name, size in sizes.items():
+        total += size
+        if total > LARGEST:
+            raise _too_large(name)
 
 
 def _bytes(array: Array) -> Array:

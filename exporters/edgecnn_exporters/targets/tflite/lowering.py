@@ -44,7 +44,7 @@ class Lowering:
 
     def __init__(self, source: Source, weights: WeightType) -> None:
         self.source = source
-        self.file = Flatbuffer()
+        self.file = Flatbuffer(_names(source.graph))
         self.done: set[str] = set()
         self._weights = weights
         self._held: dict[tuple[str, bool], Held] = {}
@@ -111,7 +111,10 @@ class Lowering:
         shape = shape_of(value)
         name = str(value.name)
         made = self.temporary(
-            name, [shape[axis] for axis in order], self.encoding(value) if integer else None
+            name,
+            [shape[axis] for axis in order],
+            self.encoding(value) if integer else None,
+            is_value=True,
         )
         self._keep(value, Held(made, View.of(shape, order)), integer=integer)
         return made
@@ -119,7 +122,8 @@ class Lowering:
     def write_like(self, value: ir.Value, held: Held, *, integer: bool = False) -> int:
         """A new tensor for what an operator computes element by element of another."""
         encoding = self.encoding(value) if integer else None
-        made = self.temporary(str(value.name), self.file.shape(held.tensor), encoding)
+        shape = self.file.shape(held.tensor)
+        made = self.temporary(str(value.name), shape, encoding, is_value=True)
         self._keep(value, Held(made, held.view), integer=integer)
         return made
 
@@ -140,7 +144,7 @@ class Lowering:
     ) -> None:
         """The same of a tensor in which the value's elements lie as the view says."""
         if tensor not in self._called:
-            self.file.rename(tensor, str(value.name))
+            self.file.rename(tensor, str(value.name), is_value=True)
         self._keep(value, Held(tensor, view), integer=integer)
 
     def feed(
@@ -151,13 +155,14 @@ class Lowering:
         sizes = [shape[axis] for axis in order]
         name, view = str(value.name), View.of(shape, order)
         if encoding is None:
-            fed = made = self.temporary(name, sizes, None)
+            fed = made = self.temporary(name, sizes, None, is_value=True)
         elif dtype == "uint8":
-            fed = self.file.tensor(name, sizes, dtype, _quantisation(encoding, signed=False))
+            meaning = _quantisation(encoding, signed=False)
+            fed = self.file.tensor(name, sizes, dtype, meaning, is_value=True)
             made = self.temporary(f"{name}.signed", sizes, encoding)
             self.file.operator(BUILTIN.QUANTIZE, [fed], [made], schema.QuantizeOptionsT())
         else:
-            fed = made = self.temporary(name, sizes, encoding)
+            fed = made = self.temporary(name, sizes, encoding, is_value=True)
         self._keep(value, Held(made, view), integer=encoding is not None)
         return fed
 
@@ -170,15 +175,24 @@ class Lowering:
             signed = tensor
             self.file.rename(signed, f"{value.name}.signed")
             meaning = _quantisation(encoding, signed=False)
-            tensor = self.file.tensor(str(value.name), self.file.shape(signed), dtype, meaning)
+            shape = self.file.shape(signed)
+            tensor = self.file.tensor(str(value.name), shape, dtype, meaning, is_value=True)
             self.file.operator(BUILTIN.QUANTIZE, [signed], [tensor], schema.QuantizeOptionsT())
         return tensor
 
-    def temporary(self, name: str, shape: Sequence[int], encoding: Encoding | None) -> int:
+    def temporary(
+        self,
+        name: str,
+        shape: Sequence[int],
+        encoding: Encoding | None,
+        *,
+        is_value: bool = False,
+    ) -> int:
         """A tensor that holds floats, or 8 bits of that encoding."""
         if encoding is None:
-            return self.file.tensor(name, shape, "float32")
-        return self.file.tensor(name, shape, "int8", _quantisation(encoding))
+            return self.file.tensor(name, shape, "float32", is_value=is_value)
+        meaning = _quantisation(encoding)
+        return self.file.tensor(name, shape, "int8", meaning, is_value=is_value)
 
     def numbers(self, name: str, array: Array) -> int:
         """A constant that an operator needs beside its data."""
@@ -271,6 +285,11 @@ class Lowering:
         shape, permutation = held.view.permutation(order)
         whole = reshape(self.file, held.tensor, shape)
         return reshape(self.file, transpose(self.file, whole, permutation), wanted)
+
+
+def _names(graph: ir.Graph) -> set[str]:
+    made = (output for node in graph for output in node.outputs)
+    return {str(value.name) for value in (*graph.inputs, *made)}
 
 
 def shape_of(value: ir.Value) -> tuple[int, ...]:

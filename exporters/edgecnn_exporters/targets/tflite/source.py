@@ -145,7 +145,7 @@ def _take_constants(graph: ir.Graph) -> dict[str, Integers]:
         array = constant(node.inputs[0]) if _dequantises(node) else None
         if array is None:
             continue
-        scale, zero = constant(node.inputs[1]), constant(node.inputs[2])
+        scale, zero = _scale_and_zero_point(node)
         assert scale is not None
         offset = 0 if zero is None else int(zero.reshape(-1)[0])
         held = Integers(
@@ -169,6 +169,11 @@ def _take_constants(graph: ir.Graph) -> dict[str, Integers]:
     return found
 
 
+def _scale_and_zero_point(node: ir.Node) -> tuple[Array | None, Array | None]:
+    """Of a QuantizeLinear or a DequantizeLinear, whose zero point is 0 where it says none."""
+    return constant(node.inputs[1]), constant(node.inputs[2]) if len(node.inputs) > 2 else None
+
+
 def _take_pairs(graph: ir.Graph) -> dict[str, Encoding]:
     found = {}
     for back in [node for node in graph if _dequantises(node)]:
@@ -179,8 +184,14 @@ def _take_pairs(graph: ir.Graph) -> dict[str, Encoding]:
                 f"{back.name} (DequantizeLinear) reads no QuantizeLinear and no constant; "
                 "TFLite is written from the QDQ graph that edgecnn export --quantize makes"
             )
-        scale, zero = constant(to.inputs[1]), constant(to.inputs[2])
-        assert scale is not None
+        scale, zero = _scale_and_zero_point(to)
+        kind = np.dtype(np.uint8) if zero is None else zero.dtype
+        if scale is None or scale.size != 1 or kind not in (np.int8, np.uint8):
+            raise UnsupportedModel(
+                f"{to.name} (QuantizeLinear) makes {kind} with a scale of shape "
+                f"{None if scale is None else scale.shape}; TFLite holds what is computed in 8 "
+                "bits with one scale"
+            )
         offset = 0 if zero is None else int(zero.reshape(()))
         if zero is not None and zero.dtype == np.int8:
             offset += 128

@@ -73,6 +73,12 @@ def weight_of(low: Lowering, node: ir.Node, *, integer: bool) -> Weight:
     held = low.integers(value) if integer else None
     if held is None:
         return Weight(str(value.name), array.astype(np.float32, copy=False), None, 0)
+    if held.array.dtype != np.int8 or held.zero_point != 0:
+        raise low.refuse(
+            node,
+            f"its weight is {held.array.dtype} with zero point {held.zero_point}, TFLite's are "
+            "int8 with 0; quantise the float network with edgecnn export --quantize int8",
+        )
     return Weight(str(value.name), held.array, held.scale, held.axis if held.scale.ndim else 0)
 
 
