@@ -48,6 +48,8 @@ class Lowering:
         self.done: set[str] = set()
         self._weights = weights
         self._held: dict[tuple[str, bool], Held] = {}
+        # Floats that were made of 8 bits.
+        self._rounded: dict[str, Held] = {}
         self._ordered: dict[tuple[int, Axes, tuple[int, ...]], int] = {}
         # Tensors that are called as the value which they hold.
         self._called: set[int] = set()
@@ -91,6 +93,18 @@ class Lowering:
     def read_as_is(self, value: ir.Value, *, integer: bool = False) -> Held:
         """The tensor that holds the value, in whatever order that is."""
         return self._hold(value, integer=integer)
+
+    def read_rounded(self, value: ir.Value) -> Held:
+        """The value in float, but no more of it than 8 bits hold."""
+        name = str(value.name)
+        if name not in self._rounded:
+            held = self._hold(value, integer=True)
+            self._rounded[name] = Held(self._to_float(f"{name}.rounded", held), held.view)
+        return self._rounded[name]
+
+    def arrange(self, value: ir.Value, held: Held, order: Sequence[int]) -> int:
+        """A tensor of what `held` holds of the value, with its axes in this order."""
+        return self._arrange(held, shape_of(value), order)
 
     def integers(self, value: ir.Value) -> Integers | None:
         """What a constant is in the QDQ graph; None where it is float there."""
@@ -246,16 +260,21 @@ class Lowering:
         if found is not None:
             return found
         other = self._held[name, not integer]
-        shape = self.file.shape(other.tensor)
         if integer:
+            shape = self.file.shape(other.tensor)
             made = self.temporary(f"{name}.quantised", shape, self.encoding(value))
             self.file.operator(BUILTIN.QUANTIZE, [other.tensor], [made], schema.QuantizeOptionsT())
         else:
-            made = self.temporary(f"{name}.float", shape, None)
-            options = schema.DequantizeOptionsT()
-            self.file.operator(BUILTIN.DEQUANTIZE, [other.tensor], [made], options)
+            made = self._to_float(f"{name}.float", other)
+            self._rounded[name] = Held(made, other.view)
         self._held[name, integer] = Held(made, other.view)
         return self._held[name, integer]
+
+    def _to_float(self, name: str, held: Held) -> int:
+        made = self.temporary(name, self.file.shape(held.tensor), None)
+        options = schema.DequantizeOptionsT()
+        self.file.operator(BUILTIN.DEQUANTIZE, [held.tensor], [made], options)
+        return made
 
     def _read_constant(
         self, value: ir.Value, array: Array, order: Sequence[int], *, integer: bool

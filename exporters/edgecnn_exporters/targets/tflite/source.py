@@ -239,10 +239,11 @@ def _check_values(graph: ir.Graph) -> None:
             )
 
 
-# What the encoding of a result follows from, in TFLite's kernels.
-_RESULTS = {
+# The encodings of results that TFLite's kernels prescribe.
+RESULTS = {
     "Softmax": Encoding(1 / 256, 0),
     "Sigmoid": Encoding(1 / 256, 0),
+    "Tanh": Encoding(1 / 128, 128),
     "LogSoftmax": Encoding(16 / 256, 255),
 }
 _MOVES = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
@@ -255,10 +256,10 @@ def with_integer_results(source: Source) -> Source:
         before = node.inputs[0] if node.inputs else None
         if before is None or str(before.name) not in encodings or str(node.name) in integer:
             continue
-        own = _RESULTS.get(node.op_type)
+        own = RESULTS.get(node.op_type)
         if is_operator(node, *_MOVES):
             own = encodings[str(before.name)]
-        if own is not None and is_operator(node, *_RESULTS, *_MOVES):
+        if own is not None and is_operator(node, *RESULTS, *_MOVES):
             encodings[str(node.outputs[0].name)] = own
             integer.add(str(node.name))
     return replace(source, encodings=encodings, integer=frozenset(integer))

@@ -51,12 +51,13 @@ def _rows(low: Lowering, node: ir.Node, weight: Weight, *, integer: bool) -> tup
     """(rows, inputs) as they lie, and the weight with its inputs in that order."""
     source = node.inputs[0]
     assert source is not None
+    is_rounded = weight.scale is not None and not integer
+    held = low.read_rounded(source) if is_rounded else low.read_as_is(source, integer=integer)
     if attribute(node, "transA", 0):
-        return low.read(source, PLAIN[::-1], integer=integer), weight
-    held = low.read_as_is(source, integer=integer)
+        return low.arrange(source, held, PLAIN[::-1]), weight
     order = _columns(held)
     if order is None:
-        return low.read(source, PLAIN, integer=integer), weight
+        return low.arrange(source, held, PLAIN), weight
     shape = (shape_of(source)[0], weight.array.shape[1])
     return moving.reshape(low.file, held.tensor, shape), weight.columns(order)
 

@@ -21,6 +21,7 @@ from edgecnn_exporters.targets.tflite.lowering import (
     shape_of,
 )
 from edgecnn_exporters.targets.tflite.operators.operator import Lower, Operator, never
+from edgecnn_exporters.targets.tflite.source import RESULTS
 
 _Options = Callable[[ir.Node], Any]
 
@@ -38,7 +39,28 @@ def apply(
     held = low.read_as_is(_source(node), integer=integer)
     made = low.write_like(node.outputs[0], held, integer=integer)
     chosen = None if options is None else options(node)
-    low.file.operator(code, [held.tensor], [made], chosen)
+    _compute(low, node, integer, code=code, tensors=(held.tensor, made), options=chosen)
+
+
+def _compute(
+    low: Lowering,
+    node: ir.Node,
+    integer: bool,
+    *,
+    code: int,
+    tensors: tuple[int, int],
+    options: Any,
+) -> None:
+    """The operator, and a QUANTIZE where its kernel prescribes another encoding of the result."""
+    source, made = tensors
+    prescribed = RESULTS.get(node.op_type)
+    output = node.outputs[0]
+    if not integer or prescribed in (None, low.encoding(output)):
+        low.file.operator(code, [source], [made], options)
+        return
+    between = low.temporary(f"{output.name}.prescribed", low.file.shape(made), prescribed)
+    low.file.operator(code, [source], [between], options)
+    low.file.operator(BUILTIN.QUANTIZE, [between], [made], schema.QuantizeOptionsT())
 
 
 def clip(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -130,8 +152,8 @@ def softmax(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: 
     if order[-1] != axis:
         order = (*(each for each in order if each != axis), axis)
     made = low.write(node.outputs[0], order, integer=integer)
-    tensor = low.read(source, order, integer=integer)
-    low.file.operator(code, [tensor], [made], options(node))
+    tensors = (low.read(source, order, integer=integer), made)
+    _compute(low, node, integer, code=code, tensors=tensors, options=options(node))
 
 
 def _step(low: Lowering, node: ir.Node, held: Held, *, last: bool) -> int:
