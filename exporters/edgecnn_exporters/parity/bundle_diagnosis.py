@@ -11,6 +11,8 @@ from edgecnn_exporters.parity.diagnose import diagnose, diagnose_preprocessing
 from edgecnn_exporters.parity.diagnosis import Diagnosis
 from edgecnn_exporters.parity.sources import OnnxSuspect, Suspect
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines import is_importable
+from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.manifest import Artefact
 
 
@@ -54,10 +56,12 @@ def open_suspect(bundle: Bundle, artefact: Artefact, reference: ir.Model) -> Sus
     if artefact.format == "onnx":
         return OnnxSuspect(_model(content.model), artefact.precision)
     if artefact.format == "tflite":
+        _require("ai_edge_litert", "tflite", "litert")
         from edgecnn_exporters.parity.tflite.suspect import TfliteSuspect
 
         return TfliteSuspect(content.model, artefact.precision)
     if artefact.format == "openvino" and content.weights is not None:
+        _require("openvino", "openvino", "openvino")
         from edgecnn_exporters.parity.openvino_suspect import OpenVinoSuspect
 
         return OpenVinoSuspect(content.model, content.weights, reference, artefact.precision)
@@ -67,8 +71,13 @@ def open_suspect(bundle: Bundle, artefact: Artefact, reference: ir.Model) -> Sus
     )
 
 
+def _require(module: str, engine: str, extra: str) -> None:
+    if not is_importable(module):
+        raise EngineUnavailable(engine, extra)
+
+
 def _reference(bundle: Bundle, artefact: Artefact) -> ir.Model:
-    graphs = {a.precision: a for a in bundle.manifest.artefacts if a.format == "onnx"}
+    graphs = {a.precision: a for a in reversed(bundle.manifest.artefacts) if a.format == "onnx"}
     wanted = "fp32"
     if artefact.precision == "int8" and artefact.format != "onnx" and "int8" in graphs:
         wanted = "int8"

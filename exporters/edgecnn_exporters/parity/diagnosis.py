@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -47,16 +48,26 @@ class Diagnosis:
             f"{self.node}{operator}: {self.cause}{sure}\n"
             f"  {self.sentence}\n"
             f"  given the right inputs it is off by {_times(self.isolated)} what is allowed "
-            f"({self.allowance}), and by {_times(self.after)} once that is mended\n"
+            f"({self.allowance}), {self._mended()}\n"
             f"  to mend it: {self.remedy}"
         )
+
+    def _mended(self) -> str:
+        if _finite(self.after) is None:
+            return "and nothing that was tried mends it"
+        return f"and by {_times(self.after)} once that is mended"
 
     def to_json(self) -> dict[str, Any]:
         """The diagnosis as JSON values."""
         values = asdict(replace(self, case=None))
         del values["case"]
-        return values
+        # JSON has no infinity: of another shape, or where nothing that was tried mends it.
+        return values | {"isolated": _finite(self.isolated), "after": _finite(self.after)}
+
+
+def _finite(ratio: float) -> float | None:
+    return ratio if math.isfinite(ratio) else None
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.2g} times"
+    return f"{ratio:.2g} times" if math.isfinite(ratio) else "more than any number of times"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import onnx_ir as ir
 from parity.faults.in_files import FILE_FAULTS, FileFault
 from parity.faults.in_graphs import GRAPH_FAULTS, GraphFault
-from parity.faults.networks import quantised, segmenter, shipped, tflite
+from parity.faults.networks import Built, quantised, segmenter, shipped, tflite
 from parity.faults.saturating import SaturatingSuspect
 from torch import nn
 
@@ -151,6 +151,8 @@ def clean(kind: str, name: str, data: str) -> Diagnosis | None:
         return diagnose(built.model, OnnxSuspect(built.model.clone(), "fp32"), built.feeds)
     if kind == "ONNX int8":
         return diagnose(built.model, OnnxSuspect(quantised(built), "int8"), built.feeds)
+    if kind.startswith("OpenVINO"):
+        return _clean_openvino(built, kind.removeprefix("OpenVINO "))
     precision = kind.removeprefix("TFLite ")
     reference: ir.Model = built.model if precision == "fp32" else quantised(built)
     suspect = TfliteSuspect(tflite(built, precision), precision)
@@ -158,4 +160,11 @@ def clean(kind: str, name: str, data: str) -> Diagnosis | None:
     return diagnose(reference, suspect, built.feeds)
 
 
-CLEAN = ("ONNX fp32", "ONNX int8", "TFLite fp32", "TFLite int8")
+def _clean_openvino(built: Built, precision: str) -> Diagnosis | None:
+    graph = built.model if precision == "fp32" else quantised(built)
+    made = write_openvino(graph, precision)  # type: ignore[arg-type]
+    suspect = OpenVinoSuspect(made.xml, made.weights, graph, precision)
+    return diagnose(graph, suspect, built.feeds)
+
+
+CLEAN = ("ONNX fp32", "ONNX int8", "TFLite fp32", "TFLite int8", "OpenVINO fp32", "OpenVINO int8")
