@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isclose, sqrt
+from math import sqrt
 
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import constant, is_operator, producer, replace_node, scalar
+from edgecnn_exporters.passes.graph import is_operator, producer, replace_node, scalar
+from edgecnn_exporters.passes.products import adds_axes, agree, product_of
 from edgecnn_exporters.quantise.integer_forms.nodes import insert, number
 from edgecnn_exporters.quantise.integer_forms.sums import rescale, sum_before
 
 ROOT = sqrt(6)
-# Of the numbers of a spelling: exporters round 1/6 to seven digits.
-TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -22,15 +21,6 @@ class Match:
 
     last: ir.Node
     source: ir.Value
-    inner: tuple[ir.Node, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Product:
-    """``number`` times all of the ``factors``, and the nodes but the last that multiply them."""
-
-    factors: tuple[ir.Value, ...]
-    number: float = 1.0
     inner: tuple[ir.Node, ...] = ()
 
 
@@ -59,43 +49,15 @@ class SpellOutHardSwish(ir.passes.InPlacePass):
 def _match(node: ir.Node) -> Match | None:
     if is_operator(node, "HardSwish") and node.inputs[0] is not None:
         return Match(node, node.inputs[0])
-    product = _product(node)
+    product = product_of(node)
     if product is None or len(product.factors) != 2:
         return None
     for source, gate in (product.factors, product.factors[::-1]):
         computed = _gate(gate, source, product.number)
         if computed is not None:
             match = Match(node, source, (*product.inner, *computed))
-            return None if _adds_axes(match) else match
+            return None if adds_axes(source, (node, *match.inner)) else match
     return None
-
-
-def _product(node: ir.Node) -> _Product | None:
-    """What a Mul multiplies, or a Div by a number; None for other nodes."""
-    if is_operator(node, "Div"):
-        divisor, divided = scalar(node.inputs[1]), _expand(node.inputs[0])
-        if not divisor or divided is None:
-            return None
-        return _Product(divided.factors, divided.number / divisor, divided.inner)
-    one, other = map(_expand, node.inputs) if is_operator(node, "Mul") else (None, None)
-    if one is None or other is None:
-        return None
-    return _Product(
-        (*one.factors, *other.factors), one.number * other.number, (*one.inner, *other.inner)
-    )
-
-
-def _expand(value: ir.Value | None) -> _Product | None:
-    """A value as the product that it is, or that of itself alone."""
-    if value is None:
-        return None
-    if (found := scalar(value)) is not None:
-        return _Product((), found)
-    node = producer(value, "Mul") or producer(value, "Div")
-    product = _product(node) if node is not None else None
-    if node is None or product is None:
-        return _Product((value,))
-    return _Product(product.factors, product.number, (node, *product.inner))
 
 
 def _gate(value: ir.Value, source: ir.Value, factor: float) -> tuple[ir.Node, ...] | None:
@@ -106,7 +68,7 @@ def _gate(value: ir.Value, source: ir.Value, factor: float) -> tuple[ir.Node, ..
             sigmoid.attributes.get_float("alpha", 0.2),
             sigmoid.attributes.get_float("beta", 0.5),
         )
-        is_gate = sigmoid.inputs[0] is source and _agree(numbers, (1, 1 / 6, 1 / 2))
+        is_gate = sigmoid.inputs[0] is source and agree(numbers, (1, 1 / 6, 1 / 2))
         return (sigmoid,) if is_gate else None
     clip = producer(value, "Clip")
     shift = producer(clip.inputs[0], "Add") if clip is not None else None
@@ -114,25 +76,7 @@ def _gate(value: ir.Value, source: ir.Value, factor: float) -> tuple[ir.Node, ..
         return None
     offset = shift.inputs[1 if shift.inputs[0] is source else 0]
     found = (factor, scalar(offset), scalar(clip.inputs[1]), scalar(clip.inputs[2]))
-    return (clip, shift) if _agree(found, (1 / 6, 3, 0, 6)) else None
-
-
-def _agree(found: tuple[float | None, ...], wanted: tuple[float, ...]) -> bool:
-    return all(
-        one is not None and isclose(one, other, rel_tol=TOLERANCE)
-        for one, other in zip(found, wanted, strict=True)
-    )
-
-
-def _adds_axes(match: Match) -> bool:
-    known = [
-        array
-        for node in (match.last, *match.inner)
-        for value in node.inputs
-        if (array := constant(value)) is not None
-    ]
-    axes = 0 if match.source.shape is None else len(match.source.shape)
-    return any(array.ndim > axes for array in known)
+    return (clip, shift) if agree(found, (1 / 6, 3, 0, 6)) else None
 
 
 def _rewrite(graph: ir.Graph, match: Match) -> None:

@@ -27,6 +27,7 @@ from edgecnn_exporters.passes.shapes import InferShapes
 from edgecnn_exporters.passes.sizes import FoldSizes
 from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.output_encodings import noted_encoding
+from edgecnn_exporters.targets.tflite.gelu import FuseGelu
 
 _CLAMPS = ("Relu", "Clip")
 
@@ -83,6 +84,8 @@ def read_source(model: ir.Model, batch: int) -> Source:
     constants = _take_constants(graph)
     encodings = _take_pairs(graph)
     _fix_batch(copy, batch)
+    # Last, for ONNX has a Gelu only since opset 20, and nothing infers shapes any more.
+    FuseGelu()(copy)
     _check_values(graph)
     return Source(graph, encodings, constants, integer, outputs)
 

@@ -120,6 +120,11 @@ def hard_sigmoid(low: Lowering, node: ir.Node, integer: bool) -> None:
     low.file.operator(BUILTIN.MUL, [tensor, factor], [made], scaled)
 
 
+def erf(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """Refused: `FuseGelu` has taken what it could."""
+    raise low.refuse(node, "it is no part of a GELU, and TFLite has no operator for it alone")
+
+
 def prelu(low: Lowering, node: ir.Node, integer: bool) -> None:
     """PRELU with slopes that are the same for all of a batch, else ``max(x, 0) + s min(x, 0)``."""
     source, slope = _source(node), node.inputs[1]
@@ -236,6 +241,7 @@ OPERATORS: Mapping[str, Operator] = {
     "Abs": Operator(_operator(BUILTIN.ABS, schema.AbsOptionsT), never),
     "Ceil": Operator(_operator(BUILTIN.CEIL), never),
     "Cos": Operator(_operator(BUILTIN.COS, schema.CosOptionsT), never),
+    "Erf": Operator(erf, never),
     "Exp": Operator(_operator(BUILTIN.EXP, schema.ExpOptionsT), never),
     "Floor": Operator(_operator(BUILTIN.FLOOR), never),
     "Log": Operator(_operator(BUILTIN.LOG), never),

@@ -70,11 +70,11 @@ def test_weights_beside_the_model_are_taken_in(tmp_path: Path) -> None:
 
 
 def test_an_operator_without_a_translation_is_named_with_its_node() -> None:
-    text = f"{IMAGE} {{ [odd] e = Erf (x) [flat] y = Flatten (e) }}"
+    text = f"{IMAGE} {{ [odd] e = Celu (x) [flat] y = Flatten (e) }}"
     with pytest.raises(UnsupportedModel) as caught:
         write_tflite(canonical(parse(text)))
     assert str(caught.value) == (
-        "no TFLite operator computes odd (Erf); replace them in the network by operators that are "
+        "no TFLite operator computes odd (Celu); replace them in the network by operators that are "
         "in docs/tflite.md, or leave the target tflite out"
     )
 
@@ -82,9 +82,9 @@ def test_an_operator_without_a_translation_is_named_with_its_node() -> None:
 def test_of_many_operators_three_are_named_and_the_others_counted() -> None:
     names = ["one", "two", "three", "four", "five"]
     chain = zip(names, ["x", *names], strict=False)
-    nodes = " ".join(f"[{name}] {name} = Erf ({before})" for name, before in chain)
+    nodes = " ".join(f"[{name}] {name} = Celu ({before})" for name, before in chain)
     model = canonical(parse(f"{IMAGE} {{ {nodes} y = Flatten (five) }}"))
-    says = r"one \(Erf\), two \(Erf\), three \(Erf\) and 2 more"
+    says = r"one \(Celu\), two \(Celu\), three \(Celu\) and 2 more"
     with pytest.raises(UnsupportedModel, match=says):
         write_tflite(model)
 
