@@ -24,6 +24,8 @@ from edgecnn_exporters.quantise.rules import RULES, Role
 
 # Odd; 1/(2N) is twice what multipliers of 20 bits err by on a sum of two 8-bit integers.
 PARTS = 1023
+# A mean is one sum of integers times one float32, which errs by less than half of 1/(2N).
+PARTS_OF_MEAN = 8191
 # Of fewer parts than these, moving a scale to the nearest is moving it by more than 3 %.
 LEAST = 16
 
@@ -52,7 +54,8 @@ def part_halves(
         if node.op_type == "GlobalAveragePool" and result is not None and pixels is not None:
             count = prod(pixels[1:])
             # The powers of two in the number of pixels would make halves again.
-            scales.move(str(result.name), str(_source(node).name), PARTS / (count & -count), -1)
+            unit = PARTS_OF_MEAN / (count & -count)
+            scales.move(str(result.name), str(_source(node).name), unit, -1)
     return scales.found
 
 
