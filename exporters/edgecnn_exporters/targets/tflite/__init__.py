@@ -17,8 +17,10 @@ from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.targets import Io, Precision
-from edgecnn_exporters.targets.tflite.flatbuffer import check_size
-from edgecnn_exporters.targets.tflite.lowering import Lowering, shape_of
+from edgecnn_exporters.targets.tflite.boundary import feed, result
+from edgecnn_exporters.targets.tflite.limits import check_size
+from edgecnn_exporters.targets.tflite.lowering import Lowering
+from edgecnn_exporters.targets.tflite.nodes import shape_of
 from edgecnn_exporters.targets.tflite.operators.table import OPERATORS, lower
 from edgecnn_exporters.targets.tflite.source import Source, read_source, with_integer_results
 from edgecnn_exporters.targets.tflite.views import Axes
@@ -86,7 +88,8 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
     low = Lowering(source, "float16" if options.precision == "fp16" else "float32")
     dtype = options.io if held else "float32"
     inputs = {
-        str(value.name): low.feed(
+        str(value.name): feed(
+            low,
             value,
             _order(value, channels_last=is_image_last),
             source.encodings.get(str(value.name)) if held else None,
@@ -98,7 +101,7 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
         if str(node.name) not in low.done and not is_operator(node, "Constant"):
             lower(low, node)
     outputs = {
-        str(value.name): low.result(value, _order(value, channels_last=is_image_last), dtype)
+        str(value.name): result(low, value, _order(value, channels_last=is_image_last), dtype)
         for value in graph.outputs
     }
     content = low.file.finish(inputs, outputs, options.metadata, options.description)

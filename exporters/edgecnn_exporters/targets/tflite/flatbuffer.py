@@ -13,18 +13,14 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.targets.tflite import limits
+from edgecnn_exporters.targets.tflite.tables import AlignedBuffer, code_of, signature_of
 from edgecnn_exporters.targets.tflite.versions import Signature, version_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
-SIGNATURE = "serving_default"
-# Kernels read weights where they lie in the file, with loads of 16 bytes.
-ALIGNMENT = 16
-# Offsets are 32 bits, signed in many readers.
-LARGEST = 2**31 - 2**20
 
 TYPES: Mapping[str, int] = {
     "float32": schema.TensorType.FLOAT32,
@@ -57,23 +53,6 @@ class Quantisation:
     axis: int = 0
 
 
-class _AlignedBuffer(schema.BufferT):  # type: ignore[misc] # the schema carries no types
-    """A buffer whose bytes begin at a multiple of `ALIGNMENT`: the schema asks for it."""
-
-    def Pack(self, builder: Any) -> Any:  # noqa: N802 # the schema's name
-        vector = None
-        if self.data is not None:
-            count = len(self.data)
-            builder.StartVector(1, count, ALIGNMENT)
-            builder.head -= count
-            builder.Bytes[builder.head : builder.head + count] = memoryview(self.data)
-            vector = builder.EndVector()
-        schema.BufferStart(builder)
-        if vector is not None:
-            schema.BufferAddData(builder, vector)
-        return schema.BufferEnd(builder)
-
-
 class Flatbuffer:
     """One subgraph under construction. Tensors are known by their number.
 
@@ -85,7 +64,7 @@ class Flatbuffer:
         self._values = frozenset(values)
         self.operators: Counter[str] = Counter()
         self._tensors: list[Any] = []
-        self._buffers: list[Any] = [_AlignedBuffer()]
+        self._buffers: list[Any] = [AlignedBuffer()]
         self._constants: dict[tuple[Any, ...], int] = {}
         self._quantisations: dict[int, Quantisation] = {}
         self._names: set[str] = set()
@@ -116,17 +95,17 @@ class Flatbuffer:
         Raises:
             UnsupportedModel: all constants together are more than a flatbuffer can hold.
         """
-        if array.nbytes > LARGEST:
-            raise _too_large(name)
+        if array.nbytes > limits.LARGEST:
+            raise limits.too_large(name)
         content = np.ascontiguousarray(array)
         key = (content.dtype.str, content.shape, quantisation, hash(content.tobytes()))
         found = self._constants.get(key)
         if found is not None and np.array_equal(self._bytes_of(found), _bytes(content)):
             return found
         self._size += content.nbytes
-        if self._size > LARGEST:
-            raise _too_large(name)
-        buffer = _AlignedBuffer()
+        if self._size > limits.LARGEST:
+            raise limits.too_large(name)
+        buffer = AlignedBuffer()
         buffer.data = _bytes(content)
         self._buffers.append(buffer)
         number = len(self._buffers) - 1
@@ -207,9 +186,9 @@ class Flatbuffer:
         graph.inputs, graph.outputs = list(inputs.values()), list(outputs.values())
         model = schema.ModelT()
         model.version, model.description = SCHEMA_VERSION, description
-        model.operatorCodes = [_code(*code) for code in self._codes]
+        model.operatorCodes = [code_of(*code) for code in self._codes]
         model.subgraphs = [graph]
-        model.signatureDefs = [_signature(inputs, outputs)]
+        model.signatureDefs = [signature_of(inputs, outputs)]
         model.metadata = [self._metadata(name, content) for name, content in metadata.items()]
         model.buffers = self._buffers
         builder = flatbuffers.Builder(self._size + 4096 * (len(self._tensors) + 16))
@@ -250,7 +229,7 @@ class Flatbuffer:
         return found
 
     def _metadata(self, name: str, content: bytes) -> Any:
-        buffer = _AlignedBuffer()
+        buffer = AlignedBuffer()
         buffer.data = np.frombuffer(content, np.uint8)
         self._buffers.append(buffer)
         self._size += len(content)
@@ -259,52 +238,5 @@ class Flatbuffer:
         return entry
 
 
-def _too_large(name: str) -> UnsupportedModel:
-    return UnsupportedModel(
-        f"{name}: with it the constants pass {LARGEST / 1e9:.1f} GB, the most that a TFLite file "
-        "can hold; 16-bit weights or --quantize int8 make them smaller"
-    )
-
-
-def check_size(sizes: Mapping[str, int]) -> None:
-    """Refuse constants of so many bytes, by their names, before any of them is read.
-
-    Raises:
-        UnsupportedModel: all of them together are more than a flatbuffer can hold.
-    """
-    total = 0
-    for name, size in sizes.items():
-        total += size
-        if total > LARGEST:
-            raise _too_large(name)
-
-
 def _bytes(array: Array) -> Array:
     return np.frombuffer(array.tobytes(), np.uint8)
-
-
-def _code(builtin: int, version: int) -> Any:
-    made = schema.OperatorCodeT()
-    made.builtinCode = builtin
-    # The field of the first schema has 8 bits; newer readers take the larger of both.
-    made.deprecatedBuiltinCode = min(
-        builtin, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
-    )
-    made.version = version
-    return made
-
-
-def _signature(inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Any:
-    made = schema.SignatureDefT()
-    made.signatureKey, made.subgraphIndex = SIGNATURE, 0
-    made.inputs, made.outputs = _entries(inputs), _entries(outputs)
-    return made
-
-
-def _entries(tensors: Mapping[str, int]) -> list[Any]:
-    found = []
-    for name, index in tensors.items():
-        entry = schema.TensorMapT()
-        entry.name, entry.tensorIndex = name, index
-        found.append(entry)
-    return found

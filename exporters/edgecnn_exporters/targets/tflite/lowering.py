@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.passes.graph import Array, constant, sole_reader
+from edgecnn_exporters.passes.graph import Array, constant
 from edgecnn_exporters.quantise.encoding import Encoding
-from edgecnn_exporters.targets.tflite.activations import fused_code
 from edgecnn_exporters.targets.tflite.flatbuffer import Flatbuffer, Quantisation
 from edgecnn_exporters.targets.tflite.moving import reshape, transpose
-from edgecnn_exporters.targets.tflite.source import Integers, Source
+from edgecnn_exporters.targets.tflite.narrowing import halve
+from edgecnn_exporters.targets.tflite.nodes import names_of, shape_of
+from edgecnn_exporters.targets.tflite.pairs import Integers
+from edgecnn_exporters.targets.tflite.source import Source
 from edgecnn_exporters.targets.tflite.views import Axes, View
 
 BUILTIN = schema.BuiltinOperator
@@ -44,7 +46,7 @@ class Lowering:
 
     def __init__(self, source: Source, weights: WeightType) -> None:
         self.source = source
-        self.file = Flatbuffer(_names(source.graph))
+        self.file = Flatbuffer(names_of(source.graph))
         self.done: set[str] = set()
         self._weights = weights
         self._held: dict[tuple[str, bool], Held] = {}
@@ -130,7 +132,7 @@ class Lowering:
             self.encoding(value) if integer else None,
             is_value=True,
         )
-        self._keep(value, Held(made, View.of(shape, order)), integer=integer)
+        self.keep(value, Held(made, View.of(shape, order)), integer=integer)
         return made
 
     def write_like(self, value: ir.Value, held: Held, *, integer: bool = False) -> int:
@@ -138,7 +140,7 @@ class Lowering:
         encoding = self.encoding(value) if integer else None
         shape = self.file.shape(held.tensor)
         made = self.temporary(str(value.name), shape, encoding, is_value=True)
-        self._keep(value, Held(made, held.view), integer=integer)
+        self.keep(value, Held(made, held.view), integer=integer)
         return made
 
     def view_as(self, value: ir.Value, source: ir.Value, view: View) -> None:
@@ -159,40 +161,7 @@ class Lowering:
         """The same of a tensor in which the value's elements lie as the view says."""
         if tensor not in self._called:
             self.file.rename(tensor, str(value.name), is_value=True)
-        self._keep(value, Held(tensor, view), integer=integer)
-
-    def feed(
-        self, value: ir.Value, order: Sequence[int], encoding: Encoding | None, dtype: str
-    ) -> int:
-        """The tensor that the application fills."""
-        shape = shape_of(value)
-        sizes = [shape[axis] for axis in order]
-        name, view = str(value.name), View.of(shape, order)
-        if encoding is None:
-            fed = made = self.temporary(name, sizes, None, is_value=True)
-        elif dtype == "uint8":
-            meaning = _quantisation(encoding, signed=False)
-            fed = self.file.tensor(name, sizes, dtype, meaning, is_value=True)
-            made = self.temporary(f"{name}.signed", sizes, encoding)
-            self.file.operator(BUILTIN.QUANTIZE, [fed], [made], schema.QuantizeOptionsT())
-        else:
-            fed = made = self.temporary(name, sizes, encoding, is_value=True)
-        self._keep(value, Held(made, view), integer=encoding is not None)
-        return fed
-
-    def result(self, value: ir.Value, order: Sequence[int], dtype: str) -> int:
-        """The tensor that the application reads, of that type and called as the value."""
-        integer = dtype != "float32" and str(value.name) in self.source.encodings
-        tensor = self.read(value, order, integer=integer)
-        if integer and dtype == "uint8":
-            encoding = self.encoding(value)
-            signed = tensor
-            self.file.rename(signed, f"{value.name}.signed")
-            meaning = _quantisation(encoding, signed=False)
-            shape = self.file.shape(signed)
-            tensor = self.file.tensor(str(value.name), shape, dtype, meaning, is_value=True)
-            self.file.operator(BUILTIN.QUANTIZE, [signed], [tensor], schema.QuantizeOptionsT())
-        return tensor
+        self.keep(value, Held(tensor, view), integer=integer)
 
     def temporary(
         self,
@@ -205,7 +174,7 @@ class Lowering:
         """A tensor that holds floats, or 8 bits of that encoding."""
         if encoding is None:
             return self.file.tensor(name, shape, "float32", is_value=is_value)
-        meaning = _quantisation(encoding)
+        meaning = quantisation_of(encoding)
         return self.file.tensor(name, shape, "int8", meaning, is_value=is_value)
 
     def numbers(self, name: str, array: Array) -> int:
@@ -216,7 +185,7 @@ class Lowering:
         """A float constant of a layer, in 16 bits where that was asked for."""
         if self._weights == "float32" or array.dtype != np.float32:
             return self.file.constant(name, array)
-        half = self.file.constant(f"{name}.half", _halve(array, name))
+        half = self.file.constant(f"{name}.half", halve(array, name))
         made = self.file.tensor(name, array.shape, "float32")
         self.file.operator(BUILTIN.DEQUANTIZE, [half], [made], schema.DequantizeOptionsT())
         return made
@@ -229,24 +198,10 @@ class Lowering:
         quantisation = Quantisation(scales, (zero_point,) * len(scales), axis)
         return self.file.constant(name, array, quantisation)
 
-    def fuse(self, node: ir.Node, *, integer: bool) -> tuple[int, ir.Value]:
-        """The activation that the operator can compute itself, and the value that it then makes."""
-        output = node.outputs[0]
-        reader = sole_reader(output)
-        if reader is None:
-            return schema.ActivationFunctionType.NONE, output
-        code = fused_code(reader)
-        saturates = integer and str(reader.name) in self.source.integer
-        if code is None and not (saturates and reader.op_type in ("Relu", "Clip")):
-            return schema.ActivationFunctionType.NONE, output
-        if integer and (not saturates or str(output.name) in self.source.encodings):
-            return schema.ActivationFunctionType.NONE, output
-        self.done.add(str(reader.name))
-        return code or schema.ActivationFunctionType.NONE, reader.outputs[0]
-
     # How a value comes to be in the form that is asked for.
 
-    def _keep(self, value: ir.Value, held: Held, *, integer: bool) -> None:
+    def keep(self, value: ir.Value, held: Held, *, integer: bool) -> None:
+        """A tensor, called as the value, holds it from now on."""
         self._held[str(value.name), integer] = held
         self._called.add(held.tensor)
 
@@ -306,47 +261,7 @@ class Lowering:
         return reshape(self.file, transpose(self.file, whole, permutation), wanted)
 
 
-def _names(graph: ir.Graph) -> set[str]:
-    made = (output for node in graph for output in node.outputs)
-    return {str(value.name) for value in (*graph.inputs, *made)}
-
-
-def shape_of(value: ir.Value) -> tuple[int, ...]:
-    """The sizes of a value, all of them known."""
-    if (array := constant(value)) is not None:
-        return tuple(array.shape)
-    assert value.shape is not None
-    sizes: list[int] = list(value.shape.numpy())
-    return tuple(sizes)
-
-
-def narrow(array: Array) -> Array:
-    """Numbers as TFLite's kernels take them: 32 bits, not 64."""
-    if array.dtype == np.int64:
-        limits = np.iinfo(np.int32)
-        # ONNX says "to the end" with the largest number there is.
-        return np.clip(array, limits.min, limits.max).astype(np.int32)
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
-
-
-def _quantisation(encoding: Encoding, *, signed: bool = True) -> Quantisation:
+def quantisation_of(encoding: Encoding, *, signed: bool = True) -> Quantisation:
+    """What the integers of an encoding stand for, in signed form or as they are."""
     zero_point = encoding.zero_point - SIGNED if signed else encoding.zero_point
     return Quantisation((encoding.scale,), (zero_point,))
-
-
-def _halve(array: Array, name: str) -> Array:
-    limit = np.finfo(np.float16).max
-    if np.abs(array).max(initial=0) > limit:
-        raise UnsupportedModel(
-            f"{name} holds {np.abs(array).max():.3g}, more than the {limit:.0f} of 16-bit floats; "
-            "export fp32"
-        )
-    return array.astype(np.float16)
-
-
-def attribute(node: ir.Node, name: str, default: Any) -> Any:
-    """An attribute of the node, of the kind that the default has."""
-    found = node.attributes.get(name)
-    if found is None:
-        return default
-    return list(found.value) if isinstance(default, list) else found.value

@@ -10,48 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.constants import FoldConstants
 from edgecnn_exporters.passes.graph import (
-    Array,
     constant,
-    hand_over,
     is_operator,
-    sole_reader,
 )
 from edgecnn_exporters.passes.shapes import InferShapes
 from edgecnn_exporters.passes.sizes import FoldSizes
 from edgecnn_exporters.quantise.encoding import Encoding
-from edgecnn_exporters.quantise.output_encodings import noted_encoding
 from edgecnn_exporters.targets.tflite.gelu import FuseGelu
-
-_CLAMPS = ("Relu", "Clip")
-
-
-@dataclass(frozen=True)
-class Integers:
-    """A constant of the QDQ graph: ``real = scale * (integers - zero_point)``.
-
-    Attributes:
-        scale: (), or (channels,) along `axis`.
-    """
-
-    array: Array
-    scale: Array
-    zero_point: int
-    axis: int
-
-    @property
-    def reals(self) -> Array:
-        """The float32 values that the integers stand for."""
-        shape = [-1 if axis == self.axis else 1 for axis in range(self.array.ndim)]
-        scale = self.scale.reshape(shape) if self.scale.ndim else self.scale
-        reals: Array = (self.array.astype(np.int32) - self.zero_point).astype(np.float32) * scale
-        return reals
+from edgecnn_exporters.targets.tflite.pairs import (
+    Integers,
+    integer_nodes,
+    take_constants,
+    take_pairs,
+)
 
 
 @dataclass(frozen=True)
@@ -80,128 +57,14 @@ def read_source(model: ir.Model, batch: int) -> Source:
     """
     copy = model.clone()
     graph = copy.graph
-    integer, outputs = _integer_nodes(graph)
-    constants = _take_constants(graph)
-    encodings = _take_pairs(graph)
+    integer, outputs = integer_nodes(graph)
+    constants = take_constants(graph)
+    encodings = take_pairs(graph)
     _fix_batch(copy, batch)
     # Last, for ONNX has a Gelu only since opset 20, and nothing infers shapes any more.
     FuseGelu()(copy)
     _check_values(graph)
     return Source(graph, encodings, constants, integer, outputs)
-
-
-def _integer_nodes(graph: ir.Graph) -> tuple[frozenset[str], dict[str, Encoding]]:
-    """Nodes between a DequantizeLinear and a QuantizeLinear, and what is noted on their results."""
-    found: set[str] = set()
-    outputs: dict[str, Encoding] = {}
-    for node in graph:
-        if _quantises(node) or _dequantises(node) or not _reads_integers(node):
-            continue
-        note = noted_encoding(node.outputs[0])
-        if note is not None:
-            outputs[str(node.outputs[0].name)] = note
-        is_last = is_operator(node, "Gemm") and _is_dequantised(node.inputs[1])
-        if note is not None or is_last or all(_is_held(output) for output in node.outputs):
-            found.add(str(node.name))
-    # A clip that the 8 bits of its sum stand for reads what was never held.
-    for node in graph:
-        if is_operator(node, *_CLAMPS) and node.inputs[0] is not None:
-            before = node.inputs[0].producer()
-            if before is not None and str(before.name) in found and not _reads_integers(node):
-                found.add(str(node.name))
-    return frozenset(found), outputs
-
-
-def _reads_integers(node: ir.Node) -> bool:
-    values = [value for value in node.inputs if value is not None and constant(value) is None]
-    made = [value.producer() for value in values]
-    return bool(made) and all(before is not None and _dequantises(before) for before in made)
-
-
-def _is_dequantised(value: ir.Value | None) -> bool:
-    before = value.producer() if value is not None else None
-    return before is not None and _dequantises(before)
-
-
-def _is_held(value: ir.Value) -> bool:
-    """Whether the value, or the clip of it, is read by a QuantizeLinear alone."""
-    reader = sole_reader(value)
-    if reader is None:
-        return False
-    if is_operator(reader, *_CLAMPS):
-        return _is_held(reader.outputs[0])
-    return _quantises(reader)
-
-
-def _quantises(node: ir.Node) -> bool:
-    return is_operator(node, "QuantizeLinear")
-
-
-def _dequantises(node: ir.Node) -> bool:
-    return is_operator(node, "DequantizeLinear")
-
-
-def _take_constants(graph: ir.Graph) -> dict[str, Integers]:
-    """Constants in integers become float initialisers; what they were is returned by name."""
-    found = {}
-    for node in list(graph):
-        array = constant(node.inputs[0]) if _dequantises(node) else None
-        if array is None:
-            continue
-        scale, zero = _scale_and_zero_point(node)
-        assert scale is not None
-        offset = 0 if zero is None else int(zero.reshape(-1)[0])
-        held = Integers(
-            array,
-            scale,
-            offset,
-            node.attributes.get_int("axis", 1) % array.ndim if array.ndim else 0,
-        )
-        output = node.outputs[0]
-        name = str(output.name)
-        made = ir.Value(
-            name=name,
-            const_value=ir.tensor(held.reals, name=name),
-            type=ir.TensorType(ir.DataType.FLOAT),
-            shape=ir.Shape(array.shape),
-        )
-        graph.register_initializer(made)
-        ir.convenience.replace_all_uses_with(output, made)
-        graph.remove(node, safe=True)
-        found[name] = held
-    return found
-
-
-def _scale_and_zero_point(node: ir.Node) -> tuple[Array | None, Array | None]:
-    """Of a QuantizeLinear or a DequantizeLinear, whose zero point is 0 where it says none."""
-    return constant(node.inputs[1]), constant(node.inputs[2]) if len(node.inputs) > 2 else None
-
-
-def _take_pairs(graph: ir.Graph) -> dict[str, Encoding]:
-    found = {}
-    for back in [node for node in graph if _dequantises(node)]:
-        to = back.inputs[0].producer() if back.inputs[0] is not None else None
-        value = to.inputs[0] if to is not None else None
-        if to is None or not _quantises(to) or value is None:
-            raise UnsupportedModel(
-                f"{back.name} (DequantizeLinear) reads no QuantizeLinear and no constant; "
-                "TFLite is written from the QDQ graph that edgecnn export --quantize makes"
-            )
-        scale, zero = _scale_and_zero_point(to)
-        kind = np.dtype(np.uint8) if zero is None else zero.dtype
-        if scale is None or scale.size != 1 or kind not in (np.int8, np.uint8):
-            raise UnsupportedModel(
-                f"{to.name} (QuantizeLinear) makes {kind} with a scale of shape "
-                f"{None if scale is None else scale.shape}; TFLite holds what is computed in 8 "
-                "bits with one scale"
-            )
-        offset = 0 if zero is None else int(zero.reshape(()))
-        if zero is not None and zero.dtype == np.int8:
-            offset += 128
-        hand_over(back.outputs[0], value)
-        graph.remove([back, to], safe=True)
-        found[str(value.name)] = Encoding(float(scale.reshape(())), offset)
-    return found
 
 
 def _fix_batch(model: ir.Model, batch: int) -> None:

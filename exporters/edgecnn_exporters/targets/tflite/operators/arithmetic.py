@@ -11,7 +11,9 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import constant
-from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, shape_of
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
+from edgecnn_exporters.targets.tflite.nodes import shape_of
+from edgecnn_exporters.targets.tflite.operators.fusing import fuse
 from edgecnn_exporters.targets.tflite.operators.operator import Lower, Operator, never
 from edgecnn_exporters.targets.tflite.views import Axes
 
@@ -39,7 +41,7 @@ def combine(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: 
     made = options()
     output = node.outputs[0]
     if hasattr(made, "fusedActivationFunction"):
-        made.fusedActivationFunction, output = low.fuse(node, integer=integer)
+        made.fusedActivationFunction, output = fuse(low, node, integer=integer)
     low.file.operator(code, inputs, [low.write(output, order, integer=integer)], made)
 
 

@@ -10,12 +10,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite import moving
-from edgecnn_exporters.targets.tflite.lowering import (
-    BUILTIN,
-    Lowering,
-    attribute,
-    shape_of,
-)
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
+from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
+from edgecnn_exporters.targets.tflite.operators.fusing import fuse
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
 from edgecnn_exporters.targets.tflite.operators.weights import Weight, bias_of, weight_of
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC, padded, window_of
@@ -42,7 +39,7 @@ def convolve(low: Lowering, node: ir.Node, integer: bool) -> None:
     options.strideH, options.strideW = window.strides
     options.dilationHFactor, options.dilationWFactor = window.dilations
     inputs = [image, filters.write(low), bias_of(low, node, weight, integer=integer)]
-    options.fusedActivationFunction, output = low.fuse(node, integer=integer)
+    options.fusedActivationFunction, output = fuse(low, node, integer=integer)
     low.file.operator(code, inputs, [low.write(output, NHWC, integer=integer)], options)
 
 

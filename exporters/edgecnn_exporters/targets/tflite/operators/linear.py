@@ -12,13 +12,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import Array, constant
 from edgecnn_exporters.targets.tflite import moving
-from edgecnn_exporters.targets.tflite.lowering import (
-    BUILTIN,
-    Held,
-    Lowering,
-    attribute,
-    shape_of,
-)
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Held, Lowering
+from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
+from edgecnn_exporters.targets.tflite.operators.fusing import fuse
 from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
 from edgecnn_exporters.targets.tflite.operators.weights import Weight, bias_of, weight_of
 
@@ -42,7 +38,7 @@ def connect(low: Lowering, node: ir.Node, integer: bool) -> None:
     factor = attribute(node, "beta", 1.0)
     offset = bias_of(low, node, weight, integer=integer, factor=factor)
     options = schema.FullyConnectedOptionsT()
-    options.fusedActivationFunction, output = low.fuse(node, integer=integer)
+    options.fusedActivationFunction, output = fuse(low, node, integer=integer)
     made = low.write(output, PLAIN, integer=integer)
     low.file.operator(BUILTIN.FULLY_CONNECTED, [data, weight.write(low), offset], [made], options)
 
@@ -77,7 +73,7 @@ def _add_matrix(low: Lowering, node: ir.Node, data: int, weight: Weight, addend:
     inputs = [data, weight.write(low), zeros]
     low.file.operator(BUILTIN.FULLY_CONNECTED, inputs, [product], schema.FullyConnectedOptionsT())
     options = schema.AddOptionsT()
-    options.fusedActivationFunction, output = low.fuse(node, integer=False)
+    options.fusedActivationFunction, output = fuse(low, node, integer=False)
     terms = [product, low.read_operand(addend, 2, PLAIN, integer=False)]
     low.file.operator(BUILTIN.ADD, terms, [low.write(output, PLAIN)], options)
 
@@ -118,7 +114,7 @@ def _sum_to_float(low: Lowering, node: ir.Node, data: int, weight: Weight) -> No
     offsets = np.zeros(outputs, np.float32) if bias is None else bias
     shifts = low.numbers(f"{node.name}.offset", offsets.astype(np.float32).reshape(1, -1))
     added = schema.AddOptionsT()
-    added.fusedActivationFunction, output = low.fuse(node, integer=False)
+    added.fusedActivationFunction, output = fuse(low, node, integer=False)
     low.file.operator(BUILTIN.ADD, [scaled, shifts], [low.write(output, PLAIN)], added)
 
 
@@ -160,7 +156,7 @@ def multiply(low: Lowering, node: ir.Node, integer: bool) -> None:
         options = schema.FullyConnectedOptionsT()
         options.keepNumDims = True
         inputs = [low.read(left, order), weight.write(low), zeros]
-        options.fusedActivationFunction, result = low.fuse(node, integer=False)
+        options.fusedActivationFunction, result = fuse(low, node, integer=False)
         made = low.write(result, output)
         low.file.operator(BUILTIN.FULLY_CONNECTED, inputs, [made], options)
         return

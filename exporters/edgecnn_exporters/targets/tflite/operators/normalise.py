@@ -9,7 +9,9 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import constant
-from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, attribute, shape_of
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
+from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
+from edgecnn_exporters.targets.tflite.operators.fusing import fuse
 from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC
 
@@ -39,7 +41,7 @@ def normalise_batch(low: Lowering, node: ir.Node, integer: bool) -> None:
         schema.MulOptionsT(),
     )
     options = schema.AddOptionsT()
-    options.fusedActivationFunction, output = low.fuse(node, integer=False)
+    options.fusedActivationFunction, output = fuse(low, node, integer=False)
     inputs = [scaled, low.numbers(f"{node.name}.offset", offset)]
     low.file.operator(BUILTIN.ADD, inputs, [low.write(output, order)], options)
 

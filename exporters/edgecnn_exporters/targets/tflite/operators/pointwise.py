@@ -13,13 +13,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite.activations import clip_bounds
-from edgecnn_exporters.targets.tflite.lowering import (
-    BUILTIN,
-    Held,
-    Lowering,
-    attribute,
-    shape_of,
-)
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Held, Lowering
+from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Lower, Operator, never
 from edgecnn_exporters.targets.tflite.source import RESULTS
 

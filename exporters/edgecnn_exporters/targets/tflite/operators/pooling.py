@@ -10,7 +10,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import Array
 from edgecnn_exporters.targets.tflite.activations import clip_bounds
-from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, attribute, shape_of
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
+from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC, Window, padded, window_of
 

@@ -10,13 +10,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import Array, constant
 from edgecnn_exporters.targets.tflite import moving
-from edgecnn_exporters.targets.tflite.lowering import (
-    BUILTIN,
-    Lowering,
-    attribute,
-    narrow,
-    shape_of,
-)
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
+from edgecnn_exporters.targets.tflite.narrowing import narrow
+from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.arithmetic import order_of_result
 from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC

@@ -8,7 +8,8 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite import moving
-from edgecnn_exporters.targets.tflite.lowering import Lowering, attribute, shape_of
+from edgecnn_exporters.targets.tflite.lowering import Lowering
+from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
 
 

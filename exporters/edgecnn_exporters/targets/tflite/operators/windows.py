@@ -10,7 +10,8 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import Array
-from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, attribute, shape_of
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
+from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 
 NHWC = (0, 2, 3, 1)
 

@@ -6,7 +6,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.targets.tflite import flatbuffer
+from edgecnn_exporters.targets.tflite import limits
 from edgecnn_exporters.targets.tflite.flatbuffer import Flatbuffer, Quantisation
 from edgecnn_exporters.targets.tflite.versions import Signature, version_of
 
@@ -101,7 +101,7 @@ def test_more_than_a_flatbuffer_holds_is_refused_before_anything_is_built() -> N
 
 
 def test_many_constants_are_refused_as_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flatbuffer, "LARGEST", 100)
+    monkeypatch.setattr(limits, "LARGEST", 100)
     file = Flatbuffer()
     file.constant("a", np.zeros(80, np.int8))
     # Held once, counted once.
