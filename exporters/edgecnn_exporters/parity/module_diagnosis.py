@@ -15,6 +15,7 @@ from edgecnn_exporters.parity.causes.export_semantics import Layer, other_semant
 from edgecnn_exporters.parity.diagnosis import Diagnosis
 from edgecnn_exporters.parity.isolate import Cut, cut, region
 from edgecnn_exporters.parity.sources import run_onnx
+from edgecnn_runtime.errors import EngineError
 
 NORMS = ("BatchNorm2d", "BatchNorm1d")
 
@@ -128,7 +129,7 @@ def _mender(
         edit(piece.graph, node)
         try:
             (made,) = run_onnx(piece, [parts.made[name]], feeds)
-        except Exception:  # ONNX Runtime refuses a node whose shapes no longer fit
+        except EngineError:  # it refuses a node whose shapes no longer fit
             return float("inf")
         return judge(held[name], made, allowed).ratio
 

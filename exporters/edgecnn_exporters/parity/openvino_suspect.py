@@ -11,6 +11,7 @@ from edgecnn_exporters.parity.align import Array, points_of
 from edgecnn_exporters.parity.causes.runtime import IN_FLOAT32
 from edgecnn_exporters.parity.isolate import Cut
 from edgecnn_exporters.parity.sources import Suspect
+from edgecnn_runtime.errors import EngineError, first_line
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -88,8 +89,11 @@ class OpenVinoSuspect:
         settings: dict[str, int | str] = {"INFERENCE_NUM_THREADS": 1}
         if self.hint is not None:
             settings["INFERENCE_PRECISION_HINT"] = self.hint
-        compiled = openvino.Core().compile_model(model, "CPU", settings)
-        results = compiled({key: np.ascontiguousarray(array) for key, array in feeds.items()})
+        try:
+            compiled = openvino.Core().compile_model(model, "CPU", settings)
+            results = compiled({key: np.ascontiguousarray(array) for key, array in feeds.items()})
+        except Exception as error:  # its exceptions share no narrower base
+            raise EngineError(f"openvino refuses the file: {first_line(error)}") from error
         return {name: np.array(results[index]) for index, name in enumerate(names)}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from edgecnn_exporters.parity.align import Array, Point, align, points_of
 from edgecnn_exporters.parity.isolate import Cut
 from edgecnn_exporters.reference import to_bytes
+from edgecnn_runtime.errors import EngineError, first_line
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -142,7 +143,11 @@ def run_onnx(
     optimised: bool = False,
     entries: Mapping[str, str] | None = None,
 ) -> list[Array]:
-    """The named values of an ONNX graph, computed by ONNX Runtime on the CPU, one thread."""
+    """The named values of an ONNX graph, computed by ONNX Runtime on the CPU, one thread.
+
+    Raises:
+        EngineError: ONNX Runtime refuses or fails.
+    """
     import onnx
     import onnxruntime
 
@@ -158,12 +163,15 @@ def run_onnx(
     options.log_severity_level = 4
     for key, value in (entries or {}).items():
         options.add_session_config_entry(key, value)
-    session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    wanted = {value.name for value in session.get_inputs()}
-    fed = {name: array for name, array in feeds.items() if name in wanted}
-    made = dict(zip(asked, session.run(asked, fed), strict=True)) if asked else {}
+    try:
+        session = onnxruntime.InferenceSession(
+            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        wanted = {value.name for value in session.get_inputs()}
+        fed = {name: array for name, array in feeds.items() if name in wanted}
+        made = dict(zip(asked, session.run(asked, fed), strict=True)) if asked else {}
+    except Exception as error:  # onnxruntime's exceptions share no narrower base
+        raise EngineError(f"onnxruntime refuses the graph: {first_line(error)}") from error
     return [made[name] if name in made else feeds[name] for name in names]
 
 

@@ -12,6 +12,7 @@ from edgecnn_exporters.parity.causes.case import Case, Cause, Finding, named, op
 from edgecnn_exporters.parity.sources import run_onnx
 from edgecnn_exporters.parity.weights import input_of, reals
 from edgecnn_exporters.passes.graph import set_constant
+from edgecnn_runtime.errors import EngineError
 
 MOVES = frozenset({"Pad", "Transpose", "Reshape", "Flatten", "Slice", "Squeeze", "Unsqueeze"})
 
@@ -105,7 +106,7 @@ def _with_our_operators(case: Case) -> float:
             _take_numbers(copy.graph, own, other)
     try:
         (made,) = run_onnx(copy, [str(copy.graph.outputs[0].name)], case.given)
-    except Exception:  # their weights do not fit our operators
+    except EngineError:  # their weights do not fit our operators
         return float(np.inf)
     if case.point.encoding is not None:
         made = case.point.encoding.hold(made)

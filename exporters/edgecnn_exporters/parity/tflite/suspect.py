@@ -16,6 +16,7 @@ from edgecnn_exporters.parity.isolate import Cut
 from edgecnn_exporters.parity.sources import Suspect
 from edgecnn_exporters.parity.tflite.graph import read_graph
 from edgecnn_exporters.parity.tflite.reading import as_onnx, as_tflite, encoding_of
+from edgecnn_runtime.errors import EngineError, first_line
 
 
 class TfliteSuspect:
@@ -100,14 +101,21 @@ class TfliteSuspect:
 
 
 def open_interpreter(content: bytes, *, delegates: bool) -> Any:
-    """The interpreter, its tensors allocated, one thread."""
+    """The interpreter, its tensors allocated, one thread.
+
+    Raises:
+        EngineError: LiteRT refuses the file.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     kind = OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = Interpreter(
-        model_content=content, num_threads=1, experimental_op_resolver_type=kind
-    )
-    interpreter.allocate_tensors()
+    try:
+        interpreter = Interpreter(
+            model_content=content, num_threads=1, experimental_op_resolver_type=kind
+        )
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(f"LiteRT refuses the file: {first_line(error)}") from error
     return interpreter
 
 

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.parity.tflite.reading import Reader, Reading, encoding_of, reals_of
+from edgecnn_exporters.passes.graph import constant
 
 # Weights: OHWI and 1HWO become OIHW.
 _OIHW, _FROM_DEPTHWISE = (0, 3, 1, 2), (3, 0, 1, 2)
@@ -67,10 +68,30 @@ def _bias(reading: Reading, op: Any) -> ir.Value | None:
 def _unpadded(reading: Reading, index: int) -> tuple[ir.Value | None, list[int]]:
     """What a PAD with zeros reads, and its margins; a PAD and a VALID sum are one Conv in ONNX."""
     value = reading.values.get(int(index))
-    node = None if value is None else value.producer()
+    node = None if value is None else _behind_borders(value).producer()
     if node is None or node.op_type != "Pad" or "margins" not in node.metadata_props:
         return value, [0, 0, 0, 0]
-    return node.inputs[0], [int(n) for n in node.metadata_props["margins"].split(",")]
+    source = node.inputs[0]
+    if value is None or source is None or _numbers(value) != _numbers(source):
+        return value, [0, 0, 0, 0]
+    return source, [int(n) for n in node.metadata_props["margins"].split(",")]
+
+
+def _behind_borders(value: ir.Value) -> ir.Value:
+    """What was brought to 8 bits and back; the value itself where it was not."""
+    back = value.producer()
+    to = back.inputs[0].producer() if back is not None and back.inputs[0] is not None else None
+    if back is None or to is None or to.op_type != "QuantizeLinear" or to.inputs[0] is None:
+        return value
+    return to.inputs[0]
+
+
+def _numbers(value: ir.Value) -> tuple[float, ...] | None:
+    """Scale and zero point of a value that comes back from 8 bits."""
+    node = value.producer()
+    if node is None or node.op_type != "DequantizeLinear":
+        return None
+    return tuple(constant(each).item() for each in node.inputs[1:3])  # type: ignore[union-attr]
 
 
 def _pads(
