@@ -43,10 +43,7 @@ def diagnose(reference: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) 
 
 def _name_cause(comparison: Comparison, name: str, suspect: Suspect) -> Diagnosis:
     case = open_case(comparison, name, suspect)
-    if content_error(case).is_within and not case.is_encoded_otherwise:
-        findings = other_runtime(case, comparison.suspect, dict(comparison.values))
-    else:
-        findings = (finding for examine in CONTENT for finding in examine(case))
+    findings = _examine(case, comparison)
     best, others = _choose(findings)
     kinds = " and ".join(node.op_type for node in operators_of(case.theirs)[-3:])
     if best is None:
@@ -67,6 +64,16 @@ def _name_cause(comparison: Comparison, name: str, suspect: Suspect) -> Diagnosi
         also=tuple(f"{each.cause.value}: {each.sentence}" for each in others),
         case=case,
     )
+
+
+def _examine(case: Case, comparison: Comparison) -> Iterator[Finding]:
+    """What could be wrong, from where it must be: what the artefact says, or who computes it."""
+    if not content_error(case).is_within:
+        return (finding for examine in CONTENT for finding in examine(case))
+    if case.is_encoded_otherwise:
+        # The node is right as it stands: no change of anything else could confirm itself.
+        return other_encodings(case)
+    return other_runtime(case, comparison.suspect, dict(comparison.values))
 
 
 def _choose(findings: Iterator[Finding]) -> tuple[Finding | None, list[Finding]]:

@@ -83,6 +83,13 @@ def _double_scale(content: bytes) -> bytes:
     return pack(model)
 
 
+def _other_zero(content: bytes) -> bytes:
+    model = parse(content)
+    quantisation = _tensor_of(model, "features.14.conv.1.2").quantization  # type: ignore[attr-defined]
+    quantisation.zeroPoint = [int(quantisation.zeroPoint[0]) + 1]
+    return pack(model)
+
+
 def _resnet() -> Built:
     return shipped("resnet20")
 
@@ -102,4 +109,6 @@ FILE_FAULTS: tuple[FileFault, ...] = (
               "align_corners where the original has half_pixel"),
     FileFault("a scale off by 2", _resnet, "int8", _double_scale, r"layer2\.2\.(relu|conv1)",
               Cause.KERNEL, "scale is .* 2 times the QDQ graph's"),
+    FileFault("a zero point off by one", lambda: shipped("mobilenet_v2"), "int8", _other_zero,
+              r"features\.14\.conv\.1\.2", Cause.KERNEL, "zero point is .*, one more than the QDQ"),
 )  # fmt: skip
