@@ -104,7 +104,7 @@ def _read(model: ir.Model) -> Any:
 def _simplify(read: Any) -> None:
     """Biases become plain additions, and constants are computed: less than half of the XML is left.
 
-    Opening MobileNetV2 in int8 takes 0.24 s after it instead of 0.83. OpenVINO's own converter and
+    Opening MobileNetV2 in int8 takes 0.24 s after it instead of 0.83. OpenVINO's own converter
     calls the same function; there is no public name for it.
     """
     from openvino._offline_transformations import apply_moc_transformations

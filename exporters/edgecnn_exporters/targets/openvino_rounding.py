@@ -13,11 +13,11 @@ _CLAMPS = ("Relu", "Clip")
 class KeepRounding(ir.passes.InPlacePass):
     """``Add(DQ(Q(Conv(x))), …)`` becomes ``Add(DQ(Q(LeakyRelu(Conv(x)))), …)``, with slope 1.
 
-    LeakyRelu of slope 1 is the identity. OpenVINO's CPU plug-in (seen in 2026.4)
-    computes ``Conv, Q, Add, Q`` in one kernel and leaves the first rounding out when Q is the first thing that follows the convolution. The sum is then another one than
-    every other runtime computes: on MobileNetV2 33 dB from the quantised graph instead of 46.
-    Behind an activation it rounds; this one costs nothing and no optimiser knows it, whereas a
-    Clip to the range of Q is folded into Q.
+    LeakyRelu of slope 1 is the identity. OpenVINO's CPU plug-in (seen in 2026.4) computes
+    ``Conv, Q, Add, Q`` in one kernel and leaves the first rounding out when Q is the first thing
+    that follows the convolution. The sum is then another one than every other runtime computes: on
+    MobileNetV2 33 dB from the quantised graph instead of 46. Behind an activation it rounds; this
+    one costs nothing and no optimiser knows it, whereas a Clip to the range of Q is folded into Q.
 
     Left alone: what no Add reads, which is rounded anyway.
     """
