@@ -1,5 +1,7 @@
 """Every network of the zoo through the main job: the ONNX answers as PyTorch does.
 
+Here at full size; `test_all_engines.py` has a thin form of each, in every format and engine.
+
 Random weights would leave BatchNorm with mean 0 and deviation 1, which nothing can get wrong; so
 every BatchNorm gets weights of its own and the statistics of a forward pass.
 """
@@ -18,6 +20,7 @@ from edgecnn.weights import shipped
 from edgecnn.zoo import ARCHITECTURES, FAMILIES, Form
 from edgecnn_exporters.contents import Request
 from edgecnn_exporters.export import export_module
+from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.manifest import TensorSpec
 
@@ -55,10 +58,10 @@ def with_statistics(network: Network, images: int) -> Network:
     return network
 
 
-def export(network: Network, path: Path) -> onnx.ModelProto:
+def export(network: Network, path: Path, targets: Wishes | None = None) -> onnx.ModelProto:
     """The exported graph, once its answers agree at batch 1, 2, 3 and 7."""
     spec = TensorSpec("input", "float32", (None, *network.shape))
-    request = Request(network.name, spec, preprocess=None)
+    request = Request(network.name, spec, preprocess=None, targets=targets or Wishes())
     exported = export_module(network.module, request, path, lambda stage: None)
     assert exported.difference.relative <= RELATIVE
     assert exported.difference.top1_agreement == 1
@@ -77,20 +80,6 @@ def check_graph(model: onnx.ModelProto, network: Network) -> None:
     own = set(network.module.state_dict())
     weights = {node.input[1] for node in model.graph.node if node.op_type in ("Conv", "Gemm")}
     assert weights <= own, sorted(weights - own)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in FIRST else [pytest.mark.slow])
-        for name in ARCHITECTURES
-    ],
-)
-def test_a_thin_form_of_every_network_is_equal(tmp_path: Path, name: str) -> None:
-    form = thin_form(name)
-    network = build_network(name, NetworkOptions("random", form=form, quiet=True))
-    with_statistics(network, images=16)
-    check_graph(export(network, tmp_path / "thin.edge"), network)
 
 
 @pytest.mark.parametrize(

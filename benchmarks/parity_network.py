@@ -1,0 +1,104 @@
+"""The networks that parity.py proves, and their bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from parity_rows import Job
+from torch import nn
+
+from edgecnn.models import Network, NetworkOptions, build_network
+from edgecnn.quantising import QuantiseOptions, quantised
+from edgecnn.weights import RANDOM
+from edgecnn_exporters.contents import Request
+from edgecnn_exporters.errors import TargetDiffers
+from edgecnn_exporters.examples import example_batch
+from edgecnn_exporters.export import Exported, export_module
+from edgecnn_exporters.targets import Wishes
+from edgecnn_runtime.archive import MAX_TOTAL_BYTES
+from edgecnn_runtime.manifest import TensorSpec
+
+PHOTOGRAPHS = 4
+# Bytes of a weight in all float artefacts: ONNX in 32 bits, TFLite and OpenVINO in 32 and 16.
+BYTES_A_WEIGHT = 4 + 2 * (4 + 2)
+TARGETS = ("tflite", "openvino")
+
+
+def build(job: Job) -> Network:
+    """The network, the same at every call."""
+    torch.manual_seed(0)
+    network = build_network(job.network, NetworkOptions(job.weights, quiet=True))
+    if job.weights == RANDOM:
+        settle(network)
+    return network
+
+
+def settle(network: Network) -> None:
+    """Every BatchNorm has weights of chance and statistics of a few photographs.
+
+    Fresh ones have mean 0 and deviation 1, which nothing can get wrong, and the values of a very
+    deep network overflow or vanish: EfficientNet-B4 answers 4e-14. With the true statistics a deep
+    network of random weights is chaotic, as no trained one is: of photographs that it no longer
+    tells apart every layer would stretch what is left. So an eighth of the mean is taken off, and
+    the deviation is about that.
+    """
+
+    def note(layer: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
+        (values,) = inputs
+        centre = values.mean((0, 2, 3)) / 8
+        layer.running_mean.copy_(centre)
+        layer.running_var.copy_((values - centre[:, None, None]).square().mean((0, 2, 3)))
+
+    layers = [layer for layer in network.module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for layer in layers:
+        nn.init.uniform_(layer.weight, 0.75, 1.25)
+        nn.init.normal_(layer.bias, std=0.1)
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+    spec = TensorSpec("input", "float32", (None, *network.shape))
+    with torch.no_grad():
+        network.module(torch.from_numpy(example_batch(spec, network.preprocess, PHOTOGRAPHS)))
+    for hook in hooks:
+        hook.remove()
+
+
+def bundles_of(network: Network) -> list[tuple[str, ...]]:
+    """The targets of each bundle: all in one, or each in its own where that would be too large."""
+    weights = sum(value.numel() for value in network.module.state_dict().values())
+    if weights * BYTES_A_WEIGHT < MAX_TOTAL_BYTES:
+        return [TARGETS]
+    return [(name,) for name in TARGETS]
+
+
+def export(
+    network: Network, targets: tuple[str, ...], precisions: set[str], path: Path
+) -> tuple[Exported, dict[str, str]]:
+    """The bundle in float32 and these precisions, as `edgecnn export --target` writes it.
+
+    Also why it refused to write a precision: the rest is then proven without it.
+    """
+    refused: dict[str, str] = {}
+    while True:
+        wanted = precisions - {*refused}
+        request = Request(
+            name=network.name,
+            input=TensorSpec("input", "float32", (None, *network.shape)),
+            preprocess=network.preprocess,
+            targets=Wishes(targets, half="fp16" in wanted),
+        )
+        said = QuantiseOptions() if "int8" in wanted else None
+        try:
+            with quantised(request, said, network.data, quiet=True) as (asked, _):
+                return export_module(network.module, asked, path, lambda stage: None), refused
+        except TargetDiffers as error:
+            reason = str(error).partition(";")[0]
+            named = [precision for precision in wanted if f".{precision}." in reason]
+            if not named:
+                raise
+            refused[named[0]] = reason
+
+
+def transposes(exported: Exported) -> int:
+    """TRANSPOSE operators in all TFLite files together."""
+    files = [each for each in exported.translated if each.artefact.format == "tflite"]
+    return sum(each.operators.get("TRANSPOSE", 0) for each in files)
