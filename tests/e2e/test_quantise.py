@@ -122,7 +122,7 @@ def test_what_cannot_be_quantised_is_refused(
 def test_a_dry_run_says_what_would_be_quantised(edgecnn: Run) -> None:
     ran = edgecnn("export", "resnet20", "--quantize", "int8", "--recipe", "best", "--dry-run")
     assert "int8, recipe best" in ran.stdout
-    assert "model.int8.onnx" in ran.stdout
+    assert "onnx (int8, fp32)" in ran.stdout
 
 
 def inputs(folder: Path, count: int = 20) -> Path:
@@ -194,13 +194,13 @@ def test_operators_stay_float_to_keep_the_accuracy_and_their_cost_is_said(
     # One scale for a first layer's weight, whose channels differ most.
     ran = edgecnn(
         *("export", "mobilenet_v2", "--weights", "cifar10", "--quantize", "int8", "--per-tensor"),
-        *("--recipe", "fast", "--observer", "min-max", "--samples", "32", "--max-drop", "0.5"),
+        *("--recipe", "fast", "--observer", "min-max", "--samples", "32", "--max-drop", "0.2"),
         *("-o", "mixed.edge", "--json"),
     )
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     accuracy, quantised = (found["provenance"][what] for what in ("accuracy", "quantisation"))
-    assert accuracy["fp32"] - accuracy["int8"] <= 0.005
+    assert accuracy["fp32"] - accuracy["int8"] <= 0.002
     assert set(quantised["float"].values()) == {"kept in float for accuracy"}
     assert found["speed"]["mixing"]["ratio"] > 0
 
