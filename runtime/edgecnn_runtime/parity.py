@@ -119,7 +119,8 @@ def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> P
         return Parity(artefact.path, version, precision, "differs", None, f"does not run: {error}")
     verdict: Verdict = "equal" if is_as_proven(found, artefact) else "differs"
     steps = largest_steps(answers, artefact)
-    return Parity(artefact.path, version, precision, verdict, found, limit_of(artefact), steps)
+    limit = limit_of(artefact, found.numbers)
+    return Parity(artefact.path, version, precision, verdict, found, limit, steps)
 
 
 def _answers(

@@ -9,7 +9,14 @@ from conftest import contents
 
 from edgecnn_exporters.package import record
 from edgecnn_runtime.errors import ManifestInvalid
-from edgecnn_runtime.golden import Answer, difference, is_as_proven, largest_steps, limit_of
+from edgecnn_runtime.golden import (
+    Answer,
+    allowed_loss_db,
+    difference,
+    is_as_proven,
+    largest_steps,
+    limit_of,
+)
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.manifest_json import manifest_from_json
 
@@ -24,13 +31,20 @@ def noisy(decibels: float):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(
-    ("decibels", "holds"), [(31, True), (27.1, True), (26.9, False), (5, False)]
+    # Of thirty numbers: 30 - 3 - 2 · 4.343 · 2/√30.
+    ("decibels", "holds"),
+    [(31, True), (23.9, True), (23.7, False), (5, False)],
 )
 def test_a_quantised_artefact_must_be_as_near_as_where_it_was_made(
     decibels: float, holds: bool
 ) -> None:
     artefact = Artefact("model.int8.onnx", "onnx", "int8", sqnr_db=30.0)
     assert is_as_proven(noisy(decibels), artefact) is holds
+
+
+def test_the_more_numbers_tell_of_the_noise_the_less_may_be_lost() -> None:
+    assert round(allowed_loss_db(30), 1) == 6.2
+    assert round(allowed_loss_db(3000), 1) == 3.3
 
 
 def test_nan_never_holds() -> None:
@@ -79,8 +93,8 @@ def test_errors_in_steps_are_told_of_outputs_in_integers_only() -> None:
 
 
 def test_limits_are_said_in_words() -> None:
-    assert limit_of(Artefact("m", "onnx", "int8", sqnr_db=30.0)) == "≥ 27.0 dB"
-    assert limit_of(Artefact("m", "onnx", "fp32")) == "≤ 1e-04"
+    assert limit_of(Artefact("m", "onnx", "int8", sqnr_db=30.0), 30) == "≥ 23.8 dB"
+    assert limit_of(Artefact("m", "onnx", "fp32"), 30) == "≤ 1e-04"
 
 
 def test_the_figure_travels_in_the_manifest_and_is_left_out_where_there_is_none() -> None:
