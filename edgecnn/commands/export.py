@@ -82,6 +82,8 @@ def command(
     """
     from edgecnn.exporting import ExportOptions, plan
 
+    if targets.io != "float32" and quantising.precision is None:
+        raise click.UsageError("--tflite-io: only with --quantize int8")
     form = Form(classes, width, depth, stem, phi)
     options = ExportOptions(
         model,

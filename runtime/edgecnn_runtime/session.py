@@ -158,7 +158,7 @@ def choose(
     """
     artefacts = [a for a in manifest.artefacts if precision in (None, a.precision)]
     if not artefacts:
-        held = ", ".join(a.precision for a in manifest.artefacts)
+        held = ", ".join(dict.fromkeys(a.precision for a in manifest.artefacts))
         raise EngineError(f"{manifest.name} has no {precision} artefact; it has {held}")
     missing: type[Engine] | None = None
     for artefact in artefacts:

@@ -111,6 +111,7 @@ def test_an_operator_that_tflite_lacks_is_named_and_nothing_is_written(
         (("--target", "coreml"), "'coreml' is no target; choose of onnx, tflite, openvino, all"),
         (("--fp16",), "--fp16: only with --target"),
         (("--tflite-io", "int8"), "only with --target tflite"),
+        (("--target", "tflite", "--tflite-io", "int8"), "only with --quantize int8"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(
