@@ -97,8 +97,8 @@ def tolerances() -> str:
         "costs ten decibels and more"
     )
     limit = (
-        f"{ALLOWED_LOSS_DB:.0f} dB less than where it was exported, and two deviations of what so few "
-        f"numbers tell: {allowed_loss_db(30):.1f} dB in all for the 30 logits of three photographs"
+        f"{ALLOWED_LOSS_DB:.0f} dB less than where it was exported, and two deviations of what so "
+        f"few numbers tell: {allowed_loss_db(30):.1f} dB in all for thirty logits"
     )
     body.append(["int8", limit, eight])
     return table(["precision", "may differ from PyTorch by", "because"], body)
