@@ -40,20 +40,23 @@ def settle(network: Network) -> None:
     Fresh ones have mean 0 and deviation 1, which nothing can get wrong, and the values of a very
     deep network overflow or vanish: EfficientNet-B4 answers 4e-14. With the true statistics a deep
     network of random weights is chaotic, as no trained one is: of photographs that it no longer
-    tells apart every layer would stretch what is left. So an eighth of the mean is taken off, and
-    the deviation is about that.
+    tells apart every layer would stretch what is left, and EfficientNet-B4 to B7 make 2e-4 of the
+    1e-5 that ONNX Runtime's GlobalAveragePool, a plain sum, is off. So a sixteenth of the mean is
+    taken off, the deviation is about that, and of the photograph that has the largest. Rounding
+    weights to 16 bits then costs about twice what it costs trained networks, or less.
     """
 
     def note(layer: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
         (values,) = inputs
-        centre = values.mean((0, 2, 3)) / 8
+        centre = values.mean((0, 2, 3)) / 16
         layer.running_mean.copy_(centre)
-        layer.running_var.copy_((values - centre[:, None, None]).square().mean((0, 2, 3)))
+        power = (values - centre[:, None, None]).square().mean((2, 3))
+        layer.running_var.copy_(power.amax(0))
 
     layers = [layer for layer in network.module.modules() if isinstance(layer, nn.BatchNorm2d)]
     for layer in layers:
         nn.init.uniform_(layer.weight, 0.75, 1.25)
-        nn.init.normal_(layer.bias, std=0.1)
+        nn.init.normal_(layer.bias, std=0.5)
     hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     spec = TensorSpec("input", "float32", (None, *network.shape))
     with torch.no_grad():
