@@ -57,8 +57,24 @@ class UnknownDevice(EdgeCNNError):
     """No device has that name."""
 
 
+class DeviceConfigInvalid(EdgeCNNError):
+    """A device profile, or the file of the user's devices, that cannot be read or does not hold."""
+
+
 class DeviceFailed(EdgeCNNError):
     """The agent on a device refused or failed; the message is its own."""
+
+
+class DeviceUnreachable(DeviceFailed):
+    """No connection: no such host, nobody listens, a host key that is not known, no permission."""
+
+
+class ConnectionLost(DeviceFailed):
+    """The link to a device broke while it was in use."""
+
+
+class DeviceUnsuitable(DeviceFailed):
+    """A device without what the agent needs: Python, a userland with wheels, disk, memory."""
 
 
 class RecipeInvalid(EdgeCNNError):

@@ -1,0 +1,121 @@
+"""What a bench asks of a machine, however it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgecnn_runtime.job import Environment
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python on a board."""
+
+    path: str
+    version: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decides which wheels a board can take, asked with nothing but a POSIX shell.
+
+    Attributes:
+        model: the board or product; None where it does not say.
+        cpu: the cores, by name.
+        kernel: machine name of the kernel, as ``uname -m`` prints it.
+        machine: of the userland, as wheels spell it: ``aarch64``, ``armv7l``, ``armv6l``,
+            ``x86_64``, … A 64-bit kernel may run a 32-bit userland.
+        libc: ``glibc`` or ``musl``, and its version; None where neither answers.
+        pythons: every Python that was found, best first.
+        features: of the processor, as /proc/cpuinfo names them: ``asimddp``, ``i8mm``, ``fphp`` …
+        memory_bytes, available_bytes: of the whole board, and free for a new program.
+        disk_bytes: free where edgecnn keeps its files.
+    """
+
+    model: str | None
+    cpu: str | None
+    kernel: str
+    machine: str
+    libc: tuple[str, tuple[int, int]] | None
+    pythons: tuple[Interpreter, ...]
+    cores: int
+    features: frozenset[str]
+    memory_bytes: int | None
+    available_bytes: int | None
+    disk_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The engines that a board can be given, and why not the others.
+
+    Attributes:
+        environments: name → packages that go together, ``{"main": {"onnxruntime": "1.32.0", …}}``.
+            What cannot share one (NumPy 1 beside NumPy 2) is apart.
+        refused: engine package → the reason, in words.
+    """
+
+    environments: Mapping[str, Mapping[str, str]]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+class Board(Protocol):
+    """A machine that can be asked what it is, given files, and made to run the agent.
+
+    The agent is `edgecnn_runtime`; the commands that it takes, and the events that it answers with,
+    are documented in `edgecnn_runtime.__main__`.
+    """
+
+    name: str
+    """As the user calls it."""
+    is_timed: bool
+    """Whether a time measured there is a latency; False for an emulated board."""
+
+    def facts(self) -> Facts:
+        """What the board is.
+
+        Raises:
+            DeviceFailed, and its subclasses: it cannot be reached or refuses.
+        """
+        ...
+
+    def offer(self) -> Offer:
+        """The engines that it has or can be given."""
+        ...
+
+    def prepare(self) -> Mapping[str, Environment]:
+        """Bring the agent and the engines there. Name → how a job starts the agent with them.
+
+        What is there already is not sent again.
+        """
+        ...
+
+    def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:
+        """Bring bundles there for as long as the board is open; where each of them lies."""
+        ...
+
+    def agent(
+        self, environment: str, arguments: Sequence[str], *, job: Mapping[str, Any] | None = None
+    ) -> AbstractContextManager[Iterator[Event]]:
+        """Run the agent in one of the environments that `prepare` named; its events, as they come.
+
+        Leaving the context ends the agent and whatever it started, finished or not.
+
+        Args:
+            job: written to the agent's standard input as one line of JSON.
+
+        Raises:
+            DeviceFailed: while iterating, when the agent refused or failed; its own message.
+            ConnectionLost: while iterating, when the link to the board broke.
+        """
+        ...
+
+    def close(self) -> None:
+        """Take away what only this bench needed. Closing twice is allowed."""
+        ...
