@@ -77,6 +77,10 @@ class DeviceUnsuitable(DeviceFailed):
     """A device without what the agent needs: Python, a userland with wheels, disk, memory."""
 
 
+class EmulationUnavailable(DeviceFailed):
+    """A board that cannot be emulated here: QEMU, or what builds its userland, is missing."""
+
+
 class RecipeInvalid(EdgeCNNError):
     """A way to train that there is not."""
 
