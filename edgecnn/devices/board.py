@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,10 +89,15 @@ class Board(Protocol):
         """The engines that it has or can be given."""
         ...
 
-    def prepare(self) -> Mapping[str, Environment]:
+    def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
         """Bring the agent and the engines there. Name → how a job starts the agent with them.
 
         What is there already is not sent again.
+
+        Args:
+            packages: of `Offer`, the engines that are needed, such as ``ai-edge-litert``; one that
+                cannot be had is left out. None is all that can be had, and of `ai-edge-litert` and
+                its predecessor `tflite-runtime` the newer one.
         """
         ...
 
