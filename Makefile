@@ -24,6 +24,7 @@ demo: $(READY)
 	@echo "The bundle is demo/mobilenet_v2.edge: one file, ready for an app."
 
 test: $(READY) $(TFLITE_READY)
+	@.ci/system-packages
 	$(BIN)/pytest -n 2
 
 quick: $(READY)
