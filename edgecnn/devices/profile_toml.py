@@ -1,0 +1,158 @@
+"""Reading profiles: those that edgecnn brings, and a user's own."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+
+from edgecnn.devices.profile import (
+    Cache,
+    Caches,
+    Cluster,
+    Emulation,
+    Engines,
+    Heat,
+    Memory,
+    Profile,
+    Simd,
+)
+from edgecnn.devices.toml_fields import Fields, read_toml
+
+
+def read_profile(path: Path) -> Profile:
+    """The profile that a file holds, called as the file is.
+
+    Raises:
+        DeviceConfigInvalid: it cannot be read, or is no profile; names file and key.
+    """
+    return profile_from(path.stem, Fields(read_toml(path), str(path)))
+
+
+@cache
+def profiles() -> Mapping[str, Profile]:
+    """Every profile that edgecnn brings, by name."""
+    folder = resources.files("edgecnn.devices") / "profiles"
+    with resources.as_file(folder) as path:
+        found = [read_profile(file) for file in sorted(path.glob("*.toml"))]
+    return MappingProxyType({profile.name: profile for profile in found})
+
+
+def profile_of(model: str | None, machine: str) -> Profile | None:
+    """The profile of a board that calls itself `model`; the general one of its machine, or None."""
+    known = profiles().values()
+    for profile in known:
+        if model and any(fnmatch.fnmatchcase(model, pattern) for pattern in profile.models):
+            return profile
+    general = [one for one in known if not one.models and one.machine == machine]
+    return general[0] if general else None
+
+
+def profile_from(name: str, fields: Fields) -> Profile:
+    """The profile called `name` in a table of a file.
+
+    Raises:
+        DeviceConfigInvalid: names file and key.
+    """
+    clusters = fields.optional("clusters", fields.tables) or ()
+    made = Profile(
+        name=name,
+        title=fields.text("title"),
+        machine=fields.text("machine"),
+        models=fields.texts("models"),
+        clusters=tuple(_cluster(one) for one in clusters),
+        memory=_memory(one) if (one := fields.optional("memory", fields.table)) else None,
+        engines=_engines(fields.table("engines")),
+        heat=_heat(one) if (one := fields.optional("heat", fields.table)) else None,
+        emulation=_emulation(one) if (one := fields.optional("emulation", fields.table)) else None,
+    )
+    fields.finish()
+    return made
+
+
+def _cluster(fields: Fields) -> Cluster:
+    made = Cluster(
+        core=fields.text("core"),
+        count=fields.whole("count", 1, 1024),
+        max_mhz=fields.whole("max_mhz", 1, 10_000),
+        caches=_caches(one) if (one := fields.optional("caches", fields.table)) else None,
+        simd=_simd(fields.table("simd")),
+        source=fields.text("source"),
+    )
+    fields.finish()
+    return made
+
+
+def _caches(fields: Fields) -> Caches:
+    made = Caches(
+        l1d_kib=fields.whole("l1d_kib", 1),
+        l1i_kib=fields.whole("l1i_kib", 1),
+        l2=_cache(one) if (one := fields.optional("l2", fields.table)) else None,
+        l3=_cache(one) if (one := fields.optional("l3", fields.table)) else None,
+        source=fields.text("source"),
+    )
+    fields.finish()
+    return made
+
+
+def _cache(fields: Fields) -> Cache:
+    made = Cache(fields.whole("kib", 1), fields.whole("cores", 1, 1024))
+    fields.finish()
+    return made
+
+
+def _simd(fields: Fields) -> Simd:
+    made = Simd(
+        bits=fields.whole("bits", 32, 8192),
+        dotprod=fields.flag("dotprod"),
+        i8mm=fields.flag("i8mm"),
+        fp16=fields.flag("fp16"),
+        source=fields.text("source"),
+    )
+    fields.finish()
+    return made
+
+
+def _memory(fields: Fields) -> Memory:
+    made = Memory(
+        sizes_gb=fields.numbers("sizes_gb"),
+        bandwidth_gb_s=fields.optional("bandwidth_gb_s", fields.number),
+        source=fields.text("source"),
+    )
+    fields.finish()
+    return made
+
+
+def _engines(fields: Fields) -> Engines:
+    made = Engines(fields.texts("expected"), fields.text("note"), fields.text("source"))
+    fields.finish()
+    return made
+
+
+def _heat(fields: Fields) -> Heat:
+    made = Heat(
+        watch=fields.texts("watch"),
+        throttle_celsius=fields.optional("throttle_celsius", fields.number),
+        needs=fields.text("needs"),
+        source=fields.text("source"),
+    )
+    fields.finish()
+    return made
+
+
+def _emulation(fields: Fields) -> Emulation:
+    made = Emulation(
+        qemu_cpu=fields.text("qemu_cpu"),
+        model=fields.text("model"),
+        implementer=fields.whole("implementer", 0, 0xFF),
+        variant=fields.whole("variant", 0, 0xF),
+        part=fields.whole("part", 0, 0xFFF),
+        revision=fields.whole("revision", 0, 0xF),
+        features=fields.text("features"),
+        source=fields.text("source"),
+    )
+    fields.finish()
+    return made
