@@ -38,6 +38,13 @@ def _parser() -> argparse.ArgumentParser:
     timed.add_argument("--against", help="bundle to measure in turn, as the baseline")
     timed.add_argument("--rounds", type=int, default=30)
     timed.add_argument("--cold-starts", type=int, default=5)
+    proof = _add(commands, "prove", _prove, "what an artefact answers on one engine, bit by bit")
+    proof.add_argument("bundle")
+    proof.add_argument("--artefact", required=True, help="by its path in the bundle")
+    proof.add_argument("--engine", required=True)
+    proof.add_argument("--threads", type=int, default=1)
+    proof.add_argument("--count", type=int, default=0, help="runs between marks, for an emulator")
+    proof.add_argument("--answers", help="file to write the outputs to, an .npz")
     verify = _add(commands, "verify", _verify, "run the golden examples, a row per engine")
     verify.add_argument("--artefact", help="only this one, by its path in the bundle")
     for command in (cold, timed, verify):
@@ -112,6 +119,22 @@ def _measure(options: argparse.Namespace) -> None:
         progress=lambda done: _emit("progress", done=round(done, 3)),
     )
     _emit("result", **asdict(result))
+
+
+def _prove(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.bundle import Bundle
+    from edgecnn_runtime.engines import engine_class
+    from edgecnn_runtime.prove import find_artefact, prove, save_answers
+
+    kind = engine_class(options.engine)
+    with Bundle(options.bundle) as bundle:
+        artefact = find_artefact(bundle, options.artefact)
+        proof, answers = prove(
+            bundle, artefact, kind, threads=options.threads, counted_runs=options.count
+        )
+    if options.answers is not None:
+        save_answers(options.answers, answers)
+    _emit("proof", **asdict(proof))
 
 
 def _verify(options: argparse.Namespace) -> None:

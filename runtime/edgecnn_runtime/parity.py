@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,6 +33,9 @@ Verdict = Literal["equal", "differs", "skipped", "crashed"]
 
 # A grey level on either side of a rounding boundary is one level; more is another preprocessing.
 PREPROCESS_LEVELS = 1.0
+
+# How an engine says no to an artefact or to what it is fed.
+REFUSALS = (EngineError, FeedError, ManifestInvalid, ValueError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,37 @@ def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> P
     content = bundle.read_artefact(artefact)
     try:
         answers = _answers(bundle, artefact, kind, content)
-        found = difference((answer.reference, answer.found) for answer in answers)
-    except (EngineError, FeedError, ManifestInvalid, ValueError, KeyError) as error:
+        return judge(artefact, version, answers)
+    except REFUSALS as error:
         return Parity(artefact.path, version, precision, "differs", None, f"does not run: {error}")
+
+
+def judge(artefact: Artefact, engine: str, answers: Sequence[Answer]) -> Parity:
+    """The line of proof of an artefact that answered.
+
+    Args:
+        engine: its name and version.
+
+    Raises:
+        ValueError: no answer, or one of another shape than the original network's.
+    """
+    found = difference((answer.reference, answer.found) for answer in answers)
     verdict: Verdict = "equal" if is_as_proven(found, artefact) else "differs"
     steps = largest_steps(answers, artefact)
     limit = limit_of(artefact, found.numbers)
-    return Parity(artefact.path, version, precision, verdict, found, limit, steps)
+    return Parity(artefact.path, engine, artefact.precision, verdict, found, limit, steps)
+
+
+def parity_from_json(fields: Mapping[str, Any]) -> Parity:
+    """The line of proof whose `asdict` was written as JSON.
+
+    Raises:
+        TypeError, KeyError: it is none.
+    """
+    found = fields["difference"]
+    if found is not None:
+        found = Difference(**found | {"top1_interval": tuple(found["top1_interval"])})
+    return Parity(**{**fields, "difference": found})
 
 
 def _answers(
