@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections.abc import Mapping
 from functools import cache
@@ -21,6 +22,7 @@ from edgecnn.devices.profile import (
     Simd,
 )
 from edgecnn.devices.toml_fields import Fields, read_toml
+from edgecnn.errors import DeviceConfigInvalid
 
 
 def read_profile(path: Path) -> Profile:
@@ -49,6 +51,20 @@ def profile_of(model: str | None, machine: str) -> Profile | None:
             return profile
     general = [one for one in known if not one.models and one.machine == machine]
     return general[0] if general else None
+
+
+def check_profile(name: str) -> str:
+    """The name, which a profile has.
+
+    Raises:
+        DeviceConfigInvalid: none has; offers the nearest.
+    """
+    if name not in profiles():
+        near = difflib.get_close_matches(name, profiles(), 3, 0.4) or list(profiles())
+        raise DeviceConfigInvalid(
+            f"no profile is called {name!r}; did you mean {' or '.join(near)}?"
+        )
+    return name
 
 
 def profile_from(name: str, fields: Fields) -> Profile:

@@ -61,8 +61,9 @@ class Fields:
         if not isinstance(value, dict):
             raise DeviceConfigInvalid(f"{file}: {where} is {shown(value)}, expected a table")
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._left
+    def holds(self, key: str, kind: type) -> bool:
+        """Whether the key is there, with a value of that kind."""
+        return isinstance(self._left.get(key), kind)
 
     def text(self, key: str) -> str:
         value: str = self._take(key, str, "a text")

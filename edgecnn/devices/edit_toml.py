@@ -1,0 +1,71 @@
+"""Changing a TOML file that people write too: their comments, order and blank lines stay."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn.devices.toml_fields import read_toml
+from edgecnn.errors import DeviceConfigInvalid
+
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
+
+
+@contextlib.contextmanager
+def edited(path: Path, header: str) -> Iterator[TOMLDocument]:
+    """A file as a document to change; written whole when the block ends, one process at a time.
+
+    Args:
+        header: what a file that is not there yet begins with.
+
+    Raises:
+        DeviceConfigInvalid: it cannot be read or written; it is as it was.
+    """
+    import tomlkit
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (path.parent / f".{path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists():
+                read_toml(path)
+                document = tomlkit.parse(path.read_text(encoding="utf-8"))
+            else:
+                document = tomlkit.parse(header)
+            yield document
+            # A link to the file, as people keep such files elsewhere, stays one.
+            target = path.resolve()
+            part = target.with_name(f".{target.name}.part")
+            part.write_text(document.as_string(), encoding="utf-8")
+            part.replace(target)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DeviceConfigInvalid(
+            f"cannot write {path}: {reason}; EDGECNN_CONFIG names another folder"
+        ) from error
+
+
+def take_out(document: TOMLDocument, name: str) -> None:
+    """The document, as it is written from now on, has no table `name`.
+
+    `TOMLDocument.remove` would take the comments above the next table along: it counts them as the
+    end of this one.
+    """
+    body: list[Any] = document.body
+    for index, (key, item) in reversed(list(enumerate(body))):
+        if key is not None and key.key == name:
+            body[index : index + 1] = _after_last_key(item)
+
+
+def _after_last_key(item: Any) -> list[Any]:
+    """The comments and blank lines at the end of a table."""
+    after: list[Any] = []
+    for key, inner in reversed(getattr(getattr(item, "value", None), "body", [])):
+        if key is not None:
+            return _after_last_key(inner) + after
+        after.insert(0, (key, inner))
+    return after

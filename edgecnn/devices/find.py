@@ -1,0 +1,155 @@
+"""From what a user types after ``--device`` to boards."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgecnn.devices.board import Board
+from edgecnn.devices.configured import Configured, read_devices
+from edgecnn.devices.local import LocalBoard
+from edgecnn.devices.names import EMULATED, HOST, check_target
+from edgecnn.devices.profile import Profile
+from edgecnn.devices.profile_toml import profiles
+from edgecnn.errors import DeviceConfigInvalid, UnknownDevice
+
+# What people call a board before they have looked whether there is one.
+USUAL = frozenset({"pi", "raspi", "raspberry", "raspberrypi", "board", "jetson", "orangepi"})
+EXAMPLE = "pi@raspberrypi.local"
+
+
+def find_boards(names: Sequence[str]) -> list[Board]:
+    """The boards of these names, each once, in the order in which they are first named.
+
+    A name is ``host`` (this machine), a configured device, a profile that exactly one configured
+    device has, ``PROFILE-emulated``, USER@HOST for ssh, or the path of a .toml file of devices.
+    Interpreters on this machine are environments of one board.
+
+    Raises:
+        UnknownDevice: a name is none of these; says what to type.
+        DeviceConfigInvalid: a file of devices does not hold.
+    """
+    found = [one for name in dict.fromkeys(names) for one in _resolve(name)]
+    local: dict[str, str | None] = {}
+    places: dict[tuple[object, ...], Configured | Profile] = {}
+    called: set[str] = set()
+    for one in found:
+        place = _place(one)
+        if place in places:
+            continue
+        places[place] = one
+        name = _called(one)
+        if name in called:
+            raise DeviceConfigInvalid(
+                f"two devices are called {name!r}; rename one, to tell their results apart"
+            )
+        called.add(name)
+        if isinstance(one, Configured) and one.ssh is None:
+            local[one.name] = one.python
+    return _boards(list(places.values()), local)
+
+
+def _boards(found: Sequence[Configured | Profile], local: Mapping[str, str | None]) -> list[Board]:
+    boards: list[Board] = []
+    is_local_there = False
+    for one in found:
+        if isinstance(one, Profile):
+            from edgecnn.devices.emulated import EmulatedBoard
+
+            boards.append(EmulatedBoard(one))
+        elif one.ssh is not None:
+            from edgecnn.devices.ssh import SshBoard
+
+            boards.append(SshBoard(one.name, one.ssh, port=one.port, python=one.python))
+        elif not is_local_there:
+            is_local_there = True
+            boards.append(LocalBoard(next(iter(local)) if len(local) == 1 else HOST, local))
+    return boards
+
+
+def _place(one: Configured | Profile) -> tuple[object, ...]:
+    """What two names of the same board share."""
+    if isinstance(one, Profile):
+        return (EMULATED, one.name)
+    return ("ssh", one.ssh, one.port, one.python) if one.ssh else ("local", one.python)
+
+
+def _called(one: Configured | Profile) -> str:
+    return f"{one.name}{EMULATED}" if isinstance(one, Profile) else one.name
+
+
+def _resolve(name: str) -> list[Configured | Profile]:
+    if name == HOST:
+        return [Configured(HOST)]
+    if name.endswith(".toml"):
+        return _of_file(Path(name))
+    if "@" in name:
+        return [Configured(name, ssh=check_target(name))]
+    configured = read_devices()
+    if name in configured:
+        return [configured[name]]
+    if name.endswith(EMULATED):
+        return [_emulated(name)]
+    if name in profiles():
+        return [_with_profile(name, configured)]
+    raise _unknown(name, configured)
+
+
+def _of_file(path: Path) -> list[Configured | Profile]:
+    devices = read_devices(path)
+    if not devices:
+        raise DeviceConfigInvalid(
+            f"{path} holds no device, expected tables such as [rpi] with ssh = {EXAMPLE!r}"
+        )
+    return list(devices.values())
+
+
+def emulatable() -> Mapping[str, Profile]:
+    """The profiles of boards that can be emulated, by name."""
+    return {name: one for name, one in profiles().items() if one.emulation is not None}
+
+
+def _emulated(name: str) -> Profile:
+    what = name.removesuffix(EMULATED)
+    known = emulatable()
+    if what in known:
+        return known[what]
+    if what in profiles():
+        reason = f"the profile {what!r} names no processor of QEMU's"
+    else:
+        near = difflib.get_close_matches(what, known, 1, 0.4)
+        reason = f"no profile is called {what!r}" + (f"; did you mean {near[0]}?" if near else "")
+    there_are = ", ".join(f"{one}{EMULATED}" for one in known)
+    raise UnknownDevice(f"no board can be emulated as {name!r}: {reason}; there are {there_are}")
+
+
+def _with_profile(name: str, configured: Mapping[str, Configured]) -> Configured:
+    having = [one for one in configured.values() if one.profile_name == name]
+    if len(having) == 1:
+        return having[0]
+    if having:
+        names = ", ".join(one.name for one in having)
+        raise UnknownDevice(f"{len(having)} boards are configured as a {name}: {names}; name one")
+    raise UnknownDevice(_nobody(name))
+
+
+def _nobody(name: str) -> str:
+    said = f"no board is configured as {name!r}; add it: edgecnn devices add {name} {EXAMPLE}"
+    return f"{said}; or try {name}{EMULATED}" if name in emulatable() else said
+
+
+def _unknown(name: str, configured: Mapping[str, Configured]) -> UnknownDevice:
+    known = [HOST, *configured, *profiles(), *(f"{one}{EMULATED}" for one in emulatable())]
+    if name in USUAL or any(one.startswith(name) for one in profiles() if len(name) > 1):
+        return UnknownDevice(_nobody(name))
+    near = difflib.get_close_matches(name, known, 3, 0.5)
+    if near:
+        return UnknownDevice(
+            f"no device is called {name[:80]!r}; did you mean {' or '.join(near)}?"
+        )
+    own = f" and your own: {', '.join(configured)}" if configured else ""
+    return UnknownDevice(
+        f"no device is called {name[:80]!r}; there are {HOST}{own}; edgecnn devices lists all, and "
+        f"edgecnn devices add NAME {EXAMPLE} adds one"
+    )

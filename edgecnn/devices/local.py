@@ -1,0 +1,154 @@
+"""This machine: the agent is a process of this interpreter, or of others with their own engines."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgecnn.devices.agent import write_agent
+from edgecnn.devices.board import Event, Facts, Offer
+from edgecnn.devices.events import agent_events, start_agent
+from edgecnn.devices.names import HOST
+from edgecnn.devices.probe import PROBE_SCRIPT, read_facts
+from edgecnn.errors import DeviceFailed
+from edgecnn_runtime.job import Environment
+
+PROBE_TIMEOUT_S = 30
+TEST_DOUBLE = "fake"
+# Engine → the package that brings it, where that has another name.
+_PACKAGES = {"tflite": "ai-edge-litert"}
+
+
+class LocalBoard:
+    """This machine, with one environment for each interpreter.
+
+    They are one board, not several: what is measured at the same time on one machine disturbs
+    itself.
+    """
+
+    is_timed = True
+
+    def __init__(self, name: str, interpreters: Mapping[str, str | None]) -> None:
+        """Nothing is started yet.
+
+        Args:
+            interpreters: environment → path of its interpreter; None for this one.
+        """
+        self.name = name
+        self._interpreters = dict(interpreters)
+
+    def facts(self) -> Facts:
+        try:
+            ran = subprocess.run(
+                ["/bin/sh", "-c", PROBE_SCRIPT],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=PROBE_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise DeviceFailed(f"this machine cannot be examined: {error}") from error
+        return read_facts(ran.stdout.decode(errors="replace"))
+
+    def offer(self) -> Offer:
+        environments: dict[str, dict[str, str]] = {}
+        reasons: dict[str, str] = {}
+        held: set[str] = set()
+        for name in self._interpreters:
+            found = self._host(name)
+            environments[name] = dict(
+                _package(engine, version)
+                for engine, version in found["engines"].items()
+                if version is not None and engine != TEST_DOUBLE
+            )
+            for engine, missing in found["missing"].items():
+                reasons.setdefault(engine, f"{missing['reason']}; {missing['mend']}")
+            held |= {engine for engine, version in found["engines"].items() if version is not None}
+        refused = {_PACKAGES.get(one, one): why for one, why in reasons.items() if one not in held}
+        return Offer(environments, refused)
+
+    def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
+        # Nothing is brought here; which interpreter has which package `offer` says.
+        return {name: self._environment(name) for name in self._interpreters}
+
+    def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:
+        return {bundle: str(bundle.absolute()) for bundle in bundles}
+
+    @contextlib.contextmanager
+    def agent(
+        self, environment: str, arguments: Sequence[str], *, job: Mapping[str, Any] | None = None
+    ) -> Iterator[Iterator[Event]]:
+        chosen = self._environment(environment)
+        path = os.pathsep.join([*chosen.path, *_python_path()])
+        variables = dict(os.environ) | ({"PYTHONPATH": path} if path else {})
+        agent = start_agent([*chosen.command, *arguments], environment=variables)
+        with agent_events(agent, job) as events:
+            yield events
+
+    def close(self) -> None:
+        """Nothing was put anywhere."""
+
+    def _environment(self, name: str) -> Environment:
+        python = self._interpreters[name]
+        if python is None:
+            return Environment((sys.executable, "-m", "edgecnn_runtime"))
+        return Environment((python, str(agent_file())))
+
+    def _host(self, name: str) -> Event:
+        """What the agent says of an interpreter."""
+        try:
+            with self.agent(name, ["host"]) as events:
+                for event in events:
+                    if event["event"] == "host":
+                        return event
+        except DeviceFailed as error:
+            raise DeviceFailed(f"{name}: {error}") from error
+        raise DeviceFailed(f"{name}: the agent said nothing of this machine")
+
+
+def this_machine() -> LocalBoard:
+    """This interpreter alone."""
+    return LocalBoard(HOST, {HOST: None})
+
+
+def agent_file() -> Path:
+    """The agent as one file in the cache, for interpreters without edgecnn.
+
+    Raises:
+        DeviceFailed: the cache cannot be written.
+    """
+    from edgecnn.fetch import cache_folder
+
+    folder = cache_folder() / "agent"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            made = Path(scratch) / "agent.pyz"
+            write_agent(made)
+            # Named by what it holds: a running bench keeps its own when edgecnn is updated.
+            digest = hashlib.sha256(made.read_bytes()).hexdigest()[:12]
+            return made.replace(folder / f"edgecnn-agent-{digest}.pyz")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DeviceFailed(
+            f"cannot write the agent into {folder}: {reason}; EDGECNN_CACHE names another folder"
+        ) from error
+
+
+def _python_path() -> list[str]:
+    return [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+
+
+def _package(engine: str, version: str) -> tuple[str, str]:
+    """Package and version: an engine that comes from several names its module in brackets."""
+    if named := re.fullmatch(r"(\S+) \((\w+)\)", version):
+        return named[2].replace("_", "-"), named[1]
+    return engine, version

@@ -1,0 +1,74 @@
+"""What a device may be called, and where ssh may be sent."""
+
+from __future__ import annotations
+
+import re
+
+from edgecnn.errors import DeviceConfigInvalid
+
+HOST = "host"
+EMULATED = "-emulated"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# ssh takes what begins with a dash for an option, wherever it stands; and it puts user and host
+# into commands of the user's configuration, so that a shell may see them.
+_USER = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*\$?"
+_HOST = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_IPV6 = r"[0-9A-Fa-f]*(?::[0-9A-Fa-f.]*){2,8}(?:%[A-Za-z0-9_.-]+)?"
+_TARGET = re.compile(rf"(?:{_USER}@)?(?:{_HOST}|{_IPV6})")
+_WITH_PORT = re.compile(rf"((?:{_USER}@)?{_HOST}):([0-9]+)")
+
+
+def check_name(name: str) -> str:
+    """The name, which a configured device may have.
+
+    Raises:
+        DeviceConfigInvalid: it may not; says why.
+    """
+    if not _NAME.fullmatch(name):
+        raise DeviceConfigInvalid(
+            f"a device cannot be called {name[:80]!r}; expected letters, digits, '.', '_' and '-', "
+            "at most 64, a letter or digit first: rpi, lab-pi4"
+        )
+    if name == HOST or name.endswith(EMULATED) or name.endswith(".toml"):
+        what = {HOST: "this machine"}.get(
+            name, "a file" if name.endswith(".toml") else "an emulated board"
+        )
+        raise DeviceConfigInvalid(
+            f"a device cannot be called {name!r}, which means {what}; choose another name"
+        )
+    return name
+
+
+def check_target(target: str) -> str:
+    """Where ssh may be sent: HOST, USER@HOST, or a Host of ~/.ssh/config.
+
+    Raises:
+        DeviceConfigInvalid: it is no such thing; says what to write instead.
+    """
+    if _TARGET.fullmatch(target) and len(target) <= 255:
+        return target
+    if named := _WITH_PORT.fullmatch(target):
+        raise DeviceConfigInvalid(
+            f"{target!r} names a port; write it apart: edgecnn devices add NAME {named[1]} "
+            f"--port {named[2]}"
+        )
+    raise DeviceConfigInvalid(
+        f"{target[:80]!r} is nothing that ssh should connect to; expected USER@HOST, as in "
+        "pi@raspberrypi.local, or the name of a Host in ~/.ssh/config"
+    )
+
+
+def check_python(python: str) -> str:
+    """An interpreter of a board: a whole path, or a command that its shell finds.
+
+    Raises:
+        DeviceConfigInvalid: it is neither.
+    """
+    is_path = python.startswith(("/", "~/")) and python.isprintable()
+    if is_path or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", python):
+        return python
+    raise DeviceConfigInvalid(
+        f"{python[:80]!r} is no interpreter of a board; expected a whole path, as in "
+        "/usr/bin/python3.11"
+    )
