@@ -44,6 +44,7 @@ while IFS=: read -r key value; do
         'model name'*) say name "$value" ;;
         'CPU implementer'*) maker=$value ;;
         'CPU part'*) say core "$maker$value" ;;
+        Model*) say model "$value" ;;
         Features*|flags*) say features "$value" ;;
     esac
 done </proc/cpuinfo 2>/dev/null | sort -u

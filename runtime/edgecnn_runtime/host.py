@@ -112,7 +112,7 @@ def read_host(root: Path = ROOT) -> Host:
     most = [mhz for policy in policies if (mhz := _khz(policy / "cpuinfo_max_freq"))]
     governors = {text for policy in policies if (text := _read(policy / "scaling_governor"))}
     return Host(
-        model=_board(root),
+        model=_board(root, cpuinfo),
         cpu=_cpu_name(cpuinfo),
         machine=platform.machine(),
         cores=len(re.findall(r"^processor\s*:", cpuinfo, re.M)) or os.cpu_count() or 1,
@@ -161,10 +161,13 @@ def _khz(path: Path) -> float | None:
     return int(text) / 1000 if text and text.isdecimal() else None
 
 
-def _board(root: Path) -> str | None:
-    return _read(root / "proc/device-tree/model") or _read(
-        root / "sys/devices/virtual/dmi/id/product_name"
-    )
+def _board(root: Path, cpuinfo: str) -> str | None:
+    if told := _read(root / "proc/device-tree/model"):
+        return told
+    # A container's firmware tables are hidden, and Raspberry Pi's kernel says it here too.
+    if named := re.search(r"^Model\s*:\s*(.+)$", cpuinfo, re.M):
+        return named[1].strip()
+    return _read(root / "sys/devices/virtual/dmi/id/product_name")
 
 
 def _cpu_name(cpuinfo: str) -> str | None:

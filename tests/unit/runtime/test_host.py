@@ -68,6 +68,12 @@ def test_a_raspberry_pi_4_is_recognised(tmp_path: Path) -> None:
     assert (host.cores, host.min_mhz, host.max_mhz) == (4, 600, 1800)
 
 
+def test_in_a_container_the_kernel_still_names_a_raspberry_pi(tmp_path: Path) -> None:
+    files = {name: text for name, text in PI4.items() if "device-tree" not in name}
+    files["proc/cpuinfo"] += "\n\nRevision\t: c03114\nModel\t\t: Raspberry Pi 4 Model B Rev 1.4\n"
+    assert read_host(laid_out(tmp_path, files)).model == "Raspberry Pi 4 Model B Rev 1.4"
+
+
 def test_a_pi_5_has_dot_products_and_half_precision(tmp_path: Path) -> None:
     host = read_host(laid_out(tmp_path, PI5))
     assert host.model == "Raspberry Pi 5 Model B Rev 1.0"
