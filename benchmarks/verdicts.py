@@ -21,7 +21,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from interleave import keep
 
-from edgecnn_runtime.measure import Measurement, Plan, measure
+from edgecnn_runtime.job import Plan
+from edgecnn_runtime.measure import Measurement, measure
 from edgecnn_runtime.statistics import compare
 
 ROUNDS = Plan().rounds

@@ -81,6 +81,18 @@ class EmulationUnavailable(DeviceFailed):
     """A board that cannot be emulated here: QEMU, or what builds its userland, is missing."""
 
 
+class BenchRefused(EdgeCNNError):
+    """A measurement that the bundle or the device does not allow."""
+
+
+class JournalUnreadable(EdgeCNNError):
+    """Results of a bench that are missing, damaged, of another schema or of another run."""
+
+
+class IllegalInstruction(DeviceFailed):
+    """A program used an instruction that its processor lacks, and died of it."""
+
+
 class RecipeInvalid(EdgeCNNError):
     """A way to train that there is not."""
 

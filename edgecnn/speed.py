@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn_exporters.quantise.placement import Placement, place
 from edgecnn_exporters.reference import to_bytes
-from edgecnn_runtime.benchmark import Progress, Subject, benchmark
+from edgecnn_runtime.benchmark import benchmark
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
-from edgecnn_runtime.measure import Measurement, Plan, Run, measure
+from edgecnn_runtime.errors import MeasureError
+from edgecnn_runtime.job import Job, Plan, Subject
+from edgecnn_runtime.measure import Progress, Run, measure
+from edgecnn_runtime.results import assemble
 from edgecnn_runtime.statistics import Comparison
 
 if TYPE_CHECKING:
@@ -30,14 +33,15 @@ class Speed:
         mixing: int8 as it is against all in 8 bits, where accuracy kept operators in float.
     """
 
-    measurement: Measurement
+    int8_ms: float
+    fp32_ms: float
+    comparison: Comparison
     placement: Placement
     mixing: Comparison | None = None
 
     def words(self) -> str:
         """The verdict in words, and why where it is none to be glad of."""
-        found = self.measurement.comparison
-        assert found is not None
+        found = self.comparison
         interval = f"99 % interval {found.low:.2f} to {found.high:.2f}"
         said = {
             "faster": "faster here",
@@ -63,12 +67,10 @@ class Speed:
 
     def to_json(self) -> dict[str, Any]:
         """Verdict, latencies and operators as JSON values."""
-        int8, fp32 = self.measurement.latencies
-        assert self.measurement.comparison is not None
         return {
-            "comparison": asdict(self.measurement.comparison),
-            "int8_ms": int8.median_ms,
-            "fp32_ms": fp32.median_ms,
+            "comparison": asdict(self.comparison),
+            "int8_ms": self.int8_ms,
+            "fp32_ms": self.fp32_ms,
             "placement": asdict(self.placement),
             "mixing": None if self.mixing is None else asdict(self.mixing),
         }
@@ -80,18 +82,36 @@ def measure_speed(
     """Measure int8 against fp32, in turn; and against all in 8 bits, where it is not.
 
     Raises:
-        MeasureError: an artefact answers wrongly.
-        EngineError, BundleError: as `edgecnn_runtime.open` says.
+        MeasureError: an artefact answers wrongly, or does not run.
+        BundleError: the bundle cannot be trusted.
     """
-    int8, fp32 = (Subject(str(bundle), ENGINE, precision, 1) for precision in ("int8", "fp32"))
+    subjects = (
+        Subject(str(bundle), engine=ENGINE, precision="int8", threads=1, against=1),
+        Subject(str(bundle), engine=ENGINE, precision="fp32", threads=1),
+    )
     share = 1.0 if quantised.unmixed is None else 0.5
-    found = benchmark(int8, fp32, PLAN, cold_starts=0, progress=lambda done: progress(share * done))
+    events: list[dict[str, Any]] = []
+
+    def hear(event: dict[str, Any]) -> None:
+        events.append(event)
+        if event["event"] == "progress":
+            progress(share * event["done"])
+
+    benchmark(Job(subjects, PLAN), hear)
+    int8, fp32 = assemble(subjects, events).rows
+    for row in (int8, fp32):
+        if row.latency is None:
+            raise MeasureError(f"{bundle} ({row.subject.precision}) is not measured: {row.note}")
+    assert int8.latency is not None
+    assert fp32.latency is not None
+    assert int8.comparison is not None, "both were timed, in the same rounds"
     with Bundle(bundle) as opened:
         held = opened.manifest.artefacts
         (artefact,) = (a for a in held if (a.format, a.precision) == ("onnx", "int8"))
         model = opened.read_artefact(artefact).model
     mixing = _mixing(model, quantised, lambda done: progress(share + (1 - share) * done))
-    return Speed(found.measurement, place(model), mixing)
+    medians = (int8.latency.median_ms, fp32.latency.median_ms)
+    return Speed(*medians, int8.comparison, place(model), mixing)
 
 
 def _mixing(model: bytes, quantised: Quantised, progress: Progress) -> Comparison | None:

@@ -2,152 +2,161 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.commands.options import (
-    bundle_argument,
-    engine_option,
-    json_option,
-    precision_option,
-    quiet_option,
-    threads_option,
-)
-from edgecnn.exit_codes import NO_VERDICT, OK, SLOWER
+from edgecnn.commands.bench_options import Duration, Names, Threads
+from edgecnn.commands.options import bundle_argument, json_option, quiet_option
+from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
 
-SCHEMA = "edgecnn.bench/1"
+if TYPE_CHECKING:
+    from edgecnn.bench.compare import Change
+    from edgecnn_runtime.results import BenchResult
 
 
-@click.command("bench", short_help="Measure a bundle on a device.")
+SCHEMA = "edgecnn.bench/2"
+
+
+@click.command("bench", short_help="Measure a bundle on a device, or on several.")
 @bundle_argument
-@click.option("--device", default="host", show_default=True, help="Where to measure.")
+@click.option(
+    "--device",
+    "devices",
+    type=Names(),
+    default="host",
+    show_default=True,
+    help="Where to measure; several with commas.",
+)
 @click.option("--against", metavar="BUNDLE", help="Baseline to compare with, measured in turn.")
+@click.option("--engine", "engines", type=Names(), default="", help="Only these; all by default.")
+@click.option("--precision", "precisions", type=Names(), default="", help="Only these.")
+@click.option(
+    "--threads", type=Threads(), default="", help="A row for each; by default the cores, at most 4."
+)
 @click.option("--rounds", type=click.IntRange(8, 1000), default=30, show_default=True)
 @click.option(
-    "--cold-starts", type=click.IntRange(0, 50), default=5, show_default=True, help="0 for none."
+    "--cold-starts", type=click.IntRange(0, 50), default=3, show_default=True, help="0 for none."
 )
-@engine_option
-@precision_option
-@threads_option
+@click.option("--sustained", type=Duration(), help="Go on for so long, such as 30m.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Keep raw samples here.")
+@click.option("--resume", is_flag=True, help="Go on where the same bench was interrupted.")
+@click.option(
+    "--compare",
+    "earlier",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Say whether it got slower than the results of an earlier -o.",
+)
+@click.option("--wait", type=Duration(), default="10m", show_default=True, help="For a busy board.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the samples: png, svg or pdf.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for each row.")
 @json_option
 @quiet_option
 def command(
     bundle: str,
-    device: str,
+    devices: tuple[str, ...],
     against: str | None,
+    engines: tuple[str, ...],
+    precisions: tuple[str, ...],
+    threads: tuple[int, ...],
     rounds: int,
     cold_starts: int,
-    engine: str | None,
-    precision: str | None,
-    threads: int | None,
+    sustained: float | None,
+    output: Path | None,
+    resume: bool,
+    earlier: Path | None,
+    wait: float,
+    plot: Path | None,
+    as_csv: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Measure the latency, cold start and peak memory of BUNDLE.
+    """Measure every artefact of BUNDLE on every engine of a device, in turn.
 
-    The golden photographs must come out right first. One run at batch 1 is timed, after a warm-up
-    until it is stable; two bundles are measured in turn (A B, B A, …) and compared by pairs of
-    neighbours. A run that was disturbed says by what, and names no winner.
+    An artefact must first answer the golden photographs rightly. What is timed is one run at
+    batch 1, after a warm-up until it is stable; rows are compared with the first, or with those of
+    --against, round by round. A run that was disturbed says by what, and names no winner. On an
+    emulated board nothing is timed: answers are compared and instructions counted.
 
-    Exit code 0: measured. 4: slower than the baseline. 5: disturbed, no verdict.
+    Exit code 0: measured. 1: a device failed. 3: an artefact answers wrongly there. 4: slower than
+    --against or --compare. 5: disturbed, no verdict for them.
 
     \b
     Examples:
-      edgecnn bench mobilenet_v2.edge --threads 1
-      edgecnn bench new.edge --against old.edge
+      edgecnn bench mobilenet_v2.edge --threads 1,4
+      edgecnn bench mobilenet_v2.edge --device rpi
+      edgecnn bench new.edge --against old.edge --engine tflite
+      edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl --plot today.png
     """
-    from edgecnn.devices import find_device
-    from edgecnn.report.console import bar, print_json
+    from edgecnn.bench.compare import changes
+    from edgecnn.bench.journal import read_journal
+    from edgecnn.bench.measuring import measure_on
+    from edgecnn.bench.wanted import Wanted
+    from edgecnn.devices import find_boards
+    from edgecnn_runtime.job import Plan
 
-    options = {
-        "--engine": engine,
-        "--precision": precision,
-        "--threads": threads,
-        "--against": against,
-        "--rounds": rounds,
-        "--cold-starts": cold_starts,
-    }
-    chosen = [word for k, v in options.items() if v is not None for word in (k, str(v))]
-    target = find_device(device)
-    with bar(f"measure on {target.name}", quiet=quiet or as_json) as progress:
-        result = target.run(["measure", bundle, *chosen], progress)
-    result.pop("event")
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json are two forms of one output; choose one")
+    past = None if earlier is None else read_journal(earlier)
+    plan = Plan(rounds=rounds, sustained_s=sustained, cold_starts=cold_starts)
+    old = None if against is None else Path(against)
+    wanted = Wanted(Path(bundle), plan, old, engines, precisions, threads, wait)
+    wanted.check()
+    boards = find_boards(devices)
+    try:
+        if not all(board.is_timed for board in boards):
+            raise click.UsageError("emulated boards come later")
+        measured = measure_on(boards, wanted, output, is_resumed=resume, quiet=quiet or as_json)
+    finally:
+        for board in boards:
+            board.close()
+    compared = [] if past is None else changes(measured.results, past)
+    _print(measured.results, compared, as_json=as_json, as_csv=as_csv)
+    if plot is not None and measured.results:
+        from edgecnn.bench.plot import draw_bench
+
+        draw_bench(measured.results, plot, is_sustained=sustained is not None)
+    for name, message in measured.failed.items():
+        click.echo(f"edgecnn: {message if name in message else f'{name}: {message}'}", err=True)
+    return FAILED if measured.failed else _exit_code(measured.results, compared, against)
+
+
+def _print(
+    results: Mapping[str, BenchResult],
+    compared: Sequence[Change],
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    from edgecnn.bench.document import as_csv as csv_of
+    from edgecnn.bench.document import as_document
+    from edgecnn.bench.table import print_results
+    from edgecnn.report.console import print_json
+
     if as_json:
-        print_json(SCHEMA, {"device": target.name} | result)
-    else:
-        _print(target.name, result)
-    return _exit_code(result["measurement"]["comparison"])
+        print_json(SCHEMA, as_document(results, compared))
+    elif as_csv:
+        click.echo(csv_of(results), nl=False)
+    elif results:
+        print_results(results)
+        several = len(results) > 1
+        for change in compared:
+            click.echo(f"{change.device}: {change.words()}" if several else change.words())
 
 
-def _exit_code(comparison: dict[str, Any] | None) -> int:
-    if comparison is None:
-        return OK
-    return {"slower": SLOWER, "tainted": NO_VERDICT}.get(comparison["verdict"], OK)
-
-
-def _print(device: str, result: dict[str, Any]) -> None:
-    from edgecnn.report.console import stdout, table
-
-    measured = result["measurement"]
-    click.echo(_machine(device, measured))
-    titles = ("", "candidate", "baseline")[: len(result["rows"]) + 1]
-    shown = table(titles if len(titles) > 2 else ("", ""))
-    columns = [
-        _column(row, latency)
-        for row, latency in zip(result["rows"], measured["latencies"], strict=True)
-    ]
-    for what in columns[0]:
-        shown.add_row(what, *(column[what] for column in columns))
-    shown.show_header = len(columns) > 1
-    stdout().print(shown)
-    if comparison := measured["comparison"]:
-        click.echo(_verdict(comparison))
-    for reason in measured["tainted"]:
-        click.echo(f"TAINTED: {reason}; measure again on a quiet machine")
-
-
-def _column(row: dict[str, Any], latency: dict[str, Any]) -> dict[str, str]:
-    count = row["threads"]
-    threads = {None: "default threads", 1: "1 thread"}.get(count, f"{count} threads")
-    low, high = latency["interval_ms"]
-    column = {
-        "bundle": row["bundle"],
-        "engine": f"{row['engine']}, {row['precision']}, {threads}",
-        "median": f"{latency['median_ms']:.2f} ms (95 % interval {low:.2f} to {high:.2f})",
-        "p90, p99": f"{latency['p90_ms']:.2f} ms, {latency['p99_ms']:.2f} ms",
-        "runs": f"{len(latency['samples_ms'])} after {latency['warmup_runs']} of warm-up",
-    }
-    if cold := row["cold"]:
-        starts = f"{len(cold['samples_ms'])} processes"
-        column["cold start"] = f"{cold['median_ms']:.0f} ms to the first result ({starts})"
-        column["peak memory"] = f"{cold['peak_memory_bytes'] / 1e6:.0f} MB"
-    return column
-
-
-def _machine(device: str, measured: dict[str, Any]) -> str:
-    host, before, after = measured["host"], measured["before"], measured["after"]
-    parts = [host["model"], f"{host['cpu'] or host['machine']}, {host['cores']} cores"]
-    if after["mhz"]:
-        parts.append(f"{after['mhz']:.0f} MHz")
-    if host["governors"]:
-        parts.append(f"governor {', '.join(host['governors'])}")
-    if before["celsius"] and after["celsius"]:
-        hottest = [max(state["celsius"].values()) for state in (before, after)]
-        parts.append("{:.0f} → {:.0f} °C".format(*hottest))
-    parts.append(f"Python {host['python']}")
-    return f"{device}: {', '.join(part for part in parts if part)}"
-
-
-def _verdict(comparison: dict[str, Any]) -> str:
-    interval = f"{comparison['low']:.3f} to {comparison['high']:.3f}"
-    verdict = {
-        "faster": "FASTER than the baseline",
-        "slower": "SLOWER than the baseline",
-        "no difference": "NO DIFFERENCE beyond 1 %",
-        "tainted": "NO VERDICT",
-    }[comparison["verdict"]]
-    return (
-        f"{verdict}: {comparison['ratio']:.3f} × the baseline's latency "
-        f"(99 % interval {interval}, {comparison['rounds']} pairs)"
-    )
+def _exit_code(
+    results: Mapping[str, BenchResult], compared: Sequence[Change], against: str | None
+) -> int:
+    rows = [row for result in results.values() for row in result.rows]
+    if any(row.verdict in {"differs", "crashed"} for row in rows):
+        return DIFFERS
+    found = [change.comparison for change in compared if change.comparison]
+    if against is not None:
+        found += [row.comparison for row in rows if row.comparison]
+    verdicts = {comparison.verdict for comparison in found}
+    if "slower" in verdicts:
+        return SLOWER
+    return NO_VERDICT if "tainted" in verdicts else OK

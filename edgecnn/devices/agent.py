@@ -6,7 +6,14 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 
-MAIN = "from edgecnn_runtime.__main__ import main\nmain()\n"
+# What an older Python can read, so that it can say what is wrong.
+MAIN = """\
+import sys
+if sys.version_info < (3, 11):
+    sys.exit("edgecnn_runtime: this is Python %s, expected 3.11 or newer" % sys.version.split()[0])
+from edgecnn_runtime.__main__ import main
+main()
+"""
 
 
 def write_agent(path: Path) -> int:

@@ -30,12 +30,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def stdout() -> Console:
-    """Where tables go. In a pipe, lines are as long as they need to be."""
+def stdout(width: int = 110) -> Console:
+    """Where tables go. In a pipe, lines are as long as `width`, which is what they need to be."""
     from rich.console import Console
 
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=110)
+    return console if console.is_terminal else Console(highlight=False, width=width)
 
 
 def stderr() -> Console:
@@ -102,3 +102,28 @@ def bar(description: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(description, total=1.0)
         yield lambda done: progress.update(task, completed=done)
+
+
+@contextlib.contextmanager
+def bars(
+    names: Sequence[str], *, quiet: bool
+) -> Iterator[tuple[dict[str, Callable[[float], None]], Callable[[str], None]]]:
+    """A progress bar for each name on stderr, only on a terminal.
+
+    Yields:
+        For each name, a function to call with the share done, 0 to 1; and one that says a line
+        above the bars, or without bars, unless `quiet`.
+    """
+    console = stderr()
+    if quiet or not console.is_terminal:
+        yield {name: lambda done: None for name in names}, lambda line: note(line, quiet=quiet)
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as progress:
+        tasks = {name: progress.add_task(name, total=1.0) for name in names}
+
+        def teller(name: str) -> Callable[[float], None]:
+            return lambda done: progress.update(tasks[name], completed=done)
+
+        yield {name: teller(name) for name in names}, lambda line: console.print(line, markup=False)

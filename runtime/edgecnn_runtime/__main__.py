@@ -1,6 +1,9 @@
 """The agent: what a bench runs on a device. Needs Python, numpy and an engine.
 
-Every command prints JSON lines on stdout; progress lines first, the result last.
+Every command prints JSON lines on stdout, each an object with ``event``; what else stands there was
+printed by an engine. ``bench`` reads a `Job` as the first line of stdin, tells what
+`edgecnn_runtime.benchmark` lists, and ends as soon as stdin ends or says nothing for 30 seconds:
+whoever asked writes an empty line every few seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from dataclasses import asdict
 from typing import Any
 
 from edgecnn_runtime import __version__
-from edgecnn_runtime.errors import BundleError, EdgeCNNError
+from edgecnn_runtime.errors import BundleError, EdgeCNNError, MeasureError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -34,10 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     _add(commands, "host", _host, "what machine this is, and which engines it has")
     cold = _add(commands, "cold", _cold, "open a bundle, run it once, print when that was")
-    timed = _add(commands, "measure", _measure, "measure a bundle, or two in turn")
-    timed.add_argument("--against", help="bundle to measure in turn, as the baseline")
-    timed.add_argument("--rounds", type=int, default=30)
-    timed.add_argument("--cold-starts", type=int, default=5)
+    _add(commands, "bench", _bench, "measure what the job on stdin names")
+    work = _add(commands, "work", _work, "a row of a bench; answers what it is asked on stdin")
     proof = _add(commands, "prove", _prove, "what an artefact answers on one engine, bit by bit")
     proof.add_argument("bundle")
     proof.add_argument("--artefact", required=True, help="by its path in the bundle")
@@ -46,12 +47,12 @@ def _parser() -> argparse.ArgumentParser:
     proof.add_argument("--count", type=int, default=0, help="runs between marks, for an emulator")
     proof.add_argument("--answers", help="file to write the outputs to, an .npz")
     verify = _add(commands, "verify", _verify, "run the golden examples, a row per engine")
-    verify.add_argument("--artefact", help="only this one, by its path in the bundle")
-    for command in (cold, timed, verify):
+    for command in (cold, work, verify):
         command.add_argument("bundle")
+        command.add_argument("--artefact", help="only this one, by its path in the bundle")
         command.add_argument("--engine")
         command.add_argument("--precision")
-    for command in (cold, timed):
+    for command in (cold, work):
         command.add_argument("--threads", type=int)
     return parser
 
@@ -73,7 +74,9 @@ def _host(options: argparse.Namespace) -> None:
 
     engines: dict[str, str | None] = {}
     missing: dict[str, dict[str, str]] = {}
+    formats: dict[str, list[str]] = {}
     for name in engine_names():
+        formats[name] = sorted(engine_class(name).formats)
         try:
             engines[name] = engine_class(name).version()
         except EngineUnavailable as error:
@@ -85,6 +88,7 @@ def _host(options: argparse.Namespace) -> None:
         state=asdict(read_state()),
         engines=engines,
         missing=missing,
+        formats=formats,
     )
 
 
@@ -98,27 +102,40 @@ def _cold(options: argparse.Namespace) -> None:
         engine=options.engine,
         precision=options.precision,
         threads=options.threads,
+        artefact=options.artefact,
     ) as session:
         session.run(zero_feeds(session.manifest))
         print(first_result_line(), flush=True)
 
 
-def _measure(options: argparse.Namespace) -> None:
-    from edgecnn_runtime.benchmark import Subject, benchmark
-    from edgecnn_runtime.measure import Plan
+def _bench(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.benchmark import benchmark
+    from edgecnn_runtime.job import Job
 
-    def subject(bundle: str) -> Subject:
-        return Subject(bundle, options.engine, options.precision, options.threads)
+    line = sys.stdin.readline()
+    try:
+        job = Job.from_json(json.loads(line))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise MeasureError(
+            f"the first line on stdin is {line[:40]!r}, expected a job: {type(error).__name__} "
+            f"{error}"
+        ) from error
+    benchmark(job, lambda event: print(json.dumps(event), flush=True), is_held=True)
 
-    baseline = None if options.against is None else subject(options.against)
-    result = benchmark(
-        subject(options.bundle),
-        baseline,
-        Plan(rounds=options.rounds),
-        cold_starts=options.cold_starts,
-        progress=lambda done: _emit("progress", done=round(done, 3)),
+
+def _work(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.job import Subject
+    from edgecnn_runtime.worker import work
+
+    work(
+        Subject(
+            options.bundle,
+            options.artefact,
+            options.engine,
+            options.precision,
+            options.threads,
+        )
     )
-    _emit("result", **asdict(result))
 
 
 def _prove(options: argparse.Namespace) -> None:

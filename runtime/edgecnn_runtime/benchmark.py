@@ -1,133 +1,181 @@
-"""A whole bench of one bundle, or of two in turn: right answers first, then times."""
+"""A whole bench on this machine: right answers first, then times, a row in turn with the others.
+
+It is told as events while it runs, so that what was finished is kept if it is interrupted;
+`edgecnn_runtime.results` makes a table of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
 
-from edgecnn_runtime.adapted import one_run
-from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import Array
+from edgecnn_runtime import lifeline
+from edgecnn_runtime.crew import Worker, WorkerDied, launch
+from edgecnn_runtime.energy import EnergyMeter
 from edgecnn_runtime.errors import MeasureError
-from edgecnn_runtime.golden import is_as_proven, run_golden
-from edgecnn_runtime.manifest import Manifest
-from edgecnn_runtime.measure import Measurement, Plan, measure
-from edgecnn_runtime.process import ColdStart, agent_command, cold_start
-from edgecnn_runtime.session import Session, open, zero_feeds
+from edgecnn_runtime.host import HostState, read_host, read_state
+from edgecnn_runtime.job import Job
+from edgecnn_runtime.lock import machine_lock
+from edgecnn_runtime.measure import round_numbers, runs_per_block, turn
+from edgecnn_runtime.process import fresh_start
 
-Progress = Callable[[float], None]
+Emit = Callable[[dict[str, Any]], None]
 
-
-@dataclass(frozen=True)
-class Subject:
-    """What is measured: a bundle, and the choices that `open` takes."""
-
-    bundle: str
-    engine: str | None = None
-    precision: str | None = None
-    threads: int | None = None
-
-    def options(self) -> list[str]:
-        """The agent's arguments that make the same choices."""
-        chosen = {
-            "--engine": self.engine,
-            "--precision": self.precision,
-            "--threads": self.threads,
-        }
-        return [word for k, v in chosen.items() if v is not None for word in (k, str(v))]
+STATE_EVERY_S = 1.0
 
 
-@dataclass(frozen=True)
-class Row:
-    """One subject as it was opened, and what a fresh process needs for it."""
+def benchmark(job: Job, emit: Emit, *, is_held: bool = False) -> None:
+    """Measure every row of `job` in turn with the others.
 
-    bundle: str
-    name: str
-    engine: str
-    precision: str
-    threads: int | None
-    cold: ColdStart | None
+    A row whose artefact answers its golden inputs wrongly, or does not run, is told and not timed.
+    What is timed is one `run` at batch 1 of the engine itself, on golden input in the form that it
+    takes: no file is read, no image is prepared, no axis is turned.
 
+    Args:
+        emit: told each event:
 
-@dataclass(frozen=True)
-class BenchResult:
-    """Rows and latencies belong together by their order; the second is the baseline."""
+            - ``waiting``: ``holder``; another bench holds the machine.
+            - ``row``: ``row``, an index; ``verdict``: equal, differs, unproven, refused, crashed;
+              ``note``; where it ran, name, artefact, format, precision, engine, ``difference``.
+            - ``warm-up``: ``row``, ``runs``, ``last_ms``, ``is_stable``.
+            - ``before`` and ``after``: ``host`` and ``state``.
+            - ``round``: ``number``, ``at_s``, ``blocks`` (row, samples_ms, energy_j), ``state``.
+            - ``died``: ``row``, ``note``; in the middle of the rounds.
+            - ``cold``: ``row``, ``sample_ms``, ``peak_memory_bytes``.
+            - ``progress``: ``done``, 0 to 1.
 
-    rows: tuple[Row, ...]
-    measurement: Measurement
-
-
-def benchmark(
-    subject: Subject,
-    baseline: Subject | None = None,
-    plan: Plan | None = None,
-    *,
-    cold_starts: int = 5,
-    progress: Progress = lambda done: None,
-) -> BenchResult:
-    """Measure `subject`, in turn with `baseline` where there is one.
-
-    Every artefact must first answer its golden examples rightly. What is timed is one `run` at
-    batch 1 of the engine itself, on golden input in the form that it takes: no file is read, no
-    image is prepared, no axis is turned.
+        is_held: whoever asked holds our stdin, and wants us to end when it is let go.
 
     Raises:
-        MeasureError: an artefact answers wrongly, or a cold start fails.
-        BundleError, EngineError: as `open` says.
+        MeasureError: another bench holds the machine.
     """
-    subjects = [subject] if baseline is None else [subject, baseline]
-    sessions: list[Session] = []
+    with contextlib.ExitStack() as held, contextlib.ExitStack() as crew:
+        workers: dict[int, Worker] = {}
+        if is_held:
+            lifeline.hold(partial(_close_all, workers))
+        if job.wait_s is not None:
+            held.enter_context(machine_lock(job.who, job.wait_s, partial(_tell_waiting, emit)))
+        for index in range(len(job.subjects)):
+            _open(job, index, workers, crew, emit)
+            _tell(emit, "progress", done=0.2 * (index + 1) / len(job.subjects))
+        if workers:
+            _time(job, workers, emit)
+            alive = sorted(workers)
+            crew.close()  # their memory and threads would be in the way of the cold starts
+            _start_cold(job, alive, emit)
+    _tell(emit, "progress", done=1.0)
+
+
+def _close_all(workers: dict[int, Worker]) -> None:
+    for worker in list(workers.values()):
+        worker.close()
+
+
+def _tell_waiting(emit: Emit, holder: dict[str, Any]) -> None:
+    _tell(emit, "waiting", holder=holder)
+
+
+def _tell(emit: Emit, event: str, **fields: Any) -> None:
+    emit({"event": event} | fields)
+
+
+def _open(
+    job: Job, index: int, workers: dict[int, Worker], crew: contextlib.ExitStack, emit: Emit
+) -> None:
+    """Starts the row's worker and tells what it proved; keeps it where that was right."""
+    subject = job.subjects[index]
+    worker = Worker(subject, job.environments.get(subject.environment))
+    crew.callback(worker.close)
     try:
-        for one in subjects:
-            sessions.append(
-                open(one.bundle, engine=one.engine, precision=one.precision, threads=one.threads)
-            )
-        feeds = [_check(one, session) for one, session in zip(subjects, sessions, strict=True)]
-        candidates = {
-            label: one_run(session.engine, feed)
-            for label, session, feed in zip(
-                ("candidate", "baseline"), sessions, feeds, strict=False
-            )
-        }
-        # The timed rounds and each subject's cold starts are steps of about the same length.
-        steps = [_step(progress, number, 1 + len(subjects)) for number in range(1 + len(subjects))]
-        measured = measure(candidates, plan, progress=steps[0])
-        rows = tuple(
-            Row(
-                bundle=one.bundle,
-                name=session.manifest.name,
-                engine=f"{session.engine.name} {session.engine.version()}",
-                precision=session.artefact.precision,
-                threads=one.threads,
-                cold=cold_start(_cold_command(one), cold_starts, step) if cold_starts else None,
-            )
-            for one, session, step in zip(subjects, sessions, steps[1:], strict=True)
-        )
-    finally:
-        for session in sessions:
-            session.close()
-    return BenchResult(rows, measured)
+        proof = worker.proof()
+    except WorkerDied as death:
+        verdict = "crashed" if str(death).startswith("died of") else "refused"
+        proof = {"verdict": verdict, "note": str(death)}
+    _tell(emit, "row", row=index, **proof)
+    if proof["verdict"] in {"equal", "unproven"}:
+        workers[index] = worker
+    else:
+        worker.close()
 
 
-def _step(progress: Progress, number: int, steps: int) -> Progress:
-    return lambda done: progress((number + done) / steps)
+def _time(job: Job, workers: dict[int, Worker], emit: Emit) -> None:
+    """Warms every row up and measures them in turn; a row that dies leaves `workers`."""
+    runs: dict[int, int] = {}
+    for index in sorted(workers):
+        with _told(index, workers, emit):
+            found = workers[index].warm_up(job.plan.warmup_s)
+            runs[index] = runs_per_block(job.plan, found)
+            _tell(emit, "warm-up", row=index, **asdict(found))
+    meter, began = EnergyMeter(), time.perf_counter()
+    _tell(emit, "before", host=asdict(read_host()), state=asdict(_state(workers)))
+    last_state = began
+    order = sorted(workers)
+    for number in round_numbers(job.plan, first=job.done_rounds):
+        blocks = []
+        for place in turn(number, len(order)):
+            index = order[place]
+            if index in workers:
+                with _told(index, workers, emit):
+                    blocks.append(_block(index, workers[index], runs[index], meter))
+        now = time.perf_counter()
+        state = None
+        if now - last_state >= STATE_EVERY_S:
+            state, last_state = asdict(_state(workers)), now
+        at_s = round(now - began, 3)
+        _tell(emit, "round", number=number, at_s=at_s, blocks=blocks, state=state)
+        _tell(emit, "progress", done=0.2 + 0.6 * _share(job, number, at_s))
+        if not workers:
+            break
+    _tell(emit, "after", host=asdict(read_host()), state=asdict(_state(workers)))
 
 
-def _check(subject: Subject, session: Session) -> Mapping[str, Array]:
-    """The first golden input, once the session has answered all of them rightly."""
-    manifest: Manifest = session.manifest
-    if not manifest.golden:
-        return zero_feeds(manifest)
-    with Bundle(subject.bundle) as bundle:
-        found = run_golden(bundle, session.engine)
-        if not is_as_proven(found, session.artefact):
-            raise MeasureError(
-                f"{subject.bundle} answers wrongly on {session.engine.name} (it differs by "
-                f"{found.relative:.1e} of the largest output), so it is not measured; "
-                f"see: edgecnn verify {subject.bundle}"
-            )
-        return bundle.golden(0).inputs
+def _block(index: int, worker: Worker, runs: int, meter: EnergyMeter) -> dict[str, Any]:
+    before = meter.read()
+    samples = worker.block(runs)
+    after = meter.read()
+    energy = None if before is None or after is None else round(after - before, 6)
+    return {"row": index, "samples_ms": samples, "energy_j": energy}
 
 
-def _cold_command(subject: Subject) -> list[str]:
-    return [*agent_command(), "cold", subject.bundle, *subject.options()]
+@contextlib.contextmanager
+def _told(index: int, workers: dict[int, Worker], emit: Emit) -> Iterator[None]:
+    """A worker that dies is told, and the others go on."""
+    try:
+        yield
+    except WorkerDied as death:
+        workers.pop(index).close()
+        _tell(emit, "died", row=index, note=str(death))
+
+
+def _share(job: Job, number: int, at_s: float) -> float:
+    if job.plan.sustained_s is not None:
+        return min(1.0, at_s / job.plan.sustained_s)
+    return max((number + 1) / job.plan.rounds, min(1.0, at_s / job.plan.max_s))
+
+
+def _state(workers: dict[int, Worker]) -> HostState:
+    """The machine's state; the workers' time is our own, though the kernel adds it up later."""
+    state = read_state()
+    spent = sum(worker.own_seconds for worker in workers.values())
+    return replace(state, own_seconds=state.own_seconds + spent)
+
+
+def _start_cold(job: Job, rows: Sequence[int], emit: Emit) -> None:
+    for done, index in enumerate(rows):
+        subject = job.subjects[index]
+        command, variables = launch(job.environments.get(subject.environment))
+        finished = job.done_cold[index] if job.done_cold else 0
+        for _ in range(finished, job.plan.cold_starts):
+            try:
+                sample_ms, peak = fresh_start(
+                    [*command, "cold", subject.bundle, *subject.options()], variables
+                )
+            except MeasureError as error:
+                _tell(emit, "died", row=index, note=str(error))
+                break
+            _tell(emit, "cold", row=index, sample_ms=sample_ms, peak_memory_bytes=peak)
+        _tell(emit, "progress", done=0.8 + 0.2 * (done + 1) / len(rows))

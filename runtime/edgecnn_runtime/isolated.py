@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
 
 from edgecnn_runtime.golden import Difference
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity import Parity
-from edgecnn_runtime.process import agent_command
+from edgecnn_runtime.process import agent_command, signal_name
 
 TIMEOUT_S = 600
 
@@ -35,7 +34,7 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
     except subprocess.TimeoutExpired:
         return _crashed(artefact, engine, f"gave no answer in {TIMEOUT_S} s")
     if ran.returncode < 0:
-        return _crashed(artefact, engine, f"died of {_signal_name(-ran.returncode)}")
+        return _crashed(artefact, engine, f"died of {signal_name(-ran.returncode)}")
     rows = [row for line in ran.stdout.splitlines() if (row := _row(line))]
     if ran.returncode == 0 and len(rows) == 1:
         return rows[0]
@@ -46,14 +45,6 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
 def _crashed(artefact: Artefact, engine: str, how: str) -> Parity:
     note = f"the engine {how}"
     return Parity(artefact.path, engine, artefact.precision, "crashed", None, note)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-    return f"{name} (out of memory?)" if name == "SIGKILL" else name
 
 
 def _row(line: str) -> Parity | None:

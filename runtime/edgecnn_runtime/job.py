@@ -29,6 +29,7 @@ class Subject:
         artefact: its path in the bundle; None takes the first of `precision` that `engine` runs.
         threads: intra-operator threads; None leaves the engine's own default.
         environment: name of the environment that has the engine; "" is the agent's own.
+        against: index of the row that this one is compared with.
     """
 
     bundle: str
@@ -37,6 +38,17 @@ class Subject:
     precision: str | None = None
     threads: int | None = None
     environment: str = ""
+    against: int | None = None
+
+    def options(self) -> list[str]:
+        """The agent's arguments that make the same choices."""
+        chosen = {
+            "--artefact": self.artefact,
+            "--engine": self.engine,
+            "--precision": self.precision,
+            "--threads": self.threads,
+        }
+        return [word for k, v in chosen.items() if v is not None for word in (k, str(v))]
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,8 @@ class Job:
 
     Attributes:
         environments: name → environment, for those that the subjects name.
+        who: the one who measures, for others that wait for the machine.
+        wait_s: how long to wait for another bench on the same machine; None lets it go on beside.
         done_rounds: rounds that an interrupted run has finished already.
         done_cold: cold starts that it has, row by row; empty for none.
     """
@@ -74,6 +88,8 @@ class Job:
     subjects: tuple[Subject, ...]
     plan: Plan
     environments: Mapping[str, Environment] = field(default_factory=dict)
+    who: str = "somebody"
+    wait_s: float | None = None
     done_rounds: int = 0
     done_cold: tuple[int, ...] = ()
 
@@ -91,6 +107,8 @@ class Job:
                 name: Environment(tuple(one["command"]), tuple(one["path"]))
                 for name, one in values["environments"].items()
             },
+            who=values["who"],
+            wait_s=values["wait_s"],
             done_rounds=values["done_rounds"],
             done_cold=tuple(values["done_cold"]),
         )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+from typing import Protocol
 
 import numpy as np
 
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host import Host, HostState, read_host, read_state
+from edgecnn_runtime.job import Plan
 from edgecnn_runtime.statistics import (
     MIN_ROUNDS_FOR_VERDICT,
     Comparison,
@@ -23,6 +25,7 @@ from edgecnn_runtime.taint import disturbances, drift
 
 Run = Callable[[], object]
 Clock = Callable[[], int]
+Progress = Callable[[float], None]
 
 STABLE = 0.02  # two windows of warm-up agree
 WINDOW_RUNS = 5
@@ -31,21 +34,38 @@ MAX_RUNS_PER_BLOCK = 500
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How long to measure.
+class WarmUp:
+    """What it took until the latency was stable, and where it settled."""
 
-    Attributes:
-        rounds: blocks of each candidate; a comparison has as many pairs.
-        block_ms: a block repeats the run until about this long, at least once and at most
-            `MAX_RUNS_PER_BLOCK` times.
-        warmup_s: the warm-up of each candidate ends here, stable or not.
-        max_s: no further round begins after this long, once there are enough for a verdict.
-    """
+    runs: int
+    last_ms: float
+    is_stable: bool
 
-    rounds: int = 30
-    block_ms: float = 60.0
-    warmup_s: float = 3.0
-    max_s: float = 20.0
+
+class Candidate(Protocol):
+    """Something whose latency is measured, in this process or in one of its own."""
+
+    def warm_up(self, limit_s: float) -> WarmUp:
+        """Run until the latency is stable, or until `limit_s` has passed."""
+        ...
+
+    def block(self, runs: int) -> Sequence[float]:
+        """Milliseconds of each of so many runs, one right after the other."""
+        ...
+
+
+class InProcess:
+    """A function of this process as a `Candidate`."""
+
+    def __init__(self, run: Run, clock: Clock = time.perf_counter_ns) -> None:
+        self._run = run
+        self._clock = clock
+
+    def warm_up(self, limit_s: float) -> WarmUp:
+        return warm_up(self._run, limit_s, self._clock)
+
+    def block(self, runs: int) -> list[float]:
+        return timed_block(self._run, runs, self._clock)
 
 
 @dataclass(frozen=True)
@@ -90,7 +110,7 @@ def measure(
     candidates: Mapping[str, Run],
     plan: Plan | None = None,
     *,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Progress = lambda done: None,
     state: Callable[[], HostState] = read_state,
     clock: Clock = time.perf_counter_ns,
 ) -> Measurement:
@@ -107,26 +127,22 @@ def measure(
     plan = plan or Plan()
     if not 1 <= len(candidates) <= 2:
         raise MeasureError(f"{len(candidates)} candidates to measure, expected one or two")
-    warmups = {label: warm_up(run, plan.warmup_s, clock) for label, run in candidates.items()}
-    runs = {
-        label: min(MAX_RUNS_PER_BLOCK, max(1, round(plan.block_ms / max(found.last_ms, 1e-6))))
-        for label, found in warmups.items()
-    }
-    blocks: dict[str, list[list[float]]] = {label: [] for label in candidates}
-    before = state()
-    end = clock() + plan.max_s * 1e9
-    for number in range(plan.rounds):
-        # A B and B A come in pairs, so that neither is first more often.
-        if number >= MIN_ROUNDS_FOR_VERDICT and number % 2 == 0 and clock() >= end:
-            progress(1.0)
-            break
-        order = list(candidates)[:: 1 if number % 2 == 0 else -1]
-        for label in order:
-            blocks[label].append(_block(candidates[label], runs[label], clock))
-        progress((number + 1) / plan.rounds)
+    runners = [InProcess(run, clock) for run in candidates.values()]
+    warmups = [runner.warm_up(plan.warmup_s) for runner in runners]
+    counts = [runs_per_block(plan, found) for found in warmups]
+    blocks: list[list[Sequence[float]]] = [[] for _ in runners]
+    before, done = state(), 0.0
+    for number in round_numbers(plan, clock):
+        for index in turn(number, len(runners)):
+            blocks[index].append(runners[index].block(counts[index]))
+        done = (number + 1) / plan.rounds
+        progress(done)
+    if done < 1:
+        progress(1.0)
     after = state()
     latencies = tuple(
-        _latency(label, found, warmups[label].runs) for label, found in blocks.items()
+        summarise(label, found, warmup.runs)
+        for label, found, warmup in zip(candidates, blocks, warmups, strict=True)
     )
     tainted = (*disturbances(before, after), *_drifts(latencies))
     comparison = None
@@ -136,13 +152,39 @@ def measure(
     return Measurement(latencies, tainted, comparison, read_host(), before, after)
 
 
-@dataclass(frozen=True)
-class WarmUp:
-    """What it took until the latency was stable, and where it settled."""
+def round_numbers(plan: Plan, clock: Clock = time.perf_counter_ns, first: int = 0) -> Iterator[int]:
+    """The numbers of the rounds that the plan has time for, from `first` on.
 
-    runs: int
-    last_ms: float
-    is_stable: bool
+    A round and the next, which turns its order, come in pairs, so that nobody is first more often.
+    """
+    began = clock()
+    if plan.sustained_s is not None:
+        number = first
+        while number < first + MIN_ROUNDS_FOR_VERDICT or clock() < began + plan.sustained_s * 1e9:
+            yield number
+            number += 1
+        return
+    end = began + plan.max_s * 1e9
+    for number in range(first, plan.rounds):
+        if number >= MIN_ROUNDS_FOR_VERDICT and number % 2 == 0 and clock() >= end:
+            return
+        yield number
+
+
+def turn(number: int, candidates: int) -> list[int]:
+    """The order of the candidates in a round: A B C, C B A, then B C A, A C B, …
+
+    Each is first, last and beside each other as often, so that neither slow drift nor what a
+    neighbour leaves in the caches falls on one of them.
+    """
+    start = number // 2 % candidates
+    order = [(start + step) % candidates for step in range(candidates)]
+    return order[:: 1 if number % 2 == 0 else -1]
+
+
+def runs_per_block(plan: Plan, warmup: WarmUp) -> int:
+    """How many runs make a block of about the plan's length."""
+    return min(MAX_RUNS_PER_BLOCK, max(1, round(plan.block_ms / max(warmup.last_ms, 1e-6))))
 
 
 def warm_up(run: Run, limit_s: float, clock: Clock = time.perf_counter_ns) -> WarmUp:
@@ -153,9 +195,9 @@ def warm_up(run: Run, limit_s: float, clock: Clock = time.perf_counter_ns) -> Wa
     end = clock() + limit_s * 1e9
     runs, previous = 0, float("inf")
     while True:
-        samples = _block(run, 1, clock)
+        samples = timed_block(run, 1, clock)
         while len(samples) < WINDOW_RUNS and clock() < end:
-            samples += _block(run, 1, clock)
+            samples += timed_block(run, 1, clock)
         window = median(samples)
         runs += len(samples)
         if abs(window / previous - 1) <= STABLE if previous else not window:
@@ -165,7 +207,7 @@ def warm_up(run: Run, limit_s: float, clock: Clock = time.perf_counter_ns) -> Wa
         previous = window
 
 
-def _block(run: Run, times: int, clock: Clock) -> list[float]:
+def timed_block(run: Run, times: int, clock: Clock) -> list[float]:
     """Milliseconds of each of `times` runs. The garbage collector waits until the end."""
     collects = gc.isenabled()
     gc.disable()
@@ -180,7 +222,12 @@ def _block(run: Run, times: int, clock: Clock) -> list[float]:
     return [(b - a) / 1e6 for a, b in pairwise(stamps)]
 
 
-def _latency(label: str, blocks: list[list[float]], warmup_runs: int) -> Latency:
+def summarise(label: str, blocks: Sequence[Sequence[float]], warmup_runs: int) -> Latency:
+    """What a candidate's blocks say.
+
+    Args:
+        blocks: milliseconds of every run, block by block.
+    """
     samples = tuple(sample for block in blocks for sample in block)
     p90, p99 = np.quantile(samples, [0.9, 0.99])
     return Latency(

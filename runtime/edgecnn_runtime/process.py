@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,22 @@ def agent_command() -> list[str]:
     return [sys.executable, "-m", __package__ or "edgecnn_runtime"]
 
 
+def signal_name(number: int) -> str:
+    """A signal that ended a process, by name, and what it most likely says."""
+    import signal
+
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    means = {"SIGKILL": "out of memory?", "SIGILL": "an instruction that this processor lacks"}
+    return f"{name} ({means[name]})" if name in means else name
+
+
 def cold_start(
-    command: Sequence[str], runs: int = 5, progress: Callable[[float], None] = lambda done: None
+    command: Sequence[str],
+    runs: int = 5,
+    progress: Callable[[float], None] = lambda done: None,
 ) -> ColdStart:
     """Start `command` anew for each sample.
 
@@ -53,22 +67,37 @@ def cold_start(
 
     samples, peaks = [], []
     for number in range(runs):
-        sample_ms, peak_bytes = _fresh_start(command)
+        sample_ms, peak_bytes = fresh_start(command)
         samples.append(sample_ms)
         peaks.append(peak_bytes)
         progress((number + 1) / runs)
     return ColdStart(tuple(samples), median(samples), int(median(peaks)))
 
 
-def _fresh_start(command: Sequence[str]) -> tuple[float, int]:
-    """Milliseconds from the start of a process to its first result, and its peak memory."""
+def fresh_start(
+    command: Sequence[str], variables: Mapping[str, str] | None = None
+) -> tuple[float, int]:
+    """Milliseconds from the start of a process to its first result, and its peak memory.
+
+    Args:
+        variables: its environment; None is ours.
+
+    Raises:
+        MeasureError: as `cold_start` says.
+    """
     import subprocess
 
     shown = " ".join(command)
     began_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     try:
         ran = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            env=variables,
         )
     except OSError as error:
         raise MeasureError(f"the cold start cannot run {shown}: {error.strerror}") from error

@@ -111,6 +111,7 @@ def open(
     engine: str | None = None,
     precision: str | None = None,
     threads: int | None = None,
+    artefact: str | None = None,
 ) -> Session:
     """Open a bundle: every digest verified, an artefact and an engine for it chosen.
 
@@ -119,6 +120,7 @@ def open(
         engine: name of the engine; None takes the first that is installed.
         precision: ``fp32``, …; None takes the first artefact that the bundle lists.
         threads: intra-operator threads; None leaves the engine's own default.
+        artefact: its path in the bundle; None takes the first that fits.
 
     Raises:
         BundleError: the bundle cannot be trusted.
@@ -126,29 +128,32 @@ def open(
         EngineError: the engine refuses the artefact.
     """
     with Bundle(path) as bundle, contextlib.ExitStack() as undo:
-        artefact, kind = choose(bundle.manifest, engine, precision)
+        chosen, kind = choose(bundle.manifest, engine, precision, artefact)
         # Hashing needs no interpreter lock: the engine is imported while its artefact is hashed,
         # and opens that, once it is proven sound, while the rest is checked.
-        content = bundle.load_artefact(artefact)
-        proof = Background(lambda: bundle.prove_artefact(artefact, content))
+        content = bundle.load_artefact(chosen)
+        proof = Background(lambda: bundle.prove_artefact(chosen, content))
         with contextlib.suppress(EngineUnavailable):  # `kind.open` will say so again
             kind.version()
         proof.result()
-        rest = Background(lambda: bundle.check(already_read=artefact.paths))
+        rest = Background(lambda: bundle.check(already_read=chosen.paths))
         try:
             opened = kind.open(content.model, weights=content.weights, threads=threads)
             undo.callback(opened.close)
         finally:
             rest.result()  # a bundle that lies matters more than an engine that fails on it
-        model = adapt(opened, bundle.manifest, artefact)
+        model = adapt(opened, bundle.manifest, chosen)
         labels = bundle.labels()
         _check_labels(bundle.manifest, labels)
         undo.pop_all()
-        return Session(bundle.manifest, artefact, model, labels)
+        return Session(bundle.manifest, chosen, model, labels)
 
 
 def choose(
-    manifest: Manifest, engine: str | None = None, precision: str | None = None
+    manifest: Manifest,
+    engine: str | None = None,
+    precision: str | None = None,
+    artefact: str | None = None,
 ) -> tuple[Artefact, type[Engine]]:
     """The first artefact, in the bundle's order, that an installed engine runs.
 
@@ -156,17 +161,22 @@ def choose(
         EngineUnavailable: engines for it exist, but none is installed.
         EngineError: no artefact has that precision, or no engine runs it.
     """
-    artefacts = [a for a in manifest.artefacts if precision in (None, a.precision)]
+    artefacts = [
+        one
+        for one in manifest.artefacts
+        if precision in (None, one.precision) and artefact in (None, one.path)
+    ]
     if not artefacts:
-        held = ", ".join(dict.fromkeys(a.precision for a in manifest.artefacts))
-        raise EngineError(f"{manifest.name} has no {precision} artefact; it has {held}")
+        wanted = " ".join(word for word in (precision, artefact) if word)
+        held = ", ".join(f"{one.path} ({one.precision})" for one in manifest.artefacts)
+        raise EngineError(f"{manifest.name} has no {wanted} artefact; it has {held}")
     missing: type[Engine] | None = None
-    for artefact in artefacts:
+    for one in artefacts:
         for kind in map(engine_class, engine_names() if engine is None else (engine,)):
-            if artefact.format not in kind.formats:
+            if one.format not in kind.formats:
                 continue
             if kind.is_installed():
-                return artefact, kind
+                return one, kind
             missing = missing or kind
     if missing:
         raise EngineUnavailable(missing.name, missing.extra or "")

@@ -26,6 +26,9 @@ CONFIDENCE = 0.95
 # what the place of a buffer in memory alone can change (Mytkowicz et al. 2009, section 4).
 VERDICT_CONFIDENCE = 0.99
 MARGIN = 0.01
+# Two runs at different times share neither the place of their buffers nor the state of the machine:
+# what is said of them has to be larger.
+MARGIN_APART = 0.03
 # The whole range of n pairs holds the median ratio with 1 - 2 / 2^n: 99 % takes 8 of them.
 MIN_ROUNDS_FOR_VERDICT = 8
 
@@ -69,7 +72,7 @@ def median_interval(
     (Künsch 1989), of length n^(1/3), the rate that Hall, Horowitz and Jing (1995) derive.
     """
     values = np.asarray(samples, np.float64)
-    medians = np.concatenate([np.median(part, axis=1) for part in _block_resamples(values, seed)])
+    medians = _resampled_medians(values, seed)
     tail = (1 - confidence) / 2
     low, high = np.quantile(medians, [tail, 1 - tail])
     return float(low), float(high)
@@ -121,6 +124,50 @@ def compare(
     return Comparison(
         float(np.exp(np.median(ratios))), float(low), float(high), len(ratios), verdict
     )
+
+
+def compare_apart(
+    candidate: Sequence[float] | Float,
+    baseline: Sequence[float] | Float,
+    *,
+    tainted: bool = False,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two runs that were not measured in turn, by the medians of their blocks.
+
+    The interval is of the ratio of the two medians, both by block bootstrap. "faster" or "slower"
+    is said only where all of it lies beyond `MARGIN_APART`.
+
+    Args:
+        candidate: median latency of each block; baseline: the same, of the other run. Their numbers
+            may differ.
+        tainted: one of the runs was disturbed, so no winner is named.
+
+    Raises:
+        ValueError: a run has fewer than four blocks.
+    """
+    if min(len(candidate), len(baseline)) < 4:
+        raise ValueError(f"{len(candidate)} and {len(baseline)} blocks, expected at least 4 each")
+    ours, theirs = np.asarray(candidate, np.float64), np.asarray(baseline, np.float64)
+    logs = np.log(_resampled_medians(ours, seed) / _resampled_medians(theirs, seed + 1))
+    tail = (1 - VERDICT_CONFIDENCE) / 2
+    low, high = np.exp(np.quantile(logs, [tail, 1 - tail]))
+    verdict: Verdict = "no difference"
+    if tainted:
+        verdict = "tainted"
+    elif min(len(ours), len(theirs)) < MIN_ROUNDS_FOR_VERDICT:
+        verdict = "no difference"
+    elif high < 1 - MARGIN_APART:
+        verdict = "faster"
+    elif low > 1 + MARGIN_APART:
+        verdict = "slower"
+    ratio = float(np.median(ours) / np.median(theirs))
+    return Comparison(ratio, float(low), float(high), min(len(ours), len(theirs)), verdict)
+
+
+def _resampled_medians(values: Float, seed: int) -> Float:
+    """(`RESAMPLES`,): the median of each of so many block resamples of `values`."""
+    return np.concatenate([np.median(part, axis=1) for part in _block_resamples(values, seed)])
 
 
 def _sign_test_interval(values: Float) -> tuple[float, float]:

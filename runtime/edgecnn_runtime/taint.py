@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,16 @@ MAX_DRIFT_ERRORS = 3.0
 MIN_SAMPLES_FOR_DRIFT = 12
 
 
-def disturbances(before: HostState, after: HostState) -> tuple[str, ...]:
-    """What happened to the machine between two moments, with figures; empty for nothing."""
+def disturbances(
+    before: HostState, after: HostState, during: Sequence[HostState] = ()
+) -> tuple[str, ...]:
+    """What happened to the machine between two moments, with figures; empty for nothing.
+
+    Args:
+        during: its state at moments between the two.
+    """
     found = [*_foreign_load(before, after)]
-    if limits := sorted({*before.throttled, *after.throttled}):
+    if limits := sorted({limit for one in (before, *during, after) for limit in one.throttled}):
         found.append(f"the processor is limited: {', '.join(limits)}")
     # Those of before stay set until the next boot: they cannot say when.
     if came := sorted({*after.was_throttled} - {*before.was_throttled, *limits}):
@@ -32,8 +39,10 @@ def disturbances(before: HostState, after: HostState) -> tuple[str, ...]:
         times = after.throttle_count - before.throttle_count
         if times > 0:
             found.append(f"the cores' counters of throttling rose by {times}")
-    if before.mhz and after.mhz and after.mhz < before.mhz * (1 - MAX_CLOCK_DROP):
-        found.append(f"the clock fell from {before.mhz:.0f} to {after.mhz:.0f} MHz")
+    clocks = [one.mhz for one in (*during, after) if one.mhz]
+    # A governor may find an idle moment to rest in: one low reading among many says nothing.
+    if before.mhz and clocks and median(clocks) < before.mhz * (1 - MAX_CLOCK_DROP):
+        found.append(f"the clock fell from {before.mhz:.0f} to {median(clocks):.0f} MHz")
     return tuple(found)
 
 

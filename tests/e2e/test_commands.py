@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -88,18 +89,21 @@ def test_verify_of_a_model_that_differs_exits_with_3(
     assert ran.returncode == 3
     assert "differs" in ran.stdout
     ran = edgecnn("bench", "wrong.edge")
-    assert ran.returncode == 1
-    assert "answers wrongly" in ran.stderr
+    assert ran.returncode == 3
+    assert "WRONG: model.onnx on onnxruntime" in ran.stdout
+    assert "nothing was timed" in ran.stdout
 
 
 def test_bench_measures_and_keeps_raw_samples(edgecnn: Run, tiny_bundle: Path) -> None:
     ran = edgecnn("bench", tiny_bundle, "--rounds", "8", "--cold-starts", "1", "--json")
     assert ran.returncode == 0, ran.stderr
-    found = document(ran, "edgecnn.bench/1")
-    assert found["device"] == "host"
-    (latency,) = found["measurement"]["latencies"]
-    assert len(latency["samples_ms"]) >= 8
-    assert found["measurement"]["host"]["cores"] >= 1
+    (device,) = document(ran, "edgecnn.bench/2")["devices"]
+    assert device["device"] == "host"
+    (row,) = device["rows"]
+    assert (row["artefact"], row["golden"], row["verdict"]) == ("model.onnx", "equal", "baseline")
+    assert len(row["latency"]["samples_ms"]) >= 8
+    assert len(row["cold"]["samples_ms"]) == 1
+    assert device["host"]["cores"] >= 1
 
 
 def test_bench_of_two_bundles_gives_a_verdict(
@@ -107,15 +111,51 @@ def test_bench_of_two_bundles_gives_a_verdict(
 ) -> None:
     shutil.copy(tiny_bundle, tmp_path / "new.edge")
     ran = edgecnn("bench", "new.edge", "--against", tiny_bundle, "--cold-starts", "0", "--json")
-    comparison = document(ran, "edgecnn.bench/1")["measurement"]["comparison"]
-    code = {"slower": 4, "tainted": 5}.get(comparison["verdict"], 0)
+    (device,) = document(ran, "edgecnn.bench/2")["devices"]
+    new, old = device["rows"]
+    assert (new["bundle"], old["bundle"]) == ("new.edge", tiny_bundle.name)
+    code = {"slower": 4, "tainted": 5}.get(new["comparison"]["verdict"], 0)
     assert ran.returncode == code
 
 
-def test_an_unknown_device_is_answered_with_the_known(edgecnn: Run, tiny_bundle: Path) -> None:
-    ran = edgecnn("bench", tiny_bundle, "--device", "rpi")
-    assert ran.returncode == 1
-    assert "no device is called 'rpi'; known: host" in ran.stderr
+def test_a_bench_is_compared_with_an_earlier_one(edgecnn: Run, tiny_bundle: Path) -> None:
+    short = ("bench", tiny_bundle, "--rounds", "8", "--cold-starts", "0", "--threads", "1")
+    assert edgecnn(*short, "-o", "earlier.jsonl").returncode == 0
+    ran = edgecnn(*short, "--compare", "earlier.jsonl")
+    assert ran.returncode in {0, 4, 5}
+    assert "× the earlier latency (99 % interval" in ran.stdout
+
+
+def test_a_bench_as_csv_is_a_line_for_each_row(edgecnn: Run, tiny_bundle: Path) -> None:
+    ran = edgecnn("bench", tiny_bundle, "--rounds", "8", "--cold-starts", "0", "--csv")
+    (row,) = csv.DictReader(ran.stdout.splitlines())
+    assert float(row["low_ms"]) <= float(row["median_ms"]) <= float(row["high_ms"])
+    assert (row["device"], row["artefact"], row["golden"]) == ("host", "model.onnx", "equal")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--threads", "4096"), "is no number of threads"),
+        (("--threads", "1000"), "is more than the"),
+        (("--engine", "openvino"), "has no artefact for openvino; it has model.onnx; export it"),
+        (("--precision", "int8"), "has no artefact in int8; it has model.onnx (fp32)"),
+        (("--engine", "warp"), "has no artefact for warp"),
+        (("--sustained", "soon"), "is no time; write it as 90s, 30m or 2h"),
+        (("--compare", "none.jsonl"), "none.jsonl cannot be read"),
+        (("--resume", "--rounds", "9"), "nothing to resume"),
+        (("--csv", "--json"), "two forms of one output"),
+        (("--device", "rpi"), "edgecnn devices add rpi pi@raspberrypi.local"),
+        (("--device", "hots"), "did you mean host"),
+    ],
+)
+def test_a_bench_that_cannot_be_says_why(
+    edgecnn: Run, tiny_bundle: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    ran = edgecnn("bench", tiny_bundle, *arguments)
+    assert ran.returncode in {1, 2}
+    assert message in " ".join(ran.stderr.split())
+    assert "Traceback" not in ran.stderr
 
 
 def test_doctor_says_what_is_here(edgecnn: Run) -> None:

@@ -12,11 +12,11 @@ from tflite_models import brightest
 import edgecnn_runtime as edge
 from edgecnn_exporters.package import write_bundle
 from edgecnn_runtime.adapted import Adapted, adapt, dequantise, one_run, quantise
-from edgecnn_runtime.benchmark import Subject, benchmark
+from edgecnn_runtime.benchmark import benchmark
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.fake import FakeEngine
 from edgecnn_runtime.errors import FeedError, ManifestInvalid
-from edgecnn_runtime.measure import Plan
+from edgecnn_runtime.job import Job, Plan, Subject
 from edgecnn_runtime.parity import verify
 
 FEED = np.random.default_rng(0).random((3, 3, 4, 4), np.float32)
@@ -72,8 +72,12 @@ def test_it_is_verified_and_measured_as_any_other(tmp_path: Path, form: str) -> 
     path = write(tmp_path, form)
     with Bundle(path) as bundle:
         assert [row.verdict for row in verify(bundle)] == ["equal", "equal"]
+    events: list[dict[str, Any]] = []
     plan = Plan(rounds=2, block_ms=1, warmup_s=0.1)
-    assert len(benchmark(Subject(str(path)), plan=plan, cold_starts=0).rows) == 1
+    benchmark(Job((Subject(str(path)),), plan), events.append)
+    (row,) = (event for event in events if event["event"] == "row")
+    assert row["verdict"] == "equal"
+    assert [event["number"] for event in events if event["event"] == "round"] == [0, 1]
 
 
 def test_a_wrong_feed_is_told_in_the_manifests_words(tmp_path: Path) -> None:

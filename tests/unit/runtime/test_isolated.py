@@ -76,7 +76,12 @@ def test_an_engine_that_dies_is_a_row_and_the_table_goes_on(tmp_path: Path) -> N
         rows = verify(bundle, ("dying", "fake"), isolated=True, progress=shares.append)
     assert [(row.subject, row.engine, row.verdict, row.note) for row in rows[:-2]] == [
         ("0.dying", "dying", "crashed", "the engine died of SIGSEGV"),
-        ("1.dying", "dying", "crashed", "the engine died of SIGILL"),
+        (
+            "1.dying",
+            "dying",
+            "crashed",
+            "the engine died of SIGILL (an instruction that this processor lacks)",
+        ),
         ("2.dying", "dying", "crashed", "the engine died of SIGABRT"),
         ("3.dying", "dying", "crashed", "the engine died of SIGKILL (out of memory?)"),
         ("4.dying", "dying", "crashed", "the engine ended with exit code 0: nothing on stderr"),

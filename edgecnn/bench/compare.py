@@ -1,0 +1,90 @@
+"""Is it slower than it was? Results of now beside those of an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgecnn.bench.journal import Record
+from edgecnn.bench.verdicts import name_of, short_engine
+from edgecnn_runtime.results import BenchResult, Row
+from edgecnn_runtime.statistics import MARGIN_APART, Comparison, compare_apart
+
+
+@dataclass(frozen=True)
+class Change:
+    """One row of now against its like of an earlier run.
+
+    Attributes:
+        comparison: None where the earlier run has no such row, or one of the two was not timed.
+        note: what else has changed, such as the engine's version.
+    """
+
+    device: str
+    row: Row
+    comparison: Comparison | None
+    note: str = ""
+
+    def words(self) -> str:
+        """As one line."""
+        if self.comparison is None:
+            return f"{name_of(self.row)}: {self.note}"
+        found = self.comparison
+        said = {
+            "faster": "FASTER",
+            "slower": "SLOWER",
+            "no difference": f"NO DIFFERENCE beyond {MARGIN_APART:.0%}",
+            "tainted": "NO VERDICT, a run was disturbed",
+        }[found.verdict]
+        line = (
+            f"{name_of(self.row)}: {said}: {found.ratio:.3f} × the earlier latency "
+            f"(99 % interval {found.low:.3f} to {found.high:.3f})"
+        )
+        return f"{line}; {self.note}" if self.note else line
+
+
+def changes(results: Mapping[str, BenchResult], earlier: Record) -> list[Change]:
+    """Every row of `results` against its like in `earlier`."""
+    found = []
+    for device, result in results.items():
+        if device not in earlier.subjects:
+            found += [
+                Change(device, row, None, f"{earlier.path} has no device {device}")
+                for row in result.rows[:1]
+            ]
+            continue
+        before = earlier.result(device)
+        alike = {_likeness(row): row for row in before.rows}
+        is_tainted = bool(result.tainted or before.tainted)
+        host = _host_change(result, before)
+        found += [
+            _change(device, row, alike.get(_likeness(row)), is_tainted, host) for row in result.rows
+        ]
+    return found
+
+
+def _likeness(row: Row) -> tuple[object, ...]:
+    subject = row.subject
+    # A bundle may have another name by now; a baseline beside it must not be taken for it.
+    return subject.artefact, subject.engine, subject.threads, subject.environment, subject.against
+
+
+def _change(device: str, row: Row, before: Row | None, is_tainted: bool, host: str) -> Change:
+    if before is None:
+        return Change(device, row, None, "not measured earlier")
+    if row.latency is None or before.latency is None:
+        return Change(device, row, None, "not timed" if row.latency is None else "not timed then")
+    notes = [host] if host else []
+    if row.engine != before.engine:
+        notes.append(f"it was {short_engine(before.engine)}")
+    found = compare_apart(row.latency.blocks_ms, before.latency.blocks_ms, tainted=is_tainted)
+    return Change(device, row, found, ", ".join(notes))
+
+
+def _host_change(result: BenchResult, before: BenchResult) -> str:
+    now, then = result.host, before.host
+    if now is None or then is None or (now.model, now.cpu) == (then.model, then.cpu):
+        return ""
+    return f"another machine: it was {then.model or ''} {then.cpu or then.machine}".replace(
+        "  ", " "
+    )

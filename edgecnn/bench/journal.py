@@ -1,0 +1,148 @@
+"""Results as JSON lines with raw samples, written while the bench runs.
+
+The first line is a header, ``{"schema": "edgecnn.bench/2", …}``; each other one is an event of the
+agent with the ``device`` that told it, or ``{"event": "job", "device": …, "subjects": …}`` before
+and ``{"event": "finished", "device": …}`` after them. A line that a crash cut short is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from edgecnn.bench.wanted import Wanted
+from edgecnn.errors import JournalUnreadable
+from edgecnn_runtime import __version__
+from edgecnn_runtime.job import Subject
+from edgecnn_runtime.results import BenchResult, assemble
+
+SCHEMA = "edgecnn.bench/2"
+NOT_KEPT = frozenset({"progress", "waiting"})
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a journal holds.
+
+    Attributes:
+        subjects, events: by device, in the order in which they were written.
+        finished: devices that have nothing left to do.
+    """
+
+    path: Path
+    header: dict[str, Any]
+    subjects: dict[str, tuple[Subject, ...]]
+    events: dict[str, list[dict[str, Any]]]
+    finished: frozenset[str]
+
+    def result(self, device: str) -> BenchResult:
+        """The table of one device, finished or not."""
+        return assemble(self.subjects[device], self.events[device])
+
+
+class Journal:
+    """A file of results that grows; every line is on disk before the next event is heard."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any] | None) -> None:
+        """Open it.
+
+        Args:
+            header: begins the file anew; None goes on with what is there.
+
+        Raises:
+            JournalUnreadable: the file cannot be written.
+        """
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if header is None:
+                _end_last_line(path)
+            self._file: IO[str] = path.open("w" if header else "a", encoding="utf-8")
+        except OSError as error:
+            raise JournalUnreadable(f"{path} cannot be written: {error.strerror}") from error
+        if header:
+            self._write(header)
+
+    def note(self, device: str, event: Mapping[str, Any]) -> None:
+        """Keep an event. Several devices may tell theirs at once."""
+        if event["event"] not in NOT_KEPT:
+            self._write({"event": event["event"], "device": device} | dict(event))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+
+
+def new_header(wanted: Wanted, devices: Iterable[str]) -> dict[str, Any]:
+    """The first line of a journal."""
+    return {
+        "schema": SCHEMA,
+        "edgecnn": __version__,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "bundles": [str(path) for path in wanted.bundles],
+        "fingerprint": wanted.fingerprint(),
+        "devices": list(devices),
+        "plan": asdict(wanted.plan),
+    }
+
+
+def read_journal(path: Path) -> Record:
+    """Everything that a journal holds.
+
+    Raises:
+        JournalUnreadable: there is none, or it is none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise JournalUnreadable(f"{path} cannot be read: {reason}") from error
+    values = [value for line in lines if isinstance(value := _json(line), dict)]
+    header = values[0] if values else {}
+    if header.get("schema") != SCHEMA:
+        raise JournalUnreadable(
+            f"{path} holds no results of a bench: its schema is {header.get('schema')!r}, expected "
+            f"{SCHEMA!r}; edgecnn bench -o FILE writes them"
+        )
+    subjects: dict[str, tuple[Subject, ...]] = {}
+    events: dict[str, list[dict[str, Any]]] = {}
+    finished = set()
+    try:
+        for value in values[1:]:
+            device = value.pop("device")
+            if value["event"] == "job":
+                subjects[device] = tuple(Subject(**one) for one in value["subjects"])
+                events.setdefault(device, [])
+            elif value["event"] == "finished":
+                finished.add(device)
+            else:
+                events[device].append(value)
+    except (KeyError, TypeError) as error:
+        raise JournalUnreadable(f"{path} is damaged: {type(error).__name__} {error}") from error
+    return Record(path, header, subjects, events, frozenset(finished))
+
+
+def _json(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _end_last_line(path: Path) -> None:
+    """A line that a crash cut short is ended, so that the next one is a line of its own."""
+    content = path.read_bytes()
+    if content and not content.endswith(b"\n"):
+        with path.open("ab") as file:
+            file.write(b"\n")

@@ -1,0 +1,184 @@
+"""A bench on one board, and on several at once."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+from edgecnn.bench.journal import Journal, Record
+from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
+from edgecnn.devices.board import Board
+from edgecnn.errors import BenchRefused, DeviceFailed
+from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.job import Environment, Job, Plan, Subject
+
+Progress = Callable[[float], None]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Whoever waits for a board: told the share done, 0 to 1, and what there is to say."""
+
+    progress: Progress
+    say: Say
+
+
+def run_board(
+    board: Board,
+    wanted: Wanted,
+    journal: Journal,
+    earlier: Record | None,
+    listener: Listener,
+    is_cancelled: Event | None = None,
+) -> None:
+    """Measure on one board, everything noted in `journal`; what `earlier` has is not done again.
+
+    Raises:
+        BenchRefused: the bundle or the board does not allow it.
+        DeviceFailed: the board cannot be reached, refuses or fails.
+        BundleError: a bundle cannot be trusted.
+    """
+    if earlier is not None and board.name in earlier.finished:
+        listener.say(f"{board.name}: finished before, not measured again")
+        return
+    environments = board.prepare(packages_for(wanted))
+    if not environments:
+        reasons = "; ".join(f"{name}: {why}" for name, why in board.offer().refused.items())
+        raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
+    places = board.send(wanted.bundles)
+    hosts = {name: ask_host(board, name) for name in environments}
+    try:
+        subjects = subjects_of(wanted, places, hosts)
+    except BenchRefused as error:
+        raise BenchRefused(f"{error}, on {board.name}") from None
+    job = _job(wanted, environments, subjects)
+    if earlier is not None and board.name in earlier.subjects:
+        job = _resumed(job, earlier, board.name, listener)
+    else:
+        journal.note(board.name, {"event": "job", "subjects": job.to_json()["subjects"]})
+    with board.agent(next(iter(environments)), ["bench"], job=job.to_json()) as events:
+        for event in events:
+            if is_cancelled is not None and is_cancelled.is_set():
+                return
+            journal.note(board.name, event)
+            if event["event"] == "progress":
+                listener.progress(event["done"])
+            elif event["event"] == "waiting":
+                listener.say(f"{board.name}: waits for {_holder(event['holder'])}")
+    journal.note(board.name, {"event": "finished"})
+
+
+def run_boards(
+    boards: Sequence[Board],
+    wanted: Wanted,
+    journal: Journal,
+    earlier: Record | None,
+    listeners: Mapping[str, Listener],
+) -> dict[str, EdgeCNNError]:
+    """Measure on each board at the same time. What failed, by the board's name."""
+    if len(boards) == 1:
+        # In the main thread, where Ctrl-C is heard.
+        (board,) = boards
+        try:
+            run_board(board, wanted, journal, earlier, listeners[board.name])
+        except EdgeCNNError as error:
+            return {board.name: error}
+        return {}
+    is_cancelled = Event()
+    with ThreadPoolExecutor(len(boards)) as pool:
+        runs = {
+            board.name: pool.submit(
+                run_board, board, wanted, journal, earlier, listeners[board.name], is_cancelled
+            )
+            for board in boards
+        }
+        try:
+            failed = {name: run.exception() for name, run in runs.items()}
+        except BaseException:  # Ctrl-C, which the main thread alone hears
+            is_cancelled.set()
+            for board in boards:
+                board.close()
+            raise
+    errors = {}
+    for name, failure in failed.items():
+        if isinstance(failure, EdgeCNNError):
+            errors[name] = failure
+        elif failure is not None:
+            raise failure
+    return errors
+
+
+def ask_host(board: Board, environment: str) -> dict[str, Any]:
+    """What the agent says of the machine, and of the engines of one environment.
+
+    Raises:
+        DeviceFailed: it says nothing.
+    """
+    with board.agent(environment, ["host"]) as events:
+        for event in events:
+            if event["event"] == "host":
+                return event
+    raise DeviceFailed(f"{board.name}: the agent said nothing of its machine")
+
+
+def _job(
+    wanted: Wanted, environments: Mapping[str, Environment], subjects: tuple[Subject, ...]
+) -> Job:
+    who = f"{getpass.getuser()}@{platform.node()}"
+    return Job(subjects, wanted.plan, environments, who=who, wait_s=wanted.wait_s)
+
+
+def _resumed(job: Job, earlier: Record, device: str, listener: Listener) -> Job:
+    """The job without what was finished.
+
+    Raises:
+        BenchRefused: the board would now measure other rows.
+    """
+    before, now = ([_likeness(s) for s in subjects] for subjects in _both(job, earlier, device))
+    if before != now:
+        raise BenchRefused(
+            f"{device} would measure other rows than {earlier.path} has ({_words(now)}; there "
+            f"{_words(before)}); begin anew without --resume"
+        )
+    events = earlier.events[device]
+    rounds = [event for event in events if event["event"] == "round"]
+    cold = [event["row"] for event in events if event["event"] == "cold"]
+    spent_s = earlier.result(device).moments[-1].at_s if rounds else 0.0
+    done = rounds[-1]["number"] + 1 if rounds else 0
+    listener.say(f"{device}: goes on after {done} rounds and {len(cold)} cold starts")
+    return replace(
+        job,
+        plan=_remaining(job.plan, spent_s),
+        done_rounds=done,
+        done_cold=tuple(cold.count(index) for index in range(len(job.subjects))),
+    )
+
+
+def _both(job: Job, earlier: Record, device: str) -> tuple[Sequence[Subject], Sequence[Subject]]:
+    return earlier.subjects[device], job.subjects
+
+
+def _likeness(subject: Subject) -> Subject:
+    # A run folder on a board has another name each time.
+    return replace(subject, bundle=subject.bundle.rpartition("/")[2])
+
+
+def _words(subjects: Sequence[Subject]) -> str:
+    return ", ".join(f"{s.artefact} on {s.engine} × {s.threads}" for s in subjects)
+
+
+def _remaining(plan: Plan, spent_s: float) -> Plan:
+    if plan.sustained_s is None:
+        return plan
+    return replace(plan, sustained_s=max(0.0, plan.sustained_s - spent_s))
+
+
+def _holder(holder: Mapping[str, Any]) -> str:
+    who, since = holder.get("who", "another bench"), holder.get("since")
+    return f"{who}, who holds the machine since {since}" if since else str(who)

@@ -1,0 +1,116 @@
+"""A long run, window by window: does the ranking of minute 1 hold in minute 30?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from edgecnn.bench.verdicts import name_of
+from edgecnn_runtime.results import BenchResult, Row
+from edgecnn_runtime.statistics import MIN_ROUNDS_FOR_VERDICT, compare
+
+WINDOWS = 30
+
+
+@dataclass(frozen=True)
+class Window:
+    """A piece of the run.
+
+    Attributes:
+        from_s, to_s: since the first round began.
+        medians_ms: of each row in it, by index; rows that were not timed in it are absent.
+        celsius: the hottest zone's mean; None where none is told.
+        order: rows, fastest first; those that the samples cannot tell apart as in the first window.
+    """
+
+    from_s: float
+    to_s: float
+    medians_ms: dict[int, float]
+    celsius: float | None
+    throttled: tuple[str, ...]
+    order: tuple[int, ...]
+
+
+def windows(result: BenchResult, count: int = WINDOWS) -> list[Window]:
+    """The run in at most `count` pieces of equal length, each long enough for a verdict."""
+    moments = result.moments
+    count = max(1, min(count, len(moments) // MIN_ROUNDS_FOR_VERDICT))
+    if not moments:
+        return []
+    length_s = moments[-1].at_s / count
+    found: list[Window] = []
+    for number in range(count):
+        begin = number * length_s
+        end = moments[-1].at_s if number == count - 1 else (number + 1) * length_s
+        inside = [m for m in moments if begin < m.at_s <= end]
+        rounds = {moment.number for moment in inside}
+        blocks = {
+            index: [
+                ms for at, ms in zip(row.rounds, row.latency.blocks_ms, strict=True) if at in rounds
+            ]
+            for index, row in enumerate(result.rows)
+            if row.latency is not None
+        }
+        timed = {index: values for index, values in blocks.items() if values}
+        heat = [max(m.state.celsius.values()) for m in inside if m.state and m.state.celsius]
+        limits = sorted({limit for m in inside if m.state for limit in m.state.throttled})
+        found.append(
+            Window(
+                begin,
+                end,
+                {index: median(values) for index, values in timed.items()},
+                sum(heat) / len(heat) if heat else None,
+                tuple(limits),
+                _order(timed, found[0].order if found else ()),
+            )
+        )
+    return found
+
+
+def _order(blocks: dict[int, list[float]], before: Sequence[int]) -> tuple[int, ...]:
+    """Fastest first. Rows swap their places of `before` only where the difference is one."""
+    order = [index for index in before if index in blocks]
+    order += sorted((i for i in blocks if i not in order), key=lambda i: median(blocks[i]))
+    # Bubbles: each swap is one that the samples of this window bear out.
+    for _ in order:
+        for place in range(len(order) - 1):
+            first, second = order[place : place + 2]
+            if _is_faster(blocks[second], blocks[first]):
+                order[place : place + 2] = [second, first]
+    return tuple(order)
+
+
+def _is_faster(candidate: Sequence[float], baseline: Sequence[float]) -> bool:
+    count = min(len(candidate), len(baseline))
+    return count >= MIN_ROUNDS_FOR_VERDICT and (
+        compare(candidate[:count], baseline[:count]).verdict == "faster"
+    )
+
+
+def story(result: BenchResult) -> list[str]:
+    """What the long run showed, in lines: its first window, and each turn of the ranking."""
+    found = windows(result)
+    if not found:
+        return []
+    lines = [_line(result.rows, found[0])]
+    for before, now in pairwise(found):
+        if now.order != before.order:
+            lines.append(f"the ranking turns: {_line(result.rows, now)}")
+    if len(lines) == 1 and len(found) > 1:
+        lines.append(_line(result.rows, found[-1]))
+        lines.append(f"the ranking held for all {len(found)} windows")
+    return lines
+
+
+def _line(rows: Sequence[Row], window: Window) -> str:
+    ranking = ", ".join(f"{name_of(rows[i])} {window.medians_ms[i]:.3g} ms" for i in window.order)
+    heat = "" if window.celsius is None else f", {window.celsius:.0f} °C"
+    limits = f", {', '.join(window.throttled)}" if window.throttled else ""
+    return f"{clock(window.from_s)}–{clock(window.to_s)}{heat}{limits}: {ranking}"
+
+
+def clock(seconds: float) -> str:
+    """``m:ss``"""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

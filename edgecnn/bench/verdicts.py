@@ -1,0 +1,108 @@
+"""What a row's figures come to, in the words of the table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgecnn_runtime.results import BenchResult, Row
+from edgecnn_runtime.statistics import Comparison, compare
+
+WRONG = {"differs": "WRONG", "crashed": "CRASHED", "refused": "REFUSED", "unfinished": "UNFINISHED"}
+
+
+def verdict_of(row: Row) -> str:
+    """``FASTER 1.68× ✓``, ``SLOWER 0.82×``, ``NO DIFFERENCE``, ``TAINTED``, or what went wrong."""
+    if row.verdict in WRONG:
+        return WRONG[row.verdict]
+    if row.comparison is None:
+        return "baseline" if row.subject.against is None else ""
+    times = f"{1 / row.comparison.ratio:.2f}×"
+    return {
+        "faster": f"FASTER {times} ✓",
+        "slower": f"SLOWER {times}",
+        "no difference": "NO DIFFERENCE",
+        "tainted": "TAINTED",
+    }[row.comparison.verdict]
+
+
+def agreement_of(row: Row) -> str:
+    """How near the row's answers are to the original network's: SQNR, and top-1 of how many."""
+    if row.difference is None:
+        return ""
+    right = round(row.difference.top1_agreement * row.difference.n)
+    return f"{row.difference.sqnr_db:.0f} dB, {right}/{row.difference.n}"
+
+
+def short_engine(engine: str) -> str:
+    """An engine's name and version; the package where two bring the same engine."""
+    found = re.fullmatch(r"tflite (\S+) \((\w+)\)", engine)
+    if found is None:
+        return engine
+    return f"{'tflite-runtime' if found[2] == 'tflite_runtime' else 'tflite'} {found[1]}"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The fastest row that answers rightly.
+
+    Attributes:
+        alike: other rows that the samples cannot tell from it.
+    """
+
+    row: Row
+    alike: tuple[Row, ...]
+
+    def words(self) -> str:
+        """As one line."""
+        assert self.row.latency is not None
+        line = f"{name_of(self.row)}: {self.row.latency.median_ms:.3g} ms"
+        if agreement := agreement_of(self.row):
+            line += f", {agreement}"
+        if self.alike:
+            line += f"; no slower within the noise: {', '.join(map(name_of, self.alike))}"
+        return line
+
+
+def name_of(row: Row) -> str:
+    """A row in words."""
+    engine = short_engine(row.engine) or row.subject.engine or ""
+    threads = row.subject.threads
+    of_threads = "" if threads is None else f", {threads} thread{'s' * (threads != 1)}"
+    return f"{row.artefact or row.subject.artefact} on {engine}{of_threads}"
+
+
+def best_of(result: BenchResult, bundle: str) -> Best | None:
+    """The best choice among the rows of one bundle; None where nothing right was timed undisturbed.
+
+    Args:
+        bundle: its path on the board.
+    """
+    rows = [row for row in result.rows if row.latency and row.subject.bundle == bundle]
+    if result.tainted or not rows:
+        return None
+    fastest = min(rows, key=_median)
+    others = [row for row in rows if row is not fastest]
+    alike = [row for row in others if _paired(row, fastest).verdict == "no difference"]
+    return Best(fastest, tuple(alike))
+
+
+def _median(row: Row) -> float:
+    assert row.latency is not None
+    return row.latency.median_ms
+
+
+def _paired(row: Row, other: Row) -> Comparison:
+    assert row.latency is not None
+    assert other.latency is not None
+    return compare(*_same_rounds(row, other))
+
+
+def _same_rounds(row: Row, other: Row) -> tuple[Sequence[float], Sequence[float]]:
+    assert row.latency is not None
+    assert other.latency is not None
+    ours = dict(zip(row.rounds, row.latency.blocks_ms, strict=True))
+    theirs = dict(zip(other.rounds, other.latency.blocks_ms, strict=True))
+    both = sorted(ours.keys() & theirs.keys())
+    return [ours[number] for number in both], [theirs[number] for number in both]

@@ -1,0 +1,201 @@
+"""What a bench is asked for, and the rows that a board makes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgecnn.errors import BenchRefused
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.job import Plan, Subject
+from edgecnn_runtime.manifest import Artefact
+
+PRECISIONS = ("fp32", "fp16", "int8")
+# Engine → the packages that bring it, the better one first.
+PACKAGES = {
+    "onnxruntime": ("onnxruntime",),
+    "tflite": ("ai-edge-litert", "tflite-runtime"),
+    "openvino": ("openvino",),
+}
+FORMATS = {"onnx": "onnxruntime", "tflite": "tflite", "openvino": "openvino"}
+# Engines differ in their own default; more than four cores are rarely a board's.
+MOST_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure.
+
+    Attributes:
+        engines, precisions: only these; empty for all.
+        threads: a row for each; empty for the number of cores, at most `MOST_THREADS`.
+        wait_s: how long to wait for another bench on the same machine.
+    """
+
+    bundle: Path
+    plan: Plan
+    against: Path | None = None
+    engines: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    threads: tuple[int, ...] = ()
+    wait_s: float = 600.0
+
+    @property
+    def bundles(self) -> list[Path]:
+        """Those to be sent, the candidate first."""
+        return [self.bundle] if self.against is None else [self.bundle, self.against]
+
+    def check(self) -> None:
+        """Before any board is asked: the bundles are sound, and hold what is wanted.
+
+        Raises:
+            BenchRefused, BundleError: one does not.
+        """
+        for path in self.bundles:
+            with Bundle(path) as opened:
+                opened.check()
+            artefacts_of(path, self)
+
+    def fingerprint(self) -> str:
+        """Hexadecimal digits that are the same where a run can be resumed."""
+        digest = hashlib.sha256()
+        for path in self.bundles:
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(repr((self.engines, self.precisions, self.threads, self.plan)).encode())
+        return digest.hexdigest()[:16]
+
+
+def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
+    """The artefacts to be measured: float first, as what the others are compared with.
+
+    Raises:
+        BenchRefused: there is none of the precisions, or for the engines, that are wanted.
+        BundleError: the bundle cannot be read.
+    """
+    with Bundle(bundle) as opened:
+        held = opened.manifest.artefacts
+    of_precision = [a for a in held if not wanted.precisions or a.precision in wanted.precisions]
+    if not of_precision:
+        listing = ", ".join(f"{one.path} ({one.precision})" for one in held)
+        asked = ", ".join(wanted.precisions)
+        raise BenchRefused(f"{bundle} has no artefact in {asked}; it has {listing}")
+    names = {engine_name(name) for name in wanted.engines}
+    formats = {format for format, engine in FORMATS.items() if engine in names}
+    chosen = [a for a in of_precision if not names or a.format in formats or "fake" in names]
+    if not chosen:
+        listing = ", ".join(one.path for one in of_precision)
+        target = next((f for f, engine in FORMATS.items() if engine in names), "all")
+        raise BenchRefused(
+            f"{bundle} has no artefact for {', '.join(wanted.engines)}; it has {listing}; export "
+            f"it again with --target {target}"
+        )
+    return sorted(chosen, key=_order)
+
+
+def _order(artefact: Artefact) -> tuple[int, str]:
+    precision = artefact.precision
+    return PRECISIONS.index(precision) if precision in PRECISIONS else 9, artefact.path
+
+
+def engine_name(name: str) -> str:
+    """The engine that a user's word names: an engine, or the package that brings it."""
+    for engine, packages in PACKAGES.items():
+        if name in packages:
+            return engine
+    return name
+
+
+def packages_for(wanted: Wanted) -> set[str] | None:
+    """The packages that a board needs for it; None: whatever it can have.
+
+    Raises:
+        BenchRefused, BundleError: as `artefacts_of` says.
+    """
+    if wanted.engines:
+        return {p for name in wanted.engines for p in PACKAGES.get(name, (name,))}
+    formats = {artefact.format for artefact in artefacts_of(wanted.bundle, wanted)}
+    return {PACKAGES[FORMATS[format]][0] for format in formats if format in FORMATS}
+
+
+def subjects_of(
+    wanted: Wanted,
+    places: Mapping[Path, str],
+    hosts: Mapping[str, Mapping[str, Any]],
+) -> tuple[Subject, ...]:
+    """The rows of one board: artefact × engine × threads.
+
+    Every row is compared with the first, or with its like of the other bundle where there is one.
+
+    Args:
+        places: where each bundle lies on the board.
+        hosts: environment → the agent's ``host`` event in it.
+
+    Raises:
+        BenchRefused: more threads than cores, or no engine for any artefact.
+    """
+    cores = max(host["host"]["cores"] for host in hosts.values())
+    if too_many := [count for count in wanted.threads if count > cores]:
+        raise BenchRefused(f"--threads {too_many[0]} is more than the {cores} cores there are")
+    rows = [
+        (bundle, subject)
+        for bundle in wanted.bundles
+        for subject in _rows(bundle, wanted, places[bundle], hosts, cores)
+    ]
+    if not any(bundle == wanted.bundle for bundle, _ in rows):
+        raise BenchRefused(_why_none(wanted, hosts))
+    return _compared(wanted, [subject for _, subject in rows], places)
+
+
+def _rows(
+    bundle: Path,
+    wanted: Wanted,
+    place: str,
+    hosts: Mapping[str, Mapping[str, Any]],
+    cores: int,
+) -> list[Subject]:
+    names = {engine_name(name) for name in wanted.engines}
+    counts = wanted.threads or (min(cores, MOST_THREADS),)
+    return [
+        Subject(place, artefact.path, engine, artefact.precision, threads, environment)
+        for artefact in artefacts_of(bundle, wanted)
+        for threads in counts
+        for environment, host in hosts.items()
+        for engine, version in host["engines"].items()
+        if version is not None
+        and artefact.format in host["formats"][engine]
+        and (not names or engine in names)
+    ]
+
+
+def _compared(
+    wanted: Wanted, subjects: Sequence[Subject], places: Mapping[Path, str]
+) -> tuple[Subject, ...]:
+    if wanted.against is None:
+        first, *others = subjects
+        return (first, *(replace(other, against=0) for other in others))
+    baseline = places[wanted.against]
+    alike = {_likeness(s): i for i, s in enumerate(subjects) if s.bundle == baseline}
+    return tuple(
+        subject
+        if subject.bundle == baseline
+        else replace(subject, against=alike.get(_likeness(subject)))
+        for subject in subjects
+    )
+
+
+def _likeness(subject: Subject) -> tuple[object, ...]:
+    return subject.precision, subject.engine, subject.threads, subject.environment
+
+
+def _why_none(wanted: Wanted, hosts: Mapping[str, Mapping[str, Any]]) -> str:
+    names = {engine_name(name) for name in wanted.engines} or {
+        FORMATS.get(a.format, a.format) for a in artefacts_of(wanted.bundle, wanted)
+    }
+    reasons = []
+    for name in sorted(names):
+        told = [host["missing"][name] for host in hosts.values() if name in host["missing"]]
+        reasons.append(f"{name} {told[0]['reason']}, {told[0]['mend']}" if told else f"no {name}")
+    return f"no engine there runs {wanted.bundle}: {'; '.join(reasons)}"

@@ -1,0 +1,54 @@
+"""Types of the options of ``edgecnn bench``."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Names(click.ParamType["tuple[str, ...]"]):
+    """``a,b`` → ("a", "b"), each once."""
+
+    name = "NAME[,NAME…]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(dict.fromkeys(word.strip() for word in str(value).split(",") if word.strip()))
+
+
+class Threads(click.ParamType["tuple[int, ...]"]):
+    """``1,4`` → (1, 4)."""
+
+    name = "N[,N…]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in str(value).split(",") if word.strip()]
+        if not all(word.isascii() and word.isdigit() and 1 <= int(word) <= 1024 for word in words):
+            self.fail(f"{value!r} is no number of threads; write 4, or 1,4", param, ctx)
+        return tuple(dict.fromkeys(map(int, words)))
+
+
+class Duration(click.ParamType[float]):
+    """``90s``, ``30m`` or ``2h`` → seconds."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no time; write it as 90s, 30m or 2h", param, ctx)
+        return float(found[1]) * UNITS_S[found[2]]
