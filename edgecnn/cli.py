@@ -18,7 +18,7 @@ EXPORT_PACKAGES = frozenset({"torch", "onnx", "onnx_ir", "onnxscript", "onnxrunt
     "safetensors",
     "PIL",
 }
-COMMANDS = ("zoo", "train", "export", "verify", "evaluate", "bench", "run", "doctor")
+COMMANDS = ("zoo", "train", "export", "verify", "evaluate", "bench", "run", "devices", "doctor")
 
 
 class Commands(click.Group):

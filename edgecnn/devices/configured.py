@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,11 +76,7 @@ def add_device(device: Configured, path: Path | None = None) -> Path:
     """
     path = path or config_path()
     with edited(path, HEADER) as document:
-        if device.name in document:
-            raise DeviceConfigInvalid(
-                f"{device.name!r} is configured already, in {path}; choose another name, or first: "
-                f"edgecnn devices remove {device.name}"
-            )
+        _check_free(device.name, document, path)
         import tomlkit
 
         table = tomlkit.table()
@@ -93,10 +89,28 @@ def add_device(device: Configured, path: Path | None = None) -> Path:
         for key, value in held.items():
             if value is not None:
                 table.add(key, value)
-        if document.as_string().strip():
+        if not document.as_string().endswith("\n\n"):
             document.add(tomlkit.nl())
         document.add(device.name, table)
     return path
+
+
+def check_free(name: str) -> None:
+    """A device may be called that, and none of the user's is.
+
+    Raises:
+        DeviceConfigInvalid: it may not, or the name is taken.
+    """
+    check_name(name)
+    _check_free(name, read_devices(), config_path())
+
+
+def _check_free(name: str, taken: Container[str], path: Path) -> None:
+    if name in taken:
+        raise DeviceConfigInvalid(
+            f"{name!r} is configured already, in {path}; choose another name, or first: "
+            f"edgecnn devices remove {name}"
+        )
 
 
 def remove_device(name: str, path: Path | None = None) -> Path:

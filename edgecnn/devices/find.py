@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edgecnn.devices.board import Board
-from edgecnn.devices.configured import Configured, read_devices
+from edgecnn.devices.configured import Configured, config_path, read_devices
 from edgecnn.devices.local import LocalBoard
 from edgecnn.devices.names import EMULATED, HOST, check_target
 from edgecnn.devices.profile import Profile
@@ -59,13 +59,51 @@ def _boards(found: Sequence[Configured | Profile], local: Mapping[str, str | Non
 
             boards.append(EmulatedBoard(one))
         elif one.ssh is not None:
-            from edgecnn.devices.ssh import SshBoard
-
-            boards.append(SshBoard(one.name, one.ssh, port=one.port, python=one.python))
+            boards.append(board_of(one))
         elif not is_local_there:
             is_local_there = True
             boards.append(LocalBoard(next(iter(local)) if len(local) == 1 else HOST, local))
     return boards
+
+
+def board_of(device: Configured) -> Board:
+    """The board of one configured device, or the interpreter on this machine that it is."""
+    if device.ssh is None:
+        return LocalBoard(device.name, {device.name: device.python})
+    from edgecnn.devices.ssh import SshBoard
+
+    return SshBoard(device.name, device.ssh, port=device.port, python=device.python)
+
+
+def find_profile(name: str) -> Profile:
+    """The profile called `name`, or that of the configured or emulated device of that name.
+
+    Raises:
+        UnknownDevice: there is none; offers the nearest.
+    """
+    known = profiles()
+    if name in known:
+        return known[name]
+    if name.endswith(EMULATED):
+        return _emulated(name)
+    configured = read_devices()
+    if name in configured:
+        return _profile_of(configured[name])
+    near = difflib.get_close_matches(name, [*known, *configured], 3, 0.4) or list(known)
+    raise UnknownDevice(f"no profile is called {name[:80]!r}; did you mean {' or '.join(near)}?")
+
+
+def _profile_of(device: Configured) -> Profile:
+    if isinstance(device.profile, Profile):
+        return device.profile
+    if device.profile is not None:
+        return profiles()[device.profile]
+    if device.ssh is None:
+        raise UnknownDevice(f"{device.name!r} is an interpreter on this machine: no kind of board")
+    raise UnknownDevice(
+        f"{device.name!r} has no profile; write one into its table in {config_path()}, such as "
+        f'profile = "rpi4"; edgecnn devices show rpi4 shows what that says'
+    )
 
 
 def _place(one: Configured | Profile) -> tuple[object, ...]:

@@ -1,0 +1,114 @@
+"""``edgecnn devices``: the boards that can be named, and a file of one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecnn.commands.devices_add import add
+from edgecnn.commands.options import json_option, silent_option
+
+if TYPE_CHECKING:
+    from edgecnn.devices.listing import Row
+
+SCHEMA = "edgecnn.devices/1"
+
+
+@click.group("devices", invoke_without_command=True, short_help="List, add and remove boards.")
+@click.option("--no-probe", is_flag=True, help="Do not ask boards whether they are there.")
+@json_option
+@silent_option
+@click.pass_context
+def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
+    """List the devices that bench and doctor know: this machine, your boards, emulated ones.
+
+    Your boards are asked over ssh, all at once, and have five seconds to answer.
+
+    \b
+    Examples:
+      edgecnn devices
+      edgecnn devices add rpi pi@raspberrypi.local
+      edgecnn devices show rpi4
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from dataclasses import asdict
+
+    from edgecnn.devices.configured import config_path
+    from edgecnn.devices.listing import device_rows
+    from edgecnn.report.console import print_json
+
+    rows = device_rows(is_asked=not no_probe)
+    if as_json:
+        document = {"file": str(config_path()), "devices": [asdict(row) for row in rows]}
+        print_json(SCHEMA, document)
+    else:
+        _print(rows)
+
+
+@command.command("remove", short_help="Forget a device.")
+@click.argument("name")
+@json_option
+@silent_option
+def remove(name: str, as_json: bool) -> None:
+    """Take NAME out of your file of devices. Nothing is touched on the board.
+
+    \b
+    Example:
+      edgecnn devices remove rpi
+    """
+    from edgecnn.devices.configured import remove_device
+    from edgecnn.report.console import print_json
+
+    path = remove_device(name)
+    if as_json:
+        print_json("edgecnn.devices-remove/1", {"name": name, "file": str(path)})
+    else:
+        click.echo(f"removed {name} from {path}")
+
+
+@command.command("show", short_help="A kind of board in figures, with their sources.")
+@click.argument("name")
+@json_option
+@silent_option
+def show(name: str, as_json: bool) -> None:
+    """Show the profile NAME, or that of a device of yours.
+
+    \b
+    Example:
+      edgecnn devices show rpi5
+    """
+    from dataclasses import asdict
+
+    from edgecnn.devices.find import find_profile
+    from edgecnn.report.console import print_json, stdout, table
+    from edgecnn.report.device_profile import profile_rows
+
+    profile = find_profile(name)
+    if as_json:
+        print_json("edgecnn.profile/1", asdict(profile))
+        return
+    click.echo(f"{profile.name}: {profile.title}\n")
+    made = table(("", "figure", "source"))
+    for what, figure, source in profile_rows(profile):
+        made.add_row(what, figure, source)
+    stdout().print(made, markup=False)
+
+
+command.add_command(add)
+
+
+def _print(rows: list[Row]) -> None:
+    from rich.markup import escape
+
+    from edgecnn.report.console import stdout, table
+
+    marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: ""}
+    made = table(("", "device", "where", "profile", "what it is"))
+    for row in rows:
+        cells = (row.name, row.where, row.profile or "", row.said)
+        made.add_row(marks[row.is_there], *map(escape, cells))
+    stdout().print(made)
+    if not any(row.kind == "ssh" for row in rows):
+        click.echo("\nno board of yours yet; edgecnn devices add rpi pi@raspberrypi.local adds one")

@@ -1,0 +1,159 @@
+"""``edgecnn devices add``: a board, or an interpreter on this machine, that is there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecnn.commands.options import json_option, quiet_option
+
+if TYPE_CHECKING:
+    from edgecnn.devices.board import Facts
+    from edgecnn.devices.configured import Configured
+
+SCHEMA = "edgecnn.devices-add/1"
+
+
+@click.command("add", short_help="Remember a board, or an interpreter here.")
+@click.argument("name")
+@click.argument("target", required=False)
+@click.option("--profile", help="Kind of board; by default the one that its model tells.")
+@click.option("--port", type=click.IntRange(1, 65535), help="ssh's port, where it is not its own.")
+@click.option("--python", help="Interpreter on the board; without TARGET, one on this machine.")
+@click.option("--no-check", is_flag=True, help="Do not ask whether it is there.")
+@json_option
+@quiet_option
+def add(
+    name: str,
+    target: str | None,
+    profile: str | None,
+    port: int | None,
+    python: str | None,
+    no_check: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Remember the board that ssh reaches at TARGET as NAME.
+
+    TARGET is USER@HOST, or a Host of your ~/.ssh/config; ssh must get there with a key and without
+    a question. What cannot be reached is not stored. Without TARGET, --python is an interpreter on
+    this machine with engines of its own.
+
+    \b
+    Examples:
+      edgecnn devices add rpi pi@raspberrypi.local
+      edgecnn devices add lab root@192.168.1.7 --port 2222 --profile rk3588
+      edgecnn devices add local-tflite --python .venv-tflite/bin/python
+    """
+    from edgecnn.devices.configured import Configured, add_device, check_free
+    from edgecnn.devices.names import check_python, check_target
+    from edgecnn.devices.profile_toml import check_profile
+    from edgecnn.report.console import print_json
+
+    check_free(name)
+    if target is not None:
+        check_target(target)
+        checked = None if python is None else check_python(python)
+        named = None if profile is None else check_profile(profile)
+        device = Configured(name, target, port, checked, named)
+    elif python is None:
+        raise click.UsageError("say where the board is, USER@HOST, or --python PATH for one here")
+    elif port is not None or profile is not None:
+        raise click.UsageError("--port and --profile are for boards; say where it is: USER@HOST")
+    else:
+        device = Configured(name, python=_whole_path(python))
+    said = ""
+    if not no_check:
+        device, said = _examined(device, quiet)
+    path = add_device(device)
+    if as_json:
+        document = {"name": name, "file": str(path), "profile": device.profile_name, "said": said}
+        print_json(SCHEMA, document)
+    else:
+        _print(device, said, path)
+
+
+def _whole_path(python: str) -> str:
+    """An interpreter on this machine: a path, or a command as the shell would find it."""
+    found = shutil.which(python) if "/" not in python else None
+    return str(Path(found or python).expanduser().absolute())
+
+
+def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
+    """The device with its profile, and what it is in a line.
+
+    Raises:
+        DeviceFailed: it is not there; says what to do.
+    """
+    from edgecnn.devices.find import board_of
+    from edgecnn.devices.listing import summary
+    from edgecnn.errors import DeviceFailed
+    from edgecnn.report.console import note
+
+    board = board_of(device)
+    try:
+        if device.ssh is not None:
+            facts = board.facts()
+            for remark in _remarks(device, facts):
+                note(remark, quiet=quiet)
+            return replace(device, profile=device.profile or _told(facts)), summary(facts)
+        packages = board.offer().environments[device.name]
+    except DeviceFailed as error:
+        reason = str(error).rstrip(".")
+        raise type(error)(f"{reason}. Nothing was stored; --no-check stores it unseen") from error
+    finally:
+        board.close()
+    if not packages:
+        note(f"no engine there; {device.python} -m pip install onnxruntime", quiet=quiet)
+    return device, ", ".join(f"{name} {version}" for name, version in packages.items())
+
+
+def _told(facts: Facts) -> str | None:
+    """The profile that a board's model tells, or the general one of its kernel."""
+    from edgecnn.devices.profile_toml import profile_of
+
+    profile = profile_of(facts.model, facts.kernel)
+    return None if profile is None else profile.name
+
+
+def _remarks(device: Configured, facts: Facts) -> Iterator[str]:
+    """What the user should know of a board before a bench is tried."""
+    from edgecnn.devices.probe import OLDEST_PYTHON
+    from edgecnn.devices.profile_toml import profiles
+
+    if device.python is None and not any(
+        python.version[:2] >= OLDEST_PYTHON for python in facts.pythons
+    ):
+        yield (
+            "no Python 3.11 or newer was found there: sudo apt install python3 (Debian 12 on), "
+            "or name one with --python"
+        )
+    if facts.machine != facts.kernel:
+        yield (
+            f"its programs are for {facts.machine}, though its kernel is for {facts.kernel}: most "
+            "engines need a 64-bit system"
+        )
+    told = _told(facts)
+    if told and device.profile not in (None, told) and profiles()[told].models:
+        yield f"it calls itself {facts.model!r}, which is a {told}"
+
+
+def _print(device: Configured, said: str, path: Path) -> None:
+    from edgecnn.devices.listing import address
+
+    where = address(device) if device.ssh else str(device.python)
+    lines = {
+        device.name: where,
+        "is": said,
+        "profile": device.profile_name or "",
+        "stored": f"{path}; next: edgecnn doctor --device {device.name}",
+    }
+    width = max(map(len, lines)) + 2
+    for what, value in lines.items():
+        if value:
+            click.echo(f"{what:<{width}}{value}")

@@ -1,0 +1,140 @@
+"""Every device that can be named, and whether it answers."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edgecnn.devices.board import Facts
+from edgecnn.devices.configured import Configured, read_devices
+from edgecnn.devices.find import board_of, emulatable
+from edgecnn.devices.names import EMULATED, HOST
+from edgecnn.devices.probe import OLDEST_PYTHON
+from edgecnn_runtime.errors import EdgeCNNError
+
+ANSWER_S = 5.0
+QEMU = "qemu-aarch64"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A device in the list.
+
+    Attributes:
+        kind: ``host``, ``local`` (an interpreter on this machine), ``ssh`` or ``emulated``.
+        where: how it is reached.
+        is_there: None where nobody asked.
+        said: what it is, or why it is not there.
+    """
+
+    name: str
+    kind: str
+    where: str
+    profile: str | None
+    is_there: bool | None
+    said: str
+
+
+def device_rows(*, is_asked: bool, answer_s: float = ANSWER_S) -> list[Row]:
+    """This machine, the user's devices, and the boards that can be emulated here.
+
+    Args:
+        is_asked: whether boards are reached for, all at once.
+        answer_s: seconds that they have.
+
+    Raises:
+        DeviceConfigInvalid: the file of devices does not hold.
+    """
+    configured = read_devices()
+    asked = [Configured(HOST), *(one for one in configured.values() if one.ssh is not None)]
+    said = _ask(asked, answer_s) if is_asked else {}
+    rows = [Row(HOST, "host", "this machine", None, True, said.get(HOST, (True, ""))[1])]
+    for one in configured.values():
+        if one.ssh is None:
+            rows.append(_interpreter(one))
+            continue
+        row = Row(one.name, "ssh", address(one), one.profile_name, None, "")
+        if one.name in said:
+            is_there, words = said[one.name]
+            row = replace(row, is_there=is_there, said=words)
+        rows.append(row)
+    is_qemu_there = shutil.which(QEMU) is not None or shutil.which(f"{QEMU}-static") is not None
+    lacking = "" if is_qemu_there else "qemu-user is not installed; apt-get install qemu-user"
+    rows += [
+        Row(f"{name}{EMULATED}", "emulated", profile.title, name, is_qemu_there, lacking)
+        for name, profile in emulatable().items()
+    ]
+    return rows
+
+
+def address(device: Configured) -> str:
+    """Where ssh is sent, with the port where that is not ssh's own choice."""
+    return f"{device.ssh}, port {device.port}" if device.port else str(device.ssh)
+
+
+def summary(facts: Facts) -> str:
+    """A board in one line."""
+    known = [
+        facts.model,
+        f"{facts.cores} × {facts.cpu}" if facts.cpu else f"{facts.cores} cores",
+        userland(facts),
+        f"{facts.memory_bytes / 1e9:.1f} GB" if facts.memory_bytes else None,
+        python(facts),
+    ]
+    return ", ".join(one for one in known if one)
+
+
+def userland(facts: Facts) -> str:
+    """What programs are built for, apart from what the kernel is."""
+    if facts.machine == facts.kernel:
+        return facts.machine
+    return f"{facts.machine} on a kernel for {facts.kernel}"
+
+
+def python(facts: Facts) -> str:
+    """The Python that edgecnn takes, or what there is instead."""
+    if not facts.pythons:
+        return "no Python"
+    version = facts.pythons[0].version
+    written = "Python {}.{}.{}".format(*version)
+    return written if version[:2] >= OLDEST_PYTHON else f"{written}, too old"
+
+
+def _interpreter(device: Configured) -> Row:
+    path = str(device.python)
+    is_there = os.access(path, os.X_OK)
+    said = "" if is_there else "no such program"
+    return Row(device.name, "local", path, None, is_there, said)
+
+
+def _ask(devices: Sequence[Configured], answer_s: float) -> dict[str, tuple[bool, str]]:
+    """What every board says of itself; those that are not heard in time are said not to answer."""
+    answers: queue.SimpleQueue[tuple[str, bool, str]] = queue.SimpleQueue()
+
+    def ask(device: Configured) -> None:
+        board = board_of(device)
+        try:
+            answers.put((device.name, True, summary(board.facts())))
+        except EdgeCNNError as error:
+            answers.put((device.name, False, " ".join(str(error).split())))
+        finally:
+            board.close()
+
+    for device in devices:
+        # A thread of an executor would be waited for at the end of the program.
+        threading.Thread(target=ask, args=(device,), daemon=True).start()
+    heard: dict[str, tuple[bool, str]] = {}
+    end = time.monotonic() + answer_s
+    while len(heard) < len(devices) and (left := end - time.monotonic()) > 0:
+        try:
+            name, is_there, words = answers.get(timeout=left)
+        except queue.Empty:
+            break
+        heard[name] = (is_there, words)
+    silent = (False, f"no answer in {answer_s:.0f} s")
+    return {device.name: heard.get(device.name, silent) for device in devices}

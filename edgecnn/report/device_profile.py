@@ -1,0 +1,60 @@
+"""A profile of a board as a table: each figure beside its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgecnn.devices.profile import Cache, Caches, Cluster, Heat, Profile, Simd
+
+
+def profile_rows(profile: Profile) -> Iterator[tuple[str, str, str]]:
+    """What, the figure, and where it comes from."""
+    for cluster in profile.clusters:
+        yield "cores", _cores(cluster), cluster.source
+        if cluster.caches:
+            yield "caches", _caches(cluster.caches), cluster.caches.source
+        yield "SIMD", _simd(cluster.simd), cluster.simd.source
+    if memory := profile.memory:
+        sizes = ", ".join(f"{size:g}" for size in memory.sizes_gb)
+        most = f", at most {memory.bandwidth_gb_s:g} GB/s" if memory.bandwidth_gb_s else ""
+        yield "memory", f"{sizes} GB{most}", memory.source
+    engines = profile.engines
+    yield "engines", f"{', '.join(engines.expected)}. {engines.note}", engines.source
+    if profile.heat:
+        yield "heat", _heat(profile.heat), profile.heat.source
+    if emulation := profile.emulation:
+        numbers = (
+            f"implementer {emulation.implementer:#04x}, variant {emulation.variant:#x}, "
+            f"part {emulation.part:#05x}, revision {emulation.revision}"
+        )
+        yield (
+            "emulation",
+            f"QEMU's {emulation.qemu_cpu}: {numbers}; {emulation.features}",
+            emulation.source,
+        )
+
+
+def _cores(cluster: Cluster) -> str:
+    return f"{cluster.count} × {cluster.core}, up to {cluster.max_mhz} MHz"
+
+
+def _caches(caches: Caches) -> str:
+    levels = [f"L1 {caches.l1d_kib} KiB data, {caches.l1i_kib} KiB instructions"]
+    levels += [_cache(name, one) for name, one in (("L2", caches.l2), ("L3", caches.l3)) if one]
+    return "; ".join(levels)
+
+
+def _cache(name: str, cache: Cache) -> str:
+    whose = "a core" if cache.cores == 1 else f"for {cache.cores} cores"
+    return f"{name} {cache.kib} KiB {whose}"
+
+
+def _simd(simd: Simd) -> str:
+    has = {"dotprod": simd.dotprod, "i8mm": simd.i8mm, "fp16": simd.fp16}
+    kinds = ", ".join(name if is_there else f"no {name}" for name, is_there in has.items())
+    return f"{simd.bits} bits, {kinds}"
+
+
+def _heat(heat: Heat) -> str:
+    begins = f"throttles at {heat.throttle_celsius:g} °C; " if heat.throttle_celsius else ""
+    return f"{begins}needs {heat.needs}; watch {', '.join(heat.watch)}"
