@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn.devices.agent import write_agent
+from edgecnn.devices.profile_toml import profiles
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +36,7 @@ def test_the_wheel_holds_what_the_code_reads(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert names >= {
         "edgecnn/zoo/imagenet.txt",
+        *(f"edgecnn/devices/profiles/{name}.toml" for name in profiles()),
         "edgecnn_exporters/photographs/cat.jpg",
         "edgecnn_exporters/photographs/README.md",
         "edgecnn/py.typed",

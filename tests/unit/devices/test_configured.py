@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -64,6 +65,15 @@ def refusal(config: Path, text: str) -> str:
     assert said.startswith(str(config))
     assert "\n" not in said
     return said
+
+
+def test_the_examples_of_the_page_hold(config: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/devices.md").read_text()
+    examples = re.findall(r"```toml\n(.*?)```", page, re.S)
+    assert len(examples) == 2
+    for example in examples:
+        write(config, example)
+        assert read_devices()
 
 
 def test_without_a_file_there_are_no_devices(config: Path) -> None:
