@@ -42,7 +42,8 @@ class Record:
 
     def result(self, device: str) -> BenchResult:
         """The table of one device, finished or not."""
-        return assemble(self.subjects[device], self.events[device])
+        is_sustained = self.header["plan"]["sustained_s"] is not None
+        return assemble(self.subjects[device], self.events[device], is_sustained=is_sustained)
 
 
 class Journal:

@@ -84,8 +84,17 @@ class _Gathered:
     died: str = ""
 
 
-def assemble(subjects: Sequence[Subject], events: Iterable[Mapping[str, Any]]) -> BenchResult:
-    """What the events of one run, or of a run and those that resumed it, say together."""
+def assemble(
+    subjects: Sequence[Subject],
+    events: Iterable[Mapping[str, Any]],
+    *,
+    is_sustained: bool = False,
+) -> BenchResult:
+    """What the events of one run, or of a run and those that resumed it, say together.
+
+    Args:
+        is_sustained: the run was to show how latency drifts, so that its drift disturbs nothing.
+    """
     rows = [_Gathered() for _ in subjects]
     ends: dict[str, list[Mapping[str, Any]]] = {"before": [], "after": []}
     moments: list[Moment] = []
@@ -112,7 +121,7 @@ def assemble(subjects: Sequence[Subject], events: Iterable[Mapping[str, Any]]) -
                 rows[event["row"]].peaks.append(event["peak_memory_bytes"])
             case "died":
                 rows[event["row"]].died = event["note"]
-    return _conclude(subjects, rows, ends, tuple(moments))
+    return _conclude(subjects, rows, ends, tuple(moments), is_sustained)
 
 
 def _add(row: _Gathered, number: int, block: Mapping[str, Any]) -> None:
@@ -127,6 +136,7 @@ def _conclude(
     gathered: Sequence[_Gathered],
     ends: Mapping[str, Sequence[Mapping[str, Any]]],
     moments: tuple[Moment, ...],
+    is_sustained: bool,
 ) -> BenchResult:
     rows = [_row(subject, row) for subject, row in zip(subjects, gathered, strict=True)]
     befores, afters = (
@@ -140,7 +150,7 @@ def _conclude(
     tainted += [
         f"{name}{reason}"
         for row in rows
-        if row.latency and (reason := drift(row.latency.blocks_ms))
+        if row.latency and not is_sustained and (reason := drift(row.latency.blocks_ms))
         for name in [f"{row.artefact} on {row.engine}: " if len(rows) > 1 else ""]
     ]
     tainted = list(dict.fromkeys(tainted))
