@@ -3,7 +3,7 @@
 Simulated pairs cut a stream of real block medians, measured first in this run, into rounds: the
 same artefact twice (A/A), and with one side made 3 % slower; they overlap, so that their number
 promises more than it holds. Real pairs compare a workload with itself: a product of matrices of
-about 2 ms, or one run of a bundle.
+about 2 ms in one process, or an artefact of a bundle in two, as `edgecnn bench` measures it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from interleave import keep
 
-from edgecnn_runtime.job import Plan
+from edgecnn_runtime.benchmark import benchmark
+from edgecnn_runtime.job import Job, Plan, Subject
 from edgecnn_runtime.measure import Measurement, measure
+from edgecnn_runtime.results import assemble
 from edgecnn_runtime.statistics import compare
 
 ROUNDS = Plan().rounds
@@ -41,7 +43,12 @@ def main() -> None:
         for what, factor in (("A/A, simulated", 1.0), ("3 % slower, simulated", 1.03)):
             seeds = range(arguments.simulated)
             show(what, (simulate(stream, factor, seed) for seed in seeds))
-        show("A/A, real", (same_twice(run) for _ in range(arguments.real)))
+    if arguments.bundle is None:
+        with workload(None) as run:
+            show("A/A, real", (same_twice(run) for _ in range(arguments.real)))
+    else:
+        pairs = (same_row_twice(arguments.bundle) for _ in range(arguments.real))
+        show("A/A, real, two workers", pairs)
 
 
 @contextmanager
@@ -86,6 +93,23 @@ def same_twice(run: Callable[[], object]) -> dict[str, Any]:
     """A real comparison of a workload with itself, with the verdict that its taint withheld."""
     found: Measurement = measure({"candidate": run, "baseline": run})
     blocks = [latency.blocks_ms for latency in found.latencies]
+    comparison = compare(*blocks)
+    return {
+        "verdict": "tainted" if found.tainted else comparison.verdict,
+        "taint ignored": comparison.verdict,
+        "ratio": comparison.ratio,
+        "tainted": found.tainted,
+        "blocks_ms": blocks,
+    }
+
+
+def same_row_twice(bundle: str) -> dict[str, Any]:
+    """A real comparison of an artefact with itself, each in a process of its own."""
+    subjects = (Subject(bundle, threads=1, against=1), Subject(bundle, threads=1))
+    events: list[dict[str, Any]] = []
+    benchmark(Job(subjects, Plan()), events.append)
+    found = assemble(subjects, events)
+    blocks = [row.latency.blocks_ms for row in found.rows if row.latency]
     comparison = compare(*blocks)
     return {
         "verdict": "tainted" if found.tainted else comparison.verdict,
