@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from typing import Any
 
 import click
 
-from edgecnn.commands.options import json_option, silent_option
+from edgecnn.commands.doctor_checks import Check, check, measuring, print_checks
+from edgecnn.commands.options import json_option, quiet_option
 from edgecnn.exit_codes import FAILED, OK
 
 SCHEMA = "edgecnn.doctor/1"
@@ -26,36 +28,45 @@ PACKAGES = {
 @click.command("doctor", short_help="What works here, and what would mend the rest.")
 @click.option("--device", default="host", show_default=True, help="Which machine to examine.")
 @json_option
-@silent_option
-def command(device: str, as_json: bool) -> int:
+@quiet_option
+def command(device: str, as_json: bool, quiet: bool) -> int:
     """Examine this machine: engines, packages, cache, and whatever disturbs measurements.
 
-    Exit code 0: export and at least one engine work. 1: something is missing.
+    Another device is examined from here: its userland, libc, Python, memory and processor, which
+    engines it can have and why not the others, and whether they work there. For that the agent and
+    the engines are brought to it; what is there already is not sent again.
+
+    Exit code 0: export and at least one engine work (another device: at least one engine can be
+    had). 1: something is missing.
 
     \b
-    Example:
+    Examples:
       edgecnn doctor
+      edgecnn doctor --device rpi
     """
-    from edgecnn.devices import find_device
+    if device != "host":
+        from edgecnn.commands.doctor_board import examine_device
+
+        return examine_device(device, as_json=as_json, quiet=quiet)
+    from edgecnn.devices.local import this_machine
     from edgecnn.report.console import print_json
 
-    found = find_device(device).run(["host"], lambda done: None)
-    checks = [*_engines(found), *_packages(), _cache(), *_measuring(found)]
+    found = this_machine().host("host")
+    host, state = found["host"], found["state"]
+    checks = [*_engines(found), *_packages(), _cache(), *measuring(host, state)]
     if as_json:
-        print_json(
-            SCHEMA,
-            {"device": device, "host": found["host"], "state": found["state"], "checks": checks},
-        )
+        rows = [asdict(one) for one in checks]
+        print_json(SCHEMA, {"device": device, "host": host, "state": state, "checks": rows})
     else:
-        _print(found["host"], checks)
-    return OK if all(check["ok"] for check in checks if check["needed"]) else FAILED
+        machine = host["model"] or host["machine"]
+        features = ", ".join(host["features"])
+        click.echo(f"{machine}: {host['cpu']}, {host['cores']} cores, {features}")
+        click.echo(f"{host['system']}, {host['libc']}, Python {host['python']}\n")
+        print_checks(checks)
+    return OK if all(one.ok for one in checks if one.needed) else FAILED
 
 
-def _check(what: str, ok: bool, found: str, mend: str = "", *, needed: bool) -> dict[str, Any]:
-    return {"what": what, "ok": ok, "found": found, "mend": "" if ok else mend, "needed": needed}
-
-
-def _engines(found: dict[str, Any]) -> list[dict[str, Any]]:
+def _engines(found: dict[str, Any]) -> list[Check]:
     """A check for every engine, in the agent's words where it does not work."""
     checks = []
     for name, version in found["engines"].items():
@@ -65,12 +76,12 @@ def _engines(found: dict[str, Any]) -> list[dict[str, Any]]:
         shown = version or missing["reason"]
         needed = name == "onnxruntime"
         checks.append(
-            _check(f"engine {name}", version is not None, shown, missing["mend"], needed=needed)
+            check(f"engine {name}", version is not None, shown, missing["mend"], needed=needed)
         )
     return checks
 
 
-def _packages() -> list[dict[str, Any]]:
+def _packages() -> list[Check]:
     from importlib.metadata import PackageNotFoundError, version
 
     checks = []
@@ -80,52 +91,20 @@ def _packages() -> list[dict[str, Any]]:
         except PackageNotFoundError:
             found, ok = f"not installed; needed for {purpose}", False
         mend = f"pip install 'edgecnn[{extra}]'"
-        checks.append(_check(package, ok, found, mend, needed=True))
+        checks.append(check(package, ok, found, mend, needed=True))
     return checks
 
 
-def _cache() -> dict[str, Any]:
+def _cache() -> Check:
     from edgecnn.fetch import cache_folder
 
     folder = cache_folder()
     place = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(place).free
-    return _check(
+    return check(
         "cache",
         free > 500e6,
         f"{folder}, {free / 1e9:.1f} GB free",
         "set EDGECNN_CACHE to a folder with 0.5 GB free",
         needed=False,
     )
-
-
-def _measuring(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """What would taint a bench on this machine right now."""
-    host, state = found["host"], found["state"]
-    checks = []
-    if host["governors"]:
-        names = ", ".join(host["governors"])
-        mend = "sudo cpupower frequency-set -g performance"
-        checks.append(_check("governor", names == "performance", names, mend, needed=False))
-    if state["load"] is not None:
-        quiet = state["load"] < 0.5 * host["cores"]
-        load = f"{state['load']:.2f} on {host['cores']} cores"
-        checks.append(_check("load", quiet, load, "end other work before a bench", needed=False))
-    if state["throttled"]:
-        limits = ", ".join(state["throttled"])
-        mend = "a better power supply, or cooling"
-        checks.append(_check("throttling", False, limits, mend, needed=False))
-    return checks
-
-
-def _print(host: dict[str, Any], checks: list[dict[str, Any]]) -> None:
-    from edgecnn.report.console import stdout, table
-
-    machine = host["model"] or host["machine"]
-    click.echo(f"{machine}: {host['cpu']}, {host['cores']} cores, {', '.join(host['features'])}")
-    click.echo(f"{host['system']}, {host['libc']}, Python {host['python']}\n")
-    shown = table(("", "what", "found", "what mends it"))
-    for check in checks:
-        mark = "[green]✓[/]" if check["ok"] else "[red]✗[/]" if check["needed"] else "[yellow]![/]"
-        shown.add_row(mark, check["what"], check["found"], check["mend"].replace("[", "\\["))
-    stdout().print(shown)

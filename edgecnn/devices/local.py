@@ -63,7 +63,7 @@ class LocalBoard:
         reasons: dict[str, str] = {}
         held: set[str] = set()
         for name in self._interpreters:
-            found = self._host(name)
+            found = self.host(name)
             environments[name] = dict(
                 _package(engine, version)
                 for engine, version in found["engines"].items()
@@ -93,17 +93,12 @@ class LocalBoard:
         with agent_events(agent, job) as events:
             yield events
 
-    def close(self) -> None:
-        """Nothing was put anywhere."""
+    def host(self, name: str) -> Event:
+        """What the agent says of this machine and of the engines that an interpreter has.
 
-    def _environment(self, name: str) -> Environment:
-        python = self._interpreters[name]
-        if python is None:
-            return Environment((sys.executable, "-m", "edgecnn_runtime"))
-        return Environment((python, str(agent_file())))
-
-    def _host(self, name: str) -> Event:
-        """What the agent says of an interpreter."""
+        Raises:
+            DeviceFailed: it does not run there; names the interpreter.
+        """
         try:
             with self.agent(name, ["host"]) as events:
                 for event in events:
@@ -112,6 +107,15 @@ class LocalBoard:
         except DeviceFailed as error:
             raise DeviceFailed(f"{name}: {error}") from error
         raise DeviceFailed(f"{name}: the agent said nothing of this machine")
+
+    def close(self) -> None:
+        """Nothing was put anywhere."""
+
+    def _environment(self, name: str) -> Environment:
+        python = self._interpreters[name]
+        if python is None:
+            return Environment((sys.executable, "-m", "edgecnn_runtime"))
+        return Environment((python, str(agent_file())))
 
 
 def this_machine() -> LocalBoard:

@@ -1,0 +1,175 @@
+"""``edgecnn doctor --device``: what a board can run, why not the rest, what disturbs a bench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecnn.commands.doctor_checks import Check, check, measuring, print_checks
+from edgecnn.exit_codes import FAILED, OK
+
+if TYPE_CHECKING:
+    from edgecnn.devices.board import Board, Event, Facts, Offer
+
+SCHEMA = "edgecnn.doctor/1"
+LEAST_MEMORY_BYTES = 250e6
+LEAST_DISK_BYTES = 500e6
+# What 8-bit kernels and half precision are chosen by, as /proc/cpuinfo names it.
+ARM_FEATURES = {"dotprod": "asimddp", "i8mm": "i8mm", "fp16": "asimdhp"}
+X86_FEATURES = {"AVX2": "avx2", "AVX-512": "avx512f", "VNNI": "avx512_vnni", "AVX-VNNI": "avx_vnni"}
+# Package → the agent's name for the engine that it brings.
+ENGINES = {
+    "onnxruntime": "onnxruntime",
+    "ai-edge-litert": "tflite",
+    "tflite-runtime": "tflite",
+    "openvino": "openvino",
+}
+
+
+def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
+    """Examine one device, print what was found, and return the exit code.
+
+    Raises:
+        UnknownDevice, DeviceConfigInvalid: there is no such device.
+        DeviceFailed: it cannot be reached.
+    """
+    from edgecnn.devices import find_boards
+    from edgecnn.devices.listing import summary
+    from edgecnn.devices.local import LocalBoard
+    from edgecnn.report.console import note, print_json
+
+    boards = find_boards([name])
+    if len(boards) != 1:
+        names = ", ".join(board.name for board in boards)
+        raise click.UsageError(f"{name} holds several devices: {names}; doctor examines one")
+    (board,) = boards
+    try:
+        facts = board.facts()
+        offer = board.offer()
+        if not isinstance(board, LocalBoard):
+            note(f"bringing the agent and engines to {board.name}", quiet=quiet or as_json)
+        hosts, failures = _ask_agents(board, offer)
+    finally:
+        board.close()
+    engines = list(engine_checks(offer, hosts, failures))
+    checks = [*system_checks(facts), *engines, *_conditions(board, facts, hosts)]
+    can_run = any(one.ok for one in engines)
+    if as_json:
+        print_json(SCHEMA, _document(board.name, facts, offer, hosts, checks))
+    else:
+        click.echo(f"{board.name}: {summary(facts)}\n")
+        print_checks(checks)
+        if not can_run:
+            click.echo("\nno engine can run there")
+    return OK if can_run else FAILED
+
+
+def _ask_agents(board: Board, offer: Offer) -> tuple[dict[str, Event], dict[str, str]]:
+    """What the agent says in each environment, and the error of those where it does not run."""
+    from edgecnn.errors import DeviceFailed
+
+    hosts: dict[str, Event] = {}
+    failures: dict[str, str] = {}
+    offered = {one for packages in offer.environments.values() for one in packages}
+    if not offered & set(ENGINES):
+        return hosts, failures
+    try:
+        environments = board.prepare(offered & set(ENGINES))
+    except DeviceFailed as error:
+        return hosts, dict.fromkeys(offer.environments, _line(error))
+    for name in environments:
+        try:
+            with board.agent(name, ["host"]) as events:
+                for event in events:
+                    if event["event"] == "host":
+                        hosts[name] = event
+        except DeviceFailed as error:
+            failures[name] = _line(error)
+    return hosts, failures
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def system_checks(facts: Facts) -> Iterator[Check]:
+    """What decides which wheels there are, and whether they find room."""
+    from edgecnn.devices.listing import userland
+    from edgecnn.devices.probe import OLDEST_PYTHON
+
+    is_64 = facts.machine in ("aarch64", "x86_64")
+    bits = "64-bit" if is_64 else "32-bit" if facts.machine.startswith(("arm", "i")) else ""
+    said = ", ".join(one for one in (userland(facts), bits) if one)
+    yield check("userland", is_64, said, "a 64-bit system: most engines need one", needed=False)
+    is_glibc = facts.libc is not None and facts.libc[0] == "glibc"
+    written = "unknown" if facts.libc is None else "{} {}.{}".format(facts.libc[0], *facts.libc[1])
+    mend = "a system with glibc, such as Debian: engines have no wheels for others"
+    yield check("libc", is_glibc, written, mend, needed=False)
+    fit = [one for one in facts.pythons if one.version[:2] >= OLDEST_PYTHON]
+    shown = ["{}.{}.{} ({})".format(*one.version, one.path) for one in fit or facts.pythons]
+    found = ", ".join(shown[:2]) + (f" and {len(shown) - 2} more" if len(shown) > 2 else "")
+    mend = "sudo apt install python3 (from Debian 12 on), or python = in your file of devices"
+    yield check("Python", bool(fit), found or "none", mend, needed=False)
+    if facts.available_bytes is not None:
+        room = facts.available_bytes >= LEAST_MEMORY_BYTES
+        total = f" of {facts.memory_bytes / 1e9:.1f} GB" if facts.memory_bytes else ""
+        free = f"{facts.available_bytes / 1e9:.2f} GB free{total}"
+        yield check("memory", room, free, "end other programs there", needed=False)
+    if facts.disk_bytes is not None:
+        room = facts.disk_bytes >= LEAST_DISK_BYTES
+        mend = "0.5 GB: an engine is unpacked there"
+        yield check("disk", room, f"{facts.disk_bytes / 1e9:.1f} GB free", mend, needed=False)
+    names = X86_FEATURES if facts.machine in ("x86_64", "i686") else ARM_FEATURES
+    has = [name if code in facts.features else f"no {name}" for name, code in names.items()]
+    yield check("processor", True, ", ".join(has), needed=False)
+
+
+def engine_checks(
+    offer: Offer, hosts: dict[str, Event], failures: dict[str, str]
+) -> Iterator[Check]:
+    """Which engines can be had in which version, whether they work, and why not the others."""
+    for environment, packages in offer.environments.items():
+        for package, version in packages.items():
+            if package not in ENGINES:
+                continue
+            told = hosts.get(environment, {"missing": {}})
+            missing = told["missing"].get(ENGINES[package], {"reason": "", "mend": ""})
+            reason = failures.get(environment) or missing["reason"]
+            where = f", environment {environment}" if len(offer.environments) > 1 else ""
+            found = f"{version}{where}: {reason}" if reason else f"{version}{where}"
+            yield check(f"engine {package}", not reason, found, missing["mend"], needed=True)
+    for package, reason in offer.refused.items():
+        yield check(f"engine {package}", False, reason, needed=False)
+
+
+def _conditions(board: Board, facts: Facts, hosts: dict[str, Event]) -> Iterator[Check]:
+    """Whatever would taint a bench, and what is known of the heat of such boards."""
+    from edgecnn.devices.profile_toml import profile_of
+
+    if not board.is_timed:
+        yield check("latency", True, "emulated: none is measured", needed=False)
+        return
+    for told in list(hosts.values())[:1]:
+        yield from measuring(told["host"], told["state"])
+    profile = profile_of(facts.model, facts.kernel)
+    if profile is not None and (heat := profile.heat):
+        begins = f"throttles at {heat.throttle_celsius:g} °C; " if heat.throttle_celsius else ""
+        yield check("heat", True, f"{begins}needs {heat.needs}", needed=False)
+
+
+def _document(
+    name: str, facts: Facts, offer: Offer, hosts: dict[str, Event], checks: list[Check]
+) -> dict[str, Any]:
+    told: Event = next(iter(hosts.values()), {})
+    return {
+        "device": name,
+        "host": told.get("host"),
+        "state": told.get("state"),
+        "facts": asdict(facts) | {"features": sorted(facts.features)},
+        "environments": {key: dict(packages) for key, packages in offer.environments.items()},
+        "refused": dict(offer.refused),
+        "checks": [asdict(one) for one in checks],
+    }
