@@ -33,8 +33,9 @@ FIRST_RESULT = 1
 """Mark: the artefact is open and has answered once, as after a cold start."""
 FIRST_COUNTED = 16
 """Mark: a counted run begins; the next mark ends it, and begins the next."""
-# Python's interpreter specialises code in its first calls (PEP 659), engines allocate in theirs.
-WARMUP_RUNS = 8
+# After the golden examples: Python's interpreter specialises code in its first calls (PEP 659),
+# engines allocate in theirs. An emulated run of a large network takes seconds.
+WARMUP_RUNS = 2
 
 
 @dataclass(frozen=True)

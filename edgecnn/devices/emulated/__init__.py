@@ -2,3 +2,7 @@
 
 What it proves is in docs/emulation.md: answers, instructions and memory, and never a latency.
 """
+
+from edgecnn.devices.emulated.board import EmulatedBoard
+
+__all__ = ["EmulatedBoard"]

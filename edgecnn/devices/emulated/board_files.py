@@ -92,7 +92,7 @@ def _caches(caches: Caches, core: int, cores: int) -> dict[str, str]:
     for level, cache in ((2, caches.l2), (3, caches.l3)):
         if cache is not None:
             held.append((level, "Unified", cache.kib, cache.cores))
-    texts = {}
+    texts: dict[str, str] = {}
     for number, (level, kind, kib, shared) in enumerate(held):
         first = core - core % shared
         who = _listing(range(first, min(first + shared, cores)))

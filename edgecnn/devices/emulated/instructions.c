@@ -67,9 +67,9 @@ void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *tb, enum qe
 EXPORT int qemu_plugin_version = API;
 
 /* What is counted. An instruction may be of several kinds, or of none but TOTAL. */
-enum { TOTAL, DOT, MMLA, FMLA, MLAL, LOAD, STORE, SIMD, BRANCH, KINDS };
+enum { TOTAL, DOT, MMLA, FMLA, MULL, MLAL, LOAD, STORE, SIMD, BRANCH, KINDS };
 static const char *const names[KINDS] = {
-    "total", "dot", "mmla", "fmla", "mlal", "load", "store", "simd", "branch",
+    "total", "dot", "mmla", "fmla", "mull", "mlal", "load", "store", "simd", "branch",
 };
 
 /* --- The instruction set: Arm Architecture Reference Manual for A-profile (DDI 0487), C4.1 "A64
@@ -108,7 +108,13 @@ static const struct pattern arithmetic[] = {
     {0xBF80B400, 0x0F801000, FMLA},
     /* the same, size = 00: of halves */
     {0xBFC0B400, 0x0F001000, FMLA},
-    /* "Advanced SIMD three different": opcode = 1000: SMLAL, UMLAL, and into the upper half */
+    /* "Advanced SIMD three different": opcode = 1100: SMULL, UMULL, and of the upper half */
+    {0x9F20FC00, 0x0E20C000, MULL},
+    /* "Advanced SIMD vector x indexed element": size = 01, opcode = 1010: SMULL, UMULL */
+    {0x9FC0F400, 0x0F40A000, MULL},
+    /* the same, size = 10 */
+    {0x9FC0F400, 0x0F80A000, MULL},
+    /* "Advanced SIMD three different": opcode = 1000: SMLAL, UMLAL, and of the upper half */
     {0x9F20FC00, 0x0E208000, MLAL},
     /* "Advanced SIMD vector x indexed element": size = 01, opcode = 0010: SMLAL, UMLAL */
     {0x9FC0F400, 0x0F402000, MLAL},

@@ -11,7 +11,7 @@ from edgecnn.devices.emulated.build import build_once
 from edgecnn.errors import EmulationUnavailable
 
 SUITE = "bookworm"
-PYTHON = (3, 11)
+PYTHON = (3, 11, 2)
 GLIBC = (2, 36)
 INSTALL = "apt-get install --no-install-recommends mmdebstrap"
 

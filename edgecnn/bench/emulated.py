@@ -1,0 +1,208 @@
+"""What an emulated board tells: answers to the last bit, instructions and memory; no time."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgecnn.bench.run import ask_host
+from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
+from edgecnn.devices.board import Board, Event
+from edgecnn.devices.emulated import EmulatedBoard
+from edgecnn.devices.emulated.instructions import (
+    Instructions,
+    Mark,
+    build_plugin,
+    instructions_of,
+    peak_memory_bytes,
+)
+from edgecnn.devices.local import this_machine
+from edgecnn.errors import BenchRefused, DeviceFailed, EmulationUnavailable
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.golden import Answer, Difference, difference, largest_steps
+from edgecnn_runtime.job import Subject
+from edgecnn_runtime.parity import Parity, parity_from_json
+from edgecnn_runtime.prove import Answers, find_artefact, load_answers
+
+COUNTED_RUNS = 3
+# An emulated row is one busy thread; how long it takes is told to nobody.
+MOST_AT_ONCE = 4
+THREADS = 1
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How the board answered, compared with the same engine on this machine.
+
+    Attributes:
+        engine: its name and version here, empty where none ran.
+        is_identical: every byte of every answer is the same.
+        difference: from the answers here; None where there are none to compare with.
+        steps: the largest difference in integer steps, where the artefact answers in integers.
+        note: why nothing was compared, or that the versions differ.
+    """
+
+    engine: str
+    is_identical: bool = False
+    difference: Difference | None = None
+    steps: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ProvedRow:
+    """An artefact on an engine of an emulated board.
+
+    Attributes:
+        parity: held to the original network; "crashed" where the process died.
+        likeness: held to this machine.
+        instructions: of one inference; None where it was not counted.
+        peak_memory_bytes: the most of the program's own memory that was resident until its first
+            result: Python, engine, network and files that it maps, in pages of 4 KiB; without what
+            QEMU needs for itself.
+    """
+
+    subject: Subject
+    parity: Parity
+    likeness: Likeness
+    instructions: Instructions | None = None
+    peak_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Proved:
+    """All that an emulated board told.
+
+    Attributes:
+        words: what the board is, for a line above the table.
+        uncounted: why there are neither instructions nor memory; empty where there are.
+    """
+
+    device: str
+    words: str
+    rows: tuple[ProvedRow, ...]
+    uncounted: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+def prove_on(
+    board: EmulatedBoard, wanted: Wanted, progress: Callable[[float], None] = lambda done: None
+) -> Proved:
+    """Every artefact that is wanted, on every engine that the board can have and that opens it.
+
+    One thread each, whatever `wanted` says: counts of several would not be repeatable.
+
+    Args:
+        progress: told the share done, 0 to 1.
+
+    Raises:
+        BenchRefused: the board can have none of the engines that it needs.
+        EmulationUnavailable: it cannot be emulated here; says what to install.
+        BundleError: a bundle cannot be trusted.
+    """
+    environments = board.prepare(packages_for(wanted))
+    if not environments:
+        reasons = "; ".join(f"{name}: {why}" for name, why in board.offer().refused.items())
+        raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
+    places = board.send(wanted.bundles)
+    hosts = {name: ask_host(board, name) for name in environments}
+    subjects = subjects_of(replace(wanted, threads=(THREADS,)), places, hosts)
+    uncounted = _why_uncounted(board)
+    rows = []
+    with ThreadPoolExecutor(min(MOST_AT_ONCE, os.cpu_count() or 1)) as pool:
+        waiting = pool.map(lambda subject: _prove(board, subject, not uncounted), subjects)
+        for row in waiting:
+            rows.append(row)
+            progress(len(rows) / len(subjects))
+    return Proved(board.name, board.words, tuple(rows), uncounted)
+
+
+def _why_uncounted(board: EmulatedBoard) -> str:
+    try:
+        build_plugin(board.qemu)
+    except EmulationUnavailable as error:
+        return str(error)
+    return ""
+
+
+def _prove(board: EmulatedBoard, subject: Subject, is_counted: bool) -> ProvedRow:
+    artefact, engine = subject.artefact or "", subject.engine or ""
+    arguments = ["prove", subject.bundle, "--artefact", artefact, "--engine", engine]
+    arguments += ["--threads", str(THREADS)]
+    with tempfile.TemporaryDirectory() as folder:
+        there, here = Path(folder) / "there.npz", Path(folder) / "here.npz"
+        marks: Sequence[Mark] = ()
+        try:
+            asked = [*arguments, "--answers", str(there)]
+            if is_counted:
+                asked += ["--count", str(COUNTED_RUNS)]
+                events, marks = board.counted(subject.environment, asked)
+                parity = _parity(events)
+            else:
+                parity = _run(board, subject.environment, asked)
+        except DeviceFailed as error:
+            died = Parity(artefact, engine, subject.precision or "", "crashed", None, str(error))
+            return ProvedRow(subject, died, Likeness("", note="crashed on the board"))
+        likeness = _likeness(subject, parity, [*arguments, "--answers", str(here)], there, here)
+    return ProvedRow(subject, parity, likeness, instructions_of(marks), peak_memory_bytes(marks))
+
+
+def _likeness(
+    subject: Subject, parity: Parity, arguments: Sequence[str], there: Path, here: Path
+) -> Likeness:
+    """Run the same here, in a process of its own, and compare."""
+    try:
+        own = _run(this_machine(), "host", arguments)
+    except DeviceFailed as error:
+        return Likeness("", note=f"crashed on this machine: {error}")
+    if own.difference is None:
+        return Likeness(own.engine, note=f"on this machine: {own.note}")
+    if parity.difference is None:
+        return Likeness(own.engine, note="no answers from the board")
+    note = "" if own.engine == parity.engine else f"compared with {own.engine} on this machine"
+    return compare_answers(subject, load_answers(here), load_answers(there), own.engine, note)
+
+
+def compare_answers(
+    subject: Subject,
+    here: Sequence[Answers],
+    there: Sequence[Answers],
+    engine: str,
+    note: str = "",
+) -> Likeness:
+    """How the answers to the golden examples there are to those here, bit by bit and in figures."""
+    pairs = [
+        Answer(name, one[name], other[name])
+        for one, other in zip(here, there, strict=True)
+        for name in one
+    ]
+    is_identical = all(
+        pair.reference.dtype == pair.found.dtype
+        and pair.reference.tobytes() == pair.found.tobytes()
+        for pair in pairs
+    )
+    assert subject.artefact is not None
+    with Bundle(subject.bundle) as bundle:
+        steps = largest_steps(pairs, find_artefact(bundle, subject.artefact))
+    found = difference((pair.reference, pair.found) for pair in pairs)
+    return Likeness(engine, is_identical, found, steps, note)
+
+
+def _run(board: Board, environment: str, arguments: Sequence[str]) -> Parity:
+    with board.agent(environment, arguments) as events:
+        return _parity(list(events))
+
+
+def _parity(events: Sequence[Event]) -> Parity:
+    for event in events:
+        if event["event"] == "proof":
+            return parity_from_json(event["parity"])
+    raise DeviceFailed("the agent ended without a proof")
