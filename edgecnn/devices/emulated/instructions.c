@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #ifndef API
@@ -365,6 +366,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
         fputs("instructions: no file to write to; give out=FILE\n", stderr);
         return 1;
     }
+    /* Huge pages would make the figure depend on how this machine is set up. */
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 #if API >= 2
     board = qemu_plugin_scoreboard_new(sizeof(uint64_t) * KINDS);
 #endif

@@ -54,14 +54,7 @@ def _build(folder: Path) -> None:
             "the programs of an emulated board are unpacked by mmdebstrap, which is not installed "
             f"here; {INSTALL} (on Debian or Ubuntu; there is no other way to build them)"
         )
-    command = [
-        *("mmdebstrap", "--quiet", "--architectures=arm64"),
-        # Unpack and run nothing: as any user, without emulation.
-        *("--mode=chrootless", "--variant=extract", "--skip=check/qemu"),
-        f"--include={','.join(PACKAGES)}",
-        *('--aptopt=Acquire::Languages "none"', "--aptopt=APT::Sandbox::User root"),
-        *(SUITE, str(folder), *_mirror()),
-    ]
+    command = unpack_command(folder)
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise EmulationUnavailable(
@@ -72,6 +65,18 @@ def _build(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     for name, text in WRITTEN.items():
         (folder / name).write_text(text)
+
+
+def unpack_command(folder: Path) -> list[str]:
+    """What fills an empty folder with the packages, run by any user."""
+    return [
+        *("mmdebstrap", "--quiet", "--architectures=arm64"),
+        # Unpack and run nothing: without root, without emulation.
+        *("--mode=chrootless", "--variant=extract", "--skip=check/qemu"),
+        f"--include={','.join(PACKAGES)}",
+        *('--aptopt=Acquire::Languages "none"', "--aptopt=APT::Sandbox::User root"),
+        *(SUITE, str(folder), *_mirror()),
+    ]
 
 
 def _mirror() -> list[str]:
