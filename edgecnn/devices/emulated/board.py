@@ -51,7 +51,8 @@ class EmulatedBoard:
         """Nothing is built or started yet."""
         self.name = f"{profile.name}{EMULATED}"
         self.profile = profile
-        self._environments: dict[str, Environment] = {}
+        self.environments: dict[str, Environment] = {}
+        """What `prepare` made, and whatever else the agent shall be started with."""
         self._undo = contextlib.ExitStack()
 
     def facts(self) -> Facts:
@@ -86,9 +87,9 @@ class EmulatedBoard:
         command = tuple(self._command([]))
         for supply in choose(self.facts(), self.facts().pythons).chosen(packages):
             path = (str(_agent()), str(_engines(supply)))
-            self._environments[supply.name] = Environment(command, path)
+            self.environments[supply.name] = Environment(command, path)
             build_once("imported", json.dumps(path), functools.partial(self._import, path))
-        return dict(self._environments)
+        return dict(self.environments)
 
     def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:
         return {bundle: str(bundle.absolute()) for bundle in bundles}
@@ -189,7 +190,7 @@ class EmulatedBoard:
         job: Mapping[str, Any] | None,
         marks: Path | None,
     ) -> Iterator[Iterator[Event]]:
-        chosen = self._environments[environment]
+        chosen = self.environments[environment]
         plugin = plugin_arguments(build_plugin(self.qemu), marks) if marks is not None else ()
         agent = start_agent(
             [*self._command(plugin), *arguments],
