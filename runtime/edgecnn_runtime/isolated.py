@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from edgecnn_runtime.golden import Difference
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity import Parity
+from edgecnn_runtime.parity import Parity, parity_from_json
 from edgecnn_runtime.process import agent_command, signal_name
 
 TIMEOUT_S = 600
@@ -53,10 +52,7 @@ def _row(line: str) -> Parity | None:
         fields = json.loads(line)
         if fields.pop("event") != "row":
             return None
-        found = fields.pop("difference")
-        if found is not None:
-            found = Difference(**found | {"top1_interval": tuple(found["top1_interval"])})
-        return Parity(**fields, difference=found)
+        return parity_from_json(fields)
     except (ValueError, TypeError, KeyError, AttributeError):
         # An engine may print on stdout; whatever it is, it is no row.
         return None
