@@ -51,6 +51,8 @@ def run_board(
     if not environments:
         reasons = "; ".join(f"{name}: {why}" for name, why in board.offer().refused.items())
         raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
+    if board.sent_bytes:
+        listener.say(f"{board.name}: sent {board.sent_bytes / 1e6:.1f} MB of agent and engines")
     places = board.send(wanted.bundles)
     hosts = {name: ask_host(board, name) for name in environments}
     try:

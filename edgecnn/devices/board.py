@@ -77,6 +77,11 @@ class Board(Protocol):
     is_timed: bool
     """Whether a time measured there is a latency; False for an emulated board."""
 
+    @property
+    def sent_bytes(self) -> int:
+        """What has gone over the line to it so far."""
+        ...
+
     def facts(self) -> Facts:
         """What the board is.
 

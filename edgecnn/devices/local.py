@@ -35,6 +35,7 @@ class LocalBoard:
     """
 
     is_timed = True
+    sent_bytes = 0
 
     def __init__(self, name: str, interpreters: Mapping[str, str | None]) -> None:
         """Nothing is started yet.

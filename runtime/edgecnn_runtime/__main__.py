@@ -38,6 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "host", _host, "what machine this is, and which engines it has")
     cold = _add(commands, "cold", _cold, "open a bundle, run it once, print when that was")
     _add(commands, "bench", _bench, "measure what the job on stdin names")
+    keep = _add(commands, "keep", _keep, "a folder that is removed when stdin ends")
+    keep.add_argument("folder")
     work = _add(commands, "work", _work, "a row of a bench; answers what it is asked on stdin")
     proof = _add(commands, "prove", _prove, "what an artefact answers on one engine, bit by bit")
     proof.add_argument("bundle")
@@ -121,6 +123,14 @@ def _bench(options: argparse.Namespace) -> None:
             f"{error}"
         ) from error
     benchmark(job, lambda event: print(json.dumps(event), flush=True), is_held=True)
+
+
+def _keep(options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from edgecnn_runtime.keep import keep_folder
+
+    keep_folder(Path(options.folder), lambda: _emit("kept"))
 
 
 def _work(options: argparse.Namespace) -> None:

@@ -46,6 +46,7 @@ class EmulatedBoard:
     """A board of a profile, whose answers and instructions are real and whose time is not."""
 
     is_timed = False
+    sent_bytes = 0
 
     def __init__(self, profile: Profile) -> None:
         """Nothing is built or started yet."""

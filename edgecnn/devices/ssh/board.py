@@ -1,0 +1,201 @@
+"""A board over ssh: asked what it is, given what it lacks, and made to run the agent."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edgecnn.devices.board import Event, Facts, Interpreter, Offer
+from edgecnn.devices.events import agent_events, start_agent
+from edgecnn.devices.local import agent_file
+from edgecnn.devices.probe import OLDEST_PYTHON, PROBE_SCRIPT, Probe, read_probe
+from edgecnn.devices.ssh.connection import Connection, RemoteFailed
+from edgecnn.devices.ssh.messages import failure_of
+from edgecnn.devices.ssh.store import Store, check_room
+from edgecnn.devices.wheels import Supplies, Supply, choose, fetch_wheels
+from edgecnn.errors import DeviceFailed, DeviceUnsuitable
+from edgecnn_runtime.job import Environment
+
+PROBE_S = 60
+
+
+class SshBoard:
+    """A machine that ssh leads to. Nothing is asked of it before the first method is called."""
+
+    is_timed = True
+
+    def __init__(
+        self, name: str, target: str, port: int | None = None, python: str | None = None
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            target: as ssh takes it: USER@HOST, or a name of the user's configuration.
+            python: an interpreter on the board; None takes the best that is found.
+
+        Raises:
+            DeviceConfigInvalid: ssh would take the target for an option.
+        """
+        self.name = name
+        self._connection = Connection(name, target, port)
+        self._python = python
+        self._run = ""
+        self._undo = contextlib.ExitStack()
+        self._undo.callback(self._connection.close)
+
+    @property
+    def sent_bytes(self) -> int:
+        """What has gone to the board so far, of bundles, engines and the agent."""
+        return self._connection.sent_bytes
+
+    def facts(self) -> Facts:
+        return self._probe.facts
+
+    def offer(self) -> Offer:
+        return self._supplies.offer()
+
+    def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
+        supplies = self._supplies.chosen(packages)
+        held = self._store.held()
+        self._send_wheels(supplies, held)
+        agent = agent_file()
+        if f"agents/{agent.name}" not in held:
+            self._store.put_agent(agent, agent.name)
+        self._environments = {one.name: self._environment(one, agent.name) for one in supplies}
+        return self._environments
+
+    def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:
+        if not self._run:
+            self._run = self._keep_run()
+        places: dict[Path, str] = {}
+        for number, bundle in enumerate(bundles):
+            place = f"{self._run}/{number}/{bundle.name}"
+            self._store.put_bundle(bundle, place)
+            places[bundle] = f"{self._store.folder}/{place}"
+        return places
+
+    @contextlib.contextmanager
+    def agent(
+        self, environment: str, arguments: Sequence[str], *, job: Mapping[str, Any] | None = None
+    ) -> Iterator[Iterator[Event]]:
+        self._connection.open()
+        script = _script(self._environments[environment], arguments)
+        process = start_agent(self._connection.command(script))
+        with agent_events(process, job, failure=failure_of(self.name)) as events:
+            yield events
+
+    def close(self) -> None:
+        self._undo.close()
+
+    @cached_property
+    def _probe(self) -> Probe:
+        """What the board is.
+
+        Raises:
+            DeviceUnsuitable: it is no Linux, or lacks tar.
+        """
+        found = read_probe(self._connection.run(PROBE_SCRIPT, timeout_s=PROBE_S))
+        if found.system != "Linux":
+            raise DeviceUnsuitable(
+                f"{self.name} runs {found.system or 'an unknown system'}, expected Linux"
+            )
+        return found
+
+    @cached_property
+    def _supplies(self) -> Supplies:
+        return choose(self.facts(), self._pythons())
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store(self._connection, self._probe.cache)
+
+    @cached_property
+    def _environments(self) -> dict[str, Environment]:
+        return {}
+
+    def _pythons(self) -> tuple[Interpreter, ...]:
+        """Those that the agent runs on, best first.
+
+        Raises:
+            DeviceUnsuitable: there is none; says what was found.
+        """
+        found = self.facts().pythons
+        if self._python is not None:
+            found = (self._named(self._python),)
+        fit = tuple(one for one in found if one.version[:2] >= OLDEST_PYTHON)
+        if fit:
+            return fit
+        shown = ", ".join(
+            f"Python {'.'.join(map(str, one.version))} at {one.path}" for one in found
+        )
+        raise DeviceUnsuitable(
+            f"{self.name} has {shown or 'no Python'}; the agent needs Python 3.11 or newer: "
+            "Raspberry Pi OS bookworm (Debian 12) and newer have it (sudo apt install python3), or "
+            "name one with --python when you add the board"
+        )
+
+    def _named(self, path: str) -> Interpreter:
+        """The interpreter that the user names.
+
+        Raises:
+            DeviceUnsuitable: it does not run.
+        """
+        code = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
+        try:
+            said = self._connection.run(f"{shlex.quote(path)} -S -s -c {shlex.quote(code)}")
+            first, second, third = map(int, said.split("."))
+        except (RemoteFailed, ValueError) as error:
+            raise DeviceUnsuitable(
+                f"{self.name}: {path} is no Python that runs there: {error}; see "
+                f"edgecnn devices add --help, --python"
+            ) from error
+        return Interpreter(path, (first, second, third))
+
+    def _send_wheels(self, supplies: Sequence[Supply], held: Collection[str]) -> None:
+        wheels = {
+            wheel: supply
+            for supply in supplies
+            for wheel in supply.wheels
+            if f"wheels/{wheel.sha256}" not in held
+        }
+        paths = {
+            wheel: fetch_wheels([wheel], supply.target)[wheel] for wheel, supply in wheels.items()
+        }
+        check_room(self.name, list(paths.values()), self.facts().disk_bytes)
+        for wheel, path in paths.items():
+            self._store.put_wheel(path, wheel.sha256)
+
+    def _environment(self, supply: Supply, agent: str) -> Environment:
+        folder = self._store.folder
+        return Environment(
+            # -S, -s: nothing of the board's own packages is imported in place of what was sent.
+            command=(supply.python.path, "-S", "-s", f"{folder}/agents/{agent}"),
+            path=tuple(f"{folder}/wheels/{wheel.sha256}" for wheel in supply.wheels),
+        )
+
+    def _keep_run(self) -> str:
+        """A folder for bundles, below the store's, which the board removes when we are gone."""
+        run = f"runs/{secrets.token_hex(8)}"
+        environment = next(iter(self._environments.values()))
+        script = _script(environment, ["keep", f"{self._store.folder}/{run}"])
+        keeper = start_agent(self._connection.command(script))
+        events = self._undo.enter_context(agent_events(keeper, failure=failure_of(self.name)))
+        if next(events, {}).get("event") != "kept":
+            raise DeviceFailed(f"{self.name}: the agent could not make {run}")
+        self._undo.callback(self._remove, run)
+        return run
+
+    def _remove(self, run: str) -> None:
+        # The keeper does so as well, a moment later: whoever looks now finds nothing.
+        with contextlib.suppress(DeviceFailed):
+            self._connection.run(f"rm -rf {shlex.quote(f'{self._store.folder}/{run}')}")
+
+
+def _script(environment: Environment, arguments: Sequence[str]) -> str:
+    path = shlex.quote(":".join(environment.path))
+    return f"PYTHONPATH={path} exec {shlex.join([*environment.command, *arguments])}"

@@ -1,0 +1,150 @@
+"""Which engines a board can have: asked of the package index, for each of them and for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import TypeVar
+
+from edgecnn.devices.board import Facts, Interpreter
+from edgecnn.devices.wheels.index import NoWheel, Wheel
+from edgecnn.devices.wheels.memory import remembered
+from edgecnn.devices.wheels.reasons import reason_for_none
+from edgecnn.devices.wheels.resolve import resolve
+from edgecnn.devices.wheels.supply import LITERT, PREDECESSOR, Supplies, Supply
+from edgecnn.devices.wheels.target import Target
+
+# Engine's package → the extra of edgecnn that says which versions were tested.
+EXTRAS = {
+    "onnxruntime": "onnxruntime",
+    LITERT: "litert",
+    "openvino": "openvino",
+    PREDECESSOR: "tflite",
+}
+MOST_AT_ONCE = 4
+# Environment → the engines that may share it.
+ENVIRONMENTS = {"main": ("onnxruntime", LITERT, "openvino"), PREDECESSOR: (PREDECESSOR,)}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What an engine fails at: itself, or a package that it requires."""
+
+    package: str
+    requirement: str
+
+
+Answer = tuple[Wheel, ...] | Missing
+Result = TypeVar("Result")
+
+
+def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
+    """What a board can be given, with the first of its Pythons that has wheels of most engines.
+
+    Each engine is resolved apart, so that one without a wheel takes none of the others along, then
+    all that are left together. Answers of the index are remembered.
+
+    Args:
+        pythons: those to choose from, best first; at least one.
+
+    Raises:
+        IndexUnreachable: the package index cannot be asked, and no answer is remembered.
+    """
+    if facts.libc is None:
+        reason = "the board does not say which C library it has"
+        return Supplies((), dict.fromkeys(EXTRAS, reason))
+    environments: list[Supply] = []
+    refused: dict[str, str] = {}
+    for name, engines in ENVIRONMENTS.items():
+        found = []
+        for python in pythons:
+            target = Target(facts.machine, facts.libc, python.version[:2])
+            answers = {
+                engine: _resolved(requirements(EXTRAS[engine]), target) for engine in engines
+            }
+            found.append((python, target, answers))
+            if not _missing(answers):
+                break
+        python, target, answers = min(found, key=lambda one: len(_missing(one[2])))
+        environments += _environments(name, python, target, answers)
+        refused |= _reasons(_missing(answers), target)
+    return Supplies(tuple(environments), refused)
+
+
+def requirements(extra: str) -> tuple[str, ...]:
+    """What edgecnn's package says of an extra, and of NumPy: the versions that were tested.
+
+    Markers are left out: whether a package is to be had for a Python, the index is asked.
+    """
+    from packaging.requirements import Requirement
+
+    of_extra, numpy = [], []
+    for one in map(Requirement, metadata.requires("edgecnn") or ()):
+        if one.marker is not None and f'extra == "{extra}"' in str(one.marker):
+            of_extra.append(one)
+        elif one.name == "numpy" and one.marker is None:
+            numpy.append(one)
+    # The engine first: if it has no wheel itself, that is the reason to give.
+    of_extra.sort(key=lambda one: one.name == "numpy")
+    return tuple(f"{one.name}{one.specifier}" for one in (*of_extra, *numpy))
+
+
+def _answers(engines: Sequence[str], target: Target) -> dict[str, Answer]:
+    """Of each engine apart."""
+    return _at_once(lambda engine: _resolved(requirements(EXTRAS[engine]), target), engines)
+
+
+def _reasons(missing: Mapping[str, Missing], target: Target) -> dict[str, str]:
+    return _at_once(lambda engine: _reason(engine, missing[engine], target), list(missing))
+
+
+def _at_once(ask: Callable[[str], Result], names: Sequence[str]) -> dict[str, Result]:
+    """Ask for each name in a thread: most of the time goes by in waiting for the index."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        return dict(zip(names, pool.map(ask, names), strict=True))
+
+
+def _environments(
+    name: str, python: Interpreter, target: Target, answers: Mapping[str, Answer]
+) -> list[Supply]:
+    """One for all engines that were found, or one for each where they do not agree."""
+    apart = {
+        engine: answer for engine, answer in answers.items() if not isinstance(answer, Missing)
+    }
+    if not apart:
+        return []
+    wanted = [one for engine in apart for one in requirements(EXTRAS[engine])]
+    together = _resolved(tuple(dict.fromkeys(wanted)), target)
+    if isinstance(together, Missing):
+        return [Supply(engine, python, target, (engine,), apart[engine]) for engine in apart]
+    return [Supply(name, python, target, tuple(apart), together)]
+
+
+def _missing(answers: Mapping[str, Answer]) -> dict[str, Missing]:
+    return {engine: one for engine, one in answers.items() if isinstance(one, Missing)}
+
+
+def _resolved(wanted: Sequence[str], target: Target) -> Answer:
+    """As `resolve`, remembered."""
+
+    def ask() -> dict[str, object]:
+        try:
+            return {"wheels": [asdict(wheel) for wheel in resolve(wanted, target)]}
+        except NoWheel as error:
+            return {"missing": asdict(Missing(error.package, error.requirement))}
+
+    answer = remembered(f"wheels of {' '.join(sorted(wanted))} for {target}", ask)
+    if "missing" in answer:
+        return Missing(**answer["missing"])
+    return tuple(Wheel(**one | {"requires": tuple(one["requires"])}) for one in answer["wheels"])
+
+
+def _reason(engine: str, missing: Missing, target: Target) -> str:
+    requirement = missing.requirement
+    reason: str = remembered(
+        f"why no wheel of {requirement} for {target}", lambda: reason_for_none(requirement, target)
+    )
+    return reason if missing.package == engine else f"requires {missing.package}: {reason}"

@@ -1,0 +1,153 @@
+"""The package index, asked through pip: it knows the user's mirrors, proxies and credentials.
+
+Wheels alone are taken: a source distribution would be built, for this machine instead of the board.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecnn.devices.wheels.target import Target, platforms
+from edgecnn.errors import FetchError
+
+TIMEOUT_S = 1200
+# pip says the same when an index has no wheel and when it did not answer; only warnings tell.
+_NO_ANSWER = re.compile(
+    r"connection broken|Could not fetch URL|ProxyError|SSLError|timed out|Connection refused"
+    r"|Temporary failure in name resolution|Max retries exceeded",
+    re.I,
+)
+_NO_MATCH = re.compile(r"No matching distribution found for ([A-Za-z0-9._-]+)(.*)")
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A file of the index.
+
+    Attributes:
+        name: of the package, normalised (PEP 503).
+        requires: its requirements, with their markers, as its metadata lists them.
+    """
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    requires: tuple[str, ...] = ()
+
+
+class NoWheel(FetchError):
+    """The index has no wheel of a package that fits; `requirement` is what was asked for."""
+
+    def __init__(self, package: str, requirement: str, said: str) -> None:
+        super().__init__(f"{package}: {said}")
+        self.package = package
+        self.requirement = requirement
+
+
+class IndexUnreachable(FetchError):
+    """The index did not answer, or pip is missing."""
+
+
+def find_wheels(requirements: Sequence[str], *targets: Target) -> tuple[Wheel, ...]:
+    """The best wheel of each requirement, not of what they require; nothing is downloaded.
+
+    Args:
+        targets: of one Python; a wheel for any of them will do.
+
+    Raises:
+        NoWheel: one of them has none.
+        IndexUnreachable: pip cannot ask.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        asked = ["--ignore-installed", "--target", folder, "--dry-run", "--report", "-"]
+        stdout = _pip("install", [*asked, *_options(targets), "--", *requirements])
+    try:
+        return tuple(map(_wheel, json.loads(stdout)["install"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise IndexUnreachable(
+            f"pip's report cannot be read ({error!r}); edgecnn needs pip 23 or newer: "
+            f"{sys.executable} -m pip install --upgrade pip"
+        ) from error
+
+
+def download_wheel(wheel: Wheel, target: Target, folder: Path) -> Path:
+    """Have pip put this very file into `folder`; it has compared the digest.
+
+    Raises:
+        NoWheel: the index has that file no more.
+        IndexUnreachable: pip cannot ask.
+    """
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
+    options = ["--dest", str(folder), "--require-hashes", "--requirement", str(requirements)]
+    _pip("download", [*options, *_options([target])])
+    requirements.unlink()
+    return next(folder.glob("*.whl"))
+
+
+def _options(targets: Sequence[Target]) -> list[str]:
+    python = targets[0].python
+    options = ["--python-version", "{}.{}".format(*python), "--implementation", "cp"]
+    for name in ("cp{}{}".format(*python), "abi3", "none"):
+        options += ["--abi", name]
+    for platform in (one for target in targets for one in platforms(target)):
+        options += ["--platform", platform]
+    return options
+
+
+def _pip(command: str, options: Sequence[str]) -> str:
+    """What pip prints on stdout."""
+    if importlib.util.find_spec("pip") is None:
+        raise IndexUnreachable(
+            f"wheels for a board are found by pip, which {sys.executable} does not have; "
+            f"{sys.executable} -m ensurepip"
+        )
+    common = ["--no-deps", "--only-binary=:all:", "--quiet", "--no-input", "--retries", "1"]
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "pip", command, *common, *options],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise IndexUnreachable(f"pip took more than {TIMEOUT_S} s") from error
+    if ran.returncode == 0:
+        return ran.stdout
+    lines = [line.strip() for line in ran.stderr.splitlines() if line.strip()]
+    said = lines[-1].removeprefix("ERROR: ") if lines else f"exit code {ran.returncode}"
+    missing = _NO_MATCH.search(ran.stderr)
+    if unanswered := next((line for line in lines if _NO_ANSWER.search(line)), None):
+        raise IndexUnreachable(f"the package index does not answer pip: {unanswered[:300]}")
+    if missing:
+        raise NoWheel(_normalised(missing[1]), missing[1] + missing[2], said)
+    raise IndexUnreachable(f"pip failed: {said[:300]}")
+
+
+def _wheel(item: Mapping[str, Any]) -> Wheel:
+    metadata, found = item["metadata"], item["download_info"]
+    return Wheel(
+        name=_normalised(metadata["name"]),
+        version=metadata["version"],
+        file=found["url"].partition("#")[0].rpartition("/")[2],
+        sha256=found["archive_info"]["hashes"]["sha256"],
+        requires=tuple(metadata.get("requires_dist", ())),
+    )
+
+
+def _normalised(name: str) -> str:
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name)

@@ -1,0 +1,71 @@
+"""Wheels for boards in the user's cache, each under its digest, downloaded once."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from edgecnn.devices.wheels.index import Wheel, download_wheel
+from edgecnn.devices.wheels.target import Target
+from edgecnn.errors import FetchedDigestMismatch, FetchError
+from edgecnn.fetch import cache_folder
+
+
+def fetch_wheels(wheels: Sequence[Wheel], target: Target) -> Mapping[Wheel, Path]:
+    """Where each wheel lies; those that are not there are downloaded, and compared by digest.
+
+    Raises:
+        NoWheel: the index has one of these files no more.
+        IndexUnreachable: one has to be downloaded, and pip cannot.
+        FetchedDigestMismatch: what came is another file.
+        FetchError: the cache cannot be written.
+    """
+    return {wheel: _fetch(wheel, target) for wheel in wheels}
+
+
+def _fetch(wheel: Wheel, target: Target) -> Path:
+    folder = cache_folder() / "wheels"
+    path = folder / f"{wheel.sha256}.whl"
+    if path.is_file():
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / f".{wheel.sha256}.lock"):
+            if not path.is_file():  # another process may have fetched it while this one waited
+                _download(wheel, target, path)
+    except OSError as error:
+        raise FetchError(
+            f"cannot keep {wheel.file} in {folder}: {error.strerror or error}; "
+            "set EDGECNN_CACHE to a folder that can be written and has room"
+        ) from error
+    return path
+
+
+def _download(wheel: Wheel, target: Target, path: Path) -> None:
+    part = path.with_name(f".{wheel.sha256}.part")
+    shutil.rmtree(part, ignore_errors=True)  # what a killed run left
+    part.mkdir()
+    try:
+        came = download_wheel(wheel, target, part)
+        with came.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if digest != wheel.sha256:
+            raise FetchedDigestMismatch(
+                f"{wheel.file} came with sha256 {digest}, expected {wheel.sha256}, thrown away"
+            )
+        came.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One at a time, of threads and of processes; the others wait. A killed one lets go."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    path.unlink(missing_ok=True)
