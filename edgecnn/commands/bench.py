@@ -14,10 +14,13 @@ from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
 
 if TYPE_CHECKING:
     from edgecnn.bench.compare import Change
+    from edgecnn.bench.wanted import Wanted
+    from edgecnn.devices.board import Board
     from edgecnn_runtime.results import BenchResult
 
 
 SCHEMA = "edgecnn.bench/2"
+PROOF_SCHEMA = "edgecnn.bench-emulated/1"
 
 
 @click.command("bench", short_help="Measure a bundle on a device, or on several.")
@@ -108,7 +111,7 @@ def command(
     boards = find_boards(devices)
     try:
         if not all(board.is_timed for board in boards):
-            raise click.UsageError("emulated boards come later")
+            return _prove(boards, wanted, _timing_options(), as_json=as_json, quiet=quiet)
         measured = measure_on(boards, wanted, output, is_resumed=resume, quiet=quiet or as_json)
     finally:
         for board in boards:
@@ -122,6 +125,41 @@ def command(
     for name, message in measured.failed.items():
         click.echo(f"edgecnn: {message if name in message else f'{name}: {message}'}", err=True)
     return FAILED if measured.failed else _exit_code(measured.results, compared, against)
+
+
+# What says something of times alone.
+TIMED = ("against", "sustained", "output", "resume", "earlier", "plot", "as_csv")
+
+
+def _timing_options() -> list[str]:
+    """Those options of times that the user has given, as they are written."""
+    context = click.get_current_context()
+    written = {p.name: p.opts[-1] for p in context.command.params if p.name in TIMED}
+    return [written[name] for name in TIMED if context.params[name] not in {None, False}]
+
+
+def _prove(
+    boards: Sequence[Board], wanted: Wanted, refused: Sequence[str], *, as_json: bool, quiet: bool
+) -> int:
+    """What emulated boards answer and execute; no times."""
+    from edgecnn.bench.emulated import prove_on
+    from edgecnn.bench.emulated_table import print_proved
+    from edgecnn.devices.emulated import EmulatedBoard
+    from edgecnn.report.console import bars, print_json
+
+    emulated = [board for board in boards if isinstance(board, EmulatedBoard)]
+    if len(emulated) < len(boards):
+        raise click.UsageError("emulated boards give no latency: bench them apart from real ones")
+    if refused:
+        raise click.UsageError(f"{refused[0]} is of times, and an emulated board gives none")
+    with bars([board.name for board in boards], quiet=quiet or as_json) as (progress, _):
+        found = [prove_on(board, wanted, progress[board.name]) for board in emulated]
+    if as_json:
+        print_json(PROOF_SCHEMA, {"devices": [one.to_json() for one in found]})
+    else:
+        print_proved(found)
+    wrong = any(row.parity.verdict in {"differs", "crashed"} for one in found for row in one.rows)
+    return DIFFERS if wrong else OK
 
 
 def _print(
