@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from emulated.arm64_programs import SDOT
-from emulated.conftest import export
+from emulated.conftest import export, once
 
 from edgecnn.bench.emulated import Proved, ProvedRow, prove_on
 from edgecnn.bench.emulated_table import print_proved
@@ -26,8 +26,6 @@ from edgecnn_runtime.job import Environment, Plan
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.network,
-    # One worker makes the bundles and boards of all.
-    pytest.mark.xdist_group("emulated"),
     pytest.mark.usefixtures("qemu", "arm64_root"),
 ]
 
@@ -66,21 +64,26 @@ def rows_of(found: Proved) -> Mapping[str, ProvedRow]:
     return {row.parity.subject: row for row in found.rows}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lenet")
-    return export(folder, "lenet5", "--weights", "mnist", "--samples", "8")
+    def make(folder: Path) -> Path:
+        return export(folder, "lenet5", "--weights", "mnist", "--samples", "8")
+
+    return once(tmp_path_factory, "emulated-lenet5", make)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def boards(tmp_path_factory: pytest.TempPathFactory, counting_qemu: Qemu) -> Mapping[str, Proved]:
     """MobileNetV2 on both Pis, at the same time."""
-    folder = tmp_path_factory.mktemp("mobilenet")
-    arguments = ("--weights", "cifar10", "--samples", "16", "--tflite-io", "int8")
-    bundle = export(folder, "mobilenet_v2", *arguments)
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda name: proved(name, bundle), (PI4, PI5))
-        return dict(zip((PI4, PI5), found, strict=True))
+
+    def make(folder: Path) -> Mapping[str, Proved]:
+        arguments = ("--weights", "cifar10", "--samples", "16", "--tflite-io", "int8")
+        bundle = export(folder, "mobilenet_v2", *arguments)
+        with ThreadPoolExecutor(2) as pool:
+            found = pool.map(lambda name: proved(name, bundle), (PI4, PI5))
+            return dict(zip((PI4, PI5), found, strict=True))
+
+    return once(tmp_path_factory, "emulated-mobilenet_v2", make)
 
 
 @pytest.mark.parametrize("name", [PI4, PI5])
