@@ -10,6 +10,7 @@ import click
 
 from edgecnn.commands.doctor_checks import Check, check, measuring, print_checks
 from edgecnn.exit_codes import FAILED, OK
+from edgecnn_runtime.errors import EdgeCNNError
 
 if TYPE_CHECKING:
     from edgecnn.devices.board import Board, Event, Facts, Offer
@@ -48,15 +49,17 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
     (board,) = boards
     try:
         facts = board.facts()
-        offer = board.offer()
-        if not isinstance(board, LocalBoard):
+        offer, reason = _offered(board)
+        if offer.environments and not isinstance(board, LocalBoard):
             note(f"bringing the agent and engines to {board.name}", quiet=quiet or as_json)
         hosts, failures = _ask_agents(board, offer)
     finally:
         board.close()
     engines = list(engine_checks(offer, hosts, failures))
-    checks = [*system_checks(facts), *engines, *_conditions(board, facts, hosts)]
     can_run = any(one.ok for one in engines)
+    if reason:
+        engines.append(check("engines", False, reason, needed=True))
+    checks = [*system_checks(facts), *engines, *_conditions(board, facts, hosts)]
     if as_json:
         print_json(SCHEMA, _document(board.name, facts, offer, hosts, checks))
     else:
@@ -65,6 +68,16 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
         if not can_run:
             click.echo("\nno engine can run there")
     return OK if can_run else FAILED
+
+
+def _offered(board: Board) -> tuple[Offer, str]:
+    """The engines that it can be given, or none and the reason: no Python, no package index."""
+    from edgecnn.devices.board import Offer
+
+    try:
+        return board.offer(), ""
+    except EdgeCNNError as error:
+        return Offer({}), _line(error)
 
 
 def _ask_agents(board: Board, offer: Offer) -> tuple[dict[str, Event], dict[str, str]]:

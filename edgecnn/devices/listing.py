@@ -136,5 +136,7 @@ def _ask(devices: Sequence[Configured], answer_s: float) -> dict[str, tuple[bool
         except queue.Empty:
             break
         heard[name] = (is_there, words)
-    silent = (False, f"no answer in {answer_s:.0f} s")
-    return {device.name: heard.get(device.name, silent) for device in devices}
+    for device in devices:
+        silence = f"no answer in {answer_s:g} s; edgecnn doctor --device {device.name} waits longer"
+        heard.setdefault(device.name, (False, silence))
+    return heard

@@ -65,7 +65,7 @@ def check_python(python: str) -> str:
     Raises:
         DeviceConfigInvalid: it is neither.
     """
-    is_path = python.startswith(("/", "~/")) and python.isprintable()
+    is_path = python.startswith("/") and python.isprintable()
     if is_path or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", python):
         return python
     raise DeviceConfigInvalid(

@@ -24,7 +24,10 @@ def refusal(*names: str, kind: type[Exception] = UnknownDevice) -> str:
 
 
 def names(*typed: str) -> list[str]:
-    return [board.name for board in find_boards(typed)]
+    boards = find_boards(typed)
+    for board in boards:
+        board.close()
+    return [board.name for board in boards]
 
 
 def test_host_is_this_machine_once() -> None:
@@ -51,7 +54,6 @@ def test_interpreters_on_this_machine_are_one_board(config: Path) -> None:
 
 
 def test_a_board_of_the_users_own_is_found_by_name_profile_and_target(config: Path) -> None:
-    pytest.importorskip("edgecnn.devices.ssh")
     write(config, '[desk]\nssh = "pi@h"\nprofile = "rpi4"')
     assert names("desk") == names("rpi4") == names("desk", "rpi4", "pi@h") == ["desk"]
     assert names("pi@h") == ["pi@h"]
