@@ -1,0 +1,263 @@
+"""A Raspberry Pi that is reached by SSH, emulated on this machine.
+
+A real sshd on loopback puts each session into an arm64 Debian by its own ChrootDirectory, and the
+kernel runs its programs by QEMU. The board has mounts and process numbers of its own: to cut its
+power is to kill its process 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from board.binfmt import arm64_programs, qemu_arm64
+from board.firmware import write_firmware
+
+from edgecnn.devices.profile import Profile
+
+HERE = Path(__file__).parent
+USER = "pi"
+ADDRESS = "127.0.0.1"
+BOOT_S = 20.0
+INSTALL = "apt-get install --no-install-recommends"
+# As root without a login shell: sshd and mount may not be on PATH.
+PATH = f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin:/sbin"
+SSHD_CONFIG = """\
+ListenAddress {address}
+Port {port}
+HostKey {folder}/host_key
+AuthorizedKeysFile /run/board/home/%u/.ssh/authorized_keys
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+ChrootDirectory /run/board
+Subsystem sftp internal-sftp
+SetEnv QEMU_CPU={cpu}
+"""
+SSH_CONFIG = """\
+Host *
+    User {user}
+    IdentityFile {folder}/key
+    IdentitiesOnly yes
+    UserKnownHostsFile {folder}/known_hosts
+    GlobalKnownHostsFile none
+    StrictHostKeyChecking yes
+    # A link that a test makes slow is at another port; the board is the same.
+    HostKeyAlias {alias}
+"""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A program that runs on a board; its number is this machine's, not the board's."""
+
+    pid: int
+    command: str
+
+
+def reason_for_none() -> str | None:
+    """Why this machine cannot have a board, and what would change that; None if it can."""
+    if os.uname().sysname != "Linux" or os.uname().machine != "x86_64":
+        return "the board's emulator is for Linux on x86-64"
+    if os.geteuid() != 0:
+        return "only root may chroot and mount; run the tests with sudo"
+    for program, package in (
+        ("sshd", "openssh-server"),
+        ("ssh", "openssh-client"),
+        ("unshare", "util-linux"),
+        ("qemu-aarch64-static", "qemu-user-static"),
+    ):
+        if shutil.which(program, path=PATH) is None:
+            return f"{program} is not installed; {INSTALL} {package}"
+    ran = _run(["qemu-aarch64-static", "-cpu", "help"])
+    if "cortex-a76" not in ran.stdout:
+        return "qemu-aarch64-static is older than 7.1, which brought cortex-a76"
+    ran = _run(
+        ["unshare", "--mount", "--pid", "--uts", "--fork", "mount", "-t", "tmpfs", "t", "/run"]
+    )
+    if ran.returncode:
+        return f"this root may not mount: {ran.stderr.strip()}; run in a privileged container"
+    qemu = qemu_arm64()
+    assert qemu is not None
+    try:
+        with arm64_programs(qemu):
+            return None
+    except OSError as error:
+        return f"binfmt_misc cannot be mounted or written: {error}; run in a privileged container"
+
+
+class Board:
+    """A board with a disk of its own, which lasts until `close`, whatever happens to its power."""
+
+    def __init__(self, profile: Profile, userland: Path, folder: Path) -> None:
+        self.profile = profile
+        self.folder = folder.absolute()
+        self.port = _free_port()
+        self.destination = f"{USER}@{ADDRESS}"
+        self.ssh_config = self.folder / "ssh_config"
+        self._init: subprocess.Popen[str] | None = None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_firmware(profile, self.folder / "firmware")
+        self._write_keys()
+        script = [HERE / "disk.sh", userland, self.folder / "firmware", profile.name]
+        self._disk = _start(["unshare", "--mount", "--uts", "sh", *script])
+        said = self._disk.stdout.readline() if self._disk.stdout else ""
+        if said != "ready\n":
+            self._disk.wait()
+            raise RuntimeError(f"no disk for the board: {said}{self._disk.stderr.read()}")
+        # As root of this machine sees it, through the process that holds the disk.
+        self.root = Path(f"/proc/{self._disk.pid}/root/run/board")
+        self.home = self.root / "home" / USER
+        self._authorise()
+
+    def boot(self) -> None:
+        """Its sshd answers; another boot has another id."""
+        script = [HERE / "boot.sh", shutil.which("sshd", path=PATH), self.folder / "sshd_config"]
+        command = ["nsenter", f"--mount=/proc/{self._disk.pid}/ns/mnt"]
+        command += [f"--uts=/proc/{self._disk.pid}/ns/uts", "unshare", "--pid", "--fork"]
+        command += ["--kill-child", "sh", *script, self.folder / "firmware", str(uuid.uuid4())]
+        self._init = _start(command, log=self.folder / "sshd.log")
+        deadline = time.monotonic() + BOOT_S
+        while not _listens(self.port):
+            if self._init.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"no boot: {(self.folder / 'sshd.log').read_text()}")
+            time.sleep(0.02)
+
+    def cut_power(self) -> None:
+        """None of its processes runs any more; what it had written is on its disk."""
+        if self._init is not None:
+            self._init.kill()
+            self._init.wait()
+            self._init = None
+            while self.processes():
+                time.sleep(0.01)
+
+    def close(self) -> None:
+        """It and its disk are gone."""
+        self.cut_power()
+        self._disk.kill()
+        self._disk.communicate()
+
+    def ssh(self, command: str, *, port: int | None = None) -> subprocess.CompletedProcess[str]:
+        """What `command` answers on the board."""
+        options = ["-F", self.ssh_config, "-p", str(port or self.port), "-o", "BatchMode=yes"]
+        return _run(["ssh", *options, self.destination, command])
+
+    def processes(self) -> list[Process]:
+        """Every program that runs on it: none, when nobody is at work there."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with contextlib.suppress(OSError):  # it ended just now
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                # Not what has ended already and has no words, nor sshd's own part of a session.
+                if "qemu" in words[0] and (entry / "root").samefile(self.root):
+                    found.append(Process(int(entry.name), " ".join(words[1:]).strip()))
+        return found
+
+    def kill(self, process: Process, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to one of its processes."""
+        os.kill(process.pid, number)
+
+    def files(self, folder: str = f"/home/{USER}") -> set[str]:
+        """The paths of everything below a folder of the board, in its own words."""
+        below = self.root / folder.lstrip("/")
+        return {f"/{path.relative_to(self.root)}" for path in below.rglob("*")}
+
+    def limit_disk(self, free_bytes: int | None) -> None:
+        """Only so much fits on its disk from now on; None is as much as at first."""
+        used = _used_bytes(self.root)
+        size = "2g" if free_bytes is None else str(used + free_bytes)
+        remount = ["mount", "-o", f"remount,size={size}", "/run"]
+        _run(["nsenter", f"--mount=/proc/{self._disk.pid}/ns/mnt", *remount]).check_returncode()
+
+    def _authorise(self) -> None:
+        keys = self.home / ".ssh"
+        keys.mkdir(mode=0o700)
+        shutil.copy(self.folder / "key.pub", keys / "authorized_keys")
+        owner = self.home.stat()
+        for path in (keys, keys / "authorized_keys"):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    def _write_keys(self) -> None:
+        assert self.profile.emulation is not None
+        for name in ("host_key", "key"):
+            path = self.folder / name
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path]
+            _run(command).check_returncode()
+        alias = self.profile.name
+        host_key = (self.folder / "host_key.pub").read_text()
+        (self.folder / "known_hosts").write_text(f"{alias} {host_key}")
+        self.ssh_config.write_text(SSH_CONFIG.format(user=USER, folder=self.folder, alias=alias))
+        (self.folder / "sshd_config").write_text(
+            SSHD_CONFIG.format(
+                address=ADDRESS,
+                port=self.port,
+                folder=self.folder,
+                cpu=self.profile.emulation.qemu_cpu,
+            )
+        )
+
+
+@contextlib.contextmanager
+def powered(profile: Profile, userland: Path, folder: Path) -> Iterator[Board]:
+    """A board that has booted, for as long as the context lasts."""
+    board = Board(profile, userland, folder)
+    try:
+        board.boot()
+        yield board
+    finally:
+        board.close()
+
+
+def _start(command: list[str | Path | None], log: Path | None = None) -> subprocess.Popen[str]:
+    """A process that ends when this one does, however that comes about."""
+    words = ["setpriv", "--pdeathsig", "KILL", *map(str, command)]
+    environment = os.environ | {"PATH": PATH}
+    if log is None:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(words, env=environment, stdout=pipe, stderr=pipe, text=True)
+    with log.open("a") as said:
+        return subprocess.Popen(
+            words, env=environment, stdout=said, stderr=said, stdin=subprocess.DEVNULL, text=True
+        )
+
+
+def _run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        list(map(str, command)),
+        env=os.environ | {"PATH": PATH},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _free_port() -> int:
+    with socket.create_server((ADDRESS, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
+        return True
+    return False
+
+
+def _used_bytes(root: Path) -> int:
+    disk = os.statvfs(root)
+    return (disk.f_blocks - disk.f_bfree) * disk.f_frsize

@@ -1,0 +1,100 @@
+"""Whoever sits before a board: the command line, with a configuration of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from board.arm64 import Board
+
+EDGECNN = str(Path(sys.executable).with_name("edgecnn"))
+RUNS = "/home/pi/.cache/edgecnn/runs"
+# Two rows of a small network, measured for as short a time as a verdict takes.
+SHORT = ("--engine", "tflite", "--threads", "1", "--rounds", "8", "--cold-starts", "1")
+
+
+@dataclass(frozen=True)
+class Workstation:
+    """Runs `edgecnn` as a user would, in a folder and with devices of its own."""
+
+    folder: Path
+    board: Board
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "EDGECNN_CONFIG": str(self.folder / "config"),
+            "EDGECNN_SSH": f"ssh -F {self.board.ssh_config}",
+        }
+
+    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """`edgecnn ARGUMENTS`, to its end."""
+        return subprocess.run(
+            [EDGECNN, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """`edgecnn ARGUMENTS`, which goes on."""
+        return subprocess.Popen(
+            [EDGECNN, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def add(self, name: str = "rpi", port: int | None = None, *options: str) -> None:
+        """The board is known as `name`."""
+        target = f"{self.board.destination}"
+        ran = self.run(
+            "devices", "add", name, target, "--port", str(port or self.board.port), *options
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    def left_runs(self) -> set[str]:
+        """What benches have left in the board's folder for runs."""
+        folder = self.board.root / RUNS.lstrip("/")
+        return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+    def events(self, journal: str) -> list[dict[str, Any]]:
+        """The events of a file of results, so far."""
+        path = self.folder / journal
+        lines = path.read_text().splitlines() if path.exists() else []
+        found = []
+        for line in lines:
+            try:
+                found.append(json.loads(line))
+            except ValueError:  # being written
+                continue
+        return [one for one in found if "event" in one]
+
+    def rounds(self, journal: str) -> list[int]:
+        """The numbers of the rounds that a file of results has, in its order."""
+        return [one["number"] for one in self.events(journal) if one["event"] == "round"]
+
+
+def interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Ctrl-C; what the command said."""
+    process.send_signal(signal.SIGINT)
+    return process.communicate(timeout=60)
+
+
+def wait_for_rounds(station: Workstation, journal: str, process: subprocess.Popen[str]) -> None:
+    """Until the bench is in the middle of its rounds."""
+    end = time.monotonic() + 120
+    while len(station.rounds(journal)) < 3:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "no rounds within two minutes"
+        time.sleep(0.05)
