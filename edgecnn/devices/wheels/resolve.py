@@ -16,9 +16,6 @@ from edgecnn.devices.wheels.target import Target, markers
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-# Each round narrows a range or adds a package. Two that exclude each other would go on for ever.
-MOST_ROUNDS = 20
-
 
 def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
     """Wheels that satisfy the requirements and, between them, all that they require.
@@ -31,7 +28,10 @@ def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
         IndexUnreachable: pip cannot ask.
     """
     chosen: dict[str, Wheel] = {}
-    for _ in range(MOST_ROUNDS):
+    tried = set()
+    # Versions that exclude each other come round again.
+    while (state := frozenset(chosen.values())) not in tried:
+        tried.add(state)
         needed = _needed(requirements, chosen, target)
         missing = [
             str(one)

@@ -56,9 +56,14 @@ class Supplies:
         )
 
     def chosen(self, packages: Collection[str] | None) -> tuple[Supply, ...]:
-        """What `Board.prepare` is asked for: these engines, or all but an outdated one."""
+        """What `Board.prepare` is asked for: these engines, or all but an outdated one.
+
+        Where LiteRT is asked for and cannot be had, its predecessor stands in.
+        """
+        held = {engine for one in self.environments for engine in one.engines}
         if packages is None:
-            packages = {engine for one in self.environments for engine in one.engines}
-            packages -= {PREDECESSOR} if LITERT in packages else set()
+            packages = held - ({PREDECESSOR} if LITERT in held else set())
+        elif LITERT in packages and LITERT not in held:
+            packages = {*packages, PREDECESSOR}
         parts = (one.only(packages) for one in self.environments)
         return tuple(part for part in parts if part is not None)
