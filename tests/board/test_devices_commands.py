@@ -74,7 +74,7 @@ def test_a_board_whose_key_is_not_known_is_not_trusted(
     monkeypatch.setenv("EDGECNN_SSH", unknown)
     ran = added(edgecnn, pi5)
     assert ran.returncode == 1
-    assert f"ssh {pi5.destination}" in ran.stderr
+    assert f"ssh -p {pi5.port} {pi5.destination}" in ran.stderr
     assert "fingerprint" in ran.stderr
 
 

@@ -92,7 +92,7 @@ def test_a_host_key_that_is_not_known_or_has_changed(bare: Workstation, network:
 def test_a_login_that_is_refused(bare: Workstation, network: Path) -> None:
     (bare.board.home / ".ssh/authorized_keys").unlink()
     said = bench(bare, network)
-    assert f"ssh-copy-id {bare.board.destination}" in said
+    assert f"ssh-copy-id -p {bare.board.port} {bare.board.destination}" in said
 
 
 def test_a_board_that_is_off(bare: Workstation, network: Path) -> None:

@@ -86,7 +86,9 @@ class SshBoard:
         self._connection.open()
         script = _script(self._environments[environment], arguments)
         process = start_agent(self._connection.command(script))
-        with agent_events(process, job, failure=failure_of(self.name)) as events:
+        with agent_events(
+            process, job, failure=failure_of(self.name, self._connection.is_lost)
+        ) as events:
             yield events
 
     def close(self) -> None:
@@ -184,7 +186,9 @@ class SshBoard:
         environment = next(iter(self._environments.values()))
         script = _script(environment, ["keep", f"{self._store.folder}/{run}"])
         keeper = start_agent(self._connection.command(script))
-        events = self._undo.enter_context(agent_events(keeper, failure=failure_of(self.name)))
+        events = self._undo.enter_context(
+            agent_events(keeper, failure=failure_of(self.name, self._connection.is_lost))
+        )
         if next(events, {}).get("event") != "kept":
             raise DeviceFailed(f"{self.name}: the agent could not make {run}")
         self._undo.callback(self._remove, run)

@@ -9,17 +9,18 @@ import shlex
 import subprocess
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from edgecnn.devices.names import check_target
 from edgecnn.devices.ssh.messages import SSH_FAILED, lost, unreachable
+from edgecnn.devices.ssh.script import remote_command
+from edgecnn.devices.ssh.talk import Said, Talk, end
 from edgecnn.errors import DeviceFailed, DeviceUnreachable
 
 COMMAND_VARIABLE = "EDGECNN_SSH"
 CONNECT_S = 10
+BREAKING_S = 2
 # A board under load answers late; one that is gone is not waited for.
 OPTIONS = (
     "BatchMode=yes",
@@ -28,13 +29,18 @@ OPTIONS = (
     f"ConnectTimeout={CONNECT_S}",
     "ServerAliveInterval=5",
     "ServerAliveCountMax=3",
+    # What a user may have configured for a terminal. Options that are younger than OpenSSH 7.6, as
+    # in Ubuntu 18.04, are not to be named here: ssh ends at one that it does not know.
+    "ControlPersist=no",
+    "RemoteCommand=none",
+    "PermitLocalCommand=no",
     "RequestTTY=no",
     "ForwardX11=no",
     "ForwardAgent=no",
     "ClearAllForwardings=yes",
+    # Its errors are read, and nothing else of what it says.
+    "LogLevel=ERROR",
 )
-POLL_S = 0.02
-CHUNK_BYTES = 1 << 16
 
 Write = Callable[[IO[bytes]], None]
 
@@ -63,7 +69,7 @@ class Connection:
 
     def command(self, script: str) -> list[str]:
         """What runs a POSIX shell script on the board, whatever the login shell there is."""
-        return [*self._ssh(), "--", self.target, f"exec /bin/sh -c {shlex.quote(script)}"]
+        return [*self._ssh(), "--", self.target, remote_command(script)]
 
     def open(self) -> None:
         """The connection is there.
@@ -73,12 +79,10 @@ class Connection:
             ConnectionLost: it was, and broke.
         """
         with self._lock:
-            if self._master is not None:
-                if self._master.poll() is not None:
-                    raise lost(self.name)
-                return
-            self._master = self._start([*self._ssh("yes"), "--", self.target, "cat >/dev/null"])
-            self._wait(self._master)
+            if self._master is None:
+                self._master = self._connected()
+            elif self._master.poll() is not None:
+                raise lost(self.name)
 
     def run(self, script: str, write: Write | None = None, *, timeout_s: float = 60) -> str:
         """What the script prints on the board.
@@ -92,45 +96,41 @@ class Connection:
         """
         self.open()
         marker = secrets.token_hex(8)
-        process = self._start(self.command(f"echo {marker}\n{script}"))
-        alarm = threading.Timer(timeout_s, process.kill)
-        alarm.daemon = True
-        alarm.start()
-        said: list[bytes] = []
-        assert process.stdin is not None
-        reader = threading.Thread(target=_read, args=(process, said), daemon=True)
-        reader.start()
-        try:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError), process.stdin as pipe:
-                if write is not None:
-                    write(_Counted(pipe, self))  # type: ignore[arg-type]  # write() is all it has
-            code = process.wait()
-        finally:
-            is_late = not alarm.is_alive()
-            alarm.cancel()
-            process.kill()
-            process.wait()
-            reader.join()
-        output, error = (text.decode(errors="replace") for text in said)
-        if is_late and code < 0:
+        # Errors in English: some of them are read.
+        script = f"echo {marker}\nLC_ALL=C; export LC_ALL\n{script}"
+        with Talk(self._start(self.command(script)), timeout_s) as talk:
+            if write is not None:
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    write(_Counted(talk.stdin, self))  # type: ignore[arg-type]  # write() is all it has
+            said = talk.end()
+        if said.is_late:
             raise DeviceFailed(f"{self.name} gave no answer in {timeout_s:g} s")
-        if code == SSH_FAILED or code < 0:
+        if said.code == SSH_FAILED or said.code < 0:
             raise lost(self.name)
-        if code != 0:
-            raise RemoteFailed(self.name, code, error.strip())
-        return output.partition(f"{marker}\n")[2]
+        if said.code != 0:
+            raise RemoteFailed(self.name, said)
+        return said.stdout.partition(f"{marker}\n")[2]
+
+    def is_lost(self) -> bool:
+        """Whether the connection broke; one that is breaking is given a moment to end."""
+        if self._master is None:
+            return True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._master.wait(BREAKING_S)
+        return self._master.poll() is not None
 
     def close(self) -> None:
         """The connection is gone. Closing twice is allowed."""
         with self._lock:
             if self._master is not None:
-                _end(self._master)
+                end(self._master)
         self._folder.cleanup()
 
     def _ssh(self, master: str = "no") -> list[str]:
         words = shlex.split(os.environ.get(COMMAND_VARIABLE, "")) or ["ssh"]
-        options = [*OPTIONS, f"ControlMaster={master}", f"ControlPath={self._folder.name}/c"]
-        words += [word for option in options for word in ("-o", option)]
+        # -S takes the path as it is; as an option it would be quoted by ssh's own rules.
+        words += ["-S", f"{self._folder.name}/c".replace("%", "%%")]
+        words += [word for one in (*OPTIONS, f"ControlMaster={master}") for word in ("-o", one)]
         return [*words, "-p", str(self._port)] if self._port is not None else words
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -146,35 +146,32 @@ class Connection:
                 "openssh-client"
             ) from error
 
-    def _wait(self, master: subprocess.Popen[bytes]) -> None:
-        """Until the socket is there, which ssh makes when it is logged in."""
-        socket = Path(self._folder.name) / "c"
-        end = time.monotonic() + 3 * CONNECT_S
-        while not socket.exists():
-            if master.poll() is not None:
-                assert master.stderr is not None
-                said = master.stderr.read().decode(errors="replace")
-                _end(master)
-                self._master = None
-                raise unreachable(self.name, self.target, said)
-            if time.monotonic() > end:
-                _end(master)
-                self._master = None
-                raise unreachable(self.name, self.target, "connection timed out")
-            time.sleep(POLL_S)
-        # Nobody reads these any more; a login script may greet, and must not wait for a reader.
-        for stream in (master.stdout, master.stderr):
-            threading.Thread(target=_drain, args=(stream,), daemon=True).start()
+    def _connected(self) -> subprocess.Popen[bytes]:
+        """The process that holds the connection, which is there: it has run a command."""
+        marker = secrets.token_hex(8)
+        # Two commands of any shell; a script would be one of a POSIX shell.
+        held = f"echo {marker}; exec cat"
+        master = self._start([*self._ssh("yes"), "--", self.target, held])
+        talk = Talk(master, 3 * CONNECT_S)
+        if talk.waits_for(marker):
+            # Nobody reads what else it says; a login script may greet, and must not wait for a
+            # reader.
+            return master
+        with talk:
+            said = talk.end()
+        raise unreachable(self.name, self.target, self._port, said)
 
 
 class RemoteFailed(DeviceFailed):
     """A script on the board failed."""
 
-    def __init__(self, name: str, code: int, said: str) -> None:
-        last = said.splitlines()[-1] if said else "nothing on stderr"
-        super().__init__(f"{name}: a command on the board failed with exit code {code}: {last}")
-        self.code = code
-        self.said = said
+    def __init__(self, name: str, said: Said) -> None:
+        self.said = said.last_line or "nothing on stderr"
+        super().__init__(
+            f"{name}: a command on the board failed with exit code {said.code}: {self.said}"
+        )
+        self.code = said.code
+        self.stderr = said.stderr
 
 
 class _Counted:
@@ -196,43 +193,3 @@ def _short_folder() -> str | None:
     """Where a socket's path stays short; None is the usual folder for temporary files."""
     usual = tempfile.gettempdir()
     return None if len(usual) < 60 or not os.access("/tmp", os.W_OK) else "/tmp"
-
-
-def _read(process: subprocess.Popen[bytes], said: list[bytes]) -> None:
-    assert process.stdout is not None
-    assert process.stderr is not None
-    errors: list[bytes] = []
-    stderr = process.stderr
-    other = threading.Thread(target=lambda: errors.append(stderr.read()), daemon=True)
-    other.start()
-    said.append(process.stdout.read())
-    other.join()
-    said += errors
-    process.stdout.close()
-    process.stderr.close()
-
-
-def _drain(stream: IO[bytes]) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        while stream.read(CHUNK_BYTES):
-            continue
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError, ValueError):
-                stream.close()
-
-
-@contextlib.contextmanager
-def connected(name: str, target: str, port: int | None = None) -> Iterator[Connection]:
-    """A connection for as long as the context lasts."""
-    connection = Connection(name, target, port)
-    try:
-        connection.open()
-        yield connection
-    finally:
-        connection.close()

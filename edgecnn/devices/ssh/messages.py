@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 
 from edgecnn.devices.events import Ended, agent_failure
+from edgecnn.devices.ssh.talk import Said
 from edgecnn.errors import ConnectionLost, DeviceFailed, DeviceUnreachable
 
 SSH_FAILED = 255  # ssh(1), EXIT STATUS; else it is the remote command's
@@ -15,18 +17,18 @@ _UNREACHABLE: Sequence[tuple[str, str]] = (
     (
         r"IDENTIFICATION HAS CHANGED|Host key for .* has changed",
         "its host key is not the one that is known: another machine answers there, or the board "
-        "was installed anew. Only if it was: ssh-keygen -R {host}, then ssh {target} and compare "
-        "the fingerprint",
+        "was installed anew. Only if it was: ssh-keygen -R {known}, then {ssh} and compare the "
+        "fingerprint",
     ),
     (
         r"Host key verification failed|No .* host key is known|authenticity of host",
-        "its host key is not known, and edgecnn accepts none by itself; once, by hand: ssh "
-        "{target} and compare the fingerprint",
+        "its host key is not known, and edgecnn accepts none by itself; once, by hand: {ssh} and "
+        "compare the fingerprint",
     ),
     (
-        r"Permission denied|Too many authentication failures",
-        "it refuses the login (edgecnn asks for no password); give it your key: ssh-copy-id "
-        "{target}",
+        r"Permission denied \(|Too many authentication failures",
+        "it refuses the login (edgecnn asks for no password); give it your key: {copy_id}; a key "
+        "with a passphrase needs ssh-agent: ssh-add",
     ),
     (
         r"Could not resolve hostname",
@@ -40,25 +42,36 @@ _UNREACHABLE: Sequence[tuple[str, str]] = (
         r"timed out|No route to host|Network is unreachable|Host is down",
         "it does not answer; check that it is on, in the same network, and its address",
     ),
-)
-_LOST = re.compile(
-    r"closed by remote host|Connection reset|Broken pipe|not responding|Connection to .* closed"
-    r"|client_loop|mux_client|Session open refused|read from master failed|ControlSocket"
+    (
+        r"kex_exchange_identification|banner exchange|Connection (closed|reset)",
+        "it ended the connection before the login: it is about to boot, or refuses this machine, "
+        "or has no ssh on that port; wait a minute, then: {ssh}",
+    ),
 )
 
 
-def unreachable(name: str, target: str, stderr: str) -> DeviceFailed:
+def unreachable(name: str, target: str, port: int | None, said: Said) -> DeviceUnreachable:
     """Why no connection came about."""
+    begin = f"{name} ({target}) cannot be reached:"
+    where = f"-p {port} {target}" if port else target
     host = target.rpartition("@")[2]
+    if said.is_late:
+        return DeviceUnreachable(f"{begin} it lets nobody in within its time; try: ssh {where}")
+    if said.code != SSH_FAILED:
+        words = said.last_line or f"exit code {said.code} and nothing else"
+        return DeviceUnreachable(
+            f"{begin} it logs us in and runs no command; it says: {words}; try: ssh {where} id"
+        )
+    # As ssh itself advises: with the port, and under the name that known_hosts has.
+    advised = re.search(r"-R \"?([^\"\s]+)\"?", said.stderr)
+    known = advised[1] if advised else f"[{host}]:{port}" if port else host
     for pattern, advice in _UNREACHABLE:
-        if re.search(pattern, stderr):
-            words = advice.format(target=target, host=host)
-            return DeviceUnreachable(f"{name} ({target}) cannot be reached: {words}")
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    if lines and _LOST.search(lines[-1]):
-        return lost(name)
-    said = lines[-1] if lines else "ssh said nothing"
-    return DeviceUnreachable(f"{name} ({target}) cannot be reached: {said}; try: ssh {target}")
+        if re.search(pattern, said.stderr):
+            words = advice.format(
+                ssh=f"ssh {where}", copy_id=f"ssh-copy-id {where}", known=shlex.quote(known)
+            )
+            return DeviceUnreachable(f"{begin} {words}")
+    return DeviceUnreachable(f"{begin} {said.last_line or 'ssh said nothing'}; try: ssh {where}")
 
 
 def lost(name: str) -> ConnectionLost:
@@ -68,12 +81,22 @@ def lost(name: str) -> ConnectionLost:
     )
 
 
-def failure_of(name: str) -> Callable[[Ended], DeviceFailed]:
-    """What the end of an agent on a board means."""
+def failure_of(name: str, is_lost: Callable[[], bool]) -> Callable[[Ended], DeviceFailed]:
+    """What the end of an agent on a board means.
+
+    Args:
+        is_lost: whether the connection that it was reached by is no more.
+    """
 
     def failure(ended: Ended) -> DeviceFailed:
-        if ended.exit_code == SSH_FAILED or ended.exit_code < 0:
+        if ended.exit_code < 0 or (ended.exit_code == SSH_FAILED and is_lost()):
             return lost(name)
+        # ssh tells no signal that ended a command, only that there was no exit code.
+        if ended.exit_code == SSH_FAILED:
+            return DeviceFailed(
+                f"the agent on {name} was killed there; that is what a system does when it is out "
+                f"of memory: see dmesg on the board"
+            )
         # A shell's way to tell of a signal. The agent itself ends with 1 or 130.
         if ended.exit_code > 128 and ended.exit_code != 130:
             from edgecnn_runtime.process import signal_name

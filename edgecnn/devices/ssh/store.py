@@ -95,13 +95,13 @@ mv "$part" "$place"
         try:
             self.connection.run(script, write, timeout_s=SEND_S)
         except RemoteFailed as error:
-            if "No space left" in error.said or "Disk quota" in error.said:
+            if "No space left" in error.stderr or "Disk quota" in error.stderr:
                 raise DeviceUnsuitable(
                     f"{self.connection.name}: its disk is full: {self.folder} has no room for "
                     f"{place}; free some, or point XDG_CACHE_HOME there to another disk"
                 ) from error
             raise DeviceFailed(
-                f"{self.connection.name}: {place} did not arrive whole: {error.said or error}"
+                f"{self.connection.name}: {place} did not arrive whole: {error.said}"
             ) from error
 
 
