@@ -25,10 +25,10 @@ demo: $(READY)
 
 test: $(READY) $(TFLITE_READY)
 	@.ci/system-packages
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 quick: $(READY)
-	$(BIN)/pytest -n 2 -m "not slow and not network and not exhaustive"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not network and not exhaustive"
 
 exhaustive: $(READY)
 	$(BIN)/pytest -m exhaustive

@@ -6,11 +6,11 @@ FAILED = 1
 USAGE = 2
 """The command was typed wrongly (click's own)."""
 DIFFERS = 3
-"""`verify`: an artefact does not answer as the original network does."""
+"""`verify`, `bench`: an artefact does not answer as the original network does, or crashes."""
 SLOWER = 4
-"""`bench --against`: slower than the baseline."""
+"""`bench`: slower than the baseline of `--against`, or than the run of `--compare`."""
 NO_VERDICT = 5
-"""`bench --against`: the run was disturbed, so that no verdict is given."""
+"""`bench --against`, `--compare`: the run was disturbed, so that no verdict is given."""
 LIMIT_MISSED = 6
 """`export --quantize`: the quantised network does not meet a stated limit."""
 INTERRUPTED = 130

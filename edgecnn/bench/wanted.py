@@ -115,7 +115,7 @@ def packages_for(wanted: Wanted) -> set[str] | None:
         BenchRefused, BundleError: as `artefacts_of` says.
     """
     if wanted.engines:
-        return {p for name in wanted.engines for p in PACKAGES.get(name, (name,))}
+        return {PACKAGES.get(name, (name,))[0] for name in wanted.engines}
     formats = {artefact.format for artefact in artefacts_of(wanted.bundle, wanted)}
     return {PACKAGES[FORMATS[format]][0] for format in formats if format in FORMATS}
 
