@@ -17,15 +17,24 @@ main()
 
 
 def write_agent(path: Path) -> int:
-    """Write the zipapp; any Python with numpy and an engine runs it. Returns its size in bytes."""
+    """Write the zipapp; any Python with numpy and an engine runs it. Returns its size in bytes.
+
+    The same sources make the same bytes: a board that has it is not sent it again.
+    """
     with (
         resources.as_file(resources.files("edgecnn_runtime")) as package,
         path.open("wb") as stream,
     ):
         stream.write(b"#!/usr/bin/env python3\n")
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-            archive.writestr("__main__.py", MAIN)
+            _add(archive, "__main__.py", MAIN.encode())
             for source in sorted(package.rglob("*.py")):
-                archive.write(source, f"edgecnn_runtime/{source.relative_to(package)}")
+                name = f"edgecnn_runtime/{source.relative_to(package)}"
+                _add(archive, name, source.read_bytes())
     path.chmod(0o755)
     return path.stat().st_size
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    # A ZipInfo of its own is dated 1980, whenever that is done.
+    archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED, 9)
