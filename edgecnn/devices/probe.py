@@ -55,7 +55,6 @@ case ${XDG_CACHE_HOME:-} in /*) folder=$XDG_CACHE_HOME ;; *) folder=${HOME:-}/.c
 say cache "$folder/edgecnn"
 while [ -n "$folder" ] && [ ! -d "$folder" ]; do folder=${folder%/*}; done
 say df "$(df -Pk "${folder:-/}" 2>/dev/null | tail -n 1)"
-if command -v tar >/dev/null 2>&1; then say tar yes; fi
 ask='import os, sys; v = sys.version_info
 print("python=%d.%d.%d %s" % (v[0], v[1], v[2], os.path.realpath(sys.executable)))'
 seen=:
@@ -122,10 +121,15 @@ def read_probe(output: str) -> Probe:
         features=_features(found.get("features", [])),
         memory_bytes=_kilobytes(r"(\d+) kB", first("MemTotal")),
         available_bytes=_kilobytes(r"(\d+) kB", first("MemAvailable")),
-        # POSIX: name, blocks, used, available, capacity, mounted on. A name may hold blanks.
-        disk_bytes=_kilobytes(r"\s\d+\s+\d+\s+(\d+)\s+\d+%\s", first("df")),
+        disk_bytes=free_bytes(first("df")),
     )
     return Probe(facts, first("system"), first("home"), first("cache"))
+
+
+def free_bytes(line: str) -> int | None:
+    """Of a line that ``df -Pk`` prints."""
+    # POSIX: name, blocks, used, available, capacity, mounted on. A name may hold blanks.
+    return _kilobytes(r"\s\d+\s+\d+\s+(\d+)\s+\d+%\s", line)
 
 
 def _read_lines(output: str) -> dict[str, list[str]]:

@@ -16,7 +16,7 @@ from edgecnn.devices.local import agent_file
 from edgecnn.devices.probe import OLDEST_PYTHON, PROBE_SCRIPT, Probe, read_probe
 from edgecnn.devices.ssh.connection import Connection, RemoteFailed
 from edgecnn.devices.ssh.messages import failure_of
-from edgecnn.devices.ssh.store import Store, check_room
+from edgecnn.devices.ssh.store import Store, check_room, wheel_bytes
 from edgecnn.devices.wheels import Supplies, Supply, choose, fetch_wheels
 from edgecnn.errors import DeviceFailed, DeviceUnsuitable
 from edgecnn_runtime.job import Environment
@@ -45,6 +45,7 @@ class SshBoard:
         self._connection = Connection(name, target, port)
         self._python = python
         self._run = ""
+        self._sent = 0
         self._undo = contextlib.ExitStack()
         self._undo.callback(self._connection.close)
 
@@ -72,9 +73,14 @@ class SshBoard:
     def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:
         if not self._run:
             self._run = self._keep_run()
+        size_bytes = sum(bundle.stat().st_size for bundle in bundles)
+        names = ", ".join(bundle.name for bundle in bundles)
+        check_room(self.name, names, size_bytes, self._store.free_bytes())
         places: dict[Path, str] = {}
-        for number, bundle in enumerate(bundles):
-            place = f"{self._run}/{number}/{bundle.name}"
+        for bundle in bundles:
+            # Numbered: two may have one name.
+            self._sent += 1
+            place = f"{self._run}/{self._sent}/{bundle.name}"
             self._store.put_bundle(bundle, place)
             places[bundle] = f"{self._store.folder}/{place}"
         return places
@@ -99,7 +105,7 @@ class SshBoard:
         """What the board is.
 
         Raises:
-            DeviceUnsuitable: it is no Linux, or lacks tar.
+            DeviceUnsuitable: it is no Linux.
         """
         found = read_probe(self._connection.run(PROBE_SCRIPT, timeout_s=PROBE_S))
         if found.system != "Linux":
@@ -168,7 +174,8 @@ class SshBoard:
         paths = {
             wheel: fetch_wheels([wheel], supply.target)[wheel] for wheel, supply in wheels.items()
         }
-        check_room(self.name, list(paths.values()), self.facts().disk_bytes)
+        needed = wheel_bytes(paths.values())
+        check_room(self.name, "engines (fewer with --engine)", needed, self.facts().disk_bytes)
         for wheel, path in paths.items():
             self._store.put_wheel(path, wheel.sha256)
 

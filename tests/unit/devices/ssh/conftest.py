@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from board.sshd import Server, reason_for_none, serving
+from unit.devices.wheels.own_index import Index
 
 from edgecnn.devices.ssh import SshBoard
 
@@ -23,6 +25,21 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield one
 
 
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheels of engines that are found on this machine."""
+    folder = tmp_path_factory.mktemp("engines") / "index"
+    with pytest.MonkeyPatch.context() as context:
+        Index(folder, context).add_leading_here()
+    return folder
+
+
+@pytest.fixture
+def index(engines: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    """All that pip knows of. Its answers and wheels are kept from test to test."""
+    return Index(engines, monkeypatch)
+
+
 @pytest.fixture
 def reach(server: Server) -> Iterator[Reach]:
     """A board called rpi at the server, closed after the test."""
@@ -30,6 +47,8 @@ def reach(server: Server) -> Iterator[Reach]:
 
     def board(target: str | None = None, **options: str | int) -> SshBoard:
         port = int(options.pop("port", server.port))
+        # NumPy is compiled for the Python that these tests run on.
+        options.setdefault("python", str(Path(sys.executable).resolve()))
         made = SshBoard("rpi", target or server.target, port=port, **options)  # type: ignore[arg-type]
         opened.append(made)
         return made

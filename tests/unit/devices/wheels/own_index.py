@@ -16,7 +16,7 @@ class Index:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         for name in ("PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_CONSTRAINT"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -50,6 +50,26 @@ class Index:
             for member, data in members.items():
                 archive.writestr(member, data)
         return path
+
+    def add_leading_here(self) -> None:
+        """Engines for this machine: wheels that lead to what is installed here."""
+        import numpy
+
+        site = str(Path(numpy.__file__).parents[1])
+        source = (
+            f"import importlib, sys; sys.path.append({site!r}); del sys.modules['numpy']\n"
+            f"sys.path.remove(__file__.rpartition('/')[0].rpartition('/')[0])\n"
+            "importlib.import_module('numpy')\n"
+        )
+        self.add("numpy", "2.4.6", files={"numpy/__init__.py": source.encode()})
+        for name, version in (
+            ("onnxruntime", "1.32.0"),
+            ("ai-edge-litert", "2.3.0"),
+            ("openvino", "2026.4.1"),
+        ):
+            self.add(name, version, requires=["numpy>=1.21"], files={f"{name}.txt": b""})
+        self.add("numpy", "1.26.4", files={"numpy/__init__.py": source.encode()})
+        self.add("tflite-runtime", "2.14.0", requires=["numpy<2"], files={"tflite.txt": b""})
 
     def add_engines(self, glibc: int = 17, machine: str = "aarch64", python: str = "311") -> None:
         """NumPy 1 and 2, and the four engines, for one machine."""
