@@ -28,7 +28,12 @@ class Link:
         sent_bytes, received_bytes: carried to the board and from it, in all connections.
     """
 
-    def __init__(self, board_port: int) -> None:
+    def __init__(self, board_port: int, port: int = 0) -> None:
+        """Listens already.
+
+        Args:
+            port: where; 0 is any that is free.
+        """
         self.delay_s = 0.0
         self.bytes_per_s: float | None = None
         self.sent_bytes = 0
@@ -40,7 +45,7 @@ class Link:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self._call(asyncio.start_server(self._connected, ADDRESS, 0))
+        self._server = self._call(asyncio.start_server(self._connected, ADDRESS, port))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
@@ -86,8 +91,8 @@ class Link:
             await asyncio.gather(
                 self._carry(near, board, self._to_board), self._carry(far, client, self._to_client)
             )
-        except OSError:
-            pass  # one end is gone, and so shall be the other
+        except (OSError, asyncio.CancelledError):
+            pass  # one end is gone, or the link itself is closed: so shall be the other end
         finally:
             for end in ends:
                 end.transport.abort()
@@ -141,9 +146,9 @@ class Link:
 
 
 @contextlib.contextmanager
-def linked(board_port: int) -> Iterator[Link]:
+def linked(board_port: int, port: int = 0) -> Iterator[Link]:
     """A link for as long as the context lasts."""
-    link = Link(board_port)
+    link = Link(board_port, port)
     try:
         yield link
     finally:
