@@ -142,13 +142,18 @@ class Server:
 
     def sessions(self) -> list[int]:
         """Everything that a session has started and that still runs."""
+        return list(self.commands())
+
+    def commands(self) -> dict[int, list[str]]:
+        """The same, each with its command, word by word."""
         mark = f"HOME={self.home}".encode()
-        found = []
+        found = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):  # it ended just now, or is not ours to see
                     if mark in (entry / "environ").read_bytes().split(b"\0"):
-                        found.append(int(entry.name))
+                        words = (entry / "cmdline").read_bytes().decode(errors="replace")
+                        found[int(entry.name)] = words.split("\0")
         return found
 
     def drop(self) -> None:
