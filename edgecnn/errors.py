@@ -85,6 +85,10 @@ class BenchRefused(EdgeCNNError):
     """A measurement that the bundle or the device does not allow."""
 
 
+class JournalBusy(EdgeCNNError):
+    """Results that another bench writes at this moment."""
+
+
 class JournalUnreadable(EdgeCNNError):
     """Results of a bench that are missing, damaged, of another schema or of another run."""
 

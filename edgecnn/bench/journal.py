@@ -7,6 +7,7 @@ and ``{"event": "finished", "device": …}`` after them. A line that a crash cut
 
 from __future__ import annotations
 
+import fcntl
 import json
 import threading
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from edgecnn.bench.wanted import Wanted
-from edgecnn.errors import JournalUnreadable
+from edgecnn.errors import JournalBusy, JournalUnreadable
 from edgecnn_runtime import __version__
 from edgecnn_runtime.job import Subject
 from edgecnn_runtime.results import BenchResult, assemble
@@ -57,6 +58,7 @@ class Journal:
 
         Raises:
             JournalUnreadable: the file cannot be written.
+            JournalBusy: another bench writes it.
         """
         self.path = path
         self._lock = threading.Lock()
@@ -64,7 +66,13 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             if header is None:
                 _end_last_line(path)
-            self._file: IO[str] = path.open("w" if header else "a", encoding="utf-8")
+            self._file: IO[str] = path.open("a", encoding="utf-8")
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if header:
+                self._file.truncate(0)
+        except BlockingIOError as error:
+            self._file.close()
+            raise JournalBusy(f"another bench writes {path}; name another file with -o") from error
         except OSError as error:
             raise JournalUnreadable(f"{path} cannot be written: {error.strerror}") from error
         if header:

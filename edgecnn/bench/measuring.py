@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from edgecnn.bench.journal import Journal, Record, new_header, read_journal
 from edgecnn.bench.run import Listener, run_boards
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import Board
-from edgecnn.errors import BenchRefused
+from edgecnn.errors import BenchRefused, JournalBusy
 from edgecnn.fetch import cache_folder
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.results import BenchResult
@@ -52,7 +53,15 @@ def measure_on(
     names = [board.name for board in boards]
     path = output or _default_path(wanted, names)
     earlier = _earlier(path, wanted, names) if is_resumed else None
-    journal = Journal(path, None if earlier else new_header(wanted, names))
+    header = None if earlier else new_header(wanted, names)
+    try:
+        journal = Journal(path, header)
+    except JournalBusy:
+        if output is not None or is_resumed:
+            raise
+        # The same bench twice at once, such as in two terminals: the second keeps its own.
+        path = path.with_stem(f"{path.stem}-{os.getpid()}")
+        journal = Journal(path, header)
     try:
         with bars(names, quiet=quiet) as (progress, say):
             listeners = {name: Listener(progress[name], say) for name in names}

@@ -10,7 +10,7 @@ from unit.bench.told import FLOAT, INT8, run
 from edgecnn.bench.compare import changes
 from edgecnn.bench.journal import Journal, Record, new_header, read_journal
 from edgecnn.bench.wanted import Wanted
-from edgecnn.errors import JournalUnreadable
+from edgecnn.errors import JournalBusy, JournalUnreadable
 from edgecnn_runtime.job import Job, Plan
 
 BOTH = (FLOAT, INT8)
@@ -111,3 +111,11 @@ def test_only_the_same_bench_has_the_same_fingerprint(bundle: Path, tmp_path: Pa
     assert Wanted(copy, Plan()).fingerprint() == one.fingerprint()
     assert Wanted(bundle, Plan(), threads=(2,)).fingerprint() != one.fingerprint()
     assert Wanted(bundle, Plan(rounds=8)).fingerprint() != one.fingerprint()
+
+
+def test_two_benches_do_not_write_one_file(tmp_path: Path, wanted: Wanted) -> None:
+    first = Journal(tmp_path / "a.jsonl", new_header(wanted, ["rpi"]))
+    with pytest.raises(JournalBusy, match="name another file with -o"):
+        Journal(tmp_path / "a.jsonl", new_header(wanted, ["rpi"]))
+    first.close()
+    assert read_journal(tmp_path / "a.jsonl").header["devices"] == ["rpi"]
