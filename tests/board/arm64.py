@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from board.binfmt import arm64_programs, qemu_arm64
 from board.firmware import write_firmware
+from board.machine import PATH, run, start
 
 from edgecnn.devices.profile import Profile
 
@@ -28,9 +28,6 @@ HERE = Path(__file__).parent
 USER = "pi"
 ADDRESS = "127.0.0.1"
 BOOT_S = 20.0
-INSTALL = "apt-get install --no-install-recommends"
-# As root without a login shell: sshd and mount may not be on PATH.
-PATH = f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin:/sbin"
 SSHD_CONFIG = """\
 ListenAddress {address}
 Port {port}
@@ -66,37 +63,6 @@ class Process:
     command: str
 
 
-def reason_for_none() -> str | None:
-    """Why this machine cannot have a board, and what would change that; None if it can."""
-    if os.uname().sysname != "Linux" or os.uname().machine != "x86_64":
-        return "the board's emulator is for Linux on x86-64"
-    if os.geteuid() != 0:
-        return "only root may chroot and mount; run the tests with sudo"
-    for program, package in (
-        ("sshd", "openssh-server"),
-        ("ssh", "openssh-client"),
-        ("unshare", "util-linux"),
-        ("qemu-aarch64-static", "qemu-user-static"),
-    ):
-        if shutil.which(program, path=PATH) is None:
-            return f"{program} is not installed; {INSTALL} {package}"
-    ran = _run(["qemu-aarch64-static", "-cpu", "help"])
-    if "cortex-a76" not in ran.stdout:
-        return "qemu-aarch64-static is older than 7.1, which brought cortex-a76"
-    ran = _run(
-        ["unshare", "--mount", "--pid", "--uts", "--fork", "mount", "-t", "tmpfs", "t", "/run"]
-    )
-    if ran.returncode:
-        return f"this root may not mount: {ran.stderr.strip()}; run in a privileged container"
-    qemu = qemu_arm64()
-    assert qemu is not None
-    try:
-        with arm64_programs(qemu):
-            return None
-    except OSError as error:
-        return f"binfmt_misc cannot be mounted or written: {error}; run in a privileged container"
-
-
 class Board:
     """A board with a disk of its own, which lasts until `close`, whatever happens to its power."""
 
@@ -111,7 +77,7 @@ class Board:
         write_firmware(profile, self.folder / "firmware")
         self._write_keys()
         script = [HERE / "disk.sh", userland, self.folder / "firmware", profile.name]
-        self._disk = _start(["unshare", "--mount", "--uts", "sh", *script])
+        self._disk = start(["unshare", "--mount", "--uts", "sh", *script])
         said = self._disk.stdout.readline() if self._disk.stdout else ""
         if said != "ready\n":
             self._disk.wait()
@@ -127,7 +93,7 @@ class Board:
         command = ["nsenter", f"--mount=/proc/{self._disk.pid}/ns/mnt"]
         command += [f"--uts=/proc/{self._disk.pid}/ns/uts", "unshare", "--pid", "--fork"]
         command += ["--kill-child", "sh", *script, self.folder / "firmware", str(uuid.uuid4())]
-        self._init = _start(command, log=self.folder / "sshd.log")
+        self._init = start(command, log=self.folder / "sshd.log")
         deadline = time.monotonic() + BOOT_S
         while not _listens(self.port):
             if self._init.poll() is not None or time.monotonic() > deadline:
@@ -152,7 +118,7 @@ class Board:
     def ssh(self, command: str, *, port: int | None = None) -> subprocess.CompletedProcess[str]:
         """What `command` answers on the board."""
         options = ["-F", self.ssh_config, "-p", str(port or self.port), "-o", "BatchMode=yes"]
-        return _run(["ssh", *options, self.destination, command])
+        return run(["ssh", *options, self.destination, command])
 
     def processes(self) -> list[Process]:
         """Every program that runs on it: none, when nobody is at work there."""
@@ -181,7 +147,7 @@ class Board:
         used = _used_bytes(self.root)
         size = "2g" if free_bytes is None else str(used + free_bytes)
         remount = ["mount", "-o", f"remount,size={size}", "/run"]
-        _run(["nsenter", f"--mount=/proc/{self._disk.pid}/ns/mnt", *remount]).check_returncode()
+        run(["nsenter", f"--mount=/proc/{self._disk.pid}/ns/mnt", *remount]).check_returncode()
 
     def _authorise(self) -> None:
         keys = self.home / ".ssh"
@@ -196,7 +162,7 @@ class Board:
         for name in ("host_key", "key"):
             path = self.folder / name
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path]
-            _run(command).check_returncode()
+            run(command).check_returncode()
         alias = self.profile.name
         host_key = (self.folder / "host_key.pub").read_text()
         (self.folder / "known_hosts").write_text(f"{alias} {host_key}")
@@ -220,30 +186,6 @@ def powered(profile: Profile, userland: Path, folder: Path) -> Iterator[Board]:
         yield board
     finally:
         board.close()
-
-
-def _start(command: list[str | Path | None], log: Path | None = None) -> subprocess.Popen[str]:
-    """A process that ends when this one does, however that comes about."""
-    words = ["setpriv", "--pdeathsig", "KILL", *map(str, command)]
-    environment = os.environ | {"PATH": PATH}
-    if log is None:
-        pipe = subprocess.PIPE
-        return subprocess.Popen(words, env=environment, stdout=pipe, stderr=pipe, text=True)
-    with log.open("a") as said:
-        return subprocess.Popen(
-            words, env=environment, stdout=said, stderr=said, stdin=subprocess.DEVNULL, text=True
-        )
-
-
-def _run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        list(map(str, command)),
-        env=os.environ | {"PATH": PATH},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def _free_port() -> int:

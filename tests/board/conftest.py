@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from board.arm64 import Board, powered, reason_for_none
+from board.arm64 import Board, powered
 from board.binfmt import arm64_programs, qemu_arm64
+from board.machine import reason_for_none
 from board.workstation import EDGECNN, Workstation
 
 from edgecnn.devices.emulated.userland import userland

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 from board.faults import linked, wait_until
-from board.workstation import Workstation, wait_for_rounds
+from board.workstation import ROW, Workstation, wait_for_rounds
 
 from edgecnn_runtime.lifeline import SILENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("board")]
 
 ROUNDS = 100
-BENCH = ("--engine", "tflite", "--precision", "fp32", "--threads", "1", "--cold-starts", "0")
 
 
 def at_work(station: Workstation) -> list[str]:
@@ -26,8 +25,8 @@ def test_both_ends_give_up_and_resume_repeats_nothing(
     station: Workstation, network: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with linked(station.board.port) as link:
-        station.add("rpi", link.port, "--no-check")
-        bench = ("bench", network, "--device", "rpi", *BENCH, "--rounds", str(ROUNDS))
+        station.add("rpi", link.port)
+        bench = ("bench", network, "--device", "rpi", *ROW, "--rounds", str(ROUNDS))
         process = station.start(*bench, "-o", "cable.jsonl")
         wait_for_rounds(station, "cable.jsonl", process)
         link.fall_silent()

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from board.workstation import Workstation, wait_for_rounds
+from board.workstation import ROW, Workstation, wait_for_rounds
 
 from edgecnn.devices.emulated.build import build_once
 from edgecnn.devices.emulated.userland import SUITE
@@ -25,7 +25,6 @@ export LD_PRELOAD=/usr/lib/libfaketime.so
 """
 YEAR_MS = 365 * 24 * 3600 * 1000
 ROUNDS = 40
-OPTIONS = ("--engine", "tflite", "--precision", "fp32", "--threads", "1", "--cold-starts", "0")
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +55,8 @@ def test_a_jump_of_the_clock_moves_no_latency(
     session.write_text(SESSION)
     try:
         before = year(station)
-        station.add("rpi", None, "--no-check")
-        bench = ("bench", network, "--device", "rpi", *OPTIONS, "--rounds", str(ROUNDS))
+        station.add()
+        bench = ("bench", network, "--device", "rpi", *ROW, "--rounds", str(ROUNDS))
         process = station.start(*bench, "-o", "jump.jsonl")
         wait_for_rounds(station, "jump.jsonl", process)
         clock.write_text("-20y")

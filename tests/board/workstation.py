@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from board.arm64 import Board
+from board.faults import wait_until
 
 EDGECNN = str(Path(sys.executable).with_name("edgecnn"))
 RUNS = "/home/pi/.cache/edgecnn/runs"
-# Two rows of a small network, measured for as short a time as a verdict takes.
-SHORT = ("--engine", "tflite", "--threads", "1", "--rounds", "8", "--cold-starts", "1")
+LITERT = ("--engine", "tflite", "--threads", "1")
+# One row, for as short a time as there is; and one that goes on until it is interrupted.
+ROW = (*LITERT, "--precision", "fp32", "--cold-starts", "0")
+SHORT = (*ROW, "--rounds", "8")
+LONG = (*ROW, "--sustained", "10m")
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,16 @@ class Workstation:
             text=True,
         )
 
-    def add(self, name: str = "rpi", port: int | None = None, *options: str) -> None:
-        """The board is known as `name`."""
-        target = f"{self.board.destination}"
-        ran = self.run(
-            "devices", "add", name, target, "--port", str(port or self.board.port), *options
-        )
+    def add(self, name: str = "rpi", port: int | None = None) -> None:
+        """The board is known as `name`; it was not asked yet."""
+        where = (self.board.destination, "--port", str(port or self.board.port))
+        ran = self.run("devices", "add", name, *where, "--no-check")
         assert ran.returncode == 0, ran.stderr
+
+    def assert_nothing_is_left(self) -> None:
+        """No program runs on the board any more, and no folder of a bench is there."""
+        wait_until(lambda: not self.board.processes(), 10, "the board's processes end")
+        wait_until(lambda: not self.left_runs(), 10, "the board's folders for runs are removed")
 
     def left_runs(self) -> set[str]:
         """What benches have left in the board's folder for runs."""
