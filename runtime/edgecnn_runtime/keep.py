@@ -7,12 +7,15 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from edgecnn_runtime import lifeline
 
 LOCK = ".kept"
+REMOVALS = 20
+REMOVAL_S = 0.1
 
 
 def keep_folder(folder: Path, made: Callable[[], None]) -> None:
@@ -24,15 +27,21 @@ def keep_folder(folder: Path, made: Callable[[], None]) -> None:
         made: called when the folder is there.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for other in folder.parent.iterdir():
-        if not _is_kept(other):
-            shutil.rmtree(other, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(folder.parent):
+        for other in folder.parent.iterdir():
+            if not _is_kept(other):
+                shutil.rmtree(other, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
     def remove(*_: object) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+        # Whoever was writing there learns of the end at the same time, and may be a little late.
+        for _attempt in range(REMOVALS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                return
+            time.sleep(REMOVAL_S)
 
     def remove_and_end(*_: object) -> None:
         remove()
@@ -44,6 +53,21 @@ def keep_folder(folder: Path, made: Callable[[], None]) -> None:
     made()
     while True:
         signal.pause()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One keeper at a time looks for what nobody keeps: a new folder is not yet locked.
+
+    Where a file system locks no folders, such as NFS, they go on without.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_kept(folder: Path) -> bool:

@@ -177,7 +177,7 @@ class SshBoard:
         needed = wheel_bytes(paths.values())
         check_room(self.name, "engines (fewer with --engine)", needed, self.facts().disk_bytes)
         for wheel, path in paths.items():
-            self._store.put_wheel(path, wheel.sha256)
+            self._store.put_wheel(path, wheel.sha256, wheels[wheel].python.path)
 
     def _environment(self, supply: Supply, agent: str) -> Environment:
         folder = self._store.folder

@@ -6,12 +6,10 @@ over the line is written under another name and renamed when it is whole.
 
 from __future__ import annotations
 
-import gzip
 import re
 import secrets
 import shlex
 import shutil
-import tarfile
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,8 +21,24 @@ from edgecnn.devices.ssh.connection import Connection, RemoteFailed, Write
 from edgecnn.errors import DeviceFailed, DeviceUnsuitable
 
 SEND_S = 1800
-# gzip's fourth level: nearly as small as a wheel, at a third of the time of the sixth.
-COMPRESSION = 4
+# A wheel in its folder, until it is unpacked.
+PACKED = ".whl"
+# Run by the board's Python. What a wheel has in *.data/purelib and platlib belongs beside the rest
+# (Binary distribution format, "Installing a wheel").
+UNPACK = f"""
+import glob, hashlib, os, shutil, sys, zipfile
+sha256, folder = sys.argv[1:]
+packed = os.path.join(folder, {PACKED!r})
+with open(packed, "rb") as stream:
+    found = hashlib.file_digest(stream, "sha256").hexdigest()
+if found != sha256:
+    sys.exit("it came with sha256 " + found)
+with zipfile.ZipFile(packed) as archive:
+    archive.extractall(folder)
+os.unlink(packed)
+for part in glob.glob(os.path.join(glob.escape(folder), "*.data", "*lib")):
+    shutil.copytree(part, folder, dirs_exist_ok=True)
+"""
 STALE_MIN = 2 * SEND_S // 60
 # For compiled modules, which Python writes beside the sources, and a system that has to breathe.
 ROOM_BYTES = 32 << 20
@@ -66,20 +80,15 @@ for one in wheels/* agents/*; do if [ -e "$one" ]; then printf '%s\\n' "$one"; f
         answer = self.connection.run(f"df -Pk {shlex.quote(self.folder)} 2>/dev/null | tail -n 1")
         return free_bytes(answer)
 
-    def put_wheel(self, wheel: Path, name: str) -> None:
-        """The wheel's content lies in the folder ``wheels/NAME``."""
+    def put_wheel(self, wheel: Path, sha256: str, python: str) -> None:
+        """The wheel's content lies in the folder ``wheels/SHA256``.
 
-        def write(pipe: IO[bytes]) -> None:
-            with (
-                zipfile.ZipFile(wheel) as archive,
-                gzip.GzipFile(fileobj=pipe, mode="wb", compresslevel=COMPRESSION) as packed,
-                tarfile.open(fileobj=packed, mode="w|") as tar,
-            ):
-                for member in archive.infolist():
-                    if not member.is_dir():
-                        _add(tar, archive, member)
-
-        self._put(f"wheels/{name}", 'mkdir "$part" && tar -xzf - -C "$part"', write)
+        It travels as it is, the smallest form that it has, and is compared and unpacked by an
+        interpreter of the board.
+        """
+        unpack = shlex.join([python, "-S", "-s", "-c", UNPACK, sha256])
+        receive = f'mkdir "$part" && cat >"$part/{PACKED}" && {unpack} "$part"'
+        self._put(f"wheels/{sha256}", receive, lambda pipe: _copy(wheel, pipe))
 
     def put_agent(self, agent: Path, name: str) -> None:
         """The agent lies there as ``agents/NAME``."""
@@ -97,7 +106,9 @@ place={shlex.quote(place)}
 part={shlex.quote(f"{_parent(place)}/.{secrets.token_hex(8)}.part")}
 trap 'rm -rf "$part"' EXIT
 trap 'exit 4' HUP INT TERM
-mkdir -p {shlex.quote(_parent(place))} || exit 3
+parent={shlex.quote(_parent(place))}
+# Not with -p: the folder of a run is gone when its keeper has seen the connection end.
+[ -d "$parent" ] || mkdir "$parent" || exit 3
 {receive} || exit 5
 if [ -e "$place" ]; then exit 0; fi
 mv "$part" "$place"
@@ -116,26 +127,16 @@ if [ -e "$place/${{part##*/}}" ]; then rm -rf "$place/${{part##*/}}"; fi
                 f"{name}: its disk is full: {self.folder} has no room for {place}; free some, or "
                 "point XDG_CACHE_HOME there to another disk"
             )
-        if missing := re.search(
-            r"\b(tar|gzip): (?:command )?(?:not found|Cannot exec)", error.stderr
-        ):
+        if missing := re.search(r"(?:No module named|import of) '?([\w.]+)", error.stderr):
             return DeviceUnsuitable(
-                f"{name} has no {missing[1]}, which unpacks what is sent; on the board: sudo apt "
-                f"install {missing[1]}"
+                f"{name}: its Python has no module {missing[1]}, which unpacks what is sent; on "
+                "the board: sudo apt install python3"
             )
         return DeviceFailed(f"{name}: {place} did not arrive whole: {error.said}")
 
 
-def _add(tar: tarfile.TarFile, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    info = tarfile.TarInfo(member.filename)
-    info.size = member.file_size
-    info.mode = 0o755 if member.external_attr >> 16 & 0o100 else 0o644
-    with archive.open(member) as stream:
-        tar.addfile(info, stream)
-
-
 def _whole(file: Path) -> str:
-    # A link that breaks looks like an end to `cat`; tar and gzip know better.
+    # A link that breaks looks like an end to `cat`.
     return f'cat >"$part" && [ "$(wc -c <"$part")" -eq {file.stat().st_size} ]'
 
 
@@ -149,12 +150,13 @@ def _parent(place: str) -> str:
 
 
 def wheel_bytes(wheels: Iterable[Path]) -> int:
-    """What these wheels take when they are unpacked."""
-    total = 0
+    """What these wheels take while they are unpacked, one after the other."""
+    unpacked, packed = 0, 0
     for wheel in wheels:
+        packed = max(packed, wheel.stat().st_size)
         with zipfile.ZipFile(wheel) as archive:
-            total += sum(member.file_size for member in archive.infolist())
-    return total
+            unpacked += sum(member.file_size for member in archive.infolist())
+    return unpacked + packed
 
 
 def check_room(name: str, what: str, needed_bytes: int, free_bytes: int | None) -> None:

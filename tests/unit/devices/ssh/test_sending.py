@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -186,18 +188,59 @@ def test_a_python_that_is_too_old_is_named(
         reach(python=str(old)).prepare()
 
 
-@pytest.mark.parametrize("program", ["tar", "gzip"])
-def test_a_board_without_a_program_that_unpacks_says_which(
-    server: Server, index: Index, reach: Reach, tmp_path: Path, program: str
+def test_a_board_needs_no_program_that_unpacks(
+    server: Server, index: Index, reach: Reach, tmp_path: Path
 ) -> None:
     commands = tmp_path / "bin"
     commands.mkdir()
     for path in Path("/usr/bin").iterdir():
-        if path.name != program and not path.name.startswith("python"):
+        if path.name not in ("tar", "gzip", "unzip") and not path.name.startswith("python"):
             (commands / path.name).symlink_to(path)
     server.start(variables=[("PATH", str(commands))])
-    with pytest.raises(DeviceUnsuitable, match=f"no {program}.*sudo apt install {program}"):
-        reach().prepare()
+    reach().prepare()
+    assert len(list((server.cache / "wheels").glob("*/*.txt"))) == 3
+
+
+def test_a_python_without_its_library_says_what_to_install(
+    server: Server, index: Index, reach: Reach, tmp_path: Path
+) -> None:
+    python = tmp_path / "python3"
+    real = Path(sys.executable).resolve()
+    python.write_text(
+        "#!/bin/sh\nfor word; do case $word in *zipfile*) code=$word;; esac; done\n"
+        f'[ -z "$code" ] || exec {real} -c "import sys; sys.modules[\'zipfile\'] = None$code"\n'
+        f'exec {real} "$@"\n'
+    )
+    python.chmod(0o755)
+    server.start()
+    with pytest.raises(DeviceUnsuitable, match=r"no module zipfile.*sudo apt install python3"):
+        reach(python=str(python)).prepare()
+
+
+def test_a_wheel_that_is_another_is_not_kept(server: Server, index: Index, reach: Reach) -> None:
+    server.start()
+    store = reach()._store
+    store.held()
+    wheel = next(index.folder.glob("*.whl"))
+    with pytest.raises(DeviceFailed, match="did not arrive whole: it came with sha256"):
+        store.put_wheel(wheel, "0" * 64, sys.executable)
+    assert list((server.cache / "wheels").iterdir()) == []
+
+
+def test_what_a_wheel_keeps_apart_lies_beside_the_rest(
+    server: Server, index: Index, reach: Reach, tmp_path: Path
+) -> None:
+    wheel = tmp_path / "a-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("a/one.py", "")
+        archive.writestr("a-1.data/platlib/a/two.py", "")
+    server.start()
+    store = reach()._store
+    store.held()
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    store.put_wheel(wheel, digest, sys.executable)
+    names = {path.name for path in (server.cache / "wheels" / digest / "a").iterdir()}
+    assert names == {"one.py", "two.py"}
 
 
 def test_a_home_that_cannot_be_written_says_so(server: Server, index: Index, reach: Reach) -> None:
