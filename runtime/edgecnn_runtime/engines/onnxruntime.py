@@ -80,7 +80,7 @@ def _onnxruntime() -> ModuleType:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise EngineUnavailable("onnxruntime", "onnxruntime") from error
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         reason = f"does not load ({first_line(error)})"
         raise EngineUnavailable("onnxruntime", "onnxruntime", reason) from error
     module: ModuleType = onnxruntime

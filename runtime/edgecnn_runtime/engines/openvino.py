@@ -95,7 +95,7 @@ def _openvino() -> Any:
         import openvino
     except ModuleNotFoundError as error:
         raise EngineUnavailable("openvino", "openvino") from error
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         reason = f"does not load ({first_line(error)})"
         raise EngineUnavailable("openvino", "openvino", reason) from error
     return openvino

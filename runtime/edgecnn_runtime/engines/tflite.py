@@ -126,7 +126,7 @@ def _working_module() -> tuple[Any, str]:
             module = import_module(f"{package}.interpreter")
         except ModuleNotFoundError:
             continue
-        except ImportError as error:
+        except (ImportError, OSError) as error:
             reasons.append(f"does not load {package} ({first_line(error)})")
             continue
         if reason := _why_it_opens_nothing(module):
