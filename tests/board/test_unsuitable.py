@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -70,16 +69,15 @@ def test_with_engines_of_another_architecture(station: Workstation, network: Pat
     assert station.run("bench", network, "--device", "rpi", *SHORT).returncode == 0
     ours = Path(ai_edge_litert.__file__).parent
     (theirs,) = station.board.root.glob("home/pi/.cache/edgecnn/wheels/*/ai_edge_litert")
-    kept = theirs.rename(theirs.with_name("kept"))
-    shutil.copytree(kept, theirs, symlinks=True)
+    names = [path.relative_to(theirs) for path in theirs.rglob("*.so")]
+    held = {name: (theirs / name).read_bytes() for name in names if (ours / name).exists()}
     try:
-        for library in theirs.rglob("*.so"):
-            if (ours / library.relative_to(theirs)).exists():
-                shutil.copy(ours / library.relative_to(theirs), library)
+        for name in held:
+            (theirs / name).write_bytes((ours / name).read_bytes())
         said = bench(station, network)
     finally:
-        shutil.rmtree(theirs)
-        kept.rename(theirs)
+        for name, library in held.items():
+            (theirs / name).write_bytes(library)
     assert "no engine there runs" in said
     assert "tflite does not load ai_edge_litert" in said
 
