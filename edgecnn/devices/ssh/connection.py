@@ -105,8 +105,13 @@ class Connection:
             said = talk.end()
         if said.is_late:
             raise DeviceFailed(f"{self.name} gave no answer in {timeout_s:g} s")
-        if said.code == SSH_FAILED or said.code < 0:
+        if said.code < 0 or (said.code == SSH_FAILED and self.is_lost()):
             raise lost(self.name)
+        if said.code == SSH_FAILED:
+            raise DeviceFailed(
+                f"a command on {self.name} was killed there; that is what a system does when it is "
+                "out of memory: see dmesg on the board"
+            )
         if said.code != 0:
             raise RemoteFailed(self.name, said)
         return said.stdout.partition(f"{marker}\n")[2]

@@ -205,6 +205,19 @@ def test_an_agent_that_is_killed_is_told_as_such(
         assert [one["event"] for one in again] == ["host"]
 
 
+def test_a_command_that_is_killed_is_no_broken_connection(board: SshBoard) -> None:
+    with pytest.raises(DeviceFailed, match="was killed there") as caught:
+        board._connection.run("kill -9 $$")
+    assert not isinstance(caught.value, ConnectionLost)
+    assert board._connection.run("echo still here") == "still here\n"
+
+
+def test_a_command_that_does_not_end_is_given_up(board: SshBoard) -> None:
+    with pytest.raises(DeviceFailed, match="gave no answer in 1 s"):
+        board._connection.run("sleep 60", timeout_s=1)
+    assert board._connection.run("echo still here") == "still here\n"
+
+
 def test_the_agents_own_words_arrive(board: SshBoard, place: str) -> None:
     with (
         pytest.raises(DeviceFailed, match=r"no/such\.edge"),

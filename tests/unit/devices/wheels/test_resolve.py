@@ -117,3 +117,9 @@ def test_every_python_that_would_do_is_listed(index: Index) -> None:
 def test_an_index_without_the_package_says_so(index: Index) -> None:
     index.add("engine", "0.1")
     assert reason_for_none("engine>=1", PI) == "the package index has no wheel of engine>=1"
+
+
+def test_an_index_for_a_machine_may_serve_what_was_built_on_it(index: Index) -> None:
+    index.add("numpy", "2.4.6", "cp311-cp311-linux_armv7l")
+    (wheel,) = resolve(["numpy"], Target("armv7l", ("glibc", (2, 36)), (3, 11)))
+    assert wheel.file.endswith("linux_armv7l.whl")
