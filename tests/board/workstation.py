@@ -65,6 +65,14 @@ class Workstation:
         ran = self.run("devices", "add", name, *where, "--no-check")
         assert ran.returncode == 0, ran.stderr
 
+    def litert(self, network: Path) -> Path:
+        """Where the board has LiteRT, from an earlier bench or from now on."""
+        places = "home/pi/.cache/edgecnn/wheels/*/ai_edge_litert"
+        if not any(self.board.root.glob(places)):
+            assert self.run("bench", network, "--device", "rpi", *SHORT).returncode == 0
+        (place,) = self.board.root.glob(places)
+        return place
+
     def assert_nothing_is_left(self) -> None:
         """No program runs on the board any more, and no folder of a bench is there."""
         wait_until(lambda: not self.board.processes(), 10, "the board's processes end")
