@@ -10,7 +10,7 @@ from board.workstation import ROW, Workstation, wait_for_rounds
 
 from edgecnn_runtime.lifeline import SILENCE_S
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("board")]
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("failing board")]
 
 ROUNDS = 100
 

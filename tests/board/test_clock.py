@@ -12,7 +12,7 @@ from board.workstation import ROW, Workstation, wait_for_rounds
 from edgecnn.devices.emulated.build import build_once
 from edgecnn.devices.emulated.userland import SUITE
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("board")]
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("failing board")]
 
 PACKAGE = "libfaketime"
 # It moves the clock that tells the time of day, in every program of a session, and leaves alone the
@@ -24,7 +24,7 @@ export DONT_FAKE_MONOTONIC=1 FAKETIME_DONT_FAKE_MONOTONIC=1
 export LD_PRELOAD=/usr/lib/libfaketime.so
 """
 YEAR_MS = 365 * 24 * 3600 * 1000
-ROUNDS = 40
+ROUNDS = 20
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from board.arm64 import Board
 
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("board")]
+
 EDGECNN = str(Path(sys.executable).with_name("edgecnn"))
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -78,8 +80,6 @@ def test_a_board_whose_key_is_not_known_is_not_trusted(
     assert "fingerprint" in ran.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.network
 def test_doctor_says_what_the_board_can_run(edgecnn: Run, pi5: Board) -> None:
     added(edgecnn, pi5)
     ran = edgecnn("doctor", "--device", "rpi", "--json")

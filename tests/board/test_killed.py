@@ -10,7 +10,7 @@ import pytest
 from board.faults import wait_until
 from board.workstation import LITERT, LONG, Workstation, wait_for_rounds
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("board")]
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("failing board")]
 
 
 def test_a_killed_agent_is_told_and_its_workers_end(station: Workstation, network: Path) -> None:
@@ -27,7 +27,7 @@ def test_a_killed_agent_is_told_and_its_workers_end(station: Workstation, networ
 
 def test_a_killed_worker_ends_its_row_only(station: Workstation, network: Path) -> None:
     station.add()
-    rows = (*LITERT, "--rounds", "60", "--cold-starts", "0")
+    rows = (*LITERT, "--rounds", "30", "--cold-starts", "0")
     process = station.start("bench", network, "--device", "rpi", *rows, "-o", "w.jsonl", "--json")
     wait_for_rounds(station, "w.jsonl", process)
     worker = next(p for p in station.board.processes() if " work " in p.command)

@@ -8,7 +8,7 @@ import pytest
 from board.arm64 import Board
 from board.workstation import LITERT, SHORT, Workstation
 
-pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("board")]
+pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("failing board")]
 
 
 @pytest.fixture
