@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -93,14 +93,7 @@ def same_twice(run: Callable[[], object]) -> dict[str, Any]:
     """A real comparison of a workload with itself, with the verdict that its taint withheld."""
     found: Measurement = measure({"candidate": run, "baseline": run})
     blocks = [latency.blocks_ms for latency in found.latencies]
-    comparison = compare(*blocks)
-    return {
-        "verdict": "tainted" if found.tainted else comparison.verdict,
-        "taint ignored": comparison.verdict,
-        "ratio": comparison.ratio,
-        "tainted": found.tainted,
-        "blocks_ms": blocks,
-    }
+    return judged(blocks, found.tainted)
 
 
 def same_row_twice(bundle: str) -> dict[str, Any]:
@@ -110,12 +103,17 @@ def same_row_twice(bundle: str) -> dict[str, Any]:
     benchmark(Job(subjects, Plan()), events.append)
     found = assemble(subjects, events)
     blocks = [row.latency.blocks_ms for row in found.rows if row.latency]
+    return judged(blocks, found.tainted)
+
+
+def judged(blocks: Sequence[Sequence[float]], tainted: Sequence[str]) -> dict[str, Any]:
+    """The verdict of two series of block medians, and the one that their taint withheld."""
     comparison = compare(*blocks)
     return {
-        "verdict": "tainted" if found.tainted else comparison.verdict,
+        "verdict": "tainted" if tainted else comparison.verdict,
         "taint ignored": comparison.verdict,
         "ratio": comparison.ratio,
-        "tainted": found.tainted,
+        "tainted": tainted,
         "blocks_ms": blocks,
     }
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgecnn.bench.run import ask_host
-from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
+from edgecnn.bench.run import make_ready
+from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import Board, Event
 from edgecnn.devices.emulated import EmulatedBoard
 from edgecnn.devices.emulated.instructions import (
@@ -22,7 +22,7 @@ from edgecnn.devices.emulated.instructions import (
     peak_memory_bytes,
 )
 from edgecnn.devices.local import this_machine
-from edgecnn.errors import BenchRefused, DeviceFailed, EmulationUnavailable
+from edgecnn.errors import DeviceFailed, EmulationUnavailable
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.golden import Answer, Difference, difference, largest_steps
 from edgecnn_runtime.job import Subject
@@ -108,13 +108,7 @@ def prove_on(
         EmulationUnavailable: it cannot be emulated here; says what to install.
         BundleError: a bundle cannot be trusted.
     """
-    environments = board.prepare(packages_for(wanted))
-    if not environments:
-        reasons = "; ".join(f"{name}: {why}" for name, why in board.offer().refused.items())
-        raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
-    places = board.send(wanted.bundles)
-    hosts = {name: ask_host(board, name) for name in environments}
-    subjects = subjects_of(replace(wanted, threads=(THREADS,)), places, hosts)
+    _, subjects = make_ready(board, replace(wanted, threads=(THREADS,)))
     uncounted = _why_uncounted(board)
     rows = []
     with ThreadPoolExecutor(min(MOST_AT_ONCE, os.cpu_count() or 1)) as pool:

@@ -100,7 +100,7 @@ def new_header(wanted: Wanted, devices: Iterable[str]) -> dict[str, Any]:
         "edgecnn": __version__,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "bundles": [str(path) for path in wanted.bundles],
-        "fingerprint": wanted.fingerprint(),
+        "fingerprint": wanted.fingerprint,
         "devices": list(devices),
         "plan": asdict(wanted.plan),
     }

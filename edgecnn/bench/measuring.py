@@ -73,6 +73,8 @@ def measure_on(
     finally:
         journal.close()
     record = read_journal(path)
+    if output is None and not errors:
+        path.unlink()  # kept for --resume alone
     return Measured(
         {name: record.result(name) for name in names if name in record.finished},
         {name: _message(record, name, error) for name, error in errors.items()},
@@ -81,7 +83,7 @@ def measure_on(
 
 def _default_path(wanted: Wanted, names: Sequence[str]) -> Path:
     devices = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
-    return cache_folder() / "bench" / f"{wanted.fingerprint()}-{devices}.jsonl"
+    return cache_folder() / "bench" / f"{wanted.fingerprint}-{devices}.jsonl"
 
 
 def _earlier(path: Path, wanted: Wanted, names: Sequence[str]) -> Record:
@@ -96,7 +98,7 @@ def _earlier(path: Path, wanted: Wanted, names: Sequence[str]) -> Record:
             "be those of the run that was interrupted"
         )
     record = read_journal(path)
-    if record.header["fingerprint"] != wanted.fingerprint() or record.header["devices"] != names:
+    if record.header["fingerprint"] != wanted.fingerprint or record.header["devices"] != names:
         raise BenchRefused(
             f"{path} is of another bench: of {', '.join(record.header['bundles'])} on "
             f"{', '.join(record.header['devices'])}; take the same bundle, devices and options"

@@ -12,8 +12,8 @@ from typing import Any
 
 from edgecnn.bench.journal import Journal, Record
 from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
-from edgecnn.devices.board import Board
-from edgecnn.errors import BenchRefused, DeviceFailed
+from edgecnn.devices.board import Board, ask_host
+from edgecnn.errors import BenchRefused
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.job import Environment, Job, Plan, Subject
 
@@ -47,18 +47,7 @@ def run_board(
     if earlier is not None and board.name in earlier.finished:
         listener.say(f"{board.name}: finished before, not measured again")
         return
-    environments = board.prepare(packages_for(wanted))
-    if not environments:
-        reasons = "; ".join(f"{name}: {why}" for name, why in board.offer().refused.items())
-        raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
-    if board.sent_bytes:
-        listener.say(f"{board.name}: sent {board.sent_bytes / 1e6:.1f} MB of agent and engines")
-    places = board.send(wanted.bundles)
-    hosts = {name: ask_host(board, name) for name in environments}
-    try:
-        subjects = subjects_of(wanted, places, hosts)
-    except BenchRefused as error:
-        raise BenchRefused(f"{error}, on {board.name}") from None
+    environments, subjects = make_ready(board, wanted, listener.say)
     job = _job(wanted, environments, subjects)
     if earlier is not None and board.name in earlier.subjects:
         job = _resumed(job, earlier, board.name, listener)
@@ -116,17 +105,27 @@ def run_boards(
     return errors
 
 
-def ask_host(board: Board, environment: str) -> dict[str, Any]:
-    """What the agent says of the machine, and of the engines of one environment.
+def make_ready(
+    board: Board, wanted: Wanted, say: Say = lambda line: None
+) -> tuple[Mapping[str, Environment], tuple[Subject, ...]]:
+    """Bring engines and bundles to a board: its environments, and the rows that it makes of them.
 
     Raises:
-        DeviceFailed: it says nothing.
+        BenchRefused: it can have none of the engines that are needed, or the rows cannot be.
+        DeviceFailed: it cannot be reached, refuses or fails.
     """
-    with board.agent(environment, ["host"]) as events:
-        for event in events:
-            if event["event"] == "host":
-                return event
-    raise DeviceFailed(f"{board.name}: the agent said nothing of its machine")
+    environments = board.prepare(packages_for(wanted))
+    if not environments:
+        reasons = "; ".join(f"{name}: {why}" for name, why in board.offer().refused.items())
+        raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
+    if board.sent_bytes:
+        say(f"{board.name}: sent {board.sent_bytes / 1e6:.1f} MB of agent and engines")
+    places = board.send(wanted.bundles)
+    hosts = {name: ask_host(board, name) for name in environments}
+    try:
+        return environments, subjects_of(wanted, places, hosts)
+    except BenchRefused as error:
+        raise BenchRefused(f"{error}, on {board.name}") from None
 
 
 def _job(
@@ -142,7 +141,9 @@ def _resumed(job: Job, earlier: Record, device: str, listener: Listener) -> Job:
     Raises:
         BenchRefused: the board would now measure other rows.
     """
-    before, now = ([_likeness(s) for s in subjects] for subjects in _both(job, earlier, device))
+    before, now = (
+        [_likeness(s) for s in subjects] for subjects in (earlier.subjects[device], job.subjects)
+    )
     if before != now:
         raise BenchRefused(
             f"{device} would measure other rows than {earlier.path} has ({_words(now)}; there "
@@ -160,10 +161,6 @@ def _resumed(job: Job, earlier: Record, device: str, listener: Listener) -> Job:
         done_rounds=done,
         done_cold=tuple(cold.count(index) for index in range(len(job.subjects))),
     )
-
-
-def _both(job: Job, earlier: Record, device: str) -> tuple[Sequence[Subject], Sequence[Subject]]:
-    return earlier.subjects[device], job.subjects
 
 
 def _likeness(subject: Subject) -> Subject:

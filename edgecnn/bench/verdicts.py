@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgecnn_runtime.results import BenchResult, Row
-from edgecnn_runtime.statistics import Comparison, compare
+from edgecnn_runtime.results import BenchResult, Row, compare_rows
 
 WRONG = {"differs": "WRONG", "crashed": "CRASHED", "refused": "REFUSED", "unfinished": "UNFINISHED"}
 
@@ -84,7 +82,7 @@ def best_of(result: BenchResult, bundle: str) -> Best | None:
         return None
     fastest = min(rows, key=_median)
     others = [row for row in rows if row is not fastest]
-    alike = [row for row in others if _paired(row, fastest).verdict == "no difference"]
+    alike = [row for row in others if _is_alike(row, fastest)]
     return Best(fastest, tuple(alike))
 
 
@@ -93,16 +91,6 @@ def _median(row: Row) -> float:
     return row.latency.median_ms
 
 
-def _paired(row: Row, other: Row) -> Comparison:
-    assert row.latency is not None
-    assert other.latency is not None
-    return compare(*_same_rounds(row, other))
-
-
-def _same_rounds(row: Row, other: Row) -> tuple[Sequence[float], Sequence[float]]:
-    assert row.latency is not None
-    assert other.latency is not None
-    ours = dict(zip(row.rounds, row.latency.blocks_ms, strict=True))
-    theirs = dict(zip(other.rounds, other.latency.blocks_ms, strict=True))
-    both = sorted(ours.keys() & theirs.keys())
-    return [ours[number] for number in both], [theirs[number] for number in both]
+def _is_alike(row: Row, fastest: Row) -> bool:
+    found = compare_rows(row, fastest)
+    return found is not None and found.verdict == "no difference"

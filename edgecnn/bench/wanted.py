@@ -5,21 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from edgecnn.devices.board import ENGINES, package_of
 from edgecnn.errors import BenchRefused
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.job import Plan, Subject
 from edgecnn_runtime.manifest import Artefact
 
 PRECISIONS = ("fp32", "fp16", "int8")
-# Engine → the packages that bring it, the better one first.
-PACKAGES = {
-    "onnxruntime": ("onnxruntime",),
-    "tflite": ("ai-edge-litert", "tflite-runtime"),
-    "openvino": ("openvino",),
-}
 FORMATS = {"onnx": "onnxruntime", "tflite": "tflite", "openvino": "openvino"}
 # Engines differ in their own default; more than four cores are rarely a board's.
 MOST_THREADS = 4
@@ -59,6 +55,7 @@ class Wanted:
                 opened.check()
             artefacts_of(path, self)
 
+    @cached_property
     def fingerprint(self) -> str:
         """Hexadecimal digits that are the same where a run can be resumed."""
         digest = hashlib.sha256()
@@ -102,10 +99,7 @@ def _order(artefact: Artefact) -> tuple[int, str]:
 
 def engine_name(name: str) -> str:
     """The engine that a user's word names: an engine, or the package that brings it."""
-    for engine, packages in PACKAGES.items():
-        if name in packages:
-            return engine
-    return name
+    return ENGINES.get(name, name)
 
 
 def packages_for(wanted: Wanted) -> set[str] | None:
@@ -115,9 +109,9 @@ def packages_for(wanted: Wanted) -> set[str] | None:
         BenchRefused, BundleError: as `artefacts_of` says.
     """
     if wanted.engines:
-        return {PACKAGES.get(name, (name,))[0] for name in wanted.engines}
+        return {name if name in ENGINES else package_of(name) for name in wanted.engines}
     formats = {artefact.format for artefact in artefacts_of(wanted.bundle, wanted)}
-    return {PACKAGES[FORMATS[format]][0] for format in formats if format in FORMATS}
+    return {package_of(FORMATS[format]) for format in formats if format in FORMATS}
 
 
 def subjects_of(

@@ -21,13 +21,6 @@ LEAST_DISK_BYTES = 500e6
 # What 8-bit kernels and half precision are chosen by, as /proc/cpuinfo names it.
 ARM_FEATURES = {"dotprod": "asimddp", "i8mm": "i8mm", "fp16": "asimdhp"}
 X86_FEATURES = {"AVX2": "avx2", "AVX-512": "avx512f", "VNNI": "avx512_vnni", "AVX-VNNI": "avx_vnni"}
-# Package → the agent's name for the engine that it brings.
-ENGINES = {
-    "onnxruntime": "onnxruntime",
-    "ai-edge-litert": "tflite",
-    "tflite-runtime": "tflite",
-    "openvino": "openvino",
-}
 
 
 def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
@@ -82,6 +75,7 @@ def _offered(board: Board) -> tuple[Offer, str]:
 
 def _ask_agents(board: Board, offer: Offer) -> tuple[dict[str, Event], dict[str, str]]:
     """What the agent says in each environment, and the error of those where it does not run."""
+    from edgecnn.devices.board import ENGINES, ask_host
     from edgecnn.errors import DeviceFailed
 
     hosts: dict[str, Event] = {}
@@ -95,10 +89,7 @@ def _ask_agents(board: Board, offer: Offer) -> tuple[dict[str, Event], dict[str,
         return hosts, dict.fromkeys(offer.environments, _line(error))
     for name in environments:
         try:
-            with board.agent(name, ["host"]) as events:
-                for event in events:
-                    if event["event"] == "host":
-                        hosts[name] = event
+            hosts[name] = ask_host(board, name)
         except DeviceFailed as error:
             failures[name] = _line(error)
     return hosts, failures
@@ -144,6 +135,8 @@ def engine_checks(
     offer: Offer, hosts: dict[str, Event], failures: dict[str, str]
 ) -> Iterator[Check]:
     """Which engines can be had in which version, whether they work, and why not the others."""
+    from edgecnn.devices.board import ENGINES
+
     for environment, packages in offer.environments.items():
         for package, version in packages.items():
             if package not in ENGINES:

@@ -8,9 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from edgecnn.errors import DeviceFailed
 from edgecnn_runtime.job import Environment
 
 Event = dict[str, Any]
+
+# Package → the agent's name for the engine that it brings; of two that bring one, the better first.
+ENGINES = {
+    "onnxruntime": "onnxruntime",
+    "ai-edge-litert": "tflite",
+    "tflite-runtime": "tflite",
+    "openvino": "openvino",
+}
 
 
 @dataclass(frozen=True)
@@ -129,3 +138,21 @@ class Board(Protocol):
     def close(self) -> None:
         """Take away what only this bench needed. Closing twice is allowed."""
         ...
+
+
+def ask_host(board: Board, environment: str) -> Event:
+    """What the agent says of a board, and of the engines that one of its environments has.
+
+    Raises:
+        DeviceFailed: it does not run there, or says nothing.
+    """
+    with board.agent(environment, ["host"]) as events:
+        for event in events:
+            if event["event"] == "host":
+                return event
+    raise DeviceFailed("the agent said nothing of this machine")
+
+
+def package_of(engine: str) -> str:
+    """The package that brings an engine, the better where two do."""
+    return next((package for package, one in ENGINES.items() if one == engine), engine)

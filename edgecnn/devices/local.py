@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.devices.agent import write_agent
-from edgecnn.devices.board import Event, Facts, Offer
+from edgecnn.devices.board import Event, Facts, Offer, ask_host, package_of
 from edgecnn.devices.events import agent_events, start_agent
 from edgecnn.devices.names import HOST
 from edgecnn.devices.probe import PROBE_SCRIPT, read_facts
@@ -23,8 +23,6 @@ from edgecnn_runtime.job import Environment
 
 PROBE_TIMEOUT_S = 30
 TEST_DOUBLE = "fake"
-# Engine → the package that brings it, where that has another name.
-_PACKAGES = {"tflite": "ai-edge-litert"}
 
 
 class LocalBoard:
@@ -73,7 +71,7 @@ class LocalBoard:
             for engine, missing in found["missing"].items():
                 reasons.setdefault(engine, f"{missing['reason']}; {missing['mend']}")
             held |= {engine for engine, version in found["engines"].items() if version is not None}
-        refused = {_PACKAGES.get(one, one): why for one, why in reasons.items() if one not in held}
+        refused = {package_of(one): why for one, why in reasons.items() if one not in held}
         return Offer(environments, refused)
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
@@ -101,13 +99,9 @@ class LocalBoard:
             DeviceFailed: it does not run there; names the interpreter.
         """
         try:
-            with self.agent(name, ["host"]) as events:
-                for event in events:
-                    if event["event"] == "host":
-                        return event
+            return ask_host(self, name)
         except DeviceFailed as error:
             raise DeviceFailed(f"{name}: {error}") from error
-        raise DeviceFailed(f"{name}: the agent said nothing of this machine")
 
     def close(self) -> None:
         """Nothing was put anywhere."""

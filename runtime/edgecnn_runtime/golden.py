@@ -139,15 +139,6 @@ def limit_of(artefact: Artefact, numbers: int) -> str:
     return f"≥ {artefact.sqnr_db - allowed_loss_db(numbers):.1f} dB"
 
 
-def run_golden(bundle: Bundle, model: Model) -> Difference:
-    """Run every golden example of `bundle` and compare with what the original network said.
-
-    Raises:
-        ValueError: the bundle has no golden examples.
-    """
-    return difference((answer.reference, answer.found) for answer in golden_answers(bundle, model))
-
-
 @dataclass(frozen=True)
 class Answer:
     """One output of one golden example: what the original network said, and what was found."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,43 +47,17 @@ def signal_name(number: int) -> str:
     return f"{name} ({means[name]})" if name in means else name
 
 
-def cold_start(
-    command: Sequence[str],
-    runs: int = 5,
-    progress: Callable[[float], None] = lambda done: None,
-) -> ColdStart:
-    """Start `command` anew for each sample.
-
-    Its last line on stdout must be the JSON object of `first_result_line`.
-
-    Args:
-        progress: told the share done, 0 to 1.
-
-    Raises:
-        MeasureError: the process cannot be started, fails, hangs, or prints no such line.
-    """
-    # Imported here: the process that is timed has this module too, and would pay 10 ms.
-    from statistics import median
-
-    samples, peaks = [], []
-    for number in range(runs):
-        sample_ms, peak_bytes = fresh_start(command)
-        samples.append(sample_ms)
-        peaks.append(peak_bytes)
-        progress((number + 1) / runs)
-    return ColdStart(tuple(samples), median(samples), int(median(peaks)))
-
-
 def fresh_start(
     command: Sequence[str], variables: Mapping[str, str] | None = None
 ) -> tuple[float, int]:
     """Milliseconds from the start of a process to its first result, and its peak memory.
 
     Args:
+        command: its last line on stdout must be the JSON object of `first_result_line`.
         variables: its environment; None is ours.
 
     Raises:
-        MeasureError: as `cold_start` says.
+        MeasureError: the process cannot be started, fails, hangs, or prints no such line.
     """
     import subprocess
 

@@ -12,7 +12,7 @@ from edgecnn_runtime.host import CpuTimes, Host, HostState
 from edgecnn_runtime.job import Subject
 from edgecnn_runtime.measure import Latency, summarise
 from edgecnn_runtime.process import ColdStart
-from edgecnn_runtime.statistics import Comparison, compare
+from edgecnn_runtime.statistics import LEAST_ROUNDS, Comparison, compare
 from edgecnn_runtime.taint import disturbances, drift
 
 
@@ -188,18 +188,21 @@ def _row(subject: Subject, row: _Gathered) -> Row:
 
 
 def _compared(row: Row, rows: Sequence[Row], is_tainted: bool) -> Row:
-    if row.subject.against is None or row.latency is None:
+    if row.subject.against is None:
         return row
-    other = rows[row.subject.against]
-    if other.latency is None:
-        return row
+    return replace(row, comparison=compare_rows(row, rows[row.subject.against], tainted=is_tainted))
+
+
+def compare_rows(row: Row, other: Row, *, tainted: bool = False) -> Comparison | None:
+    """`row` against `other` by the rounds that both have; None where those are too few."""
+    if row.latency is None or other.latency is None:
+        return None
     ours = dict(zip(row.rounds, row.latency.blocks_ms, strict=True))
     theirs = dict(zip(other.rounds, other.latency.blocks_ms, strict=True))
     both = sorted(ours.keys() & theirs.keys())
-    if len(both) < 4:
-        return row
-    found = compare([ours[n] for n in both], [theirs[n] for n in both], tainted=is_tainted)
-    return replace(row, comparison=found)
+    if len(both) < LEAST_ROUNDS:
+        return None
+    return compare([ours[n] for n in both], [theirs[n] for n in both], tainted=tainted)
 
 
 def host_from_json(values: Mapping[str, Any]) -> Host:

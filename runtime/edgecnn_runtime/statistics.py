@@ -31,6 +31,8 @@ MARGIN = 0.01
 MARGIN_APART = 0.03
 # The whole range of n pairs holds the median ratio with 1 - 2 / 2^n: 99 % takes 8 of them.
 MIN_ROUNDS_FOR_VERDICT = 8
+# Below these there is no interval to speak of.
+LEAST_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,10 @@ def compare(
     Raises:
         ValueError: the numbers of rounds differ, or there are fewer than four.
     """
-    if len(candidate) != len(baseline) or len(candidate) < 4:
+    if len(candidate) != len(baseline) or len(candidate) < LEAST_ROUNDS:
         raise ValueError(
-            f"{len(candidate)} and {len(baseline)} rounds, expected the same number, at least 4"
+            f"{len(candidate)} and {len(baseline)} rounds, expected the same number, at least "
+            f"{LEAST_ROUNDS}"
         )
     ratios = np.log(np.asarray(candidate, np.float64) / np.asarray(baseline, np.float64))
     bootstrap = median_interval(ratios, confidence=VERDICT_CONFIDENCE, seed=seed)
@@ -146,8 +149,10 @@ def compare_apart(
     Raises:
         ValueError: a run has fewer than four blocks.
     """
-    if min(len(candidate), len(baseline)) < 4:
-        raise ValueError(f"{len(candidate)} and {len(baseline)} blocks, expected at least 4 each")
+    if min(len(candidate), len(baseline)) < LEAST_ROUNDS:
+        raise ValueError(
+            f"{len(candidate)} and {len(baseline)} blocks, expected at least {LEAST_ROUNDS} each"
+        )
     ours, theirs = np.asarray(candidate, np.float64), np.asarray(baseline, np.float64)
     logs = np.log(_resampled_medians(ours, seed) / _resampled_medians(theirs, seed + 1))
     tail = (1 - VERDICT_CONFIDENCE) / 2

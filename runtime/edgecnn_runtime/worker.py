@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from edgecnn_runtime.adapted import one_run
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.golden import is_as_proven, limit_of, run_golden
+from edgecnn_runtime.golden import golden_answers
 from edgecnn_runtime.measure import timed_block, warm_up
+from edgecnn_runtime.parity import judge
 from edgecnn_runtime.process import peak_memory_bytes
 from edgecnn_runtime.session import Session, open, zero_feeds
 
@@ -76,11 +77,11 @@ def _prove(bundle_path: str, session: Session) -> tuple[dict[str, Any], Callable
         proof |= {"verdict": "unproven", "note": "the bundle has no golden examples"}
     else:
         with Bundle(bundle_path) as bundle:
-            found = run_golden(bundle, session.engine)
+            found = judge(artefact, proof["engine"], list(golden_answers(bundle, session.engine)))
             feeds = dict(bundle.golden(0).inputs)
-        verdict = "equal" if is_as_proven(found, artefact) else "differs"
-        note = limit_of(artefact, found.numbers)
-        proof |= {"verdict": verdict, "note": note, "difference": asdict(found)}
+        assert found.difference is not None, "it has answered"
+        proof |= {"verdict": found.verdict, "note": found.note}
+        proof["difference"] = asdict(found.difference)
     return proof, one_run(session.engine, feeds)
 
 

@@ -11,7 +11,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from board.firmware import write_firmware
 from board.machine import PATH, run, start
+from board.sshd import free_port, listens
 
 from edgecnn.devices.profile import Profile
 
@@ -69,7 +69,7 @@ class Board:
     def __init__(self, profile: Profile, userland: Path, folder: Path) -> None:
         self.profile = profile
         self.folder = folder.absolute()
-        self.port = _free_port()
+        self.port = free_port()
         self.destination = f"{USER}@{ADDRESS}"
         self.ssh_config = self.folder / "ssh_config"
         self._init: subprocess.Popen[str] | None = None
@@ -95,7 +95,7 @@ class Board:
         command += ["--kill-child", "sh", *script, self.folder / "firmware", str(uuid.uuid4())]
         self._init = start(command, log=self.folder / "sshd.log")
         deadline = time.monotonic() + BOOT_S
-        while not _listens(self.port):
+        while not listens(self.port):
             if self._init.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"no boot: {(self.folder / 'sshd.log').read_text()}")
             time.sleep(0.02)
@@ -186,18 +186,6 @@ def powered(profile: Profile, userland: Path, folder: Path) -> Iterator[Board]:
         yield board
     finally:
         board.close()
-
-
-def _free_port() -> int:
-    with socket.create_server((ADDRESS, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
-        return True
-    return False
 
 
 def _used_bytes(root: Path) -> int:

@@ -128,7 +128,7 @@ class Server:
                 start_new_session=True,
             )
         end = time.monotonic() + START_S
-        while not _listens(self.port):
+        while not listens(self.port):
             if self._process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"sshd does not start: {self.log}")
             time.sleep(0.02)
@@ -202,7 +202,7 @@ def free_port() -> int:
         return port
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
         return True
     return False

@@ -44,6 +44,7 @@ class SshBoard:
         self.name = name
         self._connection = Connection(name, target, port)
         self._python = python
+        self._environments: dict[str, Environment] = {}
         self._run = ""
         self._sent = 0
         self._undo = contextlib.ExitStack()
@@ -121,10 +122,6 @@ class SshBoard:
     @cached_property
     def _store(self) -> Store:
         return Store(self._connection, self._probe.cache)
-
-    @cached_property
-    def _environments(self) -> dict[str, Environment]:
-        return {}
 
     def _pythons(self) -> tuple[Interpreter, ...]:
         """Those that the agent runs on, best first.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from edgecnn.devices.names import check_target
-from edgecnn.devices.ssh.messages import SSH_FAILED, lost, unreachable
+from edgecnn.devices.ssh.messages import SSH_FAILED, killed, lost, unreachable
 from edgecnn.devices.ssh.script import remote_command
 from edgecnn.devices.ssh.talk import Said, Talk, end
 from edgecnn.errors import DeviceFailed, DeviceUnreachable
@@ -108,10 +108,7 @@ class Connection:
         if said.code < 0 or (said.code == SSH_FAILED and self.is_lost()):
             raise lost(self.name)
         if said.code == SSH_FAILED:
-            raise DeviceFailed(
-                f"a command on {self.name} was killed there; that is what a system does when it is "
-                "out of memory: see dmesg on the board"
-            )
+            raise killed(self.name, "a command")
         if said.code != 0:
             raise RemoteFailed(self.name, said)
         return said.stdout.partition(f"{marker}\n")[2]

@@ -81,6 +81,14 @@ def lost(name: str) -> ConnectionLost:
     )
 
 
+def killed(name: str, what: str) -> DeviceFailed:
+    """What ran on the board was ended there, though the connection is in order."""
+    return DeviceFailed(
+        f"{what} on {name} was killed there; that is what a system does when it is out of memory: "
+        "see dmesg on the board"
+    )
+
+
 def failure_of(name: str, is_lost: Callable[[], bool]) -> Callable[[Ended], DeviceFailed]:
     """What the end of an agent on a board means.
 
@@ -93,10 +101,7 @@ def failure_of(name: str, is_lost: Callable[[], bool]) -> Callable[[Ended], Devi
             return lost(name)
         # ssh tells no signal that ended a command, only that there was no exit code.
         if ended.exit_code == SSH_FAILED:
-            return DeviceFailed(
-                f"the agent on {name} was killed there; that is what a system does when it is out "
-                f"of memory: see dmesg on the board"
-            )
+            return killed(name, "the agent")
         # A shell's way to tell of a signal. The agent itself ends with 1 or 130.
         if ended.exit_code > 128 and ended.exit_code != 130:
             from edgecnn_runtime.process import signal_name

@@ -60,9 +60,7 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
         found = []
         for python in pythons:
             target = Target(facts.machine, facts.libc, python.version[:2])
-            answers = {
-                engine: _resolved(requirements(EXTRAS[engine]), target) for engine in engines
-            }
+            answers = _answers(engines, target)
             found.append((python, target, answers))
             if not _missing(answers):
                 break

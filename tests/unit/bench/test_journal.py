@@ -108,9 +108,9 @@ def test_only_the_same_bench_has_the_same_fingerprint(bundle: Path, tmp_path: Pa
     one = Wanted(bundle, Plan())
     copy = tmp_path / "copy.edge"
     copy.write_bytes(bundle.read_bytes())
-    assert Wanted(copy, Plan()).fingerprint() == one.fingerprint()
-    assert Wanted(bundle, Plan(), threads=(2,)).fingerprint() != one.fingerprint()
-    assert Wanted(bundle, Plan(rounds=8)).fingerprint() != one.fingerprint()
+    assert Wanted(copy, Plan()).fingerprint == one.fingerprint
+    assert Wanted(bundle, Plan(), threads=(2,)).fingerprint != one.fingerprint
+    assert Wanted(bundle, Plan(rounds=8)).fingerprint != one.fingerprint
 
 
 def test_two_benches_do_not_write_one_file(tmp_path: Path, wanted: Wanted) -> None:

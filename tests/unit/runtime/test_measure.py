@@ -13,7 +13,7 @@ from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host import CpuTimes, HostState
 from edgecnn_runtime.job import Plan
 from edgecnn_runtime.measure import MAX_RUNS_PER_BLOCK, WINDOW_RUNS, measure, warm_up
-from edgecnn_runtime.process import cold_start, peak_memory_bytes
+from edgecnn_runtime.process import fresh_start, peak_memory_bytes
 from edgecnn_runtime.taint import disturbances, drift
 
 QUIET = HostState(
@@ -234,10 +234,9 @@ GOOD = "from edgecnn_runtime.process import first_result_line; print(first_resul
 
 
 def test_a_cold_start_is_a_fresh_process_each_time() -> None:
-    found = cold_start([sys.executable, "-c", GOOD], runs=3)
-    assert len(found.samples_ms) == 3
-    assert all(sample > 0 for sample in found.samples_ms)
-    assert found.peak_memory_bytes > 1 << 20
+    found = [fresh_start([sys.executable, "-c", GOOD]) for _ in range(3)]
+    assert all(sample_ms > 0 for sample_ms, _ in found)
+    assert all(peak_bytes > 1 << 20 for _, peak_bytes in found)
 
 
 def test_peak_memory_is_this_processs_own() -> None:
@@ -245,7 +244,8 @@ def test_peak_memory_is_this_processs_own() -> None:
     ballast = bytearray(300 << 20)
     ballast[::4096] = b"x" * len(ballast[::4096])
     assert peak_memory_bytes() > 300 << 20
-    assert cold_start([sys.executable, "-c", GOOD], runs=1).peak_memory_bytes < 200 << 20
+    _, peak_bytes = fresh_start([sys.executable, "-c", GOOD])
+    assert peak_bytes < 200 << 20
 
 
 @pytest.mark.parametrize(
@@ -260,12 +260,12 @@ def test_peak_memory_is_this_processs_own() -> None:
 )
 def test_a_cold_start_that_fails_says_why(code: str, says: str) -> None:
     with pytest.raises(MeasureError, match=says):
-        cold_start([sys.executable, "-c", code], runs=1)
+        fresh_start([sys.executable, "-c", code])
 
 
 def test_a_command_that_does_not_exist_is_named() -> None:
     with pytest.raises(MeasureError, match="cannot run /no/such/agent"):
-        cold_start(["/no/such/agent"], runs=1)
+        fresh_start(["/no/such/agent"])
 
 
 def test_what_measures_a_cold_start_does_not_slow_it() -> None:
