@@ -21,7 +21,7 @@ from interleave import keep
 from quantise_accuracy import onnxruntime_run
 from tflite_peers import TO_NHWC, Float, LiteRT, by_litert_torch, require_peers
 
-from edgecnn.models import Network, NetworkOptions, build_network
+from edgecnn.models import Network, NetworkOptions
 from edgecnn.zoo import FAMILIES
 from edgecnn_exporters.capture import capture
 from edgecnn_exporters.examples import example_batch
@@ -32,7 +32,7 @@ from edgecnn_runtime.golden import difference
 from edgecnn_runtime.manifest import TensorSpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/parity"))
-from test_zoo import thin_form, with_statistics
+from test_zoo import settled, thin_form
 
 IMAGES = 8
 OWN, PEER = "edgecnn in LiteRT", "litert-torch in LiteRT"
@@ -67,7 +67,7 @@ def measure(name: str) -> None:
 def thin_network(name: str) -> Network:
     """With weights of chance and the statistics of noise in every BatchNorm."""
     options = NetworkOptions("random", form=thin_form(name), quiet=True)
-    return with_statistics(build_network(name, options), images=16)
+    return settled(name, options)
 
 
 def converted(network: Network, inputs: Float) -> Iterator[tuple[str, Callable[[Float], Float]]]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import torch
 from parity_rows import Job
-from torch import nn
 
 from edgecnn.models import Network, NetworkOptions, build_network
 from edgecnn.quantising import QuantiseOptions, quantised
 from edgecnn.weights import RANDOM
 from edgecnn_exporters.contents import Request
 from edgecnn_exporters.errors import TargetDiffers
-from edgecnn_exporters.examples import example_batch
 from edgecnn_exporters.export import Exported, export_module
 from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.archive import MAX_TOTAL_BYTES
 from edgecnn_runtime.manifest import TensorSpec
 
-PHOTOGRAPHS = 4
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/parity"))
+from settle import settle
+
 # Bytes of a weight in all float artefacts: ONNX in 32 bits, TFLite and OpenVINO in 32 and 16.
 BYTES_A_WEIGHT = 4 + 2 * (4 + 2)
 TARGETS = ("tflite", "openvino")
@@ -30,39 +31,8 @@ def build(job: Job) -> Network:
     torch.manual_seed(0)
     network = build_network(job.network, NetworkOptions(job.weights, quiet=True))
     if job.weights == RANDOM:
-        settle(network)
+        settle(network, network.preprocess)
     return network
-
-
-def settle(network: Network) -> None:
-    """Every BatchNorm has weights of chance and statistics of a few photographs.
-
-    Fresh ones have mean 0 and deviation 1, which nothing can get wrong, and the values of a very
-    deep network overflow or vanish: EfficientNet-B4 answers 4e-14. With the true statistics a deep
-    network of random weights is chaotic, as no trained one is: of photographs that it no longer
-    tells apart every layer would stretch what is left, and EfficientNet-B4 to B7 make 2e-4 of the
-    1e-5 that ONNX Runtime's GlobalAveragePool, a plain sum, is off. So a sixteenth of the mean is
-    taken off, the deviation is about that, and of the photograph that has the largest. Rounding
-    weights to 16 bits then costs about twice what it costs trained networks, or less.
-    """
-
-    def note(layer: nn.BatchNorm2d, inputs: tuple[torch.Tensor]) -> None:
-        (values,) = inputs
-        centre = values.mean((0, 2, 3)) / 16
-        layer.running_mean.copy_(centre)
-        power = (values - centre[:, None, None]).square().mean((2, 3))
-        layer.running_var.copy_(power.amax(0))
-
-    layers = [layer for layer in network.module.modules() if isinstance(layer, nn.BatchNorm2d)]
-    for layer in layers:
-        nn.init.uniform_(layer.weight, 0.75, 1.25)
-        nn.init.normal_(layer.bias, std=0.5)
-    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
-    spec = TensorSpec("input", "float32", (None, *network.shape))
-    with torch.no_grad():
-        network.module(torch.from_numpy(example_batch(spec, network.preprocess, PHOTOGRAPHS)))
-    for hook in hooks:
-        hook.remove()
 
 
 def bundles_of(network: Network) -> list[tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,21 @@ from edgecnn_runtime.manifest import (
     Preprocess,
     TensorSpec,
 )
+
+
+def pytest_configure() -> None:
+    """Ctrl-C and a hang-up end what tests start, though a shell or nohup may have us ignore them.
+
+    What is ignored stays so in every program that is started; a shell lets what runs in the
+    background ignore Ctrl-C.
+    """
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
+
 
 INPUT = TensorSpec("input", "float32", (None, 3, 4, 4))
 OUTPUT = TensorSpec("logits", "float32", (None, 3))

@@ -56,7 +56,7 @@ def benchmark(job: Job, emit: Emit, *, is_held: bool = False) -> None:
     with contextlib.ExitStack() as held, contextlib.ExitStack() as crew:
         workers: dict[int, Worker] = {}
         if is_held:
-            lifeline.hold(partial(_close_all, workers))
+            lifeline.hold(partial(_kill_all, workers))
         if job.wait_s is not None:
             held.enter_context(machine_lock(job.who, job.wait_s, partial(_tell_waiting, emit)))
         for index in range(len(job.subjects)):
@@ -70,9 +70,9 @@ def benchmark(job: Job, emit: Emit, *, is_held: bool = False) -> None:
     _tell(emit, "progress", done=1.0)
 
 
-def _close_all(workers: dict[int, Worker]) -> None:
+def _kill_all(workers: dict[int, Worker]) -> None:
     for worker in list(workers.values()):
-        worker.close()
+        worker.kill()
 
 
 def _tell_waiting(emit: Emit, holder: dict[str, Any]) -> None:

@@ -59,6 +59,10 @@ class Worker:
         samples: list[float] = self._ask({"block": runs})["samples_ms"]
         return samples
 
+    def kill(self) -> None:
+        """End the process, whatever another thread does with it."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the process. Closing twice is allowed."""
         self._process.kill()

@@ -25,6 +25,8 @@ def _watch(on_end: Callable[[], None], silence_s: float) -> None:
     while True:
         ready, _, _ = select.select([descriptor], [], [], silence_s)
         if not ready or not os.read(descriptor, 4096):
-            on_end()
-            # The main thread may be deep in an engine or a read: there is nothing to unwind.
-            os._exit(1)
+            try:
+                on_end()
+            finally:
+                # The main thread may be deep in an engine or a read: there is nothing to unwind.
+                os._exit(1)

@@ -47,9 +47,11 @@ def new_pi4(programs: Path, tmp_path: Path) -> Iterator[Board]:
 
 
 @pytest.fixture
-def station(pi5: Board, tmp_path: Path) -> Workstation:
+def station(pi5: Board, tmp_path: Path) -> Iterator[Workstation]:
     """A workstation beside the Pi 5 that keeps what was put on it."""
-    return Workstation(tmp_path, pi5)
+    made = Workstation(tmp_path, pi5)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

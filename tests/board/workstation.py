@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Workstation:
 
     folder: Path
     board: Board
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def environment(self) -> dict[str, str]:
         return os.environ | {
@@ -50,7 +51,7 @@ class Workstation:
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
         """`edgecnn ARGUMENTS`, which goes on."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [EDGECNN, *map(str, arguments)],
             cwd=self.folder,
             env=self.environment(),
@@ -58,6 +59,14 @@ class Workstation:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """What a failed test has left running is ended: it would hold the board."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
 
     def add(self, name: str = "rpi", port: int | None = None) -> None:
         """The board is known as `name`; it was not asked yet."""

@@ -16,9 +16,9 @@ from typing import Any
 
 import onnx
 import pytest
-from parity.test_zoo import FIRST, check_graph, export, thin_form, with_statistics
+from parity.test_zoo import FIRST, check_graph, export, settled, thin_form
 
-from edgecnn.models import Network, NetworkOptions, build_network
+from edgecnn.models import Network, NetworkOptions
 from edgecnn.zoo import ARCHITECTURES
 from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.bundle import Bundle
@@ -44,7 +44,7 @@ class Thin:
 def thin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Thin:
     name = request.param
     options = NetworkOptions("random", form=thin_form(name), quiet=True)
-    network = with_statistics(build_network(name, options), images=16)
+    network = settled(name, options)
     path = tmp_path_factory.mktemp(name) / "thin.edge"
     wishes = Wishes(("tflite", "openvino"), half=name in FIRST)
     return Thin(network, path, export(network, path, wishes))

@@ -14,9 +14,9 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from parity.test_zoo import FIRST, thin_form, with_statistics
+from parity.test_zoo import FIRST, settled, thin_form
 
-from edgecnn.models import Network, NetworkOptions, build_network
+from edgecnn.models import Network, NetworkOptions
 from edgecnn_exporters.capture import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.reference import run_module, to_bytes
@@ -39,7 +39,7 @@ RELATIVE = 1e-4
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request: pytest.FixtureRequest) -> Network:
     options = NetworkOptions("random", form=thin_form(request.param), quiet=True)
-    return with_statistics(build_network(request.param, options), images=16)
+    return settled(request.param, options)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
-from torch import nn
+from parity.settle import settle
 
 from edgecnn.models import Network, NetworkOptions, build_network
 from edgecnn.weights import shipped
@@ -44,17 +44,11 @@ def thin_form(name: str) -> Form:
     )
 
 
-def with_statistics(network: Network, images: int) -> Network:
-    """The network whose every BatchNorm has weights of chance and the statistics of noise."""
-    torch.manual_seed(1)
-    for layer in network.module.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            nn.init.uniform_(layer.weight, 0.5, 1.5)
-            nn.init.normal_(layer.bias, std=0.1)
-            layer.momentum = None
-    with torch.no_grad():
-        network.module.train()(torch.randn(images, *network.shape))
-    network.module.eval()
+def settled(name: str, options: NetworkOptions) -> Network:
+    """The network with weights of chance, the same at every call, and statistics that fit them."""
+    torch.manual_seed(0)
+    network = build_network(name, options)
+    settle(network, preprocess=None)
     return network
 
 
@@ -90,8 +84,7 @@ def check_graph(model: onnx.ModelProto, network: Network) -> None:
     ],
 )
 def test_every_network_at_full_size_is_equal(tmp_path: Path, name: str) -> None:
-    network = build_network(name, NetworkOptions("random", quiet=True))
-    with_statistics(network, images=2)
+    network = settled(name, NetworkOptions("random", quiet=True))
     check_graph(export(network, tmp_path / "full.edge"), network)
 
 

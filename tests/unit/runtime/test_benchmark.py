@@ -112,7 +112,7 @@ def test_a_worker_that_is_killed_ends_its_row_only(bundle: Path) -> None:
     def hear(event: dict[str, Any]) -> None:
         events.append(event)
         if event["event"] == "round" and event["number"] == 2:
-            os.kill(children(os.getpid())[0], signal.SIGKILL)
+            os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
 
     benchmark(Job(subjects, SHORT), hear)
     found = assemble(subjects, events)
@@ -120,6 +120,11 @@ def test_a_worker_that_is_killed_ends_its_row_only(bundle: Path) -> None:
     (dead,) = (row for row in found.rows if row.verdict == "crashed")
     assert "SIGKILL" in dead.note
     assert all(row.comparison is None for row in found.rows)
+
+
+def workers_of(pid: int) -> list[int]:
+    words = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in children(pid)}
+    return [child for child, command in words.items() if b"\0work\0" in command]
 
 
 def children(pid: int) -> list[int]:
