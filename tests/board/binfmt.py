@@ -21,14 +21,14 @@ MASK = r"\xff" * 7 + r"\x00" + r"\xff" * 8 + r"\xfe\xff\xff\xff"
 def arm64_programs(qemu: str) -> Iterator[None]:
     """arm64 programs run while the context lasts, in every chroot as well.
 
-    The kernel opens QEMU now rather than when it is needed (flag F), where there may be none.
+    The kernel opens QEMU now rather than when it is needed (flag F), where there may be none. Its
+    folder stays mounted, as it is on most machines: others may have begun to use it.
 
     Raises:
         OSError: the kernel refuses.
     """
     register = KERNEL / "register"
-    is_mounted = register.exists()
-    if not is_mounted:
+    if not register.exists():
         mount = ["mount", "-t", "binfmt_misc", "binfmt_misc", str(KERNEL)]
         ran = subprocess.run(mount, capture_output=True, text=True, check=False)
         if ran.returncode:
@@ -41,8 +41,6 @@ def arm64_programs(qemu: str) -> Iterator[None]:
         yield
     finally:
         entry.write_text("-1")
-        if not is_mounted:
-            subprocess.run(["umount", str(KERNEL)], capture_output=True, check=False)
 
 
 def _forget_the_dead() -> None:
