@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from edgecnn.bench.journal import Journal, Record
 from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
-from edgecnn.devices.board import Board, ask_host
+from edgecnn.devices.board import Board, asked_host
 from edgecnn.errors import BenchRefused
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.job import Environment, Job, Plan, Subject
@@ -120,8 +121,11 @@ def make_ready(
         raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
     if board.sent_bytes:
         say(f"{board.name}: sent {board.sent_bytes / 1e6:.1f} MB of agent and engines")
-    places = board.send(wanted.bundles)
-    hosts = {name: ask_host(board, name) for name in environments}
+    with contextlib.ExitStack() as asked:
+        # They answer while the bundles are on their way.
+        answers = {name: asked.enter_context(asked_host(board, name)) for name in environments}
+        places = board.send(wanted.bundles)
+        hosts = {name: answer() for name, answer in answers.items()}
     try:
         return environments, subjects_of(wanted, places, hosts)
     except BenchRefused as error:

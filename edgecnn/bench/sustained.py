@@ -9,7 +9,8 @@ from statistics import median
 
 from edgecnn.bench.verdicts import name_of
 from edgecnn_runtime.results import BenchResult, Row
-from edgecnn_runtime.statistics import MIN_ROUNDS_FOR_VERDICT, compare
+from edgecnn_runtime.rounds import MIN_ROUNDS_FOR_VERDICT
+from edgecnn_runtime.statistics import compare
 
 WINDOWS = 30
 

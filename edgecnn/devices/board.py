@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -146,11 +146,22 @@ def ask_host(board: Board, environment: str) -> Event:
     Raises:
         DeviceFailed: it does not run there, or says nothing.
     """
+    with asked_host(board, environment) as answer:
+        return answer()
+
+
+@contextmanager
+def asked_host(board: Board, environment: str) -> Iterator[Callable[[], Event]]:
+    """As `ask_host`, which is asked now and waited for when the context's value is called."""
     with board.agent(environment, ["host"]) as events:
-        for event in events:
-            if event["event"] == "host":
-                return event
-    raise DeviceFailed("the agent said nothing of this machine")
+
+        def answer() -> Event:
+            for event in events:
+                if event["event"] == "host":
+                    return event
+            raise DeviceFailed("the agent said nothing of this machine")
+
+        yield answer
 
 
 def package_of(engine: str) -> str:

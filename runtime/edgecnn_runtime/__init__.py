@@ -7,6 +7,8 @@ with edge.open("mobilenet_v2.edge") as model:
     print(best.label, best.score)
 """
 
+from typing import TYPE_CHECKING
+
 from edgecnn_runtime.errors import (
     BundleError,
     EdgeCNNError,
@@ -15,8 +17,10 @@ from edgecnn_runtime.errors import (
     FeedError,
     ImageError,
 )
-from edgecnn_runtime.postprocess import Classification
-from edgecnn_runtime.session import Session, open
+
+if TYPE_CHECKING:
+    from edgecnn_runtime.postprocess import Classification
+    from edgecnn_runtime.session import Session, open
 
 __version__ = "0.1.0"
 
@@ -31,3 +35,18 @@ __all__ = [
     "Session",
     "open",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What brings numpy is loaded when it is first asked for: half of the agent needs none."""
+    if name not in {"Classification", "Session", "open"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from edgecnn_runtime import session
+
+    value: object = getattr(session, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -20,8 +20,8 @@ from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host import HostState, read_host, read_state
 from edgecnn_runtime.job import Job
 from edgecnn_runtime.lock import machine_lock
-from edgecnn_runtime.measure import round_numbers, runs_per_block, turn
 from edgecnn_runtime.process import fresh_start
+from edgecnn_runtime.rounds import round_numbers, runs_per_block, turn
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -59,8 +59,11 @@ def benchmark(job: Job, emit: Emit, *, is_held: bool = False) -> None:
             lifeline.hold(partial(_kill_all, workers))
         if job.wait_s is not None:
             held.enter_context(machine_lock(job.who, job.wait_s, partial(_tell_waiting, emit)))
+        for index, subject in enumerate(job.subjects):
+            workers[index] = Worker(subject, job.environments.get(subject.environment))
+            crew.callback(workers[index].close)
         for index in range(len(job.subjects)):
-            _open(job, index, workers, crew, emit)
+            _prove(index, workers, emit)
             _tell(emit, "progress", done=0.2 * (index + 1) / len(job.subjects))
         if workers:
             _time(job, workers, emit)
@@ -83,23 +86,16 @@ def _tell(emit: Emit, event: str, **fields: Any) -> None:
     emit({"event": event} | fields)
 
 
-def _open(
-    job: Job, index: int, workers: dict[int, Worker], crew: contextlib.ExitStack, emit: Emit
-) -> None:
-    """Starts the row's worker and tells what it proved; keeps it where that was right."""
-    subject = job.subjects[index]
-    worker = Worker(subject, job.environments.get(subject.environment))
-    crew.callback(worker.close)
+def _prove(index: int, workers: dict[int, Worker], emit: Emit) -> None:
+    """Tells what the row's worker proved; a row that does not answer rightly leaves `workers`."""
     try:
-        proof = worker.proof()
+        proof = workers[index].proof()
     except WorkerDied as death:
         verdict = "crashed" if str(death).startswith("died of") else "refused"
         proof = {"verdict": verdict, "note": str(death)}
     _tell(emit, "row", row=index, **proof)
-    if proof["verdict"] in {"equal", "unproven"}:
-        workers[index] = worker
-    else:
-        worker.close()
+    if proof["verdict"] not in {"equal", "unproven"}:
+        workers.pop(index).close()
 
 
 def _time(job: Job, workers: dict[int, Worker], emit: Emit) -> None:

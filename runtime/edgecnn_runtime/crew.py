@@ -11,8 +11,8 @@ from typing import IO, Any
 
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.job import Environment, Subject
-from edgecnn_runtime.measure import WarmUp
 from edgecnn_runtime.process import agent_command, signal_name
+from edgecnn_runtime.rounds import WarmUp
 
 # Opening and proving a large network on a small board; one block or a warm-up takes far less.
 TIMEOUT_S = 600
@@ -23,7 +23,7 @@ class WorkerDied(MeasureError):
 
 
 class Worker:
-    """A row in a process of its own, as a `Candidate`. Begins at once; `proof` waits for it."""
+    """A row in a process of its own, as a `Candidate`. It loads its engine at once."""
 
     def __init__(self, subject: Subject, environment: Environment | None) -> None:
         command, variables = launch(environment)
@@ -44,11 +44,12 @@ class Worker:
         self._listener.start()
 
     def proof(self) -> dict[str, Any]:
-        """What the artefact answered to its golden examples.
+        """Open the artefact: what it answered to its golden examples.
 
         Raises:
             WorkerDied: it did not come to that.
         """
+        self._tell({"open": True})
         return self._read()
 
     def warm_up(self, limit_s: float) -> WarmUp:
@@ -76,16 +77,19 @@ class Worker:
                     continue
 
     def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
+        self._tell(request)
+        answer = self._read()
+        self.own_seconds = answer.pop("own_seconds")
+        self.peak_memory_bytes = answer.pop("peak_memory_bytes")
+        return answer
+
+    def _tell(self, request: Mapping[str, object]) -> None:
         pipe = _open(self._process.stdin)
         try:
             pipe.write(json.dumps(request) + "\n")
             pipe.flush()
         except (BrokenPipeError, ValueError):
             raise self._death() from None
-        answer = self._read()
-        self.own_seconds = answer.pop("own_seconds")
-        self.peak_memory_bytes = answer.pop("peak_memory_bytes")
-        return answer
 
     def _read(self) -> dict[str, Any]:
         # A hung engine is ended: the read then comes to the end of the pipe.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -15,31 +15,15 @@ import numpy as np
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host import Host, HostState, read_host, read_state
 from edgecnn_runtime.job import Plan
-from edgecnn_runtime.statistics import (
-    MIN_ROUNDS_FOR_VERDICT,
-    Comparison,
-    compare,
-    median_interval,
-)
+from edgecnn_runtime.rounds import Clock, WarmUp, round_numbers, runs_per_block, turn
+from edgecnn_runtime.statistics import Comparison, compare, median_interval
 from edgecnn_runtime.taint import disturbances, drift
 
 Run = Callable[[], object]
-Clock = Callable[[], int]
 Progress = Callable[[float], None]
 
 STABLE = 0.02  # two windows of warm-up agree
 WINDOW_RUNS = 5
-# Keeps the samples of a run of microseconds to some ten thousand.
-MAX_RUNS_PER_BLOCK = 500
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """What it took until the latency was stable, and where it settled."""
-
-    runs: int
-    last_ms: float
-    is_stable: bool
 
 
 class Candidate(Protocol):
@@ -150,41 +134,6 @@ def measure(
         pair = (latencies[0].blocks_ms, latencies[1].blocks_ms)
         comparison = compare(*pair, tainted=bool(tainted))
     return Measurement(latencies, tainted, comparison, read_host(), before, after)
-
-
-def round_numbers(plan: Plan, clock: Clock = time.perf_counter_ns, first: int = 0) -> Iterator[int]:
-    """The numbers of the rounds that the plan has time for, from `first` on.
-
-    A round and the next, which turns its order, come in pairs, so that nobody is first more often.
-    """
-    began = clock()
-    if plan.sustained_s is not None:
-        number = first
-        while number < first + MIN_ROUNDS_FOR_VERDICT or clock() < began + plan.sustained_s * 1e9:
-            yield number
-            number += 1
-        return
-    end = began + plan.max_s * 1e9
-    for number in range(first, plan.rounds):
-        if number >= MIN_ROUNDS_FOR_VERDICT and number % 2 == 0 and clock() >= end:
-            return
-        yield number
-
-
-def turn(number: int, candidates: int) -> list[int]:
-    """The order of the candidates in a round: A B C, C B A, then B C A, A C B, …
-
-    Each is first, last and beside each other as often, so that neither slow drift nor what a
-    neighbour leaves in the caches falls on one of them.
-    """
-    start = number // 2 % candidates
-    order = [(start + step) % candidates for step in range(candidates)]
-    return order[:: 1 if number % 2 == 0 else -1]
-
-
-def runs_per_block(plan: Plan, warmup: WarmUp) -> int:
-    """How many runs make a block of about the plan's length."""
-    return min(MAX_RUNS_PER_BLOCK, max(1, round(plan.block_ms / max(warmup.last_ms, 1e-6))))
 
 
 def warm_up(run: Run, limit_s: float, clock: Clock = time.perf_counter_ns) -> WarmUp:

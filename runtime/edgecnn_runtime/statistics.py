@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from edgecnn_runtime.rounds import MIN_ROUNDS_FOR_VERDICT
+
 Verdict = Literal["faster", "slower", "no difference", "tainted"]
 Float = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -29,8 +31,6 @@ MARGIN = 0.01
 # Two runs at different times share neither the place of their buffers nor the state of the machine:
 # what is said of them has to be larger.
 MARGIN_APART = 0.03
-# The whole range of n pairs holds the median ratio with 1 - 2 / 2^n: 99 % takes 8 of them.
-MIN_ROUNDS_FOR_VERDICT = 8
 # Below these there is no interval to speak of.
 LEAST_ROUNDS = 4
 

@@ -3,13 +3,17 @@
 So an engine that crashes ends its own row only, its threads and its memory are its own, and engines
 that cannot share an interpreter (NumPy 1 beside NumPy 2) are measured in turn all the same.
 
-A request is one line of JSON on stdin, an answer one on stdout: ``{"warm_up": seconds}`` and
-``{"block": runs}``. The first answer needs no request: what the artefact answered to its golden
-examples. The end of stdin ends the process.
+A request is one line of JSON on stdin, an answer one on stdout: ``{"open": true}``, always the
+first, answered by what the artefact makes of its golden examples, ``{"warm_up": seconds}`` and
+``{"block": runs}``. The end of stdin ends the process.
+
+Engines are loaded at once and so side by side; artefacts are opened one at a time, for what that
+takes for a moment would be too much together on a board of little memory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -20,6 +24,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from edgecnn_runtime.adapted import one_run
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines import engine_class
+from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.golden import golden_answers
 from edgecnn_runtime.measure import timed_block, warm_up
 from edgecnn_runtime.parity import judge
@@ -37,6 +43,11 @@ def work(subject: Subject) -> None:
         BundleError, EngineError: as `open` says.
     """
     answers = _own_stdout()
+    if subject.engine is not None:
+        with contextlib.suppress(EngineUnavailable):  # which opening says better
+            engine_class(subject.engine).version()
+    if not sys.stdin.readline():
+        return
     with open(
         subject.bundle,
         engine=subject.engine,

@@ -15,8 +15,8 @@ from emulated.conftest import export, once
 
 from edgecnn.bench.emulated import Proved, ProvedRow, prove_on
 from edgecnn.bench.emulated_table import print_proved
-from edgecnn.bench.run import ask_host
 from edgecnn.bench.wanted import Wanted
+from edgecnn.devices.board import ask_host
 from edgecnn.devices.emulated import EmulatedBoard
 from edgecnn.devices.emulated.qemu import Qemu
 from edgecnn.devices.find import emulatable

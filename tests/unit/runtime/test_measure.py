@@ -12,8 +12,9 @@ import pytest
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host import CpuTimes, HostState
 from edgecnn_runtime.job import Plan
-from edgecnn_runtime.measure import MAX_RUNS_PER_BLOCK, WINDOW_RUNS, measure, warm_up
+from edgecnn_runtime.measure import WINDOW_RUNS, measure, warm_up
 from edgecnn_runtime.process import fresh_start, peak_memory_bytes
+from edgecnn_runtime.rounds import MAX_RUNS_PER_BLOCK
 from edgecnn_runtime.taint import disturbances, drift
 
 QUIET = HostState(

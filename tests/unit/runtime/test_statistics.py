@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edgecnn_runtime.statistics import MIN_ROUNDS_FOR_VERDICT, compare, median_interval
+from edgecnn_runtime.rounds import MIN_ROUNDS_FOR_VERDICT
+from edgecnn_runtime.statistics import compare, median_interval
 
 ROUNDS = 30
 Noise = Callable[[np.random.Generator, int], np.ndarray]
