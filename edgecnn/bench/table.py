@@ -17,7 +17,7 @@ TITLES = ("artefact", "engine", "threads", "median ms [95 %]", "p90", "cold ms",
 # All columns in one line, with those of a device and of two bundles.
 WIDTH = 160
 # A run of the default length ends well before; a longer one is told window by window.
-LONG_S = 45.0
+LONG_S = 60.0
 
 
 def print_results(results: Mapping[str, BenchResult]) -> None:
@@ -78,7 +78,8 @@ def _footnotes(result: BenchResult) -> list[str]:
     if any(moment.at_s > LONG_S for moment in result.moments):
         lines += story(result)
     lines += [f"TAINTED: {reason}; measure again on a quiet machine" for reason in result.tainted]
-    if best := best_of(result, result.rows[0].subject.bundle):
+    best = best_of(result, result.rows[0].subject.bundle)
+    if best and len(result.rows) > 1:
         lines.append(f"best: {best.words()}")
     return lines
 

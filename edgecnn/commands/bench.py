@@ -39,7 +39,7 @@ PROOF_SCHEMA = "edgecnn.bench-emulated/1"
 @click.option(
     "--threads", type=Threads(), default="", help="A row for each; by default the cores, at most 4."
 )
-@click.option("--rounds", type=click.IntRange(8, 1000), default=30, show_default=True)
+@click.option("--rounds", type=click.IntRange(8, 1000), default=60, show_default=True)
 @click.option(
     "--cold-starts", type=click.IntRange(0, 50), default=3, show_default=True, help="0 for none."
 )

@@ -65,10 +65,10 @@ class Plan:
         cold_starts: fresh processes of each row.
     """
 
-    rounds: int = 30
+    rounds: int = 60
     block_ms: float = 60.0
     warmup_s: float = 3.0
-    max_s: float = 20.0
+    max_s: float = 40.0
     sustained_s: float | None = None
     cold_starts: int = 0
 
