@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn_exporters.reference import Float, Reference, to_bytes
+from edgecnn_runtime.engines.onnxruntime import session_options
 from edgecnn_runtime.golden import difference, is_within
 
 if TYPE_CHECKING:
@@ -98,9 +99,8 @@ def _node_outputs(model: ir.Model, steps: list[Step], feed: Float) -> dict[str, 
     own = {output.name for output in proto.graph.output}
     names = [step.output for step in steps]
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in own)
-    options = onnxruntime.SessionOptions()
+    options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
     session = onnxruntime.InferenceSession(
         proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -13,6 +13,7 @@ import numpy as np
 from edgecnn_exporters.parity.align import Array, Point, align, points_of
 from edgecnn_exporters.parity.isolate import Cut
 from edgecnn_exporters.reference import to_bytes
+from edgecnn_runtime.engines.onnxruntime import session_options
 from edgecnn_runtime.errors import EngineError, first_line
 
 if TYPE_CHECKING:
@@ -155,12 +156,10 @@ def run_onnx(
     asked = [name for name in dict.fromkeys(names) if name not in feeds]
     _make_outputs(proto, asked)
     levels = onnxruntime.GraphOptimizationLevel
-    options = onnxruntime.SessionOptions()
+    options = session_options(threads=1)
     options.graph_optimization_level = (
         levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
     )
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
     for key, value in (entries or {}).items():
         options.add_session_config_entry(key, value)
     try:

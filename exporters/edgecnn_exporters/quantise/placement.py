@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecnn_runtime.engines.onnxruntime import session_options
+
 _BORDERS = frozenset({"DequantizeLinear", "QuantizeLinear"})
 # Integer kernels of com.microsoft whose name does not begin with QLinear.
 _INTEGER = frozenset({"ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "QGemm"})
@@ -41,8 +43,7 @@ def place(model: bytes) -> Placement:
     import onnx
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
+    options = session_options()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "optimised.onnx"
         options.optimized_model_filepath = str(path)

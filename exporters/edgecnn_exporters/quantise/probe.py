@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn_exporters.reference import to_bytes
+from edgecnn_runtime.engines.onnxruntime import session_options
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -38,11 +39,8 @@ class Probe:
         self._asked = [name for name in self._names if name not in inputs]
         more = (name for name in self._asked if name not in own)
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in more)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 4
         self._session: Any = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            proto.SerializeToString(), session_options(threads), providers=["CPUExecutionProvider"]
         )
         self._input = self._session.get_inputs()[0].name
 
