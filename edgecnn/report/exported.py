@@ -61,7 +61,16 @@ def _targets(exported: Exported) -> dict[str, str]:
             rows[name] += f": {counts} operators, {transposes} TRANSPOSE"
         if own[0].batch is not None:
             rows[name] += f", batch fixed at {own[0].batch}"
+        if name == "openvino" and _saturates(exported):
+            rows[name] += "; int8 saturates on this processor (x86 without VNNI): --weight-bits 7"
     return rows
+
+
+def _saturates(exported: Exported) -> bool:
+    from edgecnn_exporters.parity.causes.saturation import saturates_here
+
+    settings = exported.manifest.provenance.get("quantisation", {})
+    return settings.get("weight_bits") == 8 and saturates_here()
 
 
 def _quantised(found: Quantised) -> dict[str, str]:

@@ -69,7 +69,7 @@ class Worker:
         self._process.kill()
         self._process.wait()
         self._listener.join(1.0)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for stream in (self._process.stdin, self._process.stdout):
             if stream is not None and not stream.closed:
                 try:
                     stream.close()
@@ -114,9 +114,12 @@ class Worker:
         return WorkerDied(last.removeprefix("edgecnn_runtime: "))
 
     def _listen(self) -> None:
-        for line in _open(self._process.stderr):
-            if text := line.strip():
-                self._said[:] = [*self._said[-20:], text]
+        # Closed by its reader: what an engine started may hold it still, and closing it under a
+        # reader could wait for ever.
+        with _open(self._process.stderr) as stream:
+            for line in stream:
+                if text := line.strip():
+                    self._said[:] = [*self._said[-20:], text]
 
 
 def launch(environment: Environment | None) -> tuple[list[str], dict[str, str]]:

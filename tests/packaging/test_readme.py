@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processor import OPENVINO_WEIGHT_BITS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -54,6 +55,8 @@ def test_every_block_runs_as_printed(tmp_path: Path) -> None:
             command, _, expected = text.partition("\n")
             if "-emulated" in command and shutil.which("qemu-aarch64") is None:
                 continue
+            weights = f"--quantize int8 --weight-bits {OPENVINO_WEIGHT_BITS}"
+            command = command.replace("--quantize int8", weights)
             ran = run(command.removeprefix("$ "), tmp_path)
             assert ran.returncode == 0, ran.stderr
             assert normal(ran.stdout) == normal(expected)

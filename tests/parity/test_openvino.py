@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import pytest
+from processor import OPENVINO_WEIGHT_BITS
 
 from edgecnn.description import read_description
 from edgecnn.models import NetworkOptions, build_network
@@ -75,7 +76,8 @@ def test_float_answers_as_pytorch(name: str) -> None:
 def test_int8_runs_in_integers_and_answers_as_the_quantised_graph(name: str) -> None:
     model, reference = captured(name)
     pictures = reference.batches[0][0]
-    graph = quantise(model, [picture[None] for picture in pictures], QuantConfig("fast")).model
+    config = QuantConfig("fast", weight_bits=OPENVINO_WEIGHT_BITS)
+    graph = quantise(model, [picture[None] for picture in pictures], config).model
     run = compiled(write_openvino(graph, "int8"))
     products = [node for node in executed_precisions(run).values() if node.kind in PRODUCTS]
     assert len(products) == sum(node.op_type in ("Conv", "Gemm") for node in graph.graph)

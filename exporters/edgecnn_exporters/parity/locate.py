@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn_exporters.reference import Float, Reference, to_bytes
-from edgecnn_runtime.engines.onnxruntime import session_options
+from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 from edgecnn_runtime.golden import difference, is_within
 
 if TYPE_CHECKING:
@@ -101,8 +101,6 @@ def _node_outputs(model: ir.Model, steps: list[Step], feed: Float) -> dict[str, 
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in own)
     options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(proto.SerializeToString(), options)
     outputs = session.run(names, {session.get_inputs()[0].name: feed})
     return dict(zip(names, outputs, strict=True))

@@ -13,7 +13,7 @@ import numpy as np
 from edgecnn_exporters.parity.align import Array, Point, align, points_of
 from edgecnn_exporters.parity.isolate import Cut
 from edgecnn_exporters.reference import to_bytes
-from edgecnn_runtime.engines.onnxruntime import session_options
+from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 from edgecnn_runtime.errors import EngineError, first_line
 
 if TYPE_CHECKING:
@@ -163,9 +163,7 @@ def run_onnx(
     for key, value in (entries or {}).items():
         options.add_session_config_entry(key, value)
     try:
-        session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = open_session(proto.SerializeToString(), options)
         wanted = {value.name for value in session.get_inputs()}
         fed = {name: array for name, array in feeds.items() if name in wanted}
         made = dict(zip(asked, session.run(asked, fed), strict=True)) if asked else {}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecnn_runtime.engines.onnxruntime import session_options
+from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 
 _BORDERS = frozenset({"DequantizeLinear", "QuantizeLinear"})
 # Integer kernels of com.microsoft whose name does not begin with QLinear.
@@ -41,13 +41,12 @@ class Placement:
 def place(model: bytes) -> Placement:
     """Let ONNX Runtime optimise the model, and look at what became of it on this machine."""
     import onnx
-    import onnxruntime
 
     options = session_options()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "optimised.onnx"
         options.optimized_model_filepath = str(path)
-        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        open_session(model, options)
         graph = onnx.load(path).graph
     weights = {value.name for value in graph.initializer}
     borders = [n for n in graph.node if n.op_type in _BORDERS]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn_exporters.reference import to_bytes
-from edgecnn_runtime.engines.onnxruntime import session_options
+from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -29,7 +29,6 @@ class Probe:
             threads: 0 leaves the number to ONNX Runtime.
         """
         import onnx
-        import onnxruntime
 
         proto = onnx.load_from_string(to_bytes(model))
         own = [output.name for output in proto.graph.output]
@@ -39,9 +38,7 @@ class Probe:
         self._asked = [name for name in self._names if name not in inputs]
         more = (name for name in self._asked if name not in own)
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in more)
-        self._session: Any = onnxruntime.InferenceSession(
-            proto.SerializeToString(), session_options(threads), providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(proto.SerializeToString(), session_options(threads))
         self._input = self._session.get_inputs()[0].name
 
     def run(self, sample: Float) -> Outputs:

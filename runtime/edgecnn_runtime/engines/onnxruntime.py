@@ -11,6 +11,7 @@ from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.feeds import check_feeds
 from edgecnn_runtime.manifest import TensorSpec
 
+_EXACT = "session.x64quantprecision"
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -50,9 +51,7 @@ class OnnxRuntimeEngine:
         refuse_weights(cls.name, weights)
         options = session_options(threads)
         try:
-            session = _onnxruntime().InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
+            session = open_session(model, options)
         except Exception as error:  # onnxruntime's exceptions share no narrower base
             raise EngineError(f"onnxruntime refuses the model: {first_line(error)}") from error
         return cls(session)
@@ -85,11 +84,29 @@ def session_options(threads: int | None = None) -> Any:
         EngineUnavailable: ONNX Runtime is not installed.
     """
     options = _onnxruntime().SessionOptions()
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    options.add_session_config_entry(_EXACT, "1")
     options.log_severity_level = 4  # what goes wrong is raised; the log would say it twice
     if threads is not None:
         options.intra_op_num_threads = threads
     return options
+
+
+def open_session(model: bytes, options: Any) -> Any:
+    """An ``onnxruntime.InferenceSession`` on the CPU with what `session_options` made.
+
+    ONNX Runtime 1.32 cannot make exact what two nodes share a weight of; such a model is opened as
+    it is.
+
+    Raises:
+        Exception: ONNX Runtime's own; they share no narrower base.
+    """
+    onnxruntime = _onnxruntime()
+    providers = ["CPUExecutionProvider"]
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=providers)
+    except Exception:
+        options.add_session_config_entry(_EXACT, "0")
+        return onnxruntime.InferenceSession(model, options, providers=providers)
 
 
 def _onnxruntime() -> ModuleType:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -45,8 +47,19 @@ class OpenVINOEngine:
 
     @classmethod
     def open(
-        cls, model: bytes, *, weights: bytes | None = None, threads: int | None = None
+        cls,
+        model: bytes,
+        *,
+        weights: bytes | None = None,
+        threads: int | None = None,
+        in_integers: bool = True,
     ) -> Self:
+        """As every engine opens a model.
+
+        Args:
+            in_integers: False computes what the file says of int8 in float32, slower and exact;
+                x86 without VNNI adds pairs of u8 × s8 products in 16 bits, which saturate.
+        """
         core = _core()
         if not model.lstrip().startswith(_BEGINNINGS):
             raise EngineError("openvino refuses the model: it is no OpenVINO IR, which is XML")
@@ -62,6 +75,8 @@ class OpenVINOEngine:
         }
         if threads is not None:
             options["INFERENCE_NUM_THREADS"] = threads
+        if not in_integers:
+            options["LP_TRANSFORMS_MODE"] = "NO"
         try:
             read = core.read_model(model=model, weights=weights)
             return cls(core.compile_model(read, "CPU", options))
@@ -90,9 +105,27 @@ def _core() -> Any:
     return _openvino().Core()
 
 
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """OpenVINO does without the package that tells its makers of every import.
+
+    It forks the process to do so, which measures badly, and hangs where there is no network.
+    """
+    name = "openvino_telemetry"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # importing it fails
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 def _openvino() -> Any:
     try:
-        import openvino
+        with _without_telemetry():
+            import openvino
     except ModuleNotFoundError as error:
         raise EngineUnavailable("openvino", "openvino") from error
     except (ImportError, OSError) as error:

@@ -146,18 +146,19 @@ def _built(module: nn.Module, shape: tuple[int, int, int], prepare: Preprocess |
     return Built(module, to_onnx(module, shape), feeds, prepare, shape)
 
 
-_QUANTISED: dict[int, ir.Model] = {}
+_QUANTISED: dict[tuple[int, int], ir.Model] = {}
 
 
-def quantised(built: Built) -> ir.Model:
+def quantised(built: Built, weight_bits: int = 8) -> ir.Model:
     """The QDQ graph of a network, calibrated on pictures."""
-    if id(built) not in _QUANTISED:
+    key = (id(built), weight_bits)
+    if key not in _QUANTISED:
         samples = np.split(built.pictures(CALIBRATION), CALIBRATION)
         # Equalising would undo what is unbalanced.
         recipe: Recipe = "fast" if built is unbalanced() else "balanced"
-        found = quantise(built.model, samples, QuantConfig(recipe=recipe))
-        _QUANTISED[id(built)] = found.model
-    return _QUANTISED[id(built)]
+        found = quantise(built.model, samples, QuantConfig(recipe=recipe, weight_bits=weight_bits))
+        _QUANTISED[key] = found.model
+    return _QUANTISED[key]
 
 
 _TFLITE: dict[tuple[int, str], bytes] = {}

@@ -14,6 +14,7 @@ from parity.faults.in_files import FILE_FAULTS, FileFault
 from parity.faults.in_graphs import GRAPH_FAULTS, GraphFault
 from parity.faults.networks import Built, quantised, segmenter, shipped, tflite
 from parity.faults.saturating import SaturatingSuspect
+from processor import OPENVINO_WEIGHT_BITS
 from torch import nn
 
 from edgecnn_exporters.examples import pictures
@@ -161,7 +162,7 @@ def clean(kind: str, name: str, data: str) -> Diagnosis | None:
 
 
 def _clean_openvino(built: Built, precision: str) -> Diagnosis | None:
-    graph = built.model if precision == "fp32" else quantised(built)
+    graph = built.model if precision == "fp32" else quantised(built, OPENVINO_WEIGHT_BITS)
     made = write_openvino(graph, precision)  # type: ignore[arg-type]
     suspect = OpenVinoSuspect(made.xml, made.weights, graph, precision)
     return diagnose(graph, suspect, built.feeds)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from conftest import onnx_model, openvino_model
@@ -42,3 +45,21 @@ def test_a_feed_that_may_not_be_written_is_read() -> None:
     feed = np.ones((1, 3, 4, 4), np.float32)
     feed.flags.writeable = False
     np.testing.assert_array_equal(engine.run({"input": feed})["logits"], np.full((1, 3), 3))
+
+
+def test_importing_it_starts_no_other_process() -> None:
+    """Its telemetry would fork, in the middle of a measurement."""
+    code = """
+import os, sys, time
+
+def fork():
+    os._exit(3)
+
+os.fork = fork
+from edgecnn_runtime.engines.openvino import OpenVINOEngine
+OpenVINOEngine.version()
+time.sleep(0.5)
+assert "openvino_telemetry" not in sys.modules
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -8,6 +8,7 @@ Kernels for x86 without VNNI are made of it; VNNI's VPDPBUSD adds in 32 bits.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 import onnx_ir as ir
@@ -17,6 +18,10 @@ from edgecnn_exporters.parity.weights import input_of, reals
 from edgecnn_exporters.passes.graph import constant
 
 INT16 = np.iinfo(np.int16)
+_PRODUCT = """
+<ir_version: 9, opset_import: ["": 13]>
+product (uint8[1, 4] a, int8[4, 1] b) => (int32[1, 1] y) { y = MatMulInteger(a, b) }
+"""
 
 
 def add_pairs(inputs: Array, weights: Array) -> Array:
@@ -38,6 +43,22 @@ def add_pairs(inputs: Array, weights: Array) -> Array:
         pair += np.outer(inputs[:, term + 1], weights[:, term + 1])
         sums += np.clip(pair, INT16.min, INT16.max)
     return sums
+
+
+@cache
+def saturates_here() -> bool:
+    """Whether this processor's kernels add pairs in 16 bits, as one of ONNX Runtime shows.
+
+    `session_options` mends that for ONNX Runtime; OpenVINO has no such option.
+    """
+    import onnx.parser
+    import onnxruntime
+
+    model = onnx.parser.parse_model(_PRODUCT).SerializeToString()
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    inputs, weights = np.full((1, 4), 255, np.uint8), np.full((4, 1), 127, np.int8)
+    (found,) = session.run(None, {"a": inputs, "b": weights})
+    return int(found.item()) != 4 * 255 * 127
 
 
 # In which order a sum goes through a kernel's window and the channels: neighbours make a pair.

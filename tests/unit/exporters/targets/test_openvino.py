@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 import pytest
+from processor import OPENVINO_WEIGHT_BITS
 from unit.exporters.quantise.chain_support import network
 
 from edgecnn_exporters.errors import UnsupportedModel
@@ -17,6 +18,7 @@ from edgecnn_exporters.reference import to_bytes
 from edgecnn_exporters.targets.openvino import OpenVinoModel, write_openvino
 from edgecnn_exporters.targets.openvino_placement import PRODUCTS, Executed, executed_precisions
 from edgecnn_exporters.targets.openvino_rounding import KeepRounding
+from edgecnn_runtime.engines.openvino import OpenVINOEngine
 
 openvino = pytest.importorskip("openvino")
 
@@ -54,6 +56,7 @@ c = Conv {SAME} (b, second) d = Relu (c)
 e = Add (t, d) i = Relu (e)
 j = Conv (i, down) k = Relu (j) {HEAD}"""
 FLAT = "i = Relu (k) y = Flatten (i)"
+CONFIG = QuantConfig("fast", weight_bits=OPENVINO_WEIGHT_BITS)
 NETWORKS = {"inverted residual": INVERTED, "residual": RESIDUAL}
 
 
@@ -62,7 +65,7 @@ def real(body: str = INVERTED) -> ir.Model:
 
 
 def integer(body: str) -> ir.Model:
-    return quantise(real(body), SAMPLES, QuantConfig("fast")).model
+    return quantise(real(body), SAMPLES, CONFIG).model
 
 
 def compiled(found: OpenVinoModel) -> Any:
@@ -112,6 +115,15 @@ def test_int8_computes_what_the_quantised_graph_says(body: str) -> None:
     assert -10 * np.log10(noise) > 50
 
 
+def test_integers_of_eight_bits_are_exact_on_every_processor_when_computed_in_float() -> None:
+    model = quantise(real(), SAMPLES, QuantConfig("fast")).model
+    made = write_openvino(model, "int8")
+    engine = OpenVINOEngine.open(made.xml, weights=made.weights, in_integers=False)
+    found, expected = engine.run({"x": IMAGES})["y"], as_written(model)
+    noise = np.square(found - expected).sum() / np.square(expected).sum()
+    assert -10 * np.log10(noise) > 50
+
+
 @pytest.mark.parametrize(
     "between",
     [
@@ -131,7 +143,7 @@ def test_integers_of_other_operators_are_those_of_the_graph_too(between: str) ->
         name: RANDOM.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()
     }
     body = f"a = Conv {SAME} (x, stem) r = Relu (a) {between} y = Conv (b, down)"
-    model = quantise(network(body, weights), SAMPLES, QuantConfig("fast")).model
+    model = quantise(network(body, weights), SAMPLES, CONFIG).model
     run = compiled(write_openvino(model, "int8"))
     expected = as_written(model)
     # The steps of the output's encoding are far larger; one real in a thousand may lie on a border.

@@ -10,13 +10,13 @@ import numpy as np
 import onnx.checker
 import onnx.parser
 import onnx_ir as ir
-import onnxruntime
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from edgecnn_exporters.targets.tflite import TfliteModel, TfliteOptions, write_tflite
+from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 
 Arrays = dict[str, np.ndarray]
 RANDOM = np.random.default_rng(0)
@@ -101,9 +101,7 @@ def reference(proto: Any, feeds: Arrays) -> Arrays:
 
 def by_onnxruntime(proto: Any, feeds: Arrays) -> Arrays:
     """What ONNX Runtime answers, for operators that the evaluator computes wrongly."""
-    session = onnxruntime.InferenceSession(
-        proto.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = open_session(proto.SerializeToString(), session_options())
     names = [output.name for output in proto.graph.output]
     return dict(zip(names, session.run(names, feeds), strict=True))
 
