@@ -36,7 +36,8 @@ PACKAGES = ("onnxruntime", "ai-edge-litert")
 CARELESS = f"""
 import ctypes, mmap
 __version__ = "0"
-class SessionOptions: ...
+class SessionOptions:
+    def add_session_config_entry(self, key, value): ...
 class InferenceSession:
     def __init__(self, *arguments, **options):
         code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)

@@ -72,10 +72,29 @@ except edge.EngineUnavailable as error:
     assert "pip install 'edgecnn[onnxruntime]'" in ran.stdout, ran.stderr
 
 
+# Each in a process that has none of our modules, but what they are made of: that takes seconds.
+ALONE = """
+import os, traceback, warnings
+import click, onnx, onnxruntime, onnxscript, rich.console, torch
+warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+for name in {names!r}:
+    if not (child := os.fork()):
+        try:
+            __import__(name)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if status:
+        print(name)
+"""
+
+
 @pytest.mark.parametrize("package", [edgecnn, edgecnn_exporters], ids=lambda p: p.__name__)
 def test_every_module_imports_alone(package: object) -> None:
-    for name in modules(package):
-        assert name in sys.modules or python(f"import {name}").returncode == 0, name
+    ran = python(ALONE.format(names=modules(package)))
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
 
 
 def test_help_needs_nothing_heavy() -> None:
