@@ -49,7 +49,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     median = p90 = ""
     if latency is not None:
         low, high = latency.interval_ms
-        digits = 2 if latency.median_ms >= 1 else 3
+        digits = 3 if latency.median_ms < 1 else 2 if latency.median_ms < 100 else 1
         median = f"{latency.median_ms:.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]"
         p90 = f"{latency.p90_ms:.{digits}f}"
     return (
