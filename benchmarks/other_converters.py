@@ -21,7 +21,7 @@ from interleave import keep
 from quantise_accuracy import onnxruntime_run
 from tflite_peers import TO_NHWC, Float, LiteRT, by_litert_torch, require_peers
 
-from edgecnn.models import Network, NetworkOptions
+from edgecnn.models import Network
 from edgecnn.zoo import FAMILIES
 from edgecnn_exporters.capture import capture
 from edgecnn_exporters.examples import example_batch
@@ -51,7 +51,7 @@ def main() -> None:
 
 def measure(name: str) -> None:
     """Run one network everywhere, and print and keep how far the answers are apart."""
-    network = thin_network(name)
+    network = settled(name, thin_form(name))
     spec = TensorSpec("input", "float32", (None, *network.shape))
     inputs = example_batch(spec, None, IMAGES)
     with torch.no_grad():
@@ -62,12 +62,6 @@ def measure(name: str) -> None:
         answers[converter] = np.concatenate([run(inputs[i : i + 1]) for i in range(IMAGES)])
         show(name, f"{converter} against PyTorch", expected, answers[converter])
     show(name, f"{OWN} against {PEER}", answers[PEER], answers[OWN])
-
-
-def thin_network(name: str) -> Network:
-    """With weights of chance and the statistics of noise in every BatchNorm."""
-    options = NetworkOptions("random", form=thin_form(name), quiet=True)
-    return settled(name, options)
 
 
 def converted(network: Network, inputs: Float) -> Iterator[tuple[str, Callable[[Float], Float]]]:

@@ -42,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with workload(arguments.bundle) as run:
         stream = record(run)
-    deviation = float(np.std(stream) / np.median(stream))
+    deviation = spread_of(stream)
     seeds = range(arguments.simulated)
     for level in (deviation, *(level for level in QUIETER if level < deviation)):
         noise = quietened(stream, level / deviation)
@@ -76,14 +76,18 @@ def record(run: Callable[[], object]) -> Float:
     """Block medians in milliseconds, ten times as many as a measurement has."""
     found = measure({"noise": run}, Plan(rounds=10 * ROUNDS, max_s=120)).latencies[0]
     stream = np.array(found.blocks_ms)
-    spread = float(np.std(stream) / np.median(stream))
     neighbours = float(np.corrcoef(stream[:-1], stream[1:])[0, 1])
     print(
         f"noise: {len(stream)} block medians of {found.median_ms:.2f} ms, "
-        f"{spread:.2%} standard deviation, {neighbours:.2f} correlated with the next"
+        f"{spread_of(stream):.2%} standard deviation, {neighbours:.2f} correlated with the next"
     )
     keep("verdicts", {"what": "noise", "unit": "ms", "samples": stream.tolist()})
     return stream
+
+
+def spread_of(stream: Float) -> float:
+    """The standard deviation as a share of the median."""
+    return float(np.std(stream) / np.median(stream))
 
 
 def quietened(stream: Float, factor: float) -> Float:

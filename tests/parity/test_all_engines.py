@@ -18,7 +18,7 @@ import onnx
 import pytest
 from parity.test_zoo import FIRST, check_graph, export, settled, thin_form
 
-from edgecnn.models import Network, NetworkOptions
+from edgecnn.models import Network
 from edgecnn.zoo import ARCHITECTURES
 from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.bundle import Bundle
@@ -43,8 +43,7 @@ class Thin:
 @pytest.fixture(scope="module")
 def thin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Thin:
     name = request.param
-    options = NetworkOptions("random", form=thin_form(name), quiet=True)
-    network = settled(name, options)
+    network = settled(name, thin_form(name))
     path = tmp_path_factory.mktemp(name) / "thin.edge"
     wishes = Wishes(("tflite", "openvino"), half=name in FIRST)
     return Thin(network, path, export(network, path, wishes))

@@ -16,7 +16,7 @@ import pytest
 import torch
 from parity.test_zoo import FIRST, settled, thin_form
 
-from edgecnn.models import Network, NetworkOptions
+from edgecnn.models import Network
 from edgecnn_exporters.capture import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.reference import run_module, to_bytes
@@ -38,8 +38,7 @@ RELATIVE = 1e-4
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request: pytest.FixtureRequest) -> Network:
-    options = NetworkOptions("random", form=thin_form(request.param), quiet=True)
-    return settled(request.param, options)
+    return settled(request.param, thin_form(request.param))
 
 
 @pytest.fixture(scope="module")

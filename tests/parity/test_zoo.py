@@ -44,10 +44,10 @@ def thin_form(name: str) -> Form:
     )
 
 
-def settled(name: str, options: NetworkOptions) -> Network:
+def settled(name: str, form: Form | None = None) -> Network:
     """The network with weights of chance, the same at every call, and statistics that fit them."""
     torch.manual_seed(0)
-    network = build_network(name, options)
+    network = build_network(name, NetworkOptions("random", form=form or Form(), quiet=True))
     settle(network, preprocess=None)
     return network
 
@@ -84,7 +84,7 @@ def check_graph(model: onnx.ModelProto, network: Network) -> None:
     ],
 )
 def test_every_network_at_full_size_is_equal(tmp_path: Path, name: str) -> None:
-    network = settled(name, NetworkOptions("random", quiet=True))
+    network = settled(name)
     check_graph(export(network, tmp_path / "full.edge"), network)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, get_args
 
 import onnx_ir as ir
@@ -14,7 +13,8 @@ from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.reference import to_bytes
 from edgecnn_exporters.targets import About, Precision, Translated
 from edgecnn_exporters.targets.openvino_rounding import KeepRounding
-from edgecnn_runtime.errors import EngineUnavailable, first_line
+from edgecnn_runtime.engines.openvino import import_openvino
+from edgecnn_runtime.errors import first_line
 from edgecnn_runtime.manifest import Artefact
 
 
@@ -84,7 +84,7 @@ def _check_precision(model: ir.Model, precision: Precision) -> None:
 
 def _read(model: ir.Model) -> Any:
     """The model as an ``openvino.Model``, its tensors and nodes named for ours."""
-    openvino = _openvino()
+    openvino = import_openvino()
     try:
         # Not convert_model: that one reports its use to a server. What it does beside is this.
         read = openvino.Core().read_model(to_bytes(model))
@@ -128,7 +128,7 @@ def _save(read: Any, *, is_half: bool) -> OpenVinoModel:
     # OpenVINO writes to paths alone: its Python interface takes no stream.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.xml"
-        _openvino().save_model(read, path, compress_to_fp16=is_half)
+        import_openvino().save_model(read, path, compress_to_fp16=is_half)
         return OpenVinoModel(path.read_bytes(), path.with_suffix(".bin").read_bytes())
 
 
@@ -138,15 +138,3 @@ def _reason(error: Exception) -> str:
     summary = ("-- No conversion rule found", "-- Conversion is failed")
     found = next((line for line in lines if line.startswith(summary)), first_line(error))
     return found.removeprefix("-- ")
-
-
-def _openvino() -> ModuleType:
-    try:
-        import openvino
-    except ModuleNotFoundError as error:
-        raise EngineUnavailable("openvino", "openvino") from error
-    except ImportError as error:
-        reason = f"does not load ({first_line(error)})"
-        raise EngineUnavailable("openvino", "openvino", reason) from error
-    module: ModuleType = openvino
-    return module

@@ -43,7 +43,7 @@ class OpenVINOEngine:
 
     @classmethod
     def version(cls) -> str:
-        return str(_openvino().__version__).partition("-")[0]
+        return str(import_openvino().__version__).partition("-")[0]
 
     @classmethod
     def open(
@@ -102,7 +102,7 @@ class OpenVINOEngine:
 @cache
 def _core() -> Any:
     """The one core of the process; it loads its plug-in for CPUs once."""
-    return _openvino().Core()
+    return import_openvino().Core()
 
 
 @contextmanager
@@ -122,7 +122,12 @@ def _without_telemetry() -> Iterator[None]:
         del sys.modules[name]
 
 
-def _openvino() -> Any:
+def import_openvino() -> Any:
+    """The package, which then tells nobody of it.
+
+    Raises:
+        EngineUnavailable: it is not installed, or does not load.
+    """
     try:
         with _without_telemetry():
             import openvino
