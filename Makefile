@@ -43,7 +43,8 @@ weights: $(READY)
 	$(BIN)/python weights/train.py
 
 bench: demo
-	for name in export runtime preprocess verdicts size; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	for name in export.overhead runtime.session runtime.preprocess bench.verdicts runtime.size; do \
+		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Made again whenever what it is made from is newer than it.
 $(READY): pyproject.toml constraints.txt

@@ -51,14 +51,15 @@ def report(
 
 
 def keep(benchmark: str, result: Mapping[str, object]) -> None:
-    """Append a result to ``results/BENCHMARK.jsonl``, with the machine it was measured on."""
-    RESULTS.mkdir(exist_ok=True)
+    """Append a result to ``results/FOLDER/NAME.jsonl``, with the machine it was measured on."""
+    path = RESULTS / f"{benchmark}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
     line = {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": f"{_processor()}, {platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     } | dict(result)
-    with (RESULTS / f"{benchmark}.jsonl").open("a", encoding="utf-8") as stream:
+    with path.open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(line) + "\n")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tflite_models
 
-from edgecnn_exporters.package import npy, write_bundle
+from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_runtime.bundle import ArtefactContent
 from edgecnn_runtime.manifest import (
     Artefact,

@@ -13,9 +13,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-from edgecnn.description import Description, read_description
+from edgecnn.model.description import Description, read_description
 from edgecnn.train.checkpoints import WEIGHTS
-from edgecnn_runtime.statistics import wilson_interval
+from edgecnn_runtime.measure.statistics import wilson_interval
 
 HERE = Path(__file__).parent
 SHIPPED = HERE / "edgecnn_weights"
@@ -70,7 +70,7 @@ def table() -> str:
 
 def row(command: list[str], description: Description) -> str:
     """One line of the table."""
-    from edgecnn.zoo.describe import describe
+    from edgecnn.model.describe import describe
 
     test = description.training["test"]
     right, images = test["right"], test["images"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from edgecnn.bench.journal import Record
 from edgecnn.bench.verdicts import name_of, short_engine
-from edgecnn_runtime.results import BenchResult, Row
-from edgecnn_runtime.statistics import MARGIN_APART, Comparison, compare_apart
+from edgecnn_runtime.measure.results import BenchResult, Row
+from edgecnn_runtime.measure.statistics import MARGIN_APART, Comparison, compare_apart
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from edgecnn.devices.emulated.instructions import (
 from edgecnn.devices.local import this_machine
 from edgecnn.errors import DeviceFailed, EmulationUnavailable
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.golden import Answer, Difference, difference, largest_steps
-from edgecnn_runtime.job import Subject
-from edgecnn_runtime.parity import Parity, parity_from_json
-from edgecnn_runtime.prove import Answers, find_artefact, load_answers
+from edgecnn_runtime.measure.job import Subject
+from edgecnn_runtime.parity.answers import Answers, find_artefact, load_answers
+from edgecnn_runtime.parity.golden import Answer, Difference, difference, largest_steps
+from edgecnn_runtime.parity.verify import Parity, parity_from_json
 
 COUNTED_RUNS = 3
 # An emulated row is one busy thread; how long it takes is told to nobody.

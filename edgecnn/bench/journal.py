@@ -19,8 +19,8 @@ from typing import IO, Any
 from edgecnn.bench.wanted import Wanted
 from edgecnn.errors import JournalBusy, JournalUnreadable
 from edgecnn_runtime import __version__
-from edgecnn_runtime.job import Subject
-from edgecnn_runtime.results import BenchResult, assemble
+from edgecnn_runtime.measure.job import Subject
+from edgecnn_runtime.measure.results import BenchResult, assemble
 
 SCHEMA = "edgecnn.bench/2"
 NOT_KEPT = frozenset({"progress", "waiting"})

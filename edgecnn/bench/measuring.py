@@ -15,7 +15,7 @@ from edgecnn.devices.board import Board
 from edgecnn.errors import BenchRefused, JournalBusy
 from edgecnn.fetch import cache_folder
 from edgecnn_runtime.errors import EdgeCNNError
-from edgecnn_runtime.results import BenchResult
+from edgecnn_runtime.measure.results import BenchResult
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def measure_on(
         BenchRefused: there is nothing to resume.
         JournalUnreadable: the file of samples cannot be read or written.
     """
-    from edgecnn.report.console import bars, note
+    from edgecnn.console import bars, note
 
     names = [board.name for board in boards]
     path = output or _default_path(wanted, names)

@@ -16,7 +16,7 @@ from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
 from edgecnn.devices.board import Board, asked_host
 from edgecnn.errors import BenchRefused
 from edgecnn_runtime.errors import EdgeCNNError
-from edgecnn_runtime.job import Environment, Job, Plan, Subject
+from edgecnn_runtime.measure.job import Environment, Job, Plan, Subject
 
 Progress = Callable[[float], None]
 Say = Callable[[str], None]

@@ -8,9 +8,9 @@ from itertools import pairwise
 from statistics import median
 
 from edgecnn.bench.verdicts import name_of
-from edgecnn_runtime.results import BenchResult, Row
-from edgecnn_runtime.rounds import MIN_ROUNDS_FOR_VERDICT
-from edgecnn_runtime.statistics import compare
+from edgecnn_runtime.measure.results import BenchResult, Row
+from edgecnn_runtime.measure.rounds import MIN_ROUNDS_FOR_VERDICT
+from edgecnn_runtime.measure.statistics import compare
 
 WINDOWS = 30
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edgecnn_runtime.results import BenchResult, Row, compare_rows
+from edgecnn_runtime.measure.results import BenchResult, Row, compare_rows
 
 WRONG = {"differs": "WRONG", "crashed": "CRASHED", "refused": "REFUSED", "unfinished": "UNFINISHED"}
 

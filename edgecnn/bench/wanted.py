@@ -12,8 +12,8 @@ from typing import Any
 from edgecnn.devices.board import ENGINES, package_of
 from edgecnn.errors import BenchRefused
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.job import Plan, Subject
 from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.measure.job import Plan, Subject
 
 PRECISIONS = ("fp32", "fp16", "int8")
 FORMATS = {"onnx": "onnxruntime", "tflite": "tflite", "openvino": "openvino"}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgecnn.bench.compare import Change
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices.board import Board
-    from edgecnn_runtime.results import BenchResult
+    from edgecnn_runtime.measure.results import BenchResult
 
 
 SCHEMA = "edgecnn.bench/2"
@@ -99,7 +99,7 @@ def command(
     from edgecnn.bench.measuring import measure_on
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices import find_boards
-    from edgecnn_runtime.job import Plan
+    from edgecnn_runtime.measure.job import Plan
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json are two forms of one output; choose one")
@@ -119,7 +119,7 @@ def command(
     compared = [] if past is None else changes(measured.results, past)
     _print(measured.results, compared, as_json=as_json, as_csv=as_csv)
     if plot is not None and measured.results:
-        from edgecnn.bench.plot import draw_bench
+        from edgecnn.report.bench_plot import draw_bench
 
         draw_bench(measured.results, plot, is_sustained=sustained is not None)
     for name, message in measured.failed.items():
@@ -143,9 +143,9 @@ def _prove(
 ) -> int:
     """What emulated boards answer and execute; no times."""
     from edgecnn.bench.emulated import prove_on
-    from edgecnn.bench.emulated_table import print_proved
+    from edgecnn.console import bars, print_json
     from edgecnn.devices.emulated import EmulatedBoard
-    from edgecnn.report.console import bars, print_json
+    from edgecnn.report.emulated_table import print_proved
 
     emulated = [board for board in boards if isinstance(board, EmulatedBoard)]
     if len(emulated) < len(boards):
@@ -169,10 +169,10 @@ def _print(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    from edgecnn.bench.document import as_csv as csv_of
-    from edgecnn.bench.document import as_document
-    from edgecnn.bench.table import print_results
-    from edgecnn.report.console import print_json
+    from edgecnn.console import print_json
+    from edgecnn.report.bench_document import as_csv as csv_of
+    from edgecnn.report.bench_document import as_document
+    from edgecnn.report.bench_table import print_results
 
     if as_json:
         print_json(SCHEMA, as_document(results, compared))

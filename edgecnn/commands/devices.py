@@ -35,9 +35,9 @@ def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
         return
     from dataclasses import asdict
 
+    from edgecnn.console import print_json
     from edgecnn.devices.configured import config_path
     from edgecnn.devices.listing import device_rows
-    from edgecnn.report.console import print_json
 
     rows = device_rows(is_asked=not no_probe)
     if as_json:
@@ -58,8 +58,8 @@ def remove(name: str, as_json: bool) -> None:
     Example:
       edgecnn devices remove rpi
     """
+    from edgecnn.console import print_json
     from edgecnn.devices.configured import remove_device
-    from edgecnn.report.console import print_json
 
     path = remove_device(name)
     if as_json:
@@ -81,8 +81,8 @@ def show(name: str, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
+    from edgecnn.console import print_json, stdout, table
     from edgecnn.devices.find import find_profile
-    from edgecnn.report.console import print_json, stdout, table
     from edgecnn.report.device_profile import profile_rows
 
     profile = find_profile(name)
@@ -102,7 +102,7 @@ command.add_command(add)
 def _print(rows: list[Row]) -> None:
     from rich.markup import escape
 
-    from edgecnn.report.console import stdout, table
+    from edgecnn.console import stdout, table
 
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: ""}
     made = table(("", "device", "where", "profile", "what it is"))

@@ -50,10 +50,10 @@ def add(
       edgecnn devices add lab root@192.168.1.7 --port 2222 --profile rk3588
       edgecnn devices add local-tflite --python .venv-tflite/bin/python
     """
+    from edgecnn.console import print_json
     from edgecnn.devices.configured import Configured, add_device, check_free
     from edgecnn.devices.names import check_python, check_target
     from edgecnn.devices.profile_toml import check_profile
-    from edgecnn.report.console import print_json
 
     check_free(name)
     if target is not None:
@@ -90,10 +90,10 @@ def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
     Raises:
         DeviceFailed: it is not there; says what to do.
     """
+    from edgecnn.console import note
     from edgecnn.devices.find import board_of
     from edgecnn.devices.listing import summary
     from edgecnn.errors import DeviceFailed
-    from edgecnn.report.console import note
 
     board = board_of(device)
     try:

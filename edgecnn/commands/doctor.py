@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from edgecnn.commands.doctor_checks import Check, check, measuring, print_checks
 from edgecnn.commands.options import json_option, quiet_option
 from edgecnn.exit_codes import FAILED, OK
+from edgecnn.report.doctor_checks import Check, check, measuring, print_checks
 
 SCHEMA = "edgecnn.doctor/1"
 
@@ -48,8 +48,8 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
         from edgecnn.commands.doctor_board import examine_device
 
         return examine_device(device, as_json=as_json, quiet=quiet)
+    from edgecnn.console import print_json
     from edgecnn.devices.local import this_machine
-    from edgecnn.report.console import print_json
 
     found = this_machine().host("host")
     host, state = found["host"], found["state"]

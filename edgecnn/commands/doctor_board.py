@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.commands.doctor_checks import Check, check, measuring, print_checks
 from edgecnn.exit_codes import FAILED, OK
+from edgecnn.report.doctor_checks import Check, check, measuring, print_checks
 from edgecnn_runtime.errors import EdgeCNNError
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
         UnknownDevice, DeviceConfigInvalid: there is no such device.
         DeviceFailed: it cannot be reached.
     """
+    from edgecnn.console import note, print_json
     from edgecnn.devices import find_boards
     from edgecnn.devices.listing import summary
     from edgecnn.devices.local import LocalBoard
-    from edgecnn.report.console import note, print_json
 
     boards = find_boards([name])
     if len(boards) != 1:

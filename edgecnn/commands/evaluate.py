@@ -71,10 +71,10 @@ def command(
       edgecnn evaluate mine.edge --data photographs/ --limit 1000
       edgecnn evaluate new.edge --against old.edge --data photographs/
     """
+    from edgecnn.console import bar, note, print_json
     from edgecnn.evaluate.class_names import classes_of, read_mapping
     from edgecnn.evaluate.examples import open_examples
     from edgecnn.evaluate.run import find_variants, run
-    from edgecnn.report.console import bar, note, print_json
 
     names = classes_of(bundle, read_mapping(classes) if classes else {})
     variants = find_variants(bundle, engine, precision)
@@ -139,13 +139,13 @@ def _row(outcome: Outcome, index: int, variant: Variant) -> dict[str, Any]:
 
 
 def _share(right: int, total: int) -> dict[str, Any]:
-    from edgecnn_runtime.statistics import wilson_interval
+    from edgecnn_runtime.measure.statistics import wilson_interval
 
     return {"count": right, "share": right / total, "interval": wilson_interval(right, total)}
 
 
 def _print(result: dict[str, Any], classes: int) -> None:
-    from edgecnn.report.console import stdout, table
+    from edgecnn.console import stdout, table
 
     rows = result["rows"]
     names = _name_rows(rows)

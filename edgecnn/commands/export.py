@@ -20,7 +20,7 @@ from edgecnn.commands.target_options import target_options
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
-    from edgecnn.exporting import Plan
+    from edgecnn.export.run import Plan
     from edgecnn_exporters.quantise.ladder import Quantised
     from edgecnn_exporters.targets import Wishes
 
@@ -80,7 +80,7 @@ def command(
       edgecnn export mypackage.nets:build --input 1x3x96x96 --weights net.pth --preprocess signed
       edgecnn export network.onnx -o network.edge
     """
-    from edgecnn.exporting import ExportOptions, plan
+    from edgecnn.export.run import ExportOptions, plan
 
     if targets.io != "float32" and quantising.precision is None:
         raise click.UsageError("--tflite-io: only with --quantize int8")
@@ -114,8 +114,8 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from edgecnn.exporting import LOAD, run
-    from edgecnn.report.console import bar, note, print_json, stages, stdout
+    from edgecnn.console import bar, note, print_json, stages, stdout
+    from edgecnn.export.run import LOAD, run
     from edgecnn.report.exported import as_json as as_document
     from edgecnn.report.exported import facts, ladder_table
     from edgecnn_exporters.export import STAGES
@@ -127,7 +127,7 @@ def _run(
         note(f"note: {line}", quiet=quiet)
     speed, found = None, exported.quantised
     if found is not None and quantising.is_measured:
-        from edgecnn.speed import measure_speed
+        from edgecnn.export.speed import measure_speed
 
         with bar("measure", quiet=quiet or as_json) as measured:
             speed = measure_speed(exported.path, found, measured)
@@ -145,7 +145,7 @@ def _run(
 
 def _report(found: Quantised, path: Path, name: str, *, quiet: bool) -> None:
     """Measure every layer, print the worst, and draw them all."""
-    from edgecnn.report.console import bar, stdout
+    from edgecnn.console import bar, stdout
     from edgecnn.report.exported import layer_table
     from edgecnn.report.layers_plot import draw_layers
 
@@ -159,7 +159,7 @@ def _report(found: Quantised, path: Path, name: str, *, quiet: bool) -> None:
 
 
 def _print_plan(planned: Plan, as_json: bool) -> None:
-    from edgecnn.report.console import print_json
+    from edgecnn.console import print_json
 
     if as_json:
         print_json("edgecnn.plan/1", planned.to_json())

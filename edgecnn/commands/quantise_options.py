@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgecnn.quantising import QuantiseOptions
+    from edgecnn.export.quantise import QuantiseOptions
     from edgecnn_exporters.quantise.config import Recipe
 
 
@@ -146,7 +146,7 @@ class Quantising:
         if self.precision is None:
             self._refuse_others()
             return None
-        from edgecnn.quantising import QuantiseOptions
+        from edgecnn.export.quantise import QuantiseOptions
         from edgecnn_exporters.quantise.config import QuantConfig
 
         if self.report is not None:

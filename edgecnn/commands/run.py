@@ -16,7 +16,7 @@ from edgecnn.commands.options import (
 )
 from edgecnn.exit_codes import FAILED
 from edgecnn_runtime.errors import ImageError
-from edgecnn_runtime.postprocess import Classification
+from edgecnn_runtime.tasks import Classification
 
 SCHEMA = "edgecnn.run/1"
 
@@ -51,7 +51,7 @@ def command(
       edgecnn run mobilenet_v2.edge cat.jpg coffee.jpg --top 1
     """
     import edgecnn_runtime
-    from edgecnn.report.console import print_json
+    from edgecnn.console import print_json
 
     results: dict[str, list[Classification]] = {}
     failed = 0
@@ -77,7 +77,7 @@ def command(
 
 
 def _print(results: dict[str, list[Classification]]) -> None:
-    from edgecnn.report.console import stdout, table
+    from edgecnn.console import stdout, table
 
     shown = table(("image", "class", "score"), right=("score",))
     for image, classes in results.items():

@@ -108,7 +108,7 @@ def command(
 
 
 def _train(options: TrainOptions) -> Mapping[str, Any]:
-    from edgecnn.report.console import note
+    from edgecnn.console import note
     from edgecnn.report.training import watch
     from edgecnn.train.distributed import is_first
     from edgecnn.train.plan import prepare
@@ -140,7 +140,7 @@ def _announce(job: Job) -> str:
 
 
 def _report(trained: list[Mapping[str, Any]], options: TrainOptions, as_json: bool) -> None:
-    from edgecnn.report.console import print_json
+    from edgecnn.console import print_json
     from edgecnn.report.training import result_lines
     from edgecnn.train.distributed import is_first
 

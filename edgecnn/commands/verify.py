@@ -13,10 +13,10 @@ from edgecnn.commands.verify_preprocess import preprocess_options, print_certifi
 from edgecnn.exit_codes import DIFFERS, FAILED, OK
 
 if TYPE_CHECKING:
-    from edgecnn.diagnosing import Finding
-    from edgecnn.evaluate.held import HeldToFloat
+    from edgecnn.verify.diagnose import Finding
+    from edgecnn.verify.held_out import HeldToFloat
     from edgecnn_runtime.bundle import Bundle
-    from edgecnn_runtime.parity import Parity
+    from edgecnn_runtime.parity.verify import Parity
 
 SCHEMA = "edgecnn.verify/1"
 ALL = "all"
@@ -95,9 +95,9 @@ def command(
     engines = tuple(dict.fromkeys(name for names in chosen for name in names))
     if by_hand:
         return print_certificate(bundle, data, engines, as_json=as_json, quiet=quiet)
-    from edgecnn.report.console import bar, print_json
+    from edgecnn.console import bar, print_json
     from edgecnn_runtime.bundle import Bundle
-    from edgecnn_runtime.parity import verify
+    from edgecnn_runtime.parity.verify import verify
 
     with Bundle(bundle) as opened:
         with bar("verify", quiet=quiet or as_json) as progress:
@@ -128,13 +128,13 @@ def command(
 def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> list[Finding]:
     if not any(row.verdict == "differs" for row in rows):
         return []
-    from edgecnn.diagnosing import find_causes
+    from edgecnn.verify.diagnose import find_causes
 
     return find_causes(opened, rows, reproduce)
 
 
 def _print(rows: list[Parity]) -> None:
-    from edgecnn.report.console import stdout, table
+    from edgecnn.console import stdout, table
 
     shown = table(
         ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit"),
@@ -156,9 +156,9 @@ def _print(rows: list[Parity]) -> None:
 
 
 def _hold(opened: Bundle, rows: list[Parity], data: str, limit: int, *, quiet: bool) -> HeldToFloat:
-    from edgecnn.evaluate.held import hold_to_float
-    from edgecnn.preprocess_certificate.pictures import find_pictures
-    from edgecnn.report.console import bar
+    from edgecnn.console import bar
+    from edgecnn.verify.held_out import hold_to_float
+    from edgecnn.verify.preprocess.pictures import find_pictures
 
     pictures = find_pictures(data, limit, quiet=quiet)
     with bar("pictures", quiet=quiet) as progress:
@@ -166,7 +166,7 @@ def _hold(opened: Bundle, rows: list[Parity], data: str, limit: int, *, quiet: b
 
 
 def _print_held(held: HeldToFloat) -> None:
-    from edgecnn.report.console import stdout, table
+    from edgecnn.console import stdout, table
 
     columns = ("same class (95 %)", "error", "SQNR", "within 1 step")
     shown = table(("what", "engine", *columns), right=columns)

@@ -12,7 +12,7 @@ from edgecnn.commands.options import Command
 from edgecnn.exit_codes import OK
 
 if TYPE_CHECKING:
-    from edgecnn.preprocess_certificate.certify import Cost, Row
+    from edgecnn.verify.preprocess.certify import Cost, Row
 
 SCHEMA = "edgecnn.verify-preprocess/1"
 COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n")
@@ -53,9 +53,9 @@ def print_certificate(
         DataUnreadable, FetchError, ImageError: there are no such pictures.
     """
     import edgecnn_runtime
-    from edgecnn.preprocess_certificate.certify import certify
-    from edgecnn.preprocess_certificate.pictures import PHOTOGRAPHS, find_pictures
-    from edgecnn.report.console import bar, print_json
+    from edgecnn.console import bar, print_json
+    from edgecnn.verify.preprocess.certify import certify
+    from edgecnn.verify.preprocess.pictures import PHOTOGRAPHS, find_pictures
 
     with edgecnn_runtime.open(bundle, engine=next(iter(engines), None)) as session:
         pictures = find_pictures(data, LIMIT, quiet=quiet or as_json)
@@ -77,7 +77,7 @@ def print_certificate(
 
 
 def _print(rows: list[Row]) -> None:
-    from edgecnn.report.console import stdout, table
+    from edgecnn.console import stdout, table
 
     shown = table(COLUMNS, right=COLUMNS[2:])
     for row in rows:

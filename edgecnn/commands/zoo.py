@@ -11,7 +11,7 @@ from edgecnn.commands.options import Shape, form_options, json_option, silent_op
 from edgecnn.zoo import ARCHITECTURES, Form
 
 if TYPE_CHECKING:
-    from edgecnn.zoo.describe import Described
+    from edgecnn.model.describe import Described
 
 SCHEMA = "edgecnn.zoo/2"
 LEGEND = """
@@ -59,7 +59,7 @@ def command(
       edgecnn zoo resnet50 --plot resnet50.png
       edgecnn zoo mobilenet_v2 efficientnet_b0 --input 1x3x160x160
     """
-    from edgecnn.report.console import print_json
+    from edgecnn.console import print_json
 
     form = Form(classes, width, depth, stem, phi)
     if not names:
@@ -69,7 +69,7 @@ def command(
         from edgecnn.report.network_plot import check_plot
 
         check_plot(plot, len(names))
-    from edgecnn.zoo.describe import describe
+    from edgecnn.model.describe import describe
 
     networks = [describe(name, form, shape) for name in names]
     if plot is not None:
@@ -89,7 +89,7 @@ def command(
 
 
 def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_json: bool) -> None:
-    from edgecnn.report.console import print_json, stdout
+    from edgecnn.console import print_json, stdout
     from edgecnn.report.network_json import listed_as_json
     from edgecnn.report.network_tables import family_table
     from edgecnn.zoo.figures import read_figures
@@ -106,7 +106,7 @@ def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_
 
 
 def _print_one(described: Described) -> None:
-    from edgecnn.report.console import stdout
+    from edgecnn.console import stdout
     from edgecnn.report.network_tables import facts, stage_table
 
     for what, value in facts(described):
@@ -117,7 +117,7 @@ def _print_one(described: Described) -> None:
 
 
 def _print_comparison(networks: list[Described]) -> None:
-    from edgecnn.report.console import stdout
+    from edgecnn.console import stdout
     from edgecnn.report.network_tables import comparison_table
 
     stdout().print(comparison_table(networks))

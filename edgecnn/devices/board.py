@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgecnn.errors import DeviceFailed
-from edgecnn_runtime.job import Environment
+from edgecnn_runtime.measure.job import Environment
 
 Event = dict[str, Any]
 

@@ -19,7 +19,7 @@ from edgecnn.devices.events import agent_events, start_agent
 from edgecnn.devices.names import HOST
 from edgecnn.devices.probe import PROBE_SCRIPT, read_facts
 from edgecnn.errors import DeviceFailed
-from edgecnn_runtime.job import Environment
+from edgecnn_runtime.measure.job import Environment
 
 PROBE_TIMEOUT_S = 30
 TEST_DOUBLE = "fake"

@@ -17,9 +17,10 @@ import numpy.typing as npt
 import edgecnn_runtime
 from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.examples import Examples, Int64, UInt8
-from edgecnn_runtime.bundle import Array, Bundle
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines import Array
 from edgecnn_runtime.errors import EngineError, ImageError
-from edgecnn_runtime.image import load_image
+from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.session import Session, choose
 

@@ -214,7 +214,7 @@ def _write(stream: IO[bytes], is_gzip: bool, file: File, made: Path) -> None:
 @contextlib.contextmanager
 def _bar(name: str, quiet: bool) -> Iterator[ProgressBar]:
     """A progress bar on stderr, only on a terminal."""
-    from edgecnn.report.console import stderr
+    from edgecnn.console import stderr
 
     console = stderr()
     if quiet or not console.is_terminal:

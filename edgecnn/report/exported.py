@@ -6,15 +6,15 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.report.console import table
+from edgecnn.console import table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgecnn.speed import Speed
+    from edgecnn.export.speed import Speed
     from edgecnn_exporters.export import Exported
     from edgecnn_exporters.quantise.ladder import Quantised
-    from edgecnn_exporters.quantise.sensitivity import Sensitivity
+    from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity
 
 # Names in one line; the others are counted.
 NAMED = 3
@@ -67,7 +67,7 @@ def _targets(exported: Exported) -> dict[str, str]:
 
 
 def _saturates(exported: Exported) -> bool:
-    from edgecnn_exporters.parity.causes.saturation import saturates_here
+    from edgecnn_exporters.diagnose.causes.saturation import saturates_here
 
     settings = exported.manifest.provenance.get("quantisation", {})
     return settings.get("weight_bits") == 8 and saturates_here()

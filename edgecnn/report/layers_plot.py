@@ -14,7 +14,7 @@ from edgecnn_exporters.atomic import replace_file
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from edgecnn_exporters.quantise.sensitivity import Sensitivity
+    from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity
 
 # Beyond this many, names no longer fit beside one another.
 NAMED = 70

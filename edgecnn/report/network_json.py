@@ -5,13 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from edgecnn.weights import names_of
+from edgecnn.model.weights import names_of
 from edgecnn.zoo import FAMILIES, Architecture
 from edgecnn.zoo.figures import Figures
 
 if TYPE_CHECKING:
-    from edgecnn.zoo.describe import Described
-    from edgecnn.zoo.stages import Stage
+    from edgecnn.model.describe import Described
+    from edgecnn.zoo.analysis.stages import Stage
 
 
 def described_as_json(described: Described) -> dict[str, object]:

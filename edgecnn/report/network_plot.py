@@ -14,8 +14,8 @@ from edgecnn_runtime.errors import EdgeCNNError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from edgecnn.zoo.describe import Described
-    from edgecnn.zoo.stages import Stage
+    from edgecnn.model.describe import Described
+    from edgecnn.zoo.analysis.stages import Stage
 
 # Okabe and Ito 2008, "Color Universal Design": told apart by every kind of colour vision.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#999999")

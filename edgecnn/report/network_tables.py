@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from edgecnn.report.console import table
+from edgecnn.console import table
+from edgecnn.model.weights import names_of
 from edgecnn.report.network_json import plain
-from edgecnn.weights import names_of
 from edgecnn.zoo import FAMILIES, Family
 from edgecnn.zoo.figures import Figures
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgecnn.zoo.describe import Described
-    from edgecnn.zoo.stages import Stage
-    from edgecnn.zoo.summary import Summary
+    from edgecnn.model.describe import Described
+    from edgecnn.zoo.analysis.stages import Stage
+    from edgecnn.zoo.analysis.summary import Summary
 
 
 NAMES_WIDTH = 28

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.report.console import stderr
-from edgecnn_runtime.statistics import wilson_interval
+from edgecnn.console import stderr
+from edgecnn_runtime.measure.statistics import wilson_interval
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from edgecnn_runtime.image.preprocess import centre
 from edgecnn_runtime.manifest import Preprocess
-from edgecnn_runtime.preprocess import centre
 
 PADDING = 1 / 8  # of the side, on each: 4 pixels at 32×32, He et al. 2016, section 4.2
 JITTER = 0.4  # brightness, contrast and saturation change by up to this share

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from edgecnn.description import HEADER, read_header
 from edgecnn.errors import CheckpointUnreadable, RecipeInvalid
+from edgecnn.model.description import HEADER, read_header
 from edgecnn.train.data import Dataset
 from edgecnn.train.history import Epoch
 from edgecnn.train.recipe import Recipe, recipe_from_json
@@ -132,7 +132,7 @@ def read_state(path: Path) -> State:
     Raises:
         CheckpointUnreadable: missing, damaged, of another version, or no state of a training.
     """
-    from edgecnn.checkpoint import read_safetensors
+    from edgecnn.model.checkpoint import read_safetensors
 
     tensors, document = read_safetensors(path), read_header(path)
     found = None if document is None else document.get("schema")

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from edgecnn.console import bar
 from edgecnn.data.class_folders import Classes, find_classes, hold_out, name_some, paths_of
 from edgecnn.errors import DataUnreadable
-from edgecnn.preprocessing import at_resolution
-from edgecnn.report.console import bar
+from edgecnn.model.preprocessing import at_resolution
 from edgecnn.train.data import Dataset, Int64, Split, UInt8
 from edgecnn.zoo import IMAGENET
 from edgecnn_runtime.errors import ImageError
-from edgecnn_runtime.image import load_image
+from edgecnn_runtime.image.load import load_image
+from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
-from edgecnn_runtime.preprocess import preprocess
 
 # Training images are so much larger than the input, for crops of chance: 256 to 224.
 MARGIN = 8 / 7

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from edgecnn.checkpoint import load_checkpoint, read_checkpoint
-from edgecnn.description import read_description
 from edgecnn.errors import CheckpointMismatch
+from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
+from edgecnn.model.description import read_description
 from edgecnn.zoo.vgg import VGG
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.description import Description
-from edgecnn.models import find_architecture
+from edgecnn.model.description import Description
+from edgecnn.model.resolve import find_architecture
 from edgecnn.train.recipe import RECIPES, Recipe
 from edgecnn.zoo import Architecture, Form
 
@@ -65,7 +65,7 @@ def prepare(options: TrainOptions) -> tuple[Job, tuple[str, ...]]:
     from edgecnn.data.named import side_of
     from edgecnn.train.data import check_labels, open_dataset
     from edgecnn.train.loop import Job
-    from edgecnn.zoo.smallest_input import check_size
+    from edgecnn.zoo.analysis.smallest_input import check_size
 
     architecture = find_architecture(options.name)
     recipe = make_recipe(architecture, options.recipe)

@@ -19,7 +19,7 @@ FILE = "figures.json"
 
 @dataclass(frozen=True)
 class Figures:
-    """One network as its paper has it, at its own input; see `edgecnn.zoo.summary.Summary`.
+    """One network as its paper has it, at its own input; see `Summary` in `edgecnn.zoo.analysis`.
 
     Attributes:
         macs: multiply-accumulates of one inference.
@@ -43,7 +43,7 @@ def measure(architecture: Architecture) -> Figures:
     """Build the network without memory for its weights, and count."""
     import torch
 
-    from edgecnn.zoo.summary import summarise
+    from edgecnn.zoo.analysis.summary import summarise
 
     with torch.device("meta"):
         network = architecture.build()

@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn_exporters.capture import Attempt, capture
-from edgecnn_exporters.contents import Request, provenance_of
+from edgecnn_exporters.bundle.contents import Request, provenance_of
+from edgecnn_exporters.bundle.packing import Packing, Progress, judge
+from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_exporters.capture.norm_statistics import NormStatistics, norm_statistics, note_moments
+from edgecnn_exporters.capture.onnx_source import OnnxSource
+from edgecnn_exporters.capture.reference import (
+    Reference,
+    compare_model,
+    run_model,
+    run_module,
+    to_bytes,
+)
+from edgecnn_exporters.capture.torch_export import Attempt, capture
 from edgecnn_exporters.errors import CaptureFailed, NonFiniteWeights
-from edgecnn_exporters.norm_statistics import NormStatistics, norm_statistics, note_moments
-from edgecnn_exporters.onnx_source import OnnxSource
-from edgecnn_exporters.package import write_bundle
-from edgecnn_exporters.packing import Packing, Progress, judge
-from edgecnn_exporters.reference import Reference, compare_model, run_model, run_module, to_bytes
 from edgecnn_exporters.targets import Translated
-from edgecnn_runtime.golden import Difference, is_within
 from edgecnn_runtime.manifest import Manifest
+from edgecnn_runtime.parity.golden import Difference, is_within
 
 if TYPE_CHECKING:
     import onnx_ir as ir

@@ -19,8 +19,8 @@ from edgecnn_runtime.errors import (
 )
 
 if TYPE_CHECKING:
-    from edgecnn_runtime.postprocess import Classification
     from edgecnn_runtime.session import Session, open
+    from edgecnn_runtime.tasks import Classification
 
 __version__ = "0.1.0"
 

@@ -2,8 +2,8 @@
 
 Every command prints JSON lines on stdout, each an object with ``event``; what else stands there was
 printed by an engine. ``bench`` reads a `Job` as the first line of stdin, tells what
-`edgecnn_runtime.benchmark` lists, and ends as soon as stdin ends or says nothing for 30 seconds:
-whoever asked writes an empty line every few seconds.
+`edgecnn_runtime.measure.benchmark` lists, and ends as soon as stdin ends or says nothing for 30
+seconds: whoever asked writes an empty line every few seconds.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _emit(event: str, **fields: object) -> None:
 def _host(options: argparse.Namespace) -> None:
     from edgecnn_runtime.engines import engine_class, engine_names
     from edgecnn_runtime.errors import EngineUnavailable
-    from edgecnn_runtime.host import read_host, read_state
+    from edgecnn_runtime.host.facts import read_host, read_state
 
     engines: dict[str, str | None] = {}
     missing: dict[str, dict[str, str]] = {}
@@ -96,7 +96,7 @@ def _host(options: argparse.Namespace) -> None:
 
 def _cold(options: argparse.Namespace) -> None:
     import edgecnn_runtime
-    from edgecnn_runtime.process import first_result_line
+    from edgecnn_runtime.host.process import first_result_line
     from edgecnn_runtime.session import zero_feeds
 
     with edgecnn_runtime.open(
@@ -111,8 +111,8 @@ def _cold(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from edgecnn_runtime.benchmark import benchmark
-    from edgecnn_runtime.job import Job
+    from edgecnn_runtime.measure.benchmark import benchmark
+    from edgecnn_runtime.measure.job import Job
 
     line = sys.stdin.readline()
     try:
@@ -128,14 +128,14 @@ def _bench(options: argparse.Namespace) -> None:
 def _keep(options: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from edgecnn_runtime.keep import keep_folder
+    from edgecnn_runtime.host.run_folder import keep_folder
 
     keep_folder(Path(options.folder), lambda: _emit("kept"))
 
 
 def _work(options: argparse.Namespace) -> None:
-    from edgecnn_runtime.job import Subject
-    from edgecnn_runtime.worker import work
+    from edgecnn_runtime.measure.job import Subject
+    from edgecnn_runtime.measure.worker import work
 
     work(
         Subject(
@@ -151,7 +151,7 @@ def _work(options: argparse.Namespace) -> None:
 def _prove(options: argparse.Namespace) -> None:
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.engines import engine_class
-    from edgecnn_runtime.prove import find_artefact, prove, save_answers
+    from edgecnn_runtime.parity.answers import find_artefact, prove, save_answers
 
     kind = engine_class(options.engine)
     with Bundle(options.bundle) as bundle:
@@ -167,7 +167,7 @@ def _prove(options: argparse.Namespace) -> None:
 def _verify(options: argparse.Namespace) -> None:
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.engines import engine_class, engine_names
-    from edgecnn_runtime.parity import verify_artefact
+    from edgecnn_runtime.parity.verify import verify_artefact
 
     names = engine_names() if options.engine is None else (options.engine,)
     kinds = list(map(engine_class, names))

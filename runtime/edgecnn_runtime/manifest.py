@@ -1,7 +1,8 @@
 """The manifest of a bundle: what a model takes, how its input is prepared, what its output means.
 
 The dataclasses here are the values that pass between export, runtime and measuring.
-docs/bundle.md is the specification; `edgecnn_runtime.manifest_json` reads what `to_json` gives.
+docs/bundle.md is the specification; `edgecnn_runtime.bundle.manifest_json` reads what `to_json`
+gives.
 """
 
 from __future__ import annotations

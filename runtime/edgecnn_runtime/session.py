@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from edgecnn_runtime.adapted import TO_NCHW, Model, adapt
 from edgecnn_runtime.background import Background
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import Array, Engine, engine_class, engine_names
+from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt
 from edgecnn_runtime.errors import (
     EngineError,
     EngineUnavailable,
@@ -22,10 +22,10 @@ from edgecnn_runtime.errors import (
     NotAClassifier,
 )
 from edgecnn_runtime.manifest import Artefact, Layout, Manifest
-from edgecnn_runtime.postprocess import Classification, softmax, top_k
+from edgecnn_runtime.tasks import Classification, softmax, top_k
 
 if TYPE_CHECKING:
-    from edgecnn_runtime.image import ImageSource
+    from edgecnn_runtime.image.load import ImageSource
 
 
 class Session:
@@ -84,8 +84,8 @@ class Session:
             raise NotAClassifier(
                 f"{self.manifest.name} carries no preprocessing; feed arrays with run()"
             )
-        from edgecnn_runtime.image import load_image
-        from edgecnn_runtime.preprocess import preprocess
+        from edgecnn_runtime.image.load import load_image
+        from edgecnn_runtime.image.preprocess import preprocess
 
         return preprocess(load_image(image), replace(spec, layout=layout or spec.layout))
 

@@ -8,7 +8,7 @@ import pytest
 from board.faults import linked, wait_until
 from board.workstation import ROW, Workstation, wait_for_rounds
 
-from edgecnn_runtime.lifeline import SILENCE_S
+from edgecnn_runtime.host.lifeline import SILENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("failing board")]
 

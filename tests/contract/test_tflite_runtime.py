@@ -16,7 +16,7 @@ import pytest
 from conftest import OFFSET, SCALE, contents
 from tflite_models import brightest
 
-from edgecnn_exporters.package import write_bundle
+from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.engines.tflite import TFLiteEngine
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact
@@ -148,8 +148,8 @@ def test_where_it_crashes_the_row_says_so_and_the_next_is_run(tmp_path: Path) ->
     path = tmp_path / "wild.edge"
     write_bundle(path, replace(manifest, artefacts=(broken, *manifest.artefacts)), files)
     code = (
-        "import json, sys; from edgecnn_runtime.bundle import Bundle; "
-        "from edgecnn_runtime.parity import verify; "
+        "import json, sys; from edgecnn_runtime.bundle.read import Bundle; "
+        "from edgecnn_runtime.parity.verify import verify; "
         "rows = verify(Bundle(sys.argv[1]), isolated=True); "
         "print(json.dumps({row.subject: [row.verdict, row.note] for row in rows}))"
     )

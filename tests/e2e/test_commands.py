@@ -11,8 +11,8 @@ import pytest
 from e2e.conftest import PHOTOGRAPHS, TINY, Run
 
 from edgecnn.cli import COMMANDS
-from edgecnn.description import read_description
-from edgecnn.weights import find_weights
+from edgecnn.model.description import read_description
+from edgecnn.model.weights import find_weights
 from edgecnn.zoo import ARCHITECTURES
 from edgecnn_runtime.bundle import Bundle
 
@@ -79,7 +79,7 @@ def test_verify_of_a_model_that_differs_exits_with_3(
 ) -> None:
     import numpy as np
 
-    from edgecnn_exporters.package import npy, write_bundle
+    from edgecnn_exporters.bundle.write import npy, write_bundle
 
     with Bundle(tiny_bundle) as bundle:
         files = {name: bundle.read(name) for name in bundle.manifest.files}

@@ -14,7 +14,7 @@ import pytest
 from e2e.conftest import EDGECNN, PHOTOGRAPHS, TINY, Run
 from onnx import numpy_helper
 
-from edgecnn_exporters.package import write_bundle
+from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.manifest import Manifest
 

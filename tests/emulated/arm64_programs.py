@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgecnn_runtime.prove import MARKER
+from edgecnn_runtime.parity.answers import MARKER
 
 BASE = 0x400000
 SDOT = 0x4E829420  # sdot v0.4s, v1.16b, v2.16b

@@ -14,14 +14,14 @@ from emulated.arm64_programs import SDOT
 from emulated.conftest import export, once
 
 from edgecnn.bench.emulated import Proved, ProvedRow, prove_on
-from edgecnn.bench.emulated_table import print_proved
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import ask_host
 from edgecnn.devices.emulated import EmulatedBoard
 from edgecnn.devices.emulated.qemu import Qemu
 from edgecnn.devices.find import emulatable
 from edgecnn.errors import BenchRefused, DeviceFailed
-from edgecnn_runtime.job import Environment, Plan
+from edgecnn.report.emulated_table import print_proved
+from edgecnn_runtime.measure.job import Environment, Plan
 
 pytestmark = [
     pytest.mark.slow,

@@ -12,7 +12,7 @@ from edgecnn.devices.emulated.board_files import board_files, write_files
 from edgecnn.devices.emulated.qemu import Qemu, guest_command
 from edgecnn.devices.find import emulatable
 from edgecnn.devices.profile import Profile
-from edgecnn_runtime.host import read_host
+from edgecnn_runtime.host.facts import read_host
 
 # Bits of AT_HWCAP (arch/arm64/include/uapi/asm/hwcap.h). Of evtstrm no engine knows, and QEMU
 # does not tell it.

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgecnn.description import read_description
-from edgecnn.models import NetworkOptions, build_network
+from edgecnn.model.describe import describe
+from edgecnn.model.description import read_description
+from edgecnn.model.resolve import NetworkOptions, build_network
 from edgecnn.train.augment import Augmenter
 from edgecnn.train.data import load_named
 from edgecnn.train.distributed import Group
 from edgecnn.train.evaluate import evaluate
-from edgecnn.zoo.describe import describe
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "weights" / "edgecnn_weights").glob("*.safetensors"))

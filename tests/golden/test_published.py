@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from edgecnn.zoo import ARCHITECTURES
+from edgecnn.zoo.analysis.summary import Summary, summarise
 from edgecnn.zoo.figures import Figures, read_figures
 from edgecnn.zoo.resnet import Bottleneck
-from edgecnn.zoo.summary import Summary, summarise
 
 PUBLISHED = json.loads(Path(__file__).with_name("published.json").read_text(encoding="utf-8"))
 SLOW = {"resnet1202"}

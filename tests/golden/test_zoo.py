@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn.zoo import ARCHITECTURES
-from edgecnn.zoo.summary import summarise
+from edgecnn.zoo.analysis.summary import summarise
 
 KEYS = Path(__file__).with_name("mobilenet_v2.state_dict.txt")
 

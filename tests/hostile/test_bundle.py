@@ -16,7 +16,7 @@ import pytest
 from conftest import contents, onnx_model
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.package import npy, write_bundle
+from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import (
     BundleUnreadable,

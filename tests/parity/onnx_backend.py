@@ -100,8 +100,8 @@ def outcome(case: Case) -> str:
 def _run(case: Case, inputs: list[Any], outputs: list[Any]) -> str:
     from unit.exporters.targets.tflite.support import answer
 
+    from edgecnn_exporters.capture.onnx_source import read_onnx
     from edgecnn_exporters.errors import UnsupportedModel
-    from edgecnn_exporters.onnx_source import read_onnx
     from edgecnn_exporters.passes import canonicalise
     from edgecnn_exporters.targets.tflite import write_tflite
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from edgecnn.models import Network
-from edgecnn_exporters.examples import example_batch
+from edgecnn.model.resolve import Network
+from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 # As many as an export is compared on: a photograph that is not among them may be far outside.

@@ -18,12 +18,12 @@ import onnx
 import pytest
 from parity.test_zoo import FIRST, check_graph, export, settled, thin_form
 
-from edgecnn.models import Network
+from edgecnn.model.resolve import Network
 from edgecnn.zoo import ARCHITECTURES
 from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.golden import TOLERANCES
-from edgecnn_runtime.parity import verify
+from edgecnn_runtime.parity.golden import TOLERANCES
+from edgecnn_runtime.parity.verify import verify
 
 ROOT = Path(__file__).parents[2]
 OTHER_PYTHON = ROOT / ".venv-tflite/bin/python"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from parity.faults.table import CLEAN, FAULTS, clean
 
-from edgecnn.weights import shipped
+from edgecnn.model.weights import shipped
 from edgecnn.zoo import ARCHITECTURES
 
 CHECKPOINTS = [(name, data) for name in ARCHITECTURES for data in shipped(name)]

@@ -11,19 +11,19 @@ import onnx_ir as ir
 import pytest
 from processor import OPENVINO_WEIGHT_BITS
 
-from edgecnn.description import read_description
-from edgecnn.models import NetworkOptions, build_network
-from edgecnn_exporters.capture import capture
-from edgecnn_exporters.examples import example_batch
+from edgecnn.model.description import read_description
+from edgecnn.model.resolve import NetworkOptions, build_network
+from edgecnn_exporters.capture.examples import example_batch
+from edgecnn_exporters.capture.reference import Reference, run_module
+from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.graph.probe import Probe
 from edgecnn_exporters.quantise.ladder import quantise
-from edgecnn_exporters.quantise.probe import Probe
-from edgecnn_exporters.reference import Reference, run_module
-from edgecnn_exporters.targets.openvino import OpenVinoModel, write_openvino
-from edgecnn_exporters.targets.openvino_placement import PRODUCTS, executed_precisions
-from edgecnn_runtime.golden import TOLERANCES, difference
+from edgecnn_exporters.targets.openvino.placement import PRODUCTS, executed_precisions
+from edgecnn_exporters.targets.openvino.target import OpenVinoModel, write_openvino
 from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.parity.golden import TOLERANCES, difference
 
 openvino = pytest.importorskip("openvino")
 

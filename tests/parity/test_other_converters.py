@@ -1,7 +1,7 @@
 """Our TFLite files against those of litert-torch, and against ONNX Runtime on the same networks.
 
 litert-torch is no dependency: where it is not installed its tests are skipped, and
-``benchmarks/other_converters.py`` says how to install it.
+``benchmarks/parity/other_converters.py`` says how to install it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import pytest
 import torch
 from parity.test_zoo import FIRST, settled, thin_form
 
-from edgecnn.models import Network
-from edgecnn_exporters.capture import capture
+from edgecnn.model.resolve import Network
+from edgecnn_exporters.capture.reference import run_module, to_bytes
+from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
-from edgecnn_exporters.reference import run_module, to_bytes
 from edgecnn_exporters.targets.tflite import write_tflite
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.engines.tflite import TFLiteEngine
-from edgecnn_runtime.golden import difference
+from edgecnn_runtime.parity.golden import difference
 
 # Of two families; the others take a minute and more.
 FEW = ("lenet5", "mobilenet_v3_small")

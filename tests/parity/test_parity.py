@@ -1,6 +1,6 @@
 """Architecture × artefact × engine × precision: each equal to PyTorch, within one table.
 
-The table is `edgecnn_runtime.golden.TOLERANCES`, where each number has its reason.
+The table is `edgecnn_runtime.parity.golden.TOLERANCES`, where each number has its reason.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.models import NetworkOptions, build_network
+from edgecnn.model.resolve import NetworkOptions, build_network
 from edgecnn.zoo import Form
-from edgecnn_exporters.contents import Request
+from edgecnn_exporters.bundle.contents import Request
 from edgecnn_exporters.export import export_module
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.golden import TOLERANCES
 from edgecnn_runtime.manifest import TensorSpec
-from edgecnn_runtime.parity import verify
+from edgecnn_runtime.parity.golden import TOLERANCES
+from edgecnn_runtime.parity.verify import verify
 
 # Reduced in width and resolution, so that each takes seconds; full size is the main job's test.
 NETWORKS = {

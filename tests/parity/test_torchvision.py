@@ -16,8 +16,8 @@ from torch.optim.swa_utils import update_bn
 
 from edgecnn.errors import SourceFailed
 from edgecnn.zoo import ARCHITECTURES
-from edgecnn_exporters.examples import pictures
-from edgecnn_runtime.preprocess import preprocess
+from edgecnn_exporters.capture.examples import pictures
+from edgecnn_runtime.image.preprocess import preprocess
 
 pytestmark = pytest.mark.network
 

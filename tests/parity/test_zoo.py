@@ -15,10 +15,10 @@ import pytest
 import torch
 from parity.settle import settle
 
-from edgecnn.models import Network, NetworkOptions, build_network
-from edgecnn.weights import shipped
+from edgecnn.model.resolve import Network, NetworkOptions, build_network
+from edgecnn.model.weights import shipped
 from edgecnn.zoo import ARCHITECTURES, FAMILIES, Form
-from edgecnn_exporters.contents import Request
+from edgecnn_exporters.bundle.contents import Request
 from edgecnn_exporters.export import export_module
 from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.bundle import Bundle

@@ -1,1 +1,1 @@
-"""Trained checkpoints, found by `edgecnn.weights`; docs/checkpoints.md says what they are."""
+"""Trained checkpoints, found by `edgecnn.model.weights`; docs/checkpoints.md says what they are."""

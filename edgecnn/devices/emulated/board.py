@@ -26,7 +26,7 @@ from edgecnn.devices.events import Ended, agent_events, agent_failure, start_age
 from edgecnn.devices.names import EMULATED
 from edgecnn.devices.profile import Cluster, Emulation, Profile
 from edgecnn.errors import DeviceFailed, EmulationUnavailable, IllegalInstruction
-from edgecnn_runtime.job import Environment
+from edgecnn_runtime.measure.job import Environment
 
 if TYPE_CHECKING:
     from edgecnn.devices.wheels import Supply
@@ -35,7 +35,7 @@ MACHINE = "aarch64"
 # Of the userland. What a program looks for elsewhere, it finds on this machine.
 LINKED = ("bin", "etc", "lib", "sbin", "usr")
 IMPORTS = """
-import edgecnn_runtime.prove
+import edgecnn_runtime.parity.answers
 from edgecnn_runtime.__main__ import main
 main(["host"])
 """

@@ -16,7 +16,7 @@ from typing import Any
 from edgecnn.devices.emulated.build import build_once
 from edgecnn.devices.emulated.qemu import GUEST_BASE, GUEST_BYTES, INSTALL, Qemu
 from edgecnn.errors import EmulationUnavailable
-from edgecnn_runtime.prove import FIRST_COUNTED, FIRST_RESULT
+from edgecnn_runtime.parity.answers import FIRST_COUNTED, FIRST_RESULT
 
 INSTALL_COMPILER = "apt-get install --no-install-recommends gcc libc6-dev"
 COMPILERS = ("cc", "gcc", "clang")

@@ -104,7 +104,7 @@ def failure_of(name: str, is_lost: Callable[[], bool]) -> Callable[[Ended], Devi
             return killed(name, "the agent")
         # A shell's way to tell of a signal. The agent itself ends with 1 or 130.
         if ended.exit_code > 128 and ended.exit_code != 130:
-            from edgecnn_runtime.process import signal_name
+            from edgecnn_runtime.host.process import signal_name
 
             how = signal_name(ended.exit_code - 128)
             return DeviceFailed(f"the agent on {name} was ended by {how}")

@@ -10,18 +10,18 @@ from typing import Any
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
+from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_exporters.quantise.graph.plan import make_plan
+from edgecnn_exporters.quantise.graph.probe import Float, Probe
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.memory import fit_memory
-from edgecnn_exporters.quantise.mixed import blame, check_limit, mixtures
-from edgecnn_exporters.quantise.plan import make_plan
-from edgecnn_exporters.quantise.probe import Float, Probe
 from edgecnn_exporters.quantise.rungs import MIX, RECIPES, RUNGS
-from edgecnn_exporters.quantise.samples import Samples
-from edgecnn_exporters.quantise.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_exporters.quantise.state import COMPARED, Bench, Rung, State
-from edgecnn_runtime.golden import Difference
+from edgecnn_exporters.quantise.steps.mixed import blame, check_limit, mixtures
+from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
+from edgecnn_runtime.parity.golden import Difference
 
 # One sample in so many judges and does not calibrate.
 HELD_OUT = 4

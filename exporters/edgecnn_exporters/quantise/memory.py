@@ -5,8 +5,8 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import CalibrationFailed
-from edgecnn_exporters.quantise.plan import Plan
-from edgecnn_exporters.quantise.probe import Float
+from edgecnn_exporters.quantise.graph.plan import Plan
+from edgecnn_exporters.quantise.graph.probe import Float
 from edgecnn_exporters.quantise.state import IN_HAND, products_of
 
 FLOAT = 4

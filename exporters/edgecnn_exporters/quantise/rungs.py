@@ -10,18 +10,18 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from edgecnn_exporters.quantise.absorb import absorb_high_biases
-from edgecnn_exporters.quantise.bias_correction import correct_biases, float_means
+from edgecnn_exporters.quantise.calibrate.data_free import correct_data_free
+from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS
 from edgecnn_exporters.quantise.config import Recipe
-from edgecnn_exporters.quantise.data_free import correct_data_free
-from edgecnn_exporters.quantise.equalise import equalise
-from edgecnn_exporters.quantise.mixed import mix_precision
-from edgecnn_exporters.quantise.observers import OBSERVERS
-from edgecnn_exporters.quantise.plan import make_plan
-from edgecnn_exporters.quantise.round_layer import can_round
-from edgecnn_exporters.quantise.rounding import round_adaptively
-from edgecnn_exporters.quantise.sensitivity import measure_sensitivity
+from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.state import Bench, State
+from edgecnn_exporters.quantise.steps.absorb import absorb_high_biases
+from edgecnn_exporters.quantise.steps.bias_correction import correct_biases, float_means
+from edgecnn_exporters.quantise.steps.equalise import equalise
+from edgecnn_exporters.quantise.steps.mixed import mix_precision
+from edgecnn_exporters.quantise.steps.round_layer import can_round
+from edgecnn_exporters.quantise.steps.rounding import round_adaptively
+from edgecnn_exporters.quantise.steps.sensitivity import measure_sensitivity
 
 # Of all layers with weights, those that are rounded by gradient: seconds each.
 WORST_LAYERS = 6

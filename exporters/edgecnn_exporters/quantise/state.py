@@ -9,19 +9,23 @@ from typing import Any
 
 import onnx_ir as ir
 
-from edgecnn_exporters.quantise.calibrate import Calibration, calibrate
+from edgecnn_exporters.quantise.calibrate.collect import Calibration, calibrate
+from edgecnn_exporters.quantise.calibrate.data_free import calibrate_data_free
+from edgecnn_exporters.quantise.calibrate.halves import part_halves
+from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS
+from edgecnn_exporters.quantise.calibrate.ranges import (
+    encode_groups,
+    encode_results,
+    quantise_weights,
+)
+from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.data_free import calibrate_data_free
 from edgecnn_exporters.quantise.encoding import Range
-from edgecnn_exporters.quantise.halves import part_halves
-from edgecnn_exporters.quantise.observers import OBSERVERS
-from edgecnn_exporters.quantise.plan import Plan
-from edgecnn_exporters.quantise.probe import Float, Probe
-from edgecnn_exporters.quantise.qdq import Numbers, write_qdq
-from edgecnn_exporters.quantise.ranges import encode_groups, encode_results, quantise_weights
-from edgecnn_exporters.quantise.rules import Role
-from edgecnn_exporters.quantise.samples import Samples
-from edgecnn_runtime.golden import Difference, difference
+from edgecnn_exporters.quantise.graph.plan import Plan
+from edgecnn_exporters.quantise.graph.probe import Float, Probe
+from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
+from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_runtime.parity.golden import Difference, difference
 
 # Samples that a layer-wise rung keeps in hand.
 IN_HAND = 32

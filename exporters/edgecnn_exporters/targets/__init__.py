@@ -22,7 +22,7 @@ Io = Literal["float32", "int8", "uint8"]
 
 TARGETS: Mapping[str, str] = {
     "tflite": "edgecnn_exporters.targets.tflite.target:translate",
-    "openvino": "edgecnn_exporters.targets.openvino:translate",
+    "openvino": "edgecnn_exporters.targets.openvino.target:translate",
 }
 
 

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from edgecnn_runtime.engines import Array, refuse_weights
+from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.errors import EngineError
-from edgecnn_runtime.feeds import check_feeds
 from edgecnn_runtime.manifest import TensorSpec
 
 

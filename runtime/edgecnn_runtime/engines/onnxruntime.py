@@ -7,8 +7,8 @@ from types import ModuleType
 from typing import Any, ClassVar, Self
 
 from edgecnn_runtime.engines import Array, is_importable, refuse_weights
+from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
-from edgecnn_runtime.feeds import check_feeds
 from edgecnn_runtime.manifest import TensorSpec
 
 _EXACT = "session.x64quantprecision"

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from edgecnn_runtime.engines import Array, is_importable
+from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
-from edgecnn_runtime.feeds import check_feeds
 from edgecnn_runtime.manifest import DTYPES, TensorSpec
 
 # OpenVINO reads ONNX, TensorFlow and more from the same call, and follows an ONNX tensor's path to

@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from edgecnn_runtime.engines import Array, is_importable, refuse_weights
+from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
-from edgecnn_runtime.feeds import check_feeds
 from edgecnn_runtime.manifest import DTYPES, TensorSpec
 
 PACKAGES = ("ai_edge_litert", "tflite_runtime")

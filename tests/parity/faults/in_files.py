@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from parity.faults.networks import Built, segmenter, shipped
 from parity.faults.planting import maker_of, pack, parse, store, stored
 
-from edgecnn_exporters.parity.causes.case import Cause
+from edgecnn_exporters.diagnose.causes.case import Cause
 
 
 @dataclass(frozen=True)

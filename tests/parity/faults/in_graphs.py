@@ -10,7 +10,7 @@ import onnx_ir as ir
 from parity.faults.networks import Built, segmenter, shipped, to_onnx, unbalanced
 from parity.faults.planting import change, first, node_of, numbers, own_constant
 
-from edgecnn_exporters.parity.causes.case import Cause
+from edgecnn_exporters.diagnose.causes.case import Cause
 from edgecnn_exporters.quantise.encoding import quantise_weight, weight_scales
 
 

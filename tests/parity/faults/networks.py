@@ -18,8 +18,8 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from edgecnn.models import NetworkOptions, build_network
-from edgecnn_exporters.examples import example_batch
+from edgecnn.model.resolve import NetworkOptions, build_network
+from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig, Recipe
 from edgecnn_exporters.quantise.ladder import quantise

@@ -13,9 +13,9 @@ import numpy as np
 import onnx_ir as ir
 from parity.faults.planting import node_of, numbers
 
-from edgecnn_exporters.parity.align import Array, points_of
-from edgecnn_exporters.parity.isolate import Cut
-from edgecnn_exporters.parity.sources import OnnxSuspect
+from edgecnn_exporters.diagnose.align import Array, points_of
+from edgecnn_exporters.diagnose.isolate import Cut
+from edgecnn_exporters.diagnose.sources import OnnxSuspect
 
 
 class SaturatingSuspect(OnnxSuspect):

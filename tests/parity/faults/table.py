@@ -17,16 +17,16 @@ from parity.faults.saturating import SaturatingSuspect
 from processor import OPENVINO_WEIGHT_BITS
 from torch import nn
 
-from edgecnn_exporters.examples import pictures
-from edgecnn_exporters.parity.causes.case import Cause
-from edgecnn_exporters.parity.diagnose import diagnose, diagnose_preprocessing
-from edgecnn_exporters.parity.diagnosis import Diagnosis
-from edgecnn_exporters.parity.openvino_suspect import OpenVinoSuspect
-from edgecnn_exporters.parity.sources import OnnxSuspect
-from edgecnn_exporters.parity.tflite.suspect import TfliteSuspect
-from edgecnn_exporters.targets.openvino import write_openvino
+from edgecnn_exporters.capture.examples import pictures
+from edgecnn_exporters.diagnose.causes.case import Cause
+from edgecnn_exporters.diagnose.diagnose import diagnose, diagnose_preprocessing
+from edgecnn_exporters.diagnose.diagnosis import Diagnosis
+from edgecnn_exporters.diagnose.openvino_suspect import OpenVinoSuspect
+from edgecnn_exporters.diagnose.sources import OnnxSuspect
+from edgecnn_exporters.diagnose.tflite.suspect import TfliteSuspect
+from edgecnn_exporters.targets.openvino.target import write_openvino
+from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
-from edgecnn_runtime.preprocess import preprocess
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import pytest
 from conftest import MODELS, contents, fake_model, onnx_model, red_image
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.package import write_bundle
+from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EngineError, FeedError, NotAClassifier
-from edgecnn_runtime.golden import difference, is_within
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity import verify
-from edgecnn_runtime.postprocess import softmax, top_k
+from edgecnn_runtime.parity.golden import difference, is_within
+from edgecnn_runtime.parity.verify import verify
+from edgecnn_runtime.tasks import softmax, top_k
 
 
 @pytest.fixture(params=MODELS)

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import Array, constant, hand_over, is_operator, sole_reader
 from edgecnn_exporters.quantise.encoding import Encoding
-from edgecnn_exporters.quantise.output_encodings import noted_encoding
+from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding
 
 _CLAMPS = ("Relu", "Clip")
 

@@ -14,11 +14,11 @@ from torch import nn
 
 from edgecnn.zoo.lenet5 import lenet5
 from edgecnn.zoo.mobilenet_v2 import mobilenet_v2
-from edgecnn_exporters.capture import _EXPORTERS, _quiet
+from edgecnn_exporters.capture.reference import compare_model, run_module, to_bytes
+from edgecnn_exporters.capture.torch_export import _EXPORTERS, _quiet
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes import Stage, canonicalise, find_non_finite
 from edgecnn_exporters.passes.names import NameNodes, _join
-from edgecnn_exporters.reference import compare_model, run_module, to_bytes
 
 
 class Litter(nn.Module):

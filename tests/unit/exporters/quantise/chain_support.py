@@ -11,7 +11,7 @@ import onnx_ir as ir
 from onnx import numpy_helper
 
 from edgecnn_exporters.passes.graph import constant
-from edgecnn_exporters.quantise.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import Probe
 
 Weights = dict[str, np.ndarray]
 

@@ -7,14 +7,14 @@ import onnx_ir as ir
 import pytest
 from unit.exporters.quantise.chain_support import network
 
+from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.quantise import ladder
 from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.graph.probe import Probe
 from edgecnn_exporters.quantise.ladder import quantise
-from edgecnn_exporters.quantise.probe import Probe
 from edgecnn_exporters.quantise.rungs import RECIPES
-from edgecnn_exporters.quantise.sensitivity import measure_sensitivity
-from edgecnn_exporters.reference import to_bytes
+from edgecnn_exporters.quantise.steps.sensitivity import measure_sensitivity
 
 RANDOM = np.random.default_rng(0)
 SAMPLES = list(RANDOM.standard_normal((16, 1, 3, 8, 8)).astype(np.float32))

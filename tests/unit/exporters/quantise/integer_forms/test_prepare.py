@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 from unit.exporters.quantise.integer_forms.support import assert_same, parse
 
-from edgecnn_exporters.quantise.eligible import refusal
+from edgecnn_exporters.quantise.graph.eligible import refusal
 from edgecnn_exporters.quantise.integer_forms import prepare
 
 WEIGHTS = """float[2,3,1,1] stem = {1.0, -1.5, 0.5, 2.0, 0.25, -0.75},

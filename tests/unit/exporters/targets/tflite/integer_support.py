@@ -11,8 +11,8 @@ from unit.exporters.quantise.chain_support import network
 from unit.exporters.targets.tflite.support import File
 
 from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.graph.probe import Probe
 from edgecnn_exporters.quantise.ladder import quantise
-from edgecnn_exporters.quantise.probe import Probe
 
 RANDOM = np.random.default_rng(0)
 SAMPLES = list(RANDOM.standard_normal((8, 1, 6, 8, 8)).astype(np.float32))

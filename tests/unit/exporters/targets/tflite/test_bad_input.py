@@ -18,8 +18,8 @@ from unit.exporters.targets.tflite.support import (
     reference,
 )
 
+from edgecnn_exporters.capture.onnx_source import read_onnx
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.onnx_source import read_onnx
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.targets import Precision
 from edgecnn_exporters.targets.tflite import TfliteModel, TfliteOptions, write_tflite

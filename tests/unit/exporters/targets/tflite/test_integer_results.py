@@ -7,7 +7,7 @@ import pytest
 from unit.exporters.targets.tflite.integer_support import IMAGES, encode, floats, quantised
 from unit.exporters.targets.tflite.support import answer, read
 
-from edgecnn_exporters.quantise.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import Probe
 from edgecnn_exporters.targets import Io
 from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
 from edgecnn_exporters.targets.tflite.source import read_source, with_integer_results

@@ -90,7 +90,7 @@ def test_a_network_without_images_has_no_layout() -> None:
 
 
 def test_the_graph_that_is_written_stays_as_it_was() -> None:
-    from edgecnn_exporters.reference import to_bytes
+    from edgecnn_exporters.capture.reference import to_bytes
 
     model = canonical(
         parse(

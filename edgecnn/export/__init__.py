@@ -1,0 +1,1 @@
+"""``edgecnn export``: options to a request, calibration samples, accuracy and speed of int8."""

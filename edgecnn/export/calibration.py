@@ -1,0 +1,226 @@
+"""Where calibration samples come from: images through the bundle's own preprocessing."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecnn.data import load
+from edgecnn.data.class_folders import FORMATS, name_some
+from edgecnn.data.named import NAMED
+from edgecnn.errors import DataUnreadable
+from edgecnn.fetch import fetch
+from edgecnn_exporters.capture.examples import NAMES, example_batch
+from edgecnn_exporters.quantise.calibrate.samples import Float, Spool
+from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_runtime.errors import ImageError
+from edgecnn_runtime.image.load import load_image
+from edgecnn_runtime.image.preprocess import preprocess
+from edgecnn_runtime.manifest import Preprocess, TensorSpec
+
+PHOTOGRAPHS = "photographs"
+BATCH_NORM = "batch-norm"
+SAMPLES = "imagenet-samples"
+# Twenty photographs give ranges, a hundred give the means that biases are corrected by.
+FEW = 32
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Images = Sequence[Path] | Array
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Samples in a file of their own, and what a person should know of them.
+
+    Attributes:
+        name: what they are, for the provenance.
+        inputs: least and greatest of the network's input, where batch normalisation tells the
+            ranges; the samples then only judge.
+    """
+
+    name: str
+    samples: Spool
+    notes: tuple[str, ...]
+    inputs: Range | None = None
+
+
+def open_calibration(
+    data: str, spec: TensorSpec, prepare: Preprocess | None, count: int, *, quiet: bool = False
+) -> Calibration:
+    """`count` samples, or all that there are.
+
+    Args:
+        data: mnist, fashion-mnist, cifar10, imagenet-samples, photographs (those that come with
+            edgecnn), a folder of images, or an ``.npz`` of one array: images (N, H, W, C) uint8, or
+            inputs as the network reads them, float32. Or batch-norm, for no samples but judges.
+        spec: the network's input.
+
+    Raises:
+        DataUnreadable: nothing of that name, nothing in it, or nothing that fits.
+        CalibrationFailed: samples that are not finite.
+    """
+    if data == BATCH_NORM:
+        return _from_batch_norm(spec, prepare)
+    if data.endswith(".npz"):
+        found = _read_npz(Path(data))
+        if found.dtype.kind == "f":
+            return _from_inputs(data, found, spec, count)
+        images: Images = found
+    elif data == PHOTOGRAPHS:
+        # Mirror images and crops of the four photographs.
+        few = example_batch(spec, prepare, min(count, 8 * len(NAMES)))
+        return Calibration(data, Spool(_batches(few, spec)), (_few(len(few)),))
+    else:
+        images = find_images(data, quiet=quiet)
+    if prepare is None:
+        raise DataUnreadable(
+            f"{data} holds images, and the network has no preprocessing for them: say "
+            "--preprocess, or calibrate with an .npz of inputs"
+        )
+    return _from_images(data, images, spec, prepare, count)
+
+
+def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> Calibration:
+    """No sample calibrates; the photographs that come with edgecnn judge."""
+    if prepare is None:
+        raise DataUnreadable(
+            "batch normalisation says nothing of the network's input: say --preprocess, which does"
+        )
+    mean, std = np.array(prepare.mean), np.array(prepare.std)
+    ends = [(grey * prepare.scale - mean) / std for grey in (0, 255)]
+    judges = example_batch(spec, prepare, 8 * len(NAMES))
+    return Calibration(
+        BATCH_NORM,
+        Spool(_batches(judges, spec)),
+        (
+            "ranges by batch normalisation, without samples: the weaker choice; "
+            "--calibrate FOLDER takes a hundred of your images",
+        ),
+        Range(float(np.min(ends)), float(np.max(ends))),
+    )
+
+
+def likely_data(trained_on: str | None) -> str:
+    """What to calibrate with when nothing is said."""
+    if trained_on is not None and (trained_on in NAMED or Path(trained_on).is_dir()):
+        return trained_on
+    return PHOTOGRAPHS
+
+
+def _few(count: int) -> str:
+    return (
+        f"calibrated with {count} pictures: enough to try, not to ship; "
+        "--calibrate FOLDER takes a hundred of yours"
+    )
+
+
+def _from_inputs(data: str, inputs: Array, spec: TensorSpec, count: int) -> Calibration:
+    if inputs.shape[1:] != spec.shape[1:]:
+        raise DataUnreadable(f"{data} holds {inputs.shape}, the network reads {spec}")
+    chosen = _draw(len(inputs), count)
+    batches = _batches(inputs[chosen].astype(np.float32), spec)
+    return Calibration(data, Spool(batches), (_few(len(chosen)),) if len(chosen) < FEW else ())
+
+
+def _from_images(
+    data: str, images: Images, spec: TensorSpec, prepare: Preprocess, count: int
+) -> Calibration:
+    broken: list[str] = []
+    chosen = _draw(len(images), count)
+    inputs = _prepared(images, chosen, prepare, broken)
+    spool = Spool(_grouped(inputs, spec))
+    notes = []
+    if broken:
+        notes.append(
+            f"{len(broken)} of {len(chosen)} images cannot be read, left out: {name_some(broken)}"
+        )
+    if len(chosen) - len(broken) < FEW:
+        notes.append(_few(len(chosen) - len(broken)))
+    return Calibration(data, spool, tuple(notes))
+
+
+def _prepared(
+    images: Images, chosen: Sequence[int], prepare: Preprocess, broken: list[str]
+) -> Iterator[Float]:
+    """Inputs of batch 1, in order; the names of images that cannot be read go to `broken`."""
+    for index in chosen:
+        found = images[index]
+        try:
+            pixels = load_image(found) if isinstance(found, Path) else found
+        except ImageError:
+            broken.append(Path(str(found)).name)
+            continue
+        grey = pixels.shape[-1] == 1
+        yield preprocess(pixels.repeat(3, axis=-1) if grey else pixels, prepare)
+
+
+def _grouped(inputs: Iterator[Float], spec: TensorSpec) -> Iterator[Float]:
+    """Inputs joined to the network's fixed batch; what does not fill one is left out."""
+    size = spec.shape[0] or 1
+    batch: list[Float] = []
+    for each in inputs:
+        if each.shape[1:] != spec.shape[1:]:
+            raise DataUnreadable(f"preprocessing makes {each.shape}, the network reads {spec}")
+        batch.append(each)
+        if len(batch) == size:
+            yield np.concatenate(batch)
+            batch = []
+
+
+def _batches(inputs: Float, spec: TensorSpec) -> Iterator[Float]:
+    return _grouped((inputs[i : i + 1] for i in range(len(inputs))), spec)
+
+
+def find_images(data: str, *, split: str = "train", quiet: bool = False) -> Images:
+    """The images of a named data set, or all below a folder.
+
+    Raises:
+        DataUnreadable: neither a name nor a folder, or no images in it.
+    """
+    if data in NAMED:
+        return load(data, split, quiet=quiet)[0]
+    folder = fetch(SAMPLES, quiet=quiet) if data == SAMPLES else Path(data)
+    if not folder.is_dir():
+        raise DataUnreadable(
+            f"{data} is no folder, no .npz and none of "
+            f"{', '.join((*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM))}"
+        )
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower().lstrip(".") in FORMATS and path.is_file()
+    )
+    if not found:
+        raise DataUnreadable(f"{folder} holds no images ({', '.join(FORMATS)})")
+    return found
+
+
+def _read_npz(path: Path) -> Array:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = archive.files
+            if len(names) != 1:
+                raise DataUnreadable(f"{path} holds {len(names)} arrays, expected one")
+            found: Array = archive[names[0]]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataUnreadable(f"{path} is no readable .npz: {error}") from error
+    is_images = found.dtype == np.uint8 and found.ndim == 4 and found.shape[-1] in (1, 3)
+    if not len(found) or not (is_images or found.dtype.kind == "f"):
+        raise DataUnreadable(
+            f"{path} holds {found.dtype} {found.shape}, expected images (N, H, W, 3) uint8 or "
+            "inputs as the network reads them, float32"
+        )
+    return found
+
+
+def _draw(total: int, count: int) -> list[int]:
+    """So many of them, drawn alike from all; the same ones every time."""
+    return sorted(np.random.default_rng(0).permutation(total)[:count].tolist())
+
+
+__all__ = ["BATCH_NORM", "PHOTOGRAPHS", "Calibration", "open_calibration"]

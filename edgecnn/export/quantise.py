@@ -1,0 +1,67 @@
+"""From what a person typed of 8 bits to what the compiler is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from edgecnn.errors import ModelUnusable
+from edgecnn.export.accuracy import Judge
+from edgecnn.export.calibration import likely_data, open_calibration
+from edgecnn_exporters.bundle.contents import QuantiseRequest, Request
+from edgecnn_exporters.quantise.config import QuantConfig
+
+COUNT = 128
+
+
+@dataclass(frozen=True)
+class QuantiseOptions:
+    """What a person may say of the 8-bit artefact.
+
+    Attributes:
+        data: as `open_calibration` takes it; None takes what the network was trained on, or the
+            photographs that come with edgecnn.
+        count: samples at most.
+        judge: labelled images to measure the accuracy on, as `edgecnn evaluate --data` takes them.
+        max_drop: points of top-1 that may be lost on them.
+    """
+
+    config: QuantConfig = field(default_factory=QuantConfig)
+    data: str | None = None
+    count: int = COUNT
+    judge: str | None = None
+    max_drop: float | None = None
+
+
+@contextlib.contextmanager
+def quantised(
+    request: Request, said: QuantiseOptions | None, trained_on: str | None, *, quiet: bool
+) -> Iterator[tuple[Request, tuple[str, ...]]]:
+    """The request with calibration samples where 8 bits are asked for, and notes for a person.
+
+    Raises:
+        DataUnreadable, CalibrationFailed: as `open_calibration` says.
+        ModelUnusable: a limit that nothing can be measured on.
+    """
+    if said is None:
+        yield request, ()
+        return
+    data = said.data or likely_data(trained_on)
+    found = open_calibration(data, request.input, request.preprocess, said.count, quiet=quiet)
+    with found.samples as samples:
+        judge = _judge(said, trained_on, quiet=quiet)
+        wanted = QuantiseRequest(said.config, samples, data, judge, found.inputs)
+        yield replace(request, quantise=wanted), found.notes
+
+
+def _judge(said: QuantiseOptions, trained_on: str | None, *, quiet: bool) -> Judge | None:
+    """Who measures the accuracy: on what was named, or else the test images of the training."""
+    data = said.judge
+    if data is None and said.max_drop is not None:
+        data = likely_data(trained_on)
+        if data != trained_on:
+            raise ModelUnusable("--max-drop needs labelled images: --data NAME or FOLDER")
+    if data is None:
+        return None
+    return Judge(data, said.max_drop, quiet=quiet)

@@ -1,0 +1,104 @@
+"""What a checkpoint of ours says of itself, in the header of its safetensors file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from edgecnn.errors import CheckpointUnreadable
+from edgecnn.zoo.architecture import Form
+from edgecnn_runtime.bundle.manifest_json import preprocess_from_json
+from edgecnn_runtime.errors import ManifestInvalid
+from edgecnn_runtime.manifest import Preprocess
+
+SCHEMA = "edgecnn.checkpoint/1"
+HEADER = "edgecnn"
+
+
+@dataclass(frozen=True)
+class Description:
+    """Which network the weights are of, and what they were trained on.
+
+    Attributes:
+        input: (channels, height, width).
+        data: name of the data set or folder.
+        labels: names of the classes, in order.
+        training: recipe, epoch and test result, as JSON; empty before the first epoch.
+    """
+
+    architecture: str
+    form: Form
+    input: tuple[int, int, int]
+    data: str
+    preprocess: Preprocess
+    labels: tuple[str, ...]
+    training: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The description as the header holds it."""
+        return {
+            "schema": SCHEMA,
+            "architecture": self.architecture,
+            "form": self.form.given(),
+            "input": list(self.input),
+            "data": self.data,
+            # Through JSON: tuples become the lists that they are when read again.
+            "preprocess": json.loads(json.dumps(asdict(self.preprocess))),
+            "labels": list(self.labels),
+            **self.training,
+        }
+
+
+def read_description(path: Path) -> Description | None:
+    """What the checkpoint says of itself; None for a checkpoint of others.
+
+    Raises:
+        CheckpointUnreadable: missing, damaged, or described in a way that is not understood.
+    """
+    if path.suffix != ".safetensors":
+        return None
+    document = read_header(path)
+    return None if document is None else _description(document, path)
+
+
+def read_header(path: Path) -> dict[str, Any] | None:
+    """The JSON that a safetensors file of ours carries; None where there is none.
+
+    Raises:
+        CheckpointUnreadable: missing, damaged, or of another format.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            header = file.metadata() or {}
+        document = json.loads(header[HEADER]) if HEADER in header else None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointUnreadable(f"{path} is no safetensors file of weights: {error}") from error
+    return document if isinstance(document, dict) else None
+
+
+def _description(document: Mapping[str, Any], path: Path) -> Description:
+    if document.get("schema") != SCHEMA:
+        raise CheckpointUnreadable(
+            f"{path} is described by schema {document.get('schema')!r}, expected {SCHEMA!r}"
+        )
+    own = {field.name for field in fields(Description)} - {"training"}
+    try:
+        channels, height, width = map(int, document["input"])
+        return Description(
+            architecture=str(document["architecture"]),
+            form=Form(**document["form"]),
+            input=(channels, height, width),
+            data=str(document["data"]),
+            preprocess=preprocess_from_json(document["preprocess"], f"{path}: preprocess"),
+            labels=tuple(map(str, document["labels"])),
+            training={key: document[key] for key in document.keys() - own - {"schema"}},
+        )
+    except (KeyError, TypeError, ValueError, ManifestInvalid) as error:
+        raise CheckpointUnreadable(
+            f"{path} is described in a way that is not understood: {error!r}"
+        ) from error

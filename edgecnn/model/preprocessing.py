@@ -1,0 +1,83 @@
+"""Which preprocessing a network of one's own was trained with: a person has to say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from edgecnn.errors import PreprocessUnknown
+from edgecnn.zoo import IMAGENET, MNIST
+from edgecnn_runtime.bundle.manifest_json import preprocess_from_json
+from edgecnn_runtime.errors import ManifestInvalid
+from edgecnn_runtime.manifest import Preprocess
+
+CHOICES = {
+    "imagenet": "resize, centre crop of 7/8, ImageNet's mean and deviation (torchvision's)",
+    "unit": "resize to the input, grey levels to 0…1",
+    "signed": "resize to the input, grey levels to -1…1",
+    "mnist": "resize to the input, MNIST's mean and deviation",
+    "none": "none: the bundle takes arrays only",
+}
+
+
+def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | None:
+    """The preprocessing called `choice`, or the one in that JSON file, for an input of `shape`.
+
+    Args:
+        shape: (channels, height, width).
+
+    Raises:
+        PreprocessUnknown: no such name or file, or it does not fit the channels.
+    """
+    channels, height, width = shape
+    if choice == "none":
+        return None
+    if choice.endswith(".json"):
+        return _read(Path(choice), channels)
+    if choice not in CHOICES:
+        raise PreprocessUnknown(
+            f"no preprocessing is called {choice!r}; choose {', '.join(CHOICES)}, or a .json file"
+        )
+    if channels not in (1, 3) or (choice == "imagenet" and channels != 3):
+        raise PreprocessUnknown(
+            f"preprocessing {choice!r} does not fit an input of {channels} channels; "
+            "say --preprocess none, or give a .json file"
+        )
+    if choice == "imagenet":
+        return at_resolution(IMAGENET, height, width)
+    if choice == "mnist":
+        return at_resolution(MNIST, height, width)
+    mean, std = (0.0, 1.0) if choice == "unit" else (0.5, 0.5)
+    return Preprocess(
+        colour="L" if channels == 1 else "RGB",
+        resize=(height, width),
+        filter="bilinear",
+        crop=None,
+        scale=1 / 255,
+        mean=(mean,) * channels,
+        std=(std,) * channels,
+    )
+
+
+def at_resolution(preprocess: Preprocess, height: int, width: int) -> Preprocess:
+    """The preprocessing for an input of another size: a crop stays the same share of the image."""
+    if preprocess.crop is None:
+        return replace(preprocess, resize=(height, width))
+    if not isinstance(preprocess.resize, int):
+        return replace(preprocess, crop=(height, width))
+    shorter = round(min(height, width) * preprocess.resize / min(preprocess.crop))
+    return replace(preprocess, resize=shorter, crop=(height, width))
+
+
+def _read(path: Path, channels: int) -> Preprocess:
+    try:
+        found = preprocess_from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+    except OSError as error:
+        raise PreprocessUnknown(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, ManifestInvalid) as error:
+        raise PreprocessUnknown(f"{path} is no preprocessing: {error}") from error
+    own = 1 if found.colour == "L" else 3
+    if own != channels:
+        raise PreprocessUnknown(f"{path} makes {own} channels, the network reads {channels}")
+    return found

@@ -1,0 +1,83 @@
+"""Which file stands behind the name of weights: published, shipped, or a person's own."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecnn.errors import WeightsMissing
+from edgecnn.model.description import Description, read_description
+from edgecnn.zoo import Architecture
+
+RANDOM = "random"
+SHIPPED_PACKAGE = "edgecnn_weights"
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A file of weights, and what it says of itself; others' files say nothing."""
+
+    name: str
+    path: Path
+    description: Description | None
+
+
+def shipped(architecture: str) -> dict[str, Path]:
+    """Trained checkpoints of a network that the extra ``weights`` brings, by the data's name."""
+    found = importlib.util.find_spec(SHIPPED_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        return {}
+    folder = Path(next(iter(found.submodule_search_locations)))
+    begin = f"{architecture}-"
+    paths = {path.stem.removeprefix(begin): path for path in folder.glob(f"{begin}*{SUFFIX}")}
+    # The data set that a family is known for comes first.
+    return dict(sorted(paths.items(), key=lambda item: (item[0] not in _FIRST, item[0])))
+
+
+_FIRST = ("mnist", "cifar10")
+
+
+def default_weights(architecture: Architecture) -> str | None:
+    """The weights of the network as its paper has it, when nothing is said; None if there are none.
+
+    A shipped checkpoint of a thinner or smaller form is not what the name alone promises.
+    """
+    if architecture.weights:
+        return next(iter(architecture.weights))
+    for name, path in shipped(architecture.name).items():
+        description = read_description(path)
+        if description is not None and set(description.form.given()) <= {"classes"}:
+            return name
+    return None
+
+
+def find_weights(architecture: Architecture, said: str, *, quiet: bool) -> Weights:
+    """The weights that a person named for a network of the zoo.
+
+    Raises:
+        WeightsMissing: no weights have that name, and it is no file.
+        FetchError: published weights cannot be had.
+        CheckpointUnreadable: a file that is missing or damaged.
+    """
+    if said in architecture.weights:
+        from edgecnn.fetch import fetch
+
+        return Weights(said, fetch(architecture.weights[said], quiet=quiet), None)
+    if said in (own := shipped(architecture.name)):
+        return Weights(said, own[said], read_description(own[said]))
+    path = Path(said)
+    if not path.suffix:
+        raise WeightsMissing(
+            f"{architecture.name} has no weights called {said!r}; it has "
+            f"{', '.join(names_of(architecture)) or 'none'}; "
+            "or pass a file (.safetensors, .pth)"
+        )
+    described = read_description(path) if path.is_file() else None
+    return Weights(said, path, described)
+
+
+def names_of(architecture: Architecture) -> list[str]:
+    """The names of all weights of a network, published ones first."""
+    return [*architecture.weights, *shipped(architecture.name)]

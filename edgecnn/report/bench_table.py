@@ -1,0 +1,119 @@
+"""The table that people paste."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import click
+
+from edgecnn.bench.sustained import story
+from edgecnn.bench.verdicts import agreement_of, best_of, name_of, short_engine, verdict_of
+from edgecnn_runtime.host.facts import Host, HostState
+from edgecnn_runtime.measure.results import BenchResult, Row
+
+TITLES = ("artefact", "engine", "threads", "median ms [95 %]", "p90", "cold ms", "MB", "agreement")
+
+# All columns in one line, with those of a device and of two bundles.
+WIDTH = 160
+# A run of the default length ends well before; a longer one is told window by window.
+LONG_S = 60.0
+
+
+def print_results(results: Mapping[str, BenchResult]) -> None:
+    """One line a device, one table of all rows, what disturbed them, and the best choice last."""
+    from edgecnn.console import stdout, table
+
+    for device, result in results.items():
+        click.echo(device_line(device, result))
+    several_devices = len(results) > 1
+    bundles = {row.subject.bundle for result in results.values() for row in result.rows}
+    names = {PurePosixPath(bundle).name for bundle in bundles}
+    before = ["device"] * several_devices + ["bundle"] * (len(names) > 1)
+    shown = table((*before, *TITLES, "verdict"), right=("threads", "p90", "cold ms", "MB"))
+    for device, result in results.items():
+        for row in result.rows:
+            name = PurePosixPath(row.subject.bundle).name
+            first = [device] * several_devices + [name] * (len(names) > 1)
+            shown.add_row(*first, *_cells(row))
+    stdout(WIDTH).print(shown)
+    for device, result in results.items():
+        prefix = f"{device}: " if several_devices else ""
+        for line in _footnotes(result):
+            click.echo(prefix + line)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    threads = "" if row.subject.threads is None else str(row.subject.threads)
+    latency, cold = row.latency, row.cold
+    median = p90 = ""
+    if latency is not None:
+        low, high = latency.interval_ms
+        digits = 3 if latency.median_ms < 1 else 2 if latency.median_ms < 100 else 1
+        median = f"{latency.median_ms:.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]"
+        p90 = f"{latency.p90_ms:.{digits}f}"
+    return (
+        row.artefact or row.subject.artefact or "",
+        short_engine(row.engine) or row.subject.engine or "",
+        threads,
+        median,
+        p90,
+        f"{cold.median_ms:.0f}" if cold else "",
+        f"{cold.peak_memory_bytes / 1e6:.0f}" if cold else "",
+        agreement_of(row),
+        verdict_of(row),
+    )
+
+
+def _footnotes(result: BenchResult) -> list[str]:
+    lines = [
+        f"{verdict_of(row)}: {name_of(row)}: {row.note}"
+        for row in result.rows
+        if row.verdict in {"differs", "crashed", "refused", "unfinished"}
+    ]
+    energies = [row for row in result.rows if row.energy_j is not None]
+    if energies:
+        listing = ", ".join(f"{name_of(row)} {1e3 * (row.energy_j or 0):.0f}" for row in energies)
+        lines.append(f"energy of the whole machine, mJ a run: {listing}")
+    if any(moment.at_s > LONG_S for moment in result.moments):
+        lines += story(result)
+    lines += [f"TAINTED: {reason}; measure again on a quiet machine" for reason in result.tainted]
+    best = best_of(result, result.rows[0].subject.bundle)
+    if best and len(result.rows) > 1:
+        lines.append(f"best: {best.words()}")
+    return lines
+
+
+def device_line(device: str, result: BenchResult) -> str:
+    """The machine, its state before and after, and how often each row was measured."""
+    if result.host is None or result.before is None:
+        return f"{device}: nothing was timed"
+    parts = [*_machine(result.host), *_conditions(result.host, result.before, result.after)]
+    timed = [row.latency for row in result.rows if row.latency]
+    if timed:
+        runs = [len(latency.samples_ms) for latency in timed]
+        span = f"{min(runs)}" if min(runs) == max(runs) else f"{min(runs)} to {max(runs)}"
+        turns = " in turn" if len(timed) > 1 else ""
+        parts.append(f"n = {max(len(one.blocks_ms) for one in timed)} rounds{turns}, {span} runs")
+    return f"{device}: {', '.join(parts)}"
+
+
+def _machine(host: Host) -> list[str]:
+    cpu = host.cpu or host.machine
+    model = [host.model] if host.model and host.model not in cpu else []
+    return [*model, f"{host.cores} × {cpu}" if host.cores > 1 else cpu]
+
+
+def _conditions(host: Host, before: HostState, after: HostState | None) -> list[str]:
+    parts = []
+    clock = (after or before).mhz
+    if clock:
+        parts.append(f"{clock:.0f} MHz")
+    if host.governors:
+        parts.append(f"governor {', '.join(host.governors)}")
+    if before.celsius and after is not None and after.celsius:
+        hottest = [max(state.celsius.values()) for state in (before, after)]
+        parts.append("{:.0f} → {:.0f} °C".format(*hottest))
+    throttled = sorted({*before.throttled, *(after.throttled if after else ())})
+    parts.append(", ".join(throttled) if throttled else "not throttled")
+    return [*parts, f"Python {host.python}"]

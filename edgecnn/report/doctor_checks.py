@@ -1,0 +1,63 @@
+"""The checks of ``edgecnn doctor``, and the table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a machine has, or has not.
+
+    Attributes:
+        mend: what to type or do; empty where it is as it should be.
+        needed: whether nothing works without it.
+    """
+
+    what: str
+    ok: bool
+    found: str
+    mend: str
+    needed: bool
+
+
+def check(what: str, ok: bool, found: str, mend: str = "", *, needed: bool) -> Check:
+    """A check, whose mend is left out where it is as it should be."""
+    return Check(what, ok, found, "" if ok else mend, needed)
+
+
+def measuring(host: dict[str, Any], state: dict[str, Any]) -> list[Check]:
+    """What would taint a bench on a machine right now.
+
+    Args:
+        host, state: as the agent's ``host`` tells them.
+    """
+    checks = []
+    if host["governors"]:
+        names = ", ".join(host["governors"])
+        mend = "sudo cpupower frequency-set -g performance"
+        checks.append(check("governor", names == "performance", names, mend, needed=False))
+    if state["load"] is not None:
+        quiet = state["load"] < 0.5 * host["cores"]
+        load = f"{state['load']:.2f} on {host['cores']} cores"
+        checks.append(check("load", quiet, load, "end other work before a bench", needed=False))
+    if state["throttled"]:
+        limits = ", ".join(state["throttled"])
+        mend = "a better power supply, or cooling"
+        checks.append(check("throttling", False, limits, mend, needed=False))
+    return checks
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """The table, on stdout."""
+    from rich.markup import escape
+
+    from edgecnn.console import stdout, table
+
+    shown = table(("", "what", "found", "what mends it"))
+    for one in checks:
+        mark = "[green]✓[/]" if one.ok else "[red]✗[/]" if one.needed else "[yellow]![/]"
+        shown.add_row(mark, one.what, escape(one.found), escape(one.mend))
+    stdout().print(shown)

@@ -1,0 +1,104 @@
+"""The table of an emulated board."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecnn.bench.verdicts import short_engine
+
+if TYPE_CHECKING:
+    from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
+    from edgecnn.devices.emulated.instructions import Instructions
+    from edgecnn_runtime.parity.golden import Difference
+
+COLOURS = {"equal": "green", "differs": "red", "crashed": "red", "skipped": "yellow"}
+# What decides how fast a convolution is: the instruction that multiplies in it. Those that only
+# widen begin with SMULL and go on with SMLAL.
+ARITHMETIC: Mapping[str, Sequence[str]] = {
+    "SDOT": ("dot",),
+    "SMMLA": ("mmla",),
+    "FMLA": ("fmla",),
+    "SMLAL": ("mull", "mlal"),
+}
+
+
+def print_proved(found: Sequence[Proved]) -> None:
+    """A line and a table for each board, and below them what needs a sentence."""
+    from edgecnn.console import stdout, table
+
+    titles = ("artefact", "engine", "verdict", "agreement", f"vs {platform.machine()} here")
+    for one in found:
+        click.echo(f"{one.device}: {one.words}")
+        bundles = {row.subject.bundle for row in one.rows}
+        before = ("bundle",) if len(bundles) > 1 else ()
+        shown = table((*before, *titles, "instructions", "memory"), right=("memory",))
+        for row in one.rows:
+            shown.add_row(*[PurePosixPath(row.subject.bundle).name for _ in before], *_cells(row))
+        stdout().print(shown)
+        for line in _footnotes(one):
+            click.echo(line)
+
+
+def _cells(row: ProvedRow) -> tuple[str, ...]:
+    memory = row.peak_memory_bytes
+    return (
+        row.parity.subject,
+        short_engine(row.parity.engine),
+        f"[{COLOURS[row.parity.verdict]}]{row.parity.verdict}[/]",
+        _agreement(row.parity.difference),
+        words_of(row.likeness),
+        "" if row.instructions is None else words_of_instructions(row.instructions),
+        "" if memory is None else f"{memory / 1e6:.0f} MB",
+    )
+
+
+def _agreement(found: Difference | None) -> str:
+    if found is None:
+        return ""
+    return f"{found.sqnr_db:.0f} dB, {round(found.top1_agreement * found.n)}/{found.n}"
+
+
+def words_of(likeness: Likeness) -> str:
+    """``identical``, ``≤ 1 step``, or the largest difference as a share of the largest output."""
+    if likeness.is_identical:
+        return "identical"
+    if likeness.difference is None:
+        return "not compared"
+    if likeness.steps is not None:
+        steps = math.ceil(round(likeness.steps, 3))
+        return f"≤ {steps} step{'s' if steps > 1 else ''}"
+    return f"{likeness.difference.relative:.1e}"
+
+
+def words_of_instructions(instructions: Instructions) -> str:
+    """How many, and the share of the arithmetic that most are of: ``49.6 M, SDOT 37 %``."""
+    counts = instructions.counts
+    shares = {
+        name: sum(counts[kind] for kind in kinds) / counts["total"]
+        for name, kinds in ARITHMETIC.items()
+    }
+    name = max(shares, key=lambda one: shares[one])
+    total = f"{counts['total'] / 1e6:.{1 if counts['total'] >= 1e6 else 2}f} M"
+    return f"{total}, {name} {100 * shares[name]:.0f} %" if shares[name] else total
+
+
+def _footnotes(found: Proved) -> list[str]:
+    lines = []
+    for row in found.rows:
+        note = row.parity.note if row.parity.difference is None else row.likeness.note
+        if note:
+            lines.append(f"{row.parity.subject} on {short_engine(row.parity.engine)}: {note}")
+    if found.uncounted:
+        lines.append(f"neither instructions nor memory: {found.uncounted}")
+    if any(row.instructions is not None for row in found.rows):
+        lines.append(
+            "instructions of one inference on one thread; memory at most until the first result, "
+            "without QEMU's own"
+        )
+    return lines

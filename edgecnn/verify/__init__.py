@@ -1,0 +1,1 @@
+"""``edgecnn verify`` beyond the golden examples: causes, held-out pictures, ways to preprocess."""

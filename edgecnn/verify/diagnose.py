@@ -1,0 +1,101 @@
+"""From rows of `edgecnn verify` that differ to their causes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.parity.verify import Parity
+
+if TYPE_CHECKING:
+    from edgecnn_exporters.diagnose.diagnosis import Diagnosis
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of the search for a cause.
+
+    Attributes:
+        subject: path of the artefact, or "preprocessing".
+        diagnosis: None where no cause was found.
+        reason: why there is none.
+        folder: of the reproduction, where one was asked for.
+    """
+
+    subject: str
+    diagnosis: Diagnosis | None
+    reason: str = ""
+    folder: Path | None = None
+
+    def words(self) -> str:
+        """The finding for a person."""
+        if self.diagnosis is None:
+            return f"{self.subject}: {self.reason}"
+        said = f"{self.subject}, {self.diagnosis.words()}"
+        if self.folder is not None:
+            return f"{said}\n  to see it alone: cd {self.folder} && python reproduce.py"
+        return said
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as JSON values."""
+        found = None if self.diagnosis is None else self.diagnosis.to_json()
+        folder = None if self.folder is None else str(self.folder)
+        return {
+            "subject": self.subject,
+            "diagnosis": found,
+            "reason": self.reason,
+            "folder": folder,
+        }
+
+
+def find_causes(bundle: Bundle, rows: Sequence[Parity], reproduce: Path | None) -> list[Finding]:
+    """The cause of every row that differs; each artefact once, whatever engines it differs on.
+
+    An artefact that does not run has no answers to compare: its row says why.
+
+    Args:
+        reproduce: where to write each cause as one node, its inputs and a script; None writes none.
+
+    Raises:
+        OutputNotWritable: it cannot be written there.
+    """
+    wrong = [row for row in rows if row.verdict == "differs" and row.difference is not None]
+    subjects = dict.fromkeys(row.subject for row in wrong)
+    return [_find_cause(bundle, subject, reproduce) for subject in subjects]
+
+
+def _find_cause(bundle: Bundle, subject: str, reproduce: Path | None) -> Finding:
+    try:
+        from edgecnn_exporters.diagnose.bundle_diagnosis import (
+            diagnose_artefact,
+            diagnose_bundle_preprocessing,
+        )
+    except ModuleNotFoundError as error:
+        missing = f"no cause is looked for: {error.name} is not installed; "
+        return Finding(subject, None, f"{missing}pip install 'edgecnn[export]'")
+    artefacts = {each.path: each for each in bundle.manifest.artefacts}
+    try:
+        if subject in artefacts:
+            found = diagnose_artefact(bundle, artefacts[subject])
+        else:
+            found = diagnose_bundle_preprocessing(bundle)
+    except EdgeCNNError as error:
+        return Finding(subject, None, f"no cause is found: {error}")
+    if found is None:
+        return Finding(
+            subject, None, "every node computes what it says; the golden answers are another's"
+        )
+    return Finding(subject, found, folder=_reproduce(found, subject, reproduce))
+
+
+def _reproduce(found: Diagnosis, subject: str, reproduce: Path | None) -> Path | None:
+    if reproduce is None:
+        return None
+    from edgecnn_exporters.diagnose.reproduce import write_reproduction
+
+    folder = reproduce / subject
+    return folder if write_reproduction(found, folder) else None

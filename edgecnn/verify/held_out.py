@@ -1,0 +1,158 @@
+"""Every artefact on every engine held to the float graph, on pictures beyond the golden ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines import engine_class
+from edgecnn_runtime.engines.adapted import Model, adapt
+from edgecnn_runtime.errors import EngineError, NotAClassifier
+from edgecnn_runtime.image.load import load_image
+from edgecnn_runtime.image.preprocess import preprocess
+from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.parity.golden import Difference, difference
+from edgecnn_runtime.parity.verify import Parity
+
+Float = npt.NDArray[np.floating[Any]]
+# Answers of a network to so many pictures are compared at once.
+CHUNK = 32
+ENGINE = "onnxruntime"
+
+
+@dataclass(frozen=True)
+class HeldRow:
+    """How far an artefact on an engine is from the float graph.
+
+    Attributes:
+        within_a_step: of one of 8 bits in another format: the share of its results that lie no
+            more than one step of their encoding from what ONNX Runtime makes of the QDQ graph.
+    """
+
+    subject: str
+    engine: str
+    difference: Difference
+    within_a_step: float | None
+
+
+@dataclass(frozen=True)
+class HeldToFloat:
+    """The rows, and what they were held to on how many pictures."""
+
+    reference: str
+    data: str
+    count: int
+    rows: tuple[HeldRow, ...]
+
+
+def hold_to_float(
+    bundle: Bundle,
+    verified: Sequence[Parity],
+    pictures: Sequence[Path | npt.NDArray[np.uint8]],
+    data: str,
+    progress: Callable[[float], None] = lambda done: None,
+) -> HeldToFloat:
+    """Show every artefact the same pictures; those that did not run on an engine are left out.
+
+    Args:
+        verified: what `verify` said of each artefact on each engine.
+        data: what the pictures are, in words.
+
+    Raises:
+        NotAClassifier: the bundle has no preprocessing, or no float ONNX graph.
+        EngineError, ImageError: an engine failed, or a picture cannot be read.
+    """
+    manifest = bundle.manifest
+    artefacts = {each.path: each for each in manifest.artefacts}
+    reference = _of(bundle, "fp32")
+    if manifest.preprocess is None:
+        raise NotAClassifier(f"{manifest.name} carries no preprocessing; --data has no use for it")
+    ran = [row for row in verified if row.difference is not None and row.subject in artefacts]
+    pairs = [(artefacts[row.subject], row.engine.split()[0]) for row in ran]
+    quantised = next((a for a in manifest.artefacts if _is_onnx(a, "int8")), None)
+    with ExitStack() as stack:
+
+        def opened(artefact: Artefact, engine: str) -> Model:
+            content = bundle.read_artefact(artefact)
+            model = engine_class(engine).open(content.model, weights=content.weights)
+            stack.callback(model.close)
+            return adapt(model, manifest, artefact)
+
+        models = {(a.path, e): opened(a, e) for a, e in (*pairs, (reference, ENGINE))}
+        prepared = [preprocess(load_image(each), manifest.preprocess) for each in pictures]
+        answers = {}
+        for number, (key, model) in enumerate(models.items()):
+            answers[key] = _ask(model, prepared, _share(progress, number, len(models)))
+    steps = {} if quantised is None else _steps(bundle.read_artefact(quantised).model)
+    expected = answers[reference.path, ENGINE]
+    rows = []
+    for artefact, engine in pairs:
+        found = answers[artefact.path, engine]
+        base = None if quantised is None else answers.get((quantised.path, ENGINE))
+        is_copy = artefact.precision == "int8" and artefact is not quantised
+        near = _within(base, found, steps) if is_copy and base is not None else None
+        compared = difference((expected[name], found[name]) for name in expected)
+        rows.append(HeldRow(artefact.path, engine, compared, near))
+    return HeldToFloat(f"{reference.path} by {ENGINE}", data, len(pictures), tuple(rows))
+
+
+def _is_onnx(artefact: Artefact, precision: str) -> bool:
+    return (artefact.format, artefact.precision) == ("onnx", precision)
+
+
+def _of(bundle: Bundle, precision: str) -> Artefact:
+    for artefact in bundle.manifest.artefacts:
+        if _is_onnx(artefact, precision):
+            return artefact
+    raise NotAClassifier(f"{bundle.path} has no {precision} ONNX graph to hold the others to")
+
+
+def _share(progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
+    return lambda done: progress((number + done) / count)
+
+
+def _ask(
+    model: Model, prepared: Sequence[Float], progress: Callable[[float], None]
+) -> dict[str, Float]:
+    """What the model answers to each of the prepared pictures, (n, …) by name."""
+    name = model.inputs[0].name
+    most = model.inputs[0].shape[0] or CHUNK
+    found = []
+    for begin in range(0, len(prepared), most):
+        batch = np.concatenate(prepared[begin : begin + most])
+        if model.inputs[0].shape[0] not in (None, len(batch)):
+            raise EngineError(
+                f"the bundle takes {most} pictures at a time, {len(prepared)} are no multiple; "
+                f"say --limit {len(prepared) // most * most}"
+            )
+        found.append(model.run({name: batch}))
+        progress((begin + len(batch)) / len(prepared))
+    return {
+        spec.name: np.concatenate([each[spec.name] for each in found]) for spec in model.outputs
+    }
+
+
+def _steps(qdq: bytes) -> dict[str, float]:
+    """The scale that the QDQ graph notes for each of its results, by name."""
+    import onnx
+    import onnx_ir as ir
+
+    from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding
+
+    graph = ir.from_proto(onnx.load_from_string(qdq)).graph
+    noted = {str(value.name): noted_encoding(value) for value in graph.outputs}
+    return {name: each.scale for name, each in noted.items() if each is not None}
+
+
+def _within(
+    expected: dict[str, Float], found: dict[str, Float], steps: dict[str, float]
+) -> float | None:
+    near = [np.abs(expected[n] - found[n]) <= step * (1 + 1e-4) for n, step in steps.items()]
+    return float(np.concatenate([each.reshape(-1) for each in near]).mean()) if near else None

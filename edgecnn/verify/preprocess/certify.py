@@ -1,0 +1,154 @@
+"""Running the same pictures through a bundle's own preprocessing and through other ways."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecnn.verify.preprocess.resizers import UInt8
+from edgecnn.verify.preprocess.steps import Float
+from edgecnn.verify.preprocess.ways import WAYS, Way
+from edgecnn_runtime.errors import NotAClassifier
+from edgecnn_runtime.image.load import load_image
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.measure.statistics import wilson_interval
+from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.session import Session
+
+Pictures = Sequence[Path | UInt8] | np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a way costs.
+
+    Attributes:
+        largest_levels: largest difference of the network's input, in grey levels of 256.
+        mean_levels: mean absolute difference, the same.
+        agreed: pictures that are given the class which the bundle's own preprocessing gives.
+        interval: 95 %, by Wilson, of the share of them.
+        sqnr_db: of the outputs against those by the bundle's own; infinite when equal.
+        n: pictures.
+    """
+
+    largest_levels: float
+    mean_levels: float
+    agreed: int
+    interval: tuple[float, float]
+    sqnr_db: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A way, and its cost; or why it has none."""
+
+    way: str
+    stands_for: str
+    cost: Cost | None
+    note: str = ""
+
+
+@dataclass
+class _Found:
+    """What is gathered over the pictures."""
+
+    largest: float = 0.0
+    absolute: float = 0.0
+    values: int = 0
+    scores: list[tuple[Float, Float]] = field(default_factory=list)
+
+    def add(self, levels: Float, own: Float, found: Float) -> None:
+        self.largest = max(self.largest, float(levels.max()))
+        self.absolute += float(levels.sum(dtype=np.float64))
+        self.values += levels.size
+        self.scores.append((own, found))
+
+    def cost(self) -> Cost:
+        far = difference(self.scores)
+        agreed = round(far.top1_agreement * far.n)
+        return Cost(
+            largest_levels=self.largest,
+            mean_levels=self.absolute / self.values,
+            agreed=agreed,
+            interval=wilson_interval(agreed, far.n),
+            sqnr_db=far.sqnr_db,
+            n=far.n,
+        )
+
+
+def certify(
+    session: Session,
+    pictures: Pictures,
+    progress: Callable[[float], None] = lambda done: None,
+    ways: Sequence[Way] = WAYS,
+) -> list[Row]:
+    """What each of the ways costs, in the order given.
+
+    Args:
+        session: of a bundle with preprocessing, whose first output is one score a class.
+        pictures: paths, or (H, W, 1 or 3) uint8.
+
+    Raises:
+        NotAClassifier: the bundle has no preprocessing, or its output is not (batch, classes).
+        ImageError: a picture cannot be read.
+    """
+    spec = _preprocess_of(session)
+    notes = {way.name: _note(way, spec) for way in ways}
+    chosen = [way for way in ways if not notes[way.name]]
+    found = {way.name: _Found() for way in chosen}
+    for number, picture in enumerate(pictures):
+        image = load_image(picture)
+        own = session.preprocess(image)
+        expected = _scores(session, own)
+        for way in chosen:
+            other = way.prepare(image, spec)
+            levels = _grey_levels(other - own, spec)
+            found[way.name].add(levels, expected, _scores(session, other))
+        progress((number + 1) / len(pictures))
+    costs = {name: each.cost() for name, each in found.items()}
+    return [Row(way.name, way.stands_for, costs.get(way.name), notes[way.name]) for way in ways]
+
+
+def _preprocess_of(session: Session) -> Preprocess:
+    manifest = session.manifest
+    if manifest.preprocess is None:
+        raise NotAClassifier(
+            f"{manifest.name} carries no preprocessing, and nothing can be compared with it; "
+            "export it again with --preprocess"
+        )
+    if len(manifest.outputs[0].shape) != 2:
+        raise NotAClassifier(
+            f"{manifest.name} answers {manifest.outputs[0]}, expected one score for each class: "
+            "agreement is of the likeliest class"
+        )
+    return manifest.preprocess
+
+
+def _note(way: Way, spec: Preprocess) -> str:
+    """Why the way is not run; "" where it is."""
+    if reason := way.inapplicable(spec):
+        return f"not applicable: {reason}"
+    if importlib.util.find_spec(way.package) is None:
+        return f"skipped: not installed, pip install 'edgecnn[{way.extra}]'"
+    return ""
+
+
+def _grey_levels(difference: Float, spec: Preprocess) -> Float:
+    """A difference between two inputs, as what it is of the 256 grey levels of a picture."""
+    axes = (-1, 1, 1) if spec.layout == "NCHW" else (1, 1, -1)
+    level = np.array(spec.scale / np.array(spec.std), np.float32).reshape(axes)
+    found: Float = np.abs(difference / level)
+    return found
+
+
+def _scores(session: Session, prepared: Float) -> Float:
+    feed, output = session.manifest.inputs[0], session.manifest.outputs[0].name
+    batch = np.repeat(prepared, feed.shape[0] or 1, axis=0)
+    scores: Float = session.run({feed.name: batch})[output][:1]
+    return scores

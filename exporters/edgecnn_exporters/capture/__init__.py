@@ -1,0 +1,1 @@
+"""Networks in: PyTorch modules and ONNX files, and what the original answers to examples."""

@@ -1,0 +1,93 @@
+"""Real inputs: the photographs that come with edgecnn, as any network's input.
+
+Networks are compared on photographs, not on noise: noise leaves most channels of a trained
+network silent, and a fault in a silent channel shows in no output.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from edgecnn_exporters.errors import InputMismatch
+from edgecnn_runtime.image.load import load_image
+from edgecnn_runtime.image.preprocess import preprocess
+from edgecnn_runtime.manifest import Layout, Preprocess, TensorSpec
+
+NAMES = ("cat", "coffee", "rocket", "astronaut")
+
+Float = np.ndarray[Any, np.dtype[np.float32]]
+Image = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@cache
+def photograph(name: str) -> Image:
+    """One of `NAMES` as (H, W, 3) uint8. Origin and licence: photographs/README.md."""
+    folder = resources.files("edgecnn_exporters") / "photographs"
+    return load_image((folder / f"{name}.jpg").read_bytes())
+
+
+def pictures(count: int) -> list[Image]:
+    """`count` different pictures: the photographs, then their mirror images, then crops of both."""
+    found: list[Image] = []
+    margin = 0
+    while len(found) < count:
+        for name in NAMES:
+            image = photograph(name)
+            found.append(image[margin:, margin:])
+        found += [image[:, ::-1] for image in found[-len(NAMES) :]]
+        margin += 24
+    return found[:count]
+
+
+def example_batch(spec: TensorSpec, prepare: Preprocess | None, count: int) -> Float:
+    """`count` pictures as the input `spec`, through the bundle's preprocessing where there is one.
+
+    A network without preprocessing of images (say, of seven channels) gets the pictures' colour
+    planes in turn, scaled to -1…1.
+
+    Raises:
+        InputMismatch: the preprocessing makes another shape than the input's.
+    """
+    if prepare is not None:
+        batch = np.concatenate([preprocess(image, prepare) for image in pictures(count)])
+        if batch.shape[1:] != spec.shape[1:]:
+            made = "x".join(map(str, batch.shape[1:]))
+            raise InputMismatch(f"preprocessing makes Nx{made}, the network reads {spec}")
+        return batch
+    layout = layout_of(spec)
+    channels, height, width = spatial(spec)
+    plain = Preprocess(
+        colour="RGB",
+        resize=(height, width),
+        filter="bilinear",
+        crop=None,
+        scale=1 / 127.5,
+        mean=(1.0,) * 3,
+        std=(1.0,) * 3,
+        layout=layout,
+    )
+    axis = 1 if layout == "NCHW" else 3
+    planes = [preprocess(image, plain) for image in pictures(count)]
+    return np.concatenate([array.take(np.arange(channels) % 3, axis) for array in planes])
+
+
+def layout_of(spec: TensorSpec) -> Layout:
+    """NHWC when only the last axis can be the channels of an image, else NCHW."""
+    _, second, _, last = spec.shape
+    return "NHWC" if last in (1, 3, 4) and second not in (1, 3, 4) else "NCHW"
+
+
+def spatial(spec: TensorSpec) -> tuple[int, int, int]:
+    """(channels, height, width) of a 4-D image input.
+
+    Raises:
+        ValueError: the input is not 4-D, or one of the three is dynamic.
+    """
+    if len(spec.shape) != 4 or None in spec.shape[1:]:
+        raise ValueError(f"{spec} is no image input of known size")
+    _, a, b, c = (extent or 0 for extent in spec.shape)
+    return (c, a, b) if layout_of(spec) == "NHWC" else (a, b, c)

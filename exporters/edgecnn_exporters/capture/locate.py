@@ -1,0 +1,106 @@
+"""Where an exported graph begins to differ from the network that it was exported from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgecnn_exporters.capture.reference import Float, Reference, to_bytes
+from edgecnn_runtime.engines.onnxruntime import open_session, session_options
+from edgecnn_runtime.parity.golden import difference, is_within
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+    import torch
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node whose output a layer of the network computes too."""
+
+    node: str
+    operator: str
+    output: str
+    layer: str
+
+
+def first_difference(module: torch.nn.Module, model: ir.Model, reference: Reference) -> str | None:
+    """The first node, in the graph's order, whose output differs from its PyTorch layer's.
+
+    Layers are matched to nodes by module path, so what a network computes by functions between
+    its layers is narrowed down to the layers before and after.
+
+    Returns:
+        Node, operator, and by how much it differs at which batch size; None when no layer differs.
+    """
+    from edgecnn_exporters.passes import name_nodes
+
+    name_nodes(model)
+    for feed, _ in reference.batches:
+        layers = layer_outputs(module, feed)
+        steps = _steps(model, layers)
+        found = _node_outputs(model, steps, feed)
+        previous = "the input"
+        for step in steps:
+            expected, own = layers[step.layer], found[step.output]
+            where = f"{step.node} ({step.operator}) at batch {len(feed)}, after {previous}"
+            if expected.shape != own.shape:
+                return f"{where}: shape {own.shape}, expected {expected.shape}"
+            distance = difference([(expected, own)])
+            if not is_within(distance, "fp32"):
+                return f"{where}: by {distance.relative:.1e} of its largest output"
+            previous = step.node
+    return None
+
+
+def layer_outputs(module: torch.nn.Module, feed: Float) -> dict[str, Array]:
+    """What each leaf layer that runs exactly once puts out, by module path."""
+    import torch
+
+    outputs: dict[str, list[torch.Tensor]] = {}
+    hooks = [
+        layer.register_forward_hook(
+            lambda _, __, output, path=path: outputs.setdefault(path, []).append(output.clone())
+        )
+        for path, layer in module.named_modules()
+        if path and not list(layer.children())
+    ]
+    try:
+        with torch.no_grad():
+            module(torch.from_numpy(feed))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {path: found[0].numpy() for path, found in outputs.items() if len(found) == 1}
+
+
+def _steps(model: ir.Model, layers: dict[str, Array]) -> list[Step]:
+    """The last node of each layer, in the graph's order."""
+    last: dict[str, Step] = {}
+    for node in model.graph:
+        layer = re.sub(r"_\d+$", "", str(node.name))
+        if layer in layers and node.outputs[0].name:
+            last.pop(layer, None)
+            last[layer] = Step(str(node.name), node.op_type, node.outputs[0].name, layer)
+    return list(last.values())
+
+
+def _node_outputs(model: ir.Model, steps: list[Step], feed: Float) -> dict[str, Array]:
+    """Run the graph as it stands, without the engine's rewrites, and read every step's output."""
+    import onnx
+    import onnxruntime
+
+    proto = onnx.load_from_string(to_bytes(model))
+    own = {output.name for output in proto.graph.output}
+    names = [step.output for step in steps]
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in own)
+    options = session_options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = open_session(proto.SerializeToString(), options)
+    outputs = session.run(names, {session.get_inputs()[0].name: feed})
+    return dict(zip(names, outputs, strict=True))

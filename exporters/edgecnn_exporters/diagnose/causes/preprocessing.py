@@ -1,0 +1,174 @@
+"""The network is given another picture than it was trained on: it shows at the input already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edgecnn_exporters.diagnose.align import Array
+from edgecnn_exporters.diagnose.causes.case import Cause, Finding
+from edgecnn_runtime.image.preprocess import preprocess
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.parity.verify import PREPROCESS_LEVELS
+
+# A pixel's own colour does not tell gains apart where it hardly varies.
+LEAST_DEVIATION = 1.0
+
+Pairs = Iterable[tuple[Array, Array]]
+
+
+@dataclass(frozen=True)
+class Mend:
+    """One thing that people get wrong in preparing a picture, put right.
+
+    Attributes:
+        sentence: what is wrong, of a spec and of the mended one.
+        mend: the spec without it; None where it cannot be in this one.
+    """
+
+    sentence: Callable[[Preprocess, Preprocess], str]
+    mend: Callable[[Preprocess], Preprocess | None]
+
+
+def other_preprocessing(spec: Preprocess, pairs: Pairs) -> Iterator[Finding]:
+    """Each mistake put right in turn; confirmed where the golden inputs come out then.
+
+    Args:
+        spec: what the bundle says.
+        pairs: golden image, (H, W, 3) uint8, and the golden input that was made from it.
+    """
+    known = list(pairs)
+    for mend in MENDS:
+        other = mend.mend(spec)
+        if other is not None and other != spec:
+            sentence, remedy = mend.sentence(spec, other), _remedy(spec, other)
+            yield Finding(Cause.PREPROCESSING, sentence, remedy, error_ratio(other, known))
+    fitted = _fit(spec, known)
+    if fitted is not None:
+        sentence = (
+            f"the golden inputs were made with mean {_spell(fitted.mean)} and std "
+            f"{_spell(fitted.std)}, the bundle has {_spell(spec.mean)} and {_spell(spec.std)}"
+        )
+        ratio = error_ratio(fitted, known)
+        yield Finding(Cause.PREPROCESSING, sentence, _remedy(spec, fitted), ratio)
+
+
+def error_ratio(spec: Preprocess, pairs: Pairs) -> float:
+    """How far a spec's inputs are from the golden ones: 1 is one grey level, and allowed."""
+    worst = 0.0
+    for image, golden in pairs:
+        try:
+            made = preprocess(image, spec)
+        except ValueError:  # a spec that does not fit the picture
+            return float(np.inf)
+        if made.shape != golden.shape:
+            return float(np.inf)
+        level = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
+        worst = max(worst, float(np.abs(made - golden).max()) / level)
+    return worst
+
+
+def _other_colour(spec: Preprocess) -> Preprocess | None:
+    return {"RGB": replace(spec, colour="BGR"), "BGR": replace(spec, colour="RGB")}.get(spec.colour)
+
+
+def _swapped(spec: Preprocess) -> Preprocess | None:
+    # Whoever swaps them gets a mean for a std: a std of zero is no std.
+    return replace(spec, mean=spec.std, std=spec.mean) if all(spec.mean) else None
+
+
+def _other_scale(spec: Preprocess) -> Preprocess:
+    return replace(spec, scale=1.0 if spec.scale < 1 else 1 / 255)
+
+
+def _other_filter(spec: Preprocess) -> Preprocess:
+    return replace(spec, filter="bicubic" if spec.filter == "bilinear" else "bilinear")
+
+
+def _stretched(spec: Preprocess) -> Preprocess | None:
+    """The whole picture brought to the size of the crop, and the reverse."""
+    if isinstance(spec.resize, int) and spec.crop is not None:
+        return replace(spec, resize=spec.crop, crop=None)
+    if isinstance(spec.resize, tuple) and spec.crop is None:
+        return replace(spec, resize=min(spec.resize), crop=spec.resize)
+    return None
+
+
+def _common_margin(spec: Preprocess) -> Preprocess | None:
+    """The shorter side 8/7 of the crop, as ImageNet's 256 and 224; or no margin at all."""
+    if not isinstance(spec.resize, int) or spec.crop is None:
+        return None
+    side = min(spec.crop)
+    return replace(spec, resize=round(side * 8 / 7) if spec.resize == side else side)
+
+
+def _other_layout(spec: Preprocess) -> Preprocess:
+    return replace(spec, layout="NHWC" if spec.layout == "NCHW" else "NCHW")
+
+
+MENDS: tuple[Mend, ...] = (
+    Mend(
+        lambda spec, other: f"colour is {spec.colour} where the network reads {other.colour}",
+        _other_colour,
+    ),
+    Mend(lambda spec, other: "mean and std are swapped", _swapped),
+    Mend(
+        lambda spec, other: "mean and std are in the order of the other colour",
+        lambda spec: replace(spec, mean=spec.mean[::-1], std=spec.std[::-1]),
+    ),
+    Mend(
+        lambda spec, other: f"grey levels are scaled by {spec.scale:.4g}, not by {other.scale:.4g}",
+        _other_scale,
+    ),
+    Mend(
+        lambda spec, other: f"resized with {spec.filter} where it was {other.filter}",
+        _other_filter,
+    ),
+    Mend(
+        lambda spec, other: (
+            f"resized to {spec.resize} with crop {spec.crop}, not to {other.resize} with crop "
+            f"{other.crop}"
+        ),
+        _stretched,
+    ),
+    Mend(
+        lambda spec, other: f"shorter side resized to {spec.resize}, not to {other.resize}",
+        _common_margin,
+    ),
+    Mend(lambda spec, other: f"axes are {spec.layout}, not {other.layout}", _other_layout),
+)
+
+
+def _fit(spec: Preprocess, pairs: list[tuple[Array, Array]]) -> Preprocess | None:
+    """Mean and std that the golden inputs show, channel by channel: least squares."""
+    plain = replace(spec, mean=(0.0,) * len(spec.mean), std=(1.0,) * len(spec.std), scale=1.0)
+    axis = 1 if spec.layout == "NCHW" else 3
+    made = [preprocess(image, plain) for image, _ in pairs]
+    if any(one.shape != golden.shape for one, (_, golden) in zip(made, pairs, strict=True)):
+        return None
+    levels = np.moveaxis(np.concatenate(made), axis, 0).reshape(len(spec.mean), -1)
+    golden = np.moveaxis(np.concatenate([each for _, each in pairs]), axis, 0)
+    found = [
+        np.polyfit(x, y, 1) if x.std() > LEAST_DEVIATION else None
+        for x, y in zip(levels, golden.reshape(levels.shape), strict=True)
+    ]
+    if any(each is None or abs(each[0]) < 1e-9 for each in found):
+        return None
+    lines = [each for each in found if each is not None]
+    std = tuple(float(spec.scale / gain) for gain, _ in lines)
+    mean = tuple(float(-offset * s) for (_, offset), s in zip(lines, std, strict=True))
+    return replace(spec, mean=mean, std=std)
+
+
+def _remedy(spec: Preprocess, other: Preprocess) -> str:
+    fields = [name for name in vars(spec) if getattr(spec, name) != getattr(other, name)]
+    words = (f"{name} {_spell(getattr(other, name))}" for name in fields)
+    return f"let the manifest's preprocess say {', '.join(words)}"
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(f"{number:.4g}" for number in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,162 @@
+"""What a sum of u8 × s8 products becomes where pairs of them are added in 16 bits.
+
+VPMADDUBSW multiplies 32 unsigned by 32 signed bytes and adds each pair of neighbours with
+saturation to 16 bits. Two products of 255 · 127 are 64,770, and 32,767 is what is left of them.
+Kernels for x86 without VNNI are made of it; VNNI's VPDPBUSD adds in 32 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.diagnose.align import Array
+from edgecnn_exporters.diagnose.weights import input_of, reals
+from edgecnn_exporters.passes.graph import constant
+
+INT16 = np.iinfo(np.int16)
+_PRODUCT = """
+<ir_version: 9, opset_import: ["": 13]>
+product (uint8[1, 4] a, int8[4, 1] b) => (int32[1, 1] y) { y = MatMulInteger(a, b) }
+"""
+
+
+def add_pairs(inputs: Array, weights: Array) -> Array:
+    """The sums of products with each pair of neighbours saturated to 16 bits.
+
+    Args:
+        inputs: (positions, terms), integers 0 … 255.
+        weights: (channels, terms), integers -128 … 127.
+
+    Returns:
+        (positions, channels) int64.
+    """
+    if inputs.shape[1] % 2:
+        inputs = np.pad(inputs, ((0, 0), (0, 1)))
+        weights = np.pad(weights, ((0, 0), (0, 1)))
+    sums = np.zeros((len(inputs), len(weights)), np.int64)
+    for term in range(0, inputs.shape[1], 2):
+        pair = np.outer(inputs[:, term], weights[:, term]).astype(np.int64)
+        pair += np.outer(inputs[:, term + 1], weights[:, term + 1])
+        sums += np.clip(pair, INT16.min, INT16.max)
+    return sums
+
+
+@cache
+def saturates_here() -> bool:
+    """Whether this processor's kernels add pairs in 16 bits, as one of ONNX Runtime shows.
+
+    `session_options` mends that for ONNX Runtime; OpenVINO has no such option.
+    """
+    import onnx.parser
+    import onnxruntime
+
+    model = onnx.parser.parse_model(_PRODUCT).SerializeToString()
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    inputs, weights = np.full((1, 4), 255, np.uint8), np.full((4, 1), 127, np.int8)
+    (found,) = session.run(None, {"a": inputs, "b": weights})
+    return int(found.item()) != 4 * 255 * 127
+
+
+# In which order a sum goes through a kernel's window and the channels: neighbours make a pair.
+ORDERS = {"channels last": (0, 2, 3, 4, 5, 1), "channels first": (0, 2, 3, 1, 4, 5)}
+
+
+def saturated(
+    model: ir.Model, feeds: Mapping[str, Array], order: str = "channels last"
+) -> tuple[Array, Array] | None:
+    """What a region of one quantised Conv or Gemm makes exactly, and with 16-bit pairs.
+
+    Both are reals before they are held in 8 bits, with what follows the sum (a Relu, a Clip)
+    applied. None for any other region, and for a Conv in groups, whose kernels are others.
+
+    Args:
+        order: one of `ORDERS`; which one a kernel has is its own affair.
+    """
+    sums = [node for node in model.graph if node.op_type in ("Conv", "Gemm")]
+    if len(sums) != 1 or sums[0].attributes.get_int("group", 1) != 1:
+        return None
+    node = sums[0]
+    read = _integers(node.inputs[0], feeds)
+    weight = node.inputs[1].producer() if node.inputs[1] is not None else None
+    if read is None or weight is None or weight.op_type != "DequantizeLinear":
+        return None
+    integers, zero, scale = read
+    if not (integers >= 0).all():
+        return None  # the signed form is not what VPMADDUBSW takes
+    weights, scales = constant(weight.inputs[0]), constant(weight.inputs[1])
+    if weights is None or scales is None:
+        return None
+    columns, shape = _columns(integers, node, weights, zero, order)
+    rows = _rows(weights, order)
+    if columns.shape[1] != rows.shape[1]:
+        return None
+    offset = zero * rows.sum(axis=1).astype(np.int64)
+    bias = reals(input_of(node, 2))
+    exact = columns.astype(np.int64) @ rows.T.astype(np.int64) - offset
+    short = add_pairs(columns, rows) - offset
+    return tuple(  # type: ignore[return-value] # two of them
+        _finish(model, made * (scale * scales) + (0 if bias is None else bias), shape)
+        for made in (exact, short)
+    )
+
+
+def _integers(
+    value: ir.Value | None, feeds: Mapping[str, Array]
+) -> tuple[Array, int, float] | None:
+    """The unsigned integers that a value is read as, with zero point and scale."""
+    back = value.producer() if value is not None else None
+    to = back.inputs[0].producer() if back is not None and back.inputs[0] is not None else None
+    if back is None or to is None or to.op_type != "QuantizeLinear" or to.inputs[0] is None:
+        return None
+    fed = feeds.get(str(to.inputs[0].name))
+    scale, zero = constant(to.inputs[1]), constant(to.inputs[2])
+    if fed is None or scale is None or zero is None or scale.size != 1 or zero.size != 1:
+        return None
+    limits = np.iinfo(zero.dtype)
+    steps = np.rint(fed / np.float32(scale)) + zero.astype(np.int32)
+    shift = -int(limits.min)
+    integers = np.clip(steps, limits.min, limits.max).astype(np.int64) + shift
+    return integers, zero.item() + shift, scale.item()
+
+
+def _columns(
+    integers: Array, node: ir.Node, weights: Array, zero: int, order: str
+) -> tuple[Array, tuple[int, ...]]:
+    """What each sum reads, (positions, terms)."""
+    if weights.ndim == 2:
+        return integers, (len(integers), len(weights))
+    top, left, bottom, right = node.attributes.get_ints("pads", [0, 0, 0, 0])
+    down, across = node.attributes.get_ints("strides", [1, 1])
+    tall, wide = node.attributes.get_ints("dilations", [1, 1])
+    margins = ((0, 0), (0, 0), (top, bottom), (left, right))
+    padded = np.pad(integers, margins, constant_values=zero)
+    height, width = ((k - 1) * d + 1 for k, d in zip(weights.shape[2:], (tall, wide), strict=True))
+    views = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+    views = views[:, :, ::down, ::across, ::tall, ::wide]
+    batch, _, rows, columns = views.shape[:4]
+    ordered = views.transpose(ORDERS[order]).reshape(batch * rows * columns, -1)
+    return ordered, (batch, rows, columns, len(weights))
+
+
+def _rows(weights: Array, order: str) -> Array:
+    """(channels, terms) in the order of `_columns`."""
+    if weights.ndim == 4 and order == "channels last":
+        weights = weights.transpose(0, 2, 3, 1)
+    return weights.reshape(len(weights), -1)
+
+
+def _finish(model: ir.Model, sums: Array, shape: tuple[int, ...]) -> Array:
+    made = sums.reshape(shape)
+    if len(shape) == 4:
+        made = made.transpose(0, 3, 1, 2)
+    for node in model.graph:
+        if node.op_type == "Relu":
+            made = np.maximum(made, 0)
+        elif node.op_type == "Clip":
+            low, high = reals(input_of(node, 1)), reals(input_of(node, 2))
+            made = np.clip(made, -np.inf if low is None else low, np.inf if high is None else high)
+    return made.astype(np.float32)

@@ -1,0 +1,165 @@
+"""In what way numbers are wrong: the shapes that errors of conversion have, each tried on the
+original's numbers until one gives the suspect's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from edgecnn_exporters.diagnose.align import Array
+from edgecnn_exporters.diagnose.causes.case import Cause
+
+# What rounding to 8 bits leaves, of the norm; a wrong guess leaves most of it.
+MATCH = 0.05
+COPY = "copy it from the original as it is"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How numbers are wrong, in words that follow "the weight" or "the bias"."""
+
+    words: str
+    cause: Cause = Cause.KERNEL
+    remedy: str = COPY
+
+
+_Guess = tuple[str, Cause, Callable[[], Array]]
+
+
+def of_weight(own: Array, other: Array, joined: tuple[int, ...] | None = None) -> Shape:
+    """How a weight is wrong.
+
+    Args:
+        joined: (C, H, W) of what a Flatten joins before a fully connected layer.
+    """
+    plain = _misfit(own, other) if own.shape == other.shape else np.inf
+    for words, cause, guess in _weight_guesses(own, joined):
+        made = guess()
+        # A kernel of one pixel is its own transpose: a guess that explains nothing is none.
+        if made.shape == other.shape and _misfit(made, other) < min(MATCH, plain / 2):
+            return Shape(words, cause)
+    if own.shape != other.shape:
+        return Shape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
+    return _scaled(own, other) or Shape(_worst(own, other))
+
+
+def of_bias(own: Array, other: Array, scale: Array | None = None) -> Shape:
+    """How a bias is wrong.
+
+    Args:
+        scale: (channels,) or (), of one that is held in integers: these are what was moved.
+    """
+    steps = np.float32(1) if scale is None else scale
+    if own.shape != other.shape:
+        return Shape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
+    if not other.any():
+        return Shape("is missing")
+    for by in (1, -1, 2, -2):
+        if _misfit(np.roll(own / steps, by) * steps, other) < MATCH < _misfit(own, other):
+            channels = "one channel" if abs(by) == 1 else f"{abs(by)} channels"
+            return Shape(f"lies {channels} off")
+    if _misfit(np.append(own[:-1], own.dtype.type(0)), other) < MATCH / 10:
+        return Shape("lacks its last channel")
+    if _misfit(-own, other) < MATCH:
+        return Shape("has the other sign")
+    return _scaled(own, other) or Shape(_worst(own, other))
+
+
+def of_both(
+    own: tuple[Array, Array | None], other: tuple[Array | None, Array | None], axis: int
+) -> Shape:
+    """How weight and bias are wrong together.
+
+    Folding batch normalisation multiplies each channel by γ/√(σ² + ε) and shifts its bias: with
+    another ε all factors are off to the same side, those of small variance most.
+    """
+    weight, others = own[0], other[0]
+    if others is not None and weight.shape == others.shape:
+        factors = _factors(weight, others, axis)
+        if factors is not None and np.ptp(factors) > 1e-4 and _one_sided(factors):
+            small, large = float(factors.min()), float(factors.max())
+            side = "larger" if large <= 1.0 + 1e-6 else "smaller"
+            words = (
+                f"weight and bias are the original's times {small:.4g} … {large:.4g}, channel by "
+                f"channel: batch normalisation was folded with a {side} epsilon or other variances"
+            )
+            return Shape(words, Cause.KERNEL, "fold batch normalisation with the network's epsilon")
+        if factors is not None and np.ptp(factors) < 1e-3 * abs(float(factors.mean())):
+            words = f"weight and bias are {factors.mean():.4g} times the original's"
+            return Shape(words, Cause.KERNEL, COPY)
+    return Shape("weight and bias are not the original's")
+
+
+def _weight_guesses(own: Array, joined: tuple[int, ...] | None) -> Iterator[_Guess]:
+    yield "is missing: all zeros", Cause.KERNEL, lambda: np.zeros_like(own)
+    yield "lacks its last output channel", Cause.KERNEL, lambda: _without_last(own, 0)
+    yield "lacks its last input channel", Cause.KERNEL, lambda: _without_last(own, 1)
+    if own.ndim >= 2:
+        yield "has its channels transposed", Cause.LAYOUT, lambda: np.swapaxes(own, 0, 1)
+        yield "has its input channels in reverse order", Cause.LAYOUT, lambda: own[:, ::-1]
+        yield "has its output channels in reverse order", Cause.LAYOUT, lambda: own[::-1]
+        for by in (1, -1):
+            yield "has its output channels one off", Cause.LAYOUT, partial(np.roll, own, by, 0)
+            yield "has its input channels one off", Cause.LAYOUT, partial(np.roll, own, by, 1)
+    if own.ndim == 4:
+        yield "has height and width transposed", Cause.LAYOUT, lambda: np.swapaxes(own, 2, 3)
+        yield "has its kernel turned round", Cause.LAYOUT, lambda: own[:, :, ::-1, ::-1]
+    if joined is not None and own.ndim == 2 and own.shape[1] == np.prod(joined):
+        words = "has its columns in the other layout's order: NCHW and NHWC differ at the Flatten"
+        yield words, Cause.LAYOUT, lambda: _permuted(own, joined)
+        yield words, Cause.LAYOUT, lambda: _permuted_back(own, joined)
+    yield "has the other sign", Cause.KERNEL, lambda: -own
+
+
+def _permuted(own: Array, joined: tuple[int, ...]) -> Array:
+    rows = own.reshape(len(own), *joined)
+    return rows.transpose(0, 2, 3, 1).reshape(own.shape)
+
+
+def _permuted_back(own: Array, joined: tuple[int, ...]) -> Array:
+    channels, height, width = joined
+    rows = own.reshape(len(own), height, width, channels)
+    return rows.transpose(0, 3, 1, 2).reshape(own.shape)
+
+
+def _without_last(own: Array, axis: int) -> Array:
+    made = own.copy()
+    made[(slice(None),) * axis + (-1,)] = 0
+    # A channel that was all but dead before is no sign of anything.
+    return made if _misfit(made, own) > 1e-3 else np.full_like(own, np.nan)
+
+
+def _scaled(own: Array, other: Array) -> Shape | None:
+    power = float(np.square(own, dtype=np.float64).sum())
+    factor = float((own.astype(np.float64) * other).sum()) / power if power else 1.0
+    if abs(factor - 1) > 0.02 and _misfit(own * factor, other) < MATCH:
+        return Shape(f"is {factor:.3g} times the original's: its scale is off by that")
+    return None
+
+
+def _factors(own: Array, other: Array, axis: int) -> Array | None:
+    """What each output channel is multiplied by, (C,); None where that is not all."""
+    rows = np.moveaxis(own, axis, 0).reshape(own.shape[axis], -1).astype(np.float64)
+    others = np.moveaxis(other, axis, 0).reshape(rows.shape).astype(np.float64)
+    power = np.square(rows).sum(axis=1)
+    alive = power > 1e-12
+    factors = np.divide((rows * others).sum(axis=1), power, out=np.ones(len(rows)), where=alive)
+    return factors[alive] if _misfit(rows * factors[:, None], others) < MATCH / 5 else None
+
+
+def _one_sided(factors: Array) -> bool:
+    return bool((factors <= 1 + 1e-6).all() or (factors >= 1 - 1e-6).all())
+
+
+def _worst(own: Array, other: Array) -> str:
+    rows = np.abs(own - other).reshape(len(own), -1).max(axis=1)
+    return f"is not the original's: it is off by up to {rows.max():.3g}, in channel {rows.argmax()}"
+
+
+def _misfit(made: Array, other: Array) -> float:
+    size = float(np.sqrt(np.square(other, dtype=np.float64).sum()))
+    error = float(np.sqrt(np.square(made.astype(np.float64) - other).sum()))
+    return error / size if size else (0.0 if error == 0 else np.inf)

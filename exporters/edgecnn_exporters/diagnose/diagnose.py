@@ -1,0 +1,122 @@
+"""Which node is at fault, and why: two networks that should be equal, and are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import onnx_ir as ir
+
+from edgecnn_exporters.diagnose.align import Array
+from edgecnn_exporters.diagnose.causes.attributes import other_attributes
+from edgecnn_exporters.diagnose.causes.case import Case, Cause, Finding, open_case, operators_of
+from edgecnn_exporters.diagnose.causes.encodings import other_encodings
+from edgecnn_exporters.diagnose.causes.numbers import other_numbers
+from edgecnn_exporters.diagnose.causes.operators import other_operators
+from edgecnn_exporters.diagnose.causes.preprocessing import error_ratio, other_preprocessing
+from edgecnn_exporters.diagnose.causes.runtime import content_error, half_precision, other_runtime
+from edgecnn_exporters.diagnose.compare import Comparison
+from edgecnn_exporters.diagnose.diagnosis import Diagnosis
+from edgecnn_exporters.diagnose.parametrisation import in_terms_of
+from edgecnn_exporters.diagnose.search import first_guilty
+from edgecnn_exporters.diagnose.sources import Suspect
+from edgecnn_runtime.manifest import Preprocess
+
+# From what is certain to what is likely: another operator explains other numbers, not vice versa.
+CONTENT = (other_operators, other_attributes, half_precision, other_encodings, other_numbers)
+
+
+def diagnose(reference: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) -> Diagnosis | None:
+    """The first node of `suspect`, in its order, that is wrong by itself; None where none is.
+
+    Args:
+        reference: the canonical float graph; for an int8 artefact that was made from a QDQ graph,
+            that one tells more.
+        feeds: the network's inputs by name, (batch, …): real ones, a silent channel hides a fault.
+
+    Raises:
+        EngineError: the runtime refuses or fails.
+    """
+    found = first_guilty(in_terms_of(reference, suspect.says), suspect, feeds)
+    return None if found is None else _name_cause(*found, suspect)
+
+
+def _name_cause(comparison: Comparison, name: str, suspect: Suspect) -> Diagnosis:
+    case = open_case(comparison, name, suspect)
+    findings = _examine(case, comparison)
+    best, others = _choose(findings)
+    kinds = " and ".join(node.op_type for node in operators_of(case.theirs)[-3:])
+    if best is None:
+        sentence = f"{kinds} makes other values than the original's {_kinds(case)}"
+        best = Finding(Cause.KERNEL, sentence, "compare the node with the original's", float("inf"))
+    node, operator = best.node or (case.point.node, case.point.operator or "input")
+    return Diagnosis(
+        node=node,
+        operator=operator,
+        suspect=f"{suspect.name} ({suspect.precision})",
+        cause=best.cause.value,
+        sentence=best.sentence,
+        remedy=best.remedy,
+        is_confirmed=best.is_confirmed,
+        isolated=float(case.error.ratio),
+        after=float(best.ratio),
+        allowance=case.allowed.reason,
+        also=tuple(f"{each.cause.value}: {each.sentence}" for each in others),
+        case=case,
+    )
+
+
+def _examine(case: Case, comparison: Comparison) -> Iterator[Finding]:
+    """What could be wrong, from where it must be: what the artefact says, or who computes it."""
+    if not content_error(case).is_within:
+        return (finding for examine in CONTENT for finding in examine(case))
+    if case.is_encoded_otherwise:
+        # The node is right as it stands: no change of anything else could confirm itself.
+        return other_encodings(case)
+    return other_runtime(case, comparison.suspect, dict(comparison.values))
+
+
+def _choose(findings: Iterator[Finding]) -> tuple[Finding | None, list[Finding]]:
+    """The first that is confirmed, of the numbers the one that leaves least; and who else was."""
+    found = list(findings)
+    confirmed = [each for each in found if each.is_confirmed]
+    if confirmed:
+        return confirmed[0], confirmed[1:]
+    return min(found, key=lambda each: each.ratio, default=None), []
+
+
+def _kinds(case: Case) -> str:
+    return " and ".join(node.op_type for node in operators_of(case.ours)) or "input"
+
+
+def diagnose_preprocessing(
+    spec: Preprocess, pairs: Sequence[tuple[Array, Array]], name: str
+) -> Diagnosis | None:
+    """What is wrong with how pictures are prepared; None where it is within a grey level.
+
+    Args:
+        spec: what the bundle says.
+        pairs: golden image, (H, W, 3) uint8, and the golden input that the network was proven on.
+        name: of the network's input.
+    """
+    ratio = error_ratio(spec, pairs)
+    if ratio <= 1.0:
+        return None
+    best, others = _choose(other_preprocessing(spec, pairs))
+    assert best is not None
+    if not best.is_confirmed:
+        sentence = f"pictures are prepared otherwise than the golden inputs: {best.sentence}?"
+        best = replace(best, sentence=sentence)
+    return Diagnosis(
+        node=name,
+        operator="input",
+        suspect="preprocessing",
+        cause=Cause.PREPROCESSING.value,
+        sentence=best.sentence,
+        remedy=best.remedy,
+        is_confirmed=best.is_confirmed,
+        isolated=ratio,
+        after=best.ratio,
+        allowance="one grey level",
+        also=tuple(each.sentence for each in others),
+    )

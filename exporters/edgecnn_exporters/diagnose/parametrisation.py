@@ -1,0 +1,215 @@
+"""The reference in the suspect's own terms: rewrites that change values and not the function.
+
+A quantised graph spells HardSwish otherwise, and equalisation moves range from one layer's weights
+to the next one's. Its values differ from the float graph's then, channel by channel, and nothing
+is wrong. Before the two are compared, the reference is brought into the same form: by the same
+rewrites, and by the scales that the suspect's weights show. Whatever these are, the reference
+computes the same as before, for each scale goes into one layer and out of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.diagnose.absorption import absorb_alike
+from edgecnn_exporters.diagnose.align import FUSED, Array
+from edgecnn_exporters.diagnose.weights import input_of, reals
+from edgecnn_exporters.passes.graph import constant, is_operator, set_constant, sole_reader
+from edgecnn_exporters.quantise.graph.chains import (
+    SPATIAL,
+    SUMS,
+    Pair,
+    by_channel,
+    neighbours,
+    spatial_obstacle,
+)
+from edgecnn_exporters.quantise.integer_forms import prepare
+from edgecnn_exporters.quantise.steps.equalise import HOMOGENEOUS
+
+# A scale nearer to 1 is what rounding a channel's weights leaves.
+NOTABLE = 0.05
+# How much better the next layer's weights must fit with the scale than without.
+BETTER = 0.8
+# Of a logarithm: all channels off by as much as this are off for another reason than equalising.
+FACTOR = 0.3
+
+
+def in_terms_of(reference: ir.Model, suspect: ir.Model) -> ir.Model:
+    """The reference, spelt and scaled as the suspect is; itself where the suspect is float."""
+    if not _is_quantised(suspect) or _is_quantised(reference):
+        return reference
+    copy = reference.clone()
+    prepare(copy)
+    theirs = _counterparts(copy.graph, suspect.graph)
+    pairs = [p for p in _pairs(copy.graph) if {_name(p.first), _name(p.second)} <= set(theirs)]
+    _equalise_alike(copy.graph, pairs, theirs)
+    absorb_alike(copy.graph, pairs, theirs)
+    return copy
+
+
+@dataclass
+class _Scales:
+    """By what a sum's input channels and output channels are multiplied, by the node's name."""
+
+    incoming: dict[str, Array] = field(default_factory=dict)
+    outgoing: dict[str, Array] = field(default_factory=dict)
+
+
+def _equalise_alike(graph: ir.Graph, pairs: list[Pair], theirs: dict[str, ir.Node]) -> None:
+    free = {_name(pair.first) for pair in pairs}
+    scales = _Scales()
+    for pair in pairs:
+        first, second = theirs[_name(pair.first)], theirs[_name(pair.second)]
+        scale = _shown(pair.first, first, scales)
+        if scale is None:
+            continue
+        factor = _factor_of_bias(pair.first, first, scale)
+        if factor is None and _name(pair.second) not in free:
+            # Where its output is scaled too, the next weight tells no common factor.
+            factor = _factor_of_weight(pair.second, second, scale)
+        scale = scale * (factor or 1.0)
+        if np.abs(scale - 1).max() >= NOTABLE and _expects(pair.second, second, scale):
+            scales.outgoing[_name(pair.first)] = scale
+            scales.incoming[_name(pair.second)] = 1 / scale
+    for node in graph:
+        if str(node.name) in scales.incoming.keys() | scales.outgoing.keys():
+            _rewrite(graph, node, scales)
+
+
+def _counterparts(own: ir.Graph, their: ir.Graph) -> dict[str, ir.Node]:
+    """The suspect's sum that makes what a sum of the reference makes, by the latter's name.
+
+    Where a runtime's format holds the activation within the sum, only the activation has a name.
+    """
+    made = {name: node for node in their if is_operator(node, *SUMS) for name in _names(node)}
+    found: dict[str, ir.Node] = {}
+    for node in own:
+        if is_operator(node, *SUMS):
+            there = [made[name] for name in _names(node) if name in made]
+            found |= {_name(node): there[0]} if there else {}
+    return found
+
+
+def _names(node: ir.Node) -> list[str]:
+    """Of a sum, of its output, and of what an activation makes of that."""
+    reader = sole_reader(node.outputs[0])
+    fused = [] if reader is None or not is_operator(reader, *FUSED) else [reader.outputs[0]]
+    return [_name(node), *(str(value.name) for value in (node.outputs[0], *fused))]
+
+
+def _pairs(graph: ir.Graph) -> Iterator[Pair]:
+    return (found for found in neighbours(graph, _obstacle) if isinstance(found, Pair))
+
+
+def _obstacle(node: ir.Node) -> str | None:
+    if is_operator(node, *HOMOGENEOUS, "Clip"):
+        return None
+    if is_operator(node, *SPATIAL):
+        return spatial_obstacle(node)
+    return "it does not keep each channel's scale"
+
+
+def _shown(own: ir.Node, their: ir.Node, scales: _Scales) -> Array | None:
+    """The scale of each output channel, (C,), that the suspect's weight shows: least squares."""
+    rows, others = _rows(own, scales), reals(input_of(their, 1))
+    if others is None or others.size != rows.size:
+        return None
+    others = others.reshape(rows.shape).astype(np.float64)
+    power = np.square(rows).sum(axis=1)
+    found = np.divide((rows * others).sum(axis=1), power, out=np.ones(len(rows)), where=power > 0)
+    return np.where(found > 0, found, 1.0)
+
+
+def _factor_of_bias(own: ir.Node, their: ir.Node, scale: Array) -> float | None:
+    """By what the scales are to be multiplied so that the suspect's bias is the original's.
+
+    Equalising scales both alike: it tells whether the weight or the next one is off. None where
+    there is no bias.
+    """
+    bias, other = constant(input_of(own, 2)), reals(input_of(their, 2))
+    if bias is None or other is None or bias.shape != other.shape or not bias.any():
+        return None
+    return _off(_fit((bias * scale).ravel(), other.ravel()))
+
+
+def _factor_of_weight(own: ir.Node, their: ir.Node, scale: Array) -> float:
+    """By what the scales are to be multiplied so that the next layer takes them out again."""
+    others = reals(input_of(their, 1))
+    weight = by_channel(own, len(scale))
+    if others is None or others.size != weight.size:
+        return 1.0
+    made = weight / scale.reshape(weight.shape[0], 1, -1, 1)
+    return _off(1 / max(_fit(made.ravel(), others.ravel()), 1e-30))
+
+
+def _fit(one: Array, other: Array) -> float:
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    power = float(np.square(one).sum())
+    return float((one * other).sum()) / power if power else 1.0
+
+
+def _off(factor: float) -> float:
+    """A factor that is none of rounding and of correcting the mean."""
+    return factor if factor > 0 and abs(np.log(factor)) > FACTOR else 1.0
+
+
+def _name(node: ir.Node) -> str:
+    return str(node.name)
+
+
+def _expects(own: ir.Node, their: ir.Node, scale: Array) -> bool:
+    """Whether the next sum's weight makes up for the scale of its input channels."""
+    others = reals(input_of(their, 1))
+    weight = constant(own.inputs[1])
+    if others is None or weight is None or others.shape != weight.shape:
+        return False
+    groups = own.attributes.get_int("group", 1)
+    if groups == len(scale) == len(weight):
+        # Depthwise: any scale of the input could be one of the output; none left is none expected.
+        ratio = np.abs(others).reshape(groups, -1).max(axis=1) / np.maximum(
+            np.abs(weight).reshape(groups, -1).max(axis=1), 1e-30
+        )
+        return bool(np.abs(ratio - 1).max() > NOTABLE)
+    plain = _misfit(by_channel(own, len(scale)), others, np.ones_like(scale))
+    scaled = _misfit(by_channel(own, len(scale)), others, 1 / scale)
+    return scaled < BETTER * plain
+
+
+def _misfit(weight: Array, others: Array, incoming: Array) -> float:
+    """What is left of the suspect's weight after its best scales of output channels."""
+    rows = (weight * incoming.reshape(weight.shape[0], 1, -1, 1)).reshape(others.shape[0], -1)
+    others = others.reshape(rows.shape).astype(np.float64)
+    power = np.maximum(np.square(rows).sum(axis=1), 1e-30)
+    best = (rows * others).sum(axis=1) / power
+    size = np.maximum(np.sqrt(np.square(others).sum(axis=1)), 1e-30)
+    left = np.sqrt(np.square(others - best[:, None] * rows).sum(axis=1)) / size
+    return float(left.mean())
+
+
+def _rows(node: ir.Node, scales: _Scales) -> Array:
+    """The weight, its input channels scaled as was found, (output channels, rest)."""
+    incoming = scales.incoming.get(str(node.name))
+    weight = constant(node.inputs[1])
+    assert weight is not None
+    if incoming is not None:
+        blocks = by_channel(node, len(incoming))
+        weight = blocks * incoming.reshape(blocks.shape[0], 1, -1, 1)
+    return weight.reshape(len(constant(node.inputs[1])), -1).astype(np.float64)  # type: ignore[arg-type]
+
+
+def _rewrite(graph: ir.Graph, node: ir.Node, scales: _Scales) -> None:
+    weight, bias = constant(node.inputs[1]), constant(input_of(node, 2))
+    assert weight is not None
+    outgoing = scales.outgoing.get(str(node.name), np.ones(len(weight)))
+    scaled = _rows(node, scales) * outgoing[:, None]
+    set_constant(graph, node, 1, scaled.reshape(weight.shape).astype(np.float32), f"{node.name}.w")
+    if bias is not None:
+        set_constant(graph, node, 2, (bias * outgoing).astype(np.float32), f"{node.name}.b")
+
+
+def _is_quantised(model: ir.Model) -> bool:
+    return any(node.op_type == "QuantizeLinear" for node in model.graph)

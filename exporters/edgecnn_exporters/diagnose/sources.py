@@ -1,0 +1,200 @@
+"""Where the values of a network come from: every runtime behind one protocol, each value by name.
+
+All values are reals in ONNX's order of axes (NCHW), called as in the canonical float graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from edgecnn_exporters.capture.reference import to_bytes
+from edgecnn_exporters.diagnose.align import Array, Point, align, points_of
+from edgecnn_exporters.diagnose.isolate import Cut
+from edgecnn_runtime.engines.onnxruntime import open_session, session_options
+from edgecnn_runtime.errors import EngineError, first_line
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+
+class Source(Protocol):
+    """A network that can be looked into.
+
+    Attributes:
+        name: the runtime and how it is set, for a person to read.
+    """
+
+    name: str
+
+    def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
+        """Those of the named values that the runtime makes, computed from the network's input."""
+        ...
+
+
+class Suspect(Source, Protocol):
+    """An artefact in its runtime.
+
+    Attributes:
+        precision: "fp32", "fp16" or "int8": what the artefact claims to compute in.
+        says: what the artefact says is to be computed, as an ONNX graph with QuantizeLinear and
+            DequantizeLinear where it holds 8 bits.
+        missing: names of values of `says` that cannot be read in the runtime's format.
+        settings: other ways to run the same artefact, by what is changed: a difference that goes
+            away with one of them is the runtime's, and the setting its cause.
+    """
+
+    precision: str
+    says: ir.Model
+    missing: frozenset[str]
+    settings: Mapping[str, Suspect]
+
+    def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Every value of the cut, each node computed by the runtime from the given `values`."""
+        ...
+
+
+class OnnxSuspect:
+    """An ONNX model in ONNX Runtime."""
+
+    def __init__(
+        self,
+        model: ir.Model,
+        precision: str,
+        *,
+        optimised: bool = True,
+        entries: Mapping[str, str] | None = None,
+    ) -> None:
+        """Look into `model`, which is not changed.
+
+        Args:
+            optimised: let ONNX Runtime rewrite the graph.
+            entries: configuration entries of the session.
+        """
+        self.says = model
+        self.missing: frozenset[str] = frozenset()
+        self.precision = precision
+        self.name = f"ONNX Runtime, {'optimised' if optimised else 'as it stands'}"
+        self._optimised, self._entries = optimised, dict(entries or {})
+        self.settings: Mapping[str, Suspect] = {}
+        if optimised:
+            self.settings = {OPTIMISER: OnnxSuspect(model, precision, optimised=False)}
+
+    def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
+        points = {name: p for name, p in points_of(self.says).items() if name in names}
+        return _by_name(points, self._run(self.says, [p.read for p in points.values()], feeds))
+
+    def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
+        made = self._run(cut.model, list(cut.made.values()), cut.feeds(values))
+        return dict(zip(cut.made, made, strict=True))
+
+    def _run(
+        self, model: ir.Model, names: Sequence[str], feeds: Mapping[str, Array]
+    ) -> list[Array]:
+        return run_onnx(model, names, feeds, optimised=self._optimised, entries=self._entries)
+
+
+OPTIMISER = "without the graph optimiser"
+
+
+class OnnxReference:
+    """An ONNX model in the reference evaluator of the `onnx` package: NumPy, node by node."""
+
+    name = "ONNX reference evaluator"
+
+    def __init__(self, model: ir.Model) -> None:
+        self.says = model
+
+    def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
+        import onnx
+        from onnx.reference import ReferenceEvaluator
+
+        points = {name: p for name, p in points_of(self.says).items() if name in names}
+        proto = onnx.load_from_string(to_bytes(self.says))
+        asked = [p.read for p in points.values() if p.read not in feeds]
+        _make_outputs(proto, asked)
+        found = dict(zip(asked, ReferenceEvaluator(proto).run(asked, dict(feeds)), strict=True))
+        return {
+            name: found[p.read] if p.read in found else feeds[p.read] for name, p in points.items()
+        }
+
+
+class ModuleSource:
+    """A PyTorch network: what each layer that runs once puts out, by its path."""
+
+    name = "PyTorch"
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
+        from edgecnn_exporters.capture.locate import layer_outputs
+
+        (feed,) = feeds.values()
+        return {n: a for n, a in layer_outputs(self._module, feed).items() if n in names}
+
+
+def run_onnx(
+    model: ir.Model,
+    names: Sequence[str],
+    feeds: Mapping[str, Array],
+    *,
+    optimised: bool = False,
+    entries: Mapping[str, str] | None = None,
+) -> list[Array]:
+    """The named values of an ONNX graph, computed by ONNX Runtime on the CPU, one thread.
+
+    Raises:
+        EngineError: ONNX Runtime refuses or fails.
+    """
+    import onnx
+    import onnxruntime
+
+    proto = onnx.load_from_string(to_bytes(model))
+    asked = [name for name in dict.fromkeys(names) if name not in feeds]
+    _make_outputs(proto, asked)
+    levels = onnxruntime.GraphOptimizationLevel
+    options = session_options(threads=1)
+    options.graph_optimization_level = (
+        levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
+    )
+    for key, value in (entries or {}).items():
+        options.add_session_config_entry(key, value)
+    try:
+        session = open_session(proto.SerializeToString(), options)
+        wanted = {value.name for value in session.get_inputs()}
+        fed = {name: array for name, array in feeds.items() if name in wanted}
+        made = dict(zip(asked, session.run(asked, fed), strict=True)) if asked else {}
+    except Exception as error:  # onnxruntime's exceptions share no narrower base
+        raise EngineError(f"onnxruntime refuses the graph: {first_line(error)}") from error
+    return [made[name] if name in made else feeds[name] for name in names]
+
+
+def reference_values(
+    reference: ir.Model, feeds: Mapping[str, Array], names: Collection[str]
+) -> dict[str, Array]:
+    """What the reference makes of the input: ONNX Runtime, without its rewrites."""
+    points = {name: p for name, p in points_of(reference).items() if name in names}
+    return _by_name(points, run_onnx(reference, [p.read for p in points.values()], feeds))
+
+
+def aligned(reference: ir.Model, suspect: Suspect) -> dict[str, Point]:
+    """Where the suspect can be cut at a value that the reference has too, in its order."""
+    found = align(reference, suspect.says)
+    return {name: point for name, point in found.items() if name not in suspect.missing}
+
+
+def _by_name(points: Mapping[str, Point], arrays: Sequence[Array]) -> dict[str, Array]:
+    return dict(zip(points, (np.asarray(a) for a in arrays), strict=True))
+
+
+def _make_outputs(proto: Any, names: Sequence[str]) -> None:
+    """Let values of the graph leave it; nothing else does, so that nothing else is computed."""
+    import onnx
+
+    own = {output.name: output for output in proto.graph.output}
+    outputs = [own.get(name) or onnx.ValueInfoProto(name=name) for name in names]
+    del proto.graph.output[:]
+    proto.graph.output.extend(outputs)

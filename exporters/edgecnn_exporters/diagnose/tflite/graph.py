@@ -1,0 +1,99 @@
+"""From the bytes of a TFLite file to the graph that it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import onnx_ir as ir
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.diagnose.tflite.fold import FoldIntoGemm
+from edgecnn_exporters.diagnose.tflite.operators import ACTIVATIONS, OPERATORS, READERS, clipped
+from edgecnn_exporters.diagnose.tflite.reading import Reading, graph_of, hold, made_name, reals_of
+
+OPSET = {"": 20}
+
+
+@dataclass(frozen=True)
+class TfliteGraph:
+    """What a TFLite file says.
+
+    Attributes:
+        says: as an ONNX model.
+        tensors: the tensor that holds a value of it, by the value's name.
+        reordered: values whose elements lie in another order in the tensor.
+        unread: operators without a reading; what they make stands there as an input.
+    """
+
+    says: ir.Model
+    tensors: dict[str, int]
+    unread: tuple[str, ...]
+    reordered: frozenset[str]
+
+
+def read_graph(content: bytes) -> TfliteGraph:
+    """Read a TFLite file as an ONNX graph."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    reading = Reading(model, model.subgraphs[0])
+    for index in map(int, reading.file.inputs):
+        _feed(reading, index, reading.name(index))
+    for op in reading.file.operators:
+        _read(reading, op, model.operatorCodes[op.opcodeIndex].builtinCode)
+    says = graph_of(reading, OPSET)
+    FoldIntoGemm()(says)
+    _drop_unread(says)
+    reordered = frozenset(reading.values[index].name or "" for index in reading.joined)
+    return TfliteGraph(says, reading.tensors, tuple(reading.unread), reordered)
+
+
+def _feed(reading: Reading, index: int, name: str) -> None:
+    value = ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
+    reading.inputs.append(value)
+    hold(reading, index, value)
+
+
+def _read(reading: Reading, op: Any, code: int) -> None:
+    output = int(op.outputs[0])
+    if code == schema.BuiltinOperator.QUANTIZE:
+        _keep_joined(reading, op, code)
+        source = reals_of(reading, int(op.inputs[0]))
+        assert source is not None
+        hold(reading, output, source)
+        return
+    reader = READERS.get(code)
+    if reader is None or len(op.outputs) > 1:
+        reading.unread.append(f"{OPERATORS.get(code, code)} {reading.name(output)}")
+        for index in map(int, op.outputs):
+            _feed(reading, index, reading.name(index))
+        return
+    _keep_joined(reading, op, code)
+    name = made_name(reading, output)
+    fused = getattr(op.builtinOptions, "fusedActivationFunction", 0) if op.builtinOptions else 0
+    if not fused:
+        hold(reading, output, reader(reading, op, name))
+        return
+    before = reader(reading, op, f"{name}.before")
+    bounds = ACTIVATIONS[fused]
+    if bounds is None:
+        hold(reading, output, reading.add("Relu", [before], name))
+    else:
+        hold(reading, output, clipped(reading, before, *bounds, name))
+
+
+def _keep_joined(reading: Reading, op: Any, code: int) -> None:
+    """Rows of images stay such through whatever has no weight: an activation, a CONCATENATION."""
+    joined = reading.joined.get(int(op.inputs[0]))
+    is_row = len(reading.shape(int(op.outputs[0]))) == 2
+    if joined is not None and is_row and code != schema.BuiltinOperator.FULLY_CONNECTED:
+        reading.joined[int(op.outputs[0])] = joined
+
+
+def _drop_unread(model: ir.Model) -> None:
+    """A PAD that became pads of a Conv is read by nobody."""
+    for node in reversed(list(model.graph)):
+        if not any(value.uses() or value.is_graph_output() for value in node.outputs):
+            model.graph.remove(node, safe=True)
+    for name, value in list(model.graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output():
+            del model.graph.initializers[name]

@@ -1,0 +1,174 @@
+"""A TFLite file in LiteRT, whole and cut at every value."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgecnn_exporters.diagnose.align import Array, points_of
+from edgecnn_exporters.diagnose.causes.runtime import PLAIN_KERNELS
+from edgecnn_exporters.diagnose.isolate import Cut
+from edgecnn_exporters.diagnose.sources import Suspect
+from edgecnn_exporters.diagnose.tflite.graph import read_graph
+from edgecnn_exporters.diagnose.tflite.reading import as_onnx, as_tflite, encoding_of
+from edgecnn_runtime.errors import EngineError, first_line
+
+
+class TfliteSuspect:
+    """A TFLite file in LiteRT, with XNNPACK where LiteRT takes it."""
+
+    def __init__(self, content: bytes, precision: str, *, delegates: bool = True) -> None:
+        """Look into the bytes of a file."""
+        found = read_graph(content)
+        self.precision = precision
+        self.name = f"LiteRT, {'XNNPACK' if delegates else 'its own kernels'}"
+        self.unread = found.unread
+        self.says = found.says
+        points = points_of(found.says).items()
+        self.missing = frozenset(n for n, p in points if p.read in found.reordered)
+        self.settings: Mapping[str, Suspect] = {}
+        self._content, self._tensors, self._delegates = content, found.tensors, delegates
+        if delegates:
+            self.settings = {PLAIN_KERNELS: TfliteSuspect(content, precision, delegates=False)}
+
+    def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
+        points = {name: p for name, p in points_of(self.says).items() if name in names}
+        wanted = {name: self._tensors[p.read] for name, p in points.items()}
+        fed = {self._tensors[name]: array for name, array in feeds.items()}
+        model = _parse(self._content)
+        _set_outputs(model, wanted.values())
+        made = self._run(model, fed, list(wanted.values()))
+        return {name: made[index] for name, index in wanted.items()}
+
+    def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
+        model, fed = self._cut(cut, set(cut.made))
+        made = self._run(
+            model,
+            {index: values[name] for name, index in fed.items()},
+            [self._tensors[cut.points[name].read] for name in cut.made],
+        )
+        return {name: made[self._tensors[cut.points[name].read]] for name in cut.made}
+
+    def piece(self, cut: Cut, name: str) -> bytes:
+        """A file with what makes one value, which is its output."""
+        model, _ = self._cut(cut, {name})
+        return _pack(_pruned(model))
+
+    def _cut(self, cut: Cut, made: Collection[str]) -> tuple[Any, dict[str, int]]:
+        """The file with a new input for every value that is read; their tensors by name."""
+        model = _parse(self._content)
+        graph = model.subgraphs[0]
+        own_inputs = [int(index) for index in graph.inputs]
+        fed: dict[str, int] = {}
+        for name in cut.fed:
+            index = self._tensors[cut.points[name].read]
+            first = self._tensors[cut.points[name].made]
+            if first in own_inputs:
+                fed[name] = first
+                continue
+            again = copy(graph.tensors[index])
+            again.name = f"{name}@fed".encode()
+            graph.tensors.append(again)
+            fed[name] = len(graph.tensors) - 1
+            for op in graph.operators:
+                op.inputs = [fed[name] if int(i) == index else int(i) for i in op.inputs]
+        graph.inputs = list(fed.values())
+        _set_outputs(model, [self._tensors[cut.points[name].read] for name in made])
+        return model, fed
+
+    def _run(self, model: Any, fed: Mapping[int, Array], wanted: Sequence[int]) -> dict[int, Array]:
+        """The reals of the wanted tensors, sample by sample: the batch of a file is fixed."""
+        tensors = model.subgraphs[0].tensors
+        interpreter = open_interpreter(_pack(model), delegates=self._delegates)
+        inputs = {int(detail["index"]) for detail in interpreter.get_input_details()}
+        batch = max(len(array) for array in fed.values())
+        made: dict[int, list[Array]] = {index: [] for index in wanted}
+        for sample in range(batch):
+            for index, array in fed.items():
+                if index in inputs:
+                    given = as_tflite(array[sample : sample + 1])
+                    interpreter.set_tensor(index, _hold(tensors[index], given))
+            interpreter.invoke()
+            for index, samples in made.items():
+                found = interpreter.get_tensor(index)
+                samples.append(as_onnx(_reals(tensors[index], found)))
+        return {index: np.concatenate(each) for index, each in made.items()}
+
+
+def open_interpreter(content: bytes, *, delegates: bool) -> Any:
+    """The interpreter, its tensors allocated, one thread.
+
+    Raises:
+        EngineError: LiteRT refuses the file.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    kind = OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        interpreter = Interpreter(
+            model_content=content, num_threads=1, experimental_op_resolver_type=kind
+        )
+        interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(f"LiteRT refuses the file: {first_line(error)}") from error
+    return interpreter
+
+
+def _parse(content: bytes) -> Any:
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+
+
+def _pack(model: Any) -> bytes:
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _set_outputs(model: Any, tensors: Iterable[int]) -> None:
+    graph = model.subgraphs[0]
+    made = {int(index) for op in graph.operators for index in op.outputs}
+    graph.outputs = [index for index in dict.fromkeys(map(int, tensors)) if index in made]
+    model.signatureDefs = None  # they name inputs and outputs that are others now
+
+
+def _pruned(model: Any) -> Any:
+    """Only the operators that the outputs need, and the inputs that these read."""
+    graph = model.subgraphs[0]
+    needed, kept = {int(index) for index in graph.outputs}, []
+    for op in reversed(graph.operators):
+        if needed & {int(index) for index in op.outputs}:
+            kept.append(op)
+            needed |= {int(index) for index in op.inputs}
+    graph.operators = kept[::-1]
+    graph.inputs = [index for index in graph.inputs if int(index) in needed]
+    used = {tensor.buffer for index, tensor in enumerate(graph.tensors) if index in needed}
+    for index, buffer in enumerate(model.buffers):
+        if index not in used:
+            buffer.data = None
+    return model
+
+
+def _hold(tensor: Any, values: Array) -> Array:
+    """Reals as the tensor holds them."""
+    found = encoding_of(tensor)
+    if found is None or tensor.type not in (schema.TensorType.INT8, schema.TensorType.UINT8):
+        return values.astype(np.float32)
+    scale, zero, _ = found
+    kind = np.int8 if tensor.type == schema.TensorType.INT8 else np.uint8
+    limits = np.iinfo(kind)
+    held: Array = np.clip(np.rint(values / scale) + zero, limits.min, limits.max).astype(kind)
+    return held
+
+
+def _reals(tensor: Any, values: Array) -> Array:
+    found = encoding_of(tensor)
+    if found is None or values.dtype == np.float32:
+        return values.astype(np.float32)
+    scale, zero, _ = found
+    reals: Array = ((values.astype(np.int32) - zero) * scale).astype(np.float32)
+    return reals

@@ -1,0 +1,59 @@
+"""The numbers that a graph holds, as the reals that they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.diagnose.align import Array
+from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.quantise.encoding import along
+
+
+@dataclass(frozen=True)
+class Held:
+    """A constant as it is held.
+
+    Attributes:
+        reals: what it stands for.
+        scale: (channels,) or (), of one that is held in integers; else None.
+        axis: of the channels.
+    """
+
+    reals: Array
+    scale: Array | None = None
+    axis: int | None = None
+
+
+def held(value: ir.Value | None) -> Held | None:
+    """A constant, or what a DequantizeLinear makes of one; None for what is computed or fed."""
+    array = constant(value)
+    if array is not None:
+        return Held(array)
+    node = value.producer() if value is not None else None
+    if node is None or node.op_type not in ("DequantizeLinear", "Cast"):
+        return None
+    if node.op_type == "Cast":
+        inner = held(node.inputs[0])
+        return None if inner is None else Held(inner.reals.astype(np.float32))
+    integers, scale = constant(node.inputs[0]), constant(node.inputs[1])
+    if integers is None or scale is None:
+        return None
+    axis = node.attributes.get_int("axis", 1)
+    zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    shift = 0 if zero is None else along(zero.astype(np.int32), integers.ndim, axis)
+    reals = (integers.astype(np.int32) - shift) * along(scale, integers.ndim, axis)
+    return Held(reals.astype(np.float32), scale, axis if scale.ndim else None)
+
+
+def reals(value: ir.Value | None) -> Array | None:
+    """The reals of a constant; None for what is computed or fed."""
+    found = held(value)
+    return None if found is None else found.reals
+
+
+def input_of(node: ir.Node, index: int) -> ir.Value | None:
+    """An input of a node; None where it is left out."""
+    return node.inputs[index] if index < len(node.inputs) else None

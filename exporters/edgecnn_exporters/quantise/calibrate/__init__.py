@@ -1,0 +1,1 @@
+"""Calibration: activation statistics of samples, and the quantisation ranges chosen from them."""

@@ -1,0 +1,96 @@
+"""Quantising without samples: ranges and biases from batch normalisation alone.
+
+Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction". The
+weaker choice: what a network sees is told better by a hundred pictures than by its own statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.moments import Double
+from edgecnn_exporters.quantise.calibrate.collect import Calibration, ChannelStatistics
+from edgecnn_exporters.quantise.calibrate.propagate import (
+    Channels,
+    by_output,
+    elements_met,
+    propagate,
+)
+from edgecnn_exporters.quantise.calibrate.ranges import weight_of
+from edgecnn_exporters.quantise.calibrate.statistics import TensorStatistics
+from edgecnn_exporters.quantise.encoding import Float, Range
+from edgecnn_exporters.quantise.graph.plan import Plan
+from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of
+from edgecnn_exporters.quantise.graph.rules import Role
+
+
+def calibrate_data_free(model: ir.Model, plan: Plan, inputs: Range) -> Calibration:
+    """What the float network's values do, as its batch normalisation tells.
+
+    Args:
+        inputs: of the network's input, which its preprocessing tells.
+
+    Raises:
+        CalibrationFailed: as `propagate` says.
+    """
+    found = propagate(model.graph, inputs)
+    products = [
+        str(node.outputs[0].name)
+        for node in model.graph
+        if plan.integer.get(str(node.name)) is Role.PRODUCT
+    ]
+    return Calibration(
+        {name: _statistics(found[name]) for name in plan.sources},
+        {
+            name: ChannelStatistics(
+                found[name].low.astype(np.float32), found[name].high.astype(np.float32)
+            )
+            for name in products
+        },
+        0,
+    )
+
+
+def correct_data_free(
+    model: ir.Model, plan: Plan, numbers: Numbers, inputs: Range
+) -> dict[str, Float]:
+    """Biases that take back what rounding the weights shifts the mean output by.
+
+    ``b' = b + (W - Wq) E[x]``, summed over the kernel (section 4.2.1). Padding and what the
+    activations' own rounding shifts are left out.
+
+    Returns:
+        (channels,), by the name of each integer product.
+    """
+    found = propagate(model.graph, inputs)
+    biases = {}
+    for node in model.graph:
+        name = str(node.name)
+        if plan.integer.get(name) is not Role.PRODUCT:
+            continue
+        error = by_output(node, weight_of(node) - numbers.weights[name].dequantise()).sum(axis=2)
+        shift = _weighted(node, error, found)
+        bias = bias_of(node)
+        biases[name] = (shift if bias is None else shift + bias).astype(np.float32)
+    return biases
+
+
+def _weighted(node: ir.Node, error: Double, found: Mapping[str, Channels]) -> Double:
+    """(out,), a weight's error (out, in / group) times the means of what the product reads."""
+    source = node.inputs[0]
+    assert source is not None
+    groups = node.attributes.get_int("group", 1)
+    outputs, inputs = error.shape
+    mean = np.broadcast_to(found[str(source.name)].mean, inputs * groups).reshape(groups, inputs)
+    shift: Double = (error * np.repeat(mean, outputs // groups, axis=0)).sum(axis=1)
+    return elements_met(node) * shift
+
+
+def _statistics(found: Channels) -> TensorStatistics:
+    statistics = TensorStatistics()
+    statistics.observe(found.draws.astype(np.float32))
+    statistics.reach(float(found.low.min()), float(found.high.max()))
+    return statistics

@@ -1,0 +1,100 @@
+"""From what was measured to the numbers of the QDQ graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.quantise.calibrate.collect import ChannelStatistics
+from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.encoding import (
+    Encoding,
+    Float,
+    QuantisedWeight,
+    Range,
+    encode,
+    quantise_weight,
+    weight_scales,
+)
+from edgecnn_exporters.quantise.graph.plan import Group, Plan
+from edgecnn_exporters.quantise.graph.qdq import bias_of
+from edgecnn_exporters.quantise.graph.rules import RULES, Role
+
+
+def encode_groups(plan: Plan, ranges: Mapping[str, Range]) -> dict[str, Encoding]:
+    """The encoding of every 8-bit value: its group holds the ranges of all its sources.
+
+    Args:
+        ranges: of every name in `plan.sources`.
+    """
+    return {
+        name: encoding
+        for group in plan.groups
+        for encoding in [_encode_group(group, plan, ranges)]
+        for name in group.values
+    }
+
+
+def _encode_group(group: Group, plan: Plan, ranges: Mapping[str, Range]) -> Encoding:
+    if group.fixed is not None:
+        return group.fixed
+    limits = {plan.limits.get(name) for name in group.sources}
+    found = reduce(Range.joined, (ranges[name].to_zero() for name in group.sources))
+    return encode(found, limits.pop() if len(limits) == 1 else None)
+
+
+def encode_results(plan: Plan, channels: Mapping[str, ChannelStatistics]) -> dict[str, Encoding]:
+    """How 8 bits would hold the float results of the last sums: all that was seen of them."""
+    return {
+        name: encode(Range(float(channels[name].low.min()), float(channels[name].high.max())))
+        for name in plan.results
+    }
+
+
+def quantise_weights(
+    graph: ir.Graph, plan: Plan, activations: Mapping[str, Encoding], config: QuantConfig
+) -> dict[str, QuantisedWeight]:
+    """The weights of every integer product, by the node's name: nearest integers."""
+    found = {}
+    for node in graph:
+        if plan.integer.get(str(node.name)) is Role.PRODUCT:
+            source = node.inputs[0]
+            assert source is not None
+            found[str(node.name)] = quantise_product(
+                node, activations[str(source.name)].scale, config
+            )
+    return found
+
+
+def quantise_product(node: ir.Node, input_scale: float, config: QuantConfig) -> QuantisedWeight:
+    """The weight of a Conv, ConvTranspose or Gemm: nearest integers."""
+    weight = weight_of(node)
+    axis = RULES[node.op_type].weight_axis
+    # The channels of a grouped ConvTranspose lie on two axes: one scale then serves them all.
+    is_split = axis == 1 and node.attributes.get_int("group", 1) != 1
+    per = axis if config.per_channel and not is_split else None
+    scale = weight_scales(weight, per, config.weight_bits)
+    bias = bias_of(node)
+    if bias is not None:
+        scale = _hold_bias(scale, bias, input_scale)
+    return quantise_weight(weight, scale, axis, config.weight_bits)
+
+
+def weight_of(node: ir.Node) -> Float:
+    """The weight of a product."""
+    weight = constant(node.inputs[1])
+    assert weight is not None
+    return weight.astype(np.float32, copy=False)
+
+
+def _hold_bias(scale: Float, bias: Float, input_scale: float) -> Float:
+    """Scales, enlarged where the bias would not fit into 32 bits at them.
+
+    A channel of zeros or nearly so, as regularisation leaves them, still has a bias.
+    """
+    needed = (np.abs(bias) / (input_scale * 2.0**30)).astype(np.float32)
+    return np.maximum(scale, needed if scale.ndim else needed.max(initial=0.0))

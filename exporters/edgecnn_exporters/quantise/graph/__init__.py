@@ -1,0 +1,1 @@
+"""Which operators become integers, and the QDQ graph that says so."""

@@ -1,0 +1,232 @@
+"""What of a graph is computed in integers, and which of its values share one encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import sole_reader
+from edgecnn_exporters.quantise.encoding import Encoding, Range
+from edgecnn_exporters.quantise.graph.eligible import bounds, refusal
+from edgecnn_exporters.quantise.graph.rules import RULES, Role
+
+# What may follow the last sum without another sum: it is computed in float from the float sum.
+TAIL = frozenset(
+    {"Flatten", "Identity", "LogSoftmax", "Reshape", "Sigmoid", "Softmax", "Squeeze", "Unsqueeze"}
+)
+KEPT = "kept in float for accuracy"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Values that share one encoding.
+
+    Attributes:
+        values: names, in the graph's order.
+        sources: those of them that are computed and not only moved; they decide the range.
+        fixed: the encoding that the function behind all sources prescribes; None if measured.
+    """
+
+    values: tuple[str, ...]
+    sources: tuple[str, ...]
+    fixed: Encoding | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Names of nodes and values of one graph.
+
+    Attributes:
+        integer: nodes computed in integers, in the graph's order, with their roles.
+        groups: every value that is held in 8 bits is in one of them.
+        limits: what a fused Relu or Clip lets through, by its output.
+        left: nodes that stay float, with the reason.
+        tail: those of `left` that are float because nothing is to be gained after the last sum.
+        results: the float values that the last integer sums make.
+    """
+
+    integer: Mapping[str, Role]
+    groups: tuple[Group, ...]
+    limits: Mapping[str, Range]
+    left: Mapping[str, str]
+    tail: frozenset[str]
+    results: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The nodes that were kept in float although they need not."""
+        return tuple(name for name, reason in self.left.items() if reason == KEPT)
+
+    @property
+    def group_of(self) -> dict[str, Group]:
+        """The group of each 8-bit value."""
+        return {name: group for group in self.groups for name in group.values}
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The values whose range must be measured."""
+        return tuple(name for group in self.groups if not group.fixed for name in group.sources)
+
+
+def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> Plan:
+    """Decide for every node and value of a canonical float graph.
+
+    The output of a Gemm after which no other sum comes stays float: an 8-bit logit ties with its
+    neighbour, and the float result of an integer sum costs nothing.
+
+    Args:
+        keep_float: names of nodes that are to stay float.
+    """
+    nodes = list(graph)
+    tail = _tail(nodes)
+    left = {_name(node): reason for node in nodes if (reason := _reason(node, keep_float, tail))}
+    _leave_stragglers(nodes, left)
+    integer = {_name(n): RULES[n.op_type].role for n in nodes if _name(n) not in left}
+    fused = {_name(n): n for n in nodes if _name(n) in integer and _is_fused(n, integer)}
+    limits = {_output(n): bounds(n) for n in fused.values()}
+    # What a fused clip reads is never held; its output is.
+    float_values = {str(n.inputs[0].name) for n in fused.values() if n.inputs[0] is not None}
+    last = [n for n in nodes if n.op_type == "Gemm" and _ends_in(n, tail)]
+    results = tuple(_output(n) for n in last if _name(n) in integer)
+    float_values |= set(map(_output, last))
+    groups = _groups([n for n in nodes if _name(n) in integer])
+    held = _held(groups, nodes, integer, float_values)
+    return Plan(integer, held, limits, left, frozenset(map(_name, tail)), results)
+
+
+def _reason(node: ir.Node, keep_float: Collection[str], tail: Collection[ir.Node]) -> str | None:
+    if _name(node) in keep_float:
+        return KEPT
+    if node in tail:
+        return "follows the last sum"
+    return refusal(node)
+
+
+def _tail(nodes: list[ir.Node]) -> set[ir.Node]:
+    """The nodes after a Gemm from which only such nodes lead to the outputs."""
+    tail: set[ir.Node] = set()
+    for node in reversed(nodes):
+        if node.op_type in TAIL and node.domain == "" and _ends_in(node, tail):
+            tail.add(node)
+    # A tail hangs on a Gemm; what hangs on anything else is as good in integers.
+    for node in nodes:
+        before = node.inputs[0].producer() if node.inputs and node.inputs[0] is not None else None
+        if node in tail and (before is None or not (before in tail or before.op_type == "Gemm")):
+            tail.remove(node)
+    return tail
+
+
+def _ends_in(node: ir.Node, tail: Collection[ir.Node]) -> bool:
+    output = node.outputs[0]
+    readers = [use.node for use in output.uses()]
+    return bool(readers or output.is_graph_output()) and all(r in tail for r in readers)
+
+
+def _leave_stragglers(nodes: list[ir.Node], left: dict[str, str]) -> None:
+    """What only moves or clips values between float nodes is not worth a way to 8 bits and back."""
+    found = True
+    while found:
+        found = False
+        for node in nodes:
+            if _name(node) in left or RULES[node.op_type].role not in (Role.SAME, Role.CLAMP):
+                continue
+            before = {value.producer() for value in node.inputs[:1] if value is not None}
+            after = {use.node for output in node.outputs for use in output.uses()}
+            if all(n is None or _name(n) in left for n in before | after):
+                left[_name(node)] = "stands between float operators"
+                found = True
+
+
+def _is_fused(node: ir.Node, integer: Mapping[str, Role]) -> bool:
+    """Whether the node clips what the 8 bits of the node before it can saturate."""
+    source = node.inputs[0]
+    before = source.producer() if source is not None else None
+    return (
+        RULES[node.op_type].role is Role.CLAMP
+        and before is not None
+        and integer.get(_name(before)) in (Role.PRODUCT, Role.OWN)
+        and sole_reader(before.outputs[0]) is node
+    )
+
+
+class _Groups:
+    """Disjoint sets of value names, kept in the order of their first value."""
+
+    def __init__(self) -> None:
+        self._parents: dict[str, str] = {}
+
+    def add(self, *names: str) -> None:
+        """All of these share one encoding."""
+        for name in names:
+            self._parents.setdefault(name, name)
+            first, second = self.find(names[0]), self.find(name)
+            self._parents[second] = first
+
+    def find(self, name: str) -> str:
+        while self._parents[name] != name:
+            name = self._parents[name]
+        return name
+
+    def sets(self) -> list[list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in self._parents:
+            found.setdefault(self.find(name), []).append(name)
+        return list(found.values())
+
+
+def _groups(nodes: Iterable[ir.Node]) -> list[list[str]]:
+    groups = _Groups()
+    for node in nodes:
+        inputs = [str(value.name) for value in activations(node)]
+        outputs = [str(value.name) for value in node.outputs]
+        if RULES[node.op_type].role is Role.SAME:
+            groups.add(*inputs, *outputs)
+        else:
+            for name in (*inputs, *outputs):
+                groups.add(name)
+    return groups.sets()
+
+
+def _held(
+    groups: list[list[str]],
+    nodes: list[ir.Node],
+    integer: Mapping[str, Role],
+    float_values: Collection[str],
+) -> tuple[Group, ...]:
+    producers = {str(output.name): node for node in nodes for output in node.outputs}
+    found = []
+    for names in groups:
+        values = tuple(name for name in names if name not in float_values)
+        sources = []
+        fixed: set[Encoding | None] = set()
+        for name in values:
+            node = producers.get(name)
+            role = integer.get(_name(node)) if node is not None else None
+            if role is not Role.SAME:
+                sources.append(name)
+                is_fixed = node is not None and role is Role.FIXED
+                fixed.add(RULES[node.op_type].encoding if node is not None and is_fixed else None)
+        if values:
+            encoding = fixed.pop() if len(fixed) == 1 else None
+            found.append(Group(values, tuple(sources), encoding))
+    return tuple(found)
+
+
+def activations(node: ir.Node) -> list[ir.Value]:
+    """The inputs of an integer node that hold activations, constants left out."""
+    rule = RULES[node.op_type]
+    return [
+        value
+        for value in node.inputs[: rule.activations]
+        if value is not None and value.const_value is None
+    ]
+
+
+def _name(node: ir.Node) -> str:
+    return str(node.name)
+
+
+def _output(node: ir.Node) -> str:
+    return str(node.outputs[0].name)

@@ -1,0 +1,196 @@
+"""Writing the QDQ graph: the float graph, with the way to 8 bits and back around every value.
+
+ONNX's QuantizeLinear and DequantizeLinear say what is held in 8 bits; a runtime computes a node
+between them in integers where it can, and in float from the same numbers where it cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import Array, constant, new_initialiser
+from edgecnn_exporters.quantise.encoding import (
+    Encoding,
+    Float,
+    QuantisedWeight,
+    Range,
+    encode,
+    quantise_bias,
+)
+from edgecnn_exporters.quantise.graph.output_encodings import note_encoding
+from edgecnn_exporters.quantise.graph.plan import Plan
+from edgecnn_exporters.quantise.graph.rules import RULES, Role
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the QDQ graph holds beside the float graph's structure.
+
+    Attributes:
+        activations: the encoding of each 8-bit value, by its name.
+        weights: of each product, by the node's name.
+        biases: (channels,), what replaces the float graph's bias, by the node's name.
+        results: how 8 bits would hold the float results of the last sums, by their names.
+    """
+
+    activations: Mapping[str, Encoding]
+    weights: Mapping[str, QuantisedWeight]
+    biases: Mapping[str, Float] = field(default_factory=dict)
+    results: Mapping[str, Encoding] = field(default_factory=dict)
+
+
+def write_qdq(model: ir.Model, plan: Plan, numbers: Numbers) -> ir.Model:
+    """A quantised copy of a canonical float model.
+
+    Args:
+        plan: of the model's graph.
+        numbers: for everything that the plan wants in integers.
+    """
+    copy = model.clone()
+    graph = copy.graph
+    nodes = {str(node.name): node for node in graph}
+    inputs = {name: _input_name(nodes[name]) for name in numbers.weights}
+    values = {str(value.name): value for value in graph.inputs}
+    values |= {str(value.name): value for node in graph for value in node.outputs}
+    for name, role in plan.integer.items():
+        if role is Role.PRODUCT:
+            _write_product(graph, nodes[name], numbers, numbers.activations[inputs[name]])
+        elif role is Role.OWN:
+            _write_constants(graph, nodes[name])
+    for name, encoding in numbers.activations.items():
+        _write_activation(graph, values[name], encoding, plan)
+    for name, encoding in numbers.results.items():
+        note_encoding(values[name], encoding)
+    _drop_unread(graph)
+    return copy
+
+
+def _write_product(graph: ir.Graph, node: ir.Node, numbers: Numbers, source: Encoding) -> None:
+    name = str(node.name)
+    weight = numbers.weights[name]
+    value = node.inputs[1]
+    assert value is not None
+    integers = new_initialiser(graph, f"{value.name}.quantised", weight.integers)
+    axis = weight.axis if weight.scale.ndim else None
+    node.replace_input_with(1, _dequantise(graph, node, integers, weight.scale, axis))
+    bias = numbers.biases.get(name)
+    if bias is None:
+        bias = bias_of(node)
+    if bias is None:
+        return
+    sums, scale = quantise_bias(bias, source.scale, weight.scale)
+    if len(node.inputs) < 3:
+        node.resize_inputs(3)
+    stem = str(value.name).removesuffix(".weight")
+    old = node.inputs[2]
+    label = f"{stem}.bias" if old is None else str(old.name)
+    integers = new_initialiser(graph, f"{label}.quantised", sums)
+    axis = 0 if scale.ndim else None
+    node.replace_input_with(2, _dequantise(graph, node, integers, scale, axis))
+
+
+def _write_constants(graph: ir.Graph, node: ir.Node) -> None:
+    """A constant operand of an Add or Mul is held in 8 bits too."""
+    for index, value in enumerate(node.inputs[: RULES[node.op_type].activations]):
+        array = constant(value)
+        if value is None or array is None:
+            continue
+        encoding = encode_constant(array)
+        integers = new_initialiser(
+            graph, f"{value.name}.quantised", encoding.quantise(array.astype(np.float32))
+        )
+        found = _dequantise(
+            graph, node, integers, np.array(encoding.scale), None, encoding.zero_point
+        )
+        node.replace_input_with(index, found)
+
+
+def _write_activation(graph: ir.Graph, value: ir.Value, encoding: Encoding, plan: Plan) -> None:
+    producer = value.producer()
+    name = str(value.name)
+    is_made_of_integers = producer is not None and str(producer.name) in plan.integer
+    uses = [
+        use for use in value.uses() if is_made_of_integers or str(use.node.name) in plan.integer
+    ]
+    scale = new_initialiser(graph, f"{name}.scale", np.array(encoding.scale, np.float32))
+    zero = new_initialiser(graph, f"{name}.zero_point", np.array(encoding.zero_point, np.uint8))
+    to = _node("QuantizeLinear", [value, scale, zero], f"{name}.quantised")
+    back = _node("DequantizeLinear", [to.outputs[0], scale, zero], f"{name}.dequantised")
+    to.outputs[0].type = ir.TensorType(ir.DataType.UINT8)
+    back.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+    for node in (to, back):
+        node.outputs[0].shape = value.shape
+    if producer is None:
+        graph.insert_before(graph[0], [to, back])
+    else:
+        graph.insert_after(producer, [to, back])
+    for use in uses:
+        use.node.replace_input_with(use.idx, back.outputs[0])
+    if is_made_of_integers and value.is_graph_output():
+        index = [output is value for output in graph.outputs].index(True)
+        graph.outputs[index] = back.outputs[0]
+        value.name, back.outputs[0].name = f"{name}.float", name
+
+
+def _dequantise(
+    graph: ir.Graph,
+    reader: ir.Node,
+    integers: ir.Value,
+    scale: Array,
+    axis: int | None,
+    zero_point: int = 0,
+) -> ir.Value:
+    """The reals of a constant in integers, made right before the first `reader`."""
+    name = str(integers.name)
+    for use in integers.uses():
+        return use.node.outputs[0]
+    assert integers.dtype is not None
+    zero = np.full(scale.shape, zero_point, integers.dtype.numpy())
+    node = _node(
+        "DequantizeLinear",
+        [
+            integers,
+            new_initialiser(graph, f"{name}.scale", np.asarray(scale, np.float32)),
+            new_initialiser(graph, f"{name}.zero_point", zero),
+        ],
+        f"{name}.dequantised",
+        {} if axis is None else {"axis": axis},
+    )
+    node.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+    node.outputs[0].shape = integers.shape
+    graph.insert_before(reader, [node])
+    return node.outputs[0]
+
+
+def _node(
+    operator: str, inputs: list[ir.Value], name: str, attributes: dict[str, int] | None = None
+) -> ir.Node:
+    node = ir.node(operator, inputs, attributes=attributes or {}, name=name)
+    node.outputs[0].name = name
+    return node
+
+
+def _drop_unread(graph: ir.Graph) -> None:
+    for name, value in list(graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output():
+            del graph.initializers[name]
+
+
+def encode_constant(array: Array) -> Encoding:
+    """The encoding of a constant operand: its own range."""
+    return encode(Range(float(array.min()), float(array.max())))
+
+
+def bias_of(node: ir.Node) -> Float | None:
+    """The bias of a product, (channels,); None where there is none."""
+    array = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    return None if array is None else array.astype(np.float32, copy=False)
+
+
+def _input_name(node: ir.Node) -> str:
+    assert node.inputs[0] is not None
+    return str(node.inputs[0].name)

@@ -1,0 +1,115 @@
+"""Going through a QDQ graph step by step, with the 8-bit values of a few samples in hand.
+
+What a layer does to inputs that are already quantised decides how it is to be corrected. Running
+the whole prefix anew for every layer would cost the square of the depth; here every value is
+computed once and kept in 8 bits until its last reader has it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.quantise.graph.probe import Float, Probe
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """From values in hand to one more.
+
+    Attributes:
+        target: name of the value that is made: 8-bit, or an output of the graph.
+        sources: names of those that it is made of.
+        nodes: names of the nodes between, all of them.
+        products: of these, the float value that each integer product puts out, by its name.
+    """
+
+    target: str
+    sources: tuple[str, ...]
+    nodes: tuple[str, ...]
+    products: Mapping[str, str]
+
+
+def steps_of(graph: ir.Graph, products: Sequence[str]) -> list[Step]:
+    """The steps through a QDQ graph, in its order.
+
+    Args:
+        products: names of the nodes that are to be looked at.
+    """
+    held = [
+        node.outputs[0] for node in graph if node.op_type == "QuantizeLinear" and node.domain == ""
+    ]
+    stops = {*graph.inputs, *held}
+    wanted = set(products)
+    targets = list(dict.fromkeys([*held, *graph.outputs]))
+    return [_step(target, stops - {target}, wanted) for target in targets]
+
+
+def _step(target: ir.Value, stops: set[ir.Value], wanted: set[str]) -> Step:
+    sources: dict[str, None] = {}
+    nodes: dict[str, None] = {}
+    products: dict[str, str] = {}
+    pending = [target]
+    while pending:
+        value = pending.pop()
+        if value in stops:
+            sources[str(value.name)] = None
+            continue
+        node = value.producer()
+        if node is None or str(node.name) in nodes:
+            continue
+        nodes[str(node.name)] = None
+        if str(node.name) in wanted:
+            products[str(node.name)] = str(node.outputs[0].name)
+        pending += [each for each in node.inputs if each is not None]
+    return Step(str(target.name), tuple(sources), tuple(nodes), products)
+
+
+@dataclass
+class Walk:
+    """The values in hand, each a list with one array a sample."""
+
+    model: ir.Model
+    steps: Sequence[Step]
+    samples: Sequence[Float] = ()
+    hand: dict[str, list[Array]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._needed = Counter(name for step in self.steps for name in step.sources)
+
+    def begin(self, samples: Sequence[Float]) -> Iterator[Step]:
+        """Go through the steps. What a step is made of is in hand when it is yielded.
+
+        Whoever walks calls `advance` for each, once the step's numbers are as they shall be.
+        """
+        self.samples = samples
+        self.hand = {str(self.model.graph.inputs[0].name): list(samples)}
+        yield from self.steps
+
+    def look(self, step: Step, value: str) -> Iterator[Float]:
+        """A float value within the step, sample by sample, computed from what is in hand."""
+        return (outputs[value] for outputs in self._run(step, value))
+
+    def advance(self, step: Step) -> None:
+        """Make the step's target, and let go of what no later step reads."""
+        made = [outputs[step.target] for outputs in self._run(step, step.target)]
+        for name in step.sources:
+            self._needed[name] -= 1
+            if not self._needed[name]:
+                del self.hand[name]
+        if self._needed[step.target]:
+            self.hand[step.target] = made
+
+    def _run(self, step: Step, value: str) -> Iterator[dict[str, Float]]:
+        graph = ir.convenience.extract(self.model.graph, list(step.sources), [value])
+        model = ir.Model(graph, ir_version=self.model.ir_version)
+        probe = Probe(model, [value], threads=1)
+        for index in range(len(self.hand[step.sources[0]])):
+            yield probe.run_all({name: self.hand[name][index] for name in step.sources})

@@ -1,0 +1,1 @@
+"""Quantisation steps: equalisation, bias correction, adaptive rounding, mixed precision."""

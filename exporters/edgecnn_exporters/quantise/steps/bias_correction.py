@@ -1,0 +1,173 @@
+"""Quantised weights and activations shift a layer's mean output; its bias takes the shift back.
+
+Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction",
+section 4.2, in its empirical form (appendix D): layer after layer, each seeing inputs that come
+from layers already corrected. The mean is that of what a Relu or Clip behind the layer lets
+through: an error beyond its bounds changes nothing, and correcting it would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import set_constant
+from edgecnn_exporters.quantise.encoding import Float, Range, quantise_bias
+from edgecnn_exporters.quantise.graph.plan import Plan
+from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of, write_qdq
+from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_exporters.quantise.graph.walk import Walk, steps_of
+
+NEWTON_STEPS = 4
+# Of the first error, what is left when another step is not worth its time.
+SETTLED = 0.05
+# Of a channel's values, the share that must lie between the bounds.
+LEAST_INSIDE = 0.02
+
+Progress = Callable[[float], None]
+
+
+def correct_biases(
+    model: ir.Model,
+    plan: Plan,
+    numbers: Numbers,
+    means: Mapping[str, Float],
+    samples: Sequence[Float],
+    progress: Progress = lambda done: None,
+) -> dict[str, Float]:
+    """Biases at which each layer's mean output is the float network's.
+
+    Args:
+        model: the canonical float model.
+        numbers: of its quantised form; weights and encodings stay as they are.
+        means: of the same samples, as `float_means` gives them.
+        samples: held in memory with their 8-bit activations.
+
+    Returns:
+        (channels,), by the name of each integer product.
+    """
+    products = {
+        str(node.name): node
+        for node in model.graph
+        if plan.integer.get(str(node.name)) is Role.PRODUCT
+    }
+    copy = write_qdq(model, plan, with_biases(numbers, products, means))
+    quantised = {str(node.name): node for node in copy.graph}
+    biases: dict[str, Float] = {}
+    walk = Walk(copy, steps_of(copy.graph, list(products)))
+    for number, step in enumerate(walk.begin(samples)):
+        for name, value in step.products.items():
+            limit = plan.limits.get(leaving(products[name], plan))
+            shift = _shift(list(walk.look(step, value)), means[name], limit)
+            old = numbers.biases.get(name)
+            old = bias_of(products[name]) if old is None else old
+            biases[name] = shift if old is None else old + shift
+            source = products[name].inputs[0]
+            assert source is not None
+            scale = numbers.activations[str(source.name)].scale
+            set_bias(copy.graph, quantised[name], biases[name], scale, numbers)
+        walk.advance(step)
+        progress((number + 1) / len(walk.steps))
+    return biases
+
+
+def leaving(product: ir.Node, plan: Plan) -> str:
+    """The value whose mean counts: the output of the fused Relu or Clip, or the product's own."""
+    output = product.outputs[0]
+    clips = [str(use.node.outputs[0].name) for use in output.uses()]
+    return clips[0] if len(clips) == 1 and clips[0] in plan.limits else str(output.name)
+
+
+def sample_means(values: Iterable[Float]) -> Float:
+    """(samples, channels), the means over (batch, channels, …) of each sample."""
+    means = [array.reshape(*array.shape[:2], -1).mean(axis=2).mean(axis=0) for array in values]
+    found: Float = np.array(means, np.float32)
+    return found
+
+
+def float_means(model: ir.Model, plan: Plan, samples: Iterable[Float]) -> dict[str, Float]:
+    """(samples, channels), what leaves each integer product in the float network, by its name."""
+    values = {
+        str(node.name): leaving(node, plan)
+        for node in model.graph
+        if plan.integer.get(str(node.name)) is Role.PRODUCT
+    }
+    means: dict[str, list[Float]] = {name: [] for name in values}
+    for outputs in Probe(model, list(dict.fromkeys(values.values()))).stream(samples):
+        for name, value in values.items():
+            means[name].append(sample_means([outputs[value]])[0])
+    return {name: np.array(rows, np.float32) for name, rows in means.items()}
+
+
+def _shift(outputs: Sequence[Float], means: Float, limit: Range | None) -> Float:
+    """What to add to each channel so that, clipped, it has the mean.
+
+    Newton's method: of a shift, only the share of values between the bounds moves the mean. The
+    shift is shrunk by what is known of it, ``e² / (e² + s²)`` for a mean error e with standard
+    error s over the samples: of few of them, some of the error is their own.
+    """
+    if limit is None:
+        errors = means - sample_means(outputs)
+        moved: Float = errors.mean(axis=0) * _known(errors)
+        return moved
+    errors = means
+    shift = np.zeros(means.shape[1], np.float32)
+    for step in range(NEWTON_STEPS):
+        found, inside = _clipped(outputs, shift, limit)
+        left = means - found
+        errors = left if step == 0 else errors
+        # A channel that is hardly ever between the bounds is known too little.
+        shift += np.where(inside > LEAST_INSIDE, left.mean(axis=0) / np.maximum(inside, 1e-6), 0)
+        if np.abs(left.mean(axis=0)).max() <= SETTLED * np.abs(errors.mean(axis=0)).max():
+            break
+    return shift * _known(errors)
+
+
+def _clipped(outputs: Sequence[Float], shift: Float, limit: Range) -> tuple[Float, Float]:
+    """Of shifted values: (samples, channels) means once clipped, (channels,) share not clipped."""
+    means, inside = [], []
+    for array in outputs:
+        rows = array.reshape(*array.shape[:2], -1) + shift[:, None]
+        is_inside = (rows > limit.low) & (rows < limit.high)
+        inside.append(np.count_nonzero(is_inside, axis=2).mean(axis=0) / rows.shape[2])
+        np.clip(rows, limit.low, limit.high, out=rows)
+        means.append(rows.mean(axis=2).mean(axis=0))
+    return np.array(means, np.float32), np.array(inside, np.float32).mean(axis=0)
+
+
+def _known(errors: Float) -> Float:
+    """The share of each channel's mean error, (samples, channels), that is not the samples' own."""
+    mean = np.square(errors.mean(axis=0, dtype=np.float64))
+    variance = errors.var(axis=0, dtype=np.float64) / max(1, len(errors) - 1)
+    if len(errors) == 1:
+        variance = mean
+    share = np.divide(mean, mean + variance, out=np.zeros_like(mean), where=mean > 0)
+    found: Float = share.astype(np.float32)
+    return found
+
+
+def with_biases(
+    numbers: Numbers, products: Mapping[str, ir.Node], means: Mapping[str, Float]
+) -> Numbers:
+    """The numbers with a bias for every product, of zeros where it has none: one to be changed."""
+    biases = {
+        name: np.zeros(means[name].shape[-1], np.float32) if bias is None else bias
+        for name, node in products.items()
+        for bias in [bias_of(node)]
+    }
+    return Numbers(numbers.activations, numbers.weights, biases | dict(numbers.biases))
+
+
+def set_bias(
+    graph: ir.Graph, node: ir.Node, bias: Float, input_scale: float, numbers: Numbers
+) -> None:
+    """Put a bias into the QDQ graph, where its product reads it."""
+    value = node.inputs[2]
+    assert value is not None
+    dequantise = value.producer()
+    assert dequantise is not None
+    sums, _ = quantise_bias(bias, input_scale, numbers.weights[str(node.name)].scale)
+    set_constant(graph, dequantise, 0, sums, str(value.name))

@@ -1,0 +1,95 @@
+"""Mixed precision: the operators that damage the network most stay float."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from edgecnn_exporters.errors import LimitMissed
+from edgecnn_exporters.quantise.graph.plan import make_plan
+from edgecnn_exporters.quantise.graph.probe import Float
+from edgecnn_exporters.quantise.graph.qdq import write_qdq
+from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_exporters.quantise.state import Bench, State
+from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity, restrict
+
+# Of all operators that compute: with more of them in float, int8 has lost its point.
+LARGEST_SHARE = 0.25
+BLAMED = 3
+
+
+def mix_precision(state: State, bench: Bench) -> tuple[State | None, str]:
+    """One, two, four … of the most sensitive operators in float, until the limit is met.
+
+    Nothing is done where no limit was stated, or where it is met already.
+    """
+    limit = bench.config.min_agreement
+    if limit is None:
+        return None, "no limit was stated"
+    if state.score.top1_agreement >= limit:
+        return None, f"top-1 is equal for {state.score.top1_agreement:.1%}, which is enough"
+    best, named = None, ""
+    for found, note in mixtures(state, bench):
+        if best is None or found.score.sqnr_db > best.score.sqnr_db:
+            best, named = found, note
+        if found.score.top1_agreement >= limit:
+            break
+    return best, named
+
+
+def mixtures(state: State, bench: Bench) -> Iterator[tuple[State, str]]:
+    """One, two, four … of the most sensitive operators in float, each with what it is in words."""
+    ranked = rank(state, bench.compared)
+    count, most = 1, max(1, int(LARGEST_SHARE * len(ranked)))
+    while count <= min(most, len(ranked)):
+        kept = [each.node for each in ranked[:count]]
+        more = f" and {count - BLAMED} more" if count > BLAMED else ""
+        found = keep_float(state, bench, kept)
+        bench.progress(count / most)
+        yield found, f"{count} of {len(ranked)} in float: {', '.join(kept[:BLAMED])}{more}"
+        count *= 2
+
+
+def rank(state: State, samples: Sequence[Float]) -> list[Sensitivity]:
+    """The operators, the most damaging first."""
+    rows = measure_sensitivity(state, samples)
+    return sorted(rows, key=lambda row: row.isolated_db)
+
+
+def blame(state: State, samples: Sequence[Float]) -> str:
+    """The operators that hurt most, in words."""
+    return ", ".join(
+        f"{row.node} ({row.operator}, {row.isolated_db:.0f} dB by itself)"
+        for row in rank(state, samples)[:BLAMED]
+    )
+
+
+def keep_float(state: State, bench: Bench, names: Sequence[str]) -> State:
+    """The same network with some operators, and what clips their outputs, in float."""
+    nodes = {str(node.name): node for node in state.model.graph}
+    clips = [
+        str(use.node.name)
+        for name in names
+        for use in nodes[name].outputs[0].uses()
+        if state.plan.integer.get(str(use.node.name)) is Role.CLAMP
+    ]
+    plan = make_plan(state.model.graph, [*state.plan.kept, *names, *clips])
+    numbers = restrict(state.numbers, plan)
+    qdq = write_qdq(state.model, plan, numbers)
+    return replace(state, plan=plan, numbers=numbers, qdq=qdq, score=bench.score(qdq))
+
+
+def check_limit(state: State, bench: Bench) -> None:
+    """What a person asked for is met.
+
+    Raises:
+        LimitMissed: it is not; names the operators to blame.
+    """
+    limit, found = bench.config.min_agreement, state.score
+    if limit is None or found.top1_agreement >= limit:
+        return
+    raise LimitMissed(
+        f"int8 gives the same class as float for {found.top1_agreement:.1%} of {found.n} held-out "
+        f"samples, {limit:.1%} was asked for; most to blame: {blame(state, bench.compared)}. "
+        "--recipe best tries more, and more --samples calibrate better"
+    )

@@ -1,0 +1,188 @@
+"""Rounding one layer's weights up or down so that its output, not the weight, is nearest.
+
+Nagel et al. 2020, "Up or Down? Adaptive Rounding for Post-Training Quantization" (AdaRound).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.quantise.calibrate.ranges import weight_of
+from edgecnn_exporters.quantise.encoding import Float, QuantisedWeight, along, most
+
+if TYPE_CHECKING:
+    import torch
+
+# Section 4 and appendix of the paper, but for the steps: 8 bits have less to gain than 4.
+STEPS = 400
+BATCH = 8
+LEARNING_RATE = 1e-2
+REGULARISATION = 1e-2
+STRETCH = (-0.1, 1.1)
+SHARPNESS = (20.0, 2.0)
+# The part of the steps in which nothing is pushed to either side yet.
+WARM_UP = 0.2
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A layer whose weights were rounded anew.
+
+    Attributes:
+        before, after: mean squared error of its output against the float network's.
+    """
+
+    node: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a product sees and should answer, sample by sample.
+
+    Attributes:
+        inputs: (batch, …), dequantised, as they come out of the quantised layers before it.
+        targets: (batch, channels, …), the float network's output.
+    """
+
+    node: ir.Node
+    weight: Float
+    bias: Float
+    quantised: QuantisedWeight
+    inputs: Sequence[Float]
+    targets: Sequence[Float]
+
+
+def can_round(node: ir.Node) -> bool:
+    """Whether `round_layer` computes the product as the graph does: its pads must be said."""
+    pads = node.attributes.get_string("auto_pad", "NOTSET")
+    return node.op_type == "Gemm" or (node.op_type == "Conv" and pads == "NOTSET")
+
+
+def round_layer(layer: Layer, bits: int = 8) -> tuple[QuantisedWeight, Rounded]:
+    """Round one layer's weights up or down by gradient, and say what it brought.
+
+    With ``W = s clip(floor(w/s) + h(v), -n, n)`` and ``h(v) = clip(1.2 sigmoid(v) - 0.1, 0, 1)``,
+    the squared error of the output plus ``λ Σ (1 - |2 h(v) - 1|^β)``, β falling from 20 to 2, is
+    minimised over v by Adam; then h is rounded (equations 21 to 25).
+    """
+    import torch
+
+    limit = most(bits)
+    scale = _tensor(along(layer.quantised.scale, layer.weight.ndim, layer.quantised.axis))
+    steps = _tensor(layer.weight) / scale
+    floor = torch.floor(steps)
+    value = _soften(steps - floor).requires_grad_()
+    inputs, targets = (list(map(_tensor, each)) for each in (layer.inputs, layer.targets))
+    bias = _tensor(layer.bias)
+    run = _torch_product(layer.node)
+    # Of the size of the output, so that λ means the same for every layer.
+    norm = float(np.mean([np.square(each).mean() for each in layer.targets])) * 1e-3 + 1e-12
+    optimiser = torch.optim.Adam([value], lr=LEARNING_RATE)
+    random = np.random.default_rng(0)
+    for number in range(STEPS):
+        picked = random.permutation(len(inputs))[:BATCH]
+        x = torch.cat([inputs[index] for index in picked])
+        y = torch.cat([targets[index] for index in picked])
+        share = _share(value)
+        weight = scale * torch.clamp(floor + share, -limit, limit)
+        loss = (run(x, weight, bias) - y).square().mean() / norm
+        loss = loss + _push(share, number / STEPS)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+    with torch.no_grad():
+        rounded = torch.clamp(floor + (_share(value) >= 0.5), -limit, limit)
+    found = replace(layer.quantised, integers=rounded.numpy().astype(np.int8))
+    before, after = (error_of(layer, each.dequantise()) for each in (layer.quantised, found))
+    return found, Rounded(str(layer.node.name), before, after)
+
+
+def _soften(rest: torch.Tensor) -> torch.Tensor:
+    """The v at which h(v) is what rounding down leaves over, so that W begins as it is."""
+    import torch
+
+    low, high = STRETCH
+    between = ((rest - low) / (high - low)).clamp(1e-4, 1 - 1e-4)
+    return torch.log(between / (1 - between))
+
+
+def _share(value: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    low, high = STRETCH
+    return torch.clamp(torch.sigmoid(value) * (high - low) + low, 0, 1)
+
+
+def _push(share: torch.Tensor, done: float) -> torch.Tensor | float:
+    """What drives h to 0 or 1, ever harder."""
+    if done <= WARM_UP:
+        return 0.0
+    fall = (done - WARM_UP) / (1 - WARM_UP)
+    sharpness = SHARPNESS[0] + fall * (SHARPNESS[1] - SHARPNESS[0])
+    return REGULARISATION * (1 - (2 * share - 1).abs().pow(sharpness)).sum()
+
+
+def _tensor(array: Float) -> torch.Tensor:
+    """A copy: what comes out of ONNX Runtime or a file may not be written to."""
+    import torch
+
+    return torch.from_numpy(np.array(array))
+
+
+def error_of(layer: Layer, weight: Float) -> float:
+    """Mean squared error of the layer's output with a weight, over all samples."""
+    import torch
+
+    run = _torch_product(layer.node)
+    fixed, bias = _tensor(weight), _tensor(layer.bias)
+    with torch.no_grad():
+        errors = [
+            float(np.square(run(_tensor(x), fixed, bias).numpy() - y).mean())
+            for x, y in zip(layer.inputs, layer.targets, strict=True)
+        ]
+    return float(np.mean(errors))
+
+
+def _torch_product(node: ir.Node) -> Callable[..., torch.Tensor]:
+    """The product as a function of (input, weight, bias) in torch."""
+    from torch.nn import functional
+
+    if node.op_type == "Gemm":
+        return functional.linear
+    spatial = len(weight_of(node).shape) - 2
+    conv = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[spatial]
+    pads = list(node.attributes.get_ints("pads", [0] * (2 * spatial)))
+    # torch lists pads from the last axis on, begin and end of each.
+    pairs = [pads[axis + side * spatial] for axis in reversed(range(spatial)) for side in (0, 1)]
+    strides = tuple(node.attributes.get_ints("strides", [1] * spatial))
+    dilations = tuple(node.attributes.get_ints("dilations", [1] * spatial))
+    group = node.attributes.get_int("group", 1)
+
+    def run(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        padded = functional.pad(x, pairs)
+        return conv(padded, weight, bias, strides, 0, dilations, group)
+
+    return run
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Layers are small: on a machine that does anything else, two threads of torch wait for each
+    other, and take thirty times as long as one.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,110 @@
+"""Adaptive rounding within a network: each layer sees what the quantised ones before it put out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import set_constant
+from edgecnn_exporters.quantise.calibrate.ranges import weight_of
+from edgecnn_exporters.quantise.encoding import QuantisedWeight
+from edgecnn_exporters.quantise.graph.plan import Plan
+from edgecnn_exporters.quantise.graph.probe import Float, Probe
+from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
+from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_exporters.quantise.graph.walk import Step, Walk, steps_of
+from edgecnn_exporters.quantise.steps.bias_correction import sample_means, set_bias, with_biases
+from edgecnn_exporters.quantise.steps.round_layer import Layer, Rounded, one_thread, round_layer
+
+Progress = Callable[[float], None]
+
+
+def round_adaptively(
+    model: ir.Model,
+    plan: Plan,
+    numbers: Numbers,
+    chosen: Sequence[str],
+    samples: Sequence[Float],
+    bits: int = 8,
+    progress: Progress = lambda done: None,
+) -> tuple[Numbers, list[Rounded]]:
+    """Round the weights of some products anew, layer after layer, and correct their biases.
+
+    A layer whose output does not come nearer keeps its nearest integers.
+
+    Args:
+        model: the canonical float model.
+        chosen: names of products.
+        samples: held in memory with their 8-bit activations.
+    """
+    products = {
+        str(node.name): node
+        for node in model.graph
+        if plan.integer.get(str(node.name)) is Role.PRODUCT and str(node.name) in chosen
+    }
+    floats = {name: np.zeros(_channels(node), np.float32) for name, node in products.items()}
+    numbers = with_biases(numbers, products, floats)
+    copy = write_qdq(model, plan, numbers)
+    quantised = {str(node.name): node for node in copy.graph}
+    weights, biases = dict(numbers.weights), dict(numbers.biases)
+    rounded = []
+    walk = Walk(copy, steps_of(copy.graph, list(products)))
+    for step in walk.begin(samples):
+        for name, value in step.products.items():
+            layer = _look(walk, step, model, products[name], quantised[name], numbers)
+            with one_thread():
+                found, result = round_layer(layer, bits)
+            if result.after < result.before:
+                weights[name] = found
+                _set_weight(copy.graph, quantised[name], found)
+                change = sample_means(layer.targets) - sample_means(walk.look(step, value))
+                biases[name] = biases[name] + change.mean(axis=0)
+                source = products[name].inputs[0]
+                assert source is not None
+                scale = numbers.activations[str(source.name)].scale
+                set_bias(copy.graph, quantised[name], biases[name], scale, numbers)
+                rounded.append(result)
+            progress(len(rounded) / max(1, len(products)))
+        walk.advance(step)
+    return replace(numbers, weights=weights, biases=biases), rounded
+
+
+def _look(
+    walk: Walk,
+    step: Step,
+    model: ir.Model,
+    node: ir.Node,
+    quantised: ir.Node,
+    numbers: Numbers,
+) -> Layer:
+    """What the layer sees on the walk, and what the float network answers there."""
+    name = str(node.name)
+    source = quantised.inputs[0]
+    assert source is not None
+    output = str(node.outputs[0].name)
+    expected = Probe(model, [output], threads=1)
+    return Layer(
+        node=node,
+        weight=weight_of(node),
+        bias=numbers.biases[name],
+        quantised=numbers.weights[name],
+        inputs=list(walk.look(step, str(source.name))),
+        targets=[expected.run(sample)[output] for sample in walk.samples],
+    )
+
+
+def _set_weight(graph: ir.Graph, node: ir.Node, weight: QuantisedWeight) -> None:
+    value = node.inputs[1]
+    assert value is not None
+    dequantise = value.producer()
+    assert dequantise is not None
+    set_constant(graph, dequantise, 0, weight.integers, str(value.name))
+
+
+def _channels(node: ir.Node) -> int:
+    groups = node.attributes.get_int("group", 1) if node.op_type == "ConvTranspose" else 1
+    axis = 1 if node.op_type == "ConvTranspose" else 0
+    return int(weight_of(node).shape[axis]) * groups

@@ -1,0 +1,1 @@
+"""ONNX, the canonical format, as ONNX Runtime executes it."""

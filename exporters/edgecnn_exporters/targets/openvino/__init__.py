@@ -1,0 +1,1 @@
+"""OpenVINO intermediate representation (IR)."""

@@ -1,0 +1,8 @@
+"""The bundle file format (.edge): a zip archive of artefacts, golden examples and a manifest.
+
+docs/bundle.md is the specification. What others need of it is handed on here.
+"""
+
+from edgecnn_runtime.bundle.read import MANIFEST, ArtefactContent, Bundle, GoldenArrays
+
+__all__ = ["MANIFEST", "ArtefactContent", "Bundle", "GoldenArrays"]

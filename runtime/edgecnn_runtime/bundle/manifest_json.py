@@ -1,0 +1,236 @@
+"""Reading a manifest from JSON, and refusing whatever is not understood to the last field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from edgecnn_runtime.bundle.json_fields import Fields, each, kind_of, number, text
+from edgecnn_runtime.errors import ManifestInvalid, UnknownSchema
+from edgecnn_runtime.manifest import (
+    DTYPES,
+    SCHEMA,
+    Artefact,
+    FileRecord,
+    Golden,
+    Manifest,
+    Postprocess,
+    Preprocess,
+    TensorSpec,
+)
+
+
+def manifest_from_json(document: object) -> Manifest:
+    """Read a manifest strictly.
+
+    Raises:
+        UnknownSchema: the schema is absent or not `SCHEMA`.
+        ManifestInvalid: a field is missing, unknown, of the wrong type or out of range.
+    """
+    if not isinstance(document, dict):
+        raise ManifestInvalid(f"manifest is {kind_of(document)}, expected a JSON object")
+    schema = document.get("schema")
+    if schema != SCHEMA:
+        raise UnknownSchema(
+            f"bundle has schema {schema!r}, this runtime reads {SCHEMA!r}; "
+            "export the model again, or update edgecnn"
+        )
+    top = Fields(document, "manifest")
+    top.take("schema", str)
+    manifest = Manifest(
+        name=top.take("name", str),
+        inputs=each(top.take("inputs", list), "inputs", _tensor_spec),
+        outputs=each(top.take("outputs", list), "outputs", _tensor_spec),
+        artefacts=each(top.take("artefacts", list), "artefacts", _artefact),
+        files={
+            path: _file_record(value, f"files[{path!r}]")
+            for path, value in top.take("files", dict).items()
+        },
+        preprocess=top.optional("preprocess", preprocess_from_json),
+        postprocess=top.optional("postprocess", _postprocess),
+        golden=each(top.take("golden", list), "golden", _golden),
+        provenance=top.take("provenance", dict),
+    )
+    top.finish()
+    _check_references(manifest)
+    return manifest
+
+
+def _tensor_spec(value: object, where: str) -> TensorSpec:
+    fields = Fields(value, where)
+    spec = TensorSpec(
+        name=fields.take("name", str),
+        dtype=fields.choice("dtype", tuple(sorted(DTYPES))),
+        shape=each(fields.take("shape", list), f"{where}.shape", _extent),
+    )
+    fields.finish()
+    return spec
+
+
+def _extent(value: object, where: str) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise ManifestInvalid(f"{where} is {value!r}, expected a positive integer or null")
+
+
+def _pixels(value: object, where: str) -> int:
+    extent = _extent(value, where)
+    if extent is None or extent > 1 << 16:
+        raise ManifestInvalid(f"{where} is {value!r}, expected 1 to 65536 pixels")
+    return extent
+
+
+def _height_width(value: object, where: str) -> tuple[int, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ManifestInvalid(f"{where} is {value!r}, expected [height, width]")
+    return _pixels(value[0], where), _pixels(value[1], where)
+
+
+def _resize(value: object, where: str) -> int | tuple[int, int]:
+    return _height_width(value, where) if isinstance(value, list) else _pixels(value, where)
+
+
+def _channel_values(values: list[object], where: str) -> tuple[float, ...]:
+    return each(values, where, number)
+
+
+def preprocess_from_json(value: object, where: str) -> Preprocess:
+    """Read a preprocessing strictly; `where` names it in errors.
+
+    Raises:
+        ManifestInvalid: a field is missing, unknown, of the wrong type or out of range.
+    """
+    fields = Fields(value, where)
+    preprocess = Preprocess(
+        colour=fields.choice("colour", ("RGB", "BGR", "L")),
+        resize=fields.optional("resize", _resize),
+        filter=fields.choice("filter", ("bilinear", "bicubic")),
+        crop=fields.optional("crop", _height_width),
+        scale=fields.number("scale"),
+        mean=_channel_values(fields.take("mean", list), f"{where}.mean"),
+        std=_channel_values(fields.take("std", list), f"{where}.std"),
+        layout=fields.choice("layout", ("NCHW", "NHWC")),
+    )
+    fields.finish()
+    channels = 1 if preprocess.colour == "L" else 3
+    for name, values in (("mean", preprocess.mean), ("std", preprocess.std)):
+        if len(values) != channels:
+            raise ManifestInvalid(f"{where}.{name} has {len(values)} values, expected {channels}")
+    if 0 in preprocess.std:
+        raise ManifestInvalid(f"{where}.std holds 0, expected values other than 0")
+    return preprocess
+
+
+def _postprocess(value: object, where: str) -> Postprocess:
+    fields = Fields(value, where)
+    postprocess = Postprocess(fields.take("softmax", bool), fields.take("labels", str))
+    fields.finish()
+    return postprocess
+
+
+def _artefact(value: object, where: str) -> Artefact:
+    fields = Fields(value, where)
+    artefact = Artefact(
+        path=fields.take("path", str),
+        format=fields.take("format", str),
+        precision=fields.take("precision", str),
+        sqnr_db=fields.optional("sqnr_db", number),
+        layout=fields.optional("layout", _nhwc),
+        weights=fields.optional("weights", text),
+        encodings=fields.optional("encodings", _encodings) or {},
+    )
+    fields.finish()
+    return artefact
+
+
+def _nhwc(value: object, where: str) -> Literal["NHWC"]:
+    if value == "NHWC":
+        return "NHWC"
+    raise ManifestInvalid(f"{where} is {value!r}, expected 'NHWC', or no field at all")
+
+
+def _encodings(value: object, where: str) -> dict[str, tuple[float, int]]:
+    if not isinstance(value, dict):
+        raise ManifestInvalid(f"{where} is {kind_of(value)}, expected an object")
+    return {name: _encoding(pair, f"{where}[{name!r}]") for name, pair in value.items()}
+
+
+def _encoding(value: object, where: str) -> tuple[float, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ManifestInvalid(f"{where} is {value!r}, expected [scale, zero_point]")
+    fields = Fields({"scale": value[0], "zero_point": value[1]}, where)
+    scale, zero_point = fields.number("scale"), fields.take("zero_point", int)
+    # float32 is what engines hold a scale in: below its normal numbers a division overflows.
+    if scale < 2**-126 or not -128 <= zero_point <= 255:
+        raise ManifestInvalid(
+            f"{where} is {value!r}, expected a positive scale and a zero point of 8 bits"
+        )
+    return scale, zero_point
+
+
+def _paths(value: dict[object, object], where: str) -> dict[str, str]:
+    if not all(isinstance(path, str) for path in value.values()):
+        raise ManifestInvalid(f"{where} is {value!r}, expected tensor name → path")
+    return {str(name): str(path) for name, path in value.items()}
+
+
+def _golden(value: object, where: str) -> Golden:
+    fields = Fields(value, where)
+    golden = Golden(
+        inputs=_paths(fields.take("inputs", dict), f"{where}.inputs"),
+        outputs=_paths(fields.take("outputs", dict), f"{where}.outputs"),
+        image=fields.take("image", str, type(None)),
+    )
+    fields.finish()
+    return golden
+
+
+def _file_record(value: object, where: str) -> FileRecord:
+    fields = Fields(value, where)
+    record = FileRecord(fields.take("size", int), fields.take("sha256", str))
+    fields.finish()
+    if record.size < 0 or not re.fullmatch("[0-9a-f]{64}", record.sha256):
+        raise ManifestInvalid(f"{where} is {value!r}, expected a size and a sha256 in hex")
+    return record
+
+
+def _check_references(manifest: Manifest) -> None:
+    """Every path that the manifest speaks of is among its files, every tensor is one of its own."""
+    if not manifest.inputs or not manifest.outputs or not manifest.artefacts:
+        raise ManifestInvalid("manifest lists no input, no output or no artefact")
+    named: dict[str, str] = {f"artefact {a.path!r}": a.path for a in manifest.artefacts}
+    for artefact in manifest.artefacts:
+        if artefact.weights is not None:
+            named[f"artefact {artefact.path!r}: weights {artefact.weights!r}"] = artefact.weights
+        _check_encodings(manifest, artefact)
+    if manifest.postprocess:
+        named["postprocess.labels"] = manifest.postprocess.labels
+    for index, golden in enumerate(manifest.golden):
+        if golden.image:
+            named[f"golden[{index}].image"] = golden.image
+        for kind, paths, specs in (
+            ("inputs", golden.inputs, manifest.inputs),
+            ("outputs", golden.outputs, manifest.outputs),
+        ):
+            _check_tensors(f"golden[{index}].{kind}", paths, specs)
+            named |= {f"golden[{index}].{kind}[{name!r}]": path for name, path in paths.items()}
+    for what, path in named.items():
+        if path not in manifest.files:
+            raise ManifestInvalid(f"{what} is not among the manifest's files")
+
+
+def _check_encodings(manifest: Manifest, artefact: Artefact) -> None:
+    float_names = {s.name for s in (*manifest.inputs, *manifest.outputs) if s.dtype == "float32"}
+    for name in artefact.encodings:
+        if name not in float_names:
+            raise ManifestInvalid(
+                f"artefact {artefact.path!r} has an encoding of {name!r}, which is no float32 "
+                f"input or output of {manifest.name}"
+            )
+
+
+def _check_tensors(where: str, paths: Mapping[str, str], specs: tuple[TensorSpec, ...]) -> None:
+    found, expected = sorted(paths), sorted(spec.name for spec in specs)
+    if found != expected:
+        raise ManifestInvalid(f"{where} names tensors {found}, expected {expected}")

@@ -1,0 +1,221 @@
+"""Reading a bundle, and refusing what cannot be trusted. docs/bundle.md is the specification."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from edgecnn_runtime.bundle.archive import list_members, open_archive, read_member
+from edgecnn_runtime.bundle.manifest_json import manifest_from_json
+from edgecnn_runtime.bundle.onnx_wire import refuse_external_data
+from edgecnn_runtime.errors import (
+    CompressionBomb,
+    DigestMismatch,
+    FileMissing,
+    FileUnlisted,
+    GoldenInvalid,
+    ManifestInvalid,
+)
+from edgecnn_runtime.manifest import Artefact, Golden, Manifest, TensorSpec
+
+MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 16 << 20
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class GoldenArrays:
+    """A golden example in memory. `image` is HWC uint8 or None."""
+
+    inputs: dict[str, Array]
+    outputs: dict[str, Array]
+    image: Array | None
+
+
+@dataclass(frozen=True)
+class ArtefactContent:
+    """An artefact in memory: what an engine opens. `weights` is None where it has no such file."""
+
+    model: bytes
+    weights: bytes | None
+
+
+class Bundle:
+    """An opened bundle. Whatever `read` returns has the size and digest that the manifest lists.
+
+    Raises:
+        BundleError: the file cannot be read or breaks a rule of docs/bundle.md; each rule has a
+            subclass of its own.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._archive = open_archive(self.path)
+        try:
+            self._members = list_members(self._archive)
+            self.manifest: Manifest = self._read_manifest()
+            self._match_listing()
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, name: str) -> bytes:
+        """The checked content of one file of the manifest."""
+        content = self.load(name)
+        self.prove(name, content)
+        return content
+
+    def load(self, name: str) -> bytes:
+        """The content of one file as it lies there: not to be used before `prove` accepts it."""
+        return read_member(self._archive, self._members[name], self.manifest.files[name].size)
+
+    def prove(self, name: str, content: bytes) -> None:
+        """`content` is what the manifest says of the file `name`.
+
+        Raises:
+            DigestMismatch: its size or sha256 is another.
+        """
+        record = self.manifest.files[name]
+        if len(content) != record.size:
+            raise DigestMismatch(
+                f"{self.path}: {name} has {len(content)} bytes, the manifest says {record.size}; "
+                "the bundle was damaged or changed, fetch or export it again"
+            )
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != record.sha256:
+            raise DigestMismatch(
+                f"{self.path}: {name} has sha256 {digest[:12]}…, the manifest says "
+                f"{record.sha256[:12]}…; the bundle was damaged or changed, export it again"
+            )
+
+    def read_artefact(self, artefact: Artefact) -> ArtefactContent:
+        """The checked bytes of an artefact, proven to refer to nothing outside the bundle."""
+        content = self.load_artefact(artefact)
+        self.prove_artefact(artefact, content)
+        return content
+
+    def load_artefact(self, artefact: Artefact) -> ArtefactContent:
+        """An artefact as it lies there: not to be used before `prove_artefact` accepts it."""
+        weights = None if artefact.weights is None else self.load(artefact.weights)
+        return ArtefactContent(self.load(artefact.path), weights)
+
+    def prove_artefact(self, artefact: Artefact, content: ArtefactContent) -> None:
+        """`content` is the artefact that the manifest speaks of, and holds all of its weights.
+
+        Raises:
+            DigestMismatch, ExternalData: it is not, or does not.
+        """
+        self.prove(artefact.path, content.model)
+        if artefact.weights is not None and content.weights is not None:
+            self.prove(artefact.weights, content.weights)
+        if artefact.format == "onnx":
+            refuse_external_data(content.model, f"{self.path}: {artefact.path}")
+
+    def labels(self) -> tuple[str, ...]:
+        """The class names in class order; empty when the bundle is no classifier."""
+        postprocess = self.manifest.postprocess
+        if postprocess is None:
+            return ()
+        try:
+            return tuple(self.read(postprocess.labels).decode().splitlines())
+        except UnicodeDecodeError as error:
+            raise ManifestInvalid(f"{self.path}: {postprocess.labels} is not UTF-8") from error
+
+    def golden(self, index: int) -> GoldenArrays:
+        """One golden example.
+
+        Raises:
+            GoldenInvalid: an array is no plain ``.npy``, does not fit its tensor, or is not finite.
+        """
+        entry: Golden = self.manifest.golden[index]
+        image = None if entry.image is None else self._npy(entry.image)
+        if image is not None and (image.dtype != np.uint8 or image.ndim != 3):
+            raise GoldenInvalid(f"{self.path}: {entry.image} is not an HWC uint8 image")
+        return GoldenArrays(
+            inputs=self._tensors(entry.inputs, self.manifest.inputs),
+            outputs=self._tensors(entry.outputs, self.manifest.outputs),
+            image=image,
+        )
+
+    def check(self, already_read: Iterable[str] = ()) -> None:
+        """Every file has its digest, every golden array is finite, every artefact whole."""
+        left = set(self.manifest.files) - set(already_read)
+        for index, entry in enumerate(self.manifest.golden):
+            self.golden(index)
+            left -= {*entry.inputs.values(), *entry.outputs.values()}
+            left -= {entry.image}
+        for artefact in self.manifest.artefacts:
+            if artefact.path in left:
+                self.read_artefact(artefact)
+                left -= {*artefact.paths}
+        for name in sorted(left):
+            self.read(name)
+
+    def close(self) -> None:
+        """Release the file. Closing twice is allowed."""
+        self._archive.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read_manifest(self) -> Manifest:
+        if MANIFEST not in self._members:
+            raise FileMissing(f"{self.path} holds no {MANIFEST}; it is not a bundle of edgecnn")
+        member = self._members[MANIFEST]
+        if member.file_size > MAX_MANIFEST_BYTES:
+            raise CompressionBomb(f"{self.path}: {MANIFEST} inflates to {member.file_size} bytes")
+        content = read_member(self._archive, member, MAX_MANIFEST_BYTES)
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise ManifestInvalid(f"{self.path}: {MANIFEST} is not JSON: {error}") from error
+        return manifest_from_json(document)
+
+    def _match_listing(self) -> None:
+        held, listed = set(self._members) - {MANIFEST}, set(self.manifest.files)
+        if missing := sorted(listed - held):
+            raise FileMissing(f"{self.path}: {missing[0]} is in the manifest but not in the bundle")
+        if extra := sorted(held - listed):
+            raise FileUnlisted(f"{self.path}: {extra[0]} is in the bundle but not in the manifest")
+
+    def _tensors(self, paths: dict[str, str], specs: tuple[TensorSpec, ...]) -> dict[str, Array]:
+        arrays = {}
+        for spec in specs:
+            array = self._npy(paths[spec.name])
+            fits = len(array.shape) == len(spec.shape) and all(
+                extent in (None, found)
+                for extent, found in zip(spec.shape, array.shape, strict=True)
+            )
+            if array.dtype.name != spec.dtype or not fits:
+                raise GoldenInvalid(
+                    f"{self.path}: {paths[spec.name]} is {array.dtype.name} {array.shape}, "
+                    f"expected {spec}"
+                )
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise GoldenInvalid(f"{self.path}: {paths[spec.name]} holds NaN or infinity")
+            arrays[spec.name] = array
+        return arrays
+
+    def _npy(self, name: str) -> Array:
+        try:
+            array: Array = np.load(io.BytesIO(self.read(name)), allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise GoldenInvalid(f"{self.path}: {name} is not a plain .npy array") from error
+        return array

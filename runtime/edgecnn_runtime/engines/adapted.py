@@ -1,0 +1,179 @@
+"""An artefact as the manifest promises it, however its engine wants it fed.
+
+An artefact may hold its images channels-last, take one example at a time, or take and give integers
+(`Artefact.layout`, `Artefact.encodings`). Whoever runs a bundle need not care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from edgecnn_runtime.engines import Array
+from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.errors import FeedError, ManifestInvalid
+from edgecnn_runtime.manifest import Artefact, Manifest, TensorSpec
+
+Encoding = tuple[float, int]
+
+TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
+
+
+class Model(Protocol):
+    """An opened model: what an `Engine` opens, or what `adapt` makes of it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]: ...
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]: ...
+    def version(self) -> str: ...
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]: ...
+    def close(self) -> None: ...
+
+
+class Adapted:
+    """`engine`, with the inputs and outputs of the manifest. Make one with `adapt`."""
+
+    def __init__(self, engine: Model, manifest: Manifest, artefact: Artefact) -> None:
+        self.engine = engine
+        self.name = engine.name
+        self.inputs = manifest.inputs
+        self.outputs = manifest.outputs
+        self._is_nhwc = artefact.layout == "NHWC"
+        self._encodings = artefact.encodings
+        self._dtypes = {spec.name: spec.dtype for spec in engine.inputs}
+        held = {spec.name: spec for spec in engine.inputs}
+        self._batched = [spec.name for spec in self.inputs if spec.shape[:1] == (None,)]
+        self._takes_one = any(held[name].shape[0] == 1 for name in self._batched)
+
+    def version(self) -> str:
+        return self.engine.version()
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """As `Engine.run`, on the manifest's inputs and outputs."""
+        check_feeds(self.inputs, feeds)
+        found = [self.engine.run(self._encode(part)) for part in self._parts(feeds)]
+        if len(found) == 1:
+            return self._decode(found[0])
+        joined = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+        return self._decode(joined)
+
+    def native(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The feeds of one run of `engine`, ready as they lie.
+
+        The first example of a batch, where the engine takes one at a time.
+        """
+        check_feeds(self.inputs, feeds)
+        encoded = self._encode(next(iter(self._parts(feeds))))
+        return {name: np.ascontiguousarray(array) for name, array in encoded.items()}
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def _parts(self, feeds: Mapping[str, Array]) -> Iterator[Mapping[str, Array]]:
+        """The feeds, in pieces that the engine takes."""
+        if not self._takes_one:
+            yield feeds
+            return
+        sizes = {name: len(feeds[name]) for name in self._batched}
+        if len(set(sizes.values())) > 1:
+            raise FeedError(f"inputs differ in their batch: {sizes}; feed as many of each")
+        for row in range(min(sizes.values())):
+            yield {
+                name: array[row : row + 1] if name in sizes else array
+                for name, array in feeds.items()
+            }
+
+    def _encode(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        encoded = {}
+        for name, array in feeds.items():
+            # A view: the engine reads it in the order in which it lies, and copies it once.
+            native = array.transpose(TO_NHWC) if self._is_nhwc and array.ndim == 4 else array
+            if name in self._encodings:
+                native = quantise(native, self._encodings[name], self._dtypes[name])
+            encoded[name] = native
+        return encoded
+
+    def _decode(self, found: Mapping[str, Array]) -> dict[str, Array]:
+        decoded = {}
+        for spec in self.outputs:
+            array = found[spec.name]
+            if self._is_nhwc and array.ndim == 4:
+                array = np.ascontiguousarray(array.transpose(TO_NCHW))
+            if spec.name in self._encodings:
+                array = dequantise(array, self._encodings[spec.name])
+            decoded[spec.name] = array
+        return decoded
+
+
+def adapt(engine: Model, manifest: Manifest, artefact: Artefact) -> Model:
+    """`engine` with the inputs and outputs that the manifest promises; itself if it has them.
+
+    Raises:
+        ManifestInvalid: the model's inputs or outputs are others than manifest and artefact say.
+    """
+    _check_agrees(manifest, artefact, engine)
+    if (engine.inputs, engine.outputs) == (manifest.inputs, manifest.outputs):
+        return engine
+    return Adapted(engine, manifest, artefact)
+
+
+def one_run(model: Model, feeds: Mapping[str, Array]) -> Callable[[], dict[str, Array]]:
+    """One run of the engine itself, on feeds already in the form that it takes: what to time."""
+    if isinstance(model, Adapted):
+        engine, native = model.engine, model.native(feeds)
+        return lambda: engine.run(native)
+    return lambda: model.run(feeds)
+
+
+def quantise(array: Array, encoding: Encoding, dtype: str) -> Array:
+    """``round(array / scale) + zero_point`` as `dtype`; halves go to the even side, saturating."""
+    scale, zero_point = encoding
+    limits = np.iinfo(dtype)
+    with np.errstate(over="ignore"):  # infinity saturates like any other large value
+        steps = np.rint(array / np.float32(scale)) + np.float32(zero_point)
+    integers: Array = np.clip(steps, limits.min, limits.max).astype(dtype)
+    return integers
+
+
+def dequantise(array: Array, encoding: Encoding) -> Array:
+    """``scale * (array - zero_point)`` in float32."""
+    scale, zero_point = encoding
+    real: Array = (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+    return real
+
+
+def _check_agrees(manifest: Manifest, artefact: Artefact, engine: Model) -> None:
+    for what, promised, found in (
+        ("inputs", manifest.inputs, engine.inputs),
+        ("outputs", manifest.outputs, engine.outputs),
+    ):
+        held = {spec.name: spec for spec in found}
+        fits = len(held) == len(found) == len(promised) and all(
+            spec.name in held and _fits(spec, held[spec.name], artefact) for spec in promised
+        )
+        if not fits:
+            raise ManifestInvalid(
+                f"{manifest.name}: the manifest says {what} {', '.join(map(str, promised))}"
+                f"{_form(artefact)}; the model has {', '.join(map(str, found))}"
+            )
+
+
+def _fits(promised: TensorSpec, held: TensorSpec, artefact: Artefact) -> bool:
+    shape = promised.shape
+    if artefact.layout == "NHWC" and len(shape) == 4:
+        shape = tuple(shape[axis] for axis in TO_NHWC)
+    of_one = (1, *shape[1:]) if shape[:1] == (None,) else shape
+    dtypes = {"int8", "uint8"} if promised.name in artefact.encodings else {promised.dtype}
+    return held.dtype in dtypes and held.shape in (shape, of_one)
+
+
+def _form(artefact: Artefact) -> str:
+    """What the artefact says of itself, beyond what the manifest says."""
+    layout = "" if artefact.layout is None else f", here {artefact.layout}"
+    integers = f", {', '.join(artefact.encodings)} in 8 bits" if artefact.encodings else ""
+    return layout + integers

@@ -1,0 +1,1 @@
+"""The host machine: hardware facts, processes, lock, energy counters, scratch folders."""

@@ -1,0 +1,88 @@
+"""A folder for what one bench needs, which is gone when the bench is, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edgecnn_runtime.host import lifeline
+
+LOCK = ".kept"
+REMOVALS = 20
+REMOVAL_S = 0.1
+
+
+def keep_folder(folder: Path, made: Callable[[], None]) -> None:
+    """Makes `folder`, and removes it when stdin ends or falls silent, or this process is ended.
+
+    Its neighbours that nobody keeps any more, such as after a power cut, are removed first.
+
+    Args:
+        made: called when the folder is there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.parent):
+        for other in folder.parent.iterdir():
+            if not _is_kept(other):
+                shutil.rmtree(other, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def remove(*_: object) -> None:
+        # Whoever was writing there learns of the end at the same time, and may be a little late.
+        for _attempt in range(REMOVALS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                return
+            time.sleep(REMOVAL_S)
+
+    def remove_and_end(*_: object) -> None:
+        remove()
+        os._exit(1)
+
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, remove_and_end)
+    lifeline.hold(remove)
+    made()
+    while True:
+        signal.pause()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One keeper at a time looks for what nobody keeps: a new folder is not yet locked.
+
+    Where a file system locks no folders, such as NFS, they go on without.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_kept(folder: Path) -> bool:
+    """Whether a process holds it."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(lock)
+    return False

@@ -1,0 +1,1 @@
+"""Images: decoding, resizing and preprocessing into a network's input."""

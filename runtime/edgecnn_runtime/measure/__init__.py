@@ -1,0 +1,1 @@
+"""Latency measurement: rounds, worker processes, timed runs, statistics, disturbances, results."""

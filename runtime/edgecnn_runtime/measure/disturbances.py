@@ -1,0 +1,91 @@
+"""What makes a measurement worth nothing, said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from edgecnn_runtime.host.facts import HostState
+
+# Shares of all the cores' time; a busy neighbour moves a median by about as much.
+MAX_OTHERS = 0.10
+MAX_STEAL = 0.05
+MAX_CLOCK_DROP = 0.05
+# Beyond both of these the first and the last third of a run were not the same machine. Noise that
+# is independent from block to block reaches 3 standard errors in about 1 run of a hundred.
+MAX_DRIFT = 0.10
+MAX_DRIFT_ERRORS = 3.0
+MIN_SAMPLES_FOR_DRIFT = 12
+
+
+def disturbances(
+    before: HostState, after: HostState, during: Sequence[HostState] = ()
+) -> tuple[str, ...]:
+    """What happened to the machine between two moments, with figures; empty for nothing.
+
+    Args:
+        during: its state at moments between the two.
+    """
+    found = [*_foreign_load(before, after)]
+    if limits := sorted({limit for one in (before, *during, after) for limit in one.throttled}):
+        found.append(f"the processor is limited: {', '.join(limits)}")
+    # Those of before stay set until the next boot: they cannot say when.
+    if came := sorted({*after.was_throttled} - {*before.was_throttled, *limits}):
+        found.append(f"the processor was limited during the run: {', '.join(came)}")
+    if after.throttle_count is not None and before.throttle_count is not None:
+        times = after.throttle_count - before.throttle_count
+        if times > 0:
+            found.append(f"the cores' counters of throttling rose by {times}")
+    clocks = [one.mhz for one in (*during, after) if one.mhz]
+    # A governor may find an idle moment to rest in: one low reading among many says nothing.
+    if before.mhz and clocks and median(clocks) < before.mhz * (1 - MAX_CLOCK_DROP):
+        found.append(f"the clock fell from {before.mhz:.0f} to {median(clocks):.0f} MHz")
+    return tuple(found)
+
+
+def drift(samples_ms: Sequence[float]) -> str | None:
+    """How far the last third of a run lies from the first, where that is too far.
+
+    Too far is beyond `MAX_DRIFT` and beyond what the noise within the two thirds explains.
+    """
+    third = len(samples_ms) // 3
+    if len(samples_ms) < MIN_SAMPLES_FOR_DRIFT:
+        return None
+    ends = np.asarray([samples_ms[:third], samples_ms[-third:]], np.float64)
+    first, last = np.median(ends, axis=1)
+    change = float(last / first - 1)
+    if abs(change) <= MAX_DRIFT or abs(last - first) <= MAX_DRIFT_ERRORS * _error(ends):
+        return None
+    return f"the latency drifted by {change:+.0%} from the first to the last third"
+
+
+def _error(ends: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    """The standard error of the difference of the medians of two rows (2, n).
+
+    A median's is sqrt(pi / 2) s / sqrt(n), s from the median absolute deviation so that an outlier
+    does not excuse a drift.
+    """
+    deviations = np.abs(ends - np.median(ends, axis=1, keepdims=True))
+    spreads = 1.4826 * np.median(deviations, axis=1)
+    return float(np.sqrt(np.pi / 2 * (spreads**2).sum() / ends.shape[1]))
+
+
+def _foreign_load(before: HostState, after: HostState) -> list[str]:
+    """Others' share of all cores: what the kernel counts as busy, less what is our own."""
+    if before.cpu is None or after.cpu is None:
+        return []
+    total = after.cpu.total - before.cpu.total
+    if total < 0.5:  # below half a second the kernel's ticks are too coarse to tell
+        return []
+    own = after.own_seconds - before.own_seconds
+    others = (after.cpu.busy - before.cpu.busy - own) / total
+    steal = (after.cpu.steal - before.cpu.steal) / total
+    found = []
+    if others > MAX_OTHERS:
+        found.append(f"other processes took {others:.0%} of the processor")
+    if steal > MAX_STEAL:
+        found.append(f"the hypervisor took {steal:.0%} of the processor")
+    return found

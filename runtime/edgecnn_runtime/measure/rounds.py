@@ -1,0 +1,60 @@
+"""Who is run when, and how often: the rounds of a bench. Needs no numpy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from edgecnn_runtime.measure.job import Plan
+
+Clock = Callable[[], int]
+
+# Keeps the samples of a run of microseconds to some ten thousand.
+MAX_RUNS_PER_BLOCK = 500
+# The whole range of n pairs holds the median ratio with 1 - 2 / 2^n: 99 % takes 8 of them.
+MIN_ROUNDS_FOR_VERDICT = 8
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What it took until the latency was stable, and where it settled."""
+
+    runs: int
+    last_ms: float
+    is_stable: bool
+
+
+def round_numbers(plan: Plan, clock: Clock = time.perf_counter_ns, first: int = 0) -> Iterator[int]:
+    """The numbers of the rounds that the plan has time for, from `first` on.
+
+    A round and the next, which turns its order, come in pairs, so that nobody is first more often.
+    """
+    began = clock()
+    if plan.sustained_s is not None:
+        number = first
+        while number < first + MIN_ROUNDS_FOR_VERDICT or clock() < began + plan.sustained_s * 1e9:
+            yield number
+            number += 1
+        return
+    end = began + plan.max_s * 1e9
+    for number in range(first, plan.rounds):
+        if number >= MIN_ROUNDS_FOR_VERDICT and number % 2 == 0 and clock() >= end:
+            return
+        yield number
+
+
+def turn(number: int, candidates: int) -> list[int]:
+    """The order of the candidates in a round: A B C, C B A, then B C A, A C B, …
+
+    Each is first, last and beside each other as often, so that neither slow drift nor what a
+    neighbour leaves in the caches falls on one of them.
+    """
+    start = number // 2 % candidates
+    order = [(start + step) % candidates for step in range(candidates)]
+    return order[:: 1 if number % 2 == 0 else -1]
+
+
+def runs_per_block(plan: Plan, warmup: WarmUp) -> int:
+    """How many runs make a block of about the plan's length."""
+    return min(MAX_RUNS_PER_BLOCK, max(1, round(plan.block_ms / max(warmup.last_ms, 1e-6))))

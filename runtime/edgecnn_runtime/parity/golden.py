@@ -1,0 +1,170 @@
+"""Does an artefact answer as the original network did? The golden examples decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines.adapted import Model
+from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.measure.statistics import wilson_interval
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest accepted error, relative to the largest magnitude of the reference output."""
+
+    relative: float
+    reason: str
+
+
+TOLERANCES: dict[str, Tolerance] = {
+    "fp32": Tolerance(
+        1e-4,
+        "kernels sum float32 products in different orders: with n terms the relative error grows "
+        "as sqrt(n) * 2^-24, 3e-6 for the 1,280 inputs of MobileNetV2's classifier, over 50 layers",
+    ),
+    "fp16": Tolerance(
+        2e-2,
+        "weights rounded to 11 bits, computed with in float32: each is off by 2^-11 of itself at "
+        "most, 2e-4 in the mean square, and L layers add up to 2e-4 * sqrt(L); the largest of a "
+        "thousand outputs deviates by four times that: 6e-3 for 53 layers. MobileNetV2 has 6e-3 of "
+        "its largest logit, the other networks 5e-4 to 2e-3; thrice the worst",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far `found` is from `reference`, over all outputs of all examples.
+
+    Attributes:
+        max_abs: largest absolute difference.
+        relative: `max_abs` over the largest magnitude of the reference.
+        sqnr_db: signal to quantisation-noise ratio in dB; infinite when equal.
+        top1_agreement: share of rows whose largest value is at the same index.
+        top1_interval: the interval that holds that share at 95 %, by Wilson.
+        n: rows compared.
+        numbers: compared in them.
+    """
+
+    max_abs: float
+    relative: float
+    sqnr_db: float
+    top1_agreement: float
+    top1_interval: tuple[float, float]
+    n: int
+    numbers: int
+
+
+def difference(pairs: Iterable[tuple[Array, Array]]) -> Difference:
+    """Compare (reference, found) arrays of shape (batch, …), pair by pair.
+
+    Raises:
+        ValueError: no pair, or a pair differs in shape.
+    """
+    max_abs = largest = signal = noise = 0.0
+    agreed = n = numbers = 0
+    for reference, found in pairs:
+        if reference.shape != found.shape:
+            raise ValueError(f"found shape {found.shape}, expected {reference.shape}")
+        rows = reference.astype(np.float64).reshape(len(reference), -1)
+        error = found.astype(np.float64).reshape(len(reference), -1) - rows
+        # NaN must never pass for a small error: np.max propagates it, and so must the sums.
+        max_abs = float(np.maximum(max_abs, np.abs(error).max()))
+        largest = max(largest, float(np.abs(rows).max()))
+        signal += float(np.square(rows).sum())
+        noise += float(np.square(error).sum())
+        agreed += int(((rows + error).argmax(axis=1) == rows.argmax(axis=1)).sum())
+        n += len(rows)
+        numbers += rows.size
+    if not n:
+        raise ValueError("nothing to compare")
+    return Difference(
+        max_abs=max_abs,
+        relative=max_abs / largest if largest else max_abs,
+        sqnr_db=_decibels(signal, noise),
+        top1_agreement=agreed / n,
+        top1_interval=wilson_interval(agreed, n),
+        n=n,
+        numbers=numbers,
+    )
+
+
+def _decibels(signal: float, noise: float) -> float:
+    if noise == 0:
+        return math.inf
+    ratio = signal / noise
+    return -math.inf if ratio == 0 else 10 * math.log10(ratio)
+
+
+def is_within(found: Difference, precision: str) -> bool:
+    """Whether the difference is within the precision's tolerance; NaN never is."""
+    return found.relative <= TOLERANCES[precision].relative
+
+
+# What an 8-bit artefact may lose on another engine or another CPU: its noise power, doubled.
+# Integer kernels round the same sum to neighbouring steps, which is noise as large as that of
+# quantising; a saturated product or a wrong zero point costs ten decibels and more.
+ALLOWED_LOSS_DB = 3.0
+
+
+def allowed_loss_db(numbers: int) -> float:
+    """`ALLOWED_LOSS_DB`, and two deviations of what so few numbers tell of a noise power.
+
+    A power that m numbers tell is off by √(2/m) of itself, the ratio of two by twice √(1/m): 3 dB
+    more for the thirty logits of three photographs, 0.3 dB for three thousand.
+    """
+    return ALLOWED_LOSS_DB + 2 * (10 / math.log(10)) * 2 / math.sqrt(numbers)
+
+
+def is_as_proven(found: Difference, artefact: Artefact) -> bool:
+    """Whether an artefact answers the golden inputs as well as where it was made."""
+    if artefact.sqnr_db is None:
+        return is_within(found, artefact.precision)
+    return found.sqnr_db >= artefact.sqnr_db - allowed_loss_db(found.numbers)
+
+
+def limit_of(artefact: Artefact, numbers: int) -> str:
+    """What `is_as_proven` asks of an artefact of which so many numbers are compared, in words."""
+    if artefact.sqnr_db is None:
+        return f"≤ {TOLERANCES[artefact.precision].relative:.0e}"
+    return f"≥ {artefact.sqnr_db - allowed_loss_db(numbers):.1f} dB"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One output of one golden example: what the original network said, and what was found."""
+
+    output: str
+    reference: Array
+    found: Array
+
+
+def golden_answers(bundle: Bundle, model: Model) -> Iterator[Answer]:
+    """What `model` answers to the golden examples, one after the other."""
+    for index in range(len(bundle.manifest.golden)):
+        example = bundle.golden(index)
+        found = model.run(example.inputs)
+        for name, reference in example.outputs.items():
+            yield Answer(name, reference, found[name])
+
+
+def largest_steps(answers: Iterable[Answer], artefact: Artefact) -> float | None:
+    """The largest error in steps of the integers that the artefact answers in.
+
+    None where no output has an encoding.
+    """
+    steps = [
+        float(np.abs(answer.found - answer.reference).max()) / artefact.encodings[answer.output][0]
+        for answer in answers
+        if answer.output in artefact.encodings
+    ]
+    return max(steps, default=None)

@@ -1,0 +1,185 @@
+"""Is every artefact of a bundle, on every engine here, equal to the original network?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from edgecnn_runtime.bundle import ArtefactContent, Bundle
+from edgecnn_runtime.engines import Engine, engine_class, engine_names
+from edgecnn_runtime.engines.adapted import adapt
+from edgecnn_runtime.errors import (
+    BundleError,
+    EngineError,
+    EngineUnavailable,
+    FeedError,
+    ManifestInvalid,
+)
+from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.parity.golden import (
+    Answer,
+    Difference,
+    difference,
+    golden_answers,
+    is_as_proven,
+    largest_steps,
+    limit_of,
+)
+
+Verdict = Literal["equal", "differs", "skipped", "crashed"]
+
+# A grey level on either side of a rounding boundary is one level; more is another preprocessing.
+PREPROCESS_LEVELS = 1.0
+
+# How an engine says no to an artefact or to what it is fed.
+REFUSALS = (EngineError, FeedError, ManifestInvalid, ValueError, KeyError)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One line of proof.
+
+    Attributes:
+        subject: path of the artefact, or "preprocessing".
+        engine: its name and version, empty for the preprocessing.
+        note: the tolerance that the verdict rests on, or why nothing was run.
+        steps: the largest error in integer steps, where the artefact answers in integers.
+    """
+
+    subject: str
+    engine: str
+    precision: str
+    verdict: Verdict
+    difference: Difference | None
+    note: str
+    steps: float | None = None
+
+
+def verify(
+    bundle: Bundle,
+    engines: tuple[str, ...] | None = None,
+    *,
+    isolated: bool = False,
+    progress: Callable[[float], None] = lambda done: None,
+) -> list[Parity]:
+    """Check every file, then run the golden examples through preprocessing and all engines.
+
+    Args:
+        engines: names of the engines to run; None takes all that open a format of the bundle.
+        isolated: each artefact meets each engine in a process of its own, so that one that crashes
+            is a row and the others go on.
+        progress: told the share done, 0 to 1.
+
+    Raises:
+        BundleError: the bundle cannot be trusted.
+        EngineError: no engine has one of the names.
+    """
+    bundle.check()
+    kinds = [engine_class(name) for name in engines or engine_names()]
+    pairs = [
+        (artefact, kind)
+        for artefact in bundle.manifest.artefacts
+        for kind in kinds
+        if artefact.format in kind.formats
+    ]
+    found = []
+    for number, (artefact, kind) in enumerate(pairs):
+        found.append(_verify_pair(bundle, artefact, kind, isolated))
+        progress((number + 1) / len(pairs))
+    return [*found, *_verify_preprocess(bundle)]
+
+
+def _verify_pair(bundle: Bundle, artefact: Artefact, kind: type[Engine], isolated: bool) -> Parity:
+    if not isolated:
+        return verify_artefact(bundle, artefact, kind)
+    from edgecnn_runtime.parity.isolated import verify_isolated
+
+    return verify_isolated(bundle.path, artefact, kind.name)
+
+
+def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
+    """One artefact on one engine, in this process, on the golden examples.
+
+    Raises:
+        BundleError: the artefact is not what the bundle says.
+    """
+    precision = artefact.precision
+    if not bundle.manifest.golden:
+        return Parity(artefact.path, kind.name, precision, "skipped", None, "no golden examples")
+    try:
+        version = f"{kind.name} {kind.version()}"
+    except EngineUnavailable as error:
+        note = f"{error.reason}, {error.mend}"
+        return Parity(artefact.path, kind.name, precision, "skipped", None, note)
+    content = bundle.read_artefact(artefact)
+    try:
+        answers = _answers(bundle, artefact, kind, content)
+        return judge(artefact, version, answers)
+    except REFUSALS as error:
+        return Parity(artefact.path, version, precision, "differs", None, f"does not run: {error}")
+
+
+def judge(artefact: Artefact, engine: str, answers: Sequence[Answer]) -> Parity:
+    """The line of proof of an artefact that answered.
+
+    Args:
+        engine: its name and version.
+
+    Raises:
+        ValueError: no answer, or one of another shape than the original network's.
+    """
+    found = difference((answer.reference, answer.found) for answer in answers)
+    verdict: Verdict = "equal" if is_as_proven(found, artefact) else "differs"
+    steps = largest_steps(answers, artefact)
+    limit = limit_of(artefact, found.numbers)
+    return Parity(artefact.path, engine, artefact.precision, verdict, found, limit, steps)
+
+
+def parity_from_json(fields: Mapping[str, Any]) -> Parity:
+    """The line of proof whose `asdict` was written as JSON.
+
+    Raises:
+        TypeError, KeyError: it is none.
+    """
+    found = fields["difference"]
+    if found is not None:
+        found = Difference(**found | {"top1_interval": tuple(found["top1_interval"])})
+    return Parity(**{**fields, "difference": found})
+
+
+def _answers(
+    bundle: Bundle, artefact: Artefact, kind: type[Engine], content: ArtefactContent
+) -> list[Answer]:
+    engine = kind.open(content.model, weights=content.weights)
+    try:
+        return list(golden_answers(bundle, adapt(engine, bundle.manifest, artefact)))
+    finally:
+        engine.close()
+
+
+def _verify_preprocess(bundle: Bundle) -> list[Parity]:
+    """The bundle's preprocessing still makes the golden inputs of the golden images."""
+    spec = bundle.manifest.preprocess
+    if spec is None or not any(entry.image for entry in bundle.manifest.golden):
+        return []
+    from edgecnn_runtime.image.preprocess import preprocess
+
+    name = bundle.manifest.inputs[0].name
+    pairs = []
+    for index in range(len(bundle.manifest.golden)):
+        example = bundle.golden(index)
+        if example.image is not None:
+            found = preprocess(example.image, spec)
+            if found.shape != example.inputs[name].shape:
+                raise BundleError(
+                    f"{bundle.path}: preprocessing makes {found.shape}, "
+                    f"the golden input is {example.inputs[name].shape}"
+                )
+            pairs.append((example.inputs[name], found))
+    result = difference(pairs)
+    limit = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
+    verdict: Verdict = "equal" if result.max_abs <= limit else "differs"
+    return [Parity("preprocessing", "", "uint8", verdict, result, "≤ one grey level")]

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from edgecnn.report.exported import layer_table
+from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity
+
+pytest.importorskip("matplotlib")
+
+
+def rows(count: int, first: float = 40.0) -> list[Sensitivity]:
+    return [
+        Sensitivity(f"layer.{n}", "Conv", first if n == 0 else 50.0 + n % 7, 30.0)
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 20, 200])
+@pytest.mark.parametrize("first", [40.0, math.inf, -math.inf])
+def test_any_number_of_layers_is_drawn(tmp_path: Path, count: int, first: float) -> None:
+    from edgecnn.report.layers_plot import draw_layers
+
+    draw_layers(rows(count, first), rows(count), tmp_path / "layers.png", "net")
+    draw_layers(rows(count), rows(count, first), tmp_path / "again.png", "net")
+    assert (tmp_path / "layers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_begins_with_the_worst_and_calls_no_error_equal() -> None:
+    before, after = rows(20, math.inf), rows(20)
+    table = layer_table(before, after)
+    columns = [list(column.cells) for column in table.columns]
+    assert columns[0][0] == "layer.0"
+    assert (columns[2][0], columns[3][0]) == ("equal", "40.0 dB")
+    assert table.row_count == 10

@@ -1,0 +1,62 @@
+"""What a sound node may be off by, and what no rounding explains."""
+
+from __future__ import annotations
+
+import numpy as np
+from unit.exporters.diagnose.support import chain, pictures
+
+from edgecnn_exporters.diagnose.align import points_of
+from edgecnn_exporters.diagnose.allowance import (
+    Allowance,
+    allowances,
+    float_errors,
+    judge,
+    round_soundly,
+)
+from edgecnn_exporters.diagnose.sources import reference_values
+from edgecnn_exporters.diagnose.weights import reals
+
+ALLOWED = Allowance(rms=0.1, shift=0.05, reason="by hand")
+
+
+def test_noise_within_is_within_and_a_shift_of_all_is_not() -> None:
+    expected = np.zeros((1, 1000), np.float32)
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, expected.shape)
+    assert judge(expected, noise, ALLOWED).is_within
+    assert not judge(expected, expected + 0.06, ALLOWED).is_within
+
+
+def test_nan_and_another_shape_are_never_within() -> None:
+    expected = np.zeros((1, 4), np.float32)
+    assert judge(expected, np.full((1, 4), np.nan), ALLOWED).ratio == np.inf
+    assert judge(expected, np.zeros((1, 5)), ALLOWED).ratio == np.inf
+
+
+def test_longer_sums_may_be_off_by_more() -> None:
+    model = chain()
+    values = reference_values(model, {"input": pictures()}, set(points_of(model)))
+    errors = float_errors(model, values)
+    assert 0 < errors["pool"] < errors["relu"]
+
+
+def test_float32_is_held_to_far_less_than_a_percent() -> None:
+    model = chain()
+    points = points_of(model)
+    values = reference_values(model, {"input": pictures()}, set(points))
+    allowed = allowances(model, "fp32", points, values, {})
+    for name, value in values.items():
+        assert allowed[name].rms < 1e-4 * np.abs(value).max()
+
+
+def test_sound_rounding_is_within_half_a_step_of_each_channel() -> None:
+    model = chain()
+    rounded = round_soundly(model, "int8")
+    assert rounded is not None
+    before = reals(model.graph[0].inputs[1])
+    after = reals(rounded.graph[0].inputs[1])
+    assert before is not None
+    assert after is not None
+    step = np.abs(before).max(axis=(1, 2, 3), keepdims=True) / 127
+    assert (np.abs(after - before) <= step * 0.5001).all()
+    assert not np.array_equal(after, before)
+    assert round_soundly(model, "fp32") is None

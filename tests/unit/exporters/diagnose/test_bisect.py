@@ -1,0 +1,50 @@
+"""The first that is off is found in few looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from parity.faults.networks import shipped
+from parity.faults.planting import change
+
+from edgecnn_exporters.diagnose import bisect, search
+from edgecnn_exporters.diagnose.diagnose import diagnose
+from edgecnn_exporters.diagnose.sources import OnnxSuspect
+
+NAMES = [str(number) for number in range(1000)]
+
+
+@pytest.mark.parametrize("at", [0, 1, 499, 998, 999])
+def test_the_first_is_found_in_a_dozen_looks(at: int) -> None:
+    looked = []
+
+    def is_beyond(name: str) -> bool:
+        looked.append(name)
+        return int(name) >= at
+
+    assert bisect.first_beyond(NAMES, is_beyond) == at
+    assert len(looked) <= 12
+
+
+def test_nothing_is_found_where_the_last_is_right() -> None:
+    assert bisect.first_beyond(NAMES, lambda name: False) is None
+    assert bisect.first_beyond([], lambda name: True) is None
+
+
+def test_a_gathered_error_is_relative_and_nan_is_infinite() -> None:
+    ones = np.ones((2, 8))
+    assert bisect.gathered(ones, ones * 1.5) == pytest.approx(0.5)
+    assert bisect.gathered(ones, ones * np.nan) == np.inf
+    assert bisect.gathered(ones, ones[:1]) == np.inf
+
+
+def test_a_graph_too_large_for_memory_is_diagnosed_by_bisection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built = shipped("lenet5_relu", "mnist")
+    bad = built.model.clone()
+    change(bad, "features.3.bias", lambda bias: np.roll(bias, 1))
+    monkeypatch.setattr(search, "IN_HAND_BYTES", 0)
+    found = diagnose(built.model, OnnxSuspect(bad, "fp32"), built.feeds)
+    assert found is not None
+    assert found.node == "features.3"

@@ -1,0 +1,92 @@
+"""The diagnosis of an artefact that lies in a bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from parity.faults.in_files import FILE_FAULTS
+from parity.faults.networks import shipped, tflite
+
+from edgecnn_exporters.bundle.write import npy, write_bundle
+from edgecnn_exporters.capture.examples import pictures
+from edgecnn_exporters.capture.reference import to_bytes
+from edgecnn_exporters.diagnose.bundle_diagnosis import (
+    diagnose_artefact,
+    diagnose_bundle_preprocessing,
+)
+from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.image.preprocess import preprocess
+from edgecnn_runtime.manifest import Artefact, Golden, Manifest, Preprocess, TensorSpec
+
+ONNX = Artefact("model.onnx", "onnx", "fp32")
+TFLITE = Artefact("model.tflite", "tflite", "fp32")
+
+
+def bundle(path: Path, artefacts: tuple[Artefact, ...], said: Preprocess | None = None) -> Path:
+    """A bundle of a good ONNX file and a TFLite file whose padding is wrong."""
+    built = shipped("resnet20")
+    assert built.preprocess is not None
+    image = pictures(1)[0]
+    feed = preprocess(image, built.preprocess)
+    files = {
+        "model.onnx": to_bytes(built.model),
+        "model.tflite": FILE_FAULTS[0].plant(tflite(built, "fp32")),
+        "input.npy": npy(feed),
+        "output.npy": npy(np.zeros((1, 10), np.float32)),
+        "image.npy": npy(image),
+    }
+    files = {
+        name: content
+        for name, content in files.items()
+        if name.endswith(".npy") or name in {artefact.path for artefact in artefacts}
+    }
+    manifest = Manifest(
+        name="resnet20",
+        inputs=(TensorSpec("input", "float32", (None, 3, 32, 32)),),
+        outputs=(TensorSpec("logits", "float32", (None, 10)),),
+        artefacts=artefacts,
+        files={},
+        preprocess=said or built.preprocess,
+        golden=(Golden({"input": "input.npy"}, {"logits": "output.npy"}, "image.npy"),),
+        provenance={"command": "by hand"},
+    )
+    write_bundle(path, manifest, files)
+    return path
+
+
+def test_an_artefact_is_held_against_the_float_graph_of_its_bundle(tmp_path: Path) -> None:
+    with Bundle(bundle(tmp_path / "a.edge", (ONNX, TFLITE))) as opened:
+        assert diagnose_artefact(opened, ONNX) is None
+        found = diagnose_artefact(opened, TFLITE)
+    assert found is not None
+    assert found.node == "layer2.0.conv1"
+    assert found.cause == "layout or padding"
+    assert "pads are 0,0,1,1 where the original has 1,1,1,1" in found.words()
+    said = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert said["node"] == "layer2.0.conv1"
+    assert said["is_confirmed"] is True
+
+
+def test_a_bundle_without_a_float_graph_says_what_to_do(tmp_path: Path) -> None:
+    path = bundle(tmp_path / "a.edge", (TFLITE,))
+    with Bundle(path) as opened, pytest.raises(UnsupportedModel, match="export it again"):
+        diagnose_artefact(opened, TFLITE)
+
+
+def test_preprocessing_is_held_against_the_golden_input(tmp_path: Path) -> None:
+    spec = shipped("resnet20").preprocess
+    assert spec is not None
+    with Bundle(bundle(tmp_path / "a.edge", (ONNX,))) as opened:
+        assert diagnose_bundle_preprocessing(opened) is None
+    said = replace(spec, colour="BGR")
+    with Bundle(bundle(tmp_path / "b.edge", (ONNX,), said)) as opened:
+        found = diagnose_bundle_preprocessing(opened)
+    assert found is not None
+    assert found.cause == "preprocessing"
+    assert found.is_confirmed
+    assert found.remedy == "let the manifest's preprocess say colour RGB"
