@@ -70,8 +70,9 @@ def command(
 
         check_plot(plot, len(names))
     from edgecnn.model.describe import describe
+    from edgecnn.model.resolve import resolve
 
-    networks = [describe(name, form, shape) for name in names]
+    networks = [describe(resolve(name), form, shape) for name in names]
     if plot is not None:
         from edgecnn.report.network_plot import draw
 
