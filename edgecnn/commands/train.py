@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,7 @@ def command(
 def _train(options: TrainOptions) -> Mapping[str, Any]:
     from edgecnn.console import note
     from edgecnn.report.training import watch
+    from edgecnn.report.training_plot import draw_curve
     from edgecnn.train.distributed import is_first
     from edgecnn.train.plan import prepare
     from edgecnn.train.run import run
@@ -120,7 +122,7 @@ def _train(options: TrainOptions) -> Mapping[str, Any]:
         note(f"note: {line}", quiet=is_silent)
     note(_announce(job), quiet=is_silent)
     with watch(job.recipe.epochs, quiet=is_silent) as observer:
-        return run(job, observer)
+        return run(job, observer, draw_curve if find_spec("matplotlib") else None)
 
 
 def _progressive(options: TrainOptions) -> list[Mapping[str, Any]]:
