@@ -26,7 +26,7 @@ import onnx_ir as ir
 
 from benchmarks.interleave import keep
 from edgecnn.data import load
-from edgecnn.export.calibration import Calibration, open_calibration
+from edgecnn.export.calibration import CalibrationSamples, open_calibration
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.description import Description, read_description
 from edgecnn.model.resolve import resolve
@@ -114,7 +114,7 @@ def float_graph(path: Path) -> ir.Model:
     return model
 
 
-def by_batch_norm(description: Description) -> Calibration:
+def by_batch_norm(description: Description) -> CalibrationSamples:
     """What `--calibrate batch-norm` judges with, and the range of the network's input."""
     spec = TensorSpec("input", "float32", (None, *description.input))
     return open_calibration("batch-norm", spec, description.preprocess, 0)
@@ -133,7 +133,10 @@ def prepared(image: Any, description: Description) -> Float:
 
 
 def quantised(
-    model: ir.Model, samples: list[Float], config: QuantConfig, own: Calibration | None = None
+    model: ir.Model,
+    samples: list[Float],
+    config: QuantConfig,
+    own: CalibrationSamples | None = None,
 ) -> Iterator[tuple[str, Classify, float]]:
     """Name, classifier and seconds of every quantiser."""
     began = time.perf_counter()

@@ -54,8 +54,9 @@ def print_certificate(
     """
     import edgecnn_runtime
     from edgecnn.console import bar, print_json
+    from edgecnn.data.pictures import PHOTOGRAPHS
     from edgecnn.verify.preprocess.certify import certify
-    from edgecnn.verify.preprocess.pictures import PHOTOGRAPHS, find_pictures
+    from edgecnn.verify.preprocess.pictures import find_pictures
 
     with edgecnn_runtime.open(bundle, engine=next(iter(engines), None)) as session:
         pictures = find_pictures(data, LIMIT, quiet=quiet or as_json)
