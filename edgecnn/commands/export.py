@@ -134,6 +134,7 @@ def _run(
     from edgecnn.export.run import LOAD, run
     from edgecnn.report.exported import as_json as as_document
     from edgecnn.report.exported import facts, ladder_table
+    from edgecnn.report.labelled_lines import print_labelled
     from edgecnn_exporters.export import STAGES
 
     began = time.perf_counter()
@@ -150,8 +151,7 @@ def _run(
     if as_json:
         print_json(SCHEMA, as_document(exported, speed))
     else:
-        for what, value in facts(exported, speed, time.perf_counter() - began).items():
-            click.echo(f"{what:<10}{value}")
+        print_labelled(facts(exported, speed, time.perf_counter() - began).items(), 10)
         if verbose and found is not None:
             click.echo()
             stdout().print(ladder_table(found))
@@ -176,9 +176,9 @@ def _report(found: Quantised, path: Path, name: str, *, quiet: bool) -> None:
 
 def _print_plan(planned: ExportPlan, as_json: bool) -> None:
     from edgecnn.console import print_json
+    from edgecnn.report.labelled_lines import print_labelled
 
     if as_json:
         print_json("edgecnn.plan/1", planned.to_json())
-        return
-    for what, value in planned.to_json().items():
-        click.echo(f"{what:<12}{value}")
+    else:
+        print_labelled(planned.to_json().items(), 12)
