@@ -52,8 +52,10 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code; `edgecnn.exit_codes` is the table."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = cli.main(arguments, prog_name="edgecnn", standalone_mode=False)
+        # A command that records how it was called finds the words as the context's object.
+        code = cli.main(arguments, prog_name="edgecnn", standalone_mode=False, obj=typed)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -9,7 +9,8 @@ import torch
 
 from benchmarks.parity.rows import Job
 from edgecnn.export.quantise import QuantiseOptions, quantised
-from edgecnn.model.resolve import Network, NetworkOptions, build_network
+from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import RANDOM
 from edgecnn_exporters.bundle.contents import Request
 from edgecnn_exporters.errors import TargetDiffers
@@ -29,7 +30,7 @@ TARGETS = ("tflite", "openvino")
 def build(job: Job) -> Network:
     """The network, the same at every call."""
     torch.manual_seed(0)
-    network = build_network(job.network, NetworkOptions(job.weights, quiet=True))
+    network = build_network(resolve(job.network), NetworkOptions(job.weights, quiet=True))
     if job.weights == RANDOM:
         settle(network, network.preprocess)
     return network

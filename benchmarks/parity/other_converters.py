@@ -21,7 +21,7 @@ import torch
 from benchmarks.interleave import keep
 from benchmarks.quantise.accuracy import onnxruntime_run
 from benchmarks.tflite.peers import TO_NHWC, Float, LiteRT, by_litert_torch, require_peers
-from edgecnn.model.resolve import Network
+from edgecnn.model.build import Network
 from edgecnn.zoo import FAMILIES
 from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.capture.reference import run_module, to_bytes

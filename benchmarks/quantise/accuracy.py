@@ -26,9 +26,10 @@ import onnx_ir as ir
 
 from benchmarks.interleave import keep
 from edgecnn.data import load
-from edgecnn.export.calibration import Calibration, open_calibration
+from edgecnn.export.calibration import CalibrationSamples, open_calibration
+from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.description import Description, read_description
-from edgecnn.model.resolve import NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.norm_statistics import norm_statistics, note_moments
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
@@ -105,7 +106,7 @@ def measure(name: str, config: QuantConfig, count: int, *, is_data_free: bool = 
 
 def float_graph(path: Path) -> ir.Model:
     """The checkpoint's canonical ONNX graph, as `edgecnn export` makes it."""
-    network = build_network(str(path), NetworkOptions(quiet=True))
+    network = build_network(resolve(str(path)), NetworkOptions(quiet=True))
     feeds = [np.zeros((size, *network.shape), np.float32) for size in (2, 3)]
     model = capture(network.module, run_module(network.module, feeds), batch=None, opset=18).model
     canonicalise(model)
@@ -113,7 +114,7 @@ def float_graph(path: Path) -> ir.Model:
     return model
 
 
-def by_batch_norm(description: Description) -> Calibration:
+def by_batch_norm(description: Description) -> CalibrationSamples:
     """What `--calibrate batch-norm` judges with, and the range of the network's input."""
     spec = TensorSpec("input", "float32", (None, *description.input))
     return open_calibration("batch-norm", spec, description.preprocess, 0)
@@ -132,7 +133,10 @@ def prepared(image: Any, description: Description) -> Float:
 
 
 def quantised(
-    model: ir.Model, samples: list[Float], config: QuantConfig, own: Calibration | None = None
+    model: ir.Model,
+    samples: list[Float],
+    config: QuantConfig,
+    own: CalibrationSamples | None = None,
 ) -> Iterator[tuple[str, Classify, float]]:
     """Name, classifier and seconds of every quantiser."""
     began = time.perf_counter()

@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks.interleave import keep
 from benchmarks.quantise.accuracy import Classify, Float, by_nncf, by_onnxruntime, onnxruntime_run
 from edgecnn.fetch import fetch
-from edgecnn.model.resolve import NetworkOptions, build_network
+from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import pictures
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
@@ -49,7 +50,7 @@ def main() -> None:
 
 def measure(name: str, recipe: str, count: int, *, per_channel: bool) -> None:
     """Quantise one network with every quantiser, and print and keep what came of it."""
-    network = build_network(name, NetworkOptions(quiet=True))
+    network = build_network(resolve(name), NetworkOptions(quiet=True))
     assert network.preprocess is not None
     # As many different ones as the photographs give; more of them only take their time.
     different = [preprocess(image, network.preprocess) for image in pictures(min(count, DIFFERENT))]

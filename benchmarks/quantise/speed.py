@@ -20,7 +20,8 @@ import onnx_ir as ir
 
 from benchmarks.interleave import interleave, report
 from benchmarks.quantise.accuracy import Float, by_onnxruntime
-from edgecnn.model.resolve import NetworkOptions, build_network
+from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import pictures
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
@@ -68,7 +69,7 @@ def measure(name: str, rounds: int) -> None:
 
 def build(name: str) -> tuple[ir.Model, list[Float]]:
     """The canonical graph, and photographs as its inputs."""
-    network = build_network(name, NetworkOptions("random", quiet=True))
+    network = build_network(resolve(name), NetworkOptions("random", quiet=True))
     assert network.preprocess is not None
     samples = [preprocess(image, network.preprocess) for image in pictures(SAMPLES)]
     feeds = [np.concatenate(samples[:size]) for size in (2, 3)]

@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgecnn.model.resolve import Network, NetworkOptions, build_network
+from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import pictures
 from edgecnn_runtime.image.preprocess import preprocess
 
@@ -45,7 +46,7 @@ def network_and_pictures(name: str, count: int) -> tuple[Network, list[Float]]:
     Random weights do not change speed. Every BatchNorm has weights of chance and the statistics of
     the photographs, so that activations have ranges as a trained network's.
     """
-    network = build_network(name, NetworkOptions("random", quiet=True))
+    network = build_network(resolve(name), NetworkOptions("random", quiet=True))
     assert network.preprocess is not None
     samples = [preprocess(image, network.preprocess) for image in pictures(count)]
     torch.manual_seed(1)

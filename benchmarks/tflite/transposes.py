@@ -20,7 +20,8 @@ import torch
 
 from benchmarks.interleave import keep
 from benchmarks.tflite.peers import by_litert_torch, operators_of, require_peers
-from edgecnn.model.resolve import Network, NetworkOptions, build_network
+from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn.zoo import ARCHITECTURES, FAMILIES
 from edgecnn_exporters.capture.reference import run_module
 from edgecnn_exporters.capture.torch_export import capture
@@ -49,7 +50,7 @@ def main() -> None:
         choice = NetworkOptions("random", quiet=True)
         if not options.full:
             choice = replace(choice, form=thin_form(name))
-        network = build_network(name, choice)
+        network = build_network(resolve(name), choice)
         found = own(network)
         if name in FIRST and not options.no_peer:
             found |= peers(network)

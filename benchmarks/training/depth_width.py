@@ -47,7 +47,7 @@ from benchmarks.training.shared import (
 )
 from edgecnn.errors import LossDiverged
 from edgecnn.report.network_plot import GREY
-from edgecnn.train.data import Dataset
+from edgecnn.train.dataset import Dataset
 from edgecnn.train.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmarks.training.shared import SHAPE, Result, epoch_json, short
 from edgecnn.train.augment import Augmenter
-from edgecnn.train.data import Dataset
+from edgecnn.train.dataset import Dataset
 from edgecnn.train.history import Epoch
 
 # Norms are averaged over so many steps.

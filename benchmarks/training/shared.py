@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from benchmarks.interleave import RESULTS, keep
-from edgecnn.train.data import Dataset, InMemory, Split, load_named
+from edgecnn.train.data import load_named
+from edgecnn.train.dataset import Dataset, InMemory, Split
 from edgecnn.train.history import Epoch
 from edgecnn.train.loop import Job, Observer, train
 from edgecnn.train.recipe import Recipe

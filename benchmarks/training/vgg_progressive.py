@@ -31,7 +31,7 @@ from benchmarks.training.shared import (
     tidy,
 )
 from edgecnn.report.network_plot import COLOURS, GREY
-from edgecnn.train.data import Dataset
+from edgecnn.train.dataset import Dataset
 from edgecnn.train.initialise import copy_shallower
 from edgecnn.train.progressive import LAYERS
 from edgecnn.train.recipe import RECIPES, Recipe

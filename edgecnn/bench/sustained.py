@@ -1,14 +1,12 @@
-"""A long run, window by window: does the ranking of minute 1 hold in minute 30?"""
+"""Windows of a sustained run: median latencies, temperature, throttling and ranking in each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 
-from edgecnn.bench.verdicts import name_of
-from edgecnn_runtime.measure.results import BenchResult, Row
+from edgecnn_runtime.measure.results import BenchResult
 from edgecnn_runtime.measure.rounds import MIN_ROUNDS_FOR_VERDICT
 from edgecnn_runtime.measure.statistics import compare
 
@@ -88,30 +86,3 @@ def _is_faster(candidate: Sequence[float], baseline: Sequence[float]) -> bool:
     return count >= MIN_ROUNDS_FOR_VERDICT and (
         compare(candidate[:count], baseline[:count]).verdict == "faster"
     )
-
-
-def story(result: BenchResult) -> list[str]:
-    """What the long run showed, in lines: its first window, and each turn of the ranking."""
-    found = windows(result)
-    if not found:
-        return []
-    lines = [_line(result.rows, found[0])]
-    for before, now in pairwise(found):
-        if now.order != before.order:
-            lines.append(f"the ranking turns: {_line(result.rows, now)}")
-    if len(lines) == 1 and len(found) > 1:
-        lines.append(_line(result.rows, found[-1]))
-        lines.append(f"the ranking held for all {len(found)} windows")
-    return lines
-
-
-def _line(rows: Sequence[Row], window: Window) -> str:
-    ranking = ", ".join(f"{name_of(rows[i])} {window.medians_ms[i]:.3g} ms" for i in window.order)
-    heat = "" if window.celsius is None else f", {window.celsius:.0f} °C"
-    limits = f", {', '.join(window.throttled)}" if window.throttled else ""
-    return f"{clock(window.from_s)}–{clock(window.to_s)}{heat}{limits}: {ranking}"
-
-
-def clock(seconds: float) -> str:
-    """``m:ss``"""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

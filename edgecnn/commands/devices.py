@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from edgecnn.commands.devices_add import add
 from edgecnn.commands.options import json_option, silent_option
-
-if TYPE_CHECKING:
-    from edgecnn.devices.listing import Row
 
 SCHEMA = "edgecnn.devices/1"
 
@@ -38,13 +33,14 @@ def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
     from edgecnn.console import print_json
     from edgecnn.devices.configured import config_path
     from edgecnn.devices.listing import device_rows
+    from edgecnn.report.devices_tables import print_devices
 
     rows = device_rows(is_asked=not no_probe)
     if as_json:
         document = {"file": str(config_path()), "devices": [asdict(row) for row in rows]}
         print_json(SCHEMA, document)
     else:
-        _print(rows)
+        print_devices(rows)
 
 
 @command.command("remove", short_help="Forget a device.")
@@ -81,34 +77,15 @@ def show(name: str, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from edgecnn.console import print_json, stdout, table
+    from edgecnn.console import print_json
     from edgecnn.devices.find import find_profile
-    from edgecnn.report.device_profile import profile_rows
+    from edgecnn.report.devices_tables import print_profile
 
     profile = find_profile(name)
     if as_json:
         print_json("edgecnn.profile/1", asdict(profile))
-        return
-    click.echo(f"{profile.name}: {profile.title}\n")
-    made = table(("", "figure", "source"))
-    for what, figure, source in profile_rows(profile):
-        made.add_row(what, figure, source)
-    stdout().print(made, markup=False)
+    else:
+        print_profile(profile)
 
 
 command.add_command(add)
-
-
-def _print(rows: list[Row]) -> None:
-    from rich.markup import escape
-
-    from edgecnn.console import stdout, table
-
-    marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: ""}
-    made = table(("", "device", "where", "profile", "what it is"))
-    for row in rows:
-        cells = (row.name, row.where, row.profile or "", row.said)
-        made.add_row(marks[row.is_there], *map(escape, cells))
-    stdout().print(made)
-    if not any(row.kind == "ssh" for row in rows):
-        click.echo("\nno board of yours yet; edgecnn devices add rpi pi@raspberrypi.local adds one")

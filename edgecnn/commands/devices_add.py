@@ -54,6 +54,7 @@ def add(
     from edgecnn.devices.configured import Configured, add_device, check_free
     from edgecnn.devices.names import check_python, check_target
     from edgecnn.devices.profile_toml import check_profile
+    from edgecnn.report.devices_tables import print_added
 
     check_free(name)
     if target is not None:
@@ -75,7 +76,7 @@ def add(
         document = {"name": name, "file": str(path), "profile": device.profile_name, "said": said}
         print_json(SCHEMA, document)
     else:
-        _print(device, said, path)
+        print_added(device, said, path)
 
 
 def _whole_path(python: str) -> str:
@@ -141,19 +142,3 @@ def _remarks(device: Configured, facts: Facts) -> Iterator[str]:
     told = _told(facts)
     if told and device.profile not in (None, told) and profiles()[told].models:
         yield f"it calls itself {facts.model!r}, which is a {told}"
-
-
-def _print(device: Configured, said: str, path: Path) -> None:
-    from edgecnn.devices.listing import address
-
-    where = address(device) if device.ssh else str(device.python)
-    lines = {
-        device.name: where,
-        "is": said,
-        "profile": device.profile_name or "",
-        "stored": f"{path}; next: edgecnn doctor --device {device.name}",
-    }
-    width = max(map(len, lines)) + 2
-    for what, value in lines.items():
-        if value:
-            click.echo(f"{what:<{width}}{value}")

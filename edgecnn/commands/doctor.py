@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from edgecnn.commands.options import json_option, quiet_option
+from edgecnn.devices.checks import Check, check, measuring
 from edgecnn.exit_codes import FAILED, OK
-from edgecnn.report.doctor_checks import Check, check, measuring, print_checks
 
 SCHEMA = "edgecnn.doctor/1"
 
@@ -50,6 +50,7 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
         return examine_device(device, as_json=as_json, quiet=quiet)
     from edgecnn.console import print_json
     from edgecnn.devices.local import this_machine
+    from edgecnn.report.doctor_table import print_checks
 
     found = this_machine().host("host")
     host, state = found["host"], found["state"]

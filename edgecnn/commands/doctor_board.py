@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.devices.checks import Check, check, measuring
 from edgecnn.exit_codes import FAILED, OK
-from edgecnn.report.doctor_checks import Check, check, measuring, print_checks
 from edgecnn_runtime.errors import EdgeCNNError
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
     from edgecnn.devices import find_boards
     from edgecnn.devices.listing import summary
     from edgecnn.devices.local import LocalBoard
+    from edgecnn.report.doctor_table import print_checks
 
     boards = find_boards([name])
     if len(boards) != 1:

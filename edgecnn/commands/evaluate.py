@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +15,7 @@ from edgecnn.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from edgecnn.evaluate.run import Outcome, Variant
+    from edgecnn.evaluate.run import Outcome
 
 SCHEMA = "edgecnn.evaluate/1"
 # Broken images that are named; the others are counted.
@@ -75,6 +74,7 @@ def command(
     from edgecnn.evaluate.class_names import classes_of, read_mapping
     from edgecnn.evaluate.examples import open_examples
     from edgecnn.evaluate.run import find_variants, run
+    from edgecnn.report.evaluate_tables import as_rows, print_result
 
     names = classes_of(bundle, read_mapping(classes) if classes else {})
     variants = find_variants(bundle, engine, precision)
@@ -89,19 +89,18 @@ def command(
         outcome = run(variants, examples, processes=processes, is_strict=strict, progress=progress)
     if outcome.broken:
         note(_say_broken(outcome), quiet=quiet)
-    rows = [_row(outcome, index, variant) for index, variant in enumerate(variants)]
     result = {
         "bundle": bundle,
         "data": examples.name,
         "images": len(outcome.labels),
         "broken": len(outcome.broken),
         "notes": list(examples.notes),
-        "rows": rows,
+        "rows": as_rows(outcome, variants),
     }
     if as_json:
         print_json(SCHEMA, result)
     else:
-        _print(result, names.classes)
+        print_result(result, names.classes)
 
 
 def _check_same_classes(against: str, bundle: str, classes: int) -> None:
@@ -122,59 +121,3 @@ def _say_broken(outcome: Outcome) -> str:
     rest = len(outcome.broken) - NAMED
     more = f"; and {rest:,} more" if rest > 0 else ""
     return f"{len(outcome.broken):,} of {total:,} images cannot be read, left out: {shown}{more}"
-
-
-def _row(outcome: Outcome, index: int, variant: Variant) -> dict[str, Any]:
-    from edgecnn.evaluate.paired import compare
-
-    answers, baseline = outcome.answers[index], outcome.answers[0]
-    row: dict[str, Any] = asdict(variant)
-    for name, places in (("top1", 1), ("top5", 5)):
-        row[name] = _share(int((answers.ranks < places).sum()), len(outcome.labels))
-    if index > 0:
-        paired = compare(baseline.classes, answers.classes, outcome.labels)
-        agreement = _share(paired.same, paired.images)
-        row["paired"] = asdict(paired) | {"agreement": agreement}
-    return row
-
-
-def _share(right: int, total: int) -> dict[str, Any]:
-    from edgecnn_runtime.measure.statistics import wilson_interval
-
-    return {"count": right, "share": right / total, "interval": wilson_interval(right, total)}
-
-
-def _print(result: dict[str, Any], classes: int) -> None:
-    from edgecnn.console import stdout, table
-
-    rows = result["rows"]
-    names = _name_rows(rows)
-    ranks = ["top-1", "top-5"] if classes > 5 else ["top-1"]
-    shown = table(("", "engine", *ranks), right=ranks)
-    for name, row in zip(names, rows, strict=True):
-        shown.add_row(name, row["engine"], *(_words(row[rank.replace("-", "")]) for rank in ranks))
-    stdout().print(shown)
-    if len(rows) > 1:
-        columns = ("same class", "right → wrong", "wrong → right", "McNemar's p")
-        shown = table((f"against {names[0]}", *columns), right=columns)
-        for name, row in zip(names[1:], rows[1:], strict=True):
-            paired = row["paired"]
-            lost, won = paired["right_to_wrong"], paired["wrong_to_right"]
-            cells = (_words(paired["agreement"]), f"{lost:,}", f"{won:,}", f"{paired['p']:.2g}")
-            shown.add_row(name, *cells)
-        click.echo()
-        stdout().print(shown)
-    about = f"n = {result['images']:,} images of {result['data']}"
-    click.echo(f"\n{about}; in brackets 95 % intervals (Wilson)")
-
-
-def _name_rows(rows: list[dict[str, Any]]) -> list[str]:
-    """The precision, after the bundle where there are several."""
-    if len({row["bundle"] for row in rows}) == 1:
-        return [row["precision"] for row in rows]
-    return [f"{row['bundle']}, {row['precision']}" for row in rows]
-
-
-def _words(share: dict[str, Any]) -> str:
-    low, high = share["interval"]
-    return f"{share['share']:.2%} ({100 * low:.2f}–{100 * high:.2f})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from edgecnn.commands.target_options import target_options
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
-    from edgecnn.export.run import Plan
+    from edgecnn.export.plan import ExportPlan
     from edgecnn_exporters.quantise.ladder import Quantised
     from edgecnn_exporters.targets import Wishes
 
@@ -43,7 +44,9 @@ SCHEMA = "edgecnn.export/1"
 @click.option("-v", "--verbose", is_flag=True, help="Say what each step of quantising did.")
 @json_option
 @quiet_option
+@click.pass_context
 def command(
+    context: click.Context,
     model: str,
     output: Path | None,
     weights: str | None,
@@ -80,13 +83,15 @@ def command(
       edgecnn export mypackage.nets:build --input 1x3x96x96 --weights net.pth --preprocess signed
       edgecnn export network.onnx -o network.edge
     """
-    from edgecnn.export.run import ExportOptions, plan
+    from edgecnn.export.plan import ExportOptions, plan
+    from edgecnn.model.resolve import resolve
 
     if targets.io != "float32" and quantising.precision is None:
         raise click.UsageError("--tflite-io: only with --quantize int8")
     form = Form(classes, width, depth, stem, phi)
+    quantise = quantising.options()
     options = ExportOptions(
-        model,
+        resolve(model),
         output,
         weights,
         shape,
@@ -96,8 +101,9 @@ def command(
         form,
         opset,
         quiet,
-        quantising.options(),
+        quantise,
         targets,
+        _typed(context),
     )
     planned = plan(options)
     if dry_run:
@@ -106,8 +112,18 @@ def command(
     _run(planned, quantising, verbose=verbose, as_json=as_json, quiet=quiet)
 
 
+def _typed(context: click.Context) -> str:
+    """The command line without the place that it writes to, for the provenance."""
+    words: list[str] = list(context.obj or ())
+    for flag in ("-o", "--output"):
+        if flag in words:
+            at = words.index(flag)
+            words = words[:at] + words[at + 2 :]
+    return shlex.join(["edgecnn", *(w for w in words if not w.startswith("--output="))])
+
+
 def _run(
-    planned: Plan,
+    planned: ExportPlan,
     quantising: Quantising,
     *,
     verbose: bool,
@@ -118,6 +134,7 @@ def _run(
     from edgecnn.export.run import LOAD, run
     from edgecnn.report.exported import as_json as as_document
     from edgecnn.report.exported import facts, ladder_table
+    from edgecnn.report.labelled_lines import print_labelled
     from edgecnn_exporters.export import STAGES
 
     began = time.perf_counter()
@@ -134,8 +151,7 @@ def _run(
     if as_json:
         print_json(SCHEMA, as_document(exported, speed))
     else:
-        for what, value in facts(exported, speed, time.perf_counter() - began).items():
-            click.echo(f"{what:<10}{value}")
+        print_labelled(facts(exported, speed, time.perf_counter() - began).items(), 10)
         if verbose and found is not None:
             click.echo()
             stdout().print(ladder_table(found))
@@ -158,11 +174,11 @@ def _report(found: Quantised, path: Path, name: str, *, quiet: bool) -> None:
         click.echo(f"\nall layers are drawn in {path}")
 
 
-def _print_plan(planned: Plan, as_json: bool) -> None:
+def _print_plan(planned: ExportPlan, as_json: bool) -> None:
     from edgecnn.console import print_json
+    from edgecnn.report.labelled_lines import print_labelled
 
     if as_json:
         print_json("edgecnn.plan/1", planned.to_json())
-        return
-    for what, value in planned.to_json().items():
-        click.echo(f"{what:<12}{value}")
+    else:
+        print_labelled(planned.to_json().items(), 12)

@@ -52,6 +52,7 @@ def command(
     """
     import edgecnn_runtime
     from edgecnn.console import print_json
+    from edgecnn.report.run_table import print_classes
 
     results: dict[str, list[Classification]] = {}
     failed = 0
@@ -72,15 +73,5 @@ def command(
         ]
         print_json(SCHEMA, {"bundle": bundle} | used | {"images": listed})
     elif results:
-        _print(results)
+        print_classes(results)
     return FAILED if failed else 0
-
-
-def _print(results: dict[str, list[Classification]]) -> None:
-    from edgecnn.console import stdout, table
-
-    shown = table(("image", "class", "score"), right=("score",))
-    for image, classes in results.items():
-        for rank, found in enumerate(classes):
-            shown.add_row(image if rank == 0 else "", found.label, f"{found.score:.1%}")
-    stdout().print(shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from edgecnn.train.recipe import Recipe
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
-    from edgecnn.train.loop import Job
     from edgecnn.train.plan import TrainOptions
 
 SCHEMA = "edgecnn.train/1"
@@ -109,7 +109,8 @@ def command(
 
 def _train(options: TrainOptions) -> Mapping[str, Any]:
     from edgecnn.console import note
-    from edgecnn.report.training import watch
+    from edgecnn.report.training import announcement, watch
+    from edgecnn.report.training_plot import draw_curve
     from edgecnn.train.distributed import is_first
     from edgecnn.train.plan import prepare
     from edgecnn.train.run import run
@@ -118,25 +119,15 @@ def _train(options: TrainOptions) -> Mapping[str, Any]:
     is_silent = options.quiet or not is_first()
     for line in notes:
         note(f"note: {line}", quiet=is_silent)
-    note(_announce(job), quiet=is_silent)
+    note(announcement(job), quiet=is_silent)
     with watch(job.recipe.epochs, quiet=is_silent) as observer:
-        return run(job, observer)
+        return run(job, observer, draw_curve if find_spec("matplotlib") else None)
 
 
 def _progressive(options: TrainOptions) -> list[Mapping[str, Any]]:
     from edgecnn.train.progressive import chain
 
     return [_train(step) for step in chain(options)]
-
-
-def _announce(job: Job) -> str:
-    recipe, data = job.recipe, job.dataset
-    parameters = sum(p.numel() for p in job.network.parameters())
-    return (
-        f"{job.description['architecture']}: {parameters:,} parameters, {len(data.train):,} images "
-        f"of {len(data.labels)} classes; {recipe.optimiser} at {recipe.learning_rate:g}, "
-        f"batch {recipe.batch_size}, epochs: {recipe.epochs} → {job.folder}"
-    )
 
 
 def _report(trained: list[Mapping[str, Any]], options: TrainOptions, as_json: bool) -> None:

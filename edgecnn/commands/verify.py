@@ -96,6 +96,7 @@ def command(
     if by_hand:
         return print_certificate(bundle, data, engines, as_json=as_json, quiet=quiet)
     from edgecnn.console import bar, print_json
+    from edgecnn.report.verify_tables import print_held_out, print_rows
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verify import verify
 
@@ -112,11 +113,11 @@ def command(
         document["pictures"] = None if held is None else asdict(held)
         print_json(SCHEMA, document)
     else:
-        _print(rows)
+        print_rows(rows)
         for finding in findings:
             click.echo(f"\n{finding.words()}")
         if held is not None:
-            _print_held(held)
+            print_held_out(held)
         if not quiet:
             click.echo(f"\n{files} files have the digests that the manifest lists", err=True)
     if any(row.verdict in ("differs", "crashed") for row in rows):
@@ -133,28 +134,6 @@ def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> lis
     return find_causes(opened, rows, reproduce)
 
 
-def _print(rows: list[Parity]) -> None:
-    from edgecnn.console import stdout, table
-
-    shown = table(
-        ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit"),
-        right=("error", "SQNR", "top-1"),
-    )
-    colours = {"equal": "green", "differs": "red", "crashed": "red", "skipped": "yellow"}
-    for row in rows:
-        verdict = f"[{colours[row.verdict]}]{row.verdict}[/]"
-        # The name and the version; which package it is stands in `edgecnn doctor`.
-        engine = " ".join(row.engine.split()[:2])
-        note = row.note.replace("[", "\\[")
-        shown.add_row(row.subject, engine, row.precision, verdict, *_figures(row), note)
-    stdout().print(shown)
-    counts = {row.difference.n for row in rows if row.difference is not None and row.engine}
-    if counts:
-        click.echo(
-            f"\nn = {max(counts)} golden photographs; errors as a share of the largest output"
-        )
-
-
 def _hold(opened: Bundle, rows: list[Parity], data: str, limit: int, *, quiet: bool) -> HeldToFloat:
     from edgecnn.console import bar
     from edgecnn.verify.held_out import hold_to_float
@@ -163,31 +142,3 @@ def _hold(opened: Bundle, rows: list[Parity], data: str, limit: int, *, quiet: b
     pictures = find_pictures(data, limit, quiet=quiet)
     with bar("pictures", quiet=quiet) as progress:
         return hold_to_float(opened, rows, pictures, data, progress)
-
-
-def _print_held(held: HeldToFloat) -> None:
-    from edgecnn.console import stdout, table
-
-    columns = ("same class (95 %)", "error", "SQNR", "within 1 step")
-    shown = table(("what", "engine", *columns), right=columns)
-    for row in held.rows:
-        found = row.difference
-        low, high = found.top1_interval
-        same = f"{found.top1_agreement:.2%} ({100 * low:.2f}–{100 * high:.2f})"
-        near = "" if row.within_a_step is None else f"{row.within_a_step:.2%}"
-        figures = f"{found.relative:.1e}", f"{found.sqnr_db:.0f} dB", near
-        shown.add_row(row.subject, row.engine, same, *figures)
-    click.echo()
-    stdout().print(shown)
-    click.echo(
-        f"\nagainst {held.reference}, n = {held.count:,} pictures of {held.data}; within 1 step: "
-        "results of\n8 bits that lie no more than one step from those of model.int8.onnx"
-    )
-
-
-def _figures(row: Parity) -> tuple[str, str, str]:
-    found = row.difference
-    if found is None:
-        return "", "", ""
-    top1 = f"{found.top1_agreement:.0%}" if row.engine else ""
-    return f"{found.relative:.1e}", f"{found.sqnr_db:.0f} dB", top1

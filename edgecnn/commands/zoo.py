@@ -70,8 +70,9 @@ def command(
 
         check_plot(plot, len(names))
     from edgecnn.model.describe import describe
+    from edgecnn.model.resolve import resolve
 
-    networks = [describe(name, form, shape) for name in names]
+    networks = [describe(resolve(name), form, shape) for name in names]
     if plot is not None:
         from edgecnn.report.network_plot import draw
 
@@ -107,10 +108,10 @@ def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_
 
 def _print_one(described: Described) -> None:
     from edgecnn.console import stdout
+    from edgecnn.report.labelled_lines import print_labelled
     from edgecnn.report.network_tables import facts, stage_table
 
-    for what, value in facts(described):
-        click.echo(f"{what:<17}{value}")
+    print_labelled(facts(described), 17)
     click.echo()
     stdout().print(stage_table(described.summary))
     click.echo(LEGEND)

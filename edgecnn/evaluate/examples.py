@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgecnn.data import load
 from edgecnn.data.class_folders import find_classes, name_some, paths_of
 from edgecnn.data.named import NAMED
+from edgecnn.data.pictures import SAMPLES
 from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.class_names import ClassNames
 from edgecnn.fetch import fetch
@@ -19,8 +20,7 @@ from edgecnn.fetch import fetch
 UInt8 = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
 
-# Twenty photographs whose files are called after the class, imagenet_00_243.jpg.
-SAMPLES = "imagenet-samples"
+# The files of imagenet-samples are called after the class, imagenet_00_243.jpg.
 SAMPLES_CLASSES = 1000
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from edgecnn.data import load
-from edgecnn.data.class_folders import FORMATS, name_some
+from edgecnn.data.class_folders import name_some
 from edgecnn.data.named import NAMED
+from edgecnn.data.pictures import (
+    PHOTOGRAPHS,
+    SAMPLES,
+    Array,
+    Images,
+    draw,
+    find_images,
+    is_picture_source,
+    read_npz,
+)
 from edgecnn.errors import DataUnreadable
-from edgecnn.fetch import fetch
 from edgecnn_exporters.capture.examples import NAMES, example_batch
 from edgecnn_exporters.quantise.calibrate.samples import Float, Spool
 from edgecnn_exporters.quantise.encoding import Range
@@ -23,18 +29,13 @@ from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
-PHOTOGRAPHS = "photographs"
 BATCH_NORM = "batch-norm"
-SAMPLES = "imagenet-samples"
 # Twenty photographs give ranges, a hundred give the means that biases are corrected by.
 FEW = 32
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Images = Sequence[Path] | Array
-
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationSamples:
     """Samples in a file of their own, and what a person should know of them.
 
     Attributes:
@@ -51,7 +52,7 @@ class Calibration:
 
 def open_calibration(
     data: str, spec: TensorSpec, prepare: Preprocess | None, count: int, *, quiet: bool = False
-) -> Calibration:
+) -> CalibrationSamples:
     """`count` samples, or all that there are.
 
     Args:
@@ -67,16 +68,21 @@ def open_calibration(
     if data == BATCH_NORM:
         return _from_batch_norm(spec, prepare)
     if data.endswith(".npz"):
-        found = _read_npz(Path(data))
-        if found.dtype.kind == "f":
-            return _from_inputs(data, found, spec, count)
-        images: Images = found
+        array = read_npz(Path(data))
+        if array.dtype.kind == "f":
+            return _from_inputs(data, array, spec, count)
+        images: Images = array
     elif data == PHOTOGRAPHS:
         # Mirror images and crops of the four photographs.
         few = example_batch(spec, prepare, min(count, 8 * len(NAMES)))
-        return Calibration(data, Spool(_batches(few, spec)), (_few(len(few)),))
-    else:
+        return CalibrationSamples(data, Spool(_batches(few, spec)), (_few(len(few)),))
+    elif is_picture_source(data):
         images = find_images(data, quiet=quiet)
+    else:
+        raise DataUnreadable(
+            f"{data} is no folder, no .npz and none of "
+            f"{', '.join((*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM))}"
+        )
     if prepare is None:
         raise DataUnreadable(
             f"{data} holds images, and the network has no preprocessing for them: say "
@@ -85,7 +91,7 @@ def open_calibration(
     return _from_images(data, images, spec, prepare, count)
 
 
-def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> Calibration:
+def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> CalibrationSamples:
     """No sample calibrates; the photographs that come with edgecnn judge."""
     if prepare is None:
         raise DataUnreadable(
@@ -94,7 +100,7 @@ def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> Calibratio
     mean, std = np.array(prepare.mean), np.array(prepare.std)
     ends = [(grey * prepare.scale - mean) / std for grey in (0, 255)]
     judges = example_batch(spec, prepare, 8 * len(NAMES))
-    return Calibration(
+    return CalibrationSamples(
         BATCH_NORM,
         Spool(_batches(judges, spec)),
         (
@@ -119,19 +125,21 @@ def _few(count: int) -> str:
     )
 
 
-def _from_inputs(data: str, inputs: Array, spec: TensorSpec, count: int) -> Calibration:
+def _from_inputs(data: str, inputs: Array, spec: TensorSpec, count: int) -> CalibrationSamples:
     if inputs.shape[1:] != spec.shape[1:]:
         raise DataUnreadable(f"{data} holds {inputs.shape}, the network reads {spec}")
-    chosen = _draw(len(inputs), count)
+    chosen = draw(len(inputs), count)
     batches = _batches(inputs[chosen].astype(np.float32), spec)
-    return Calibration(data, Spool(batches), (_few(len(chosen)),) if len(chosen) < FEW else ())
+    return CalibrationSamples(
+        data, Spool(batches), (_few(len(chosen)),) if len(chosen) < FEW else ()
+    )
 
 
 def _from_images(
     data: str, images: Images, spec: TensorSpec, prepare: Preprocess, count: int
-) -> Calibration:
+) -> CalibrationSamples:
     broken: list[str] = []
-    chosen = _draw(len(images), count)
+    chosen = draw(len(images), count)
     inputs = _prepared(images, chosen, prepare, broken)
     spool = Spool(_grouped(inputs, spec))
     notes = []
@@ -141,7 +149,7 @@ def _from_images(
         )
     if len(chosen) - len(broken) < FEW:
         notes.append(_few(len(chosen) - len(broken)))
-    return Calibration(data, spool, tuple(notes))
+    return CalibrationSamples(data, spool, tuple(notes))
 
 
 def _prepared(
@@ -174,53 +182,3 @@ def _grouped(inputs: Iterator[Float], spec: TensorSpec) -> Iterator[Float]:
 
 def _batches(inputs: Float, spec: TensorSpec) -> Iterator[Float]:
     return _grouped((inputs[i : i + 1] for i in range(len(inputs))), spec)
-
-
-def find_images(data: str, *, split: str = "train", quiet: bool = False) -> Images:
-    """The images of a named data set, or all below a folder.
-
-    Raises:
-        DataUnreadable: neither a name nor a folder, or no images in it.
-    """
-    if data in NAMED:
-        return load(data, split, quiet=quiet)[0]
-    folder = fetch(SAMPLES, quiet=quiet) if data == SAMPLES else Path(data)
-    if not folder.is_dir():
-        raise DataUnreadable(
-            f"{data} is no folder, no .npz and none of "
-            f"{', '.join((*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM))}"
-        )
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower().lstrip(".") in FORMATS and path.is_file()
-    )
-    if not found:
-        raise DataUnreadable(f"{folder} holds no images ({', '.join(FORMATS)})")
-    return found
-
-
-def _read_npz(path: Path) -> Array:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = archive.files
-            if len(names) != 1:
-                raise DataUnreadable(f"{path} holds {len(names)} arrays, expected one")
-            found: Array = archive[names[0]]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataUnreadable(f"{path} is no readable .npz: {error}") from error
-    is_images = found.dtype == np.uint8 and found.ndim == 4 and found.shape[-1] in (1, 3)
-    if not len(found) or not (is_images or found.dtype.kind == "f"):
-        raise DataUnreadable(
-            f"{path} holds {found.dtype} {found.shape}, expected images (N, H, W, 3) uint8 or "
-            "inputs as the network reads them, float32"
-        )
-    return found
-
-
-def _draw(total: int, count: int) -> list[int]:
-    """So many of them, drawn alike from all; the same ones every time."""
-    return sorted(np.random.default_rng(0).permutation(total)[:count].tolist())
-
-
-__all__ = ["BATCH_NORM", "PHOTOGRAPHS", "Calibration", "open_calibration"]

@@ -38,14 +38,14 @@ _LISTED = 4
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class StateDict:
     """Weights by key, and what was taken off to reach them, outermost first."""
 
     weights: dict[str, torch.Tensor]
     unwrapped: tuple[str, ...]
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> StateDict:
     """The weights in a ``.safetensors`` or PyTorch file. No code in the file is ever run.
 
     Raises:
@@ -64,7 +64,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return _unwrap(_read_torch(path), path)
 
 
-def load_checkpoint(module: torch.nn.Module, checkpoint: Checkpoint, name: str) -> Checkpoint:
+def load_checkpoint(module: torch.nn.Module, checkpoint: StateDict, name: str) -> StateDict:
     """Copy the weights into `module`, every one of them; prefixes of wrappers are taken off.
 
     Returns:
@@ -95,7 +95,7 @@ def load_checkpoint(module: torch.nn.Module, checkpoint: Checkpoint, name: str) 
     if faults:
         raise CheckpointMismatch(f"{name} does not fit the network: {'; '.join(faults)}")
     module.load_state_dict(given, strict=False)
-    return Checkpoint(given, checkpoint.unwrapped)
+    return StateDict(given, checkpoint.unwrapped)
 
 
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -138,7 +138,7 @@ def _refused(error: Exception) -> str:
     return f"it calls {found[1]}" if found else "it is no plain state dict"
 
 
-def _unwrap(content: object, path: Path) -> Checkpoint:
+def _unwrap(content: object, path: Path) -> StateDict:
     unwrapped: list[str] = []
     while isinstance(content, Mapping) and not _is_state_dict(content):
         key = next((k for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
@@ -149,16 +149,16 @@ def _unwrap(content: object, path: Path) -> Checkpoint:
     if not isinstance(content, Mapping) or not _is_state_dict(content):
         found = list(content)[:_LISTED] if isinstance(content, Mapping) else type(content).__name__
         raise CheckpointUnreadable(f"{path} holds no state dict but {found}")
-    return Checkpoint(dict(content), tuple(unwrapped))
+    return StateDict(dict(content), tuple(unwrapped))
 
 
-def _strip_prefixes(checkpoint: Checkpoint, own: set[str]) -> Checkpoint:
+def _strip_prefixes(checkpoint: StateDict, own: set[str]) -> StateDict:
     """Take wrappers' prefixes off the keys for as long as none of them is one of `own`."""
     weights, unwrapped = checkpoint.weights, checkpoint.unwrapped
     while own.isdisjoint(weights) and (prefix := _common_prefix(weights)):
         weights = {key.removeprefix(prefix): value for key, value in weights.items()}
         unwrapped = (*unwrapped, prefix)
-    return Checkpoint(weights, unwrapped)
+    return StateDict(weights, unwrapped)
 
 
 def _is_state_dict(content: Mapping[Any, Any]) -> bool:

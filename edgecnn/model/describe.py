@@ -1,13 +1,22 @@
-"""Count the network that a person names."""
+"""Parameters, MACs and receptive field of a resolved MODEL, counted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import torch
 
 from edgecnn.errors import ModelUnusable
-from edgecnn.model.resolve import NetworkOptions, build_network, find_architecture, is_onnx
+from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.resolve import (
+    Checkpoint,
+    Factory,
+    ModelSource,
+    OnnxFile,
+    ZooNetwork,
+    unknown_name,
+)
 from edgecnn.zoo import Architecture, Form
 from edgecnn.zoo.analysis.summary import Summary, summarise
 
@@ -22,28 +31,44 @@ class Described:
     architecture: Architecture | None
 
 
-def describe(name: str, form: Form, shape: tuple[int, int, int] | None) -> Described:
+def describe(source: ModelSource, form: Form, shape: tuple[int, int, int] | None) -> Described:
     """Build a network of the zoo without memory for its weights, or a user's own, and count it.
 
     Args:
-        name: of the zoo, or ``package.module:factory``.
         shape: (channels, height, width) of the input; None is the network's own.
 
     Raises:
         UnknownModel, ModelUnusable: there is no such network, or it has no such form.
         EdgeCNNError: it does not run on that input; names the least one that it runs on.
     """
-    if is_onnx(name):
-        raise ModelUnusable(f"{name}: edgecnn zoo counts PyTorch networks, not .onnx files")
-    if ":" in name:
-        if form.given():
-            options = " ".join(f"--{option}" for option in form.given())
+    match source:
+        case OnnxFile():
             raise ModelUnusable(
-                f"{name} is built by its own factory, which takes no {options}; leave it out"
+                f"{source.typed}: edgecnn zoo counts PyTorch networks, not .onnx files"
             )
-        network = build_network(name, NetworkOptions(shape=shape, quiet=True))
-        return Described(name, summarise(network.module, network.shape), None, None)
-    architecture = find_architecture(name)
+        case Checkpoint():
+            raise unknown_name(source.typed)
+        case Factory():
+            return _describe_own(source, form, shape)
+        case ZooNetwork():
+            return _describe_zoo(source.architecture, form, shape)
+        case _:
+            assert_never(source)
+
+
+def _describe_own(source: Factory, form: Form, shape: tuple[int, int, int] | None) -> Described:
+    if form.given():
+        options = " ".join(f"--{option}" for option in form.given())
+        raise ModelUnusable(
+            f"{source.typed} is built by its own factory, which takes no {options}; leave it out"
+        )
+    network = build_network(source, NetworkOptions(shape=shape, quiet=True))
+    return Described(source.typed, summarise(network.module, network.shape), None, None)
+
+
+def _describe_zoo(
+    architecture: Architecture, form: Form, shape: tuple[int, int, int] | None
+) -> Described:
     architecture.check(form)
     with torch.device("meta"):
         module = architecture.build(
@@ -54,4 +79,4 @@ def describe(name: str, form: Form, shape: tuple[int, int, int] | None) -> Descr
             phi=form.phi,
         )
     summary = summarise(module, shape or architecture.input_of(form))
-    return Described(name, summary, form.classes or architecture.classes, architecture)
+    return Described(architecture.name, summary, form.classes or architecture.classes, architecture)

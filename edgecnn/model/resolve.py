@@ -1,264 +1,150 @@
-"""What a person may name as MODEL, and what stands behind it.
+"""MODEL as a person types it, resolved once to what it names.
 
 A zoo name, a checkpoint that ``edgecnn train`` wrote, ``package.module:factory`` for a network of
-one's own, or an ``.onnx`` file.
+one's own, or an ``.onnx`` file. Nothing heavy is loaded.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
-import importlib
-import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-from edgecnn.errors import CheckpointMismatch, ModelUnusable, UnknownModel, WeightsMissing
-from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
-from edgecnn.model.description import read_description
-from edgecnn.model.weights import RANDOM, SUFFIX, Weights, default_weights, find_weights, shipped
-from edgecnn.zoo import ARCHITECTURES, Architecture, Form
-from edgecnn_runtime.errors import first_line
-from edgecnn_runtime.manifest import Preprocess
+from edgecnn.errors import UnknownModel
+from edgecnn.model.description import Description, read_description
+from edgecnn.model.weights import SUFFIX
+from edgecnn.zoo import ARCHITECTURES, Architecture
 
-if TYPE_CHECKING:
-    from torch import nn
+ONNX_SUFFIX = ".onnx"
 
 
 @dataclass(frozen=True)
-class Network:
-    """A PyTorch network ready to be exported.
+class OnnxFile:
+    """An ``.onnx`` file, which holds structure and weights.
 
     Attributes:
-        name: short name, for the bundle.
-        shape: (channels, height, width) of its input.
-        source: where structure and weights came from, for the provenance.
-        notes: what a person should know of how it was loaded.
-        data: name or folder of what it was trained on, where the weights say so.
+        typed: its path as a person typed it.
     """
 
-    module: nn.Module
-    name: str
-    shape: tuple[int, int, int]
-    preprocess: Preprocess | None
-    labels: tuple[str, ...] | None
-    source: dict[str, str]
-    notes: tuple[str, ...] = ()
-    data: str | None = None
+    typed: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.typed)
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix."""
+        return self.path.stem
 
 
 @dataclass(frozen=True)
-class NetworkOptions:
-    """What a person may say of MODEL beside its name."""
+class Factory:
+    """A user's own network, built by a Python function.
 
-    weights: str | None = None
-    shape: tuple[int, int, int] | None = None
-    form: Form = field(default_factory=Form)
-    quiet: bool = False
-    search: tuple[Path, ...] = field(default_factory=lambda: (Path.cwd(),))
+    Attributes:
+        typed: ``package.module:factory``.
+    """
+
+    typed: str
+
+    @property
+    def module(self) -> str:
+        """The module to import."""
+        return self.typed.partition(":")[0]
+
+    @property
+    def name(self) -> str:
+        """The function in it, or the network itself."""
+        return self.typed.partition(":")[2]
 
 
-def is_onnx(model: str) -> bool:
-    """Whether MODEL names an ONNX file."""
-    return model.endswith(".onnx")
+@dataclass(frozen=True)
+class ZooNetwork:
+    """A network of the zoo, by its name."""
+
+    architecture: Architecture
+
+    @property
+    def typed(self) -> str:
+        return self.architecture.name
+
+    @property
+    def name(self) -> str:
+        return self.architecture.name
 
 
-def find_architecture(model: str) -> Architecture:
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that ``edgecnn train`` wrote: weights that say which network they are of.
+
+    Attributes:
+        typed: its path as a person typed it.
+        architecture: the zoo's network that the description names.
+    """
+
+    typed: str
+    description: Description
+    architecture: Architecture
+
+    @property
+    def path(self) -> Path:
+        return Path(self.typed)
+
+    @property
+    def name(self) -> str:
+        return self.architecture.name
+
+
+TorchSource: TypeAlias = Factory | ZooNetwork | Checkpoint
+ModelSource: TypeAlias = OnnxFile | TorchSource
+
+
+def resolve(typed: str) -> ModelSource:
+    """What MODEL names.
+
+    Raises:
+        UnknownModel: a name that the zoo has not, or a checkpoint that is missing or does not say
+            which network it is of.
+        CheckpointUnreadable: a checkpoint that is damaged.
+    """
+    if typed.endswith(ONNX_SUFFIX):
+        return OnnxFile(typed)
+    if typed.endswith(SUFFIX):
+        return _checkpoint(typed)
+    if ":" in typed:
+        return Factory(typed)
+    return ZooNetwork(find_architecture(typed))
+
+
+def _checkpoint(typed: str) -> Checkpoint:
+    path = Path(typed)
+    description = read_description(path) if path.is_file() else None
+    if description is None:
+        raise UnknownModel(
+            f"{typed} is missing or does not say which network it is of; "
+            f"name one: edgecnn export NAME --weights {typed}"
+        )
+    return Checkpoint(typed, description, find_architecture(description.architecture))
+
+
+def find_architecture(name: str) -> Architecture:
     """The zoo's network of that name.
 
     Raises:
         UnknownModel: there is none; offers the nearest names.
     """
-    if model in ARCHITECTURES:
-        return ARCHITECTURES[model]
-    near = difflib.get_close_matches(model.lower().replace("-", "_"), ARCHITECTURES, 3, 0.4)
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    raise unknown_name(name)
+
+
+def unknown_name(name: str) -> UnknownModel:
+    """The error of a name that the zoo has not, with the nearest that it has."""
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), ARCHITECTURES, 3, 0.4)
     offer = f"did you mean {' or '.join(near)}?" if near else "edgecnn zoo lists them."
-    raise UnknownModel(
-        f"no model is called {model!r}; {offer} "
+    return UnknownModel(
+        f"no model is called {name!r}; {offer} "
         "A network of your own is package.module:factory, a file ends in .onnx"
     )
-
-
-def build_network(model: str, options: NetworkOptions) -> Network:
-    """The PyTorch network that MODEL names, with its weights, in evaluation mode.
-
-    Raises:
-        UnknownModel: no zoo name, and no ``package.module:factory``.
-        WeightsMissing: a zoo network without published weights, and none given.
-        ModelUnusable: the factory cannot be imported, fails, or returns no network.
-        CheckpointUnreadable, CheckpointMismatch: as `edgecnn.model.checkpoint` says.
-        FetchError: published weights cannot be had.
-    """
-    if model.endswith(SUFFIX):
-        return _from_checkpoint(Path(model), options)
-    if ":" in model:
-        return _from_factory(model, options)
-    return _from_zoo(find_architecture(model), options)
-
-
-def _from_checkpoint(path: Path, options: NetworkOptions) -> Network:
-    """The network that a checkpoint of ours says it is of."""
-    if options.weights is not None:
-        raise ModelUnusable(f"{path} holds its own weights; leave out --weights")
-    description = read_description(path) if path.is_file() else None
-    if description is None:
-        found = "does not say which network it is of" if path.is_file() else "is missing"
-        raise UnknownModel(f"{path} {found}; name one: edgecnn export NAME --weights {path}")
-    architecture = find_architecture(description.architecture)
-    return _from_zoo(architecture, replace(options, weights=str(path)))
-
-
-def _from_zoo(architecture: Architecture, options: NetworkOptions) -> Network:
-    architecture.check(options.form)
-    said = options.weights or _default_weights(architecture, options.form)
-    if said == RANDOM:
-        return _assemble(architecture, options, None)
-    weights = find_weights(architecture, said, quiet=options.quiet)
-    return _assemble(architecture, options, weights)
-
-
-def _default_weights(architecture: Architecture, form: Form) -> str:
-    """The name of the weights when none was said; they are for the paper's own form."""
-    default = default_weights(architecture)
-    if default is None:
-        names = shipped(architecture.name)
-        offer = f"--weights {' or '.join(names)} for a small trained form, " if names else ""
-        raise WeightsMissing(
-            f"{architecture.name} has no published weights; pass {offer}--weights FILE with your "
-            "own, or --weights random to try it untrained"
-        )
-    if any(value not in (1.0, architecture.classes) for value in form.given().values()):
-        raise WeightsMissing(
-            f"the published weights of {architecture.name} are for width 1 and "
-            f"{architecture.classes} classes; pass --weights FILE with your own, or random"
-        )
-    return default
-
-
-def _assemble(
-    architecture: Architecture, options: NetworkOptions, weights: Weights | None
-) -> Network:
-    """Build the form that the weights are of, and load them."""
-    from edgecnn.zoo.analysis.smallest_input import check_size
-
-    description = weights.description if weights else None
-    form = _agree(architecture, options.form, weights) if weights else options.form
-    classes = form.classes or architecture.classes
-    module = architecture.build(**vars(form))
-    if description is not None:
-        shape, preprocess = description.input, description.preprocess
-        labels: tuple[str, ...] | None = description.labels
-    else:
-        shape, preprocess = architecture.input_of(form), architecture.preprocess
-        labels = architecture.class_labels() if classes == architecture.classes else None
-    if weights is None:
-        loaded, notes = _untrained()
-    else:
-        loaded, notes = _load(module, weights.path, weights.name, architecture)
-    shape = options.shape or shape
-    check_size(module, shape)
-    return Network(
-        module=module,
-        name=architecture.name,
-        shape=shape,
-        preprocess=preprocess,
-        labels=labels,
-        source={"architecture": architecture.name, **_spell(form, architecture)} | loaded,
-        notes=notes,
-        data=description.data if description else None,
-    )
-
-
-def _agree(architecture: Architecture, said: Form, weights: Weights) -> Form:
-    """The form that the weights are of, which what a person said must not contradict."""
-    if weights.description is None:
-        return said
-    own = weights.description
-    if own.architecture != architecture.name:
-        raise CheckpointMismatch(
-            f"{weights.name} is of {own.architecture}, not of {architecture.name}"
-        )
-    trained = own.form.given()
-    for name, value in said.given().items():
-        if trained.get(name) == value or (name not in trained and value in (1.0, "imagenet")):
-            continue
-        raise CheckpointMismatch(
-            f"{weights.name} has {name} {trained.get(name, 'as in the paper')}, "
-            f"--{name} says {value}; leave it out, or train that form: "
-            f"edgecnn train {architecture.name} --init-from FILE --reset-head"
-        )
-    return own.form
-
-
-def _spell(form: Form, architecture: Architecture) -> dict[str, str]:
-    """What differs from the paper's form, for the provenance."""
-    said = form.given()
-    if said.get("classes") == architecture.classes:
-        del said["classes"]
-    return {name: str(value) for name, value in said.items()}
-
-
-def _from_factory(model: str, options: NetworkOptions) -> Network:
-    from torch import nn
-
-    module_name, _, attribute = model.partition(":")
-    if options.shape is None:
-        raise ModelUnusable(f"{model} needs the shape of its input: --input 1x3x224x224")
-    try:
-        sys.path[:0] = map(str, options.search)  # a script's own folder is not on the path of ours
-        found = getattr(importlib.import_module(module_name), attribute)
-        network = found() if callable(found) and not isinstance(found, nn.Module) else found
-    except (Exception, SystemExit) as error:  # a user's module may raise anything
-        reason = f"{type(error).__name__}: {first_line(error)}"
-        raise ModelUnusable(f"{model} cannot be built: {reason}") from error
-    finally:
-        del sys.path[: len(options.search)]
-    if not isinstance(network, nn.Module):
-        raise ModelUnusable(
-            f"{model} returned {type(network).__name__}, expected a torch.nn.Module"
-        )
-    network = network.eval().float().cpu()
-    loaded, notes = _load_own(network, options.weights)
-    return Network(
-        module=network,
-        name=attribute,
-        shape=options.shape,
-        preprocess=None,
-        labels=None,
-        source={"factory": model} | loaded,
-        notes=notes,
-    )
-
-
-def _untrained() -> tuple[dict[str, str], tuple[str, ...]]:
-    return {"weights": RANDOM}, ("random weights: the network is untrained",)
-
-
-def _load_own(network: nn.Module, weights: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
-    if weights is None:
-        return {"weights": "as built"}, ()
-    if weights == RANDOM:
-        return _untrained()
-    if not Path(weights).suffix:
-        raise WeightsMissing(f"no weights are called {weights!r}; pass a file (.safetensors, .pth)")
-    return _load(network, Path(weights), weights, None)
-
-
-def _load(
-    module: nn.Module, path: Path, name: str, architecture: Architecture | None
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Load a file of weights; what it is, and what to say about it."""
-    checkpoint = read_checkpoint(path)
-    if architecture is not None:
-        checkpoint = replace(
-            checkpoint, weights=architecture.convert(checkpoint.weights, module.state_dict())
-        )
-    checkpoint = load_checkpoint(module, checkpoint, path.name)
-    notes = (
-        (f"{path.name}: weights taken from {' → '.join(checkpoint.unwrapped)}",)
-        if checkpoint.unwrapped
-        else ()
-    )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"weights": name, "weights_sha256": digest}, notes

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 import click
 
-from edgecnn.bench.sustained import story
+from edgecnn.bench.sustained import Window, windows
 from edgecnn.bench.verdicts import agreement_of, best_of, name_of, short_engine, verdict_of
 from edgecnn_runtime.host.facts import Host, HostState
 from edgecnn_runtime.measure.results import BenchResult, Row
@@ -76,7 +77,7 @@ def _footnotes(result: BenchResult) -> list[str]:
         listing = ", ".join(f"{name_of(row)} {1e3 * (row.energy_j or 0):.0f}" for row in energies)
         lines.append(f"energy of the whole machine, mJ a run: {listing}")
     if any(moment.at_s > LONG_S for moment in result.moments):
-        lines += story(result)
+        lines += sustained_lines(result)
     lines += [f"TAINTED: {reason}; measure again on a quiet machine" for reason in result.tainted]
     best = best_of(result, result.rows[0].subject.bundle)
     if best and len(result.rows) > 1:
@@ -117,3 +118,30 @@ def _conditions(host: Host, before: HostState, after: HostState | None) -> list[
     throttled = sorted({*before.throttled, *(after.throttled if after else ())})
     parts.append(", ".join(throttled) if throttled else "not throttled")
     return [*parts, f"Python {host.python}"]
+
+
+def sustained_lines(result: BenchResult) -> list[str]:
+    """What the long run showed, in lines: its first window, and each turn of the ranking."""
+    found = windows(result)
+    if not found:
+        return []
+    lines = [_window_line(result.rows, found[0])]
+    for before, now in pairwise(found):
+        if now.order != before.order:
+            lines.append(f"the ranking turns: {_window_line(result.rows, now)}")
+    if len(lines) == 1 and len(found) > 1:
+        lines.append(_window_line(result.rows, found[-1]))
+        lines.append(f"the ranking held for all {len(found)} windows")
+    return lines
+
+
+def _window_line(rows: Sequence[Row], window: Window) -> str:
+    ranking = ", ".join(f"{name_of(rows[i])} {window.medians_ms[i]:.3g} ms" for i in window.order)
+    heat = "" if window.celsius is None else f", {window.celsius:.0f} °C"
+    limits = f", {', '.join(window.throttled)}" if window.throttled else ""
+    return f"{_clock(window.from_s)}–{_clock(window.to_s)}{heat}{limits}: {ranking}"
+
+
+def _clock(seconds: float) -> str:
+    """``m:ss``"""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

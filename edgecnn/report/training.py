@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from edgecnn.train.history import Epoch
-    from edgecnn.train.loop import Observer
+    from edgecnn.train.loop import Job, Observer
+
+
+def announcement(job: Job) -> str:
+    """What will be trained, on what and how, in a line."""
+    recipe, data = job.recipe, job.dataset
+    parameters = sum(p.numel() for p in job.network.parameters())
+    return (
+        f"{job.description['architecture']}: {parameters:,} parameters, {len(data.train):,} images "
+        f"of {len(data.labels)} classes; {recipe.optimiser} at {recipe.learning_rate:g}, "
+        f"batch {recipe.batch_size}, epochs: {recipe.epochs} → {job.folder}"
+    )
 
 
 @contextlib.contextmanager

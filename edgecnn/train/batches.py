@@ -10,7 +10,7 @@ import torch
 
 from edgecnn.errors import DataUnreadable
 from edgecnn.train.augment import Augmenter, Draws, draw, principal_components
-from edgecnn.train.data import Dataset, Int64
+from edgecnn.train.dataset import Dataset, Int64
 from edgecnn.train.distributed import Group
 from edgecnn.train.recipe import Recipe
 

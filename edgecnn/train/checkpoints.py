@@ -17,7 +17,7 @@ import torch
 
 from edgecnn.errors import CheckpointUnreadable, RecipeInvalid
 from edgecnn.model.description import HEADER, read_header
-from edgecnn.train.data import Dataset
+from edgecnn.train.dataset import Dataset
 from edgecnn.train.history import Epoch
 from edgecnn.train.recipe import Recipe, recipe_from_json
 from edgecnn_exporters.atomic import replace_file

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from edgecnn.train.augment import Augmenter
-from edgecnn.train.data import Split
+from edgecnn.train.dataset import Split
 from edgecnn.train.distributed import Group
 
 TEST_BATCH = 500

@@ -16,7 +16,7 @@ from edgecnn.console import bar
 from edgecnn.data.class_folders import Classes, find_classes, hold_out, name_some, paths_of
 from edgecnn.errors import DataUnreadable
 from edgecnn.model.preprocessing import at_resolution
-from edgecnn.train.data import Dataset, Int64, Split, UInt8
+from edgecnn.train.dataset import Dataset, Int64, Split, UInt8
 from edgecnn.zoo import IMAGENET
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image.load import load_image

@@ -27,7 +27,7 @@ from edgecnn.train.checkpoints import (
     write_state,
     write_tensors,
 )
-from edgecnn.train.data import Dataset
+from edgecnn.train.dataset import Dataset
 from edgecnn.train.distributed import Group, group, own_device, share
 from edgecnn.train.evaluate import evaluate
 from edgecnn.train.history import Epoch, write_csv

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from edgecnn.errors import ResumeRefused
 from edgecnn.train.checkpoints import CURVE, STATE, WEIGHTS
 from edgecnn.train.distributed import is_first
+from edgecnn.train.history import Epoch
 from edgecnn.train.loop import Job, Observer, train
 from edgecnn_exporters.errors import OutputNotWritable
 
+# Draws a history to a file, under a title.
+DrawCurve: TypeAlias = Callable[[Sequence[Epoch], Path, str], None]
 
-def run(job: Job, observer: Observer) -> Mapping[str, Any]:
-    """Train, and draw the curve. What is in the folder already is never overwritten unasked.
+
+def run(job: Job, observer: Observer, draw_curve: DrawCurve | None = None) -> Mapping[str, Any]:
+    """Train. What is in the folder already is never overwritten unasked.
+
+    Args:
+        draw_curve: draws the curve of the training into the folder; None draws none.
 
     Returns:
         The result as JSON: where the weights are, and the test accuracy of the last epoch with its
@@ -22,7 +29,7 @@ def run(job: Job, observer: Observer) -> Mapping[str, Any]:
 
     Raises:
         ResumeRefused: the folder holds a training and the job is not resumed.
-        OutputNotWritable: the folder cannot be made.
+        OutputNotWritable: the folder cannot be made, or the curve not written.
         LossDiverged, DataUnreadable: as `train` says.
     """
     if (job.folder / STATE).exists() and not job.is_resumed:
@@ -36,9 +43,7 @@ def run(job: Job, observer: Observer) -> Mapping[str, Any]:
         raise OutputNotWritable(f"cannot make {job.folder}: {error.strerror}") from error
     history = train(job, observer)
     last, images = history[-1], len(job.dataset.test)
-    if is_first() and importlib.util.find_spec("matplotlib"):
-        from edgecnn.report.training_plot import draw_curve
-
+    if draw_curve is not None and is_first():
         title = f"{job.description['architecture']} on {job.dataset.name}"
         draw_curve(history, job.folder / CURVE, title)
     right = round(last.test_accuracy * images)

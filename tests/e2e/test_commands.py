@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,17 @@ def test_export_speaks_json_and_keeps_its_provenance(edgecnn: Run, tmp_path: Pat
         assert provenance["capture"] == [{"exporter": "dynamo", "outcome": "agrees with PyTorch"}]
         assert {"torch", "onnx", "onnxruntime", "edgecnn"} <= set(provenance["versions"])
         assert bundle.labels() == ("left", "right")
+
+
+def test_an_export_called_from_python_records_the_words_that_it_was_given(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(TINY)
+    words = ["export", "nets:build", "--input", "1x3x32x32", "--output=x.edge", "-q"]
+    code = f"from edgecnn.cli import main; main({words!r})"
+    ran = [sys.executable, "-c", code, "words", "of", "another"]
+    subprocess.run(ran, cwd=tmp_path, check=True, capture_output=True)
+    with Bundle(tmp_path / "x.edge") as bundle:
+        command = bundle.manifest.provenance["command"]
+    assert command == "edgecnn export nets:build --input 1x3x32x32 -q"
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(edgecnn: Run, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.describe import describe
 from edgecnn.model.description import read_description
-from edgecnn.model.resolve import NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn.train.augment import Augmenter
 from edgecnn.train.data import load_named
 from edgecnn.train.distributed import Group
@@ -57,7 +58,7 @@ def test_each_is_small_and_names_itself(path: Path) -> None:
 def test_each_answers_as_many_test_images_rightly_as_it_says(path: Path) -> None:
     description = read_description(path)
     assert description is not None
-    network = build_network(str(path), NetworkOptions(quiet=True))
+    network = build_network(resolve(str(path)), NetworkOptions(quiet=True))
     data = load_named(description.data, description.input, quiet=True)
     assert network.preprocess == data.preprocess
     assert network.labels == data.labels

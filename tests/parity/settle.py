@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from edgecnn.model.resolve import Network
+from edgecnn.model.build import Network
 from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 

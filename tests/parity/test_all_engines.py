@@ -18,7 +18,7 @@ import onnx
 import pytest
 from parity.test_zoo import FIRST, check_graph, export, settled, thin_form
 
-from edgecnn.model.resolve import Network
+from edgecnn.model.build import Network
 from edgecnn.zoo import ARCHITECTURES
 from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.bundle import Bundle

@@ -11,8 +11,9 @@ import onnx_ir as ir
 import pytest
 from processor import OPENVINO_WEIGHT_BITS
 
+from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.description import read_description
-from edgecnn.model.resolve import NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.capture.reference import Reference, run_module
 from edgecnn_exporters.capture.torch_export import capture
@@ -42,7 +43,7 @@ def captured(name: str) -> tuple[ir.Model, Reference]:
     """The canonical graph, and what PyTorch answers to pictures."""
     path = WEIGHTS / f"{name}.safetensors"
     network, description = (
-        build_network(str(path), NetworkOptions(quiet=True)),
+        build_network(resolve(str(path)), NetworkOptions(quiet=True)),
         read_description(path),
     )
     assert description is not None

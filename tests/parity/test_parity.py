@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.model.resolve import NetworkOptions, build_network
+from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn.zoo import Form
 from edgecnn_exporters.bundle.contents import Request
 from edgecnn_exporters.export import export_module
@@ -30,7 +31,7 @@ NETWORKS = {
 def test_every_artefact_on_every_engine_is_equal(
     tmp_path: Path, name: str, batch: int | None
 ) -> None:
-    network = build_network(name, NETWORKS[name])
+    network = build_network(resolve(name), NETWORKS[name])
     spec = TensorSpec("input", "float32", (batch, *network.shape))
     request = Request(name, spec, preprocess=None)
     path = tmp_path / f"{name}.edge"

@@ -15,7 +15,8 @@ import pytest
 import torch
 from parity.settle import settle
 
-from edgecnn.model.resolve import Network, NetworkOptions, build_network
+from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import shipped
 from edgecnn.zoo import ARCHITECTURES, FAMILIES, Form
 from edgecnn_exporters.bundle.contents import Request
@@ -47,7 +48,9 @@ def thin_form(name: str) -> Form:
 def settled(name: str, form: Form | None = None) -> Network:
     """The network with weights of chance, the same at every call, and statistics that fit them."""
     torch.manual_seed(0)
-    network = build_network(name, NetworkOptions("random", form=form or Form(), quiet=True))
+    network = build_network(
+        resolve(name), NetworkOptions("random", form=form or Form(), quiet=True)
+    )
     settle(network, preprocess=None)
     return network
 
@@ -91,5 +94,5 @@ def test_every_network_at_full_size_is_equal(tmp_path: Path, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "data"), SHIPPED)
 def test_every_shipped_checkpoint_is_equal(tmp_path: Path, name: str, data: str) -> None:
-    network = build_network(name, NetworkOptions(data, quiet=True))
+    network = build_network(resolve(name), NetworkOptions(data, quiet=True))
     check_graph(export(network, tmp_path / "trained.edge"), network)

@@ -1,19 +1,16 @@
-"""The pictures that ways to prepare them are compared on."""
+"""Pictures that a bundle is verified on: the shipped photographs, a data set or a folder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from edgecnn.data.named import NAMED
+from edgecnn.data.pictures import SAMPLES, draw, find_images, is_picture_source
 from edgecnn.errors import DataUnreadable
-from edgecnn.export.calibration import SAMPLES, find_images
 from edgecnn.verify.preprocess.resizers import UInt8
 from edgecnn_exporters.capture.examples import NAMES, pictures
 
-PHOTOGRAPHS = "photographs"
 # Mirror images and crops of the photographs: more of them would be small pieces.
 FEW = 8 * len(NAMES)
 
@@ -31,10 +28,9 @@ def find_pictures(data: str | None, limit: int, *, quiet: bool) -> Sequence[Path
     """
     if data is None:
         return pictures(min(limit, FEW))
-    if data not in NAMED and data != SAMPLES and not Path(data).is_dir():
+    if not is_picture_source(data):
         raise DataUnreadable(
             f"--data {data} is no folder and none of {', '.join((*NAMED, SAMPLES))}"
         )
-    found = find_images(data, split="test", quiet=quiet)
-    chosen = sorted(np.random.default_rng(0).permutation(len(found))[:limit].tolist())
-    return [found[index] for index in chosen]
+    images = find_images(data, split="test", quiet=quiet)
+    return [images[index] for index in draw(len(images), limit)]

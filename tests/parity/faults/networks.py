@@ -18,7 +18,8 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from edgecnn.model.resolve import NetworkOptions, build_network
+from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig, Recipe
@@ -79,7 +80,7 @@ class Segmenter(nn.Module):
 @cache
 def shipped(name: str, data: str = "cifar10") -> Built:
     """A shipped checkpoint."""
-    network = build_network(name, NetworkOptions(data, quiet=True))
+    network = build_network(resolve(name), NetworkOptions(data, quiet=True))
     return _built(network.module, network.shape, network.preprocess)
 
 

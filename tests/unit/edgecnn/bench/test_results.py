@@ -10,10 +10,10 @@ from math import sin
 import pytest
 from unit.edgecnn.bench.told import FLOAT, INT8, STATE, proof, run
 
-from edgecnn.bench.sustained import story, windows
+from edgecnn.bench.sustained import windows
 from edgecnn.bench.verdicts import agreement_of, best_of, short_engine, verdict_of
 from edgecnn.report.bench_document import as_csv, as_document
-from edgecnn.report.bench_table import device_line, print_results
+from edgecnn.report.bench_table import device_line, print_results, sustained_lines
 from edgecnn_runtime.measure.results import assemble
 
 BOTH = (FLOAT, INT8)
@@ -118,7 +118,7 @@ def test_a_long_run_says_where_the_ranking_turns() -> None:
     assert result.tainted == ()
     found = windows(result)
     assert [window.order for window in found] == [(1, 0)] * 15 + [(0, 1)] * 15
-    first, turn = story(result)
+    first, turn = sustained_lines(result)
     assert first.startswith("0:00–0:40, 50 °C: model.int8.tflite on tflite 2.3.0, 4 threads 6")
     assert turn.startswith("the ranking turns: 10:00–10:40, ")
     assert re.search(r"°C: model.tflite on tflite 2.3.0, 4 threads \S+ ms, model.int8", turn)
@@ -130,4 +130,4 @@ def test_rows_that_noise_alone_swaps_do_not_turn_the_ranking() -> None:
 
     result = assemble(BOTH, run(240, alike, every_s=5.0), is_sustained=True)
     assert len({window.order for window in windows(result)}) == 1
-    assert story(result)[-1] == "the ranking held for all 30 windows"
+    assert sustained_lines(result)[-1] == "the ranking held for all 30 windows"

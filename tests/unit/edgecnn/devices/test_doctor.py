@@ -9,8 +9,8 @@ import pytest
 
 from edgecnn.commands.doctor_board import engine_checks, system_checks
 from edgecnn.devices.board import Facts, Interpreter, Offer
+from edgecnn.devices.checks import Check, measuring
 from edgecnn.devices.listing import summary
-from edgecnn.report.doctor_checks import Check, measuring
 
 PI4 = Facts(
     model="Raspberry Pi 4 Model B Rev 1.4",

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgecnn.data.pictures import PHOTOGRAPHS
 from edgecnn.errors import DataUnreadable
-from edgecnn.export.calibration import PHOTOGRAPHS, likely_data, open_calibration
+from edgecnn.export.calibration import likely_data, open_calibration
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 SPEC = TensorSpec("input", "float32", (None, 3, 8, 8))

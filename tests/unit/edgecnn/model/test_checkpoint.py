@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from edgecnn.errors import CheckpointMismatch, CheckpointUnreadable
-from edgecnn.model.checkpoint import Checkpoint, load_checkpoint, read_checkpoint
+from edgecnn.model.checkpoint import StateDict, load_checkpoint, read_checkpoint
 
 
 def network() -> nn.Sequential:
@@ -21,7 +21,7 @@ def weights() -> dict[str, torch.Tensor]:
     return network().state_dict()
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: Path) -> StateDict:
     fresh = network()
     checkpoint = load_checkpoint(fresh, read_checkpoint(path), path.name)
     for key, value in weights().items():

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgecnn.train.data import Dataset, InMemory, Split
+from edgecnn.train.dataset import Dataset, InMemory, Split
 from edgecnn.train.distributed import is_first
 from edgecnn.train.history import Epoch
 from edgecnn.train.loop import Job, train

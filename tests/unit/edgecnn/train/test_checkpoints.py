@@ -25,7 +25,7 @@ from edgecnn.train.checkpoints import (
     summarise_labels,
     write_tensors,
 )
-from edgecnn.train.data import Split
+from edgecnn.train.dataset import Split
 from edgecnn.train.loop import train
 from edgecnn.train.optimise import make_optimiser
 from edgecnn.train.recipe import Recipe

@@ -21,7 +21,8 @@ from edgecnn.errors import DataUnreadable
 from edgecnn.fetch.catalogue import Asset, File
 from edgecnn.train import data
 from edgecnn.train.augment import Augmenter
-from edgecnn.train.data import Dataset, InMemory, Split, check_labels, open_dataset
+from edgecnn.train.data import check_labels, open_dataset
+from edgecnn.train.dataset import Dataset, InMemory, Split
 from edgecnn.zoo import CIFAR, MNIST
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess

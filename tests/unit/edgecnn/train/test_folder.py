@@ -15,7 +15,8 @@ from PIL import Image
 from edgecnn.data.class_folders import FORMATS
 from edgecnn.errors import DataUnreadable
 from edgecnn.train.augment import Augmenter
-from edgecnn.train.data import Dataset, Split, open_dataset
+from edgecnn.train.data import open_dataset
+from edgecnn.train.dataset import Dataset, Split
 from edgecnn.train.folder import ImageFiles, load_folder
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess

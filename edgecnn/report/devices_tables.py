@@ -1,13 +1,64 @@
-"""A profile of a board as a table: each figure beside its source."""
+"""Tables of devices: the list, one profile, and a device that was added."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import click
+
+from edgecnn.console import stdout, table
 from edgecnn.devices.profile import Cache, Caches, Cluster, Heat, Profile, Simd
 
+if TYPE_CHECKING:
+    from edgecnn.devices.configured import Configured
+    from edgecnn.devices.listing import Row
 
-def profile_rows(profile: Profile) -> Iterator[tuple[str, str, str]]:
+
+def print_devices(rows: Sequence[Row]) -> None:
+    """One row a device, and how to add the first where there is none."""
+    from rich.markup import escape
+
+    marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: ""}
+    shown = table(("", "device", "where", "profile", "what it is"))
+    for row in rows:
+        cells = (row.name, row.where, row.profile or "", row.said)
+        shown.add_row(marks[row.is_there], *map(escape, cells))
+    stdout().print(shown)
+    if not any(row.kind == "ssh" for row in rows):
+        click.echo("\nno board of yours yet; edgecnn devices add rpi pi@raspberrypi.local adds one")
+
+
+def print_added(device: Configured, said: str, path: Path) -> None:
+    """A device that was added, and the file that remembers it.
+
+    Args:
+        said: what it is, in a line; empty where it was not asked.
+    """
+    from edgecnn.devices.listing import address
+    from edgecnn.report.labelled_lines import print_labelled
+
+    lines = {
+        device.name: address(device) if device.ssh else str(device.python),
+        "is": said,
+        "profile": device.profile_name or "",
+        "stored": f"{path}; next: edgecnn doctor --device {device.name}",
+    }
+    width = max(map(len, lines)) + 2
+    print_labelled(((label, value) for label, value in lines.items() if value), width)
+
+
+def print_profile(profile: Profile) -> None:
+    """Each figure of a kind of board beside its source."""
+    click.echo(f"{profile.name}: {profile.title}\n")
+    shown = table(("", "figure", "source"))
+    for what, figure, source in _profile_rows(profile):
+        shown.add_row(what, figure, source)
+    stdout().print(shown, markup=False)
+
+
+def _profile_rows(profile: Profile) -> Iterator[tuple[str, str, str]]:
     """What, the figure, and where it comes from."""
     for cluster in profile.clusters:
         yield "cores", _cores(cluster), cluster.source

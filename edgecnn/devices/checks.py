@@ -1,8 +1,7 @@
-"""The checks of ``edgecnn doctor``, and the table of them."""
+"""Checks of a machine or board: what it has, and what mends what it has not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,16 +47,3 @@ def measuring(host: dict[str, Any], state: dict[str, Any]) -> list[Check]:
         mend = "a better power supply, or cooling"
         checks.append(check("throttling", False, limits, mend, needed=False))
     return checks
-
-
-def print_checks(checks: Sequence[Check]) -> None:
-    """The table, on stdout."""
-    from rich.markup import escape
-
-    from edgecnn.console import stdout, table
-
-    shown = table(("", "what", "found", "what mends it"))
-    for one in checks:
-        mark = "[green]✓[/]" if one.ok else "[red]✗[/]" if one.needed else "[yellow]![/]"
-        shown.add_row(mark, one.what, escape(one.found), escape(one.mend))
-    stdout().print(shown)

@@ -1,0 +1,176 @@
+"""What an export will do, known before torch is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from edgecnn.errors import ModelUnusable
+from edgecnn.model.description import Description, read_description
+from edgecnn.model.resolve import Checkpoint, Factory, ModelSource, OnnxFile, ZooNetwork
+from edgecnn.model.weights import default_weights, shipped
+from edgecnn.zoo import Architecture, Form
+from edgecnn_exporters.targets import Wishes
+
+if TYPE_CHECKING:
+    from edgecnn.export.quantise import QuantiseOptions
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """The options of ``edgecnn export``.
+
+    Attributes:
+        command: the command line as it was typed, for the provenance.
+    """
+
+    model: ModelSource
+    output: Path | None = None
+    weights: str | None = None
+    shape: tuple[int, int, int] | None = None
+    batch: int | None = None
+    preprocess: str | None = None
+    labels: Path | None = None
+    form: Form = field(default_factory=Form)
+    opset: int = 18
+    quiet: bool = False
+    quantise: QuantiseOptions | None = None
+    targets: Wishes = field(default_factory=Wishes)
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """What an export will do, known before anything heavy is loaded."""
+
+    options: ExportOptions
+    name: str
+    output: Path
+    weights: str
+    shape: tuple[int, int, int] | None
+
+    def to_json(self) -> dict[str, str]:
+        """The plan in words, in the order of the work."""
+        options = self.options
+        shape = "x".join(map(str, self.shape)) if self.shape else "as in the file"
+        batch = "N" if options.batch is None else str(options.batch)
+        checks = "batch 1, 2, 3 and 7" if options.batch is None else f"batch {options.batch}"
+        return {
+            "model": f"{options.model.typed} ({_kind(options.model)})",
+            "weights": self.weights,
+            "input": f"{batch}x{shape}" if self.shape else shape,
+            "preprocess": options.preprocess or _own_preprocess(options.model),
+            "capture": "read as it is"
+            if isinstance(options.model, OnnxFile)
+            else "dynamo, then torchscript if it does not agree with PyTorch",
+            "optimise": f"canonical graph, opset {options.opset}",
+            "verify": f"ONNX Runtime against the original on photographs at {checks}",
+            "quantise": self._quantise(),
+            "artefacts": self._artefacts(),
+            "bundle": str(self.output),
+        }
+
+    def _artefacts(self) -> str:
+        said = self.options
+        precisions = ["int8"] if said.quantise is not None else []
+        found = [f"onnx ({', '.join([*precisions, 'fp32'])})"]
+        more = [*precisions, "fp32", *(["fp16"] if said.targets.half else [])]
+        return ", ".join([*found, *(f"{name} ({', '.join(more)})" for name in said.targets.names)])
+
+    def _quantise(self) -> str:
+        said = self.options.quantise
+        if said is None:
+            return "no; --quantize int8 adds an 8-bit artefact"
+        data = said.data or "what it was trained on, or else edgecnn's photographs"
+        return f"int8, recipe {said.config.recipe}, calibrated with {data}, {said.count} samples"
+
+
+def _kind(source: ModelSource) -> str:
+    """What MODEL is, in a person's words."""
+    match source:
+        case OnnxFile():
+            return "ONNX file"
+        case Factory():
+            return "your own network"
+        case ZooNetwork():
+            return "zoo"
+        case Checkpoint():
+            return "checkpoint"
+        case _:
+            assert_never(source)
+
+
+def _own_preprocess(source: ModelSource) -> str:
+    """Whose preprocessing is taken where a person names none."""
+    match source:
+        case ZooNetwork():
+            return "the zoo's"
+        case Checkpoint():
+            return "the checkpoint's"
+        case OnnxFile() | Factory():
+            return "assumed"
+        case _:
+            assert_never(source)
+
+
+def plan(options: ExportOptions) -> ExportPlan:
+    """Check what can be checked without torch, and say what will be done.
+
+    Raises:
+        ModelUnusable: options that do not go together.
+        CheckpointUnreadable: a file of weights that is damaged.
+        OutputNotWritable: the bundle's folder is missing or not writable.
+    """
+    from edgecnn_exporters.atomic import check_writable
+
+    name, weights, shape = _foresee(options)
+    output = options.output or Path(f"{name}.edge")
+    if output.is_dir():
+        output = output / f"{name}.edge"
+    check_writable(output)
+    return ExportPlan(options, name, output, weights, options.shape or shape)
+
+
+def _foresee(options: ExportOptions) -> tuple[str, str, Shape | None]:
+    """Name, weights and input of the network, without building or fetching it."""
+    source, form = options.model, options.form
+    match source:
+        case OnnxFile():
+            if options.weights or form.given():
+                raise ModelUnusable(
+                    f"{source.typed} holds its weights; leave out --weights, {_spelt(form)}"
+                )
+            return source.name, "in the file", None
+        case Factory():
+            if form.given():
+                raise ModelUnusable(f"{source.typed}: {_spelt(form)} is for networks of the zoo")
+            return source.name, options.weights or "as the factory makes them", None
+        case Checkpoint():
+            return _foresee_described(source.description, options.weights or "in the file")
+        case ZooNetwork():
+            return _foresee_zoo(source.architecture, options)
+        case _:
+            assert_never(source)
+
+
+def _foresee_zoo(architecture: Architecture, options: ExportOptions) -> tuple[str, str, Shape]:
+    weights = options.weights or default_weights(architecture)
+    if weights is not None:
+        path = shipped(architecture.name).get(weights, Path(weights))
+        description = read_description(path) if path.is_file() else None
+        if description is not None:
+            return _foresee_described(description, weights)
+    return architecture.name, weights or "none published", architecture.input_of(options.form)
+
+
+def _foresee_described(description: Description, weights: str) -> tuple[str, str, Shape]:
+    words = ", ".join(f"{name} {value}" for name, value in description.form.given().items())
+    return description.architecture, f"{weights}, {words}", description.input
+
+
+def _spelt(form: Form) -> str:
+    """The options that made a form, or those that could have."""
+    return ", ".join(f"--{name}" for name in form.given() or vars(form))

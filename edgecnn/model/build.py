@@ -1,0 +1,236 @@
+"""PyTorch networks built from a resolved MODEL, with their weights loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from edgecnn.errors import CheckpointMismatch, ModelUnusable, WeightsMissing
+from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
+from edgecnn.model.resolve import Checkpoint, Factory, TorchSource, ZooNetwork
+from edgecnn.model.weights import RANDOM, Weights, default_weights, find_weights, shipped
+from edgecnn.zoo import Architecture, Form
+from edgecnn_runtime.errors import first_line
+from edgecnn_runtime.manifest import Preprocess
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Network:
+    """A PyTorch network ready to be exported.
+
+    Attributes:
+        name: short name, for the bundle.
+        shape: (channels, height, width) of its input.
+        source: where structure and weights came from, for the provenance.
+        notes: what a person should know of how it was loaded.
+        data: name or folder of what it was trained on, where the weights say so.
+    """
+
+    module: nn.Module
+    name: str
+    shape: tuple[int, int, int]
+    preprocess: Preprocess | None
+    labels: tuple[str, ...] | None
+    source: dict[str, str]
+    notes: tuple[str, ...] = ()
+    data: str | None = None
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What a person may say of MODEL beside its name."""
+
+    weights: str | None = None
+    shape: tuple[int, int, int] | None = None
+    form: Form = field(default_factory=Form)
+    quiet: bool = False
+    search: tuple[Path, ...] = field(default_factory=lambda: (Path.cwd(),))
+
+
+def build_network(source: TorchSource, options: NetworkOptions) -> Network:
+    """The PyTorch network that MODEL names, with its weights, in evaluation mode.
+
+    Raises:
+        WeightsMissing: a zoo network without published weights, and none given.
+        ModelUnusable: the factory cannot be imported, fails, or returns no network.
+        CheckpointUnreadable, CheckpointMismatch: as `edgecnn.model.checkpoint` says.
+        FetchError: published weights cannot be had.
+    """
+    match source:
+        case Checkpoint():
+            return _from_checkpoint(source, options)
+        case Factory():
+            return _from_factory(source, options)
+        case ZooNetwork():
+            return _from_zoo(source.architecture, options)
+        case _:
+            assert_never(source)
+
+
+def _from_checkpoint(checkpoint: Checkpoint, options: NetworkOptions) -> Network:
+    """The network that a checkpoint of ours says it is of."""
+    path = checkpoint.path
+    if options.weights is not None:
+        raise ModelUnusable(f"{path} holds its own weights; leave out --weights")
+    return _from_zoo(checkpoint.architecture, replace(options, weights=str(path)))
+
+
+def _from_zoo(architecture: Architecture, options: NetworkOptions) -> Network:
+    architecture.check(options.form)
+    said = options.weights or _default_weights(architecture, options.form)
+    if said == RANDOM:
+        return _assemble(architecture, options, None)
+    weights = find_weights(architecture, said, quiet=options.quiet)
+    return _assemble(architecture, options, weights)
+
+
+def _default_weights(architecture: Architecture, form: Form) -> str:
+    """The name of the weights when none was said; they are for the paper's own form."""
+    default = default_weights(architecture)
+    if default is None:
+        names = shipped(architecture.name)
+        offer = f"--weights {' or '.join(names)} for a small trained form, " if names else ""
+        raise WeightsMissing(
+            f"{architecture.name} has no published weights; pass {offer}--weights FILE with your "
+            "own, or --weights random to try it untrained"
+        )
+    if any(value not in (1.0, architecture.classes) for value in form.given().values()):
+        raise WeightsMissing(
+            f"the published weights of {architecture.name} are for width 1 and "
+            f"{architecture.classes} classes; pass --weights FILE with your own, or random"
+        )
+    return default
+
+
+def _assemble(
+    architecture: Architecture, options: NetworkOptions, weights: Weights | None
+) -> Network:
+    """Build the form that the weights are of, and load them."""
+    from edgecnn.zoo.analysis.smallest_input import check_size
+
+    description = weights.description if weights else None
+    form = _agree(architecture, options.form, weights) if weights else options.form
+    classes = form.classes or architecture.classes
+    module = architecture.build(**vars(form))
+    if description is not None:
+        shape, preprocess = description.input, description.preprocess
+        labels: tuple[str, ...] | None = description.labels
+    else:
+        shape, preprocess = architecture.input_of(form), architecture.preprocess
+        labels = architecture.class_labels() if classes == architecture.classes else None
+    if weights is None:
+        loaded, notes = _untrained()
+    else:
+        loaded, notes = _load(module, weights.path, weights.name, architecture)
+    shape = options.shape or shape
+    check_size(module, shape)
+    return Network(
+        module=module,
+        name=architecture.name,
+        shape=shape,
+        preprocess=preprocess,
+        labels=labels,
+        source={"architecture": architecture.name, **_spell(form, architecture)} | loaded,
+        notes=notes,
+        data=description.data if description else None,
+    )
+
+
+def _agree(architecture: Architecture, said: Form, weights: Weights) -> Form:
+    """The form that the weights are of, which what a person said must not contradict."""
+    if weights.description is None:
+        return said
+    own = weights.description
+    if own.architecture != architecture.name:
+        raise CheckpointMismatch(
+            f"{weights.name} is of {own.architecture}, not of {architecture.name}"
+        )
+    trained = own.form.given()
+    for name, value in said.given().items():
+        if trained.get(name) == value or (name not in trained and value in (1.0, "imagenet")):
+            continue
+        raise CheckpointMismatch(
+            f"{weights.name} has {name} {trained.get(name, 'as in the paper')}, "
+            f"--{name} says {value}; leave it out, or train that form: "
+            f"edgecnn train {architecture.name} --init-from FILE --reset-head"
+        )
+    return own.form
+
+
+def _spell(form: Form, architecture: Architecture) -> dict[str, str]:
+    """What differs from the paper's form, for the provenance."""
+    said = form.given()
+    if said.get("classes") == architecture.classes:
+        del said["classes"]
+    return {name: str(value) for name, value in said.items()}
+
+
+def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
+    from torch import nn
+
+    if options.shape is None:
+        raise ModelUnusable(f"{factory.typed} needs the shape of its input: --input 1x3x224x224")
+    try:
+        sys.path[:0] = map(str, options.search)  # a script's own folder is not on the path of ours
+        found = getattr(importlib.import_module(factory.module), factory.name)
+        network = found() if callable(found) and not isinstance(found, nn.Module) else found
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise ModelUnusable(f"{factory.typed} cannot be built: {reason}") from error
+    finally:
+        del sys.path[: len(options.search)]
+    if not isinstance(network, nn.Module):
+        raise ModelUnusable(
+            f"{factory.typed} returned {type(network).__name__}, expected a torch.nn.Module"
+        )
+    network = network.eval().float().cpu()
+    loaded, notes = _load_own(network, options.weights)
+    return Network(
+        module=network,
+        name=factory.name,
+        shape=options.shape,
+        preprocess=None,
+        labels=None,
+        source={"factory": factory.typed} | loaded,
+        notes=notes,
+    )
+
+
+def _untrained() -> tuple[dict[str, str], tuple[str, ...]]:
+    return {"weights": RANDOM}, ("random weights: the network is untrained",)
+
+
+def _load_own(network: nn.Module, weights: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
+    if weights is None:
+        return {"weights": "as built"}, ()
+    if weights == RANDOM:
+        return _untrained()
+    if not Path(weights).suffix:
+        raise WeightsMissing(f"no weights are called {weights!r}; pass a file (.safetensors, .pth)")
+    return _load(network, Path(weights), weights, None)
+
+
+def _load(
+    module: nn.Module, path: Path, name: str, architecture: Architecture | None
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Load a file of weights; what it is, and what to say about it."""
+    checkpoint = read_checkpoint(path)
+    if architecture is not None:
+        checkpoint = replace(
+            checkpoint, weights=architecture.convert(checkpoint.weights, module.state_dict())
+        )
+    checkpoint = load_checkpoint(module, checkpoint, path.name)
+    notes = (
+        (f"{path.name}: weights taken from {' → '.join(checkpoint.unwrapped)}",)
+        if checkpoint.unwrapped
+        else ()
+    )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"weights": name, "weights_sha256": digest}, notes

@@ -1,0 +1,98 @@
+"""Tables of ``edgecnn verify``: parity rows, a user's pictures, and ways to prepare them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecnn.console import stdout, table
+
+if TYPE_CHECKING:
+    from edgecnn.verify.held_out import HeldToFloat
+    from edgecnn.verify.preprocess.certify import Cost, Row
+    from edgecnn_runtime.parity.verify import Parity
+
+COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n")
+
+
+def print_rows(rows: Sequence[Parity]) -> None:
+    """One row an artefact and engine: the verdict, and how far its answers lie off."""
+    shown = table(
+        ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit"),
+        right=("error", "SQNR", "top-1"),
+    )
+    colours = {"equal": "green", "differs": "red", "crashed": "red", "skipped": "yellow"}
+    for row in rows:
+        verdict = f"[{colours[row.verdict]}]{row.verdict}[/]"
+        # The name and the version; which package it is stands in `edgecnn doctor`.
+        engine = " ".join(row.engine.split()[:2])
+        note = row.note.replace("[", "\\[")
+        shown.add_row(row.subject, engine, row.precision, verdict, *_difference_cells(row), note)
+    stdout().print(shown)
+    counts = {row.difference.n for row in rows if row.difference is not None and row.engine}
+    if counts:
+        click.echo(
+            f"\nn = {max(counts)} golden photographs; errors as a share of the largest output"
+        )
+
+
+def _difference_cells(row: Parity) -> tuple[str, str, str]:
+    found = row.difference
+    if found is None:
+        return "", "", ""
+    top1 = f"{found.top1_agreement:.0%}" if row.engine else ""
+    return f"{found.relative:.1e}", f"{found.sqnr_db:.0f} dB", top1
+
+
+def print_held_out(held: HeldToFloat) -> None:
+    """One row an artefact and engine: its answers to a user's pictures against the float graph."""
+    columns = ("same class (95 %)", "error", "SQNR", "within 1 step")
+    shown = table(("what", "engine", *columns), right=columns)
+    for row in held.rows:
+        found = row.difference
+        low, high = found.top1_interval
+        same = f"{found.top1_agreement:.2%} ({100 * low:.2f}–{100 * high:.2f})"
+        near = "" if row.within_a_step is None else f"{row.within_a_step:.2%}"
+        figures = f"{found.relative:.1e}", f"{found.sqnr_db:.0f} dB", near
+        shown.add_row(row.subject, row.engine, same, *figures)
+    click.echo()
+    stdout().print(shown)
+    click.echo(
+        f"\nagainst {held.reference}, n = {held.count:,} pictures of {held.data}; within 1 step: "
+        "results of\n8 bits that lie no more than one step from those of model.int8.onnx"
+    )
+
+
+def print_costs(rows: Sequence[Row], data: str | None, used: str, count: int) -> None:
+    """One row a way to prepare pictures: what it costs against the bundle's own.
+
+    Args:
+        data: name of the pictures; None for the photographs that come with edgecnn.
+        used: the artefact and its engine, in words.
+        count: of the pictures.
+    """
+    shown = table(COST_COLUMNS, right=COST_COLUMNS[2:])
+    for row in rows:
+        if row.cost is None:
+            shown.add_row(row.way, row.note)
+        else:
+            shown.add_row(row.way, row.stands_for, *_cost_cells(row.cost))
+    stdout().print(shown)
+    said = f"pictures of {data}" if data else "photographs, their mirror images and crops"
+    click.echo(
+        f"\nagainst the bundle's own preprocessing, {used}, n = {count} {said};"
+        "\ndifferences of the input in grey levels of 256; in brackets 95 % intervals (Wilson)"
+    )
+
+
+def _cost_cells(cost: Cost) -> tuple[str, ...]:
+    low, high = cost.interval
+    return (
+        f"{cost.largest_levels:.1f}",
+        f"{cost.mean_levels:.2f}",
+        f"{cost.agreed / cost.n:.1%} ({100 * low:.1f}–{100 * high:.1f})",
+        f"{cost.sqnr_db:.1f} dB",
+        str(cost.n),
+    )

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgecnn.errors import ModelUnusable
+from edgecnn.export.plan import ExportOptions, plan
+from edgecnn.model.resolve import resolve
+from edgecnn.model.weights import shipped
+from edgecnn.zoo import Form
+
+
+def planned(typed: str, **options: object) -> dict[str, str]:
+    return plan(ExportOptions(resolve(typed), **options)).to_json()  # type: ignore[arg-type]
+
+
+def test_the_plan_of_each_kind_of_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint = str(shipped("resnet20")["cifar10"])
+    expected = {
+        "nets/mine.onnx": ("ONNX file", "in the file", "as in the file", "assumed", "mine.edge"),
+        "nets:build": (
+            *("your own network", "as the factory makes them"),
+            *("as in the file", "assumed", "build.edge"),
+        ),
+        "mobilenet_v2": ("zoo", "imagenet", "Nx3x224x224", "the zoo's", "mobilenet_v2.edge"),
+        checkpoint: (
+            *("checkpoint", "in the file, classes 10"),
+            *("Nx3x32x32", "the checkpoint's", "resnet20.edge"),
+        ),
+    }
+    for typed, (kind, weights, shape, preprocess, bundle) in expected.items():
+        said = planned(typed)
+        assert said["model"] == f"{typed} ({kind})"
+        assert said["capture"].startswith("read as it is") == (kind == "ONNX file")
+        found = (said["weights"], said["input"], said["preprocess"], said["bundle"])
+        assert found == (weights, shape, preprocess, bundle)
+
+
+def test_weights_that_say_their_form_give_the_input_of_the_plan() -> None:
+    path = shipped("resnet20")["cifar10"]
+    for weights in ("cifar10", str(path)):
+        said = planned("resnet20", weights=weights)
+        assert (said["weights"], said["input"]) == (f"{weights}, classes 10", "Nx3x32x32")
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "says"),
+    [
+        ("net.onnx", {"weights": "mine.pth"}, "net.onnx holds its weights; leave out --weights"),
+        ("net.onnx", {"form": Form(width=0.5)}, "leave out --weights, --width"),
+        ("nets:build", {"form": Form(classes=3)}, "--classes is for networks of the zoo"),
+    ],
+)
+def test_options_that_do_not_go_with_the_model_are_refused(
+    typed: str, options: dict[str, object], says: str
+) -> None:
+    with pytest.raises(ModelUnusable, match=says):
+        planned(typed, **options)
