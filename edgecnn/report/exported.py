@@ -67,7 +67,7 @@ def _targets(exported: Exported) -> dict[str, str]:
 
 
 def _saturates(exported: Exported) -> bool:
-    from edgecnn_exporters.diagnose.causes.saturation import saturates_here
+    from edgecnn_exporters.targets.saturation import saturates_here
 
     settings = exported.manifest.provenance.get("quantisation", {})
     return settings.get("weight_bits") == 8 and saturates_here()

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from edgecnn_exporters.diagnose.causes.saturation import saturates_here
 from edgecnn_exporters.errors import TargetDiffers
 from edgecnn_exporters.targets import Translated
+from edgecnn_exporters.targets.saturation import saturates_here
 from edgecnn_runtime.engines import Array, Engine, engine_class, engine_names
 from edgecnn_runtime.engines.adapted import adapt, dequantise, quantise
 from edgecnn_runtime.errors import EngineError
