@@ -16,13 +16,12 @@ from edgecnn.commands.options import (
     quiet_option,
 )
 from edgecnn.commands.quantise_options import Quantising, quantise_options
-from edgecnn.commands.target_options import target_options
+from edgecnn.commands.target_options import TargetChoice, target_options
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
     from edgecnn.export.run import Plan
     from edgecnn_exporters.quantise.ladder import Quantised
-    from edgecnn_exporters.targets import Wishes
 
 SCHEMA = "edgecnn.export/1"
 
@@ -57,7 +56,7 @@ def command(
     stem: str | None,
     phi: float | None,
     quantising: Quantising,
-    targets: Wishes,
+    targets: TargetChoice,
     opset: int,
     dry_run: bool,
     verbose: bool,
@@ -82,8 +81,7 @@ def command(
     """
     from edgecnn.export.run import ExportOptions, plan
 
-    if targets.io != "float32" and quantising.precision is None:
-        raise click.UsageError("--tflite-io: only with --quantize int8")
+    chosen = targets.targets(is_quantised=quantising.precision is not None)
     form = Form(classes, width, depth, stem, phi)
     options = ExportOptions(
         model,
@@ -97,7 +95,8 @@ def command(
         opset,
         quiet,
         quantising.options(),
-        targets,
+        chosen,
+        targets.half,
     )
     planned = plan(options)
     if dry_run:

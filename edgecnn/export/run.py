@@ -16,12 +16,12 @@ from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import NetworkOptions, build_network, find_architecture, is_onnx
 from edgecnn.model.weights import SUFFIX, default_weights, shipped
 from edgecnn.zoo import Form
-from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 if TYPE_CHECKING:
     from edgecnn.export.quantise import QuantiseOptions
     from edgecnn_exporters.export import Exported
+    from edgecnn_exporters.targets import Target
 
 LOAD = "load the network"
 _PREPROCESS = {"zoo": "the zoo's", "checkpoint": "the checkpoint's"}
@@ -42,7 +42,8 @@ class ExportOptions:
     opset: int = 18
     quiet: bool = False
     quantise: QuantiseOptions | None = None
-    targets: Wishes = field(default_factory=Wishes)
+    targets: tuple[Target, ...] = ()
+    half: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,10 @@ class Plan:
         said = self.options
         precisions = ["int8"] if said.quantise is not None else []
         found = [f"onnx ({', '.join([*precisions, 'fp32'])})"]
-        more = [*precisions, "fp32", *(["fp16"] if said.targets.half else [])]
-        return ", ".join([*found, *(f"{name} ({', '.join(more)})" for name in said.targets.names)])
+        more = [*precisions, "fp32", *(["fp16"] if said.half else [])]
+        for target in said.targets:
+            found.append(f"{target.name} ({', '.join(p for p in more if p in target.precisions)})")
+        return ", ".join(found)
 
     def _quantise(self) -> str:
         said = self.options.quantise
@@ -172,7 +175,7 @@ def _run_network(
     planned: Plan, progress: Callable[[str], None]
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.export.quantise import quantised
-    from edgecnn_exporters.bundle.contents import Request
+    from edgecnn_exporters.bundle.requests import Request
     from edgecnn_exporters.export import export_module
 
     options = planned.options
@@ -190,7 +193,9 @@ def _run_network(
         opset=options.opset,
         source=network.source,
         command=_command(),
-        targets=_targets(planned),
+        targets=options.targets,
+        half=options.half,
+        is_zoo=planned.kind != "your own network",
     )
     with quantised(request, options.quantise, network.data, quiet=options.quiet) as (asked, more):
         exported = export_module(network.module, asked, planned.output, progress)
@@ -199,7 +204,7 @@ def _run_network(
 
 def _run_onnx(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.export.quantise import quantised
-    from edgecnn_exporters.bundle.contents import Request
+    from edgecnn_exporters.bundle.requests import Request
     from edgecnn_exporters.capture.examples import layout_of, spatial
     from edgecnn_exporters.capture.onnx_source import image_input, read_onnx
     from edgecnn_exporters.export import export_onnx
@@ -220,18 +225,11 @@ def _run_onnx(planned: Plan, progress: Callable[[str], None]) -> tuple[Exported,
         source={"onnx": source.name, "onnx_sha256": hashlib.sha256(found.original).hexdigest()},
         command=_command(),
         targets=options.targets,
+        half=options.half,
     )
     with quantised(request, options.quantise, None, quiet=options.quiet) as (asked, more):
         exported = export_onnx(found, asked, planned.output, progress)
     return exported, (*notes, *more)
-
-
-def _targets(planned: Plan) -> Wishes:
-    """What was asked of the other formats; a network of the zoo needs no TRANSPOSE."""
-    wishes = planned.options.targets
-    if wishes.most_transposes is None and planned.kind != "your own network":
-        return replace(wishes, most_transposes=0)
-    return wishes
 
 
 def _preprocess(
