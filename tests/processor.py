@@ -1,6 +1,6 @@
 """What the processor that runs the tests can do."""
 
-from edgecnn_exporters.diagnose.causes.saturation import saturates_here
+from edgecnn_exporters.targets.saturation import saturates_here
 
 # OpenVINO's products of 8-bit weights saturate on x86 without VNNI; those of 7 bits do not.
 OPENVINO_WEIGHT_BITS = 7 if saturates_here() else 8

@@ -12,10 +12,10 @@ from edgecnn.export.quantise import QuantiseOptions, quantised
 from edgecnn.model.build import Network, NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import RANDOM
-from edgecnn_exporters.bundle.contents import Request
+from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.errors import TargetDiffers
 from edgecnn_exporters.export import Exported, export_module
-from edgecnn_exporters.targets import Wishes
+from edgecnn_exporters.targets import make_target
 from edgecnn_runtime.bundle.archive import MAX_TOTAL_BYTES
 from edgecnn_runtime.manifest import TensorSpec
 
@@ -58,7 +58,8 @@ def export(
             name=network.name,
             input=TensorSpec("input", "float32", (None, *network.shape)),
             preprocess=network.preprocess,
-            targets=Wishes(targets, half="fp16" in wanted),
+            targets=tuple(map(make_target, targets)),
+            half="fp16" in wanted,
         )
         said = QuantiseOptions() if "int8" in wanted else None
         try:

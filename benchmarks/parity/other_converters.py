@@ -27,7 +27,7 @@ from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
-from edgecnn_exporters.targets.tflite import write_tflite
+from edgecnn_exporters.targets.tflite.write import write_tflite
 from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.golden import difference
 

@@ -35,7 +35,7 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding
 from edgecnn_exporters.quantise.ladder import quantise
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 from edgecnn_runtime.measure.statistics import wilson_interval
 
 

@@ -24,7 +24,7 @@ from benchmarks.tflite.peers import by_litert_torch, network_and_pictures, requi
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
-from edgecnn_exporters.targets.tflite import write_tflite
+from edgecnn_exporters.targets.tflite.write import write_tflite
 
 PEER = "litert-torch"
 

@@ -36,7 +36,7 @@ from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 from edgecnn_runtime.parity.golden import difference
 
 SAMPLES = 8

@@ -28,7 +28,7 @@ from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from parity.test_zoo import thin_form

@@ -17,13 +17,12 @@ from edgecnn.commands.options import (
     quiet_option,
 )
 from edgecnn.commands.quantise_options import Quantising, quantise_options
-from edgecnn.commands.target_options import target_options
+from edgecnn.commands.target_options import TargetChoice, target_options
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
     from edgecnn.export.plan import ExportPlan
     from edgecnn_exporters.quantise.ladder import Quantised
-    from edgecnn_exporters.targets import Wishes
 
 SCHEMA = "edgecnn.export/1"
 
@@ -60,7 +59,7 @@ def command(
     stem: str | None,
     phi: float | None,
     quantising: Quantising,
-    targets: Wishes,
+    targets: TargetChoice,
     opset: int,
     dry_run: bool,
     verbose: bool,
@@ -86,8 +85,7 @@ def command(
     from edgecnn.export.plan import ExportOptions, plan
     from edgecnn.model.resolve import resolve
 
-    if targets.io != "float32" and quantising.precision is None:
-        raise click.UsageError("--tflite-io: only with --quantize int8")
+    chosen = targets.targets(is_quantised=quantising.precision is not None)
     form = Form(classes, width, depth, stem, phi)
     quantise = quantising.options()
     options = ExportOptions(
@@ -102,7 +100,8 @@ def command(
         opset,
         quiet,
         quantise,
-        targets,
+        chosen,
+        targets.half,
         _typed(context),
     )
     planned = plan(options)

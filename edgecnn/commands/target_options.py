@@ -1,18 +1,23 @@
-"""Options of the formats beside ONNX, and what they come to."""
+"""Options of the formats beside ONNX, and the targets that they make."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from edgecnn_exporters.targets import Wishes
+from edgecnn_exporters.targets import TARGETS, make_target, target_names
 
-NAMES = ("onnx", "tflite", "openvino")
+if TYPE_CHECKING:
+    from edgecnn_exporters.targets import Target
+
+# In every bundle, whatever is asked for.
+ALWAYS = "onnx"
 ALL = "all"
+NAMES = tuple(name for name in TARGETS if name != ALWAYS)
 
 
 class Formats(click.ParamType["tuple[str, ...]"]):
@@ -26,21 +31,45 @@ class Formats(click.ParamType["tuple[str, ...]"]):
         if isinstance(value, tuple):
             return value
         names = [name.strip().lower() for name in str(value).split(",")]
-        unknown = [name for name in names if name not in (*NAMES, ALL)]
+        known = tuple(target_names())
+        unknown = [name for name in names if name not in (*known, ALL)]
         if unknown:
-            known = ", ".join((*NAMES, ALL))
-            self.fail(f"{unknown[0]!r} is no target; choose of {known}", param, ctx)
-        chosen = NAMES if ALL in names else names
-        return tuple(name for name in NAMES if name in chosen and name != "onnx")
+            choices = ", ".join((*known, ALL))
+            self.fail(f"{unknown[0]!r} is no target; choose of {choices}", param, ctx)
+        chosen = known if ALL in names else names
+        return tuple(name for name in known if name in chosen and name != ALWAYS)
 
 
+@dataclass(frozen=True)
+class TargetFlag:
+    """A command-line option that sets one field of one target's options.
+
+    Attributes:
+        parameter: the name that click hands the value over by.
+        field: of the target's options.
+        default: of the command line; the target's options are left as they are by it.
+        needs_int8: it says something of 8-bit artefacts alone.
+    """
+
+    target: str
+    flag: str
+    parameter: str
+    field: str
+    default: object = None
+    needs_int8: bool = False
+
+
+FLAGS = (
+    TargetFlag("tflite", "--tflite-io", "tflite_io", "io", "float32", needs_int8=True),
+    TargetFlag("tflite", "--max-transposes", "max_transposes", "most_transposes"),
+)
 TARGET_OPTIONS = (
     click.option(
         "--target",
         "formats",
         type=Formats(),
         multiple=True,
-        help="Formats beside ONNX: tflite, openvino, or all; each holds the same scales.",
+        help=f"Formats beside ONNX: {', '.join(NAMES)}, or {ALL}; each holds the same scales.",
     ),
     click.option(
         "--fp16",
@@ -64,32 +93,75 @@ TARGET_OPTIONS = (
 )
 
 
+@dataclass(frozen=True)
+class TargetChoice:
+    """The targets that a person named, and what was said of each.
+
+    Attributes:
+        half: artefacts with weights of 16 bits too.
+        settings: by target, then by field of its options: what is not as by default.
+        int8_flags: options given that say something of 8-bit artefacts alone.
+    """
+
+    names: tuple[str, ...]
+    half: bool
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    int8_flags: tuple[str, ...] = ()
+
+    def targets(self, *, is_quantised: bool) -> tuple[Target, ...]:
+        """Each target with its options.
+
+        Args:
+            is_quantised: an 8-bit artefact is asked for.
+
+        Raises:
+            click.UsageError: something is asked of 8 bits, or of 16, that nothing will have.
+        """
+        if self.int8_flags and not is_quantised:
+            raise click.UsageError(f"{self.int8_flags[0]}: only with --quantize int8")
+        targets = tuple(make_target(name, self.settings.get(name)) for name in self.names)
+        made = {"fp32", *(["fp16"] if self.half else []), *(["int8"] if is_quantised else [])}
+        for target in targets:
+            if made.isdisjoint(target.precisions):
+                flag = "--quantize int8" if "int8" in target.precisions else "--fp16"
+                raise click.UsageError(f"--target {target.name}: only with {flag}")
+        if self.half and not any("fp16" in target.precisions for target in targets):
+            raise click.UsageError(f"--fp16: {', '.join(self.names)} writes no weights of 16 bits")
+        return targets
+
+
 def target_options(command: Callable[..., object]) -> Callable[..., object]:
-    """The options of the other formats; the command gets them as one, `targets`."""
+    """The options of the other formats; the command gets them as one `TargetChoice`, `targets`."""
 
     @functools.wraps(command)
-    def gathered(**said: Any) -> object:
-        wishes = _wishes(said)
-        return command(**said, targets=wishes)
+    def gathered(**values: Any) -> object:
+        choice = _choice(values)
+        return command(**values, targets=choice)
 
     for option in reversed(TARGET_OPTIONS):
         gathered = option(gathered)
     return gathered
 
 
-def _wishes(said: dict[str, Any]) -> Wishes:
-    """What was said, which is taken out of `said`.
+def _choice(values: dict[str, Any]) -> TargetChoice:
+    """The choice; its values are taken out of `values`.
 
     Raises:
         click.UsageError: options that go with a target, without it.
     """
-    from edgecnn_exporters.targets import Wishes
-
-    formats = said.pop("formats")
+    formats = values.pop("formats")
     names = tuple(dict.fromkeys(name for chosen in formats for name in chosen))
-    half, io, most = said.pop("fp16"), said.pop("tflite_io"), said.pop("max_transposes")
+    half = values.pop("fp16")
+    set_flags = {
+        flag: value for flag in FLAGS if (value := values.pop(flag.parameter)) != flag.default
+    }
     if half and not names:
-        raise click.UsageError("--fp16: only with --target tflite, openvino or all")
-    if "tflite" not in names and (io != "float32" or most is not None):
-        raise click.UsageError("--tflite-io, --max-transposes: only with --target tflite")
-    return Wishes(names, half, io, most)
+        raise click.UsageError(f"--fp16: only with --target {', '.join(NAMES)} or {ALL}")
+    settings: dict[str, dict[str, object]] = {}
+    for flag, value in set_flags.items():
+        if flag.target not in names:
+            own = ", ".join(each.flag for each in FLAGS if each.target == flag.target)
+            raise click.UsageError(f"{own}: only with --target {flag.target}")
+        settings.setdefault(flag.target, {})[flag.field] = value
+    int8_flags = tuple(flag.flag for flag in set_flags if flag.needs_int8)
+    return TargetChoice(names, half, settings, int8_flags)

@@ -10,14 +10,14 @@ from edgecnn.evaluate.class_names import classes_of
 from edgecnn.evaluate.examples import open_examples
 from edgecnn.evaluate.paired import compare
 from edgecnn.evaluate.run import find_variants, run
-from edgecnn_exporters.bundle.contents import Verdict
+from edgecnn_exporters.bundle.requests import AccuracyVerdict
 from edgecnn_runtime.measure.statistics import wilson_interval
 
 IMAGES = 1000
 
 
 @dataclass(frozen=True)
-class Judge:
+class AccuracyJudge:
     """Classifies labelled images with fp32 and int8, as an app would.
 
     Attributes:
@@ -31,7 +31,7 @@ class Judge:
     images: int = IMAGES
     quiet: bool = False
 
-    def __call__(self, bundle: Path, progress: Callable[[float], None]) -> Verdict:
+    def __call__(self, bundle: Path, progress: Callable[[float], None]) -> AccuracyVerdict:
         """What became of the accuracy, and whether that is too much.
 
         Raises:
@@ -61,4 +61,4 @@ class Judge:
                 f"float for {right[0] / count:.2%}: {drop:.2f} points less, {self.max_drop:g} were "
                 "allowed"
             )
-        return Verdict(accuracy, failure)
+        return AccuracyVerdict(accuracy, failure)

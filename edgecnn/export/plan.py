@@ -11,10 +11,10 @@ from edgecnn.model.description import Description, read_description
 from edgecnn.model.resolve import Checkpoint, Factory, ModelSource, OnnxFile, ZooNetwork
 from edgecnn.model.weights import default_weights, shipped
 from edgecnn.zoo import Architecture, Form
-from edgecnn_exporters.targets import Wishes
 
 if TYPE_CHECKING:
     from edgecnn.export.quantise import QuantiseOptions
+    from edgecnn_exporters.targets import Target
 
 Shape = tuple[int, int, int]
 
@@ -38,7 +38,8 @@ class ExportOptions:
     opset: int = 18
     quiet: bool = False
     quantise: QuantiseOptions | None = None
-    targets: Wishes = field(default_factory=Wishes)
+    targets: tuple[Target, ...] = ()
+    half: bool = False
     command: str = ""
 
 
@@ -77,8 +78,10 @@ class ExportPlan:
         said = self.options
         precisions = ["int8"] if said.quantise is not None else []
         found = [f"onnx ({', '.join([*precisions, 'fp32'])})"]
-        more = [*precisions, "fp32", *(["fp16"] if said.targets.half else [])]
-        return ", ".join([*found, *(f"{name} ({', '.join(more)})" for name in said.targets.names)])
+        more = [*precisions, "fp32", *(["fp16"] if said.half else [])]
+        for target in said.targets:
+            found.append(f"{target.name} ({', '.join(p for p in more if p in target.precisions)})")
+        return ", ".join(found)
 
     def _quantise(self) -> str:
         said = self.options.quantise

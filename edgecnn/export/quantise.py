@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from edgecnn.errors import ModelUnusable
-from edgecnn.export.accuracy import Judge
+from edgecnn.export.accuracy import AccuracyJudge
 from edgecnn.export.calibration import likely_data, open_calibration
-from edgecnn_exporters.bundle.contents import QuantiseRequest, Request
+from edgecnn_exporters.bundle.requests import QuantiseRequest, Request
 from edgecnn_exporters.quantise.config import QuantConfig
 
 COUNT = 128
@@ -55,7 +55,7 @@ def quantised(
         yield replace(request, quantise=wanted), found.notes
 
 
-def _judge(said: QuantiseOptions, trained_on: str | None, *, quiet: bool) -> Judge | None:
+def _judge(said: QuantiseOptions, trained_on: str | None, *, quiet: bool) -> AccuracyJudge | None:
     """Who measures the accuracy: on what was named, or else the test images of the training."""
     data = said.judge
     if data is None and said.max_drop is not None:
@@ -64,4 +64,4 @@ def _judge(said: QuantiseOptions, trained_on: str | None, *, quiet: bool) -> Jud
             raise ModelUnusable("--max-drop needs labelled images: --data NAME or FOLDER")
     if data is None:
         return None
-    return Judge(data, said.max_drop, quiet=quiet)
+    return AccuracyJudge(data, said.max_drop, quiet=quiet)

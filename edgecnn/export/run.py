@@ -13,7 +13,6 @@ from edgecnn.export.plan import ExportOptions, ExportPlan
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import Factory, OnnxFile, TorchSource
-from edgecnn_exporters.targets import Wishes
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def _run_network(
     planned: ExportPlan, source: TorchSource, progress: Callable[[str], None]
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.export.quantise import quantised
-    from edgecnn_exporters.bundle.contents import Request
+    from edgecnn_exporters.bundle.requests import Request
     from edgecnn_exporters.export import export_module
 
     options = planned.options
@@ -57,7 +56,9 @@ def _run_network(
         opset=options.opset,
         source=network.source,
         command=options.command,
-        targets=_targets(planned),
+        targets=options.targets,
+        half=options.half,
+        is_zoo=not isinstance(source, Factory),
     )
     with quantised(request, options.quantise, network.data, quiet=options.quiet) as (asked, more):
         exported = export_module(network.module, asked, planned.output, progress)
@@ -68,7 +69,7 @@ def _run_onnx(
     planned: ExportPlan, source: OnnxFile, progress: Callable[[str], None]
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.export.quantise import quantised
-    from edgecnn_exporters.bundle.contents import Request
+    from edgecnn_exporters.bundle.requests import Request
     from edgecnn_exporters.capture.examples import layout_of, spatial
     from edgecnn_exporters.capture.onnx_source import image_input, read_onnx
     from edgecnn_exporters.export import export_onnx
@@ -91,18 +92,11 @@ def _run_onnx(
         },
         command=options.command,
         targets=options.targets,
+        half=options.half,
     )
     with quantised(request, options.quantise, None, quiet=options.quiet) as (asked, more):
         exported = export_onnx(found, asked, planned.output, progress)
     return exported, (*notes, *more)
-
-
-def _targets(planned: ExportPlan) -> Wishes:
-    """What was asked of the other formats; a network of the zoo needs no TRANSPOSE."""
-    wishes = planned.options.targets
-    if wishes.most_transposes is None and not isinstance(planned.options.model, Factory):
-        return replace(wishes, most_transposes=0)
-    return wishes
 
 
 def _preprocess(

@@ -50,10 +50,10 @@ def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, 
 
 
 def _targets(exported: Exported) -> dict[str, str]:
-    """A row for each other format: its precisions, and what is in them."""
+    """A row for each target: its precisions, what is in them, and what to know of them."""
     rows: dict[str, str] = {}
-    for name in dict.fromkeys(each.artefact.format for each in exported.translated):
-        own = [each for each in exported.translated if each.artefact.format == name]
+    for name in dict.fromkeys(each.target.name for each in exported.translated):
+        own = [each for each in exported.translated if each.target.name == name]
         rows[name] = ", ".join(each.artefact.precision for each in own)
         if own[0].operators:
             counts = ", ".join(str(sum(each.operators.values())) for each in own)
@@ -61,16 +61,11 @@ def _targets(exported: Exported) -> dict[str, str]:
             rows[name] += f": {counts} operators, {transposes} TRANSPOSE"
         if own[0].batch is not None:
             rows[name] += f", batch fixed at {own[0].batch}"
-        if name == "openvino" and _saturates(exported):
-            rows[name] += "; int8 saturates on this processor (x86 without VNNI): --weight-bits 7"
+        if own[0].target.proof != "measured":
+            rows[name] += f", {own[0].target.proof}"
+        for note in dict.fromkeys(note for each in own for note in each.notes):
+            rows[name] += f"; {note}"
     return rows
-
-
-def _saturates(exported: Exported) -> bool:
-    from edgecnn_exporters.diagnose.causes.saturation import saturates_here
-
-    settings = exported.manifest.provenance.get("quantisation", {})
-    return settings.get("weight_bits") == 8 and saturates_here()
 
 
 def _quantised(found: Quantised) -> dict[str, str]:

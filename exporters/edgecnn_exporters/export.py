@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn_exporters.bundle.contents import Request, provenance_of
-from edgecnn_exporters.bundle.packing import Packing, Progress, judge
+from edgecnn_exporters.bundle.packing import Packing, Progress, choose_mixture
+from edgecnn_exporters.bundle.provenance import provenance_of
+from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.capture.norm_statistics import NormStatistics, norm_statistics, note_moments
 from edgecnn_exporters.capture.onnx_source import OnnxSource
@@ -85,6 +86,7 @@ def export_module(
         LimitMissed: the quantised network is further from the float one than was allowed, or an
             artefact holds more TRANSPOSE operators.
         TargetDiffers: an artefact in another format does not answer as the original does.
+        TargetInvalid: an artefact is not what its target declares.
         OutputNotWritable: the bundle cannot be written.
     """
     import torch
@@ -154,9 +156,10 @@ def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> 
     manifest, files = packing.contents(quantised)
     if quantised is not None and request.quantise is not None and request.quantise.judge:
         progress("judge")
-        quantised, manifest, files = judge(request.quantise.judge, packing, quantised, progress)
+        judge = request.quantise.judge
+        quantised, manifest, files = choose_mixture(judge, packing, quantised, progress)
     translated: tuple[Translated, ...] = ()
-    if request.targets.names:
+    if request.targets:
         progress("translate")
         translated = packing.translate(quantised, manifest, progress)
         judged = manifest.provenance

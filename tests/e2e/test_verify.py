@@ -56,7 +56,7 @@ def spoilt(every_format: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """The same whose TFLite file was made of another network."""
     import onnx_ir as ir
 
-    from edgecnn_exporters.targets.tflite import write_tflite
+    from edgecnn_exporters.targets.tflite.write import write_tflite
 
     manifest, files = parts(every_format)
     wrong = ir.from_proto(onnx.load_from_string(spoil_bias(files["model.onnx"])))

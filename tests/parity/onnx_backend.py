@@ -103,7 +103,7 @@ def _run(case: Case, inputs: list[Any], outputs: list[Any]) -> str:
     from edgecnn_exporters.capture.onnx_source import read_onnx
     from edgecnn_exporters.errors import UnsupportedModel
     from edgecnn_exporters.passes import canonicalise
-    from edgecnn_exporters.targets.tflite import write_tflite
+    from edgecnn_exporters.targets.tflite.write import write_tflite
 
     if not all(isinstance(each, np.ndarray | np.generic) for each in (*inputs, *outputs)):
         return "its values are sequences or optionals, not tensors"

@@ -20,7 +20,8 @@ from parity.test_zoo import FIRST, check_graph, export, settled, thin_form
 
 from edgecnn.model.build import Network
 from edgecnn.zoo import ARCHITECTURES
-from edgecnn_exporters.targets import Wishes
+from edgecnn_exporters.targets.openvino.target import OpenVinoTarget
+from edgecnn_exporters.targets.tflite.target import TfliteTarget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.parity.golden import TOLERANCES
 from edgecnn_runtime.parity.verify import verify
@@ -45,8 +46,8 @@ def thin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     name = request.param
     network = settled(name, thin_form(name))
     path = tmp_path_factory.mktemp(name) / "thin.edge"
-    wishes = Wishes(("tflite", "openvino"), half=name in FIRST)
-    return Thin(network, path, export(network, path, wishes))
+    targets = (TfliteTarget(), OpenVinoTarget())
+    return Thin(network, path, export(network, path, targets, half=name in FIRST))
 
 
 EVERY = pytest.mark.parametrize(

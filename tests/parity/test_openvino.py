@@ -22,7 +22,7 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.graph.probe import Probe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.openvino.placement import PRODUCTS, executed_precisions
-from edgecnn_exporters.targets.openvino.target import OpenVinoModel, write_openvino
+from edgecnn_exporters.targets.openvino.write import OpenVinoModel, write_openvino
 from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.golden import TOLERANCES, difference
 

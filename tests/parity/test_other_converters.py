@@ -20,7 +20,7 @@ from edgecnn.model.build import Network
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
-from edgecnn_exporters.targets.tflite import write_tflite
+from edgecnn_exporters.targets.tflite.write import write_tflite
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.engines.tflite import TFLiteEngine
 from edgecnn_runtime.parity.golden import difference

@@ -12,7 +12,7 @@ import pytest
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn.zoo import Form
-from edgecnn_exporters.bundle.contents import Request
+from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.export import export_module
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.manifest import TensorSpec

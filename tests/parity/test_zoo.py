@@ -19,9 +19,9 @@ from edgecnn.model.build import Network, NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import shipped
 from edgecnn.zoo import ARCHITECTURES, FAMILIES, Form
-from edgecnn_exporters.bundle.contents import Request
+from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.export import export_module
-from edgecnn_exporters.targets import Wishes
+from edgecnn_exporters.targets import Target
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.manifest import TensorSpec
 
@@ -55,10 +55,12 @@ def settled(name: str, form: Form | None = None) -> Network:
     return network
 
 
-def export(network: Network, path: Path, targets: Wishes | None = None) -> onnx.ModelProto:
+def export(
+    network: Network, path: Path, targets: tuple[Target, ...] = (), *, half: bool = False
+) -> onnx.ModelProto:
     """The exported graph, once its answers agree at batch 1, 2, 3 and 7."""
     spec = TensorSpec("input", "float32", (None, *network.shape))
-    request = Request(network.name, spec, preprocess=None, targets=targets or Wishes())
+    request = Request(network.name, spec, preprocess=None, targets=targets, half=half)
     exported = export_module(network.module, request, path, lambda stage: None)
     assert exported.difference.relative <= RELATIVE
     assert exported.difference.top1_agreement == 1

@@ -1,4 +1,4 @@
-"""From a verified network to the manifest and files of its bundle."""
+"""Packing of a verified network: its artefacts, and the manifest and files of its bundle."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn_exporters.bundle.contents import Judge, Request, about, bundle_contents, labels_of
+from edgecnn_exporters.bundle.contents import about, bundle_contents, labels_of
+from edgecnn_exporters.bundle.provenance import targets_provenance
+from edgecnn_exporters.bundle.requests import Judge, Request
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.capture.reference import Reference, to_bytes
-from edgecnn_exporters.errors import LimitMissed
-from edgecnn_exporters.targets import Precision, Translated, target
+from edgecnn_exporters.errors import LimitMissed, UnsupportedModel
+from edgecnn_exporters.targets import Precision, Translated
 from edgecnn_runtime.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -43,39 +45,50 @@ class Packing:
         self, quantised: Quantised | None, translated: Sequence[Translated] = ()
     ) -> tuple[Manifest, dict[str, bytes]]:
         """The manifest and every file."""
-        models, provenance = {"fp32": self.fp32}, self.provenance
-        said = self.request.quantise
-        if quantised is not None and said is not None:
+        models: dict[Precision, bytes] = {"fp32": self.fp32}
+        provenance, asked = self.provenance, self.request.quantise
+        if quantised is not None and asked is not None:
             models["int8"] = to_bytes(quantised.model)
-            own = {"data": said.data, **asdict(said.config), **quantised.provenance()}
+            own = {"data": asked.data, **asdict(asked.config), **quantised.provenance()}
             provenance = provenance | {"quantisation": own}
         if translated:
-            provenance = provenance | {"targets": _targets(translated)}
+            provenance = provenance | {"targets": targets_provenance(translated)}
         return bundle_contents(models, self.reference, self.request, provenance, translated)
 
     def translate(
         self, quantised: Quantised | None, manifest: Manifest, progress: Progress
     ) -> tuple[Translated, ...]:
-        """Every other format that is asked for, in every precision that there is."""
-        wishes = self.request.targets
+        """Every other format that is asked for, in every precision that it has and there is.
+
+        Raises:
+            UnsupportedModel: a target that writes none of them, or cannot hold the graph.
+            LimitMissed: an artefact that is not within what its target's options allow.
+        """
         labels = labels_of(self.request, manifest.outputs)
         models: dict[Precision, ir.Model] = {"fp32": self.model}
-        if wishes.half:
+        if self.request.half:
             models["fp16"] = self.model
         if quantised is not None:
             models["int8"] = quantised.model
-        found = []
-        for name in wishes.names:
-            for precision, model in models.items():
-                progress(f"translate: {name}, {precision}")
-                found.append(target(name)(model, precision, about(self.request, labels)))
-        return tuple(found)
+        translated = []
+        for target in self.request.targets:
+            own = [precision for precision in models if precision in target.precisions]
+            if not own:
+                raise UnsupportedModel(
+                    f"target {target.name!r} writes {' or '.join(target.precisions)}, asked for is "
+                    f"{' and '.join(models)}; leave it out, or ask for the precision"
+                )
+            for precision in own:
+                progress(f"translate: {target.name}, {precision}")
+                about_it = about(self.request, labels)
+                translated.append(target.translate(models[precision], precision, about_it))
+        return tuple(translated)
 
 
-def judge(
-    ask: Judge, packing: Packing, quantised: Quantised, progress: Progress
+def choose_mixture(
+    judge: Judge, packing: Packing, quantised: Quantised, progress: Progress
 ) -> tuple[Quantised, Manifest, dict[str, bytes]]:
-    """The first bundle that keeps within the limit: all in 8 bits, or a few operators in float.
+    """The first bundle that the judge lets through: all in 8 bits, or a few operators in float.
 
     Raises:
         LimitMissed: the accuracies are less than was asked for, whatever is left in float.
@@ -86,17 +99,9 @@ def judge(
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "judged.edge"
             write_bundle(path, manifest, files)
-            verdict = ask(path, lambda done: progress(f"judge: {done:.0%}"))
+            verdict = judge(path, lambda done: progress(f"judge: {done:.0%}"))
         if verdict.failure is None:
             provenance = manifest.provenance | {"accuracy": dict(verdict.accuracy)}
             return candidate, replace(manifest, provenance=provenance), files
         failure = failure or verdict.failure
     raise LimitMissed(f"{failure}; most to blame: {quantised.blame()}")
-
-
-def _targets(translated: Sequence[Translated]) -> dict[str, Any]:
-    """For the provenance: what is in each artefact of another format."""
-    return {
-        each.artefact.path: {"operators": dict(each.operators), "batch": each.batch}
-        for each in translated
-    }

@@ -1,88 +1,203 @@
-"""From the canonical graph to the formats of other runtimes.
+"""Targets: the formats that the canonical graph is translated to, behind one protocol.
 
-A target is a function in the table `TARGETS`: the canonical graph (or its QDQ copy) in, an artefact
-and its files out. It copies every scale that the QDQ graph holds and quantises nothing.
+In-tree targets are the dict `TARGETS`; others register the entry point group ``edgecnn.targets``.
+The name of the entry point is what ``edgecnn export --target`` takes:
+
+    [project.entry-points."edgecnn.targets"]
+    mine = "my_package.target:MyTarget"
+
+A target copies every scale that the QDQ graph holds and quantises nothing.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
 
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.manifest import Artefact, Preprocess
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
     import onnx_ir as ir
 
-Precision = Literal["fp32", "fp16", "int8"]
-Io = Literal["float32", "int8", "uint8"]
+    from edgecnn_runtime.engines import Engine
 
+Precision = Literal["fp32", "fp16", "int8"]
+# How far an artefact's answers are proven. Of "estimated", "predicted" and "compiled only" no
+# answer was seen.
+ProofKind = Literal["exact", "measured", "simulated", "estimated", "predicted", "compiled only"]
+ANSWERED: frozenset[ProofKind] = frozenset({"exact", "measured", "simulated"})
+
+# In this order artefacts of one precision stand in a bundle. ONNX is in every bundle.
 TARGETS: Mapping[str, str] = {
-    "tflite": "edgecnn_exporters.targets.tflite.target:translate",
-    "openvino": "edgecnn_exporters.targets.openvino.target:translate",
+    "onnx": "edgecnn_exporters.targets.onnx.target:OnnxTarget",
+    "tflite": "edgecnn_exporters.targets.tflite.target:TfliteTarget",
+    "openvino": "edgecnn_exporters.targets.openvino.target:OpenVinoTarget",
 }
+GROUP = "edgecnn.targets"
 
 
 class UnknownTarget(EdgeCNNError):
     """No target has that name."""
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What is asked of the other formats.
-
-    Attributes:
-        names: of `TARGETS`.
-        half: a float artefact whose weights are stored in 16 bits, beside the others.
-        io: what goes into a TFLite file of 8 bits, and comes out.
-        most_transposes: TRANSPOSE operators that a TFLite file may hold; None for any number.
-    """
-
-    names: tuple[str, ...] = ()
-    half: bool = False
-    io: Io = "float32"
-    most_transposes: int | None = None
+class TargetInvalid(EdgeCNNError):
+    """A target cannot be loaded, or its artefact is not what the target declares."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What an artefact may carry of the network beside its graph."""
+    """What an artefact may carry of the network beside its graph.
+
+    Attributes:
+        is_zoo: it is one of edgecnn's own networks, whose layouts are known.
+        weight_bits: of the QDQ graph's weights; None where nothing was quantised.
+    """
 
     name: str
-    preprocess: Preprocess | None
-    labels: tuple[str, ...]
-    wishes: Wishes
+    preprocess: Preprocess | None = None
+    labels: tuple[str, ...] = ()
+    is_zoo: bool = False
+    weight_bits: int | None = None
 
 
 @dataclass(frozen=True)
 class Translated:
-    """An artefact in another format.
+    """An artefact in a target's format.
 
     Attributes:
+        target: that wrote it.
         files: by their paths in the bundle, those that `artefact` names.
         operators: how often each stands in it, where that says something.
         batch: that it is fixed to, where the graph's is not; None where it is as in the graph.
+        notes: what a person should know before using it on this machine.
     """
 
+    target: Target
     artefact: Artefact
     files: Mapping[str, bytes]
     operators: Mapping[str, int]
     batch: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> bytes:
+        """The file that an engine opens."""
+        return self.files[self.artefact.path]
+
+    @property
+    def weights(self) -> bytes | None:
+        """The companion file, of a format that has one."""
+        path = self.artefact.weights
+        return None if path is None else self.files[path]
 
 
-Translate = Callable[["ir.Model", Precision, About], Translated]
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a target that leaves nothing to choose."""
 
 
-def target(name: str) -> Translate:
-    """The target called `name`.
+class Target(Protocol):
+    """One format, with options. `tests/contract/test_targets.py` is what each must hold to."""
+
+    name: ClassVar[str]
+    format: ClassVar[str]
+    """Of its artefacts in the manifest; several targets may share one."""
+    suffixes: ClassVar[tuple[str, ...]]
+    """Of its files: the one that an engine opens, then the companion file's where there is one."""
+    precisions: ClassVar[tuple[Precision, ...]]
+    """Those that it writes."""
+    options_type: ClassVar[type[Any]]
+    """A frozen dataclass, every field with a default: what the class is called with."""
+
+    @property
+    def options(self) -> Any:
+        """An instance of `options_type`."""
+        ...
+
+    @property
+    def engine(self) -> str | None:
+        """Name of the engine that runs its artefacts here; None where none does."""
+        ...
+
+    @property
+    def proof(self) -> ProofKind:
+        """How far this machine can prove its artefacts; with an answer only by an `engine`.
+
+        An artefact with a proof of `ANSWERED` is packed only if it answers as it should.
+        """
+        ...
+
+    def translate(self, model: ir.Model, precision: Precision, about: About) -> Translated:
+        """The model in this format; `model` stays as it is.
+
+        Args:
+            model: the canonical float graph, for int8 the QDQ graph.
+            precision: one of `precisions`.
+
+        Raises:
+            UnsupportedModel: the format cannot hold the graph.
+            LimitMissed: the artefact is not within what the options allow.
+        """
+        ...
+
+    def open_exact(self, translated: Translated) -> Engine | None:
+        """The artefact, computed without a known fault of this processor's kernels.
+
+        An artefact of int8 that misses its limit on `engine` is tried again on this one. None:
+        no fault is known here.
+        """
+        ...
+
+
+def target_names() -> Iterator[str]:
+    """All known targets: those of the table in its order, then those of entry points."""
+    yield from TARGETS
+    yield from (point.name for point in _entry_points() if point.name not in TARGETS)
+
+
+def target_class(name: str) -> type[Target]:
+    """The class of the target called `name`.
 
     Raises:
         UnknownTarget: there is none.
+        TargetInvalid: the entry point of that name cannot be loaded.
     """
-    if name not in TARGETS:
-        raise UnknownTarget(f"no target is called {name!r}; there are {', '.join(TARGETS)}")
-    module, attribute = TARGETS[name].split(":")
-    return cast("Translate", getattr(importlib.import_module(module), attribute))
+    if name in TARGETS:
+        module, attribute = TARGETS[name].split(":")
+        return cast("type[Target]", getattr(importlib.import_module(module), attribute))
+    for point in _entry_points():
+        if point.name == name:
+            try:
+                return cast("type[Target]", point.load())
+            except (ImportError, AttributeError) as error:
+                raise TargetInvalid(
+                    f"target {name!r} ({point.value}) cannot be loaded: {error}; mend or remove "
+                    "the distribution that registers it"
+                ) from error
+    raise UnknownTarget(f"no target is called {name!r}; there are {', '.join(target_names())}")
+
+
+def make_target(name: str, settings: Mapping[str, object] | None = None) -> Target:
+    """The target called `name`; what `settings` do not name is as its options default to.
+
+    Raises:
+        UnknownTarget, TargetInvalid: as `target_class` says.
+    """
+    kind: Any = target_class(name)
+    return cast("Target", kind(kind.options_type(**(settings or {}))))
+
+
+def artefact_path(precision: Precision, suffix: str) -> str:
+    """``model.SUFFIX`` of fp32, ``model.PRECISION.SUFFIX`` of the others."""
+    return f"model{suffix}" if precision == "fp32" else f"model.{precision}{suffix}"
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)

@@ -24,7 +24,7 @@ from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig, Recipe
 from edgecnn_exporters.quantise.ladder import quantise
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 PICTURES = 3

@@ -24,7 +24,7 @@ from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.openvino_suspect import OpenVinoSuspect
 from edgecnn_exporters.diagnose.sources import OnnxSuspect
 from edgecnn_exporters.diagnose.tflite.suspect import TfliteSuspect
-from edgecnn_exporters.targets.openvino.target import write_openvino
+from edgecnn_exporters.targets.openvino.write import write_openvino
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
 

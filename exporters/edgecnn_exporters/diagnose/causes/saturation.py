@@ -1,14 +1,11 @@
-"""What a sum of u8 × s8 products becomes where pairs of them are added in 16 bits.
+"""Emulation of a quantised Conv or Gemm whose kernel adds pairs of products in 16 bits.
 
-VPMADDUBSW multiplies 32 unsigned by 32 signed bytes and adds each pair of neighbours with
-saturation to 16 bits. Two products of 255 · 127 are 64,770, and 32,767 is what is left of them.
-Kernels for x86 without VNNI are made of it; VNNI's VPDPBUSD adds in 32 bits.
+`edgecnn_exporters.targets.saturation` says what such a pair becomes, and on which processors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
 import numpy as np
 import onnx_ir as ir
@@ -16,50 +13,7 @@ import onnx_ir as ir
 from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import constant
-
-INT16 = np.iinfo(np.int16)
-_PRODUCT = """
-<ir_version: 9, opset_import: ["": 13]>
-product (uint8[1, 4] a, int8[4, 1] b) => (int32[1, 1] y) { y = MatMulInteger(a, b) }
-"""
-
-
-def add_pairs(inputs: Array, weights: Array) -> Array:
-    """The sums of products with each pair of neighbours saturated to 16 bits.
-
-    Args:
-        inputs: (positions, terms), integers 0 … 255.
-        weights: (channels, terms), integers -128 … 127.
-
-    Returns:
-        (positions, channels) int64.
-    """
-    if inputs.shape[1] % 2:
-        inputs = np.pad(inputs, ((0, 0), (0, 1)))
-        weights = np.pad(weights, ((0, 0), (0, 1)))
-    sums = np.zeros((len(inputs), len(weights)), np.int64)
-    for term in range(0, inputs.shape[1], 2):
-        pair = np.outer(inputs[:, term], weights[:, term]).astype(np.int64)
-        pair += np.outer(inputs[:, term + 1], weights[:, term + 1])
-        sums += np.clip(pair, INT16.min, INT16.max)
-    return sums
-
-
-@cache
-def saturates_here() -> bool:
-    """Whether this processor's kernels add pairs in 16 bits, as one of ONNX Runtime shows.
-
-    `session_options` mends that for ONNX Runtime; OpenVINO has no such option.
-    """
-    import onnx.parser
-    import onnxruntime
-
-    model = onnx.parser.parse_model(_PRODUCT).SerializeToString()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    inputs, weights = np.full((1, 4), 255, np.uint8), np.full((4, 1), 127, np.int8)
-    (found,) = session.run(None, {"a": inputs, "b": weights})
-    return int(found.item()) != 4 * 255 * 127
-
+from edgecnn_exporters.targets.saturation import add_pairs
 
 # In which order a sum goes through a kernel's window and the channels: neighbours make a pair.
 ORDERS = {"channels last": (0, 2, 3, 4, 5, 1), "channels first": (0, 2, 3, 1, 4, 5)}

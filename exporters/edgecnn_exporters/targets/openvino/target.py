@@ -1,140 +1,72 @@
-"""OpenVINO's intermediate representation, written by OpenVINO itself from the canonical graph."""
+"""OpenVINO as a target: its intermediate representation, and what its CPU kernels saturate."""
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
-import onnx_ir as ir
-
-from edgecnn_exporters.capture.reference import to_bytes
-from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.targets import About, Precision, Translated
-from edgecnn_exporters.targets.openvino.rounding import KeepRounding
-from edgecnn_runtime.engines.openvino import import_openvino
-from edgecnn_runtime.errors import first_line
+from edgecnn_exporters.targets import (
+    About,
+    NoOptions,
+    Precision,
+    ProofKind,
+    Translated,
+    artefact_path,
+)
 from edgecnn_runtime.manifest import Artefact
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from edgecnn_runtime.engines import Engine
 
 
 @dataclass(frozen=True)
-class OpenVinoModel:
-    """The two files of a model in OpenVINO's format, which belong together.
+class OpenVinoTarget:
+    """``model.xml`` with ``model.bin``, and so on, which OpenVINO runs on the CPU."""
 
-    Attributes:
-        xml: the graph.
-        weights: the numbers that it refers to by offset: the ``.bin`` beside it.
-    """
+    options: NoOptions = field(default_factory=NoOptions)
 
-    xml: bytes
-    weights: bytes
+    name: ClassVar[str] = "openvino"
+    format: ClassVar[str] = "openvino"
+    suffixes: ClassVar[tuple[str, ...]] = (".xml", ".bin")
+    precisions: ClassVar[tuple[Precision, ...]] = ("fp32", "fp16", "int8")
+    engine: ClassVar[str | None] = "openvino"
+    options_type: ClassVar[type[NoOptions]] = NoOptions
+    proof: ClassVar[ProofKind] = "measured"
 
+    def translate(self, model: ir.Model, precision: Precision, about: About) -> Translated:
+        """The artefact.
 
-def write_openvino(model: ir.Model, precision: Precision) -> OpenVinoModel:
-    """The model in OpenVINO's format, the same bytes for the same model; `model` stays as it is.
+        Raises:
+            EngineUnavailable, UnsupportedModel: as `write_openvino` says.
+        """
+        from edgecnn_exporters.targets.openvino.write import write_openvino
 
-    Inputs and outputs are called as in `model`, and a dynamic batch stays dynamic. fp16 holds the
-    weights in 16 bits and computes in whatever the device is told. int8 keeps every scale and zero
-    point of the QDQ graph, and what OpenVINO would not round is rounded (`KeepRounding`).
-
-    Args:
-        model: the canonical float graph, for int8 the QDQ graph.
-
-    Raises:
-        EngineUnavailable: OpenVINO is not installed.
-        UnsupportedModel: it does not read the graph, or the graph has another precision.
-        ValueError: no such precision.
-    """
-    if precision not in get_args(Precision):
-        raise ValueError(f"no precision {precision!r}; choose {', '.join(get_args(Precision))}")
-    _check_precision(model, precision)
-    if precision == "int8":
-        model = model.clone()
-        KeepRounding()(model)
-    return _save(_read(model), is_half=precision == "fp16")
-
-
-def translate(model: ir.Model, precision: Precision, about: About) -> Translated:
-    """The artefact ``model.xml`` with ``model.bin``, or ``model.int8.xml`` and so on.
-
-    Raises:
-        EngineUnavailable, UnsupportedModel: as `write_openvino` says.
-    """
-    found = write_openvino(model, precision)
-    stem = "model" if precision == "fp32" else f"model.{precision}"
-    artefact = Artefact(f"{stem}.xml", "openvino", precision, weights=f"{stem}.bin")
-    files = {f"{stem}.xml": found.xml, f"{stem}.bin": found.weights}
-    return Translated(artefact, files, {})
-
-
-def _check_precision(model: ir.Model, precision: Precision) -> None:
-    is_quantised = any(node.op_type == "QuantizeLinear" for node in model.graph)
-    if is_quantised and precision != "int8":
-        raise UnsupportedModel(
-            f"{model.graph.name}: {precision} is written from the float graph, found a quantised "
-            "one; give the graph from before quantising"
-        )
-    if precision == "int8" and not is_quantised:
-        raise UnsupportedModel(
-            f"{model.graph.name}: int8 is written from a quantised graph, found no QuantizeLinear; "
-            "quantise it first"
+        written = write_openvino(model, precision)
+        graph, weights = (artefact_path(precision, suffix) for suffix in self.suffixes)
+        return Translated(
+            self,
+            Artefact(graph, self.format, precision, weights=weights),
+            {graph: written.xml, weights: written.weights},
+            {},
+            notes=_notes(precision, about),
         )
 
+    def open_exact(self, translated: Translated) -> Engine | None:
+        """In float32 where OpenVINO's kernels saturate, which is not the file's fault."""
+        from edgecnn_exporters.targets.saturation import saturates_here
+        from edgecnn_runtime.engines.openvino import OpenVINOEngine
 
-def _read(model: ir.Model) -> Any:
-    """The model as an ``openvino.Model``, its tensors and nodes named for ours."""
-    openvino = import_openvino()
-    try:
-        # Not convert_model: that one reports its use to a server. What it does beside is this.
-        read = openvino.Core().read_model(to_bytes(model))
-        _simplify(read)
-    except Exception as error:  # its exceptions share no narrower base
-        raise UnsupportedModel(
-            f"{model.graph.name}: OpenVINO {openvino.__version__} does not read the graph: "
-            f"{_reason(error)}; spell the operator in others, or export without this target"
-        ) from error
-    for ours, theirs in ((model.graph.inputs, read.inputs), (model.graph.outputs, read.outputs)):
-        for value, port in zip(ours, theirs, strict=True):
-            port.get_tensor().set_names({str(value.name)})
-    _name_nodes(read, {str(node.name) for node in model.graph})
-    return read
+        if not saturates_here():
+            return None
+        model, weights = translated.model, translated.weights
+        return OpenVINOEngine.open(model, weights=weights, in_integers=False)
 
 
-def _simplify(read: Any) -> None:
-    """Biases become plain additions, and constants are computed: less than half of the XML is left.
+def _notes(precision: Precision, about: About) -> tuple[str, ...]:
+    from edgecnn_exporters.targets.saturation import saturates_here
 
-    Opening MobileNetV2 in int8 takes 0.24 s after it instead of 0.83. OpenVINO's own converter
-    calls the same function; there is no public name for it.
-    """
-    from openvino._offline_transformations import apply_moc_transformations
-
-    apply_moc_transformations(read, cf=False)
-
-
-def _name_nodes(read: Any, known: set[str]) -> None:
-    """Nodes that OpenVINO made for itself are numbered as they stand.
-
-    It counts its nodes over the life of the process, and would call the same constant
-    ``Constant_61`` once and ``Constant_1057`` the next time.
-    """
-    taken = known | {name for port in (*read.inputs, *read.outputs) for name in port.names}
-    for number, node in enumerate(read.get_ordered_ops()):
-        if node.get_friendly_name() not in taken:
-            node.set_friendly_name(f"{node.get_type_name()}.{number}")
-
-
-def _save(read: Any, *, is_half: bool) -> OpenVinoModel:
-    # OpenVINO writes to paths alone: its Python interface takes no stream.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.xml"
-        import_openvino().save_model(read, path, compress_to_fp16=is_half)
-        return OpenVinoModel(path.read_bytes(), path.with_suffix(".bin").read_bytes())
-
-
-def _reason(error: Exception) -> str:
-    """The line that says what is wrong, after those that name OpenVINO's own source files."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    summary = ("-- No conversion rule found", "-- Conversion is failed")
-    found = next((line for line in lines if line.startswith(summary)), first_line(error))
-    return found.removeprefix("-- ")
+    if precision == "int8" and about.weight_bits == 8 and saturates_here():
+        return ("int8 saturates on this processor (x86 without VNNI): --weight-bits 7",)
+    return ()

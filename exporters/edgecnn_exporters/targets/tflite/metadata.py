@@ -15,7 +15,8 @@ from typing import Any
 
 import onnx_ir as ir
 
-from edgecnn_exporters.targets import About, Io
+from edgecnn_exporters.targets import About
+from edgecnn_exporters.targets.tflite import Io
 from edgecnn_runtime.manifest import Preprocess
 
 METADATA = "TFLITE_METADATA"

@@ -94,7 +94,7 @@ def test_older_operator_sets_are_brought_up_to_date(tmp_path: Path, opset: int) 
 
 
 def test_an_onnx_file_becomes_a_bundle(tmp_path: Path) -> None:
-    from edgecnn_exporters.bundle.contents import Request
+    from edgecnn_exporters.bundle.requests import Request
     from edgecnn_exporters.export import export_onnx
 
     head = "{ c = Conv (x, w) p = GlobalAveragePool (c) y = Flatten (p) }"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from edgecnn_exporters.bundle.contents import BATCHES, Request
+from edgecnn_exporters.bundle.requests import BATCHES, Request
 from edgecnn_exporters.capture.examples import NAMES, example_batch, pictures
 from edgecnn_exporters.capture.reference import run_module
 from edgecnn_exporters.capture.torch_export import capture

@@ -1,4 +1,4 @@
-"""In what way numbers are wrong, and what 16 bits leave of a sum."""
+"""In what way numbers are wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from edgecnn_exporters.diagnose.causes.runtime import to_bfloat16
-from edgecnn_exporters.diagnose.causes.saturation import add_pairs
 from edgecnn_exporters.diagnose.causes.shapes_of_error import of_bias, of_both, of_weight
 
 WEIGHT = np.random.default_rng(0).normal(size=(6, 6, 3, 3)).astype(np.float32)
@@ -78,12 +77,6 @@ def test_factors_all_to_one_side_are_an_epsilon() -> None:
     other = WEIGHT * factor[:, None, None, None]
     assert "larger epsilon" in of_both((WEIGHT, None), (other, None), 0).words
     assert "smaller epsilon" in of_both((other, None), (WEIGHT, None), 0).words
-
-
-def test_pairs_of_products_saturate_at_16_bits() -> None:
-    inputs = np.array([[255, 255, 255]])
-    weights = np.array([[127, 127, -1], [1, 1, 1]], np.int8).astype(np.int64)
-    np.testing.assert_array_equal(add_pairs(inputs, weights), [[32767 - 255, 765]])
 
 
 def test_bfloat16_keeps_eight_bits() -> None:

@@ -19,7 +19,7 @@ from edgecnn_exporters.diagnose.reproduce import write_reproduction
 from edgecnn_exporters.diagnose.sources import OnnxSuspect
 from edgecnn_exporters.diagnose.tflite.suspect import TfliteSuspect
 from edgecnn_exporters.errors import OutputNotWritable
-from edgecnn_exporters.targets.openvino.target import write_openvino
+from edgecnn_exporters.targets.openvino.write import write_openvino
 
 
 def diagnosed(kind: str) -> Diagnosis:

@@ -15,7 +15,7 @@ from edgecnn_exporters.diagnose.sources import (
     reference_values,
 )
 from edgecnn_exporters.diagnose.tflite.suspect import TfliteSuspect
-from edgecnn_exporters.targets.openvino.target import write_openvino
+from edgecnn_exporters.targets.openvino.write import write_openvino
 
 NAMES = {"stem.2", "smooth", "up", "concat", "leaky", "logits"}
 

@@ -175,3 +175,12 @@ def test_what_cannot_be_rounded_by_gradient_is_left_to_the_other_rungs(layer: st
     (rung,) = [rung for rung in found.rungs if rung.name == "round adaptively"]
     assert "of 1 layers" in rung.note or "of the 1 worst" in rung.note
     assert found.score.sqnr_db > 20
+
+
+def test_a_weight_that_two_nodes_share_is_no_reason_to_refuse_a_graph() -> None:
+    random = np.random.default_rng(0)
+    weight = random.standard_normal((3, 3, 1, 1)).astype(np.float32)
+    samples = list(random.standard_normal((8, 1, 3, 6, 6)).astype(np.float32))
+    model = network("a = Conv (x, w) y = Conv (a, w)", {"w": weight}, reads="float[N, 3, 6, 6] x")
+    integer = quantise(model, samples, QuantConfig("fast")).model
+    assert Probe(integer, ["y"]).run(samples[0])["y"].shape == (1, 3, 6, 6)

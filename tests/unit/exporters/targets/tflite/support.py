@@ -15,7 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from edgecnn_exporters.targets.tflite import TfliteModel, TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite.write import TfliteModel, TfliteOptions, write_tflite
 from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 
 Arrays = dict[str, np.ndarray]

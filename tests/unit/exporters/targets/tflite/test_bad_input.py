@@ -22,7 +22,7 @@ from edgecnn_exporters.capture.onnx_source import read_onnx
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.targets import Precision
-from edgecnn_exporters.targets.tflite import TfliteModel, TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite.write import TfliteModel, TfliteOptions, write_tflite
 
 IMAGE = "g (float[N, 3, 6, 6] x) => (float[N, K] y)"
 RANDOM = np.random.default_rng(0)

@@ -8,9 +8,9 @@ from unit.exporters.targets.tflite.integer_support import IMAGES, encode, floats
 from unit.exporters.targets.tflite.support import answer, read
 
 from edgecnn_exporters.quantise.graph.probe import Probe
-from edgecnn_exporters.targets import Io
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite import Io
 from edgecnn_exporters.targets.tflite.source import read_source, with_integer_results
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
 CLASSES = "float[N, K] y"
 LAYER = "[fc] {} = Gemm <transB = 1> (f, {}, offset)"

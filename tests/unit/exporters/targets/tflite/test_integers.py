@@ -14,8 +14,8 @@ from unit.exporters.targets.tflite.integer_support import (
 from unit.exporters.targets.tflite.support import answer, read
 
 from edgecnn_exporters.passes.graph import constant
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
 from edgecnn_exporters.targets.tflite.source import read_source
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
 INTEGERS = TfliteOptions(precision="int8", io="int8")
 # What only moves integers, or compares them, is held in 8 bits behind what computes them.

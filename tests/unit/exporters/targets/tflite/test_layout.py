@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from unit.exporters.targets.tflite.support import canonical, check, parse, read
 
-from edgecnn_exporters.targets.tflite import write_tflite
+from edgecnn_exporters.targets.tflite.write import write_tflite
 
 RANDOM = np.random.default_rng(0)
 WEIGHTS = {

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from flatbuffers import encode, number_types
 from flatbuffers.table import Table
 
-from edgecnn_exporters.targets import About, Wishes
+from edgecnn_exporters.targets import About
 from edgecnn_exporters.targets.tflite.metadata import IDENTIFIER, describe, with_labels
 from edgecnn_runtime.manifest import Preprocess
 
@@ -64,7 +64,7 @@ class Reader:
 
 
 def metadata(preprocess: Preprocess | None = IMAGENET, labels: tuple[str, ...] = ()) -> Reader:
-    content = describe(MODEL, About("net", preprocess, labels, Wishes()), "float32")
+    content = describe(MODEL, About("net", preprocess, labels), "float32")
     assert content[4:8] == IDENTIFIER
     return Reader.root(content)
 

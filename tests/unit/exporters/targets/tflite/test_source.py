@@ -6,8 +6,8 @@ from unit.exporters.targets.tflite.support import answer, canonical, parse, read
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.quantise.encoding import Encoding
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
 from edgecnn_exporters.targets.tflite.source import read_source
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
 CONSTANTS = {
     "scale": np.array(0.5, np.float32),

@@ -7,7 +7,7 @@ import pytest
 from unit.exporters.targets.tflite.support import canonical, check, one, parse, read, weights
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
 # Size of the image, weight, attributes, and the operators that compute it.
 CONVOLUTIONS: dict[str, tuple[str, tuple[int, ...], str, list[str]]] = {

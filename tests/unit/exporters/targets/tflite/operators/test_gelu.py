@@ -10,7 +10,7 @@ from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.graph.probe import Probe
 from edgecnn_exporters.quantise.ladder import quantise
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
 KNOWN = {
     "root": np.array(2**0.5, np.float32),

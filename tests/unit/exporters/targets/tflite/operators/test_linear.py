@@ -5,7 +5,7 @@ import pytest
 from unit.exporters.targets.tflite.support import canonical, check, parse, read
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.targets.tflite import TfliteOptions, write_tflite
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
 RANDOM = np.random.default_rng(0)
 KNOWN = {

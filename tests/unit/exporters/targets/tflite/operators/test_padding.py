@@ -5,7 +5,7 @@ import pytest
 from unit.exporters.targets.tflite.support import by_onnxruntime, canonical, check, parse, read
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.targets.tflite import write_tflite
+from edgecnn_exporters.targets.tflite.write import write_tflite
 
 IMAGE = "g (float[1, 3, 4, 5] x) => (float[N, C, H, W] y)"
 KNOWN = {

@@ -4,7 +4,7 @@ import pytest
 from unit.exporters.targets.tflite.support import by_onnxruntime, canonical, check, parse, read
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.targets.tflite import write_tflite
+from edgecnn_exporters.targets.tflite.write import write_tflite
 
 # Operator, attributes, size, and the operators that compute it.
 POOLS: dict[str, tuple[str, str, str, list[str]]] = {

@@ -1,0 +1,42 @@
+"""Golden examples of a bundle: real inputs and the original network's answers, as .npy files."""
+
+from __future__ import annotations
+
+from edgecnn_exporters.bundle.requests import GOLDEN_PICTURES, Request
+from edgecnn_exporters.bundle.write import npy
+from edgecnn_exporters.capture.examples import NAMES, photograph
+from edgecnn_exporters.capture.reference import Float, Reference
+from edgecnn_runtime.engines import Array
+from edgecnn_runtime.manifest import Golden
+
+
+def golden_examples(reference: Reference, request: Request) -> list[tuple[Float, dict[str, Array]]]:
+    """Three examples (input, outputs by name), each of batch 1 where the batch is dynamic."""
+    if request.input.shape[0] is not None:
+        return list(reference.batches)
+    feed, outputs = reference.batches[-1]
+    return [
+        (feed[i : i + 1], {name: array[i : i + 1] for name, array in outputs.items()})
+        for i in range(GOLDEN_PICTURES)
+    ]
+
+
+def golden_files(
+    reference: Reference, request: Request, input_name: str
+) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
+    """The manifest's entries, and the files that they name.
+
+    With each example goes the photograph that its input was made from, where it is one.
+    """
+    entries, files = [], {}
+    for index, (feed, outputs) in enumerate(golden_examples(reference, request)):
+        stem = f"golden/{index}"
+        files[f"{stem}.input.npy"] = npy(feed)
+        paths = {name: f"{stem}.output{i}.npy" for i, name in enumerate(outputs)}
+        files |= {path: npy(outputs[name]) for name, path in paths.items()}
+        image = None
+        if request.preprocess is not None and len(feed) == 1:
+            image = f"{stem}.image.npy"
+            files[image] = npy(photograph(NAMES[index]))
+        entries.append(Golden({input_name: f"{stem}.input.npy"}, paths, image))
+    return tuple(entries), files

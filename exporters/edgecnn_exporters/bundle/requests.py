@@ -1,0 +1,95 @@
+"""Requests for an export: what a bundle is to be called, to carry, and to be quantised with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecnn_exporters.capture.examples import example_batch
+from edgecnn_exporters.capture.onnx_source import OPSET
+from edgecnn_exporters.capture.reference import Float
+from edgecnn_exporters.quantise.calibrate.samples import Samples
+from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_exporters.targets import Target
+from edgecnn_runtime.manifest import Preprocess, TensorSpec
+
+BATCHES = (1, 2, 3, 7)
+GOLDEN_PICTURES = 3
+
+
+@dataclass(frozen=True)
+class AccuracyVerdict:
+    """Task accuracy of a bundle with fp32 and int8, and whether it may be shipped.
+
+    Attributes:
+        accuracy: for the provenance.
+        failure: why it must not be shipped; None where it may.
+    """
+
+    accuracy: Mapping[str, Any]
+    failure: str | None
+
+
+# Is given the path of a bundle, and what to call with the share that is done.
+Judge = Callable[[Path, Callable[[float], None]], AccuracyVerdict]
+
+
+@dataclass(frozen=True)
+class QuantiseRequest:
+    """What an 8-bit artefact is to be made with.
+
+    Attributes:
+        data: what the samples are, for the provenance.
+        inputs: of the network's input, where batch normalisation is to tell the ranges and the
+            samples only judge.
+        judge: sees the bundle before it is written; None where nobody asks for accuracy.
+    """
+
+    config: QuantConfig
+    samples: Samples
+    data: str
+    judge: Judge | None = None
+    inputs: Range | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a bundle is to be called and to carry.
+
+    Attributes:
+        name: short name of the network.
+        input: float32, 4-D; a batch of None is dynamic.
+        labels: class names in class order; None numbers the classes.
+        source: where structure and weights came from; becomes part of the provenance.
+        command: what was typed, for the provenance.
+        quantise: how to make the 8-bit artefact; None makes none.
+        targets: the formats beside ONNX, each with its options.
+        half: a float artefact whose weights are stored in 16 bits, of each target that writes one.
+        is_zoo: the network is one of edgecnn's own.
+    """
+
+    name: str
+    input: TensorSpec
+    preprocess: Preprocess | None
+    labels: tuple[str, ...] | None = None
+    opset: int = OPSET
+    source: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    quantise: QuantiseRequest | None = None
+    targets: tuple[Target, ...] = ()
+    half: bool = False
+    is_zoo: bool = False
+
+    def feeds(self) -> list[Float]:
+        """Real pictures as inputs: at each of `BATCHES`, or three of the fixed batch size."""
+        batch = self.input.shape[0]
+        if batch is None:
+            examples = example_batch(self.input, self.preprocess, max(BATCHES))
+            return [examples[:size] for size in BATCHES]
+        examples = example_batch(self.input, self.preprocess, GOLDEN_PICTURES * batch)
+        return np.split(examples, GOLDEN_PICTURES)
