@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
+    from edgecnn_exporters.passes.rewrite import LeftAlone
     from edgecnn_exporters.quantise.ladder import Quantised
 
 STAGES = (
@@ -56,6 +57,7 @@ class Exported:
         operators: how often each operator stands in the packaged model.
         quantised: the 8-bit network, where it was asked for.
         translated: the artefacts in other formats than ONNX.
+        left_alone: the nodes that a graph pass, or a rewrite before quantising, refused.
     """
 
     path: Path
@@ -67,6 +69,7 @@ class Exported:
     operators: Mapping[str, int]
     quantised: Quantised | None = None
     translated: tuple[Translated, ...] = ()
+    left_alone: tuple[LeftAlone, ...] = ()
 
 
 def export_module(
@@ -138,7 +141,8 @@ def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> 
 
     model, reference = read.model, read.reference
     progress("optimise")
-    passes = canonicalise(model)
+    report = canonicalise(model)
+    passes = report.changed
     note_moments(model, read.norms)
     progress("verify")
     content = to_bytes(model)
@@ -174,6 +178,7 @@ def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> 
         operators=Counter(node.op_type for node in model.graph),
         quantised=quantised,
         translated=translated,
+        left_alone=(*report.left_alone, *(quantised.left_alone if quantised else ())),
     )
 
 
