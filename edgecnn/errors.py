@@ -1,4 +1,36 @@
-"""Every deliberate error of the workstation, on top of the runtime's tree."""
+"""The errors of the workstation, below the runtime's root.
+
+* EdgeCNNError
+  + UnknownModel
+  + ModelUnusable
+  + WeightsMissing
+  + CheckpointUnreadable
+  + CheckpointMismatch
+  + PreprocessUnknown
+  + LabelsUnreadable
+  + FetchError
+    - UnknownAsset
+    - FetchedDigestMismatch
+    - SourceFailed
+    - NoWheel (devices/wheels/index.py)
+    - IndexUnreachable (devices/wheels/index.py)
+  + DataUnreadable
+  + UnknownDevice
+  + DeviceConfigInvalid
+  + DeviceFailed
+    - DeviceUnreachable
+    - ConnectionLost
+    - DeviceUnsuitable
+    - EmulationUnavailable
+    - IllegalInstruction
+    - RemoteFailed (devices/ssh/connection.py)
+  + BenchRefused
+  + JournalBusy
+  + JournalUnreadable
+  + RecipeInvalid
+  + LossDiverged
+  + ResumeRefused
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ SCHEMA = "edgecnn.export/1"
 @target_options
 @click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
-@click.option("-v", "--verbose", is_flag=True, help="Say what each step of quantising did.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what passes and quantising did.")
 @json_option
 @quiet_option
 @click.pass_context
@@ -132,7 +132,7 @@ def _run(
     from edgecnn.console import bar, note, print_json, stages, stdout
     from edgecnn.export.run import LOAD, run
     from edgecnn.report.exported import as_json as as_document
-    from edgecnn.report.exported import facts, ladder_table
+    from edgecnn.report.exported import facts, ladder_table, left_alone_lines
     from edgecnn.report.labelled_lines import print_labelled
     from edgecnn_exporters.export import STAGES
 
@@ -141,6 +141,8 @@ def _run(
         exported, notes = run(planned, progress)
     for line in notes:
         note(f"note: {line}", quiet=quiet)
+    for line in left_alone_lines(exported.left_alone) if verbose else ():
+        note(line, quiet=quiet)
     speed, found = None, exported.quantised
     if found is not None and quantising.is_measured:
         from edgecnn.export.speed import measure_speed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
     from edgecnn.export.speed import Speed
     from edgecnn_exporters.export import Exported
+    from edgecnn_exporters.passes.rewrite import LeftAlone
     from edgecnn_exporters.quantise.ladder import Quantised
     from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 NAMED = 3
 # Rows of the table of layers.
 WORST = 10
+# Of a line on stderr.
+COLUMNS = 80
 
 
 def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, str]:
@@ -96,6 +101,25 @@ def as_json(exported: Exported, speed: Speed | None) -> dict[str, Any]:
         "provenance": exported.manifest.provenance,
     }
     return document if speed is None else document | {"speed": speed.to_json()}
+
+
+def left_alone_lines(left: Sequence[LeftAlone]) -> list[str]:
+    """The nodes that graph passes refused; those of one pass and one reason are one entry."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each in left:
+        groups.setdefault((each.by, each.reason), []).append(each.node)
+    return [
+        line
+        for (by, reason), nodes in groups.items()
+        for line in textwrap.wrap(
+            f"left alone: {_first_of(nodes)}: {reason} ({by})", COLUMNS, subsequent_indent="  "
+        )
+    ]
+
+
+def _first_of(nodes: list[str]) -> str:
+    more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
+    return f"{nodes[0]}{more}"
 
 
 def ladder_table(found: Quantised) -> Table:

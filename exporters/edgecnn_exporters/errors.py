@@ -1,4 +1,16 @@
-"""Every deliberate error of the compiler, on top of the runtime's tree."""
+"""The errors of the compiler, below the runtime's root.
+
+* EdgeCNNError
+  + UnsupportedModel
+  + CaptureFailed
+  + NonFiniteWeights
+  + OutputNotWritable
+  + InputMismatch
+  + TargetDiffers
+  + LimitMissed
+  + CalibrationFailed
+  + UnknownTarget (targets/__init__.py)
+"""
 
 from __future__ import annotations
 

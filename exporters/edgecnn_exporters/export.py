@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
+    from edgecnn_exporters.passes.rewrite import LeftAlone
     from edgecnn_exporters.quantise.ladder import Quantised
 
 STAGES = (
@@ -57,6 +58,7 @@ class Exported:
         operators: how often each operator stands in the packaged model.
         quantised: the 8-bit network, where it was asked for.
         translated: the artefacts in other formats than ONNX.
+        left_alone: the nodes that a graph pass, or a rewrite before quantising, refused.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Exported:
     operators: Mapping[str, int]
     quantised: Quantised | None = None
     translated: tuple[Translated, ...] = ()
+    left_alone: tuple[LeftAlone, ...] = ()
 
 
 def export_module(
@@ -140,7 +143,8 @@ def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> 
 
     model, reference = read.model, read.reference
     progress("optimise")
-    passes = canonicalise(model)
+    report = canonicalise(model)
+    passes = report.changed
     note_moments(model, read.norms)
     progress("verify")
     content = to_bytes(model)
@@ -177,6 +181,7 @@ def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> 
         operators=Counter(node.op_type for node in model.graph),
         quantised=quantised,
         translated=translated,
+        left_alone=(*report.left_alone, *(quantised.left_alone if quantised else ())),
     )
 
 

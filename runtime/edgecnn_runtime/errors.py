@@ -1,7 +1,27 @@
-"""Every deliberate error of edgecnn.
+"""The errors of the runtime, and the root of every deliberate error of edgecnn.
 
 Each message names the thing, what was found, what was expected and what to do next. The command
 line catches `EdgeCNNError` once and prints it as one line; anything else is a bug and a traceback.
+
+* EdgeCNNError
+  + BundleError
+    - BundleUnreadable
+    - UnknownSchema
+    - ManifestInvalid
+    - FileMissing
+    - FileUnlisted
+    - DigestMismatch
+    - UnsafePath
+    - CompressionBomb
+    - GoldenInvalid
+    - ExternalData
+  + EngineError
+    - EngineUnavailable
+  + FeedError
+  + ImageError
+  + NotAClassifier
+  + MeasureError
+    - WorkerDied (measure/worker_process.py)
 """
 
 from __future__ import annotations

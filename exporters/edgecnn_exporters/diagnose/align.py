@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import constant, is_operator, sole_reader
+from edgecnn_exporters.passes.graph import constant, is_border, is_operator, sole_reader
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -92,7 +92,7 @@ class Point:
 def points_of(model: ir.Model) -> dict[str, Point]:
     """Where a graph can be cut, by the value's name in the float graph, in the graph's order."""
     graph = model.graph
-    made = [*graph.inputs, *(v for node in graph if not _is_border(node) for v in node.outputs)]
+    made = [*graph.inputs, *(v for node in graph if not is_border(node) for v in node.outputs)]
     found = [point for value in made if (point := _point(value)) is not None]
     return {point.name: point for point in found}
 
@@ -153,7 +153,3 @@ def _encoding(back: ir.Node) -> Encoding8 | None:
     kind = numbers[1].dtype if numbers[1] is not None else np.dtype(np.uint8)
     limits = np.iinfo(kind)
     return Encoding8(scale, int(zero), back_scale, int(back_zero), int(limits.min), int(limits.max))
-
-
-def _is_border(node: ir.Node) -> bool:
-    return node.op_type in ("QuantizeLinear", "DequantizeLinear")

@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.diagnose.align import Array, Point, points_of
-from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.passes.graph import constant, is_quantised
 from edgecnn_exporters.quantise.encoding import LEVELS, along, quantise_weight, weight_scales
 
 # Half a unit in the last place of float32 and of float16, relative.
@@ -120,7 +120,7 @@ def allowances(
             found[name] = Allowance(half, half, "weights and result rounded to 11 bits")
             continue
         step = _step(point, own.get(name), value)
-        if own[name].encoding is not None or _is_quantised(reference):
+        if own[name].encoding is not None or is_quantised(reference):
             rms = max(NEIGHBOUR * step, floor)
             reason = "integer kernels round to neighbouring steps"
             found[name] = Allowance(rms, max(SHIFT_STEPS * step, floor), reason)
@@ -198,7 +198,7 @@ def round_soundly(model: ir.Model, precision: str) -> ir.Model | None:
 
     int8: symmetric, one scale for each output channel; fp16: to the nearest.
     """
-    if precision == "fp32" or _is_quantised(model):
+    if precision == "fp32" or is_quantised(model):
         return None
     copy = model.clone()
     for node in copy.graph:
@@ -227,7 +227,3 @@ def _constant(graph: ir.Graph, name: str, tensor: ir.TensorProtocol) -> ir.Value
     value.shape = ir.Shape(tensor.numpy().shape)
     graph.register_initializer(value)
     return value
-
-
-def _is_quantised(model: ir.Model) -> bool:
-    return any(node.op_type == "QuantizeLinear" for node in model.graph)

@@ -18,7 +18,13 @@ import onnx_ir as ir
 from edgecnn_exporters.diagnose.absorption import absorb_alike
 from edgecnn_exporters.diagnose.align import FUSED, Array
 from edgecnn_exporters.diagnose.weights import input_of, reals
-from edgecnn_exporters.passes.graph import constant, is_operator, set_constant, sole_reader
+from edgecnn_exporters.passes.graph import (
+    constant,
+    is_operator,
+    is_quantised,
+    set_constant,
+    sole_reader,
+)
 from edgecnn_exporters.quantise.graph.chains import (
     SPATIAL,
     SUMS,
@@ -40,7 +46,7 @@ FACTOR = 0.3
 
 def in_terms_of(reference: ir.Model, suspect: ir.Model) -> ir.Model:
     """The reference, spelt and scaled as the suspect is; itself where the suspect is float."""
-    if not _is_quantised(suspect) or _is_quantised(reference):
+    if not is_quantised(suspect) or is_quantised(reference):
         return reference
     copy = reference.clone()
     prepare(copy)
@@ -209,7 +215,3 @@ def _rewrite(graph: ir.Graph, node: ir.Node, scales: _Scales) -> None:
     set_constant(graph, node, 1, scaled.reshape(weight.shape).astype(np.float32), f"{node.name}.w")
     if bias is not None:
         set_constant(graph, node, 2, (bias * outgoing).astype(np.float32), f"{node.name}.b")
-
-
-def _is_quantised(model: ir.Model) -> bool:
-    return any(node.op_type == "QuantizeLinear" for node in model.graph)

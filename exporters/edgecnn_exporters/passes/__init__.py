@@ -6,7 +6,7 @@ Passes work on onnx-ir models in place. Each is a file of its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from edgecnn_exporters.passes.names import NameBatch, NameNodes
 from edgecnn_exporters.passes.relu6 import CanonicaliseRelu6
 from edgecnn_exporters.passes.reshape import FixReshape
 from edgecnn_exporters.passes.response_norm import CanonicaliseResponseNorm
+from edgecnn_exporters.passes.rewrite import PassReport, left_alone, pass_name
 from edgecnn_exporters.passes.shapes import InferShapes
 from edgecnn_exporters.passes.sizes import FoldSizes
 
@@ -84,43 +85,42 @@ PIPELINE: tuple[Stage, ...] = (
 )
 
 
-def canonicalise(model: ir.Model) -> tuple[str, ...]:
+def canonicalise(model: ir.Model) -> PassReport:
     """Bring `model` into canonical form, in place.
-
-    Returns:
-        The names of the passes that changed it, in order of their first change.
 
     Raises:
         UnsupportedModel: a pass cannot make sense of the graph.
     """
     changed: dict[str, None] = {}
+    # Of each pass the last run: what an early round refuses, a later one may match.
+    last: dict[str, ir.passes.PassResult] = {}
     for stage in PIPELINE:
-        changed.update(dict.fromkeys(_run(stage, model)))
-    return tuple(changed)
+        for results in _rounds(stage, model):
+            changed.update({name: None for name, result in results.items() if result.modified})
+            last |= results
+    # Here, so that nodes have their final names.
+    return PassReport(tuple(changed), left_alone(last))
 
 
-def _run(stage: Stage, model: ir.Model) -> list[str]:
-    changed: list[str] = []
+def _rounds(stage: Stage, model: ir.Model) -> Iterator[dict[str, ir.passes.PassResult]]:
+    """The results of a stage's passes, by their names, round by round."""
+    modified: list[str] = []
     for _ in range(stage.rounds):
-        found = [_name(make) for make in stage.passes if _apply(make, model)]
-        if not found:
-            return changed
-        changed += found
+        results = {pass_name(make): _apply(make, model) for make in stage.passes}
+        yield results
+        modified = [name for name, result in results.items() if result.modified]
+        if not modified:
+            return
     if stage.rounds > 1:
-        _log.warning("not settled after %d rounds: %s", stage.rounds, ", ".join(found))
-    return changed
+        _log.warning("not settled after %d rounds: %s", stage.rounds, ", ".join(modified))
 
 
-def _apply(make: Callable[[], ir.passes.InPlacePass], model: ir.Model) -> bool:
+def _apply(make: Callable[[], ir.passes.InPlacePass], model: ir.Model) -> ir.passes.PassResult:
     try:
-        return bool(make()(model).modified)
+        return make()(model)
     except Exception as error:  # a pass of another library may raise anything
         reason = f"{type(error).__name__}: {error}"
-        raise UnsupportedModel(f"pass {_name(make)} fails on this graph: {reason}") from error
-
-
-def _name(make: Callable[[], ir.passes.InPlacePass]) -> str:
-    return make.__name__.removesuffix("Pass")
+        raise UnsupportedModel(f"pass {pass_name(make)} fails on this graph: {reason}") from error
 
 
 def name_nodes(model: ir.Model) -> None:
@@ -150,4 +150,4 @@ def _is_bound(value: ir.Value) -> bool:
     return bool(uses) and all(use.node.op_type == "Clip" and use.idx > 0 for use in uses)
 
 
-__all__ = ["PIPELINE", "Stage", "canonicalise", "find_non_finite", "name_nodes"]
+__all__ = ["PIPELINE", "PassReport", "Stage", "canonicalise", "find_non_finite", "name_nodes"]

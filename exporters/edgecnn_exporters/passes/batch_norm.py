@@ -13,10 +13,12 @@ from edgecnn_exporters.passes.graph import (
     hand_over,
     is_operator,
     is_set,
-    producer,
+    maker,
     set_constant,
+    why_shared,
 )
 from edgecnn_exporters.passes.moments import Moments, note
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 
 
 @dataclass(frozen=True)
@@ -41,36 +43,42 @@ class FoldBatchNorm(ir.passes.InPlacePass):
     ``W' = s W`` and ``b' = s (b - mean) + beta``. Output channels are axis 0 of Conv's weight; of
     ConvTranspose's, (in, out / group, …), they are axis 1 within each group. Left alone: a
     convolution whose output has a second reader or leaves the graph, weights that are computed,
-    and a BatchNormalization that still trains.
+    and a BatchNormalization that still trains or follows another operator.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
         # One after the other: what follows a folded one now follows the convolution.
-        for node in model.graph:
-            if match := _match(node):
-                _rewrite(model.graph, match)
-                modified = True
-        return ir.passes.PassResult(model, modified=modified)
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _match(node: ir.Node) -> Match | None:
-    if not is_operator(node, "BatchNormalization") or is_set(node, "training_mode"):
+def _match(node: ir.Node) -> Match | Refusal | None:
+    if not is_operator(node, "BatchNormalization"):
         return None
-    conv = producer(node.inputs[0], "Conv") or producer(node.inputs[0], "ConvTranspose")
+    if is_set(node, "training_mode"):
+        return Refusal("it still trains")
+    conv = maker(node.inputs[0], "Conv", "ConvTranspose")
     if conv is None:
-        return None
+        return Refusal(f"it follows {_source(node)}, not a convolution")
+    if reason := why_shared(conv):
+        return Refusal(reason)
     weight = constant(conv.inputs[1])
     statistics = [constant(value) for value in node.inputs[1:5]]
-    if weight is None or any(array is None for array in statistics):
-        return None
+    if weight is None:
+        return Refusal(f"the weight of the {conv.op_type} before it is computed")
+    if any(array is None for array in statistics):
+        return Refusal("its own parameters are computed")
     gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in statistics)
     has_bias = len(conv.inputs) > 2 and conv.inputs[2] is not None
     bias = constant(conv.inputs[2]) if has_bias else np.zeros(len(gamma), weight.dtype)
     if bias is None:
-        return None
+        return Refusal(f"the bias of the {conv.op_type} before it is computed")
     epsilon = node.attributes.get_float("epsilon", 1e-5)
     return Match(conv, node, weight, bias, gamma, beta, mean, variance, epsilon)
+
+
+def _source(node: ir.Node) -> str:
+    before = node.inputs[0].producer() if node.inputs[0] is not None else None
+    return "an input of the graph" if before is None else before.op_type
 
 
 def _rewrite(graph: ir.Graph, match: Match) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import can_take_out, constant, is_operator, take_out
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 
 
 class RemoveDropout(ir.passes.InPlacePass):
@@ -15,19 +16,20 @@ class RemoveDropout(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        idle = [node for node in model.graph if _is_idle(node)]
-        for node in idle:
-            take_out(model.graph, node)
-        return ir.passes.PassResult(model, modified=bool(idle))
+        return apply_rules(model, Rule(_match, take_out))
 
 
-def _is_idle(node: ir.Node) -> bool:
-    if not is_operator(node, "Dropout") or not can_take_out(node):
-        return False
+def _match(node: ir.Node) -> ir.Node | Refusal | None:
+    if not is_operator(node, "Dropout"):
+        return None
+    if not can_take_out(node):
+        return Refusal("it leads straight from an input to an output")
     mask = node.outputs[1] if len(node.outputs) > 1 else None
     if mask is not None and (mask.uses() or mask.is_graph_output()):
-        return False
+        return Refusal("its mask is read")
     if len(node.inputs) < 3 or node.inputs[2] is None:
-        return True
+        return node
     mode = constant(node.inputs[2])
-    return mode is not None and not mode.any()
+    if mode is None:
+        return Refusal("its training mode is computed")
+    return Refusal("its training mode is on") if mode.any() else node

@@ -13,11 +13,16 @@ from edgecnn_exporters.passes.graph import (
     extent,
     is_operator,
     is_set,
-    producer,
+    maker,
     rank,
     replace_node,
     take_out,
+    why_shared,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+
+SHAPED = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+SPLITS = "it splits or joins the batch"
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,15 @@ class Match:
 
     node: ir.Node
     source: ir.Value
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A Flatten, and the nodes before it, last first, that only give `source` another shape."""
+
+    flatten: ir.Node
+    source: ir.Value | None
+    inner: tuple[ir.Node, ...]
 
 
 class CanonicaliseFlatten(ir.passes.InPlacePass):
@@ -40,25 +54,19 @@ class CanonicaliseFlatten(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        for node in model.graph:
-            match = _match_reshape(node) or _match_squeeze(node) or _match_axis_from_end(node)
-            if match is not None:
-                flatten = ir.node("Flatten", [match.source], attributes={"axis": 1})
-                replace_node(model.graph, match.node, flatten)
-                modified = True
-        for node in model.graph:
-            while inner := _reshaped_before(node):
-                node.replace_input_with(0, inner.inputs[0])
-                model.graph.remove(inner, safe=True)
-                modified = True
-            if _is_flatten(node) and rank(node.inputs[0]) == 2 and can_take_out(node):
-                take_out(model.graph, node)
-                modified = True
-        return ir.passes.PassResult(model, modified=modified)
+        return apply_rules(
+            model,
+            Rule(_match_other_form, _rewrite),
+            Rule(_match_chain, _shorten),
+            Rule(_match_idle, take_out),
+        )
 
 
-def _match_reshape(node: ir.Node) -> Match | None:
+def _match_other_form(node: ir.Node) -> Match | Refusal | None:
+    return _match_reshape(node) or _match_squeeze(node) or _match_axis(node)
+
+
+def _match_reshape(node: ir.Node) -> Match | Refusal | None:
     if not is_operator(node, "Reshape"):
         return None
     source = node.inputs[0]
@@ -67,7 +75,9 @@ def _match_reshape(node: ir.Node) -> Match | None:
     axes = [extent(source, axis) for axis in range(1, rank(source) or 0)]
     rest = None if None in axes else prod(axis or 0 for axis in axes)
     target = constant(node.inputs[1])
-    if target is None or target.shape != (2,):
+    if target is None:
+        return Refusal("its target is computed") if rank(node.outputs[0]) == 2 else None
+    if target.shape != (2,):
         return None
     batch = extent(source, 0)
     first, second = (int(size) for size in target)
@@ -76,44 +86,66 @@ def _match_reshape(node: ir.Node) -> Match | None:
     joins = rest is not None and second == rest
     if (keeps_batch and (second == -1 or joins)) or (first == -1 and joins):
         return Match(node, source)
-    return None
+    is_unknown = rest is None and (keeps_batch or first == -1)
+    return Refusal("the size of its input is unknown" if is_unknown else SPLITS)
 
 
-def _match_squeeze(node: ir.Node) -> Match | None:
-    if not is_operator(node, "Squeeze") or not _keeps_batch(node):
+def _match_squeeze(node: ir.Node) -> Match | Refusal | None:
+    source = node.inputs[0] if node.inputs else None
+    if not is_operator(node, "Squeeze") or source is None or rank(node.outputs[0]) != 2:
         return None
-    source = node.inputs[0]
-    return Match(node, source) if source is not None and rank(node.outputs[0]) == 2 else None
+    return Match(node, source) if _keeps_batch(node) else Refusal("it may squeeze the batch")
 
 
-def _match_axis_from_end(node: ir.Node) -> Match | None:
+def _match_axis(node: ir.Node) -> Match | Refusal | None:
+    """A Flatten whose axis is another number than 1."""
     if not is_operator(node, "Flatten"):
         return None
     source = node.inputs[0]
     axis = node.attributes.get_int("axis", 1)
     axes = rank(source)
-    if source is None or axes is None or axis >= 0 or axis + axes != 1:
+    if source is None or axis == 1:
         return None
-    return Match(node, source)
+    if axis < 0 and axis + (axes or 0) == 1:
+        return Match(node, source)
+    return Refusal(f"it flattens from axis {axis}, not from axis 1")
+
+
+def _rewrite(graph: ir.Graph, match: Match) -> None:
+    replace_node(graph, match.node, ir.node("Flatten", [match.source], attributes={"axis": 1}))
 
 
 def _is_flatten(node: ir.Node) -> bool:
     return is_operator(node, "Flatten") and node.attributes.get_int("axis", 1) == 1
 
 
-def _reshaped_before(node: ir.Node) -> ir.Node | None:
-    """The node before a Flatten that changes what the Flatten undoes."""
+def _match_chain(node: ir.Node) -> Chain | Refusal | None:
+    """A Flatten behind nodes whose change of shape it undoes."""
     if not _is_flatten(node):
         return None
-    before = next(
-        (
-            found
-            for operator in ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
-            if (found := producer(node.inputs[0], operator))
-        ),
-        None,
-    )
-    return before if before is not None and _keeps_batch(before) else None
+    source = node.inputs[0]
+    inner: list[ir.Node] = []
+    while (before := maker(source, *SHAPED)) is not None and _keeps_batch(before):
+        if reason := why_shared(before):
+            return Chain(node, source, tuple(inner)) if inner else Refusal(reason)
+        inner.append(before)
+        source = before.inputs[0]
+    return Chain(node, source, tuple(inner)) if inner else None
+
+
+def _shorten(graph: ir.Graph, chain: Chain) -> None:
+    chain.flatten.replace_input_with(0, chain.source)
+    for node in chain.inner:
+        graph.remove(node, safe=True)
+
+
+def _match_idle(node: ir.Node) -> ir.Node | Refusal | None:
+    """A Flatten of (N, rest)."""
+    if not _is_flatten(node) or rank(node.inputs[0]) != 2:
+        return None
+    if not can_take_out(node):
+        return Refusal("it leads straight from an input to an output")
+    return node
 
 
 def _keeps_batch(node: ir.Node) -> bool:

@@ -13,11 +13,13 @@ from edgecnn_exporters.passes.graph import (
     is_dead,
     is_operator,
     is_set,
-    producer,
+    maker,
     rank,
     replace_node,
     set_constant,
+    why_shared,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 
 
 @dataclass(frozen=True)
@@ -46,58 +48,68 @@ class CanonicaliseGemm(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        for match_one in (_match_add, _match_product):
-            # One at a time: what a rewrite makes is what the next layer reads.
-            for node in list(model.graph):
-                match = match_one(node) if node.graph is not None else None
-                if match is not None and not _is_canonical(match):
-                    _rewrite(model.graph, match)
-                    modified = True
-        return ir.passes.PassResult(model, modified=modified)
+        return apply_rules(model, Rule(_match_add, _rewrite), Rule(_match_alone, _rewrite))
 
 
-def _match_product(node: ir.Node) -> Match | None:
+def _match_alone(node: ir.Node) -> Match | Refusal | None:
+    match = _match_product(node)
+    return None if isinstance(match, Match) and _is_canonical(match) else match
+
+
+def _match_product(node: ir.Node) -> Match | Refusal | None:
     return _match_matmul(node) or _match_gemm(node)
 
 
-def _match_matmul(node: ir.Node) -> Match | None:
-    if not is_operator(node, "MatMul") or rank(node.inputs[0]) != 2:
+def _match_matmul(node: ir.Node) -> Match | Refusal | None:
+    if not is_operator(node, "MatMul"):
         return None
     source, weight = node.inputs
-    array = constant(weight)
-    if source is None or weight is None or array is None or array.ndim != 2:
+    axes, array = rank(source), constant(weight)
+    if array is None:
+        return Refusal("its weight is computed") if axes == 2 else None
+    if source is None or weight is None or array.ndim != 2:
         return None
+    if axes != 2:
+        return Refusal(f"its input has {axes or 'an unknown number of'} axes, not 2")
     return Match(node, (source, weight), array.T, None)
 
 
-def _match_gemm(node: ir.Node) -> Match | None:
-    if not is_operator(node, "Gemm") or is_set(node, "transA"):
+def _match_gemm(node: ir.Node) -> Match | Refusal | None:
+    if not is_operator(node, "Gemm"):
         return None
+    if is_set(node, "transA"):
+        return Refusal("it transposes its input")
     values = tuple(value for value in node.inputs if value is not None)
     array = constant(values[1])
     if array is None:
-        return None
+        return Refusal("its weight is computed")
     weight = array if is_set(node, "transB") else array.T
     weight = _times(node.attributes.get_float("alpha", 1.0), weight)
     beta = node.attributes.get_float("beta", 1.0)
     bias = _row(constant(values[2]), len(weight)) if len(values) > 2 else None
     if bias is None:
-        return Match(node, values, weight, None) if len(values) == 2 or beta == 1.0 else None
+        if len(values) > 2 and beta != 1.0:
+            return Refusal(f"its bias, times {beta:g}, is computed or not one number an output")
+        return Match(node, values, weight, None)
     return Match(node, values, weight, _times(beta, bias))
 
 
-def _match_add(node: ir.Node) -> Match | None:
+def _match_add(node: ir.Node) -> Match | Refusal | None:
     if not is_operator(node, "Add"):
         return None
     for value, addend in (node.inputs, node.inputs[::-1]):
-        product = producer(value, "MatMul") or producer(value, "Gemm")
+        product, array = maker(value, "MatMul", "Gemm"), constant(addend)
         inner = _match_product(product) if product is not None else None
-        if inner is None or len(inner.values) > 2 or addend is None:
+        if product is None or not isinstance(inner, Match) or addend is None or array is None:
             continue
-        bias = _row(constant(addend), len(inner.weight))
-        if bias is not None:
-            return Match(node, (*inner.values, addend), inner.weight, bias)
+        if reason := why_shared(product):
+            return Refusal(reason)
+        if len(inner.values) > 2:
+            return Refusal(f"the {product.op_type} before it has a bias")
+        bias = _row(array, len(inner.weight))
+        if bias is None:
+            return Refusal("what it adds is not one number for each output")
+        return Match(node, (*inner.values, addend), inner.weight, bias)
     return None
 
 

@@ -12,10 +12,12 @@ from edgecnn_exporters.passes.graph import (
     extent,
     is_dead,
     is_operator,
-    producer,
+    maker,
     rank,
     replace_node,
+    why_shared,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 
 
 @dataclass(frozen=True)
@@ -48,22 +50,35 @@ class CanonicaliseGlobalPool(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        matches = [m for node in model.graph if (m := _match_mean(node) or _match_pool(node))]
-        for match in matches:
-            _rewrite(model.graph, match)
-        return ir.passes.PassResult(model, modified=bool(matches))
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _match_mean(node: ir.Node) -> Match | None:
+def _match(node: ir.Node) -> Match | Refusal | None:
+    return _match_mean(node) or _match_pool(node)
+
+
+def _match_mean(node: ir.Node) -> Match | Refusal | None:
+    if not is_operator(node, "ReduceMean"):
+        return None
     mean = _mean(node)
     if mean is None:
-        return None
-    before = producer(mean.source, "ReduceMean")
+        return Refusal("its axes are computed, or its input has an unknown number of axes")
+    if _is_global(mean):
+        return Match(node, mean.source, mean.keeps_axes)
+    before = maker(mean.source, "ReduceMean")
     joined = _joined(mean, _mean(before)) if before is not None else None
-    for found in (mean, joined):
-        if found is not None and rank(found.source) == 4 and found.axes == {2, 3}:
-            return Match(node, found.source, found.keeps_axes)
-    return None
+    if before is not None and joined is not None and _is_global(joined):
+        if reason := why_shared(before):
+            return Refusal(reason)
+        return Match(node, joined.source, joined.keeps_axes)
+    if rank(mean.source) != 4:
+        return None
+    axes = ", ".join(map(str, sorted(mean.axes))) or "none"
+    return Refusal(f"it averages other axes than 2 and 3: {axes}")
+
+
+def _is_global(mean: Mean) -> bool:
+    return rank(mean.source) == 4 and mean.axes == {2, 3}
 
 
 def _mean(node: ir.Node) -> Mean | None:
@@ -93,16 +108,21 @@ def _joined(after: Mean, before: Mean | None) -> Mean | None:
     return Mean(before.source, before.axes | {left[axis] for axis in after.axes}, after.keeps_axes)
 
 
-def _match_pool(node: ir.Node) -> Match | None:
+def _match_pool(node: ir.Node) -> Match | Refusal | None:
     if not is_operator(node, "AveragePool") or rank(node.inputs[0]) != 4:
         return None
     source = node.inputs[0]
     assert source is not None
-    window = node.attributes.get_ints("kernel_shape", [])
+    window = list(node.attributes.get_ints("kernel_shape", []))
+    sizes = [extent(source, 2), extent(source, 3)]
+    if None in sizes:
+        return Refusal("the height or width of its input is unknown")
+    if window != sizes:
+        return None
     padded = any(node.attributes.get_ints("pads", []))
     automatic = node.attributes.get_string("auto_pad", "NOTSET") not in ("NOTSET", "VALID")
-    if padded or automatic or list(window) != [extent(source, 2), extent(source, 3)]:
-        return None
+    if padded or automatic:
+        return Refusal("it pads the map that its window covers")
     return Match(node, source, keeps_axes=True)
 
 

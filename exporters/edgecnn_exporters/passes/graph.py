@@ -32,17 +32,40 @@ def sole_reader(value: ir.Value) -> ir.Node | None:
     return next(iter(readers)).node
 
 
-def producer(value: ir.Value | None, operator: str) -> ir.Node | None:
-    """The node of that operator which computes `value` for one reader alone."""
+def maker(value: ir.Value | None, *operators: str) -> ir.Node | None:
+    """The node of one of those operators that computes `value`, however many read it."""
     node = value.producer() if value is not None else None
-    if node is None or node.op_type != operator or node.domain != "":
-        return None
-    return node if sole_reader(node.outputs[0]) else None
+    return node if node is not None and is_operator(node, *operators) else None
+
+
+def producer(value: ir.Value | None, *operators: str) -> ir.Node | None:
+    """The node of one of those operators that computes `value` for one reader alone."""
+    node = maker(value, *operators)
+    return node if node is not None and sole_reader(node.outputs[0]) else None
+
+
+def why_shared(node: ir.Node, place: str = "before it") -> str | None:
+    """Why the output of a node is not for one reader alone; None if it is."""
+    if node.outputs[0].is_graph_output():
+        return f"the {node.op_type} {place} is an output of the graph"
+    if len(node.outputs[0].uses()) != 1:
+        return f"the {node.op_type} {place} has a second reader"
+    return None
 
 
 def is_operator(node: ir.Node, *operators: str) -> bool:
     """Whether the node is one of ONNX's own operators of these names."""
     return node.domain == "" and node.op_type in operators
+
+
+def is_quantised(model: ir.Model) -> bool:
+    """Whether the model is a QDQ graph: a QuantizeLinear says what it holds in 8 bits."""
+    return any(is_operator(node, "QuantizeLinear") for node in model.graph)
+
+
+def is_border(node: ir.Node) -> bool:
+    """Whether the node only takes values from float to 8 bits, or back."""
+    return is_operator(node, "QuantizeLinear", "DequantizeLinear")
 
 
 def is_set(node: ir.Node, attribute: str) -> bool:

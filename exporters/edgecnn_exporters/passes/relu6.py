@@ -11,12 +11,14 @@ from edgecnn_exporters.passes.graph import (
     constant,
     is_dead,
     is_operator,
+    maker,
     new_initialiser,
-    producer,
     rank,
     replace_node,
     scalar,
+    why_shared,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 
 SIX = 6.0
 LOW, HIGH = "relu6.min", "relu6.max"
@@ -41,42 +43,42 @@ class CanonicaliseRelu6(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        for node in list(model.graph):
-            if node.graph is not None and (match := _match(node)):
-                _rewrite(model.graph, match)
-                modified = True
-        return ir.passes.PassResult(model, modified=modified)
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _match(node: ir.Node) -> Match | None:
+def _match(node: ir.Node) -> Match | Refusal | None:
     """Bounds of the node itself, tightened by the bounds of the node before it."""
     own = _bounds(node)
-    if own is None:
-        return None
+    if own is None or isinstance(own, Refusal):
+        return own
     source, low, high = own
-    inner = next(
-        (
-            found
-            for operator in ("Relu", "Clip", "Min", "Max")
-            if (before := producer(source, operator)) and (found := _bounds(before))
-        ),
-        None,
-    )
-    # One clip after another is a clip to what both ranges share.
-    if inner is not None and (max(low, inner[1]), min(high, inner[2])) == (0.0, SIX):
-        return Match(node, inner[0])
-    return Match(node, source) if (low, high) == (0.0, SIX) and not _is_canonical(node) else None
+    before = maker(source, "Relu", "Clip", "Min", "Max")
+    inner = _bounds(before) if before is not None else None
+    shared = why_shared(before) if before is not None else None
+    if isinstance(inner, tuple):
+        # One clip after another is a clip to what both ranges share.
+        both = max(low, inner[1]), min(high, inner[2])
+        if both == (0.0, SIX) and shared is None:
+            return Match(node, inner[0])
+        if both == (0.0, SIX) and (low, high) != both:
+            return Refusal(str(shared))
+    if (low, high) == (0.0, SIX):
+        return None if _is_canonical(node) else Match(node, source)
+    if low == 0.0 and high < np.inf:
+        return Refusal(f"it clips to 0 … {high:g}, not to 0 … 6")
+    return None
 
 
-def _bounds(node: ir.Node) -> tuple[ir.Value, float, float] | None:
+def _bounds(node: ir.Node) -> tuple[ir.Value, float, float] | Refusal | None:
     """(x, low, high) of a node that clips x by constants."""
     if is_operator(node, "Relu") and node.inputs[0] is not None:
         return node.inputs[0], 0.0, np.inf
     if is_operator(node, "Clip") and node.inputs[0] is not None:
         low = _optional(node, 1, -np.inf)
         high = _optional(node, 2, np.inf)
-        return None if low is None or high is None else (node.inputs[0], low, high)
+        if low is None or high is None:
+            return Refusal("its bounds are computed")
+        return node.inputs[0], low, high
     if is_operator(node, "Min", "Max") and len(node.inputs) == 2:
         for value, bound in (node.inputs, node.inputs[::-1]):
             limit = scalar(bound)
@@ -84,6 +86,8 @@ def _bounds(node: ir.Node) -> tuple[ir.Value, float, float] | None:
                 continue
             if (rank(bound) or 0) <= (rank(value) or 0):
                 return (value, -np.inf, limit) if node.op_type == "Min" else (value, limit, np.inf)
+            if limit in (0.0, SIX):
+                return Refusal("its bound has more axes than its input, or may have")
     return None
 
 

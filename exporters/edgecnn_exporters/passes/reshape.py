@@ -12,9 +12,12 @@ from edgecnn_exporters.passes.graph import (
     Array,
     constant,
     is_operator,
+    is_set,
     new_initialiser,
+    rank,
     static_rest,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 from edgecnn_exporters.passes.sizes import sizes
 
 
@@ -36,26 +39,42 @@ class FixReshape(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        matches = [match for node in model.graph if (match := _match(node))]
-        for match in matches:
-            target = new_initialiser(model.graph, f"{match.node.name}.shape", match.target)
-            match.node.replace_input_with(1, target)
-            # Else the 0 would mean an empty batch.
-            match.node.attributes.pop("allowzero", None)
-        return ir.passes.PassResult(model, modified=bool(matches))
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _match(node: ir.Node) -> Match | None:
-    if not is_operator(node, "Reshape"):
+def _match(node: ir.Node) -> Match | Refusal | None:
+    if not is_operator(node, "Reshape") or rank(node.inputs[0]) == 0:
         return None
     rest = _rest_of_result(node)
     if rest is None:
         rest = _rest_of_computed(node)
-    if rest is None or 0 in rest:
-        return None
-    target = np.array([0, *rest], np.int64)
     own = constant(node.inputs[1])
+    if rest is None or 0 in rest:
+        return None if _copies_batch(node) else Refusal(_why_not(node))
+    target = np.array([0, *rest], np.int64)
     return None if own is not None and np.array_equal(own, target) else Match(node, target)
+
+
+def _copies_batch(node: ir.Node) -> bool:
+    target = constant(node.inputs[1])
+    is_first_zero = target is not None and target.size > 0 and int(target[0]) == 0
+    return is_first_zero and not is_set(node, "allowzero")
+
+
+def _why_not(node: ir.Node) -> str:
+    before, after = static_rest(node.inputs[0]), static_rest(node.outputs[0])
+    if before is None or after is None:
+        return "an axis other than the batch is dynamic or unknown"
+    if prod(before) != prod(after):
+        return "it splits or joins the batch"
+    return "an axis is empty"
+
+
+def _rewrite(graph: ir.Graph, match: Match) -> None:
+    target = new_initialiser(graph, f"{match.node.name}.shape", match.target)
+    match.node.replace_input_with(1, target)
+    # Else the 0 would mean an empty batch.
+    match.node.attributes.pop("allowzero", None)
 
 
 def _rest_of_result(node: ir.Node) -> tuple[int, ...] | None:

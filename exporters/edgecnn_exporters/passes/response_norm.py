@@ -10,12 +10,14 @@ from edgecnn_exporters.passes.graph import (
     constant,
     is_dead,
     is_operator,
-    producer,
+    maker,
     rank,
     replace_node,
     scalar,
     static_rest,
+    why_shared,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 
 
 @dataclass(frozen=True)
@@ -40,35 +42,34 @@ class CanonicaliseResponseNorm(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        for node in list(model.graph):
-            if node.graph is not None and (match := _match(node)):
-                _rewrite(model.graph, match)
-                modified = True
-        return ir.passes.PassResult(model, modified=modified)
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _match(node: ir.Node) -> Match | None:
+def _match(node: ir.Node) -> Match | Refusal | None:
     source = node.inputs[0] if is_operator(node, "Div") else None
-    power = producer(node.inputs[1], "Pow") if source is not None else None
-    if source is None or power is None or rank(source) != 4 or static_rest(source) is None:
+    power = maker(node.inputs[1], "Pow") if source is not None else None
+    if source is None or power is None:
         return None
     beta = scalar(power.inputs[1])
     total, bias = _with_constant(power.inputs[0], "Add")
     mean, alpha = _with_constant(total, "Mul")
-    size = _window(mean, source)
-    if None in (beta, bias, alpha, size):
+    pool = maker(_before_reshapes(mean), "AveragePool")
+    if beta is None or bias is None or alpha is None or pool is None:
         return None
-    assert beta is not None
-    assert bias is not None
-    assert alpha is not None
-    assert size is not None
+    if rank(source) != 4 or static_rest(source) is None:
+        return Refusal("its input is not (N, C, H, W) with known C, H and W")
+    size = _window(pool, source)
+    if isinstance(size, Refusal):
+        return size
+    for each in _nodes_between(source, node):
+        if reason := why_shared(each, "inside it"):
+            return Refusal(reason)
     return Match(node, source, size, alpha, bias, beta)
 
 
 def _with_constant(value: ir.Value | None, operator: str) -> tuple[ir.Value | None, float | None]:
     """(x, c) of x + c or x · c, in any order."""
-    node = producer(value, operator)
+    node = maker(value, operator)
     if node is not None:
         for one, other in (node.inputs, node.inputs[::-1]):
             if (number := scalar(other)) is not None and constant(one) is None:
@@ -76,41 +77,45 @@ def _with_constant(value: ir.Value | None, operator: str) -> tuple[ir.Value | No
     return None, None
 
 
-def _window(mean: ir.Value | None, source: ir.Value) -> int | None:
-    """Channels over which `mean` is the mean of the squares of `source`."""
-    pool = producer(_before_reshapes(mean), "AveragePool")
-    pad = producer(pool.inputs[0], "Pad") if pool is not None else None
-    if pool is None or pad is None:
-        return None
+def _window(pool: ir.Node, source: ir.Value) -> int | Refusal:
+    """Channels over which the AveragePool is the mean of the squares of `source`."""
+    pad = maker(pool.inputs[0], "Pad")
     kernel = tuple(pool.attributes.get_ints("kernel_shape", ()))
     size = kernel[0] if len(kernel) == 3 and kernel[1:] == (1, 1) else 0
+    if size and size % 2 == 0:
+        return Refusal(f"its window of {size} channels begins elsewhere than ONNX's")
     is_plain = set(pool.attributes.get_ints("strides", (1,))) == {1} and not any(
         pool.attributes.get_ints("pads", ())
     )
-    if size % 2 == 0 or not is_plain or not _is_padded(pad, size // 2):
-        return None
+    other = Refusal("its mean is not that of x² over a window of channels, padded with zeros")
+    if pad is None or not size or not is_plain or not _is_padded(pad, size // 2):
+        return other
     lifted = pad.inputs[0]
     # (N, C, H, W) as (N, 1, C, H, W), whichever node made it so.
     if lifted is None or static_rest(lifted) != (1, *(static_rest(source) or ())):
-        return None
-    return size if _is_square(_before_reshapes(lifted), source) else None
+        return other
+    return size if _is_square(_before_reshapes(lifted), source) else other
+
+
+def _nodes_between(source: ir.Value, last: ir.Node) -> list[ir.Node]:
+    """The nodes that compute what `last` divides `source` by, but for constants."""
+    found: dict[ir.Node, None] = {}
+    pending = list(last.inputs[1:])
+    while pending:
+        value = pending.pop()
+        node = value.producer() if value is not None and value is not source else None
+        if node is not None and constant(value) is None:
+            found[node] = None
+            # What says the shape or the padding may have other readers.
+            pending += node.inputs if is_operator(node, "Add", "Mul") else node.inputs[:1]
+    return list(found)
 
 
 def _before_reshapes(value: ir.Value | None) -> ir.Value | None:
     """What nodes that change nothing but the shape were given."""
-    while value is not None:
-        node = next(
-            (
-                found
-                for operator in ("Reshape", "Squeeze", "Unsqueeze")
-                if (found := producer(value, operator))
-            ),
-            None,
-        )
-        if node is None:
-            return value
+    while (node := maker(value, "Reshape", "Squeeze", "Unsqueeze")) is not None:
         value = node.inputs[0]
-    return None
+    return value
 
 
 def _is_padded(pad: ir.Node, channels: int) -> bool:
@@ -130,9 +135,9 @@ def _is_padded(pad: ir.Node, channels: int) -> bool:
 
 
 def _is_square(value: ir.Value | None, source: ir.Value) -> bool:
-    if (node := producer(value, "Mul")) is not None:
+    if (node := maker(value, "Mul")) is not None:
         return node.inputs[0] is source and node.inputs[1] is source
-    node = producer(value, "Pow")
+    node = maker(value, "Pow")
     return node is not None and node.inputs[0] is source and scalar(node.inputs[1]) == 2
 
 

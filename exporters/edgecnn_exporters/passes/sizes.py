@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnx_ir as ir
 
@@ -13,9 +15,18 @@ from edgecnn_exporters.passes.graph import (
     rank,
     scalar,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 
 # A number, or the axis of unknown size that it is.
 Size = int | ir.SymbolicDim
+
+
+@dataclass(frozen=True)
+class Match:
+    """A node that computes from static shapes the sizes in `value`."""
+
+    node: ir.Node
+    value: Array
 
 
 class FoldSizes(ir.passes.InPlacePass):
@@ -27,27 +38,26 @@ class FoldSizes(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        for node in model.graph:
-            found = _static(node)
-            if found is None:
-                continue
-            value = new_initialiser(model.graph, f"{node.outputs[0].name}.value", found)
-            node.outputs[0].replace_all_uses_with(value)
-            model.graph.remove(node, safe=True)
-            modified = True
-        return ir.passes.PassResult(model, modified=modified)
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _static(node: ir.Node) -> Array | None:
+def _match(node: ir.Node) -> Match | Refusal | None:
     output = node.outputs[0]
     axes = rank(output)
     if axes not in (0, 1) or output.is_graph_output():
         return None
-    held = sizes(output)
-    if held is None or not all(isinstance(size, int) for size in held):
+    known = sizes(output)
+    if known is None:
         return None
-    return np.array(held, np.int64).reshape(() if axes == 0 else -1)
+    if not all(isinstance(size, int) for size in known):
+        return Refusal("it hangs on a dynamic axis")
+    return Match(node, np.array(known, np.int64).reshape(() if axes == 0 else -1))
+
+
+def _rewrite(graph: ir.Graph, match: Match) -> None:
+    output = match.node.outputs[0]
+    output.replace_all_uses_with(new_initialiser(graph, f"{output.name}.value", match.value))
+    graph.remove(match.node, safe=True)
 
 
 def sizes(value: ir.Value | None) -> tuple[Size, ...] | None:

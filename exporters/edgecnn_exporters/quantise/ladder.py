@@ -10,6 +10,7 @@ from typing import Any
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
+from edgecnn_exporters.passes.rewrite import LeftAlone
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
@@ -38,6 +39,7 @@ class Quantised:
     Attributes:
         first: before the first rung: nearest integers within all that was seen.
         forms: rewrites that made operators computable in integers.
+        left_alone: the nodes that those rewrites refused.
         calibrated: number of samples.
         bench: with the samples that were held out.
         unmixed: the same in 8 bits wherever it can be; None where accuracy kept nothing in float.
@@ -50,6 +52,7 @@ class Quantised:
     calibrated: int
     bench: Bench
     unmixed: State | None = None
+    left_alone: tuple[LeftAlone, ...] = ()
 
     @property
     def model(self) -> ir.Model:
@@ -153,7 +156,9 @@ def quantise(
         rungs.append(rung)
         unmixed = before if name == MIX and rung.is_kept else None
     check_limit(state, bench)
-    return Quantised(first, state, tuple(rungs), forms, len(fit), bench, unmixed)
+    return Quantised(
+        first, state, tuple(rungs), forms.changed, len(fit), bench, unmixed, forms.left_alone
+    )
 
 
 def _climb(name: str, state: State, bench: Bench) -> tuple[State, Rung]:

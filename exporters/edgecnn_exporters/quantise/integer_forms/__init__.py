@@ -11,6 +11,7 @@ from collections.abc import Callable
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from edgecnn_exporters.passes.rewrite import PassReport, left_alone, pass_name
 from edgecnn_exporters.quantise.integer_forms.affine import ConvolveAffine
 from edgecnn_exporters.quantise.integer_forms.average_pool import ConvolveAveragePool
 from edgecnn_exporters.quantise.integer_forms.hard_sigmoid import SpellOutHardSigmoid
@@ -27,13 +28,11 @@ PASSES: tuple[Callable[[], ir.passes.InPlacePass], ...] = (
 )
 
 
-def prepare(model: ir.Model) -> tuple[str, ...]:
-    """Rewrite a canonical float graph, in place, into operators that have an integer form.
-
-    Returns:
-        The names of the passes that changed it, in order.
-    """
-    return tuple(make.__name__.removesuffix("Pass") for make in PASSES if make()(model).modified)
+def prepare(model: ir.Model) -> PassReport:
+    """Rewrite a canonical float graph, in place, into operators that have an integer form."""
+    results = {pass_name(make): make()(model) for make in PASSES}
+    changed = tuple(name for name, result in results.items() if result.modified)
+    return PassReport(changed, left_alone(results))
 
 
 __all__ = ["PASSES", "prepare"]

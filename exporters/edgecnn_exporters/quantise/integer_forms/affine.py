@@ -19,7 +19,10 @@ from edgecnn_exporters.passes.graph import (
     set_constant,
 )
 from edgecnn_exporters.passes.moments import Moments, note, noted
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 from edgecnn_exporters.quantise.integer_forms.nodes import insert
+
+PRECISION = "it is not in float32"
 
 
 @dataclass(frozen=True)
@@ -66,53 +69,68 @@ class ConvolveAffine(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
         # From the end, so that an Add takes the Mul before it along.
-        for node in reversed(list(model.graph)):
-            if node.graph is not None and (match := _match_norm(node) or _match_terms(node)):
-                _rewrite(model.graph, match)
-                modified = True
-        return ir.passes.PassResult(model, modified=modified)
+        return apply_rules(model, Rule(_match, _rewrite), from_end=True)
 
 
-def _match_norm(node: ir.Node) -> Match | None:
-    if not is_operator(node, "BatchNormalization") or is_set(node, "training_mode"):
+def _match(node: ir.Node) -> Match | Refusal | None:
+    return _match_norm(node) or _match_terms(node)
+
+
+def _match_norm(node: ir.Node) -> Match | Refusal | None:
+    if not is_operator(node, "BatchNormalization"):
         return None
+    if is_set(node, "training_mode"):
+        return Refusal("it still trains")
     source, scale, offset = node.inputs[:3]
     arrays = [constant(value) for value in node.inputs[1:5]]
-    if source is None or rank(source) not in (2, 4) or not _is_float32(source, *arrays):
-        return None
+    axes = rank(source)
+    if source is None or axes not in (2, 4):
+        return Refusal(f"its input has {axes or 'an unknown number of'} axes, not 2 or 4")
+    if any(array is None for array in arrays):
+        return Refusal("its parameters are computed")
+    if not _is_float32(source, *arrays):
+        return Refusal(PRECISION)
     gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in arrays)
     factor = gamma / np.sqrt(variance + node.attributes.get_float("epsilon", 1e-5))
     return Match(node, None, source, factor, beta - factor * mean, (scale, offset))
 
 
-def _match_terms(node: ir.Node) -> Match | None:
-    if (product := _term(node, "Mul")) is not None:
+def _match_terms(node: ir.Node) -> Match | Refusal | None:
+    product = _term(node, "Mul")
+    if isinstance(product, Refusal):
+        return product
+    if product is not None:
         return Match(node, None, product.source, product.array, None, (product.parameter, None))
     total = _term(node, "Add")
-    if total is None:
-        return None
+    if total is None or isinstance(total, Refusal):
+        return total
     before = producer(total.source, "Mul")
     product = _term(before, "Mul") if before is not None else None
-    if product is None:
+    if not isinstance(product, _Term):
         ones = np.ones_like(total.array)
         return Match(node, None, total.source, ones, total.array, (None, total.parameter))
     parameters = (product.parameter, total.parameter)
     return Match(node, before, product.source, product.array, total.array, parameters)
 
 
-def _term(node: ir.Node, operator: str) -> _Term | None:
+def _term(node: ir.Node, operator: str) -> _Term | Refusal | None:
     if not is_operator(node, operator):
         return None
     for source, parameter in (node.inputs, node.inputs[::-1]):
         array = constant(parameter)
         if source is None or parameter is None or array is None or constant(source) is not None:
             continue
+        if array.size == 1 or array.shape not in ((array.size, 1, 1), (1, array.size, 1, 1)):
+            continue
         channels = extent(source, 1) if rank(source) == 4 else None
-        is_by_channel = array.shape in ((channels, 1, 1), (1, channels, 1, 1)) and channels != 1
-        if is_by_channel and _is_float32(source, array):
-            return _Term(node, source, parameter, array.reshape(-1))
+        if channels is None:
+            return Refusal("its input is not (N, C, H, W) with a known C")
+        if channels != array.size:
+            return Refusal(f"it makes {array.size} channels of {channels}")
+        if not _is_float32(source, array):
+            return Refusal(PRECISION)
+        return _Term(node, source, parameter, array.reshape(-1))
     return None
 
 

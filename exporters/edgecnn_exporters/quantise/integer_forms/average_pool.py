@@ -14,6 +14,7 @@ from edgecnn_exporters.passes.graph import (
     new_initialiser,
     replace_node,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 
 # A Conv has these too, and means the same by them.
 _KEPT = ("kernel_shape", "strides", "pads", "dilations")
@@ -32,25 +33,25 @@ class ConvolveAveragePool(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        found = [node for node in model.graph if _is_convolution(node)]
-        for node in found:
-            _rewrite(model.graph, node)
-        return ir.passes.PassResult(model, modified=bool(found))
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _is_convolution(node: ir.Node) -> bool:
+def _match(node: ir.Node) -> ir.Node | Refusal | None:
     source = node.inputs[0] if node.inputs else None
     if not is_operator(node, "AveragePool") or source is None:
-        return False
-    if len(node.attributes.get_ints("kernel_shape", [])) != 2 or is_set(node, "ceil_mode"):
-        return False
-    counts = is_set(node, "count_include_pad") or not any(node.attributes.get_ints("pads", []))
-    return (
-        counts
-        and node.attributes.get_string("auto_pad", "NOTSET") == "NOTSET"
-        and (extent(source, 1) or 1) > 1
-        and source.dtype in (ir.DataType.FLOAT, None)
-    )
+        return None
+    if len(node.attributes.get_ints("kernel_shape", [])) != 2:
+        return Refusal("its window is not over height and width")
+    if is_set(node, "ceil_mode"):
+        return Refusal("its window reaches beyond the padding (ceil_mode)")
+    if node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET":
+        return Refusal("its padding is automatic (auto_pad)")
+    if any(node.attributes.get_ints("pads", [])) and not is_set(node, "count_include_pad"):
+        return Refusal("it leaves the padding out of the count")
+    channels = extent(source, 1)
+    if channels is None or channels < 2:
+        return Refusal("its input has one channel, or an unknown number")
+    return node if source.dtype in (ir.DataType.FLOAT, None) else Refusal("it is not in float32")
 
 
 def _rewrite(graph: ir.Graph, node: ir.Node) -> None:

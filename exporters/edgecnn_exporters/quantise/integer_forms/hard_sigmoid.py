@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator, replace_node
+from edgecnn_exporters.passes.rewrite import Rule, apply_rules
 from edgecnn_exporters.quantise.integer_forms.nodes import insert, number
 from edgecnn_exporters.quantise.integer_forms.sums import rescale, sum_before
 
@@ -31,10 +32,7 @@ class SpellOutHardSigmoid(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        matches = [match for node in model.graph if (match := _match(node))]
-        for match in matches:
-            _rewrite(model.graph, match)
-        return ir.passes.PassResult(model, modified=bool(matches))
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> Match | None:

@@ -7,8 +7,9 @@ from math import sqrt
 
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import is_operator, producer, replace_node, scalar
+from edgecnn_exporters.passes.graph import is_operator, maker, replace_node, scalar, why_shared
 from edgecnn_exporters.passes.products import adds_axes, agree, product_of
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 from edgecnn_exporters.quantise.integer_forms.nodes import insert, number
 from edgecnn_exporters.quantise.integer_forms.sums import rescale, sum_before
 
@@ -38,45 +39,53 @@ class SpellOutHardSwish(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        for node in list(model.graph):
-            if node.graph is not None and (match := _match(node)):
-                _rewrite(model.graph, match)
-                modified = True
-        return ir.passes.PassResult(model, modified=modified)
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _match(node: ir.Node) -> Match | None:
+def _match(node: ir.Node) -> Match | Refusal | None:
     if is_operator(node, "HardSwish") and node.inputs[0] is not None:
         return Match(node, node.inputs[0])
     product = product_of(node)
     if product is None or len(product.factors) != 2:
         return None
+    refusal = None
     for source, gate in (product.factors, product.factors[::-1]):
         computed = _gate(gate, source, product.number)
-        if computed is not None:
-            match = Match(node, source, (*product.inner, *computed))
-            return None if adds_axes(source, (node, *match.inner)) else match
-    return None
+        if isinstance(computed, Refusal):
+            refusal = computed
+        elif computed is not None:
+            inner = (*product.inner, *computed)
+            if adds_axes(source, (node, *inner)):
+                return Refusal("one of its numbers has more axes than its input")
+            return Match(node, source, inner)
+    return refusal
 
 
-def _gate(value: ir.Value, source: ir.Value, factor: float) -> tuple[ir.Node, ...] | None:
+def _gate(value: ir.Value, source: ir.Value, factor: float) -> tuple[ir.Node, ...] | Refusal | None:
     """The nodes that compute `value`, if times `factor` it is ``clip(source + 3, 0, 6) / 6``."""
-    if (sigmoid := producer(value, "HardSigmoid")) is not None:
-        numbers = (
-            factor,
-            sigmoid.attributes.get_float("alpha", 0.2),
-            sigmoid.attributes.get_float("beta", 0.5),
-        )
-        is_gate = sigmoid.inputs[0] is source and agree(numbers, (1, 1 / 6, 1 / 2))
-        return (sigmoid,) if is_gate else None
-    clip = producer(value, "Clip")
-    shift = producer(clip.inputs[0], "Add") if clip is not None else None
+    sigmoid = maker(value, "HardSigmoid")
+    if sigmoid is not None and sigmoid.inputs[0] is source:
+        slope = sigmoid.attributes.get_float("alpha", 0.2)
+        line = (factor, slope, sigmoid.attributes.get_float("beta", 0.5))
+        return _unless_refused((sigmoid,), agree(line, (1, 1 / 6, 1 / 2)))
+    clip = maker(value, "Clip")
+    shift = maker(clip.inputs[0], "Add") if clip is not None else None
     if clip is None or shift is None or len(clip.inputs) != 3 or source not in shift.inputs:
         return None
-    offset = shift.inputs[1 if shift.inputs[0] is source else 0]
-    found = (factor, scalar(offset), scalar(clip.inputs[1]), scalar(clip.inputs[2]))
-    return (clip, shift) if agree(found, (1 / 6, 3, 0, 6)) else None
+    offset = scalar(shift.inputs[1 if shift.inputs[0] is source else 0])
+    if offset is None:
+        return None
+    numbers = (factor, offset, scalar(clip.inputs[1]), scalar(clip.inputs[2]))
+    return _unless_refused((clip, shift), agree(numbers, (1 / 6, 3, 0, 6)))
+
+
+def _unless_refused(nodes: tuple[ir.Node, ...], agrees: bool) -> tuple[ir.Node, ...] | Refusal:
+    if not agrees:
+        return Refusal("its numbers are not those of HardSwish")
+    for node in nodes:
+        if reason := why_shared(node, "inside it"):
+            return Refusal(reason)
+    return nodes
 
 
 def _rewrite(graph: ir.Graph, match: Match) -> None:

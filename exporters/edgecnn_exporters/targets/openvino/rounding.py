@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator
+from edgecnn_exporters.passes.rewrite import Rule, apply_rules
 
 # What saturates in the encoding of its output, and stands between a convolution and its integers.
 _CLAMPS = ("Relu", "Clip")
@@ -23,23 +24,21 @@ class KeepRounding(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        matches = [node for node in model.graph if _is_added_unrounded(node)]
-        for node in matches:
-            _rewrite(model.graph, node)
-        return ir.passes.PassResult(model, modified=bool(matches))
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _is_added_unrounded(node: ir.Node) -> bool:
-    """Whether the node is the Q of a convolution that an Add reads."""
+def _match(node: ir.Node) -> ir.Node | None:
+    """The Q of a convolution that an Add reads."""
     if not is_operator(node, "QuantizeLinear") or node.inputs[0] is None:
-        return False
+        return None
     source = node.inputs[0].producer()
     if source is not None and is_operator(source, *_CLAMPS) and source.inputs[0] is not None:
         source = source.inputs[0].producer()
     if source is None or not is_operator(source, "Conv"):
-        return False
+        return None
     back = [use.node for use in node.outputs[0].uses()]
-    return any(is_operator(use.node, "Add") for node in back for use in node.outputs[0].uses())
+    readers = [use.node for dequantise in back for use in dequantise.outputs[0].uses()]
+    return node if any(is_operator(reader, "Add") for reader in readers) else None
 
 
 def _rewrite(graph: ir.Graph, quantise: ir.Node) -> None:

@@ -7,8 +7,9 @@ from math import sqrt
 
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import producer, replace_node, scalar
+from edgecnn_exporters.passes.graph import maker, replace_node, scalar, why_shared
 from edgecnn_exporters.passes.products import adds_axes, agree, expand, product_of
+from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 
 
 @dataclass(frozen=True)
@@ -30,41 +31,49 @@ class FuseGelu(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        for node in list(model.graph):
-            if node.graph is not None and (match := _match(node)):
-                replace_node(model.graph, match.last, ir.node("Gelu", [match.source]))
-                model.graph.remove(match.inner, safe=True)
-                modified = True
-        return ir.passes.PassResult(model, modified=modified)
+        return apply_rules(model, Rule(_match, _rewrite))
 
 
-def _match(node: ir.Node) -> Match | None:
+def _match(node: ir.Node) -> Match | Refusal | None:
     product = product_of(node)
     if product is None or len(product.factors) != 2:
         return None
+    refusal = None
     for source, gate in (product.factors, product.factors[::-1]):
         computed = _gate(gate, source, product.number)
-        if computed is not None:
-            match = Match(node, source, (*product.inner, *computed))
-            return None if adds_axes(source, (node, *match.inner)) else match
-    return None
+        if isinstance(computed, Refusal):
+            refusal = computed
+        elif computed is not None:
+            inner = (*product.inner, *computed)
+            if adds_axes(source, (node, *inner)):
+                return Refusal("one of its numbers has more axes than its input")
+            return Match(node, source, inner)
+    return refusal
 
 
-def _gate(value: ir.Value, source: ir.Value, factor: float) -> tuple[ir.Node, ...] | None:
+def _gate(value: ir.Value, source: ir.Value, factor: float) -> tuple[ir.Node, ...] | Refusal | None:
     """The nodes of `value`, if times `factor` it is ``1/2 + Erf(source / √2) / 2``."""
-    total = producer(value, "Add")
+    total = maker(value, "Add")
     if total is None:
         return None
     for one, other in (total.inputs, total.inputs[::-1]):
         summand, curve = scalar(one), expand(other)
         if summand is None or curve is None or len(curve.factors) != 1:
             continue
-        erf = producer(curve.factors[0], "Erf")
+        erf = maker(curve.factors[0], "Erf")
         argument = expand(erf.inputs[0]) if erf is not None else None
         if erf is None or argument is None or argument.factors != (source,):
             continue
         numbers = (factor * summand, factor * curve.number, argument.number)
-        if agree(numbers, (1 / 2, 1 / 2, 1 / sqrt(2))):
-            return (total, *curve.inner, erf, *argument.inner)
+        if not agree(numbers, (1 / 2, 1 / 2, 1 / sqrt(2))):
+            return Refusal("its numbers are not those of GELU")
+        for node in (total, erf):
+            if reason := why_shared(node, "inside it"):
+                return Refusal(reason)
+        return (total, *curve.inner, erf, *argument.inner)
     return None
+
+
+def _rewrite(graph: ir.Graph, match: Match) -> None:
+    replace_node(graph, match.last, ir.node("Gelu", [match.source]))
+    graph.remove(match.inner, safe=True)

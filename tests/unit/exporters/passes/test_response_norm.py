@@ -87,6 +87,18 @@ def test_an_inner_value_that_others_read_stays() -> None:
     assert not found.modified
 
 
+def test_a_shape_inside_it_may_have_other_readers() -> None:
+    lower = """n = Shape <end = 1> (x) t = Concat <axis = 0> (n, sizes) m = Reshape (m5, t)
+     z = Identity (n)"""
+    text = graph(outputs="float[N, 6, 4, 5] y, int64[1] z", lower=lower)
+    found = apply(
+        CanonicaliseResponseNorm,
+        text.replace("float zero", "int64[3] sizes = {6, 4, 5}, float zero"),
+        evaluate=by_onnxruntime,
+    )
+    assert found.operators == ["Shape", "Identity", "LRN"]
+
+
 class Net(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(

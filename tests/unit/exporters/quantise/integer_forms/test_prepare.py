@@ -36,13 +36,13 @@ def test_every_node_afterwards_has_an_integer_form() -> None:
     assert {n.op_type for n in model.graph if refusal(n)} == {
         *("HardSwish", "HardSigmoid", "BatchNormalization")
     }
-    changed = prepare(model)
+    changed = prepare(model).changed
     assert_same(proto, model)
     assert not [node for node in model.graph if refusal(node)]
     assert changed == (
         *("ConvolveAffine", "SpellOutHardSwish", "SpellOutHardSigmoid", "RemoveUnusedNodes"),
     )
-    assert prepare(model) == ()
+    assert prepare(model).changed == ()
 
 
 def test_a_norm_becomes_the_conv_that_scales_for_the_activation_after_it() -> None:
@@ -69,5 +69,5 @@ def test_a_graph_that_is_fit_already_is_left_alone() -> None:
     # The initialisers that this one does not read are not its own.
     for name in ("squeeze", "excite", "shift", "head", "gamma", "beta", "mean", "variance"):
         del model.graph.initializers[name]
-    assert prepare(model) == ()
+    assert prepare(model).changed == ()
     assert [node.op_type for node in model.graph] == ["Conv", "Relu"]
