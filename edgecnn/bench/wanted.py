@@ -9,14 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.board import ENGINES, package_of
 from edgecnn.errors import BenchRefused
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines import (
+    ENGINES,
+    engine_entry,
+    engine_names,
+    engine_of_format,
+    engine_packages,
+    package_of,
+)
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.measure.job import Plan, Subject
 
 PRECISIONS = ("fp32", "fp16", "int8")
-FORMATS = {"onnx": "onnxruntime", "tflite": "tflite", "openvino": "openvino"}
 # Engines differ in their own default; more than four cores are rarely a board's.
 MOST_THREADS = 4
 
@@ -79,17 +85,24 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
         listing = ", ".join(f"{one.path} ({one.precision})" for one in held)
         asked = ", ".join(wanted.precisions)
         raise BenchRefused(f"{bundle} has no artefact in {asked}; it has {listing}")
-    names = {engine_name(name) for name in wanted.engines}
-    formats = {format for format, engine in FORMATS.items() if engine in names}
-    chosen = [a for a in of_precision if not names or a.format in formats or "fake" in names]
+    formats = _formats(wanted)
+    chosen = [a for a in of_precision if not wanted.engines or a.format in formats]
     if not chosen:
         listing = ", ".join(one.path for one in of_precision)
-        target = next((f for f, engine in FORMATS.items() if engine in names), "all")
+        own = {f for entry in ENGINES.values() if not entry.is_double for f in entry.formats}
+        target = next((f for f in formats if f in own), "all")
         raise BenchRefused(
             f"{bundle} has no artefact for {', '.join(wanted.engines)}; it has {listing}; export "
             f"it again with --target {target}"
         )
     return sorted(chosen, key=_order)
+
+
+def _formats(wanted: Wanted) -> list[str]:
+    """What the engines that are wanted open; one that is not known here opens nothing."""
+    known = set(engine_names())
+    names = [engine_name(name) for name in wanted.engines]
+    return [f for name in names if name in known for f in sorted(engine_entry(name).formats)]
 
 
 def _order(artefact: Artefact) -> tuple[int, str]:
@@ -99,7 +112,7 @@ def _order(artefact: Artefact) -> tuple[int, str]:
 
 def engine_name(name: str) -> str:
     """The engine that a user's word names: an engine, or the package that brings it."""
-    return ENGINES.get(name, name)
+    return engine_packages().get(name, name)
 
 
 def packages_for(wanted: Wanted) -> set[str] | None:
@@ -109,9 +122,11 @@ def packages_for(wanted: Wanted) -> set[str] | None:
         BenchRefused, BundleError: as `artefacts_of` says.
     """
     if wanted.engines:
-        return {name if name in ENGINES else package_of(name) for name in wanted.engines}
+        packages = engine_packages()
+        return {name if name in packages else package_of(name) for name in wanted.engines}
     formats = {artefact.format for artefact in artefacts_of(wanted.bundle, wanted)}
-    return {package_of(FORMATS[format]) for format in formats if format in FORMATS}
+    engines = {engine_of_format(format) for format in formats}
+    return {package_of(engine) for engine in engines if engine is not None}
 
 
 def subjects_of(
@@ -186,7 +201,7 @@ def _likeness(subject: Subject) -> tuple[object, ...]:
 
 def _why_none(wanted: Wanted, hosts: Mapping[str, Mapping[str, Any]]) -> str:
     names = {engine_name(name) for name in wanted.engines} or {
-        FORMATS.get(a.format, a.format) for a in artefacts_of(wanted.bundle, wanted)
+        engine_of_format(a.format) or a.format for a in artefacts_of(wanted.bundle, wanted)
     }
     reasons = []
     for name in sorted(names):

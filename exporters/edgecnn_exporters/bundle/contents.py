@@ -22,7 +22,7 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.targets import TARGETS, About, Translated, Wishes
 from edgecnn_runtime import __version__
-from edgecnn_runtime.engines import Array
+from edgecnn_runtime.engines import ENGINES, REFERENCE, Array
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.manifest import Artefact, Golden, Manifest, Postprocess, Preprocess, TensorSpec
 from edgecnn_runtime.parity.golden import Difference
@@ -237,9 +237,10 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}
-    packages = ("torch", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
+    engines = {entry.name: entry.package_names[0] for entry in ENGINES.values() if entry.packages}
+    packages = ("torch", "onnx", "onnx-ir", "onnxscript", engines.pop(REFERENCE), "numpy")
     # What writes the other formats, as far as it is there.
-    for package in (*packages, "ai-edge-litert", "openvino"):
+    for package in (*packages, *sorted(engines.values())):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
