@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgecnn.bench.absent import Absent
 from edgecnn.bench.run import make_ready
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import Board, Event
@@ -118,15 +119,23 @@ def prove_on(
         EmulationUnavailable: it cannot be emulated here; says what to install.
         BundleError: a bundle cannot be trusted.
     """
-    _, subjects = make_ready(board, replace(wanted, threads=(THREADS,)))
+    ready = make_ready(board, replace(wanted, threads=(THREADS,)))
     uncounted = _why_uncounted(board)
     rows = []
     with ThreadPoolExecutor(min(MOST_AT_ONCE, os.cpu_count() or 1)) as pool:
-        waiting = pool.map(lambda subject: _prove(board, subject, not uncounted), subjects)
+        waiting = pool.map(lambda subject: _prove(board, subject, not uncounted), ready.subjects)
         for row in waiting:
             rows.append(row)
-            progress(len(rows) / len(subjects))
+            progress(len(rows) / len(ready.subjects))
+    rows += map(_absent, ready.absent)
     return Proved(board.name, board.words, tuple(rows), uncounted)
+
+
+def _absent(row: Absent) -> ProvedRow:
+    subject = row.subject
+    engine, precision = EngineId(subject.engine or ""), subject.precision or ""
+    parity = Parity(subject.artefact or "", engine, precision, "skipped", None, row.reason)
+    return ProvedRow(subject, parity, Likeness(None, note="not run"))
 
 
 def _why_uncounted(board: EmulatedBoard) -> str:

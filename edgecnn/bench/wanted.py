@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import (
@@ -133,19 +134,22 @@ def subjects_of(
     wanted: Wanted,
     places: Mapping[Path, str],
     hosts: Mapping[str, Mapping[str, Any]],
+    absent: Mapping[str, str],
 ) -> tuple[Subject, ...]:
     """The rows of one board: artefact × engine × threads.
 
     Every row is compared with the first, or with its like of the other bundle where there is one.
+    Of an interpreter's `OWN_PACKAGES` only plug-in engines are taken.
 
     Args:
         places: where each bundle lies on the board.
         hosts: environment → the agent's ``host`` event in it.
+        absent: plug-in engine → why nothing there has it.
 
     Raises:
         BenchRefused: more threads than cores, or no engine for any artefact.
     """
-    cores = max(host["host"]["cores"] for host in hosts.values())
+    cores = max((host["host"]["cores"] for host in hosts.values()), default=MOST_THREADS)
     if too_many := [count for count in wanted.threads if count > cores]:
         raise BenchRefused(f"--threads {too_many[0]} is more than the {cores} cores there are")
     rows = [
@@ -154,7 +158,7 @@ def subjects_of(
         for subject in _rows(bundle, wanted, places[bundle], hosts, cores)
     ]
     if not any(bundle == wanted.bundle for bundle, _ in rows):
-        raise BenchRefused(_why_none(wanted, hosts))
+        raise BenchRefused(_why_none(wanted, hosts, absent))
     return _compared(wanted, [subject for _, subject in rows], places)
 
 
@@ -174,6 +178,7 @@ def _rows(
         for environment, host in hosts.items()
         for engine, version in host["engines"].items()
         if version is not None
+        and (environment != OWN_PACKAGES or engine not in ENGINES)
         and artefact.format in host["formats"][engine]
         and (not names or engine in names)
     ]
@@ -199,12 +204,17 @@ def _likeness(subject: Subject) -> tuple[object, ...]:
     return subject.precision, subject.engine, subject.threads, subject.environment
 
 
-def _why_none(wanted: Wanted, hosts: Mapping[str, Mapping[str, Any]]) -> str:
+def _why_none(
+    wanted: Wanted, hosts: Mapping[str, Mapping[str, Any]], absent: Mapping[str, str]
+) -> str:
     names = {engine_name(name) for name in wanted.engines} or {
         engine_of_format(a.format) or a.format for a in artefacts_of(wanted.bundle, wanted)
     }
     reasons = []
     for name in sorted(names):
+        if name in absent:
+            reasons.append(absent[name])
+            continue
         told = [host["missing"][name] for host in hosts.values() if name in host["missing"]]
         reasons.append(f"{name} {told[0]['reason']}, {told[0]['mend']}" if told else f"no {name}")
     return f"no engine there runs {wanted.bundle}: {'; '.join(reasons)}"

@@ -13,6 +13,10 @@ from edgecnn_runtime.measure.job import Environment
 
 Event = dict[str, Any]
 
+OWN_PACKAGES = "own packages"
+"""The environment of a board's interpreter with what is installed for it, where plug-in engines are
+looked for. No device can be called so."""
+
 
 @dataclass(frozen=True)
 class Interpreter:
@@ -103,7 +107,8 @@ class Board(Protocol):
         Args:
             packages: of `Offer`, the engines that are needed, such as ``ai-edge-litert``; one that
                 cannot be had is left out. None is all that can be had, and of several packages of
-                one engine the first in the table of engines.
+                one engine the first in the table of engines. That of a plug-in engine is not
+                brought: it is looked for in the interpreter's `OWN_PACKAGES`.
         """
         ...
 
