@@ -77,7 +77,8 @@ def proofs_here(path: Path) -> Iterator[dict[str, Any]]:
     """What `edgecnn verify` finds in this environment."""
     with Bundle(path) as bundle:
         for row in verify(bundle, ("onnxruntime", "openvino", "tflite"), isolated=True):
-            engine = "litert" if row.engine.startswith("tflite") else row.engine.split(" ")[0]
+            name = "" if row.engine is None else row.engine.name
+            engine = "litert" if name == "tflite" else name
             difference = None if row.difference is None else vars(row.difference)
             yield _proof(engine, vars(row) | {"difference": difference})
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgecnn.bench.journal import Record
-from edgecnn.bench.verdicts import name_of, short_engine
+from edgecnn.bench.verdicts import engine_of, name_of
 from edgecnn_runtime.measure.results import BenchResult, Row
 from edgecnn_runtime.measure.statistics import MARGIN_APART, Comparison, compare_apart
 
@@ -76,7 +76,7 @@ def _change(device: str, row: Row, before: Row | None, is_tainted: bool, host: s
         return Change(device, row, None, "not timed" if row.latency is None else "not timed then")
     notes = [host] if host else []
     if row.engine != before.engine:
-        notes.append(f"it was {short_engine(before.engine)}")
+        notes.append(f"it was {engine_of(before)}")
     found = compare_apart(row.latency.blocks_ms, before.latency.blocks_ms, tainted=is_tainted)
     return Change(device, row, found, ", ".join(notes))
 

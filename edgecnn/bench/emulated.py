@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edgecnn.bench.absent import Absent
 from edgecnn.bench.run import make_ready
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import Board, Event
@@ -24,10 +25,11 @@ from edgecnn.devices.emulated.instructions import (
 from edgecnn.devices.local import this_machine
 from edgecnn.errors import DeviceFailed, EmulationUnavailable
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines.identity import EngineId, engine_fields
 from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.parity.answers import Answers, find_artefact, load_answers
 from edgecnn_runtime.parity.golden import Answer, Difference, difference, largest_steps
-from edgecnn_runtime.parity.verify import Parity, parity_from_json
+from edgecnn_runtime.parity.row import Parity, parity_from_json
 
 COUNTED_RUNS = 3
 # An emulated row is one busy thread; how long it takes is told to nobody.
@@ -40,18 +42,22 @@ class Likeness:
     """How the board answered, compared with the same engine on this machine.
 
     Attributes:
-        engine: its name and version here, empty where none ran.
+        engine: the one that ran here; None where none did.
         is_identical: every byte of every answer is the same.
         difference: from the answers here; None where there are none to compare with.
         steps: the largest difference in integer steps, where the artefact answers in integers.
         note: why nothing was compared, or that the versions differ.
     """
 
-    engine: str
+    engine: EngineId | None
     is_identical: bool = False
     difference: Difference | None = None
     steps: float | None = None
     note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self) | engine_fields(self.engine)
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,11 @@ class ProvedRow:
     instructions: Instructions | None = None
     peak_memory_bytes: int | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        parts = {"parity": self.parity.to_json(), "likeness": self.likeness.to_json()}
+        return asdict(self) | parts
+
 
 @dataclass(frozen=True)
 class Proved:
@@ -90,7 +101,7 @@ class Proved:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return asdict(self) | {"rows": [row.to_json() for row in self.rows]}
 
 
 def prove_on(
@@ -108,15 +119,23 @@ def prove_on(
         EmulationUnavailable: it cannot be emulated here; says what to install.
         BundleError: a bundle cannot be trusted.
     """
-    _, subjects = make_ready(board, replace(wanted, threads=(THREADS,)))
+    ready = make_ready(board, replace(wanted, threads=(THREADS,)))
     uncounted = _why_uncounted(board)
     rows = []
     with ThreadPoolExecutor(min(MOST_AT_ONCE, os.cpu_count() or 1)) as pool:
-        waiting = pool.map(lambda subject: _prove(board, subject, not uncounted), subjects)
+        waiting = pool.map(lambda subject: _prove(board, subject, not uncounted), ready.subjects)
         for row in waiting:
             rows.append(row)
-            progress(len(rows) / len(subjects))
+            progress(len(rows) / len(ready.subjects))
+    rows += map(_absent, ready.absent)
     return Proved(board.name, board.words, tuple(rows), uncounted)
+
+
+def _absent(row: Absent) -> ProvedRow:
+    subject = row.subject
+    engine, precision = EngineId(subject.engine or ""), subject.precision or ""
+    parity = Parity(subject.artefact or "", engine, precision, "skipped", None, row.reason)
+    return ProvedRow(subject, parity, Likeness(None, note="not run"))
 
 
 def _why_uncounted(board: EmulatedBoard) -> str:
@@ -143,8 +162,9 @@ def _prove(board: EmulatedBoard, subject: Subject, is_counted: bool) -> ProvedRo
             else:
                 parity = _run(board, subject.environment, asked)
         except DeviceFailed as error:
-            died = Parity(artefact, engine, subject.precision or "", "crashed", None, str(error))
-            return ProvedRow(subject, died, Likeness("", note="crashed on the board"))
+            precision, note = subject.precision or "", str(error)
+            died = Parity(artefact, EngineId(engine), precision, "crashed", None, note)
+            return ProvedRow(subject, died, Likeness(None, note="crashed on the board"))
         likeness = _likeness(subject, parity, [*arguments, "--answers", str(here)], there, here)
     return ProvedRow(subject, parity, likeness, instructions_of(marks), peak_memory_bytes(marks))
 
@@ -156,12 +176,14 @@ def _likeness(
     try:
         own = _run(this_machine(), "host", arguments)
     except DeviceFailed as error:
-        return Likeness("", note=f"crashed on this machine: {error}")
+        return Likeness(None, note=f"crashed on this machine: {error}")
     if own.difference is None:
         return Likeness(own.engine, note=f"on this machine: {own.note}")
     if parity.difference is None:
         return Likeness(own.engine, note="no answers from the board")
-    note = "" if own.engine == parity.engine else f"compared with {own.engine} on this machine"
+    note = ""
+    if own.engine is not None and own.engine != parity.engine:
+        note = f"compared with {own.engine.label} on this machine"
     return compare_answers(subject, load_answers(here), load_answers(there), own.engine, note)
 
 
@@ -169,7 +191,7 @@ def compare_answers(
     subject: Subject,
     here: Sequence[Answers],
     there: Sequence[Answers],
-    engine: str,
+    engine: EngineId | None,
     note: str = "",
 ) -> Likeness:
     """How the answers to the golden examples there are to those here, bit by bit and in figures."""

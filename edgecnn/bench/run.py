@@ -7,14 +7,15 @@ import getpass
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from threading import Event
 from typing import Any
 
+from edgecnn.bench.absent import Absent, Asked, absent_rows, why_not_brought
 from edgecnn.bench.journal import Journal, Record
 from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
-from edgecnn.devices.board import Board, asked_host
-from edgecnn.errors import BenchRefused
+from edgecnn.devices.board import OWN_PACKAGES, Board, asked_host
+from edgecnn.errors import BenchRefused, DeviceFailed
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.measure.job import Environment, Job, Plan, Subject
 
@@ -48,13 +49,17 @@ def run_board(
     if earlier is not None and board.name in earlier.finished:
         listener.say(f"{board.name}: finished before, not measured again")
         return
-    environments, subjects = make_ready(board, wanted, listener.say)
-    job = _job(wanted, environments, subjects)
+    ready = make_ready(board, wanted, listener.say)
+    job = _job(wanted, ready)
+    rows = (*job.subjects, *(one.subject for one in ready.absent))
     if earlier is not None and board.name in earlier.subjects:
-        job = _resumed(job, earlier, board.name, listener)
+        job = _resumed(job, rows, earlier, board.name, listener)
     else:
-        journal.note(board.name, {"event": "job", "subjects": job.to_json()["subjects"]})
-    with board.agent(next(iter(environments)), ["bench"], job=job.to_json()) as events:
+        journal.note(board.name, {"event": "job", "subjects": [asdict(row) for row in rows]})
+    for index, one in enumerate(ready.absent, len(job.subjects)):
+        refused = {"event": "row", "row": index, "verdict": "refused", "note": one.reason}
+        journal.note(board.name, refused)
+    with board.agent(next(iter(ready.environments)), ["bench"], job=job.to_json()) as events:
         for event in events:
             if is_cancelled is not None and is_cancelled.is_set():
                 return
@@ -106,10 +111,22 @@ def run_boards(
     return errors
 
 
-def make_ready(
-    board: Board, wanted: Wanted, say: Say = lambda line: None
-) -> tuple[Mapping[str, Environment], tuple[Subject, ...]]:
-    """Bring engines and bundles to a board: its environments, and the rows that it makes of them.
+@dataclass(frozen=True)
+class Ready:
+    """A board that has what it was to be given.
+
+    Attributes:
+        subjects: the rows that it can run.
+        absent: rows of plug-in engines that it lacks.
+    """
+
+    environments: Mapping[str, Environment]
+    subjects: tuple[Subject, ...]
+    absent: tuple[Absent, ...]
+
+
+def make_ready(board: Board, wanted: Wanted, say: Say = lambda line: None) -> Ready:
+    """Bring engines and bundles to a board.
 
     Raises:
         BenchRefused: it can have none of the engines that are needed, or the rows cannot be.
@@ -117,36 +134,59 @@ def make_ready(
     """
     environments = board.prepare(packages_for(wanted))
     if not environments:
-        reasons = "; ".join(f"{name}: {why}" for name, why in board.offer().refused.items())
+        refused = {**board.offer().refused, **why_not_brought(wanted, board.name)}
+        reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
         raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
     if board.sent_bytes:
         say(f"{board.name}: sent {board.sent_bytes / 1e6:.1f} MB of agent and engines")
-    with contextlib.ExitStack() as asked:
+    with contextlib.ExitStack() as stack:
         # They answer while the bundles are on their way.
-        answers = {name: asked.enter_context(asked_host(board, name)) for name in environments}
+        answers = {name: stack.enter_context(asked_host(board, name)) for name in environments}
         places = board.send(wanted.bundles)
-        hosts = {name: answer() for name, answer in answers.items()}
+        asked = _asked(environments, answers)
+    absent = absent_rows(wanted, places, asked, board.name)
+    reasons_of = {str(one.subject.engine): one.reason for one in absent}
     try:
-        return environments, subjects_of(wanted, places, hosts)
+        subjects = subjects_of(wanted, places, asked.hosts, reasons_of)
     except BenchRefused as error:
         raise BenchRefused(f"{error}, on {board.name}") from None
+    return Ready(environments, subjects, absent)
 
 
-def _job(
-    wanted: Wanted, environments: Mapping[str, Environment], subjects: tuple[Subject, ...]
-) -> Job:
+def _asked(
+    environments: Mapping[str, Environment], answers: Mapping[str, Callable[[], dict[str, Any]]]
+) -> Asked:
+    """What the environments answer; nothing is promised of what an interpreter has of its own."""
+    hosts: dict[str, dict[str, Any]] = {}
+    failures: dict[str, str] = {}
+    for name, answer in answers.items():
+        try:
+            hosts[name] = answer()
+        except DeviceFailed as error:
+            if name != OWN_PACKAGES:
+                raise
+            failures[name] = str(error)
+    return Asked(environments, hosts, failures)
+
+
+def _job(wanted: Wanted, ready: Ready) -> Job:
     who = f"{getpass.getuser()}@{platform.node()}"
-    return Job(subjects, wanted.plan, environments, who=who, wait_s=wanted.wait_s)
+    return Job(ready.subjects, wanted.plan, ready.environments, who=who, wait_s=wanted.wait_s)
 
 
-def _resumed(job: Job, earlier: Record, device: str, listener: Listener) -> Job:
+def _resumed(
+    job: Job, rows: Sequence[Subject], earlier: Record, device: str, listener: Listener
+) -> Job:
     """The job without what was finished.
+
+    Args:
+        rows: those of the job, and those that cannot be run.
 
     Raises:
         BenchRefused: the board would now measure other rows.
     """
     before, now = (
-        [_likeness(s) for s in subjects] for subjects in (earlier.subjects[device], job.subjects)
+        [_likeness(s) for s in subjects] for subjects in (earlier.subjects[device], rows)
     )
     if before != now:
         raise BenchRefused(

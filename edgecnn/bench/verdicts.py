@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from edgecnn_runtime.measure.results import BenchResult, Row, compare_rows
@@ -33,12 +32,9 @@ def agreement_of(row: Row) -> str:
     return f"{row.difference.sqnr_db:.0f} dB, {right}/{row.difference.n}"
 
 
-def short_engine(engine: str) -> str:
-    """An engine's name and version; the package where two bring the same engine."""
-    found = re.fullmatch(r"tflite (\S+) \((\w+)\)", engine)
-    if found is None:
-        return engine
-    return f"{'tflite-runtime' if found[2] == 'tflite_runtime' else 'tflite'} {found[1]}"
+def engine_of(row: Row) -> str:
+    """The engine that ran, in words; where none did, the one that was asked for."""
+    return row.engine.words() if row.engine is not None else row.subject.engine or ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Best:
 
 def name_of(row: Row) -> str:
     """A row in words."""
-    engine = short_engine(row.engine) or row.subject.engine or ""
+    engine = engine_of(row)
     threads = row.subject.threads
     of_threads = "" if threads is None else f", {threads} thread{'s' * (threads != 1)}"
     return f"{row.artefact or row.subject.artefact} on {engine}{of_threads}"

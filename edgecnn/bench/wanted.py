@@ -9,14 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.board import ENGINES, package_of
+from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines import (
+    ENGINES,
+    engine_entry,
+    engine_names,
+    engine_of_format,
+    engine_packages,
+    package_of,
+)
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.measure.job import Plan, Subject
 
 PRECISIONS = ("fp32", "fp16", "int8")
-FORMATS = {"onnx": "onnxruntime", "tflite": "tflite", "openvino": "openvino"}
 # Engines differ in their own default; more than four cores are rarely a board's.
 MOST_THREADS = 4
 
@@ -79,17 +86,24 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
         listing = ", ".join(f"{one.path} ({one.precision})" for one in held)
         asked = ", ".join(wanted.precisions)
         raise BenchRefused(f"{bundle} has no artefact in {asked}; it has {listing}")
-    names = {engine_name(name) for name in wanted.engines}
-    formats = {format for format, engine in FORMATS.items() if engine in names}
-    chosen = [a for a in of_precision if not names or a.format in formats or "fake" in names]
+    formats = _formats(wanted)
+    chosen = [a for a in of_precision if not wanted.engines or a.format in formats]
     if not chosen:
         listing = ", ".join(one.path for one in of_precision)
-        target = next((f for f, engine in FORMATS.items() if engine in names), "all")
+        own = {f for entry in ENGINES.values() if not entry.is_double for f in entry.formats}
+        target = next((f for f in formats if f in own), "all")
         raise BenchRefused(
             f"{bundle} has no artefact for {', '.join(wanted.engines)}; it has {listing}; export "
             f"it again with --target {target}"
         )
     return sorted(chosen, key=_order)
+
+
+def _formats(wanted: Wanted) -> list[str]:
+    """What the engines that are wanted open; one that is not known here opens nothing."""
+    known = set(engine_names())
+    names = [engine_name(name) for name in wanted.engines]
+    return [f for name in names if name in known for f in sorted(engine_entry(name).formats)]
 
 
 def _order(artefact: Artefact) -> tuple[int, str]:
@@ -99,7 +113,7 @@ def _order(artefact: Artefact) -> tuple[int, str]:
 
 def engine_name(name: str) -> str:
     """The engine that a user's word names: an engine, or the package that brings it."""
-    return ENGINES.get(name, name)
+    return engine_packages().get(name, name)
 
 
 def packages_for(wanted: Wanted) -> set[str] | None:
@@ -109,28 +123,33 @@ def packages_for(wanted: Wanted) -> set[str] | None:
         BenchRefused, BundleError: as `artefacts_of` says.
     """
     if wanted.engines:
-        return {name if name in ENGINES else package_of(name) for name in wanted.engines}
+        packages = engine_packages()
+        return {name if name in packages else package_of(name) for name in wanted.engines}
     formats = {artefact.format for artefact in artefacts_of(wanted.bundle, wanted)}
-    return {package_of(FORMATS[format]) for format in formats if format in FORMATS}
+    engines = {engine_of_format(format) for format in formats}
+    return {package_of(engine) for engine in engines if engine is not None}
 
 
 def subjects_of(
     wanted: Wanted,
     places: Mapping[Path, str],
     hosts: Mapping[str, Mapping[str, Any]],
+    absent: Mapping[str, str],
 ) -> tuple[Subject, ...]:
     """The rows of one board: artefact × engine × threads.
 
     Every row is compared with the first, or with its like of the other bundle where there is one.
+    Of an interpreter's `OWN_PACKAGES` only plug-in engines are taken.
 
     Args:
         places: where each bundle lies on the board.
         hosts: environment → the agent's ``host`` event in it.
+        absent: plug-in engine → why nothing there has it.
 
     Raises:
         BenchRefused: more threads than cores, or no engine for any artefact.
     """
-    cores = max(host["host"]["cores"] for host in hosts.values())
+    cores = max((host["host"]["cores"] for host in hosts.values()), default=MOST_THREADS)
     if too_many := [count for count in wanted.threads if count > cores]:
         raise BenchRefused(f"--threads {too_many[0]} is more than the {cores} cores there are")
     rows = [
@@ -139,7 +158,7 @@ def subjects_of(
         for subject in _rows(bundle, wanted, places[bundle], hosts, cores)
     ]
     if not any(bundle == wanted.bundle for bundle, _ in rows):
-        raise BenchRefused(_why_none(wanted, hosts))
+        raise BenchRefused(_why_none(wanted, hosts, absent))
     return _compared(wanted, [subject for _, subject in rows], places)
 
 
@@ -159,6 +178,7 @@ def _rows(
         for environment, host in hosts.items()
         for engine, version in host["engines"].items()
         if version is not None
+        and (environment != OWN_PACKAGES or engine not in ENGINES)
         and artefact.format in host["formats"][engine]
         and (not names or engine in names)
     ]
@@ -184,12 +204,17 @@ def _likeness(subject: Subject) -> tuple[object, ...]:
     return subject.precision, subject.engine, subject.threads, subject.environment
 
 
-def _why_none(wanted: Wanted, hosts: Mapping[str, Mapping[str, Any]]) -> str:
+def _why_none(
+    wanted: Wanted, hosts: Mapping[str, Mapping[str, Any]], absent: Mapping[str, str]
+) -> str:
     names = {engine_name(name) for name in wanted.engines} or {
-        FORMATS.get(a.format, a.format) for a in artefacts_of(wanted.bundle, wanted)
+        engine_of_format(a.format) or a.format for a in artefacts_of(wanted.bundle, wanted)
     }
     reasons = []
     for name in sorted(names):
+        if name in absent:
+            reasons.append(absent[name])
+            continue
         told = [host["missing"][name] for host in hosts.values() if name in host["missing"]]
         reasons.append(f"{name} {told[0]['reason']}, {told[0]['mend']}" if told else f"no {name}")
     return f"no engine there runs {wanted.bundle}: {'; '.join(reasons)}"

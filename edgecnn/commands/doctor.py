@@ -69,13 +69,15 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
 
 def _engines(found: dict[str, Any]) -> list[Check]:
     """A check for every engine, in the agent's words where it does not work."""
+    from edgecnn_runtime.engines import ENGINES, REFERENCE
+
     checks = []
     for name, version in found["engines"].items():
-        if name == "fake":
+        if name in ENGINES and ENGINES[name].is_double:
             continue
         missing = found["missing"].get(name, {"reason": "", "mend": ""})
         shown = version or missing["reason"]
-        needed = name == "onnxruntime"
+        needed = name == REFERENCE
         checks.append(
             check(f"engine {name}", version is not None, shown, missing["mend"], needed=needed)
         )

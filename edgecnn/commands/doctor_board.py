@@ -76,16 +76,18 @@ def _offered(board: Board) -> tuple[Offer, str]:
 
 def _ask_agents(board: Board, offer: Offer) -> tuple[dict[str, Event], dict[str, str]]:
     """What the agent says in each environment, and the error of those where it does not run."""
-    from edgecnn.devices.board import ENGINES, ask_host
+    from edgecnn.devices.board import ask_host
     from edgecnn.errors import DeviceFailed
+    from edgecnn_runtime.engines import engine_packages
 
     hosts: dict[str, Event] = {}
     failures: dict[str, str] = {}
     offered = {one for packages in offer.environments.values() for one in packages}
-    if not offered & set(ENGINES):
+    engines = offered & engine_packages().keys()
+    if not engines:
         return hosts, failures
     try:
-        environments = board.prepare(offered & set(ENGINES))
+        environments = board.prepare(engines)
     except DeviceFailed as error:
         return hosts, dict.fromkeys(offer.environments, _line(error))
     for name in environments:
@@ -136,14 +138,15 @@ def engine_checks(
     offer: Offer, hosts: dict[str, Event], failures: dict[str, str]
 ) -> Iterator[Check]:
     """Which engines can be had in which version, whether they work, and why not the others."""
-    from edgecnn.devices.board import ENGINES
+    from edgecnn_runtime.engines import engine_packages
 
+    engines = engine_packages()
     for environment, packages in offer.environments.items():
         for package, version in packages.items():
-            if package not in ENGINES:
+            if package not in engines:
                 continue
             told = hosts.get(environment, {"missing": {}})
-            missing = told["missing"].get(ENGINES[package], {"reason": "", "mend": ""})
+            missing = told["missing"].get(engines[package], {"reason": "", "mend": ""})
             reason = failures.get(environment) or missing["reason"]
             where = f", environment {environment}" if len(offer.environments) > 1 else ""
             found = f"{version}{where}: {reason}" if reason else f"{version}{where}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgecnn.verify.diagnose import Finding
     from edgecnn.verify.held_out import HeldToFloat
     from edgecnn_runtime.bundle import Bundle
-    from edgecnn_runtime.parity.verify import Parity
+    from edgecnn_runtime.parity.row import Parity
 
 SCHEMA = "edgecnn.verify/1"
 ALL = "all"
@@ -108,7 +108,7 @@ def command(
         held = _hold(opened, rows, data, limit, quiet=quiet or as_json) if data else None
     if as_json:
         document: dict[str, Any] = {"bundle": bundle, "files": files}
-        document["rows"] = [asdict(row) for row in rows]
+        document["rows"] = [row.to_json() for row in rows]
         document["findings"] = [finding.to_json() for finding in findings]
         document["pictures"] = None if held is None else asdict(held)
         print_json(SCHEMA, document)

@@ -13,13 +13,9 @@ from edgecnn_runtime.measure.job import Environment
 
 Event = dict[str, Any]
 
-# Package → the agent's name for the engine that it brings; of two that bring one, the better first.
-ENGINES = {
-    "onnxruntime": "onnxruntime",
-    "ai-edge-litert": "tflite",
-    "tflite-runtime": "tflite",
-    "openvino": "openvino",
-}
+OWN_PACKAGES = "own packages"
+"""The environment of a board's interpreter with what is installed for it, where plug-in engines are
+looked for. No device can be called so."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +106,9 @@ class Board(Protocol):
 
         Args:
             packages: of `Offer`, the engines that are needed, such as ``ai-edge-litert``; one that
-                cannot be had is left out. None is all that can be had, and of `ai-edge-litert` and
-                its predecessor `tflite-runtime` the newer one.
+                cannot be had is left out. None is all that can be had, and of several packages of
+                one engine the first in the table of engines. That of a plug-in engine is not
+                brought: it is looked for in the interpreter's `OWN_PACKAGES`.
         """
         ...
 
@@ -162,8 +159,3 @@ def asked_host(board: Board, environment: str) -> Iterator[Callable[[], Event]]:
             raise DeviceFailed("the agent said nothing of this machine")
 
         yield answer
-
-
-def package_of(engine: str) -> str:
-    """The package that brings an engine, the better where two do."""
-    return next((package for package, one in ENGINES.items() if one == engine), engine)

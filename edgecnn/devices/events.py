@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from edgecnn.devices.board import Event
 from edgecnn.errors import DeviceFailed
+from edgecnn_runtime.host.process import AGENT_PREFIX
 
 # The agent ends itself when its standard input closes; a link that only hangs shows as silence.
 HEARTBEAT_S = 3.0
@@ -24,7 +25,6 @@ GRACE_S = 2.0
 MAX_EVENT_BYTES = 1 << 26
 MAX_KEPT_LINE = 1 << 12
 KEPT_LINES = 40
-PREFIX = "edgecnn_runtime: "
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def agent_failure(ended: Ended) -> DeviceFailed:
         how = f"the agent died of {_signal_name(-ended.exit_code)}"
         return DeviceFailed(f"{how}; its last line: {said[-1]}" if said else how)
     if said:
-        return DeviceFailed(said[-1].removeprefix(PREFIX))
+        return DeviceFailed(said[-1].removeprefix(AGENT_PREFIX))
     return DeviceFailed(f"the agent ended with exit code {ended.exit_code} and said nothing")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -14,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.devices.agent import write_agent
-from edgecnn.devices.board import Event, Facts, Offer, ask_host, package_of
+from edgecnn.devices.board import Event, Facts, Offer, ask_host
 from edgecnn.devices.events import agent_events, start_agent
 from edgecnn.devices.names import HOST
 from edgecnn.devices.probe import PROBE_SCRIPT, read_facts
 from edgecnn.errors import DeviceFailed
+from edgecnn_runtime.engines import ENGINES, package_of
 from edgecnn_runtime.measure.job import Environment
 
 PROBE_TIMEOUT_S = 30
-TEST_DOUBLE = "fake"
 
 
 class LocalBoard:
@@ -63,14 +62,14 @@ class LocalBoard:
         held: set[str] = set()
         for name in self._interpreters:
             found = self.host(name)
-            environments[name] = dict(
-                _package(engine, version)
-                for engine, version in found["engines"].items()
-                if version is not None and engine != TEST_DOUBLE
-            )
+            environments[name] = {
+                one["package"]: one["version"]
+                for engine, one in found["ids"].items()
+                if engine not in ENGINES or not ENGINES[engine].is_double
+            }
             for engine, missing in found["missing"].items():
                 reasons.setdefault(engine, f"{missing['reason']}; {missing['mend']}")
-            held |= {engine for engine, version in found["engines"].items() if version is not None}
+            held |= found["ids"].keys()
         refused = {package_of(one): why for one, why in reasons.items() if one not in held}
         return Offer(environments, refused)
 
@@ -144,10 +143,3 @@ def agent_file() -> Path:
 
 def _python_path() -> list[str]:
     return [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
-
-
-def _package(engine: str, version: str) -> tuple[str, str]:
-    """Package and version: an engine that comes from several names its module in brackets."""
-    if named := re.fullmatch(r"(\S+) \((\w+)\)", version):
-        return named[2].replace("_", "-"), named[1]
-    return engine, version

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgecnn.bench.compare import Change
 from edgecnn.bench.verdicts import best_of, verdict_of
+from edgecnn_runtime.engines.identity import engine_fields
 from edgecnn_runtime.measure.results import BenchResult, Row
 
 CSV_COLUMNS = (
@@ -31,7 +32,7 @@ def as_document(
             {
                 "device": change.device,
                 "artefact": change.row.artefact,
-                "engine": change.row.engine,
+                **engine_fields(change.row.engine),
                 "threads": change.row.subject.threads,
                 "comparison": change.comparison and asdict(change.comparison),
                 "note": change.note,
@@ -63,6 +64,7 @@ def _row(row: Row) -> dict[str, Any]:
         "threads": subject["threads"],
         "against": subject["against"],
         **values,
+        **engine_fields(row.engine),
         "artefact": row.artefact or subject["artefact"],
         "golden": values.pop("verdict"),
         "verdict": verdict_of(row),
@@ -86,7 +88,7 @@ def _flat(device: str, row: Row, tainted: tuple[str, ...]) -> dict[str, Any]:
         "bundle": PurePosixPath(row.subject.bundle).name,
         "artefact": row.artefact or row.subject.artefact,
         "precision": row.precision or row.subject.precision,
-        "engine": row.engine or row.subject.engine,
+        "engine": row.engine.label if row.engine else row.subject.engine,
         "threads": row.subject.threads,
         "golden": row.verdict,
         "verdict": verdict_of(row),

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import click
 
 from edgecnn.bench.sustained import Window, windows
-from edgecnn.bench.verdicts import agreement_of, best_of, name_of, short_engine, verdict_of
+from edgecnn.bench.verdicts import agreement_of, best_of, engine_of, name_of, verdict_of
 from edgecnn_runtime.host.facts import Host, HostState
 from edgecnn_runtime.measure.results import BenchResult, Row
 
@@ -55,7 +55,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         p90 = f"{latency.p90_ms:.{digits}f}"
     return (
         row.artefact or row.subject.artefact or "",
-        short_engine(row.engine) or row.subject.engine or "",
+        engine_of(row),
         threads,
         median,
         p90,

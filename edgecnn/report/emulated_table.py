@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.bench.verdicts import short_engine
-
 if TYPE_CHECKING:
     from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
     from edgecnn.devices.emulated.instructions import Instructions
@@ -49,13 +47,17 @@ def _cells(row: ProvedRow) -> tuple[str, ...]:
     memory = row.peak_memory_bytes
     return (
         row.parity.subject,
-        short_engine(row.parity.engine),
+        _engine(row),
         f"[{COLOURS[row.parity.verdict]}]{row.parity.verdict}[/]",
         _agreement(row.parity.difference),
         words_of(row.likeness),
         "" if row.instructions is None else words_of_instructions(row.instructions),
         "" if memory is None else f"{memory / 1e6:.0f} MB",
     )
+
+
+def _engine(row: ProvedRow) -> str:
+    return "" if row.parity.engine is None else row.parity.engine.words()
 
 
 def _agreement(found: Difference | None) -> str:
@@ -93,7 +95,7 @@ def _footnotes(found: Proved) -> list[str]:
     for row in found.rows:
         note = row.parity.note if row.parity.difference is None else row.likeness.note
         if note:
-            lines.append(f"{row.parity.subject} on {short_engine(row.parity.engine)}: {note}")
+            lines.append(f"{row.parity.subject} on {_engine(row)}: {note}")
     if found.uncounted:
         lines.append(f"neither instructions nor memory: {found.uncounted}")
     if any(row.instructions is not None for row in found.rows):

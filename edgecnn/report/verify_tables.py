@@ -12,7 +12,7 @@ from edgecnn.console import stdout, table
 if TYPE_CHECKING:
     from edgecnn.verify.held_out import HeldToFloat
     from edgecnn.verify.preprocess.certify import Cost, Row
-    from edgecnn_runtime.parity.verify import Parity
+    from edgecnn_runtime.parity.row import Parity
 
 COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n")
 
@@ -26,8 +26,7 @@ def print_rows(rows: Sequence[Parity]) -> None:
     colours = {"equal": "green", "differs": "red", "crashed": "red", "skipped": "yellow"}
     for row in rows:
         verdict = f"[{colours[row.verdict]}]{row.verdict}[/]"
-        # The name and the version; which package it is stands in `edgecnn doctor`.
-        engine = " ".join(row.engine.split()[:2])
+        engine = "" if row.engine is None else row.engine.words()
         note = row.note.replace("[", "\\[")
         shown.add_row(row.subject, engine, row.precision, verdict, *_difference_cells(row), note)
     stdout().print(shown)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EdgeCNNError
-from edgecnn_runtime.parity.verify import Parity
+from edgecnn_runtime.parity.row import Parity
 
 if TYPE_CHECKING:
     from edgecnn_exporters.diagnose.diagnosis import Diagnosis

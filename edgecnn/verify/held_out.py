@@ -12,19 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import engine_class
+from edgecnn_runtime.engines import REFERENCE, engine_class
 from edgecnn_runtime.engines.adapted import Model, adapt
 from edgecnn_runtime.errors import EngineError, NotAClassifier
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.golden import Difference, difference
-from edgecnn_runtime.parity.verify import Parity
+from edgecnn_runtime.parity.row import Parity
 
 Float = npt.NDArray[np.floating[Any]]
 # Answers of a network to so many pictures are compared at once.
 CHUNK = 32
-ENGINE = "onnxruntime"
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def hold_to_float(
     if manifest.preprocess is None:
         raise NotAClassifier(f"{manifest.name} carries no preprocessing; --data has no use for it")
     ran = [row for row in verified if row.difference is not None and row.subject in artefacts]
-    pairs = [(artefacts[row.subject], row.engine.split()[0]) for row in ran]
+    pairs = [(artefacts[row.subject], row.engine.name) for row in ran if row.engine is not None]
     quantised = next((a for a in manifest.artefacts if _is_onnx(a, "int8")), None)
     with ExitStack() as stack:
 
@@ -85,22 +84,22 @@ def hold_to_float(
             stack.callback(model.close)
             return adapt(model, manifest, artefact)
 
-        models = {(a.path, e): opened(a, e) for a, e in (*pairs, (reference, ENGINE))}
+        models = {(a.path, e): opened(a, e) for a, e in (*pairs, (reference, REFERENCE))}
         prepared = [preprocess(load_image(each), manifest.preprocess) for each in pictures]
         answers = {}
         for number, (key, model) in enumerate(models.items()):
             answers[key] = _ask(model, prepared, _share(progress, number, len(models)))
     steps = {} if quantised is None else _steps(bundle.read_artefact(quantised).model)
-    expected = answers[reference.path, ENGINE]
+    expected = answers[reference.path, REFERENCE]
     rows = []
     for artefact, engine in pairs:
         found = answers[artefact.path, engine]
-        base = None if quantised is None else answers.get((quantised.path, ENGINE))
+        base = None if quantised is None else answers.get((quantised.path, REFERENCE))
         is_copy = artefact.precision == "int8" and artefact is not quantised
         near = _within(base, found, steps) if is_copy and base is not None else None
         compared = difference((expected[name], found[name]) for name in expected)
         rows.append(HeldRow(artefact.path, engine, compared, near))
-    return HeldToFloat(f"{reference.path} by {ENGINE}", data, len(pictures), tuple(rows))
+    return HeldToFloat(f"{reference.path} by {REFERENCE}", data, len(pictures), tuple(rows))
 
 
 def _is_onnx(artefact: Artefact, precision: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from edgecnn_runtime import __version__
 from edgecnn_runtime.errors import BundleError, EdgeCNNError, MeasureError
+from edgecnn_runtime.host.process import AGENT_PREFIX
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.command(options)
     except EdgeCNNError as error:
-        print(f"edgecnn_runtime: {error}", file=sys.stderr)
+        print(f"{AGENT_PREFIX}{error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -70,25 +71,30 @@ def _emit(event: str, **fields: object) -> None:
 
 
 def _host(options: argparse.Namespace) -> None:
-    from edgecnn_runtime.engines import engine_class, engine_names
+    from edgecnn_runtime.engines import engine_class, engine_entry, engine_names
+    from edgecnn_runtime.engines.identity import engine_id
     from edgecnn_runtime.errors import EngineUnavailable
     from edgecnn_runtime.host.facts import read_host, read_state
 
     engines: dict[str, str | None] = {}
+    ids: dict[str, dict[str, str]] = {}
     missing: dict[str, dict[str, str]] = {}
     formats: dict[str, list[str]] = {}
     for name in engine_names():
-        formats[name] = sorted(engine_class(name).formats)
+        engines[name] = None
         try:
-            engines[name] = engine_class(name).version()
+            formats[name] = sorted(engine_entry(name).formats)
+            found = engine_id(engine_class(name))
         except EngineUnavailable as error:
-            engines[name] = None
             missing[name] = {"reason": error.reason, "mend": error.mend}
+        else:
+            engines[name], ids[name] = found.full_version, asdict(found)
     _emit(
         "host",
         host=asdict(read_host()),
         state=asdict(read_state()),
         engines=engines,
+        ids=ids,
         missing=missing,
         formats=formats,
     )
@@ -161,7 +167,7 @@ def _prove(options: argparse.Namespace) -> None:
         )
     if options.answers is not None:
         save_answers(options.answers, answers)
-    _emit("proof", **asdict(proof))
+    _emit("proof", **proof.to_json())
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -185,7 +191,7 @@ def _verify(options: argparse.Namespace) -> None:
         for artefact in chosen:
             for kind in kinds:
                 if artefact.format in kind.formats:
-                    _emit("row", **asdict(verify_artefact(bundle, artefact, kind)))
+                    _emit("row", **verify_artefact(bundle, artefact, kind).to_json())
 
 
 if __name__ == "__main__":

@@ -82,12 +82,23 @@ class EngineError(EdgeCNNError):
 class EngineUnavailable(EngineError):
     """The inference engine is not installed, or does not work on this machine."""
 
-    def __init__(self, engine: str, extra: str, reason: str = "is not installed") -> None:
+    def __init__(
+        self, engine: str, extra: str | None, reason: str | None = None, *, package: str = ""
+    ) -> None:
+        """The reason and what mends it.
+
+        Args:
+            extra: of edgecnn, that brings the engine; None for a plug-in's.
+            reason: what is wrong, as the predicate of a sentence; None: it is not installed.
+            package: what brings a plug-in.
+        """
         self.engine = engine
         self.extra = extra
-        self.reason = reason.removeprefix("is ")
-        self.mend = f"pip install 'edgecnn[{extra}]'" if extra else "install its package"
-        super().__init__(f"engine {engine!r} {reason}; {self.mend}")
+        self.reason = reason or "not installed"
+        self.mend = "install its package"
+        if extra or package:
+            self.mend = f"pip install 'edgecnn[{extra}]'" if extra else f"pip install {package}"
+        super().__init__(f"engine {engine!r} {reason or 'is not installed'}; {self.mend}")
 
 
 class FeedError(EdgeCNNError):

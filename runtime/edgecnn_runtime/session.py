@@ -179,7 +179,7 @@ def choose(
                 return one, kind
             missing = missing or kind
     if missing:
-        raise EngineUnavailable(missing.name, missing.extra or "")
+        raise EngineUnavailable(missing.name, missing.extra)
     formats = ", ".join(sorted({a.format for a in artefacts}))
     raise EngineError(f"{engine or 'no engine'} runs {formats}, all that {manifest.name} holds")
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.board import Event, Facts, Interpreter, Offer
+from edgecnn.devices.board import OWN_PACKAGES, Event, Facts, Interpreter, Offer
 from edgecnn.devices.events import agent_events, start_agent
 from edgecnn.devices.local import agent_file
 from edgecnn.devices.probe import OLDEST_PYTHON, PROBE_SCRIPT, Probe, read_probe
@@ -19,6 +19,7 @@ from edgecnn.devices.ssh.messages import failure_of
 from edgecnn.devices.ssh.store import Store, check_room, wheel_bytes
 from edgecnn.devices.wheels import Supplies, Supply, choose, fetch_wheels
 from edgecnn.errors import DeviceFailed, DeviceUnsuitable
+from edgecnn_runtime.engines import PACKAGES
 from edgecnn_runtime.measure.job import Environment
 
 PROBE_S = 60
@@ -62,13 +63,18 @@ class SshBoard:
         return self._supplies.offer()
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
-        supplies = self._supplies.chosen(packages)
+        # No index is asked where nothing is to be had from it.
+        is_supplied = packages is None or any(name in PACKAGES for name in packages)
+        supplies = self._supplies.chosen(packages) if is_supplied else ()
         held = self._store.held()
         self._send_wheels(supplies, held)
         agent = agent_file()
         if f"agents/{agent.name}" not in held:
             self._store.put_agent(agent, agent.name)
         self._environments = {one.name: self._environment(one, agent.name) for one in supplies}
+        if packages is not None and any(name not in PACKAGES for name in packages):
+            command = (self._pythons()[0].path, f"{self._store.folder}/agents/{agent.name}")
+            self._environments[OWN_PACKAGES] = Environment(command)
         return self._environments
 
     def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:

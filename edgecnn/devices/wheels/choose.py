@@ -12,19 +12,18 @@ from edgecnn.devices.wheels.index import NoWheel, Wheel
 from edgecnn.devices.wheels.memory import remembered
 from edgecnn.devices.wheels.reasons import reason_for_none
 from edgecnn.devices.wheels.resolve import resolve
-from edgecnn.devices.wheels.supply import LITERT, PREDECESSOR, Supplies, Supply
+from edgecnn.devices.wheels.supply import Supplies, Supply
 from edgecnn.devices.wheels.target import Target
+from edgecnn_runtime.engines import PACKAGES
 
 # Engine's package → the extra of edgecnn that says which versions were tested.
-EXTRAS = {
-    "onnxruntime": "onnxruntime",
-    LITERT: "litert",
-    "openvino": "openvino",
-    PREDECESSOR: "tflite",
-}
+EXTRAS = {name: package.extra for name, package in PACKAGES.items() if package.extra is not None}
 MOST_AT_ONCE = 4
-# Environment → the engines that may share it.
-ENVIRONMENTS = {"main": ("onnxruntime", LITERT, "openvino"), PREDECESSOR: (PREDECESSOR,)}
+# Environment → the packages that may share it.
+ENVIRONMENTS = {
+    environment: tuple(name for name in EXTRAS if PACKAGES[name].environment == environment)
+    for environment in dict.fromkeys(package.environment for package in PACKAGES.values())
+}
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,7 @@ from edgecnn.devices.board import Interpreter, Offer
 from edgecnn.devices.wheels.index import Wheel
 from edgecnn.devices.wheels.resolve import closure
 from edgecnn.devices.wheels.target import Target
-
-LITERT = "ai-edge-litert"
-PREDECESSOR = "tflite-runtime"
-"""Of LiteRT. Built against NumPy 1, so an environment of its own."""
+from edgecnn_runtime.engines import ENGINES
 
 
 @dataclass(frozen=True)
@@ -56,14 +53,25 @@ class Supplies:
         )
 
     def chosen(self, packages: Collection[str] | None) -> tuple[Supply, ...]:
-        """What `Board.prepare` is asked for: these engines, or all but an outdated one.
+        """What `Board.prepare` is asked for: these packages, or the first of each engine.
 
-        Where LiteRT is asked for and cannot be had, its predecessor stands in.
+        Where one is asked for and cannot be had, the next of the same engine stands in.
         """
         held = {engine for one in self.environments for engine in one.engines}
+        asked = set(packages or ())
         if packages is None:
-            packages = held - ({PREDECESSOR} if LITERT in held else set())
-        elif LITERT in packages and LITERT not in held:
-            packages = {*packages, PREDECESSOR}
-        parts = (one.only(packages) for one in self.environments)
+            asked = {entry.package_names[0] for entry in ENGINES.values() if entry.packages}
+        chosen = asked | _stand_ins(asked, held)
+        parts = (one.only(chosen) for one in self.environments)
         return tuple(part for part in parts if part is not None)
+
+
+def _stand_ins(asked: Collection[str], held: Collection[str]) -> set[str]:
+    """Of each package that is asked for and not held: the next of its engine that is."""
+    found = set()
+    for entry in ENGINES.values():
+        for place, name in enumerate(entry.package_names):
+            if name in asked and name not in held:
+                later = entry.package_names[place + 1 :]
+                found |= set([one for one in later if one in held][:1])
+    return found

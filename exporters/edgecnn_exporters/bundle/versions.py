@@ -6,16 +6,16 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from edgecnn_runtime import __version__
-
-PACKAGES = ("torch", "onnx", "onnx-ir", "onnxscript", "onnxruntime", "numpy")
-# What writes the other formats, as far as it is installed.
-WRITERS = ("ai-edge-litert", "openvino")
+from edgecnn_runtime.engines import ENGINES, REFERENCE
 
 
 def tool_versions() -> dict[str, str]:
     """edgecnn's version, Python's, and that of each package that is installed."""
     versions = {"edgecnn": __version__, "python": platform.python_version()}
-    for package in (*PACKAGES, *WRITERS):
+    engines = {entry.name: entry.package_names[0] for entry in ENGINES.values() if entry.packages}
+    packages = ("torch", "onnx", "onnx-ir", "onnxscript", engines.pop(REFERENCE), "numpy")
+    # The packages of the other engines write their formats too.
+    for package in (*packages, *sorted(engines.values())):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:

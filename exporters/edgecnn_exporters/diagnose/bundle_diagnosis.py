@@ -11,7 +11,7 @@ from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.sources import OnnxSuspect, Suspect
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import is_importable
+from edgecnn_runtime.engines import ENGINES, EngineEntry, is_importable
 from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.manifest import Artefact
 
@@ -56,12 +56,12 @@ def open_suspect(bundle: Bundle, artefact: Artefact, reference: ir.Model) -> Sus
     if artefact.format == "onnx":
         return OnnxSuspect(_model(content.model), artefact.precision)
     if artefact.format == "tflite":
-        _require("ai_edge_litert", "tflite", "litert")
+        _require(ENGINES["tflite"])
         from edgecnn_exporters.diagnose.tflite.suspect import TfliteSuspect
 
         return TfliteSuspect(content.model, artefact.precision)
     if artefact.format == "openvino" and content.weights is not None:
-        _require("openvino", "openvino", "openvino")
+        _require(ENGINES["openvino"])
         from edgecnn_exporters.diagnose.openvino_suspect import OpenVinoSuspect
 
         return OpenVinoSuspect(content.model, content.weights, reference, artefact.precision)
@@ -71,9 +71,10 @@ def open_suspect(bundle: Bundle, artefact: Artefact, reference: ir.Model) -> Sus
     )
 
 
-def _require(module: str, engine: str, extra: str) -> None:
-    if not is_importable(module):
-        raise EngineUnavailable(engine, extra)
+def _require(engine: EngineEntry) -> None:
+    """The engine's first package is installed; the schema of TFLite comes with that alone."""
+    if not is_importable(engine.packages[0].module):
+        raise EngineUnavailable(engine.name, engine.extra)
 
 
 def _reference(bundle: Bundle, artefact: Artefact) -> ir.Model:

@@ -13,6 +13,7 @@ from edgecnn_exporters.diagnose.causes.case import Case
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.openvino_suspect import OpenVinoSuspect
 from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.engines import ENGINES
 
 _HEAD = '''"""{title}
 
@@ -101,14 +102,12 @@ def write_reproduction(diagnosis: Diagnosis, folder: Path) -> tuple[Path, ...]:
     case = diagnosis.case
     if case is None:
         return ()
-    name, model, script, fed = _engine(case)
+    name, model, script, engine, fed = _one_node_model(case)
     arrays = {f"input{index}.npy": case.feeds[key] for index, key in enumerate(fed)}
     files = dict(zip(fed, arrays, strict=True))
     title = f"{diagnosis.node} ({diagnosis.operator}) in {diagnosis.suspect}: {diagnosis.cause}"
     words = diagnosis.words().replace("\\", "/").replace('"""', "'''")
-    package = {"model.onnx": "onnxruntime", "model.tflite": "ai-edge-litert"}[name]
-    if "openvino" in script:
-        package = "openvino"
+    package = ENGINES[engine].package_names[0]
     head = _HEAD.format(title=title, words=words, package=package, files=files)
     contents = {
         name: model,
@@ -121,18 +120,18 @@ def write_reproduction(diagnosis: Diagnosis, folder: Path) -> tuple[Path, ...]:
     return _write(folder, contents)
 
 
-def _engine(case: Case) -> tuple[str, bytes, str, list[str]]:
-    """Name and bytes of the one-node model, the script that runs it, and its inputs."""
+def _one_node_model(case: Case) -> tuple[str, bytes, str, str, list[str]]:
+    """File name and bytes of the model, the script that runs it, its engine, and its inputs."""
     piece = getattr(case.suspect, "piece", None)
     fed = [str(value.name) for value in case.theirs.graph.inputs]
     if piece is not None:
-        return "model.tflite", piece(case.cut, case.name), _TFLITE, fed
+        return "model.tflite", piece(case.cut, case.name), _TFLITE, "tflite", fed
     content = to_bytes(case.theirs)
     if isinstance(case.suspect, OpenVinoSuspect):
         hint = case.suspect.hint
         settings = {} if hint is None else {"INFERENCE_PRECISION_HINT": hint}
-        return "model.onnx", content, _OPENVINO.format(settings=settings), fed
-    return "model.onnx", content, _ONNX, fed
+        return "model.onnx", content, _OPENVINO.format(settings=settings), "openvino", fed
+    return "model.onnx", content, _ONNX, "onnxruntime", fed
 
 
 def _readme(title: str, diagnosis: Diagnosis, files: Mapping[str, str]) -> str:

@@ -1,89 +1,111 @@
-"""Inference engines behind one protocol.
+"""The table of inference engines: names, formats, packages, environments, classes. Needs no numpy.
 
-In-tree engines are the dict `ENGINES`; others register the entry point group ``edgecnn.engines``.
-An engine's module imports its package only when a model is opened.
+`ENGINES` is the one place that states these facts. An engine of another distribution is found by
+the entry point group ``edgecnn.engines`` and states them in its class; `edgecnn_runtime.engines.
+protocol.Engine` documents which. An engine's package is imported when a model is opened.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
+from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
-from edgecnn_runtime.errors import EngineError
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoints
+    from importlib.metadata import EntryPoint, EntryPoints
 
-Array = np.ndarray[Any, np.dtype[Any]]
+    from edgecnn_runtime.engines.protocol import Array as Array
+    from edgecnn_runtime.engines.protocol import Engine as Engine
 
-ENGINES: dict[str, str] = {
-    "onnxruntime": "edgecnn_runtime.engines.onnxruntime:OnnxRuntimeEngine",
-    "openvino": "edgecnn_runtime.engines.openvino:OpenVINOEngine",
-    "tflite": "edgecnn_runtime.engines.tflite:TFLiteEngine",
-    "fake": "edgecnn_runtime.engines.fake:FakeEngine",
+ENTRY_POINTS = "edgecnn.engines"
+MAIN = "main"
+"""The environment of a board that packages share as long as nothing forbids it."""
+REFERENCE = "onnxruntime"
+"""The engine of the canonical form, ONNX: export and verify compare the others with it."""
+
+
+@dataclass(frozen=True)
+class EnginePackage:
+    """A package of the package index that brings an engine.
+
+    Attributes:
+        name: as pip knows it.
+        module: as Python imports it; empty where only its engine's class knows.
+        extra: of edgecnn, with the versions that were tested; None for a plug-in's.
+        environment: packages of one environment share an interpreter on a board.
+    """
+
+    name: str
+    module: str = ""
+    extra: str | None = None
+    environment: str = MAIN
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """What is known of an engine before anything of it is imported.
+
+    Attributes:
+        formats: artefact formats that it opens.
+        packages: any one of them brings it, the better first; none for one that is always there.
+        implementation: ``module:attribute`` of its class.
+        is_double: a test double, which no user is offered.
+    """
+
+    name: str
+    formats: frozenset[str]
+    packages: tuple[EnginePackage, ...]
+    implementation: str
+    is_double: bool = False
+
+    @property
+    def extra(self) -> str | None:
+        """The extra of edgecnn that installs it."""
+        return self.packages[0].extra if self.packages else None
+
+    @property
+    def package_names(self) -> tuple[str, ...]:
+        """As pip knows them."""
+        return tuple(package.name for package in self.packages)
+
+
+_TABLE = (
+    EngineEntry(
+        "onnxruntime",
+        frozenset({"onnx"}),
+        (EnginePackage("onnxruntime", "onnxruntime", "onnxruntime"),),
+        "edgecnn_runtime.engines.onnxruntime:OnnxRuntimeEngine",
+    ),
+    EngineEntry(
+        "openvino",
+        frozenset({"openvino"}),
+        (EnginePackage("openvino", "openvino", "openvino"),),
+        "edgecnn_runtime.engines.openvino:OpenVINOEngine",
+    ),
+    EngineEntry(
+        "tflite",
+        frozenset({"tflite"}),
+        (
+            EnginePackage("ai-edge-litert", "ai_edge_litert", "litert"),
+            # The last release was built against NumPy 1: an environment of its own.
+            EnginePackage("tflite-runtime", "tflite_runtime", "tflite", "tflite-runtime"),
+        ),
+        "edgecnn_runtime.engines.tflite:TFLiteEngine",
+    ),
+    EngineEntry(
+        "fake", frozenset({"fake"}), (), "edgecnn_runtime.engines.fake:FakeEngine", is_double=True
+    ),
+)
+ENGINES: dict[str, EngineEntry] = {entry.name: entry for entry in _TABLE}
+"""In order of preference, the test double last."""
+PACKAGES: dict[str, EnginePackage] = {
+    package.name: package for entry in _TABLE for package in entry.packages
 }
-
-
-class Engine(Protocol):
-    """One opened model. `tests/contract/test_engines.py` is what each must hold to."""
-
-    name: ClassVar[str]
-    formats: ClassVar[frozenset[str]]
-    """Artefact formats that the engine opens."""
-    extra: ClassVar[str | None]
-    """The extra of edgecnn that installs it; None for one that is always there."""
-
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-
-    @classmethod
-    def is_installed(cls) -> bool:
-        """Whether its package is there; found without importing it."""
-        ...
-
-    @classmethod
-    def version(cls) -> str:
-        """The engine's version; imports its package.
-
-        Raises:
-            EngineUnavailable: it is not installed.
-        """
-        ...
-
-    @classmethod
-    def open(
-        cls, model: bytes, *, weights: bytes | None = None, threads: int | None = None
-    ) -> Self:
-        """Make a model ready to run.
-
-        Args:
-            model: the artefact's bytes.
-            weights: the bytes of its companion file, of a format that has one.
-            threads: intra-operator threads; None leaves the engine's own default.
-
-        Raises:
-            EngineUnavailable: the engine is not installed.
-            EngineError: the engine refuses the model, or weights that its format does not have.
-        """
-        ...
-
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """One inference: input name → array in, output name → array out.
-
-        Raises:
-            FeedError: an input is missing, unexpected, or of the wrong shape or type.
-            EngineError: the engine failed, or the model is closed.
-        """
-        ...
-
-    def close(self) -> None:
-        """Free the model. Closing twice is allowed."""
-        ...
+"""The packages of `ENGINES`, by the name that pip knows."""
 
 
 def engine_names() -> Iterator[str]:
@@ -91,9 +113,76 @@ def engine_names() -> Iterator[str]:
 
     Entry points are looked up only by those who read that far.
     """
-    yield from (name for name in ENGINES if name != "fake")
+    yield from (entry.name for entry in _TABLE if not entry.is_double)
     yield from (point.name for point in _entry_points() if point.name not in ENGINES)
-    yield "fake"
+    yield from (entry.name for entry in _TABLE if entry.is_double)
+
+
+def engine_entry(name: str) -> EngineEntry:
+    """The facts of the engine called `name`; those of a plug-in are its class's.
+
+    Raises:
+        EngineUnavailable: it is a plug-in that does not load.
+        EngineError: no engine has that name.
+    """
+    if name in ENGINES:
+        return ENGINES[name]
+    point = _entry_point(name)
+    kind = _load_plugin(point)
+    names = getattr(kind, "packages", ()) or (_distribution(point),)
+    packages = tuple(EnginePackage(package, extra=kind.extra) for package in names)
+    return EngineEntry(name, frozenset(kind.formats), packages, point.value)
+
+
+def engine_class(name: str) -> type[Engine]:
+    """The engine called `name`, not yet opened.
+
+    Raises:
+        EngineUnavailable: it is a plug-in that does not load.
+        EngineError: no engine has that name.
+    """
+    if name not in ENGINES:
+        return _load_plugin(_entry_point(name))
+    module, attribute = ENGINES[name].implementation.split(":")
+    return cast("type[Engine]", getattr(importlib.import_module(module), attribute))
+
+
+def engine_packages() -> dict[str, str]:
+    """Package → the engine that it brings, plug-ins included; those that do not load left out."""
+    found = {package: entry.name for entry in _TABLE for package in entry.package_names}
+    for name in engine_names():
+        if name in ENGINES:
+            continue
+        try:
+            names = engine_entry(name).package_names
+        except EngineUnavailable:
+            continue
+        found |= {package: name for package in names if package not in found}
+    return found
+
+
+def package_of(engine: str) -> str:
+    """The package that brings an engine, the better where two do; its own name if none is known."""
+    if engine not in engine_names():
+        return engine
+    try:
+        names = engine_entry(engine).package_names
+    except EngineUnavailable:  # a plug-in that does not load
+        return _distribution(_entry_point(engine))
+    return names[0] if names else engine
+
+
+def engine_of_format(format: str) -> str | None:
+    """The engine that opens a format, the first by preference; None where there is none.
+
+    The test double is no answer.
+    """
+    for name in engine_names():
+        if name in ENGINES and ENGINES[name].is_double:
+            continue
+        if format in engine_entry(name).formats:
+            return name
+    return None
 
 
 def refuse_weights(engine: str, weights: bytes | None) -> None:
@@ -117,24 +206,46 @@ def is_importable(module: str) -> bool:
         return False
 
 
-def engine_class(name: str) -> type[Engine]:
-    """The engine called `name`, not yet opened.
-
-    Raises:
-        EngineError: no engine has that name.
-    """
-    target = ENGINES.get(name)
-    if target is None:
-        for point in _entry_points():
-            if point.name == name:
-                return cast("type[Engine]", point.load())
-        raise EngineError(f"no engine is called {name!r}; there are {', '.join(engine_names())}")
-    module, attribute = target.split(":")
-    return cast("type[Engine]", getattr(importlib.import_module(module), attribute))
-
-
 def _entry_points() -> EntryPoints:
     # Imported here: importlib.metadata costs as much as the rest of the runtime.
     from importlib.metadata import entry_points
 
-    return entry_points(group="edgecnn.engines")
+    return entry_points(group=ENTRY_POINTS)
+
+
+def _entry_point(name: str) -> EntryPoint:
+    for point in _entry_points():
+        if point.name == name:
+            return point
+    raise EngineError(f"no engine is called {name!r}; there are {', '.join(engine_names())}")
+
+
+def _distribution(point: EntryPoint) -> str:
+    """The distribution that registers a plug-in."""
+    return point.name if point.dist is None else point.dist.name
+
+
+def _load_plugin(point: EntryPoint) -> type[Engine]:
+    package = _distribution(point)
+    try:
+        kind = cast("type[Engine]", point.load())
+    except (ImportError, AttributeError, OSError) as error:
+        reason = f"does not load ({first_line(error)})"
+        raise EngineUnavailable(point.name, None, reason, package=package) from error
+    lacking = [fact for fact in ("name", "formats", "extra") if not hasattr(kind, fact)]
+    if lacking or kind.name != point.name:
+        found = f"has no {lacking[0]!r}" if lacking else f"is called {kind.name!r}"
+        reason = f"does not load (its class {found})"
+        raise EngineUnavailable(point.name, None, reason, package=package)
+    return kind
+
+
+def __getattr__(name: str) -> object:
+    """The protocol brings numpy and is loaded when it is first asked for."""
+    if name not in {"Array", "Engine"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from edgecnn_runtime.engines import protocol
+
+    value: object = getattr(protocol, name)
+    globals()[name] = value
+    return value

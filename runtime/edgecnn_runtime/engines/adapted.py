@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from edgecnn_runtime.engines import Array
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.protocol import Array
 from edgecnn_runtime.errors import FeedError, ManifestInvalid
 from edgecnn_runtime.manifest import Artefact, Manifest, TensorSpec
 

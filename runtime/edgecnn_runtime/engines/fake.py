@@ -16,18 +16,21 @@ import json
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
-from edgecnn_runtime.engines import Array, refuse_weights
+from edgecnn_runtime.engines import ENGINES, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.protocol import Array
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import TensorSpec
+
+_ENTRY = ENGINES["fake"]
 
 
 class FakeEngine:
     """Runs the JSON artefact above with numpy."""
 
-    name: ClassVar[str] = "fake"
-    formats: ClassVar[frozenset[str]] = frozenset({"fake"})
-    extra: ClassVar[str | None] = None
+    name: ClassVar[str] = _ENTRY.name
+    formats: ClassVar[frozenset[str]] = _ENTRY.formats
+    extra: ClassVar[str | None] = _ENTRY.extra
 
     def __init__(
         self,

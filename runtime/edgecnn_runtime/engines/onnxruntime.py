@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from edgecnn_runtime.engines import Array, is_importable, refuse_weights
+from edgecnn_runtime.engines import ENGINES, is_importable, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.protocol import Array
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.manifest import TensorSpec
 
+_ENTRY = ENGINES["onnxruntime"]
+(_PACKAGE,) = _ENTRY.packages
 _EXACT = "session.x64quantprecision"
 _DTYPES = {
     "tensor(float)": "float32",
@@ -26,9 +29,9 @@ _DTYPES = {
 class OnnxRuntimeEngine:
     """A model in an ``onnxruntime.InferenceSession`` with the CPU execution provider."""
 
-    name: ClassVar[str] = "onnxruntime"
-    formats: ClassVar[frozenset[str]] = frozenset({"onnx"})
-    extra: ClassVar[str | None] = "onnxruntime"
+    name: ClassVar[str] = _ENTRY.name
+    formats: ClassVar[frozenset[str]] = _ENTRY.formats
+    extra: ClassVar[str | None] = _ENTRY.extra
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -38,7 +41,7 @@ class OnnxRuntimeEngine:
 
     @classmethod
     def is_installed(cls) -> bool:
-        return is_importable("onnxruntime")
+        return is_importable(_PACKAGE.module)
 
     @classmethod
     def version(cls) -> str:
@@ -115,10 +118,10 @@ def _onnxruntime() -> ModuleType:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise EngineUnavailable("onnxruntime", "onnxruntime") from error
+        raise EngineUnavailable(_ENTRY.name, _ENTRY.extra) from error
     except (ImportError, OSError) as error:
         reason = f"does not load ({first_line(error)})"
-        raise EngineUnavailable("onnxruntime", "onnxruntime", reason) from error
+        raise EngineUnavailable(_ENTRY.name, _ENTRY.extra, reason) from error
     module: ModuleType = onnxruntime
     return module
 

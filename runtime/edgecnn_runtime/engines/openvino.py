@@ -10,11 +10,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from edgecnn_runtime.engines import Array, is_importable
+from edgecnn_runtime.engines import ENGINES, is_importable
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.protocol import Array
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.manifest import DTYPES, TensorSpec
 
+_ENTRY = ENGINES["openvino"]
+(_PACKAGE,) = _ENTRY.packages
 # OpenVINO reads ONNX, TensorFlow and more from the same call, and follows an ONNX tensor's path to
 # any file of the machine: nothing but its own format is let through.
 _BEGINNINGS = (b"<?xml", b"<net")
@@ -27,9 +30,9 @@ class OpenVINOEngine:
     that are fast at it. One stream: the answer to one request, as early as it can be had.
     """
 
-    name: ClassVar[str] = "openvino"
-    formats: ClassVar[frozenset[str]] = frozenset({"openvino"})
-    extra: ClassVar[str | None] = "openvino"
+    name: ClassVar[str] = _ENTRY.name
+    formats: ClassVar[frozenset[str]] = _ENTRY.formats
+    extra: ClassVar[str | None] = _ENTRY.extra
 
     def __init__(self, compiled: Any) -> None:
         self.inputs = tuple(map(_tensor_spec, compiled.inputs))
@@ -39,7 +42,7 @@ class OpenVINOEngine:
 
     @classmethod
     def is_installed(cls) -> bool:
-        return is_importable("openvino")
+        return is_importable(_PACKAGE.module)
 
     @classmethod
     def version(cls) -> str:
@@ -132,10 +135,10 @@ def import_openvino() -> Any:
         with _without_telemetry():
             import openvino
     except ModuleNotFoundError as error:
-        raise EngineUnavailable("openvino", "openvino") from error
+        raise EngineUnavailable(_ENTRY.name, _ENTRY.extra) from error
     except (ImportError, OSError) as error:
         reason = f"does not load ({first_line(error)})"
-        raise EngineUnavailable("openvino", "openvino", reason) from error
+        raise EngineUnavailable(_ENTRY.name, _ENTRY.extra, reason) from error
     return openvino
 
 

@@ -10,18 +10,21 @@ import contextlib
 import io
 from base64 import b64decode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from edgecnn_runtime.engines import Array, is_importable, refuse_weights
+from edgecnn_runtime.engines import ENGINES, EnginePackage, is_importable, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.protocol import Array
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.manifest import DTYPES, TensorSpec
 
-PACKAGES = ("ai_edge_litert", "tflite_runtime")
+_ENTRY = ENGINES["tflite"]
+_, _TFLITE_RUNTIME = _ENTRY.packages
 SIGNATURE = "serving_default"
 
 # A model of one tensor and no operator: enough to see that an interpreter opens one.
@@ -39,9 +42,9 @@ class TFLiteEngine:
     model whose shape signature leaves the batch open is resized whenever the batch changes.
     """
 
-    name: ClassVar[str] = "tflite"
-    formats: ClassVar[frozenset[str]] = frozenset({"tflite"})
-    extra: ClassVar[str | None] = "litert"
+    name: ClassVar[str] = _ENTRY.name
+    formats: ClassVar[frozenset[str]] = _ENTRY.formats
+    extra: ClassVar[str | None] = _ENTRY.extra
 
     def __init__(self, interpreter: Any) -> None:
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
@@ -56,19 +59,27 @@ class TFLiteEngine:
 
     @classmethod
     def is_installed(cls) -> bool:
-        return any(map(is_importable, PACKAGES))
+        return any(is_importable(package.module) for package in _ENTRY.packages)
 
     @classmethod
     def version(cls) -> str:
-        module, version = _working_module()
-        return f"{version} ({module.__name__.partition('.')[0]})"
+        return _working_interpreter().version
+
+    @classmethod
+    def package(cls) -> str:
+        """The package whose interpreter opens models here.
+
+        Raises:
+            EngineUnavailable: none is there, or none opens a model.
+        """
+        return _working_interpreter().package.name
 
     @classmethod
     def open(
         cls, model: bytes, *, weights: bytes | None = None, threads: int | None = None
     ) -> Self:
         refuse_weights(cls.name, weights)
-        module, _ = _working_module()
+        module = _working_interpreter().module
         # tflite-runtime reads the root of whatever it is given without looking where that lies.
         if model[4:8] != b"TFL3" or int.from_bytes(model[:4], "little") > len(model) - 4:
             raise EngineError("tflite refuses the model: it does not begin as a TFLite file does")
@@ -112,31 +123,41 @@ class TFLiteEngine:
         self._shapes = shapes
 
 
+@dataclass(frozen=True)
+class _Interpreter:
+    """A module with an interpreter that opens models, and the package that brings it."""
+
+    module: Any
+    package: EnginePackage
+    version: str
+
+
 @cache
-def _working_module() -> tuple[Any, str]:
-    """The first module of an interpreter that opens a model, and its version.
+def _working_interpreter() -> _Interpreter:
+    """The interpreter of the first package whose interpreter opens a model.
 
     Raises:
         EngineUnavailable: none is there, or none opens a model.
     """
     reasons = []
-    for package in PACKAGES:
+    for package in _ENTRY.packages:
+        name = package.module
         try:
-            version = str(import_module(package).__version__)
-            module = import_module(f"{package}.interpreter")
+            version = str(import_module(name).__version__)
+            module = import_module(f"{name}.interpreter")
         except ModuleNotFoundError:
             continue
         except (ImportError, OSError) as error:
-            reasons.append(f"does not load {package} ({first_line(error)})")
+            reasons.append(f"does not load {name} ({first_line(error)})")
             continue
-        if reason := _why_it_opens_nothing(module):
-            reasons.append(f"opens no model with {package} {version}: {reason}")
+        if reason := _why_it_opens_nothing(module, package):
+            reasons.append(f"opens no model with {name} {version}: {reason}")
         else:
-            return module, version
-    raise EngineUnavailable("tflite", "litert", *reasons[:1])
+            return _Interpreter(module, package, version)
+    raise EngineUnavailable(_ENTRY.name, _ENTRY.extra, *reasons[:1])
 
 
-def _why_it_opens_nothing(module: Any) -> str | None:
+def _why_it_opens_nothing(module: Any, package: EnginePackage) -> str | None:
     """What is wrong with an interpreter that can be imported; None if it works."""
     # Without delegates, whose creation would be announced. NumPy prints a page on stderr for a
     # module that was built against another of its versions; the reason says as much in a line.
@@ -148,7 +169,7 @@ def _why_it_opens_nothing(module: Any) -> str | None:
             ).allocate_tensors()
     except Exception as error:
         # tflite-runtime 2.14, the last, was built against NumPy 1 and fails here, not at import.
-        if module.__name__.startswith("tflite_runtime") and int(np.__version__[0]) >= 2:
+        if package == _TFLITE_RUNTIME and int(np.__version__[0]) >= 2:
             return (
                 f"it was built against NumPy 1 and this is NumPy {np.__version__}; give it an "
                 "environment of its own with numpy<2, or take its successor"

@@ -12,6 +12,8 @@ from pathlib import Path
 from edgecnn_runtime.errors import MeasureError
 
 TIMEOUT_S = 120
+AGENT_PREFIX = "edgecnn_runtime: "
+"""Of the line on stderr by which the agent says why it ended."""
 
 
 @dataclass(frozen=True)

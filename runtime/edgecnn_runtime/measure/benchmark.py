@@ -91,7 +91,7 @@ def _prove(index: int, workers: dict[int, Worker], emit: Emit) -> None:
     try:
         proof = workers[index].proof()
     except WorkerDied as death:
-        verdict = "crashed" if str(death).startswith("died of") else "refused"
+        verdict = "refused" if death.signal is None else "crashed"
         proof = {"verdict": verdict, "note": str(death)}
     _tell(emit, "row", row=index, **proof)
     if proof["verdict"] not in {"equal", "unproven"}:

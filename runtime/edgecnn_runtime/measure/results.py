@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
+from edgecnn_runtime.engines.identity import EngineId, engine_from_fields
 from edgecnn_runtime.host.facts import CpuTimes, Host, HostState
 from edgecnn_runtime.host.process import ColdStart
 from edgecnn_runtime.measure.disturbances import disturbances, drift
@@ -23,6 +24,7 @@ class Row:
     Attributes:
         verdict: of its golden examples: equal, differs, unproven, refused, crashed.
         note: the limit that the verdict rests on, or what went wrong.
+        engine: None where it did not come to a proof.
         rounds: number of the round that each of the latency's blocks belongs to.
         energy_j: joules of one run, where the machine counts them; all of the machine's.
         comparison: with the row that `Subject.against` names, where both were timed.
@@ -35,7 +37,7 @@ class Row:
     artefact: str = ""
     format: str = ""
     precision: str = ""
-    engine: str = ""
+    engine: EngineId | None = None
     difference: Difference | None = None
     latency: Latency | None = None
     rounds: tuple[int, ...] = ()
@@ -151,7 +153,7 @@ def _conclude(
         f"{name}{reason}"
         for row in rows
         if row.latency and not is_sustained and (reason := drift(row.latency.blocks_ms))
-        for name in [f"{row.artefact} on {row.engine}: " if len(rows) > 1 else ""]
+        for name in [f"{_name_of(row)}: " if len(rows) > 1 else ""]
     ]
     tainted = list(dict.fromkeys(tainted))
     return BenchResult(
@@ -168,6 +170,8 @@ def _row(subject: Subject, row: _Gathered) -> Row:
     told = dict(row.told) or {"verdict": "unfinished", "note": "interrupted before it was opened"}
     if row.died:
         told |= {"verdict": "crashed", "note": row.died}
+    engine = engine_from_fields(told)
+    told = {key: value for key, value in told.items() if key not in {"engine", "engine_id"}}
     found = told.pop("difference", None)
     if found is not None:
         found = Difference(**found | {"top1_interval": tuple(found["top1_interval"])})
@@ -179,12 +183,17 @@ def _row(subject: Subject, row: _Gathered) -> Row:
     return Row(
         subject=subject,
         **told,
+        engine=engine,
         difference=found,
         latency=summarise(subject.bundle, row.blocks, row.warmup_runs) if is_timed else None,
         rounds=tuple(row.rounds),
         cold=cold,
         energy_j=median(energy) if energy else None,
     )
+
+
+def _name_of(row: Row) -> str:
+    return f"{row.artefact} on {row.engine.label if row.engine else ''}"
 
 
 def _compared(row: Row, rows: Sequence[Row], is_tainted: bool) -> Row:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import one_run
+from edgecnn_runtime.engines.identity import engine_fields, engine_id
 from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.measure.timing import timed_block, warm_up
@@ -76,19 +77,20 @@ def _answer(answers: TextIO, answer: dict[str, Any]) -> None:
 def _prove(bundle_path: str, session: Session) -> tuple[dict[str, Any], Callable[[], object]]:
     """How the artefact answers its golden examples, and one run of it to be timed."""
     artefact = session.artefact
+    engine = engine_id(engine_class(session.engine.name))
     proof: dict[str, Any] = {
         "name": session.manifest.name,
         "artefact": artefact.path,
         "format": artefact.format,
         "precision": artefact.precision,
-        "engine": f"{session.engine.name} {session.engine.version()}",
+        **engine_fields(engine),
     }
     if not session.manifest.golden:
         feeds = zero_feeds(session.manifest)
         proof |= {"verdict": "unproven", "note": "the bundle has no golden examples"}
     else:
         with Bundle(bundle_path) as bundle:
-            found = judge(artefact, proof["engine"], list(golden_answers(bundle, session.engine)))
+            found = judge(artefact, engine, list(golden_answers(bundle, session.engine)))
             feeds = dict(bundle.golden(0).inputs)
         assert found.difference is not None, "it has answered"
         proof |= {"verdict": found.verdict, "note": found.note}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from edgecnn_runtime.errors import MeasureError
-from edgecnn_runtime.host.process import agent_command, signal_name
+from edgecnn_runtime.host.process import AGENT_PREFIX, agent_command, signal_name
 from edgecnn_runtime.measure.job import Environment, Subject
 from edgecnn_runtime.measure.rounds import WarmUp
 
@@ -19,7 +19,25 @@ TIMEOUT_S = 600
 
 
 class WorkerDied(MeasureError):
-    """A worker ended without an answer; the message says how."""
+    """A worker ended without an answer; the message says how.
+
+    Attributes:
+        signal: the number of the signal that ended it; None where it ended by itself.
+        exit_code: None where a signal ended it.
+    """
+
+    def __init__(
+        self, *, signal: int | None = None, exit_code: int | None = None, last_line: str = ""
+    ) -> None:
+        """How it ended.
+
+        Args:
+            last_line: what it wrote last on stderr.
+        """
+        self.signal = signal
+        self.exit_code = exit_code
+        how = last_line or f"exit code {exit_code} and nothing on stderr"
+        super().__init__(how if signal is None else f"died of {signal_name(signal)}")
 
 
 class Worker:
@@ -109,9 +127,9 @@ class Worker:
         code = self._process.wait()
         self._listener.join(1.0)
         if code < 0:
-            return WorkerDied(f"died of {signal_name(-code)}")
-        last = self._said[-1] if self._said else f"exit code {code} and nothing on stderr"
-        return WorkerDied(last.removeprefix("edgecnn_runtime: "))
+            return WorkerDied(signal=-code)
+        last_line = self._said[-1] if self._said else ""
+        return WorkerDied(exit_code=code, last_line=last_line.removeprefix(AGENT_PREFIX))
 
     def _listen(self) -> None:
         # Closed by its reader: what an engine started may hold it still, and closing it under a

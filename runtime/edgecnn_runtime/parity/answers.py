@@ -10,7 +10,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ import numpy as np
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import Engine
 from edgecnn_runtime.engines.adapted import Model, adapt, one_run
+from edgecnn_runtime.engines.identity import EngineId, engine_id
 from edgecnn_runtime.errors import BundleError, EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.golden import Answer
-from edgecnn_runtime.parity.verify import REFUSALS, Parity, Verdict, judge
+from edgecnn_runtime.parity.row import Parity, Verdict
+from edgecnn_runtime.parity.verify import REFUSALS, judge
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Answers = Mapping[str, Array]
@@ -55,6 +57,10 @@ class Proof:
     peak_memory_bytes: int | None = None
     counted_runs: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self) | {"parity": self.parity.to_json()}
+
 
 def prove(
     bundle: Bundle,
@@ -76,19 +82,19 @@ def prove(
     if not bundle.manifest.golden:
         raise BundleError(f"{bundle.path} has no golden examples to answer; export it again")
     try:
-        version = f"{kind.name} {kind.version()}"
+        identity = engine_id(kind)
     except EngineUnavailable as error:
         note = f"{error.reason}, {error.mend}"
-        return Proof(_unanswered(artefact, kind.name, "skipped", note)), ()
+        return Proof(_unanswered(artefact, EngineId(kind.name), "skipped", note)), ()
     content = bundle.read_artefact(artefact)
     try:
         engine = kind.open(content.model, weights=content.weights, threads=threads)
     except REFUSALS as error:
-        return Proof(_unanswered(artefact, version, "differs", f"does not run: {error}")), ()
+        return Proof(_unanswered(artefact, identity, "differs", f"does not run: {error}")), ()
     try:
-        return _answered(bundle, artefact, engine, version, counted_runs)
+        return _answered(bundle, artefact, engine, identity, counted_runs)
     except REFUSALS as error:
-        return Proof(_unanswered(artefact, version, "differs", f"does not run: {error}")), ()
+        return Proof(_unanswered(artefact, identity, "differs", f"does not run: {error}")), ()
     finally:
         engine.close()
 
@@ -113,7 +119,7 @@ def mark(number: int) -> None:
 
 
 def _answered(
-    bundle: Bundle, artefact: Artefact, engine: Engine, version: str, counted_runs: int
+    bundle: Bundle, artefact: Artefact, engine: Engine, identity: EngineId, counted_runs: int
 ) -> tuple[Proof, tuple[Answers, ...]]:
     model = adapt(engine, bundle.manifest, artefact)
     compared: list[Answer] = []
@@ -127,7 +133,7 @@ def _answered(
             peak = peak_memory_bytes()
         answers.append(found)
         compared += [Answer(name, one, found[name]) for name, one in example.outputs.items()]
-    parity = judge(artefact, version, compared)
+    parity = judge(artefact, identity, compared)
     outputs = tuple({name: digest(array) for name, array in one.items()} for one in answers)
     _count(model, bundle.golden(0).inputs, counted_runs)
     return Proof(parity, outputs, peak, counted_runs), tuple(answers)
@@ -146,7 +152,7 @@ def _count(model: Model, feeds: Mapping[str, Array], counted_runs: int) -> None:
     mark(FIRST_COUNTED + counted_runs)
 
 
-def _unanswered(artefact: Artefact, engine: str, verdict: Verdict, note: str) -> Parity:
+def _unanswered(artefact: Artefact, engine: EngineId, verdict: Verdict, note: str) -> Parity:
     return Parity(artefact.path, engine, artefact.precision, verdict, None, note)
 
 

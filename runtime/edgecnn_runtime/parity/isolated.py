@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 
+from edgecnn_runtime.engines.identity import EngineId
 from edgecnn_runtime.host.process import agent_command, signal_name
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.verify import Parity, parity_from_json
+from edgecnn_runtime.parity.row import Parity, parity_from_json
 
 TIMEOUT_S = 600
 
 
 def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
-    """What `verify_artefact` says of one artefact on one engine, from a process of its own.
+    """What `verify.verify_artefact` says of one artefact on one engine, from a process of its own.
 
     The verdict is "crashed" where that process ended without an answer.
 
@@ -43,7 +44,7 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
 
 def _crashed(artefact: Artefact, engine: str, how: str) -> Parity:
     note = f"the engine {how}"
-    return Parity(artefact.path, engine, artefact.precision, "crashed", None, note)
+    return Parity(artefact.path, EngineId(engine), artefact.precision, "crashed", None, note)
 
 
 def _row(line: str) -> Parity | None:

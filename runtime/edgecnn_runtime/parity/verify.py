@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from edgecnn_runtime.bundle import ArtefactContent, Bundle
 from edgecnn_runtime.engines import Engine, engine_class, engine_names
 from edgecnn_runtime.engines.adapted import adapt
+from edgecnn_runtime.engines.identity import EngineId, engine_id
 from edgecnn_runtime.errors import (
     BundleError,
     EngineError,
@@ -21,41 +20,20 @@ from edgecnn_runtime.errors import (
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.golden import (
     Answer,
-    Difference,
     difference,
     golden_answers,
     is_as_proven,
     largest_steps,
     limit_of,
 )
-
-Verdict = Literal["equal", "differs", "skipped", "crashed"]
+from edgecnn_runtime.parity.isolated import verify_isolated
+from edgecnn_runtime.parity.row import Parity, Verdict
 
 # A grey level on either side of a rounding boundary is one level; more is another preprocessing.
 PREPROCESS_LEVELS = 1.0
 
 # How an engine says no to an artefact or to what it is fed.
 REFUSALS = (EngineError, FeedError, ManifestInvalid, ValueError, KeyError)
-
-
-@dataclass(frozen=True)
-class Parity:
-    """One line of proof.
-
-    Attributes:
-        subject: path of the artefact, or "preprocessing".
-        engine: its name and version, empty for the preprocessing.
-        note: the tolerance that the verdict rests on, or why nothing was run.
-        steps: the largest error in integer steps, where the artefact answers in integers.
-    """
-
-    subject: str
-    engine: str
-    precision: str
-    verdict: Verdict
-    difference: Difference | None
-    note: str
-    steps: float | None = None
 
 
 def verify(
@@ -95,8 +73,6 @@ def verify(
 def _verify_pair(bundle: Bundle, artefact: Artefact, kind: type[Engine], isolated: bool) -> Parity:
     if not isolated:
         return verify_artefact(bundle, artefact, kind)
-    from edgecnn_runtime.parity.isolated import verify_isolated
-
     return verify_isolated(bundle.path, artefact, kind.name)
 
 
@@ -108,25 +84,23 @@ def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> P
     """
     precision = artefact.precision
     if not bundle.manifest.golden:
-        return Parity(artefact.path, kind.name, precision, "skipped", None, "no golden examples")
+        note = "no golden examples"
+        return Parity(artefact.path, EngineId(kind.name), precision, "skipped", None, note)
     try:
-        version = f"{kind.name} {kind.version()}"
+        engine = engine_id(kind)
     except EngineUnavailable as error:
         note = f"{error.reason}, {error.mend}"
-        return Parity(artefact.path, kind.name, precision, "skipped", None, note)
+        return Parity(artefact.path, EngineId(kind.name), precision, "skipped", None, note)
     content = bundle.read_artefact(artefact)
     try:
         answers = _answers(bundle, artefact, kind, content)
-        return judge(artefact, version, answers)
+        return judge(artefact, engine, answers)
     except REFUSALS as error:
-        return Parity(artefact.path, version, precision, "differs", None, f"does not run: {error}")
+        return Parity(artefact.path, engine, precision, "differs", None, f"does not run: {error}")
 
 
-def judge(artefact: Artefact, engine: str, answers: Sequence[Answer]) -> Parity:
+def judge(artefact: Artefact, engine: EngineId, answers: Sequence[Answer]) -> Parity:
     """The line of proof of an artefact that answered.
-
-    Args:
-        engine: its name and version.
 
     Raises:
         ValueError: no answer, or one of another shape than the original network's.
@@ -136,18 +110,6 @@ def judge(artefact: Artefact, engine: str, answers: Sequence[Answer]) -> Parity:
     steps = largest_steps(answers, artefact)
     limit = limit_of(artefact, found.numbers)
     return Parity(artefact.path, engine, artefact.precision, verdict, found, limit, steps)
-
-
-def parity_from_json(fields: Mapping[str, Any]) -> Parity:
-    """The line of proof whose `asdict` was written as JSON.
-
-    Raises:
-        TypeError, KeyError: it is none.
-    """
-    found = fields["difference"]
-    if found is not None:
-        found = Difference(**found | {"top1_interval": tuple(found["top1_interval"])})
-    return Parity(**{**fields, "difference": found})
 
 
 def _answers(
@@ -182,4 +144,4 @@ def _verify_preprocess(bundle: Bundle) -> list[Parity]:
     result = difference(pairs)
     limit = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
     verdict: Verdict = "equal" if result.max_abs <= limit else "differs"
-    return [Parity("preprocessing", "", "uint8", verdict, result, "≤ one grey level")]
+    return [Parity("preprocessing", None, "uint8", verdict, result, "≤ one grey level")]

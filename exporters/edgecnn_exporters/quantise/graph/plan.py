@@ -44,6 +44,7 @@ class Plan:
         limits: what a fused Relu or Clip lets through, by its output.
         left: nodes that stay float, with the reason.
         tail: those of `left` that are float because nothing is to be gained after the last sum.
+        kept: those of `left` that were kept in float although they need not be.
         results: the float values that the last integer sums make.
     """
 
@@ -52,12 +53,8 @@ class Plan:
     limits: Mapping[str, Range]
     left: Mapping[str, str]
     tail: frozenset[str]
+    kept: tuple[str, ...]
     results: tuple[str, ...] = ()
-
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """The nodes that were kept in float although they need not."""
-        return tuple(name for name, reason in self.left.items() if reason == KEPT)
 
     @property
     def group_of(self) -> dict[str, Group]:
@@ -93,7 +90,8 @@ def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> Plan:
     float_values |= set(map(_output, last))
     groups = _groups([n for n in nodes if _name(n) in integer])
     held = _held(groups, nodes, integer, float_values)
-    return Plan(integer, held, limits, left, frozenset(map(_name, tail)), results)
+    kept = tuple(name for name in left if name in keep_float)
+    return Plan(integer, held, limits, left, frozenset(map(_name, tail)), kept, results)
 
 
 def _reason(node: ir.Node, keep_float: Collection[str], tail: Collection[ir.Node]) -> str | None:

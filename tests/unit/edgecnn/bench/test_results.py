@@ -11,7 +11,7 @@ import pytest
 from unit.edgecnn.bench.told import FLOAT, INT8, STATE, proof, run
 
 from edgecnn.bench.sustained import windows
-from edgecnn.bench.verdicts import agreement_of, best_of, short_engine, verdict_of
+from edgecnn.bench.verdicts import agreement_of, best_of, verdict_of
 from edgecnn.report.bench_document import as_csv, as_document
 from edgecnn.report.bench_table import device_line, print_results, sustained_lines
 from edgecnn_runtime.measure.results import assemble
@@ -101,10 +101,14 @@ def test_csv_and_json_hold_what_the_table_shows() -> None:
     assert len(device["rows"][0]["latency"]["samples_ms"]) == 90
 
 
-def test_two_packages_of_one_engine_are_told_apart() -> None:
-    assert short_engine("tflite 2.3.0 (ai_edge_litert)") == "tflite 2.3.0"
-    assert short_engine("tflite 2.14.0 (tflite_runtime)") == "tflite-runtime 2.14.0"
-    assert short_engine("onnxruntime 1.32.0") == "onnxruntime 1.32.0"
+def test_json_keeps_the_label_of_an_engine_and_adds_its_parts() -> None:
+    result = assemble(BOTH, run(30, noisy))
+    (device,) = as_document({"rpi": result})["devices"]
+    assert device["rows"][0]["engine"] == "tflite 2.3.0 (ai_edge_litert)"
+    parts = {"name": "tflite", "version": "2.3.0", "package": "ai-edge-litert"}
+    assert device["rows"][0]["engine_id"] == parts
+    rows = csv.DictReader(as_csv({"rpi": result}).splitlines())
+    assert {row["engine"] for row in rows} == {"tflite 2.3.0 (ai_edge_litert)"}
 
 
 def heated(row: int, number: int) -> float:

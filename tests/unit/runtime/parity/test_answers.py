@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from edgecnn_runtime.parity.answers import (
     prove,
     save_answers,
 )
-from edgecnn_runtime.parity.verify import parity_from_json
+from edgecnn_runtime.parity.row import parity_from_json
 
 
 def proof_of(bundle: Path, engine: str, artefact: str, **options: Any) -> tuple[Proof, Any]:
@@ -85,7 +85,7 @@ def test_a_mark_changes_nothing() -> None:
 
 def test_a_line_of_proof_survives_json(onnx_bundle: Path) -> None:
     proof, _ = proof_of(onnx_bundle, "onnxruntime", "model.onnx")
-    assert parity_from_json(json.loads(json.dumps(asdict(proof.parity)))) == proof.parity
+    assert parity_from_json(json.loads(json.dumps(proof.parity.to_json()))) == proof.parity
 
 
 def test_the_agent_tells_its_proof_as_one_event(onnx_bundle: Path, tmp_path: Path) -> None:

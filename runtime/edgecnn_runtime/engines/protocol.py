@@ -1,0 +1,75 @@
+"""The protocol of an inference engine: one opened model, its facts, `open`, `run` and `close`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+from edgecnn_runtime.manifest import TensorSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Engine(Protocol):
+    """One opened model. `tests/contract/test_engines.py` is what each must hold to.
+
+    A plug-in may leave out two members: ``packages``, a tuple of the packages of the package index
+    any of which brings it, the better first (without it: the distribution that registers it), and
+    the class method ``package()``, which says which of several packages `version` speaks of.
+    """
+
+    name: ClassVar[str]
+    """The name of its entry, in the table or in the entry point group."""
+    formats: ClassVar[frozenset[str]]
+    """Artefact formats that the engine opens."""
+    extra: ClassVar[str | None]
+    """The extra of edgecnn that installs it; None for a plug-in, and for what is always there."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    @classmethod
+    def is_installed(cls) -> bool:
+        """Whether its package is there; found without importing it."""
+        ...
+
+    @classmethod
+    def version(cls) -> str:
+        """The engine's version; imports its package.
+
+        Raises:
+            EngineUnavailable: it is not installed.
+        """
+        ...
+
+    @classmethod
+    def open(
+        cls, model: bytes, *, weights: bytes | None = None, threads: int | None = None
+    ) -> Self:
+        """Make a model ready to run.
+
+        Args:
+            model: the artefact's bytes.
+            weights: the bytes of its companion file, of a format that has one.
+            threads: intra-operator threads; None leaves the engine's own default.
+
+        Raises:
+            EngineUnavailable: the engine is not installed.
+            EngineError: the engine refuses the model, or weights that its format does not have.
+        """
+        ...
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """One inference: input name → array in, output name → array out.
+
+        Raises:
+            FeedError: an input is missing, unexpected, or of the wrong shape or type.
+            EngineError: the engine failed, or the model is closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the model. Closing twice is allowed."""
+        ...

@@ -1,0 +1,49 @@
+"""A row of the parity table: how one artefact answers its golden examples on one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from edgecnn_runtime.engines.identity import EngineId, engine_fields, engine_from_fields
+from edgecnn_runtime.parity.golden import Difference
+
+Verdict = Literal["equal", "differs", "skipped", "crashed"]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One line of proof.
+
+    Attributes:
+        subject: path of the artefact, or "preprocessing".
+        engine: without a version where it did not run; None for the preprocessing.
+        note: the tolerance that the verdict rests on, or why nothing was run.
+        steps: the largest error in integer steps, where the artefact answers in integers.
+    """
+
+    subject: str
+    engine: EngineId | None
+    precision: str
+    verdict: Verdict
+    difference: Difference | None
+    note: str
+    steps: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values: ``engine`` is the engine's label, ``engine_id`` its parts."""
+        return asdict(self) | engine_fields(self.engine)
+
+
+def parity_from_json(fields: Mapping[str, Any]) -> Parity:
+    """The line of proof that `Parity.to_json` wrote.
+
+    Raises:
+        TypeError, KeyError: it is none.
+    """
+    found = fields["difference"]
+    if found is not None:
+        found = Difference(**found | {"top1_interval": tuple(found["top1_interval"])})
+    kept = {key: value for key, value in fields.items() if key != "engine_id"}
+    return Parity(**{**kept, "engine": engine_from_fields(fields), "difference": found})
