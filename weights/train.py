@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edgecnn.model.description import Description, read_description
 from edgecnn.train.checkpoints import WEIGHTS
-from edgecnn_runtime.measure.statistics import wilson_interval
+from edgecnn_runtime.parity.proportion import wilson_interval
 
 HERE = Path(__file__).parent
 SHIPPED = HERE / "edgecnn_weights"

@@ -36,8 +36,8 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.openvino.placement import PRODUCTS, executed_precisions
 from edgecnn_exporters.targets.openvino.write import OpenVinoModel, write_openvino
-from edgecnn_runtime.measure.statistics import wilson_interval
 from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.proportion import wilson_interval
 
 Float = np.ndarray[Any, np.dtype[np.float32]]
 

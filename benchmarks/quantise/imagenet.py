@@ -29,8 +29,8 @@ from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
-from edgecnn_runtime.measure.statistics import wilson_interval
 from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.proportion import wilson_interval
 
 NETWORKS = ("mobilenet_v2", "efficientnet_lite0")
 DIFFERENT = 32

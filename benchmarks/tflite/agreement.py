@@ -36,7 +36,7 @@ from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
-from edgecnn_runtime.measure.statistics import wilson_interval
+from edgecnn_runtime.parity.proportion import wilson_interval
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from edgecnn.train.dataset import Dataset, InMemory, Split
 from edgecnn.train.history import Epoch
 from edgecnn.train.loop import Job, Observer, train
 from edgecnn.train.recipe import Recipe
-from edgecnn_runtime.measure.statistics import wilson_interval
+from edgecnn_runtime.parity.proportion import wilson_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from edgecnn.evaluate.examples import open_examples
 from edgecnn.evaluate.paired import compare
 from edgecnn.evaluate.run import find_variants, run
 from edgecnn_exporters.bundle.requests import AccuracyVerdict
-from edgecnn_runtime.measure.statistics import wilson_interval
+from edgecnn_runtime.parity.proportion import wilson_interval
 
 IMAGES = 1000
 

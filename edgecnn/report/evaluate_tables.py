@@ -10,7 +10,7 @@ import click
 
 from edgecnn.console import stdout, table
 from edgecnn.evaluate.paired import compare
-from edgecnn_runtime.measure.statistics import wilson_interval
+from edgecnn_runtime.parity.proportion import wilson_interval
 
 if TYPE_CHECKING:
     from edgecnn.evaluate.run import Outcome, Variant

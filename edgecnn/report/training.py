@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecnn.console import stderr
-from edgecnn_runtime.measure.statistics import wilson_interval
+from edgecnn_runtime.parity.proportion import wilson_interval
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -59,7 +59,7 @@ def test_the_drawing_is_the_package(package: str) -> None:
 
 @pytest.mark.parametrize(
     ("package", "heading"),
-    zip(structure.PACKAGES, ("The workstation", "The compiler", "The runtime"), strict=True),
+    [*zip(structure.PACKAGES, ("The workstation", "The compiler", "The runtime"), strict=True)],
 )
 def test_the_table_names_every_room(package: str, heading: str) -> None:
     section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]

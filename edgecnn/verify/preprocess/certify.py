@@ -16,8 +16,8 @@ from edgecnn.verify.preprocess.ways import WAYS, Way
 from edgecnn_runtime.errors import NotAClassifier
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
-from edgecnn_runtime.measure.statistics import wilson_interval
 from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.proportion import wilson_interval
 from edgecnn_runtime.session import Session
 
 Pictures = Sequence[Path | UInt8] | np.ndarray[Any, np.dtype[np.uint8]]

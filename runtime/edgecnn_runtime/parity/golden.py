@@ -12,7 +12,7 @@ import numpy as np
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.adapted import Model
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.measure.statistics import wilson_interval
+from edgecnn_runtime.parity.proportion import wilson_interval
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
