@@ -1,4 +1,4 @@
-"""What the benchmarks share: measured in turn, reported as ratios, raw samples kept."""
+"""Shared by the benchmarks: interleaved measurement, ratios to a peer, raw samples kept."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The workstation: what a person types. The command line is `edgecnn.cli`."""
+"""The workstation: export, verify, evaluate, bench, train. The command line is `edgecnn.cli`."""

@@ -1,4 +1,4 @@
-"""stdout is the result, stderr is the talk."""
+"""Console output: results on stdout, progress bars and notes on stderr."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _finite(value: Any) -> Any:
 
 
 def stdout(width: int = 110) -> Console:
-    """Where tables go. In a pipe, lines are as long as `width`, which is what they need to be."""
+    """Console for tables on stdout; in a pipe its lines are `width` characters long."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -39,14 +39,14 @@ def stdout(width: int = 110) -> Console:
 
 
 def stderr() -> Console:
-    """Where progress and notes go."""
+    """Console for progress bars and notes, on stderr."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
 
 
 def note(message: str, *, quiet: bool) -> None:
-    """Say something on stderr that is not part of the result."""
+    """Print a note on stderr, which is not part of the result."""
     if not quiet:
         click.echo(message, err=True)
 

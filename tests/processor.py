@@ -1,4 +1,4 @@
-"""What the processor that runs the tests can do."""
+"""CPU features of the machine that runs the tests."""
 
 from edgecnn_exporters.targets.saturation import saturates_here
 

@@ -37,7 +37,7 @@ def main(names: list[str]) -> None:
 
 
 def commands() -> list[list[str]]:
-    """What ``edgecnn train`` was told for each checkpoint, in order."""
+    """Arguments of ``edgecnn train`` for each checkpoint, in order."""
     document = tomllib.loads((HERE / "checkpoints.toml").read_text(encoding="utf-8"))
     return [shlex.split(entry["command"]) for entry in document["checkpoint"]]
 

@@ -1,4 +1,4 @@
-"""How often a comparison of two artefacts is wrong: on simulated pairs and on real ones.
+"""Error rate of the comparison of two artefacts: on simulated pairs and on real ones.
 
 Simulated pairs cut a stream of real block medians, measured first in this run, into rounds: the
 same artefact twice (A/A), and with one side made 3 % slower; they overlap, so that their number
@@ -22,14 +22,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from benchmarks.interleave import keep
+from edgecnn_runtime.arrays import Float64
 from edgecnn_runtime.measure.benchmark import benchmark
-from edgecnn_runtime.measure.job import Job, Plan, Subject
+from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan, Subject
 from edgecnn_runtime.measure.results import assemble
 from edgecnn_runtime.measure.statistics import compare
 from edgecnn_runtime.measure.timing import Measurement, measure
 
-ROUNDS = Plan().rounds
-Float = np.ndarray[Any, np.dtype[np.float64]]
+ROUNDS = MeasurementPlan().rounds
 QUIETER = (0.10, 0.06, 0.04, 0.02)  # standard deviations of block medians
 SIDE = 448  # of the matrices: 2 × 448³ operations, about 2 ms on one core of a server
 
@@ -59,7 +59,7 @@ def main() -> None:
 
 @contextmanager
 def workload(bundle: str | None) -> Iterator[Callable[[], object]]:
-    """What is run, on one thread: a product of matrices, or a bundle."""
+    """Workload on one thread: a product of matrices, or a bundle."""
     if bundle is None:
         matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
         yield lambda: matrix @ matrix
@@ -72,9 +72,9 @@ def workload(bundle: str | None) -> Iterator[Callable[[], object]]:
         yield lambda: session.run(feeds)
 
 
-def record(run: Callable[[], object]) -> Float:
+def record(run: Callable[[], object]) -> Float64:
     """Block medians in milliseconds, ten times as many as a measurement has."""
-    found = measure({"noise": run}, Plan(rounds=10 * ROUNDS, max_s=120)).latencies[0]
+    found = measure({"noise": run}, MeasurementPlan(rounds=10 * ROUNDS, max_s=120)).latencies[0]
     stream = np.array(found.blocks_ms)
     neighbours = float(np.corrcoef(stream[:-1], stream[1:])[0, 1])
     print(
@@ -85,19 +85,19 @@ def record(run: Callable[[], object]) -> Float:
     return stream
 
 
-def spread_of(stream: Float) -> float:
+def spread_of(stream: Float64) -> float:
     """The standard deviation as a share of the median."""
     return float(np.std(stream) / np.median(stream))
 
 
-def quietened(stream: Float, factor: float) -> Float:
+def quietened(stream: Float64, factor: float) -> Float64:
     """The stream whose every distance from its median, as a ratio, is so many times what it was."""
     median = np.median(stream)
-    result: Float = median * (stream / median) ** factor
+    result: Float64 = median * (stream / median) ** factor
     return result
 
 
-def simulate(stream: Float, factor: float, seed: int) -> dict[str, Any]:
+def simulate(stream: Float64, factor: float, seed: int) -> dict[str, Any]:
     """One comparison whose rounds are neighbours of the real stream, from a random place."""
     start = np.random.default_rng(seed).integers(0, len(stream) - 2 * ROUNDS)
     pairs = stream[start : start + 2 * ROUNDS].reshape(ROUNDS, 2).copy()
@@ -117,7 +117,7 @@ def same_row_twice(bundle: str) -> dict[str, Any]:
     """A real comparison of an artefact with itself, each in a process of its own."""
     subjects = (Subject(bundle, threads=1, against=1), Subject(bundle, threads=1))
     events: list[dict[str, Any]] = []
-    benchmark(Job(subjects, Plan()), events.append)
+    benchmark(MeasurementJob(subjects, MeasurementPlan()), events.append)
     found = assemble(subjects, events)
     blocks = [row.latency.blocks_ms for row in found.rows if row.latency]
     return judged(blocks, found.tainted)

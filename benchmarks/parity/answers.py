@@ -1,4 +1,4 @@
-"""What one engine answers to many images, in any Python that has numpy and that engine.
+"""Outputs of one engine for many images, in any Python that has numpy and that engine.
 
 Usage: python -m benchmarks.parity.answers BUNDLE ARTEFACT ENGINE INPUTS.npy OUTPUTS.npy
 

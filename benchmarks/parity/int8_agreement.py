@@ -36,10 +36,9 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.openvino.placement import PRODUCTS, executed_precisions
 from edgecnn_exporters.targets.openvino.write import OpenVinoModel, write_openvino
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.golden import difference
 from edgecnn_runtime.parity.proportion import wilson_interval
-
-Float = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Candidate:
 
     target: str
     precision: str
-    run: Callable[[Float], Float]
+    run: Callable[[Float32], Float32]
     integer: int | None = None
     products: int | None = None
 
@@ -86,7 +85,7 @@ def measure(name: str, config: QuantConfig, count: int) -> None:
         for i in range(0, len(images), BATCH)
     ]
 
-    def answer(run: Callable[[Float], Float]) -> Float:
+    def answer(run: Callable[[Float32], Float32]) -> Float32:
         return np.concatenate([run(batch) for batch in inputs])
 
     expected = {kind: answer(onnxruntime_run(to_bytes(graph))) for kind, graph in graphs.items()}
@@ -129,8 +128,8 @@ def by_openvino(target: str, precision: str, model: OpenVinoModel) -> Candidate:
 def report(
     name: str,
     candidate: Candidate,
-    expected: Float,
-    found: Float,
+    expected: Float32,
+    found: Float32,
     labels: np.ndarray[Any, Any],
     config: QuantConfig,
 ) -> None:

@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def chosen(names: list[str], weights: str | None) -> Iterator[Job]:
-    """What is to be run, the quickest first."""
+    """Jobs to run, the quickest first."""
     for job in sorted(jobs(), key=seconds):
         if (not names or job.network in names) and weights in (None, job.weights):
             yield job
@@ -91,7 +91,7 @@ def run(wanted: list[Job], images: int, *, is_again: bool) -> None:
 
 
 def prove_alone(job: Job, images: int) -> dict[str, Any]:
-    """What `prove_network` finds, in a process of its own, which gives its memory back."""
+    """Run `prove_network` in a process of its own, which gives its memory back."""
     command = [
         sys.executable,
         "-m",

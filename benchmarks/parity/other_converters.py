@@ -1,4 +1,4 @@
-"""Do others' converters answer what ours does? Every family's first network, in float.
+"""Parity of other converters with ours: every family's first network, in float.
 
 Usage: python -m benchmarks.parity.other_converters [NETWORK …]
 
@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.interleave import keep
 from benchmarks.quantise.accuracy import onnxruntime_run
-from benchmarks.tflite.peers import TO_NHWC, Float, LiteRT, by_litert_torch, require_peers
+from benchmarks.tflite.peers import TO_NHWC, LiteRT, by_litert_torch, require_peers
 from edgecnn.model.build import Network
 from edgecnn.zoo import FAMILIES
 from edgecnn_exporters.capture.examples import example_batch
@@ -33,6 +33,8 @@ from edgecnn_runtime.parity.golden import difference
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from parity.test_zoo import settled, thin_form
+
+from edgecnn_runtime.arrays import Float32
 
 IMAGES = 8
 OWN, PEER = "edgecnn in LiteRT", "litert-torch in LiteRT"
@@ -64,7 +66,9 @@ def measure(name: str) -> None:
     show(name, f"{OWN} against {PEER}", answers[PEER], answers[OWN])
 
 
-def converted(network: Network, inputs: Float) -> Iterator[tuple[str, Callable[[Float], Float]]]:
+def converted(
+    network: Network, inputs: Float32
+) -> Iterator[tuple[str, Callable[[Float32], Float32]]]:
     """Every converter's network, for one image (1, C, H, W)."""
     expected = run_module(network.module, [inputs[:2], inputs[:3]])
     model = capture(network.module, expected, batch=None, opset=18).model
@@ -76,7 +80,7 @@ def converted(network: Network, inputs: Float) -> Iterator[tuple[str, Callable[[
     yield PEER, peer.run
 
 
-def show(name: str, what: str, expected: Float, found: Float) -> None:
+def show(name: str, what: str, expected: Float32, found: Float32) -> None:
     far = difference([(expected, found.reshape(expected.shape))])
     print(f"  {what:<50}relative {far.relative:.1e}, top-1 {far.top1_agreement:.0%}", flush=True)
     row = {"network": name, "what": what, "images": IMAGES, "relative": far.relative}

@@ -122,7 +122,7 @@ def _summary(done: Mapping[Job, Row]) -> str:
 
 
 def _failures(rows: Mapping[Job, Row], order: Sequence[Job]) -> str:
-    """What stands in no table, or in bold: said in words, so that nobody has to look for it."""
+    """Failures and missing rows, in words."""
     lines = []
     for job in order:
         row, name = rows[job], f"{job.network} ({job.weights})"

@@ -1,4 +1,4 @@
-"""One network on every engine: what networks.py keeps of it."""
+"""Parity of one network on every engine, as a row of networks.py."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from benchmarks.parity.network import build, bundles_of, export, transposes
 from benchmarks.parity.rows import Job
 from edgecnn.model.build import Network
 from edgecnn.model.weights import RANDOM
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.manifest import Artefact
@@ -30,12 +31,10 @@ from edgecnn_runtime.parity.verify import verify
 ROOT = Path(__file__).parents[2]
 ENGINE_OF = {"onnx": "onnxruntime", "openvino": "openvino", "tflite": "tflite"}
 
-Float = np.ndarray[Any, np.dtype[np.float32]]
-
 
 @dataclass(frozen=True)
 class Place:
-    """Where an artefact runs.
+    """Engine and environment in which an artefact runs.
 
     Attributes:
         engine: as the rows call it.
@@ -74,7 +73,7 @@ def prove_network(job: Job, images: int, other_python: Path) -> dict[str, Any]:
 
 
 def proofs_here(path: Path) -> Iterator[dict[str, Any]]:
-    """What `edgecnn verify` finds in this environment."""
+    """Results of `edgecnn verify` in this environment."""
     with Bundle(path) as bundle:
         for row in verify(bundle, ("onnxruntime", "openvino", "tflite"), isolated=True):
             name = "" if row.engine is None else row.engine.name
@@ -121,7 +120,7 @@ def _proof(engine: str, row: dict[str, Any]) -> dict[str, Any]:
 def compare_answers(
     network: Network, path: Path, images: int, other_python: Path
 ) -> Iterator[dict[str, Any]]:
-    """Every engine on many images: how far from PyTorch, and how often of one mind with another."""
+    """Compare every engine with PyTorch and with each other, on many images."""
     inputs = test_inputs(network, images)
     expected = by_pytorch(network.module, inputs)
     with Bundle(path) as bundle:
@@ -153,14 +152,14 @@ def places(artefact: Artefact, other_python: Path) -> Iterator[Place]:
         yield Place("tflite-runtime", kind, other_python)
 
 
-def answer(path: Path, artefact: Artefact, place: Place) -> Float:
+def answer(path: Path, artefact: Artefact, place: Place) -> Float32:
     """(n, classes), of the inputs that lie beside the bundle."""
     inputs, outputs = path.with_name("inputs.npy"), path.with_name("outputs.npy")
     script = Path(__file__).with_name("answers.py")
     ran = _run([place.python, script, path, artefact.path, place.kind, inputs, outputs])
     if ran.returncode:
         raise RuntimeError(f"{artefact.path} in {place.engine}: {ran.stderr.strip()}")
-    found: Float = np.load(outputs)
+    found: Float32 = np.load(outputs)
     return found
 
 
@@ -170,7 +169,7 @@ def _run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-def test_inputs(network: Network, count: int) -> Float:
+def test_inputs(network: Network, count: int) -> Float32:
     """(n, C, H, W): what it was not trained with, nor calibrated."""
     assert network.preprocess is not None
     if network.data is None:
@@ -185,10 +184,10 @@ def test_inputs(network: Network, count: int) -> Float:
     return np.concatenate([preprocess(image, network.preprocess) for image in colour])
 
 
-def by_pytorch(module: nn.Module, inputs: Float) -> Float:
+def by_pytorch(module: nn.Module, inputs: Float32) -> Float32:
     with torch.no_grad():
         parts = [
             module(torch.from_numpy(inputs[i : i + BATCH])) for i in range(0, len(inputs), BATCH)
         ]
-    found: Float = torch.cat(parts).numpy()
+    found: Float32 = torch.cat(parts).numpy()
     return found

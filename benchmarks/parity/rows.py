@@ -1,4 +1,4 @@
-"""The rows that networks.py keeps, and what they are of."""
+"""Jobs and rows of networks.py: every network with its weights, and its results."""
 
 from __future__ import annotations
 

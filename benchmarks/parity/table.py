@@ -68,7 +68,7 @@ def _share(agreed: int, n: int) -> str:
 
 
 def between(done: Mapping[Job, Row], precision: str) -> str:
-    """How often two engines are of one mind, whatever PyTorch says."""
+    """Top-1 agreement between engines, whatever PyTorch's class is."""
     body = []
     for job, row in done.items():
         answers = [one for one in row.get("answers", ()) if one["precision"] == precision]

@@ -37,13 +37,13 @@ from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.passes.moments import noted
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.golden import difference
 
-Float = np.ndarray[Any, np.dtype[np.float32]]
-Classify = Callable[[Float], Float]
+Classify = Callable[[Float32], Float32]
 WEIGHTS = Path(__file__).parents[2] / "weights/edgecnn_weights"
 CALIBRATE, BATCH = 128, 100
 
@@ -115,18 +115,18 @@ def float_graph(path: Path) -> ir.Model:
 
 
 def by_batch_norm(description: Description) -> CalibrationSamples:
-    """What `--calibrate batch-norm` judges with, and the range of the network's input."""
+    """Samples that judge `--calibrate batch-norm`, and the range of the network's input."""
     spec = TensorSpec("input", "float32", (None, *description.input))
     return open_calibration("batch-norm", spec, description.preprocess, 0)
 
 
-def pick(data: str) -> Float:
+def pick(data: str) -> Float32:
     """The training images that all quantisers calibrate with."""
     images, _ = load(data, "train", quiet=True)
     return images[np.sort(np.random.default_rng(0).permutation(len(images))[:CALIBRATE])]
 
 
-def prepared(image: Any, description: Description) -> Float:
+def prepared(image: Any, description: Description) -> Float32:
     """(1, C, H, W), as the network reads it."""
     colour = image.repeat(3, axis=-1) if image.shape[-1] == 1 else image
     return preprocess(colour, description.preprocess)
@@ -134,7 +134,7 @@ def prepared(image: Any, description: Description) -> Float:
 
 def quantised(
     model: ir.Model,
-    samples: list[Float],
+    samples: list[Float32],
     config: QuantConfig,
     own: CalibrationSamples | None = None,
 ) -> Iterator[tuple[str, Classify, float]]:
@@ -157,7 +157,7 @@ def quantised(
         yield "NNCF", run, time.perf_counter() - began
 
 
-def by_onnxruntime(model: bytes, samples: Iterable[Float], *, per_channel: bool = True) -> bytes:
+def by_onnxruntime(model: bytes, samples: Iterable[Float32], *, per_channel: bool = True) -> bytes:
     """The QDQ model that ONNX Runtime's own tools make."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -166,7 +166,7 @@ def by_onnxruntime(model: bytes, samples: Iterable[Float], *, per_channel: bool 
         def __init__(self) -> None:
             self._left = iter(samples)
 
-        def get_next(self) -> dict[str, Float] | None:
+        def get_next(self) -> dict[str, Float32] | None:
             sample = next(self._left, None)
             return None if sample is None else {"input": sample}
 
@@ -183,7 +183,7 @@ def by_onnxruntime(model: bytes, samples: Iterable[Float], *, per_channel: bool 
         return Path(target).read_bytes()
 
 
-def by_nncf(model: bytes, samples: list[Float]) -> Classify:
+def by_nncf(model: bytes, samples: list[Float32]) -> Classify:
     """NNCF's defaults, run by OpenVINO in float32 where it is not int8."""
     import nncf
     import openvino

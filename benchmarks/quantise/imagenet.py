@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks.interleave import keep
-from benchmarks.quantise.accuracy import Classify, Float, by_nncf, by_onnxruntime, onnxruntime_run
+from benchmarks.quantise.accuracy import Classify, by_nncf, by_onnxruntime, onnxruntime_run
 from edgecnn.fetch import fetch
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
@@ -26,6 +26,7 @@ from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
@@ -99,7 +100,7 @@ def made(makers: dict[str, Callable[[], Classify]]) -> Iterator[tuple[str, Class
         yield name, run, time.perf_counter() - began
 
 
-def judges(prepare: Preprocess) -> tuple[list[Float], np.ndarray]:
+def judges(prepare: Preprocess) -> tuple[list[Float32], np.ndarray]:
     """(1, 3, H, W) each, and their classes."""
     inputs, labels = [], []
     for path in sorted(fetch("imagenet-samples", quiet=True).glob("*.jpg")):

@@ -1,4 +1,4 @@
-"""Is int8 faster? Full-size networks on one thread, beside ONNX Runtime's own int8 and OpenVINO's.
+"""Speed of int8: full-size networks, one thread, beside ONNX Runtime's own int8 and OpenVINO's.
 
 Usage: python -m benchmarks.quantise.speed [--rounds 20] [NETWORK …]
 
@@ -19,7 +19,7 @@ import numpy as np
 import onnx_ir as ir
 
 from benchmarks.interleave import interleave, report
-from benchmarks.quantise.accuracy import Float, by_onnxruntime
+from benchmarks.quantise.accuracy import by_onnxruntime
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import pictures
@@ -29,6 +29,7 @@ from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.onnx.placement import place
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.image.preprocess import preprocess
 
@@ -67,7 +68,7 @@ def measure(name: str, rounds: int) -> None:
     )
 
 
-def build(name: str) -> tuple[ir.Model, list[Float]]:
+def build(name: str) -> tuple[ir.Model, list[Float32]]:
     """The canonical graph, and photographs as its inputs."""
     network = build_network(resolve(name), NetworkOptions("random", quiet=True))
     assert network.preprocess is not None
@@ -78,13 +79,13 @@ def build(name: str) -> tuple[ir.Model, list[Float]]:
     return model, samples
 
 
-def onnxruntime_timer(model: bytes, sample: Float) -> Callable[[], float]:
+def onnxruntime_timer(model: bytes, sample: Float32) -> Callable[[], float]:
     engine = OnnxRuntimeEngine.open(model, threads=1)
     feeds = {engine.inputs[0].name: sample}
     return timer(lambda: engine.run(feeds))
 
 
-def openvino_timer(model: bytes, samples: list[Float]) -> Callable[[], float]:
+def openvino_timer(model: bytes, samples: list[Float32]) -> Callable[[], float]:
     import nncf
     import openvino
 

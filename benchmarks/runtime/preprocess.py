@@ -20,13 +20,14 @@ from PIL import Image
 from benchmarks.interleave import interleave, report
 from edgecnn.zoo import IMAGENET
 from edgecnn_exporters.capture.examples import photograph
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.image.load import load_image
-from edgecnn_runtime.image.preprocess import Float, preprocess
+from edgecnn_runtime.image.preprocess import preprocess
 
 PEER = "Pillow + numpy by hand"
 
 
-def by_hand(image: Image.Image) -> Float:
+def by_hand(image: Image.Image) -> Float32:
     """(1, 3, 224, 224), as it is commonly written."""
     resized = image.resize((341, 256), Image.Resampling.BILINEAR).crop((58, 16, 282, 240))
     levels = np.asarray(resized, np.float32)
@@ -58,14 +59,16 @@ def main() -> None:
         )
 
 
-def measure(source: str, ours: Callable[[], Float], peer: Callable[[], Float], rounds: int) -> None:
+def measure(
+    source: str, ours: Callable[[], Float32], peer: Callable[[], Float32], rounds: int
+) -> None:
     np.testing.assert_allclose(ours(), peer(), rtol=0, atol=1e-5)
     candidates = {"edgecnn_runtime": ours, PEER: peer}
     samples = interleave({k: partial(milliseconds, job) for k, job in candidates.items()}, rounds)
     report("runtime/preprocess", f"preprocess {source}", samples, unit="ms", peer=PEER)
 
 
-def milliseconds(job: Callable[[], Float]) -> float:
+def milliseconds(job: Callable[[], Float32]) -> float:
     began = time.perf_counter_ns()
     job()
     return (time.perf_counter_ns() - began) / 1e6

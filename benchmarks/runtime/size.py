@@ -1,4 +1,4 @@
-"""How large what people install is: the wheel, and the runtime as a zipapp for a board."""
+"""Size of an installation: the wheel, and the runtime as a zipapp for a board."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from benchmarks.quantise.accuracy import (
     pick,
     prepared,
 )
-from benchmarks.tflite.peers import TO_NHWC, Float, LiteRT
+from benchmarks.tflite.peers import TO_NHWC, LiteRT
 from edgecnn.data import load
 from edgecnn.model.description import read_description
 from edgecnn_exporters.capture.reference import to_bytes
@@ -36,6 +36,7 @@ from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.proportion import wilson_interval
 
 
@@ -81,7 +82,7 @@ def measure(name: str, config: QuantConfig, count: int) -> None:
 
 
 def result_encoding(model: ir.Model) -> Encoding:
-    """What 8 bits of the logits stand for."""
+    """The 8-bit encoding of the logits."""
     last = model.graph.outputs[0]
     while (found := noted_encoding(last)) is None:
         before = last.producer()
@@ -91,7 +92,7 @@ def result_encoding(model: ir.Model) -> Encoding:
     return found
 
 
-def rounded(logits: Float, encoding: Encoding) -> Float:
+def rounded(logits: Float32, encoding: Encoding) -> Float32:
     """The logits as 8 bits hold them."""
     steps = np.rint(logits / np.float32(encoding.scale)) + encoding.zero_point
     held = np.clip(steps, 0, 255) - encoding.zero_point
@@ -99,7 +100,7 @@ def rounded(logits: Float, encoding: Encoding) -> Float:
 
 
 def compared(
-    expected: Float, found: Float, labels: np.ndarray[Any, Any], step: float
+    expected: Float32, found: Float32, labels: np.ndarray[Any, Any], step: float
 ) -> dict[str, Any]:
     """Both accuracies, agreement with its interval, and how many steps lie between."""
     steps = np.abs(expected - found) / step

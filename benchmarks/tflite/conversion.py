@@ -1,4 +1,4 @@
-"""How long does writing a TFLite file take, beside litert-torch's conversion of the same network?
+"""Time to write a TFLite file, beside litert-torch's conversion of the same network.
 
 Usage: python -m benchmarks.tflite.conversion [--rounds 5] [NETWORK …]
 

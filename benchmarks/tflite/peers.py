@@ -1,4 +1,4 @@
-"""What the benchmarks of TFLite share: the peers' files, and LiteRT to run them.
+"""Shared by the TFLite benchmarks: the peers' files, and LiteRT to run them.
 
 litert-torch and ai-edge-quantizer are no dependencies of edgecnn: ``pip install litert-torch
 ai-edge-quantizer 'edgecnn[all]'`` in an environment of its own.
@@ -24,9 +24,8 @@ from torch import nn
 from edgecnn.model.build import Network, NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import pictures
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.image.preprocess import preprocess
-
-Float = np.ndarray[Any, np.dtype[np.float32]]
 
 FIVE = ("mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "resnet50")
 PEERS = ("litert_torch", "ai_edge_quantizer")
@@ -40,7 +39,7 @@ def require_peers() -> None:
         sys.exit(f"{', '.join(missing)} not installed; see the head of {__file__}")
 
 
-def network_and_pictures(name: str, count: int) -> tuple[Network, list[Float]]:
+def network_and_pictures(name: str, count: int) -> tuple[Network, list[Float32]]:
     """The full-size network, and photographs as its inputs, (1, C, H, W) each.
 
     Random weights do not change speed. Every BatchNorm has weights of chance and the statistics of
@@ -72,7 +71,7 @@ def by_litert_torch(module: nn.Module, shape: Sequence[int], *, channels_last: b
         return bytes(litert_torch.convert(module, (torch.zeros(sizes),)).model_content())
 
 
-def by_ai_edge_quantizer(float_model: bytes, inputs: Sequence[Float]) -> bytes:
+def by_ai_edge_quantizer(float_model: bytes, inputs: Sequence[Float32]) -> bytes:
     """The peer's static int8, weights per channel, from the same images as they are fed."""
     quantizer = quiet_import("ai_edge_quantizer.quantizer")
     recipe = quiet_import("ai_edge_quantizer.recipe")
@@ -87,7 +86,7 @@ def by_ai_edge_quantizer(float_model: bytes, inputs: Sequence[Float]) -> bytes:
 
 
 def quiet_import(name: str) -> Any:
-    """The module; what it says on loading, warnings included, is not heard."""
+    """Import a module silently, without its warnings."""
     with silence(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module(name)
@@ -112,15 +111,15 @@ class LiteRT:
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
 
-    def run(self, image: Float) -> Float:
+    def run(self, image: Float32) -> Float32:
         """The output for one image, as it is fed; both in float, whatever the file holds."""
         self.feed(image)
         self._interpreter.invoke()
         found = self._interpreter.get_tensor(self._output["index"])
         return _real(found, self._output["quantization"])
 
-    def feed(self, image: Float) -> None:
-        """The image lies in the input."""
+    def feed(self, image: Float32) -> None:
+        """Copy the image into the input tensor."""
         scale, zero = self._input["quantization"]
         if scale:
             limits = np.iinfo(self._input["dtype"])
@@ -128,7 +127,7 @@ class LiteRT:
         self._interpreter.set_tensor(self._input["index"], image.astype(self._input["dtype"]))
 
     def timer(
-        self, image: Float, *, clock: Callable[[], float] = time.perf_counter, warm_up: int = 5
+        self, image: Float32, *, clock: Callable[[], float] = time.perf_counter, warm_up: int = 5
     ) -> Callable[[], float]:
         """One run in milliseconds of that clock, fed and warmed up before.
 
@@ -148,7 +147,7 @@ class LiteRT:
         return time_ms
 
 
-def _real(array: Any, quantisation: tuple[float, int]) -> Float:
+def _real(array: Any, quantisation: tuple[float, int]) -> Float32:
     scale, zero = quantisation
     if not scale:
         return np.asarray(array, np.float32)
@@ -170,7 +169,7 @@ def operators_of(model: bytes) -> Counter[str]:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Nothing reaches stdout or stderr, from C++ either."""
+    """Silence stdout and stderr, from C++ as well."""
     sys.stdout.flush()
     kept = [os.dup(1), os.dup(2)]
     nowhere = os.open(os.devnull, os.O_WRONLY)

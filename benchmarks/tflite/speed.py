@@ -1,4 +1,4 @@
-"""Is our TFLite file as fast in LiteRT as the peers' own? Full-size networks, batch 1.
+"""Latency of our TFLite files in LiteRT beside the peers' own: full-size networks, batch 1.
 
 Usage: python -m benchmarks.tflite.speed [--rounds 40] [--threads 1] [NETWORK …]
 
@@ -24,7 +24,6 @@ from benchmarks.interleave import interleave, keep
 from benchmarks.tflite.peers import (
     FIVE,
     TO_NHWC,
-    Float,
     LiteRT,
     by_ai_edge_quantizer,
     by_litert_torch,
@@ -37,6 +36,7 @@ from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.golden import difference
 
 SAMPLES = 8
@@ -100,7 +100,7 @@ def show(what: str, times: Mapping[str, Sequence[float]]) -> None:
 
 
 def written(
-    module: torch.nn.Module, shape: tuple[int, ...], samples: list[Float]
+    module: torch.nn.Module, shape: tuple[int, ...], samples: list[Float32]
 ) -> dict[str, bytes]:
     """Every candidate's file."""
     feeds = [np.concatenate(samples[:size]) for size in (2, 3)]
@@ -118,7 +118,9 @@ def written(
     }
 
 
-def compare(name: str, engines: Mapping[str, LiteRT], images: list[Float], expected: Float) -> None:
+def compare(
+    name: str, engines: Mapping[str, LiteRT], images: list[Float32], expected: Float32
+) -> None:
     """Print and keep how far every candidate's answers are from PyTorch's."""
     print(f"{name}, against PyTorch on {len(images)} photographs")
     for candidate, engine in engines.items():

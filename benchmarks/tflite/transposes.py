@@ -1,4 +1,4 @@
-"""How many TRANSPOSE operators stand in the TFLite files of the zoo, beside litert-torch's.
+"""Count of TRANSPOSE operators in the zoo's TFLite files, beside litert-torch's.
 
 Usage: python -m benchmarks.tflite.transposes [--full] [--no-peer] [NETWORK …]
 

@@ -1,4 +1,4 @@
-"""How large the gradient of each convolution is: while a network is trained, and at one moment."""
+"""Gradient norm of each convolution, while a network is trained and at one moment."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Network:
 
 
 def networks(seeds: int) -> Iterator[tuple[Network, int]]:
-    """What is trained, with its seed: both series, then the deepest without batch norm."""
+    """Networks to train, with their seeds: both series, then the deepest without batch norm."""
     sizes = [(layers, WIDTH) for layers in DEPTHS]
     sizes += [(DEPTH, width) for width in WIDTHS if width != WIDTH]
     for seed in range(seeds):

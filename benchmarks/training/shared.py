@@ -1,4 +1,4 @@
-"""What the benchmarks that train share: a part of CIFAR-10, one training, results kept once."""
+"""Shared by the training benchmarks: a part of CIFAR-10, one training, results kept once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.interleave import RESULTS, keep
 from edgecnn.train.data import load_named
 from edgecnn.train.dataset import Dataset, InMemory, Split
 from edgecnn.train.history import Epoch
-from edgecnn.train.loop import Job, Observer, train
+from edgecnn.train.loop import Observer, TrainingJob, train
 from edgecnn.train.recipe import Recipe
 from edgecnn_runtime.parity.proportion import wilson_interval
 
@@ -43,7 +43,7 @@ def part_of_cifar10(images: int) -> Dataset:
 
 
 class Unwatched:
-    """An observer who looks away."""
+    """An observer that does nothing."""
 
     def step(self, epoch: int, done: float, loss: float, accuracy: float, rate: float) -> None:
         """Nothing."""
@@ -61,7 +61,7 @@ def fit(
         LossDiverged: the loss is not finite.
     """
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(network, recipe, dataset, Path(folder), {"input": SHAPE})
+        job = TrainingJob(network, recipe, dataset, Path(folder), {"input": SHAPE})
         return train(job, observer or Unwatched())
 
 

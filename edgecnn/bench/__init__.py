@@ -1,1 +1,1 @@
-"""From a bundle and boards to a table: what to measure, the run, its journal, and what it says."""
+"""Benchmarks of bundles on boards: the request, the run, its journal, the verdicts."""

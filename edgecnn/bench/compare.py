@@ -1,4 +1,4 @@
-"""Is it slower than it was? Results of now beside those of an earlier run."""
+"""Comparison of a bench with an earlier run, to find latency regressions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from edgecnn.bench.journal import Record
 from edgecnn.bench.verdicts import engine_of, name_of
-from edgecnn_runtime.measure.results import BenchResult, Row
-from edgecnn_runtime.measure.statistics import MARGIN_APART, Comparison, compare_apart
+from edgecnn_runtime.measure.results import BenchResult, ResultRow
+from edgecnn_runtime.measure.statistics import MARGIN_APART, LatencyComparison, compare_apart
 
 
 @dataclass(frozen=True)
 class Change:
-    """One row of now against its like of an earlier run.
+    """Comparison of one row with the same row of an earlier run.
 
     Attributes:
         comparison: None where the earlier run has no such row, or one of the two was not timed.
@@ -21,8 +21,8 @@ class Change:
     """
 
     device: str
-    row: Row
-    comparison: Comparison | None
+    row: ResultRow
+    comparison: LatencyComparison | None
     note: str = ""
 
     def words(self) -> str:
@@ -44,7 +44,7 @@ class Change:
 
 
 def changes(results: Mapping[str, BenchResult], earlier: Record) -> list[Change]:
-    """Every row of `results` against its like in `earlier`."""
+    """Compare every row of `results` with the same row of `earlier`."""
     found = []
     for device, result in results.items():
         if device not in earlier.subjects:
@@ -63,13 +63,15 @@ def changes(results: Mapping[str, BenchResult], earlier: Record) -> list[Change]
     return found
 
 
-def _likeness(row: Row) -> tuple[object, ...]:
+def _likeness(row: ResultRow) -> tuple[object, ...]:
     subject = row.subject
     # A bundle may have another name by now; a baseline beside it must not be taken for it.
     return subject.artefact, subject.engine, subject.threads, subject.environment, subject.against
 
 
-def _change(device: str, row: Row, before: Row | None, is_tainted: bool, host: str) -> Change:
+def _change(
+    device: str, row: ResultRow, before: ResultRow | None, is_tainted: bool, host: str
+) -> Change:
     if before is None:
         return Change(device, row, None, "not measured earlier")
     if row.latency is None or before.latency is None:

@@ -1,4 +1,4 @@
-"""What an emulated board tells: answers to the last bit, instructions and memory; no time."""
+"""Proof on an emulated board: bit-exact outputs, instruction counts and memory; no latency."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ THREADS = 1
 
 @dataclass(frozen=True)
 class Likeness:
-    """How the board answered, compared with the same engine on this machine.
+    """Agreement of the board's outputs with the same engine's on this machine.
 
     Attributes:
         engine: the one that ran here; None where none did.
@@ -87,7 +87,7 @@ class ProvedRow:
 
 @dataclass(frozen=True)
 class Proved:
-    """All that an emulated board told.
+    """Results of one emulated board.
 
     Attributes:
         words: what the board is, for a line above the table.
@@ -172,7 +172,7 @@ def _prove(board: EmulatedBoard, subject: Subject, is_counted: bool) -> ProvedRo
 def _likeness(
     subject: Subject, parity: Parity, arguments: Sequence[str], there: Path, here: Path
 ) -> Likeness:
-    """Run the same here, in a process of its own, and compare."""
+    """Run the same artefact on this machine, in a process of its own, and compare outputs."""
     try:
         own = _run(this_machine(), "host", arguments)
     except DeviceFailed as error:
@@ -194,7 +194,7 @@ def compare_answers(
     engine: EngineId | None,
     note: str = "",
 ) -> Likeness:
-    """How the answers to the golden examples there are to those here, bit by bit and in figures."""
+    """Compare golden outputs of two machines, bit by bit and in figures."""
     pairs = [
         Answer(name, one[name], other[name])
         for one, other in zip(here, there, strict=True)

@@ -28,7 +28,7 @@ NOT_KEPT = frozenset({"progress", "waiting"})
 
 @dataclass(frozen=True)
 class Record:
-    """What a journal holds.
+    """Content of a journal: header, jobs and events.
 
     Attributes:
         subjects, events: by device, in the order in which they were written.
@@ -79,7 +79,7 @@ class Journal:
             self._write(header)
 
     def note(self, device: str, event: Mapping[str, Any]) -> None:
-        """Keep an event. Several devices may tell theirs at once."""
+        """Append an event. Several devices may write at the same time."""
         if event["event"] not in NOT_KEPT:
             self._write({"event": event["event"], "device": device} | dict(event))
 

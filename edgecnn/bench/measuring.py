@@ -1,4 +1,4 @@
-"""A bench from boards to results: where its journal lies, what is resumed, what is shown."""
+"""Run of a bench over all boards: its journal, resuming it, and its progress."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edgecnn_runtime.measure.results import BenchResult
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a bench.
+    """Result of a bench: results and failures by device.
 
     Attributes:
         results: by device, of those that finished.

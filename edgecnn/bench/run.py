@@ -17,7 +17,7 @@ from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
 from edgecnn.devices.board import OWN_PACKAGES, Board, asked_host
 from edgecnn.errors import BenchRefused, DeviceFailed
 from edgecnn_runtime.errors import EdgeCNNError
-from edgecnn_runtime.measure.job import Environment, Job, Plan, Subject
+from edgecnn_runtime.measure.job import Environment, MeasurementJob, MeasurementPlan, Subject
 
 Progress = Callable[[float], None]
 Say = Callable[[str], None]
@@ -25,7 +25,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Listener:
-    """Whoever waits for a board: told the share done, 0 to 1, and what there is to say."""
+    """Listener to a board's progress: the share done, 0 to 1, and a message."""
 
     progress: Progress
     say: Say
@@ -169,14 +169,16 @@ def _asked(
     return Asked(environments, hosts, failures)
 
 
-def _job(wanted: Wanted, ready: Ready) -> Job:
+def _job(wanted: Wanted, ready: Ready) -> MeasurementJob:
     who = f"{getpass.getuser()}@{platform.node()}"
-    return Job(ready.subjects, wanted.plan, ready.environments, who=who, wait_s=wanted.wait_s)
+    return MeasurementJob(
+        ready.subjects, wanted.plan, ready.environments, who=who, wait_s=wanted.wait_s
+    )
 
 
 def _resumed(
-    job: Job, rows: Sequence[Subject], earlier: Record, device: str, listener: Listener
-) -> Job:
+    job: MeasurementJob, rows: Sequence[Subject], earlier: Record, device: str, listener: Listener
+) -> MeasurementJob:
     """The job without what was finished.
 
     Args:
@@ -216,7 +218,7 @@ def _words(subjects: Sequence[Subject]) -> str:
     return ", ".join(f"{s.artefact} on {s.engine} × {s.threads}" for s in subjects)
 
 
-def _remaining(plan: Plan, spent_s: float) -> Plan:
+def _remaining(plan: MeasurementPlan, spent_s: float) -> MeasurementPlan:
     if plan.sustained_s is None:
         return plan
     return replace(plan, sustained_s=max(0.0, plan.sustained_s - spent_s))

@@ -14,8 +14,8 @@ WINDOWS = 30
 
 
 @dataclass(frozen=True)
-class Window:
-    """A piece of the run.
+class TimeWindow:
+    """A time window of a sustained run.
 
     Attributes:
         from_s, to_s: since the first round began.
@@ -32,14 +32,14 @@ class Window:
     order: tuple[int, ...]
 
 
-def windows(result: BenchResult, count: int = WINDOWS) -> list[Window]:
+def windows(result: BenchResult, count: int = WINDOWS) -> list[TimeWindow]:
     """The run in at most `count` pieces of equal length, each long enough for a verdict."""
     moments = result.moments
     count = max(1, min(count, len(moments) // MIN_ROUNDS_FOR_VERDICT))
     if not moments:
         return []
     length_s = moments[-1].at_s / count
-    found: list[Window] = []
+    found: list[TimeWindow] = []
     for number in range(count):
         begin = number * length_s
         end = moments[-1].at_s if number == count - 1 else (number + 1) * length_s
@@ -56,7 +56,7 @@ def windows(result: BenchResult, count: int = WINDOWS) -> list[Window]:
         heat = [max(m.state.celsius.values()) for m in inside if m.state and m.state.celsius]
         limits = sorted({limit for m in inside if m.state for limit in m.state.throttled})
         found.append(
-            Window(
+            TimeWindow(
                 begin,
                 end,
                 {index: median(values) for index, values in timed.items()},

@@ -1,15 +1,15 @@
-"""What a row's figures come to, in the words of the table."""
+"""Verdicts of a bench in words: FASTER, SLOWER, NO DIFFERENCE, TAINTED, and the best row."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgecnn_runtime.measure.results import BenchResult, Row, compare_rows
+from edgecnn_runtime.measure.results import BenchResult, ResultRow, compare_rows
 
 WRONG = {"differs": "WRONG", "crashed": "CRASHED", "refused": "REFUSED", "unfinished": "UNFINISHED"}
 
 
-def verdict_of(row: Row) -> str:
+def verdict_of(row: ResultRow) -> str:
     """``FASTER 1.68× ✓``, ``SLOWER 0.82×``, ``NO DIFFERENCE``, ``TAINTED``, or what went wrong."""
     if row.verdict in WRONG:
         return WRONG[row.verdict]
@@ -24,15 +24,15 @@ def verdict_of(row: Row) -> str:
     }[row.comparison.verdict]
 
 
-def agreement_of(row: Row) -> str:
-    """How near the row's answers are to the original network's: SQNR, and top-1 of how many."""
+def agreement_of(row: ResultRow) -> str:
+    """Agreement of a row's outputs with the original network's: SQNR and top-1."""
     if row.difference is None:
         return ""
     right = round(row.difference.top1_agreement * row.difference.n)
     return f"{row.difference.sqnr_db:.0f} dB, {right}/{row.difference.n}"
 
 
-def engine_of(row: Row) -> str:
+def engine_of(row: ResultRow) -> str:
     """The engine that ran, in words; where none did, the one that was asked for."""
     return row.engine.words() if row.engine is not None else row.subject.engine or ""
 
@@ -45,8 +45,8 @@ class Best:
         alike: other rows that the samples cannot tell from it.
     """
 
-    row: Row
-    alike: tuple[Row, ...]
+    row: ResultRow
+    alike: tuple[ResultRow, ...]
 
     def words(self) -> str:
         """As one line."""
@@ -59,7 +59,7 @@ class Best:
         return line
 
 
-def name_of(row: Row) -> str:
+def name_of(row: ResultRow) -> str:
     """A row in words."""
     engine = engine_of(row)
     threads = row.subject.threads
@@ -82,11 +82,11 @@ def best_of(result: BenchResult, bundle: str) -> Best | None:
     return Best(fastest, tuple(alike))
 
 
-def _median(row: Row) -> float:
+def _median(row: ResultRow) -> float:
     assert row.latency is not None
     return row.latency.median_ms
 
 
-def _is_alike(row: Row, fastest: Row) -> bool:
+def _is_alike(row: ResultRow, fastest: ResultRow) -> bool:
     found = compare_rows(row, fastest)
     return found is not None and found.verdict == "no difference"

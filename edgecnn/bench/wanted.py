@@ -1,4 +1,4 @@
-"""What a bench is asked for, and the rows that a board makes of it."""
+"""Request of a bench: bundles, artefacts, engines, threads; and its rows on a board."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgecnn_runtime.engines import (
     package_of,
 )
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.measure.job import Plan, Subject
+from edgecnn_runtime.measure.job import MeasurementPlan, Subject
 
 PRECISIONS = ("fp32", "fp16", "int8")
 # Engines differ in their own default; more than four cores are rarely a board's.
@@ -30,7 +30,7 @@ MOST_THREADS = 4
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to measure.
+    """Request of a bench: what to measure.
 
     Attributes:
         engines, precisions: only these; empty for all.
@@ -39,7 +39,7 @@ class Wanted:
     """
 
     bundle: Path
-    plan: Plan
+    plan: MeasurementPlan
     against: Path | None = None
     engines: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Wanted:
         return [self.bundle] if self.against is None else [self.bundle, self.against]
 
     def check(self) -> None:
-        """Before any board is asked: the bundles are sound, and hold what is wanted.
+        """Check the bundles, and that they hold what is wanted, before any board is contacted.
 
         Raises:
             BenchRefused, BundleError: one does not.

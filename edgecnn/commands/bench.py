@@ -1,4 +1,4 @@
-"""``edgecnn bench``: a latency that can be believed, or the reason why not."""
+"""``edgecnn bench``: latency of a bundle's artefacts on a device, or the reason why not."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def command(
     from edgecnn.bench.measuring import measure_on
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices import find_boards
-    from edgecnn_runtime.measure.job import Plan
+    from edgecnn_runtime.measure.job import MeasurementPlan
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json are two forms of one output; choose one")
     past = None if earlier is None else read_journal(earlier)
-    plan = Plan(rounds=rounds, sustained_s=sustained, cold_starts=cold_starts)
+    plan = MeasurementPlan(rounds=rounds, sustained_s=sustained, cold_starts=cold_starts)
     old = None if against is None else Path(against)
     wanted = Wanted(Path(bundle), plan, old, engines, precisions, threads, wait)
     wanted.check()
@@ -141,7 +141,7 @@ def _timing_options() -> list[str]:
 def _prove(
     boards: Sequence[Board], wanted: Wanted, refused: Sequence[str], *, as_json: bool, quiet: bool
 ) -> int:
-    """What emulated boards answer and execute; no times."""
+    """Outputs and instruction counts on emulated boards; no latency."""
     from edgecnn.bench.emulated import prove_on
     from edgecnn.console import bars, print_json
     from edgecnn.devices.emulated import EmulatedBoard

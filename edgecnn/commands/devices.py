@@ -1,4 +1,4 @@
-"""``edgecnn devices``: the boards that can be named, and a file of one's own."""
+"""``edgecnn devices``: list, show and remove devices and their profiles."""
 
 from __future__ import annotations
 

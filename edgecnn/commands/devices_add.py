@@ -1,4 +1,4 @@
-"""``edgecnn devices add``: a board, or an interpreter on this machine, that is there."""
+"""``edgecnn devices add``: remember a board, or an interpreter on this machine."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _whole_path(python: str) -> str:
 
 
 def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
-    """The device with its profile, and what it is in a line.
+    """The device with its profile, and its description in one line.
 
     Raises:
         DeviceFailed: it is not there; says what to do.
@@ -115,7 +115,7 @@ def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
 
 
 def _told(facts: Facts) -> str | None:
-    """The profile that a board's model tells, or the general one of its kernel."""
+    """Name of the profile for a board's model, or of the general one for its kernel."""
     from edgecnn.devices.profile_toml import profile_of
 
     profile = profile_of(facts.model, facts.kernel)
@@ -123,7 +123,7 @@ def _told(facts: Facts) -> str | None:
 
 
 def _remarks(device: Configured, facts: Facts) -> Iterator[str]:
-    """What the user should know of a board before a bench is tried."""
+    """Warnings about a board before a bench."""
     from edgecnn.devices.probe import OLDEST_PYTHON
     from edgecnn.devices.profile_toml import profiles
 

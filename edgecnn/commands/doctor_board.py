@@ -75,7 +75,7 @@ def _offered(board: Board) -> tuple[Offer, str]:
 
 
 def _ask_agents(board: Board, offer: Offer) -> tuple[dict[str, Event], dict[str, str]]:
-    """What the agent says in each environment, and the error of those where it does not run."""
+    """The agent's report in each environment, and the error where it does not run."""
     from edgecnn.devices.board import ask_host
     from edgecnn.errors import DeviceFailed
     from edgecnn_runtime.engines import engine_packages
@@ -103,7 +103,7 @@ def _line(error: Exception) -> str:
 
 
 def system_checks(facts: Facts) -> Iterator[Check]:
-    """What decides which wheels there are, and whether they find room."""
+    """Checks of what decides the wheels: machine, libc, Python, disk space."""
     from edgecnn.devices.listing import userland
     from edgecnn.devices.probe import OLDEST_PYTHON
 
@@ -137,7 +137,7 @@ def system_checks(facts: Facts) -> Iterator[Check]:
 def engine_checks(
     offer: Offer, hosts: dict[str, Event], failures: dict[str, str]
 ) -> Iterator[Check]:
-    """Which engines can be had in which version, whether they work, and why not the others."""
+    """Checks of the engines: version, whether they work, and why others are missing."""
     from edgecnn_runtime.engines import engine_packages
 
     engines = engine_packages()
@@ -156,7 +156,7 @@ def engine_checks(
 
 
 def _conditions(board: Board, facts: Facts, hosts: dict[str, Event]) -> Iterator[Check]:
-    """Whatever would taint a bench, and what is known of the heat of such boards."""
+    """Checks of conditions that taint a bench, and thermal limits of the board's profile."""
     from edgecnn.devices.profile_toml import profile_of
 
     if not board.is_timed:

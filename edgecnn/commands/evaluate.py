@@ -1,4 +1,4 @@
-"""``edgecnn evaluate``: how often a bundle is right, and what that costs against float."""
+"""``edgecnn evaluate``: task accuracy of a bundle's artefacts, paired against float."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``edgecnn export``: the main job."""
+"""``edgecnn export``: a network to ONNX, optimised, verified, packed as a bundle."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.commands.options import (
-    Batch,
-    Shape,
+    BatchParam,
+    ShapeParam,
     form_options,
     json_option,
     quiet_option,
@@ -31,8 +31,10 @@ SCHEMA = "edgecnn.export/1"
 @click.argument("model")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Bundle to write.")
 @click.option("--weights", help="Published weights by name, a checkpoint file, or 'random'.")
-@click.option("--input", "shape", type=Shape(), help="Input of the network, as 1x3x224x224.")
-@click.option("--batch", type=Batch(), default="dynamic", show_default=True, help="Batch size.")
+@click.option("--input", "shape", type=ShapeParam(), help="Input of the network, as 1x3x224x224.")
+@click.option(
+    "--batch", type=BatchParam(), default="dynamic", show_default=True, help="Batch size."
+)
 @click.option("--preprocess", help="imagenet, unit, signed, mnist, none, or a .json file.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
 @form_options

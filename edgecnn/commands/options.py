@@ -46,7 +46,7 @@ def form_options(command: Command) -> Command:
 bundle_argument = click.argument("bundle", type=click.Path(dir_okay=True))
 
 
-class Shape(click.ParamType[tuple[int, int, int]]):
+class ShapeParam(click.ParamType[tuple[int, int, int]]):
     """``1x3x224x224`` → (3, 224, 224): the batch is set with --batch, and ignored here."""
 
     name = "NxCxHxW"
@@ -70,7 +70,7 @@ class Shape(click.ParamType[tuple[int, int, int]]):
         return extents[1], extents[2], extents[3]
 
 
-class Batch(click.ParamType["int | None"]):
+class BatchParam(click.ParamType["int | None"]):
     """``dynamic`` → None, or a fixed batch size."""
 
     name = "dynamic|N"

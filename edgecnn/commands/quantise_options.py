@@ -1,4 +1,4 @@
-"""Options of the 8-bit artefact, and what they come to."""
+"""Command-line options of quantisation, and the configuration that they make."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import click
 
 if TYPE_CHECKING:
     from edgecnn.export.quantise import QuantiseOptions
-    from edgecnn_exporters.quantise.config import Recipe
+    from edgecnn_exporters.quantise.config import QuantRecipe
 
 
-class Precision(click.ParamType[str]):
+class PrecisionParam(click.ParamType[str]):
     """``int8``; what serves a CNN ill is refused with the reason."""
 
     name = "int8"
@@ -42,7 +42,7 @@ QUANTISE_OPTIONS = (
         "--quantize",
         "--quantise",
         "precision",
-        type=Precision(),
+        type=PrecisionParam(),
         metavar="int8",
         help="Put a quantised artefact into the bundle, beside fp32.",
     ),
@@ -120,12 +120,12 @@ QUANTISE_OPTIONS = (
 
 @dataclass(frozen=True)
 class Quantising:
-    """What was said of the 8-bit artefact: the values of `QUANTISE_OPTIONS`, by their names."""
+    """Values of `QUANTISE_OPTIONS` from the command line, by their names."""
 
     precision: str | None
     calibrate: str | None
     samples: int
-    recipe: Recipe
+    recipe: QuantRecipe
     observer: str | None
     per_tensor: bool
     weight_bits: str
@@ -137,7 +137,7 @@ class Quantising:
     is_measured: bool
 
     def options(self) -> QuantiseOptions | None:
-        """What is asked for; None where no 8-bit artefact is.
+        """The options of the export; None where no 8-bit artefact is asked for.
 
         Raises:
             click.UsageError: options that go with it, without it.

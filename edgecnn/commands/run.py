@@ -1,4 +1,4 @@
-"""``edgecnn run``: what an app would get."""
+"""``edgecnn run``: classify images with a bundle, as an app would."""
 
 from __future__ import annotations
 

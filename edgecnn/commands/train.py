@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.commands.options import Shape, form_options, json_option, quiet_option
+from edgecnn.commands.options import ShapeParam, form_options, json_option, quiet_option
 from edgecnn.train.recipe import Recipe
 from edgecnn.zoo import Form
 
@@ -27,7 +27,7 @@ RECIPE = tuple(field.name for field in fields(Recipe) if field.name != "augmenta
 @click.option("--data", required=True, help="mnist, fashion-mnist, cifar10, or a folder.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.")
 @form_options
-@click.option("--input", "shape", type=Shape(), help="Input of the network, as 1x3x96x96.")
+@click.option("--input", "shape", type=ShapeParam(), help="Input of the network, as 1x3x96x96.")
 @click.option("--epochs", type=click.IntRange(1), help="Times that every image is seen.")
 @click.option("--batch-size", type=click.IntRange(2), help="Images a step, over all processes.")
 @click.option("--optimiser", "--optimizer", type=click.Choice(["sgd", "adamw"]))

@@ -1,4 +1,4 @@
-"""``edgecnn verify``: is the bundle what it says, and does it answer as the original does?"""
+"""``edgecnn verify``: digests of a bundle, and parity of its artefacts on every engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgecnn.commands.verify_preprocess import preprocess_options, print_certifi
 from edgecnn.exit_codes import DIFFERS, FAILED, OK
 
 if TYPE_CHECKING:
-    from edgecnn.verify.diagnose import Finding
+    from edgecnn.verify.diagnose import RowDiagnosis
     from edgecnn.verify.held_out import HeldToFloat
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.row import Parity
@@ -22,7 +22,7 @@ SCHEMA = "edgecnn.verify/1"
 ALL = "all"
 
 
-class Engines(click.ParamType["tuple[str, ...]"]):
+class EngineNames(click.ParamType["tuple[str, ...]"]):
     """``tflite,openvino`` → the two; ``all`` → none in particular."""
 
     name = "NAME[,NAME]"
@@ -42,7 +42,7 @@ class Engines(click.ParamType["tuple[str, ...]"]):
     "--engine",
     "--engines",
     "chosen",
-    type=Engines(),
+    type=EngineNames(),
     multiple=True,
     help="Only these engines; by default all that open a file of the bundle.",
 )
@@ -126,7 +126,7 @@ def command(
     return OK if ran else FAILED
 
 
-def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> list[Finding]:
+def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> list[RowDiagnosis]:
     if not any(row.verdict == "differs" for row in rows):
         return []
     from edgecnn.verify.diagnose import find_causes

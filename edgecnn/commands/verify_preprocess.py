@@ -1,4 +1,4 @@
-"""``edgecnn verify --preprocess``: what other ways to prepare an image cost."""
+"""``edgecnn verify --preprocess``: cost of preprocessing an image differently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``edgecnn zoo``: the architectures."""
+"""``edgecnn zoo``: list, describe and compare the architectures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.commands.options import Shape, form_options, json_option, silent_option
+from edgecnn.commands.options import ShapeParam, form_options, json_option, silent_option
 from edgecnn.zoo import ARCHITECTURES, Form
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
 @click.command("zoo", short_help="List the networks, describe one, or compare several.")
 @click.argument("names", metavar="[NAME]…", nargs=-1, shell_complete=_complete)
 @form_options
-@click.option("--input", "shape", type=Shape(), help="Input shape, as 1x3x224x224.")
+@click.option("--input", "shape", type=ShapeParam(), help="Input shape, as 1x3x224x224.")
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),

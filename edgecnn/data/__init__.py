@@ -7,15 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn.data.idx import read_idx
 from edgecnn.errors import DataUnreadable
 from edgecnn.fetch import fetch
 from edgecnn.fetch.catalogue import CATALOGUE, Asset
-
-UInt8 = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
+from edgecnn_runtime.arrays import Int64, UInt8
 
 SPLITS = ("train", "test")
 

@@ -1,4 +1,4 @@
-"""Where the images of each class lie in a folder, and which of them test."""
+"""Image folders with one folder a class, and their split into training and test images."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def find_classes(path: Path, *, least: int = 2) -> ClassFolders:
 
 
 def hold_out(classes: Classes, seed: int) -> tuple[Classes, Classes]:
-    """What stays for training, and a tenth of each class for testing, at least one image of two.
+    """Split off a tenth of each class for testing, at least one image of two.
 
     Raises:
         DataUnreadable: every class has a single image.

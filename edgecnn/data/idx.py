@@ -10,14 +10,14 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn.errors import DataUnreadable
+from edgecnn_runtime.arrays import UInt8
 
 UINT8 = 0x08
 
 
-def read_idx(path: Path) -> npt.NDArray[np.uint8]:
+def read_idx(path: Path) -> UInt8:
     """The array of uint8 that an idx file holds, of the shape that it gives.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What is known of the data sets that have a name."""
+"""Named data sets: normalisation statistics, class labels and image size."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,13 +13,13 @@ from edgecnn.data.class_folders import FORMATS
 from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
 from edgecnn.fetch import fetch
+from edgecnn_runtime.arrays import Array
 
 # Twenty photographs of ImageNet's classes, fetched as a folder.
 SAMPLES = "imagenet-samples"
 # The four that come with edgecnn.
 PHOTOGRAPHS = "photographs"
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Images = Sequence[Path] | Array
 
 

@@ -1,4 +1,4 @@
-"""What a bench asks of a machine, however it is reached."""
+"""The `Board` protocol: facts, engines, files and the agent of a machine, on any transport."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Facts:
-    """What decides which wheels a board can take, asked with nothing but a POSIX shell.
+    """Facts of a board that decide its wheels, read by a POSIX shell alone.
 
     Attributes:
         model: the board or product; None where it does not say.
@@ -58,7 +58,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Offer:
-    """The engines that a board can be given, and why not the others.
+    """Engines available to a board, and the reasons why others are not.
 
     Attributes:
         environments: name → packages that go together, ``{"main": {"onnxruntime": "1.32.0", …}}``.
@@ -71,7 +71,7 @@ class Offer:
 
 
 class Board(Protocol):
-    """A machine that can be asked what it is, given files, and made to run the agent.
+    """A machine that a bench can probe, send files to, and run the agent on.
 
     The agent is `edgecnn_runtime`; the commands that it takes, and the events that it answers with,
     are documented in `edgecnn_runtime.__main__`.
@@ -84,11 +84,11 @@ class Board(Protocol):
 
     @property
     def sent_bytes(self) -> int:
-        """What has gone over the line to it so far."""
+        """Bytes sent to the board so far."""
         ...
 
     def facts(self) -> Facts:
-        """What the board is.
+        """Facts of the board.
 
         Raises:
             DeviceFailed, and its subclasses: it cannot be reached or refuses.
@@ -133,12 +133,12 @@ class Board(Protocol):
         ...
 
     def close(self) -> None:
-        """Take away what only this bench needed. Closing twice is allowed."""
+        """Remove what only this bench needed. Closing twice is allowed."""
         ...
 
 
 def ask_host(board: Board, environment: str) -> Event:
-    """What the agent says of a board, and of the engines that one of its environments has.
+    """The agent's facts of a board, and the engines of one of its environments.
 
     Raises:
         DeviceFailed: it does not run there, or says nothing.

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a machine has, or has not.
+    """A check of one thing that a machine has, or has not.
 
     Attributes:
         mend: what to type or do; empty where it is as it should be.
@@ -28,7 +28,7 @@ def check(what: str, ok: bool, found: str, mend: str = "", *, needed: bool) -> C
 
 
 def measuring(host: dict[str, Any], state: dict[str, Any]) -> list[Check]:
-    """What would taint a bench on a machine right now.
+    """Checks of conditions that would taint a bench on a machine now.
 
     Args:
         host, state: as the agent's ``host`` tells them.

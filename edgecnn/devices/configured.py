@@ -11,7 +11,7 @@ from edgecnn.devices.edit_toml import edited, take_out
 from edgecnn.devices.names import check_name, check_python, check_target
 from edgecnn.devices.profile import Profile
 from edgecnn.devices.profile_toml import check_profile, profile_from
-from edgecnn.devices.toml_fields import Fields, read_toml
+from edgecnn.devices.toml_fields import TomlFields, read_toml
 from edgecnn.errors import DeviceConfigInvalid
 
 MAX_PORT = 65535
@@ -66,7 +66,7 @@ def read_devices(path: Path | None = None) -> Mapping[str, Configured]:
 
 
 def add_device(device: Configured, path: Path | None = None) -> Path:
-    """The file has the device too; what stood there stands there still, comments and all.
+    """Add a device to the file; its other content and comments stay.
 
     Returns:
         The file.
@@ -96,7 +96,7 @@ def add_device(device: Configured, path: Path | None = None) -> Path:
 
 
 def check_free(name: str) -> None:
-    """A device may be called that, and none of the user's is.
+    """Check that a device name is valid and not taken.
 
     Raises:
         DeviceConfigInvalid: it may not, or the name is taken.
@@ -114,7 +114,7 @@ def _check_free(name: str, taken: Container[str], path: Path) -> None:
 
 
 def remove_device(name: str, path: Path | None = None) -> Path:
-    """The file has that device no more.
+    """Remove a device from the file.
 
     Returns:
         The file.
@@ -135,7 +135,7 @@ def remove_device(name: str, path: Path | None = None) -> Path:
 
 def _entry(name: str, value: object, path: Path) -> Configured:
     _checked(path, check_name, name)
-    fields = Fields(value, str(path), name)
+    fields = TomlFields(value, str(path), name)
     ssh = fields.optional("ssh", fields.text)
     made = Configured(
         name=name,
@@ -153,14 +153,14 @@ def _entry(name: str, value: object, path: Path) -> Configured:
 
 
 def _checked(path: Path, check: Callable[[str], str], value: str) -> str:
-    """What `check` says of a value, with the file in its error."""
+    """Run `check` on a value, naming the file in its error."""
     try:
         return check(value)
     except DeviceConfigInvalid as error:
         raise DeviceConfigInvalid(f"{path}: {error}") from error
 
 
-def _profile(name: str, fields: Fields, path: Path) -> str | Profile | None:
+def _profile(name: str, fields: TomlFields, path: Path) -> str | Profile | None:
     if fields.holds("profile", dict):
         return profile_from(name, fields.table("profile"))
     named = fields.optional("profile", fields.text)

@@ -1,4 +1,4 @@
-"""Changing a TOML file that people write too: their comments, order and blank lines stay."""
+"""Editing a user's TOML file in place: comments, order and blank lines stay."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def edited(path: Path, header: str) -> Iterator[TOMLDocument]:
 
 
 def take_out(document: TOMLDocument, name: str) -> None:
-    """The document, as it is written from now on, has no table `name`.
+    """Remove the table `name` from the document.
 
     `TOMLDocument.remove` would take the comments above the next table along: it counts them as the
     end of this one.

@@ -1,4 +1,4 @@
-"""The events of an agent, whatever process carries them: it itself, ssh, or an emulator."""
+"""Event stream of an agent process, run locally, over ssh or in an emulator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEPT_LINES = 40
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process that carried events ended.
+    """End of a process that carried events: exit code and last output.
 
     Attributes:
         exit_code: negative for the signal that it died of.
@@ -118,7 +118,7 @@ def agent_events(
     watcher = _begin(_end_group_with, agent.pid)
 
     def ended(stdout: Sequence[str]) -> Ended | None:
-        """How it ended; None when it has not."""
+        """End of the process; None while it runs."""
         watcher.join(GRACE_S)
         listener.join(GRACE_S)
         return None if watcher.is_alive() else Ended(agent.wait(), tuple(said), tuple(stdout))

@@ -1,4 +1,4 @@
-"""From what a user types after ``--device`` to boards."""
+"""Resolution of the names after ``--device`` to boards."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _profile_of(device: Configured) -> Profile:
 
 
 def _place(one: Configured | Profile) -> tuple[object, ...]:
-    """What two names of the same board share."""
+    """Key that two names of the same board share."""
     if isinstance(one, Profile):
         return (EMULATED, one.name)
     return ("ssh", one.ssh, one.port, one.python) if one.ssh else ("local", one.python)

@@ -1,4 +1,4 @@
-"""Every device that can be named, and whether it answers."""
+"""List of all devices that can be named, and whether each is reachable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QEMU = "qemu-aarch64"
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedDevice:
     """A device in the list.
 
     Attributes:
@@ -40,7 +40,7 @@ class Row:
     said: str
 
 
-def device_rows(*, is_asked: bool, answer_s: float = ANSWER_S) -> list[Row]:
+def device_rows(*, is_asked: bool, answer_s: float = ANSWER_S) -> list[ListedDevice]:
     """This machine, the user's devices, and the boards that can be emulated here.
 
     Args:
@@ -53,12 +53,12 @@ def device_rows(*, is_asked: bool, answer_s: float = ANSWER_S) -> list[Row]:
     configured = read_devices()
     asked = [Configured(HOST), *(one for one in configured.values() if one.ssh is not None)]
     said = _ask(asked, answer_s) if is_asked else {}
-    rows = [Row(HOST, "host", "this machine", None, True, said.get(HOST, (True, ""))[1])]
+    rows = [ListedDevice(HOST, "host", "this machine", None, True, said.get(HOST, (True, ""))[1])]
     for one in configured.values():
         if one.ssh is None:
             rows.append(_interpreter(one))
             continue
-        row = Row(one.name, "ssh", address(one), one.profile_name, None, "")
+        row = ListedDevice(one.name, "ssh", address(one), one.profile_name, None, "")
         if one.name in said:
             is_there, words = said[one.name]
             row = replace(row, is_there=is_there, said=words)
@@ -66,14 +66,14 @@ def device_rows(*, is_asked: bool, answer_s: float = ANSWER_S) -> list[Row]:
     is_qemu_there = shutil.which(QEMU) is not None or shutil.which(f"{QEMU}-static") is not None
     lacking = "" if is_qemu_there else "qemu-user is not installed; apt-get install qemu-user"
     rows += [
-        Row(f"{name}{EMULATED}", "emulated", profile.title, name, is_qemu_there, lacking)
+        ListedDevice(f"{name}{EMULATED}", "emulated", profile.title, name, is_qemu_there, lacking)
         for name, profile in emulatable().items()
     ]
     return rows
 
 
 def address(device: Configured) -> str:
-    """Where ssh is sent, with the port where that is not ssh's own choice."""
+    """The ssh target, with the port where it is not the default."""
     return f"{device.ssh}, port {device.port}" if device.port else str(device.ssh)
 
 
@@ -90,7 +90,7 @@ def summary(facts: Facts) -> str:
 
 
 def userland(facts: Facts) -> str:
-    """What programs are built for, apart from what the kernel is."""
+    """The userland: architecture and libc of programs, apart from the kernel's."""
     if facts.machine == facts.kernel:
         return facts.machine
     return f"{facts.machine} on a kernel for {facts.kernel}"
@@ -105,15 +105,15 @@ def python(facts: Facts) -> str:
     return written if version[:2] >= OLDEST_PYTHON else f"{written}, too old"
 
 
-def _interpreter(device: Configured) -> Row:
+def _interpreter(device: Configured) -> ListedDevice:
     path = str(device.python)
     is_there = os.access(path, os.X_OK)
     said = "" if is_there else "no such program"
-    return Row(device.name, "local", path, None, is_there, said)
+    return ListedDevice(device.name, "local", path, None, is_there, said)
 
 
 def _ask(devices: Sequence[Configured], answer_s: float) -> dict[str, tuple[bool, str]]:
-    """What every board says of itself; those that are not heard in time are said not to answer."""
+    """Status of every board; one without a reply in time is listed as not answering."""
     answers: queue.SimpleQueue[tuple[str, bool, str]] = queue.SimpleQueue()
 
     def ask(device: Configured) -> None:

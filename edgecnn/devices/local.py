@@ -92,7 +92,7 @@ class LocalBoard:
             yield events
 
     def host(self, name: str) -> Event:
-        """What the agent says of this machine and of the engines that an interpreter has.
+        """The agent's facts of this machine, and the engines of an interpreter.
 
         Raises:
             DeviceFailed: it does not run there; names the interpreter.
@@ -103,7 +103,7 @@ class LocalBoard:
             raise DeviceFailed(f"{name}: {error}") from error
 
     def close(self) -> None:
-        """Nothing was put anywhere."""
+        """No effect: a local board leaves no files."""
 
     def _environment(self, name: str) -> Environment:
         python = self._interpreters[name]

@@ -1,4 +1,4 @@
-"""What a device may be called, and where ssh may be sent."""
+"""Validation of device names, ssh targets and interpreter paths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WITH_PORT = re.compile(rf"((?:{_USER}@)?{_HOST}):([0-9]+)")
 
 
 def check_name(name: str) -> str:
-    """The name, which a configured device may have.
+    """Check the name of a configured device.
 
     Raises:
         DeviceConfigInvalid: it may not; says why.
@@ -41,7 +41,7 @@ def check_name(name: str) -> str:
 
 
 def check_target(target: str) -> str:
-    """Where ssh may be sent: HOST, USER@HOST, or a Host of ~/.ssh/config.
+    """Check an ssh target: HOST, USER@HOST, or a Host of ~/.ssh/config.
 
     Raises:
         DeviceConfigInvalid: it is no such thing; says what to write instead.
@@ -60,7 +60,7 @@ def check_target(target: str) -> str:
 
 
 def check_python(python: str) -> str:
-    """An interpreter of a board: a whole path, or a command that its shell finds.
+    """Check an interpreter of a board: a whole path, or a command that its shell finds.
 
     Raises:
         DeviceConfigInvalid: it is neither.

@@ -1,4 +1,4 @@
-"""What a board is, asked by a shell script that needs nothing but a POSIX shell.
+"""Probe of a board by a POSIX shell script: machine, libc, Pythons, CPU features, disk.
 
 The script prints a marker, then lines ``key=value``, then a second marker; a key may come more than
 once. A command that the board lacks leaves its line out. Whatever comes before the marker is not
@@ -74,8 +74,8 @@ echo '--- edgecnn facts end ---'
 
 
 @dataclass(frozen=True)
-class Probe:
-    """All that the script finds.
+class BoardFacts:
+    """Output of the probe script, parsed.
 
     Attributes:
         system: as ``uname -s`` prints it.
@@ -90,7 +90,7 @@ class Probe:
 
 
 def read_facts(output: str) -> Facts:
-    """What `PROBE_SCRIPT` has found, out of all that came over the line.
+    """Facts in the output of `PROBE_SCRIPT`.
 
     Raises:
         DeviceFailed: the script did not run, or not to its end.
@@ -98,7 +98,7 @@ def read_facts(output: str) -> Facts:
     return read_probe(output).facts
 
 
-def read_probe(output: str) -> Probe:
+def read_probe(output: str) -> BoardFacts:
     """As `read_facts`, with what only a transport needs.
 
     Raises:
@@ -123,7 +123,7 @@ def read_probe(output: str) -> Probe:
         available_bytes=_kilobytes(r"(\d+) kB", first("MemAvailable")),
         disk_bytes=free_bytes(first("df")),
     )
-    return Probe(facts, first("system"), first("home"), first("cache"))
+    return BoardFacts(facts, first("system"), first("home"), first("cache"))
 
 
 def free_bytes(line: str) -> int | None:
@@ -204,7 +204,7 @@ def _pythons(lines: Sequence[str]) -> tuple[Interpreter, ...]:
 
 
 def _features(lines: Sequence[str]) -> frozenset[str]:
-    """What every core has: a big one may have more than a little one."""
+    """CPU features that every core has: a big one may have more than a little one."""
     sets = [frozenset(line.split()) for line in lines]
     return frozenset.intersection(*sets) if sets else frozenset()
 

@@ -1,4 +1,4 @@
-"""What is known of a kind of board before anybody plugs one in: a TOML file of figures and sources.
+"""Board profiles in TOML: cores, caches, memory, engines, heat, each figure with its source.
 
 docs/devices.md describes the format.
 """
@@ -22,7 +22,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Caches:
-    """Of one core: its own data and instruction cache, and what stands behind them."""
+    """Caches of one core: its own data and instruction cache, and the shared levels."""
 
     l1d_kib: int
     l1i_kib: int
@@ -33,7 +33,7 @@ class Caches:
 
 @dataclass(frozen=True)
 class Simd:
-    """What a core computes vectors with.
+    """SIMD units of a core.
 
     Attributes:
         bits: width of a vector register.
@@ -63,7 +63,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Memory:
-    """Of the whole board.
+    """Memory of the whole board.
 
     Attributes:
         sizes_gb: that it is sold with.
@@ -76,8 +76,8 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Engines:
-    """What can be expected to run; what does is found out by asking the board.
+class ExpectedEngines:
+    """Engines expected to run on a board; a bench probes which of them do.
 
     Attributes:
         expected: packages with wheels for the board as it is commonly set up.
@@ -91,7 +91,7 @@ class Engines:
 
 @dataclass(frozen=True)
 class Heat:
-    """How a bench sees that a board was too hot.
+    """Thermal limits of a board: sensors, throttling temperature, cooling.
 
     Attributes:
         watch: files and commands that say how hot it is, and whether that limits it.
@@ -107,7 +107,7 @@ class Heat:
 
 @dataclass(frozen=True)
 class Emulation:
-    """How a board without the board is made to look.
+    """Settings for emulating the board.
 
     Attributes:
         qemu_cpu: for QEMU's ``-cpu``.
@@ -143,7 +143,7 @@ class Profile:
     models: tuple[str, ...]
     clusters: tuple[Cluster, ...]
     memory: Memory | None
-    engines: Engines
+    engines: ExpectedEngines
     heat: Heat | None
     emulation: Emulation | None
 

@@ -1,4 +1,4 @@
-"""Reading profiles: those that edgecnn brings, and a user's own."""
+"""Reading board profiles from TOML: those that edgecnn brings, and a user's own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from edgecnn.devices.profile import (
     Caches,
     Cluster,
     Emulation,
-    Engines,
+    ExpectedEngines,
     Heat,
     Memory,
     Profile,
     Simd,
 )
-from edgecnn.devices.toml_fields import Fields, read_toml
+from edgecnn.devices.toml_fields import TomlFields, read_toml
 from edgecnn.errors import DeviceConfigInvalid
 
 
@@ -31,7 +31,7 @@ def read_profile(path: Path) -> Profile:
     Raises:
         DeviceConfigInvalid: it cannot be read, or is no profile; names file and key.
     """
-    return profile_from(path.stem, Fields(read_toml(path), str(path)))
+    return profile_from(path.stem, TomlFields(read_toml(path), str(path)))
 
 
 @cache
@@ -67,7 +67,7 @@ def check_profile(name: str) -> str:
     return name
 
 
-def profile_from(name: str, fields: Fields) -> Profile:
+def profile_from(name: str, fields: TomlFields) -> Profile:
     """The profile called `name` in a table of a file.
 
     Raises:
@@ -89,7 +89,7 @@ def profile_from(name: str, fields: Fields) -> Profile:
     return made
 
 
-def _cluster(fields: Fields) -> Cluster:
+def _cluster(fields: TomlFields) -> Cluster:
     made = Cluster(
         core=fields.text("core"),
         count=fields.whole("count", 1, 1024),
@@ -102,7 +102,7 @@ def _cluster(fields: Fields) -> Cluster:
     return made
 
 
-def _caches(fields: Fields) -> Caches:
+def _caches(fields: TomlFields) -> Caches:
     made = Caches(
         l1d_kib=fields.whole("l1d_kib", 1),
         l1i_kib=fields.whole("l1i_kib", 1),
@@ -114,13 +114,13 @@ def _caches(fields: Fields) -> Caches:
     return made
 
 
-def _cache(fields: Fields) -> Cache:
+def _cache(fields: TomlFields) -> Cache:
     made = Cache(fields.whole("kib", 1), fields.whole("cores", 1, 1024))
     fields.finish()
     return made
 
 
-def _simd(fields: Fields) -> Simd:
+def _simd(fields: TomlFields) -> Simd:
     made = Simd(
         bits=fields.whole("bits", 32, 8192),
         dotprod=fields.flag("dotprod"),
@@ -132,7 +132,7 @@ def _simd(fields: Fields) -> Simd:
     return made
 
 
-def _memory(fields: Fields) -> Memory:
+def _memory(fields: TomlFields) -> Memory:
     made = Memory(
         sizes_gb=fields.numbers("sizes_gb"),
         bandwidth_gb_s=fields.optional("bandwidth_gb_s", fields.number),
@@ -142,13 +142,13 @@ def _memory(fields: Fields) -> Memory:
     return made
 
 
-def _engines(fields: Fields) -> Engines:
-    made = Engines(fields.texts("expected"), fields.text("note"), fields.text("source"))
+def _engines(fields: TomlFields) -> ExpectedEngines:
+    made = ExpectedEngines(fields.texts("expected"), fields.text("note"), fields.text("source"))
     fields.finish()
     return made
 
 
-def _heat(fields: Fields) -> Heat:
+def _heat(fields: TomlFields) -> Heat:
     made = Heat(
         watch=fields.texts("watch"),
         throttle_celsius=fields.optional("throttle_celsius", fields.number),
@@ -159,7 +159,7 @@ def _heat(fields: Fields) -> Heat:
     return made
 
 
-def _emulation(fields: Fields) -> Emulation:
+def _emulation(fields: TomlFields) -> Emulation:
     made = Emulation(
         qemu_cpu=fields.text("qemu_cpu"),
         model=fields.text("model"),

@@ -1,4 +1,4 @@
-"""Taking a TOML file apart key by key, and refusing what is left over."""
+"""Strict reading of a TOML file key by key; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = {
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file holds.
+    """Read a TOML file.
 
     Raises:
         DeviceConfigInvalid: it cannot be read, or is no TOML; says where.
@@ -46,7 +46,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise DeviceConfigInvalid(f"{path} is nested too deeply") from error
 
 
-class Fields:
+class TomlFields:
     """The keys of one TOML table, each taken once; what is left over is an error.
 
     Every method that takes a key raises `DeviceConfigInvalid` when it is missing or of another
@@ -98,13 +98,13 @@ class Fields:
     def flag(self, key: str) -> bool:
         return bool(self._take(key, bool, "true or false"))
 
-    def table(self, key: str) -> Fields:
-        return Fields(self._take(key, dict, "a table"), self.file, self._path(key))
+    def table(self, key: str) -> TomlFields:
+        return TomlFields(self._take(key, dict, "a table"), self.file, self._path(key))
 
-    def tables(self, key: str) -> tuple[Fields, ...]:
+    def tables(self, key: str) -> tuple[TomlFields, ...]:
         values = self._take(key, list, "a list of tables")
         return tuple(
-            Fields(value, self.file, f"{self._path(key)}[{index}]")
+            TomlFields(value, self.file, f"{self._path(key)}[{index}]")
             for index, value in enumerate(values)
         )
 
@@ -116,7 +116,7 @@ class Fields:
         return None
 
     def finish(self) -> None:
-        """Nothing is left.
+        """Check that no key is left.
 
         Raises:
             DeviceConfigInvalid: a key that nobody took; offers the nearest that there is.

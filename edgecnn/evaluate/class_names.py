@@ -1,4 +1,4 @@
-"""Which class of a network is meant by the name of a folder."""
+"""Mapping of folder names to the class indices of a network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgecnn_runtime.errors import NotAClassifier
 
 @dataclass(frozen=True)
 class ClassNames:
-    """What is known of a network's classes.
+    """Class labels of a network, and a user's mapping of names to classes.
 
     Attributes:
         classes: how many there are.
@@ -30,7 +30,7 @@ class ClassNames:
     mapping: Mapping[str, int] = field(default_factory=dict)
 
     def numbers(self, names: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """The class that each name means, and what a person should know of it.
+        """Class index of each name, and notes for the user.
 
         By the mapping where there is one; else by the bundle's labels, where upper case, ``_`` and
         ``-`` make no difference; else names that are numbers; else, where there are as many names

@@ -1,4 +1,4 @@
-"""Labelled images to evaluate on, none of them read before its turn."""
+"""Labelled images for evaluation, decoded one at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from edgecnn.data import load
 from edgecnn.data.class_folders import find_classes, name_some, paths_of
@@ -16,9 +15,7 @@ from edgecnn.data.pictures import SAMPLES
 from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.class_names import ClassNames
 from edgecnn.fetch import fetch
-
-UInt8 = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
+from edgecnn_runtime.arrays import Int64, UInt8
 
 # The files of imagenet-samples are called after the class, imagenet_00_243.jpg.
 SAMPLES_CLASSES = 1000

@@ -1,15 +1,11 @@
-"""Two classifiers on the same images: what counts is where they differ."""
+"""Paired comparison of two classifiers on the same images, with McNemar's test."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-Bool = npt.NDArray[np.bool_]
-Int64 = npt.NDArray[np.int64]
+from edgecnn_runtime.arrays import Int64
 
 
 @dataclass(frozen=True)

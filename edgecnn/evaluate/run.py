@@ -1,4 +1,4 @@
-"""Every image through every artefact, a few at a time, by one process or several."""
+"""Evaluation run: every image through every artefact, in one process or several."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import edgecnn_runtime
 from edgecnn.errors import DataUnreadable
-from edgecnn.evaluate.examples import Examples, Int64, UInt8
+from edgecnn.evaluate.examples import Examples
+from edgecnn_runtime.arrays import Array, Floating, Int64, UInt8
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import Array
 from edgecnn_runtime.errors import EngineError, ImageError
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
@@ -40,8 +38,8 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a variant said of the images that could be read.
+class Predictions:
+    """Predictions of a variant for the images that could be read.
 
     Attributes:
         classes: (N,), the likeliest class.
@@ -57,11 +55,10 @@ class Outcome:
     """Answers of each variant, to the images whose labels these are; and the broken ones."""
 
     labels: Int64
-    answers: tuple[Answers, ...]
+    answers: tuple[Predictions, ...]
     broken: tuple[str, ...]
 
 
-Scores = npt.NDArray[np.floating[Any]]
 Chunk = tuple[Sequence[Path] | UInt8, Int64]
 # Of a chunk: (variants, 2, n) of class and rank; which of its images were sound; why others not.
 Part = tuple[Int64, Int64, list[str]]
@@ -94,7 +91,7 @@ def run(
     is_strict: bool = False,
     progress: Callable[[float], None] = lambda done: None,
 ) -> Outcome:
-    """Ask every variant about every image.
+    """Classify every image with every variant.
 
     Args:
         processes: how many at once; None is one for each core, where there is enough to do.
@@ -124,7 +121,7 @@ def run(
             f"{broken[0]}"
         )
     found = np.concatenate([part[0] for part in parts], axis=2)
-    answers = tuple(Answers(classes, ranks) for classes, ranks in found)
+    answers = tuple(Predictions(classes, ranks) for classes, ranks in found)
     return Outcome(labels, answers, broken)
 
 
@@ -177,7 +174,7 @@ def _ask(sessions: Sequence[Session], chunk: Chunk) -> Part:
     return answers.transpose(1, 2, 0), np.array(sound, np.int64), broken
 
 
-def _scores(sessions: Sequence[Session], image: Path | UInt8) -> Iterator[Scores]:
+def _scores(sessions: Sequence[Session], image: Path | UInt8) -> Iterator[Floating]:
     """Of each session (C,), as an app would get them."""
     pixels = load_image(image)
     inputs: dict[Preprocess | None, Array] = {}
@@ -196,7 +193,7 @@ def _scores(sessions: Sequence[Session], image: Path | UInt8) -> Iterator[Scores
         yield scores
 
 
-def _answer(scores: Scores, label: int) -> tuple[int, int]:
+def _answer(scores: Floating, label: int) -> tuple[int, int]:
     """The likeliest class, and the place of `label`; equal scores in class order, as `top_k`."""
     own = scores[label]
     before = (scores > own).sum() + (scores[:label] == own).sum()

@@ -32,7 +32,7 @@ class AccuracyJudge:
     quiet: bool = False
 
     def __call__(self, bundle: Path, progress: Callable[[float], None]) -> AccuracyVerdict:
-        """What became of the accuracy, and whether that is too much.
+        """Measure the accuracy of int8 against fp32, and refuse too large a drop.
 
         Raises:
             DataUnreadable, NotAClassifier: the images do not fit the network.

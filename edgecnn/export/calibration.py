@@ -1,4 +1,4 @@
-"""Where calibration samples come from: images through the bundle's own preprocessing."""
+"""Calibration samples: images through the bundle's own preprocessing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from edgecnn.data.named import NAMED
 from edgecnn.data.pictures import (
     PHOTOGRAPHS,
     SAMPLES,
-    Array,
     Images,
     draw,
     find_images,
@@ -22,8 +21,9 @@ from edgecnn.data.pictures import (
 )
 from edgecnn.errors import DataUnreadable
 from edgecnn_exporters.capture.examples import NAMES, example_batch
-from edgecnn_exporters.quantise.calibrate.samples import Float, Spool
+from edgecnn_exporters.quantise.calibrate.samples import Spool
 from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
@@ -36,7 +36,7 @@ FEW = 32
 
 @dataclass(frozen=True)
 class CalibrationSamples:
-    """Samples in a file of their own, and what a person should know of them.
+    """Calibration samples in a temporary file, and notes for the user.
 
     Attributes:
         name: what they are, for the provenance.
@@ -112,7 +112,7 @@ def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> Calibratio
 
 
 def likely_data(trained_on: str | None) -> str:
-    """What to calibrate with when nothing is said."""
+    """Default calibration data of a network."""
     if trained_on is not None and (trained_on in NAMED or Path(trained_on).is_dir()):
         return trained_on
     return PHOTOGRAPHS
@@ -154,7 +154,7 @@ def _from_images(
 
 def _prepared(
     images: Images, chosen: Sequence[int], prepare: Preprocess, broken: list[str]
-) -> Iterator[Float]:
+) -> Iterator[Float32]:
     """Inputs of batch 1, in order; the names of images that cannot be read go to `broken`."""
     for index in chosen:
         found = images[index]
@@ -167,10 +167,10 @@ def _prepared(
         yield preprocess(pixels.repeat(3, axis=-1) if grey else pixels, prepare)
 
 
-def _grouped(inputs: Iterator[Float], spec: TensorSpec) -> Iterator[Float]:
+def _grouped(inputs: Iterator[Float32], spec: TensorSpec) -> Iterator[Float32]:
     """Inputs joined to the network's fixed batch; what does not fill one is left out."""
     size = spec.shape[0] or 1
-    batch: list[Float] = []
+    batch: list[Float32] = []
     for each in inputs:
         if each.shape[1:] != spec.shape[1:]:
             raise DataUnreadable(f"preprocessing makes {each.shape}, the network reads {spec}")
@@ -180,5 +180,5 @@ def _grouped(inputs: Iterator[Float], spec: TensorSpec) -> Iterator[Float]:
             batch = []
 
 
-def _batches(inputs: Float, spec: TensorSpec) -> Iterator[Float]:
+def _batches(inputs: Float32, spec: TensorSpec) -> Iterator[Float32]:
     return _grouped((inputs[i : i + 1] for i in range(len(inputs))), spec)

@@ -45,7 +45,7 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """What an export will do, known before anything heavy is loaded."""
+    """Plan of an export, made before anything heavy is loaded."""
 
     options: ExportOptions
     name: str

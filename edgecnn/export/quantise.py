@@ -1,4 +1,4 @@
-"""From what a person typed of 8 bits to what the compiler is asked for."""
+"""Options of ``--quantize`` to the compiler's quantisation request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COUNT = 128
 
 @dataclass(frozen=True)
 class QuantiseOptions:
-    """What a person may say of the 8-bit artefact.
+    """Options of the 8-bit artefact.
 
     Attributes:
         data: as `open_calibration` takes it; None takes what the network was trained on, or the
@@ -56,7 +56,7 @@ def quantised(
 
 
 def _judge(said: QuantiseOptions, trained_on: str | None, *, quiet: bool) -> AccuracyJudge | None:
-    """Who measures the accuracy: on what was named, or else the test images of the training."""
+    """The accuracy check: on the named data, or else on the test images of the training."""
     data = said.judge
     if data is None and said.max_drop is not None:
         data = likely_data(trained_on)

@@ -102,7 +102,7 @@ def _run_onnx(
 def _preprocess(
     options: ExportOptions, shape: tuple[int, int, int], own: Preprocess | None
 ) -> tuple[Preprocess | None, tuple[str, ...]]:
-    """What was asked for, or the network's own, or the likeliest, which is then said aloud."""
+    """Preprocessing as given, or the network's own, or the likeliest with a note."""
     if options.preprocess:
         return choose_preprocess(options.preprocess, shape), ()
     if own is not None:

@@ -1,4 +1,4 @@
-"""Is int8 faster here? Both artefacts of a bundle in turn on this machine, and what fell back."""
+"""Speed of int8 against fp32 on this machine, and the operators that fell back to float."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.measure.benchmark import benchmark
-from edgecnn_runtime.measure.job import Job, Plan, Subject
+from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan, Subject
 from edgecnn_runtime.measure.results import assemble
-from edgecnn_runtime.measure.statistics import Comparison
+from edgecnn_runtime.measure.statistics import LatencyComparison
 from edgecnn_runtime.measure.timing import Progress, Run, measure
 
 if TYPE_CHECKING:
     from edgecnn_exporters.quantise.ladder import Quantised
 
 # A few seconds: enough for a verdict where there is one to give.
-PLAN = Plan(rounds=16, block_ms=30.0, warmup_s=1.0, max_s=8.0)
+PLAN = MeasurementPlan(rounds=16, block_ms=30.0, warmup_s=1.0, max_s=8.0)
 ENGINE = "onnxruntime"
 
 
@@ -35,9 +35,9 @@ class Speed:
 
     int8_ms: float
     fp32_ms: float
-    comparison: Comparison
+    comparison: LatencyComparison
     placement: Placement
-    mixing: Comparison | None = None
+    mixing: LatencyComparison | None = None
 
     def words(self) -> str:
         """The verdict in words, and why where it is none to be glad of."""
@@ -97,7 +97,7 @@ def measure_speed(
         if event["event"] == "progress":
             progress(share * event["done"])
 
-    benchmark(Job(subjects, PLAN), hear)
+    benchmark(MeasurementJob(subjects, PLAN), hear)
     int8, fp32 = assemble(subjects, events).rows
     for row in (int8, fp32):
         if row.latency is None:
@@ -114,7 +114,7 @@ def measure_speed(
     return Speed(*medians, int8.comparison, place(model), mixing)
 
 
-def _mixing(model: bytes, quantised: Quantised, progress: Progress) -> Comparison | None:
+def _mixing(model: bytes, quantised: Quantised, progress: Progress) -> LatencyComparison | None:
     if quantised.unmixed is None:
         return None
     sample = quantised.bench.compared[0]

@@ -27,7 +27,7 @@ def catalogue() -> Mapping[str, Asset]:
 
 
 def cache_folder() -> Path:
-    """Where fetched files lie: $EDGECNN_CACHE, or the user's cache folder."""
+    """Cache folder of fetched files: $EDGECNN_CACHE, or the user's cache folder."""
     if chosen := os.environ.get("EDGECNN_CACHE"):
         # The clients of registries run in another folder.
         return Path(chosen).absolute()
@@ -62,7 +62,7 @@ def fetch(name: str, *, quiet: bool = False, catalogue: Mapping[str, Asset] = CA
 
 
 def cached(name: str, *, catalogue: Mapping[str, Asset] = CATALOGUE) -> Path | None:
-    """What `fetch` would return without fetching anything; None when it would have to.
+    """Path of a file that is already in the cache; None when it would have to be fetched.
 
     Raises:
         UnknownAsset: no asset has that name; offers the nearest.

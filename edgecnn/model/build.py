@@ -45,7 +45,7 @@ class Network:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """What a person may say of MODEL beside its name."""
+    """Options of MODEL beside its name."""
 
     weights: str | None = None
     shape: tuple[int, int, int] | None = None
@@ -165,7 +165,7 @@ def _agree(architecture: Architecture, said: Form, weights: Weights) -> Form:
 
 
 def _spell(form: Form, architecture: Architecture) -> dict[str, str]:
-    """What differs from the paper's form, for the provenance."""
+    """Differences from the paper's form, for the provenance."""
     said = form.given()
     if said.get("classes") == architecture.classes:
         del said["classes"]

@@ -133,7 +133,7 @@ def _read_torch(path: Path) -> object:
 
 
 def _refused(error: Exception) -> str:
-    """What the pickle wanted to call, from torch's many lines."""
+    """The forbidden global of a pickle, out of torch's error message."""
     found = re.search(r"GLOBAL (\S+)", str(error))
     return f"it calls {found[1]}" if found else "it is no plain state dict"
 

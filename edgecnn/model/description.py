@@ -1,4 +1,4 @@
-"""What a checkpoint of ours says of itself, in the header of its safetensors file."""
+"""Description of a checkpoint in its safetensors header: network, input, data, preprocessing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADER = "edgecnn"
 
 @dataclass(frozen=True)
 class Description:
-    """Which network the weights are of, and what they were trained on.
+    """Description of a checkpoint: its network, and the data that it was trained on.
 
     Attributes:
         input: (channels, height, width).
@@ -53,7 +53,7 @@ class Description:
 
 
 def read_description(path: Path) -> Description | None:
-    """What the checkpoint says of itself; None for a checkpoint of others.
+    """Read the description of a checkpoint; None for a checkpoint of others.
 
     Raises:
         CheckpointUnreadable: missing, damaged, or described in a way that is not understood.

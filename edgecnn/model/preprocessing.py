@@ -1,4 +1,4 @@
-"""Which preprocessing a network of one's own was trained with: a person has to say."""
+"""Preprocessing of a user's own network, by name or from a JSON file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which file stands behind the name of weights: published, shipped, or a person's own."""
+"""Resolution of the name of weights to a file: published, shipped or a user's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIX = ".safetensors"
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights, and what it says of itself; others' files say nothing."""
+    """A file of weights, and its description if it has one."""
 
     name: str
     path: Path

@@ -1,1 +1,1 @@
-"""What a person reads: tables, progress, JSON."""
+"""Reports for people: tables, plots, progress, JSON."""

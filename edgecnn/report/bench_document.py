@@ -1,4 +1,4 @@
-"""Results as JSON values, and as CSV."""
+"""Results of a bench as JSON values, and as CSV."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from edgecnn.bench.compare import Change
 from edgecnn.bench.verdicts import best_of, verdict_of
 from edgecnn_runtime.engines.identity import engine_fields
-from edgecnn_runtime.measure.results import BenchResult, Row
+from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
 CSV_COLUMNS = (
     *("device", "bundle", "artefact", "precision", "engine", "threads"),
@@ -25,7 +25,7 @@ CSV_COLUMNS = (
 def as_document(
     results: Mapping[str, BenchResult], compared: Sequence[Change] = ()
 ) -> dict[str, Any]:
-    """All of it, for ``--json``."""
+    """The JSON document of a bench, for ``--json``."""
     return {
         "devices": [as_values(device, result) for device, result in results.items()],
         "compared": [
@@ -56,7 +56,7 @@ def as_values(device: str, result: BenchResult) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: ResultRow) -> dict[str, Any]:
     values = asdict(row)
     subject = values.pop("subject")
     return {
@@ -82,7 +82,7 @@ def as_csv(results: Mapping[str, BenchResult]) -> str:
     return text.getvalue()
 
 
-def _flat(device: str, row: Row, tainted: tuple[str, ...]) -> dict[str, Any]:
+def _flat(device: str, row: ResultRow, tainted: tuple[str, ...]) -> dict[str, Any]:
     values: dict[str, Any] = {
         "device": device,
         "bundle": PurePosixPath(row.subject.bundle).name,

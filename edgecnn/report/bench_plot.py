@@ -1,4 +1,4 @@
-"""Samples drawn: a box a row, latency against temperature, and a long run against time."""
+"""Plots of a bench: a box a row, latency against temperature, a long run against time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edgecnn.bench.sustained import windows
 from edgecnn.bench.verdicts import name_of
 from edgecnn.report.network_plot import COLOURS
 from edgecnn_exporters.atomic import replace_file
-from edgecnn_runtime.measure.results import BenchResult, Row
+from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def _draw_device(part: SubFigure, device: str, result: BenchResult, is_sustained
     part.suptitle(f"{device}: {machine}{' (TAINTED)' if result.tainted else ''}")
 
 
-def _draw_boxes(axes: Axes, rows: Sequence[Row]) -> None:
+def _draw_boxes(axes: Axes, rows: Sequence[ResultRow]) -> None:
     timed = [row for row in rows if row.latency]
     boxes: Any = axes.boxplot(
         [row.latency.samples_ms for row in timed if row.latency],
@@ -137,9 +137,9 @@ def _draw_time(panels: Sequence[Axes], result: BenchResult) -> None:
     panels[-1].set_xlabel("time (minutes); dotted: the ranking turns")
 
 
-def _colour(rows: Sequence[Row], row: Row) -> str:
+def _colour(rows: Sequence[ResultRow], row: ResultRow) -> str:
     return COLOURS[rows.index(row) % len(COLOURS)]
 
 
-def _label(row: Row) -> str:
+def _label(row: ResultRow) -> str:
     return name_of(row).replace(" on ", "\n")

@@ -1,4 +1,4 @@
-"""The table that people paste."""
+"""Table of a bench's results."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 
 import click
 
-from edgecnn.bench.sustained import Window, windows
+from edgecnn.bench.sustained import TimeWindow, windows
 from edgecnn.bench.verdicts import agreement_of, best_of, engine_of, name_of, verdict_of
 from edgecnn_runtime.host.facts import Host, HostState
-from edgecnn_runtime.measure.results import BenchResult, Row
+from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
 TITLES = ("artefact", "engine", "threads", "median ms [95 %]", "p90", "cold ms", "MB", "agreement")
 
@@ -44,7 +44,7 @@ def print_results(results: Mapping[str, BenchResult]) -> None:
             click.echo(prefix + line)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: ResultRow) -> tuple[str, ...]:
     threads = "" if row.subject.threads is None else str(row.subject.threads)
     latency, cold = row.latency, row.cold
     median = p90 = ""
@@ -121,7 +121,7 @@ def _conditions(host: Host, before: HostState, after: HostState | None) -> list[
 
 
 def sustained_lines(result: BenchResult) -> list[str]:
-    """What the long run showed, in lines: its first window, and each turn of the ranking."""
+    """Summary of a sustained run: its first window, and each change of the ranking."""
     found = windows(result)
     if not found:
         return []
@@ -135,7 +135,7 @@ def sustained_lines(result: BenchResult) -> list[str]:
     return lines
 
 
-def _window_line(rows: Sequence[Row], window: Window) -> str:
+def _window_line(rows: Sequence[ResultRow], window: TimeWindow) -> str:
     ranking = ", ".join(f"{name_of(rows[i])} {window.medians_ms[i]:.3g} ms" for i in window.order)
     heat = "" if window.celsius is None else f", {window.celsius:.0f} °C"
     limits = f", {', '.join(window.throttled)}" if window.throttled else ""

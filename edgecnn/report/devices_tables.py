@@ -13,10 +13,10 @@ from edgecnn.devices.profile import Cache, Caches, Cluster, Heat, Profile, Simd
 
 if TYPE_CHECKING:
     from edgecnn.devices.configured import Configured
-    from edgecnn.devices.listing import Row
+    from edgecnn.devices.listing import ListedDevice
 
 
-def print_devices(rows: Sequence[Row]) -> None:
+def print_devices(rows: Sequence[ListedDevice]) -> None:
     """One row a device, and how to add the first where there is none."""
     from rich.markup import escape
 
@@ -59,7 +59,7 @@ def print_profile(profile: Profile) -> None:
 
 
 def _profile_rows(profile: Profile) -> Iterator[tuple[str, str, str]]:
-    """What, the figure, and where it comes from."""
+    """Rows of a profile: name, figure and source."""
     for cluster in profile.clusters:
         yield "cores", _cores(cluster), cluster.source
         if cluster.caches:

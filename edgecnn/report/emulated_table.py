@@ -79,7 +79,7 @@ def words_of(likeness: Likeness) -> str:
 
 
 def words_of_instructions(instructions: Instructions) -> str:
-    """How many, and the share of the arithmetic that most are of: ``49.6 M, SDOT 37 %``."""
+    """Instruction count with the share of its main arithmetic: ``49.6 M, SDOT 37 %``."""
     counts = instructions.counts
     shares = {
         name: sum(counts[kind] for kind in kinds) / counts["total"]

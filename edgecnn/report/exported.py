@@ -1,4 +1,4 @@
-"""What an export came to, in rows and as JSON."""
+"""Result of an export, as table rows and as JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLUMNS = 80
 
 
 def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, str]:
-    """What to print of an export, by its name."""
+    """Rows to print of an export, by name."""
     manifest = exported.manifest
     kept = exported.attempts[-1]
     batches = ", ".join(map(str, manifest.provenance["batches"]))

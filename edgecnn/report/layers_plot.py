@@ -1,4 +1,4 @@
-"""Which layer hurts, drawn."""
+"""Plot of the quantisation sensitivity of each layer."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _panel(
 
 
 def _finite(decibels: float) -> float:
-    """What can be drawn: of a layer that costs nothing at all there is no figure."""
+    """Finite values to draw: a layer without error has none."""
     return decibels if math.isfinite(decibels) else math.nan
 
 

@@ -1,4 +1,4 @@
-"""Networks in figures, as JSON."""
+"""Figures of networks as JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from edgecnn.zoo.figures import Figures
 
 if TYPE_CHECKING:
     from edgecnn.model.describe import Described
-    from edgecnn.zoo.analysis.stages import Stage
+    from edgecnn.zoo.analysis.stages import ResolutionStage
 
 
 def described_as_json(described: Described) -> dict[str, object]:
-    """Everything that was counted. Fields, strides and centres are [height, width] in pixels."""
+    """All figures of a network. Fields, strides and centres are [height, width] in pixels."""
     summary = described.summary
     return {
         "name": described.name,
@@ -37,7 +37,7 @@ def described_as_json(described: Described) -> dict[str, object]:
 
 
 def listed_as_json(architecture: Architecture, figures: Figures | None) -> dict[str, object]:
-    """What is known of a network without building it."""
+    """Figures of a network that need no building of it."""
     return {
         "name": architecture.name,
         **_provenance(architecture),
@@ -62,7 +62,7 @@ def _provenance(architecture: Architecture | None) -> dict[str, object]:
     }
 
 
-def _stage_as_json(stage: Stage) -> dict[str, object]:
+def _stage_as_json(stage: ResolutionStage) -> dict[str, object]:
     place = stage.place
     spans = (place.rows, place.columns) if place else ()
     return {

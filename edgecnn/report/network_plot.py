@@ -1,4 +1,4 @@
-"""Networks drawn: what each stage costs, and how the receptive field grows."""
+"""Plots of networks: MACs and parameters by stage, and the growth of the receptive field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from edgecnn.model.describe import Described
-    from edgecnn.zoo.analysis.stages import Stage
+    from edgecnn.zoo.analysis.stages import ResolutionStage
 
 # Okabe and Ito 2008, "Color Universal Design": told apart by every kind of colour vision.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#999999")
@@ -32,7 +32,7 @@ LOGARITHMIC_FROM = 12
 
 
 def check_plot(path: Path, networks: int) -> None:
-    """Refuse before anything is counted what could not be drawn after it.
+    """Check that a plot can be drawn, before anything is counted.
 
     Raises:
         EdgeCNNError: matplotlib is not installed, the file's format is not known, its folder is
@@ -144,9 +144,11 @@ def _bars(axes: Axes, networks: Sequence[Described], what: str, title: str, unit
     axes.set_xlabel(f"stage, by {'the size' if alone else 'the stride in pixels'} of its maps")
 
 
-def _totals(described: Described, what: str, groups: Sequence[Group]) -> dict[Group, int]:
+def _totals(
+    described: Described, what: str, groups: Sequence[ResolutionGroup]
+) -> dict[ResolutionGroup, int]:
     """The figure by group; where a decoder comes back to a resolution, both stages together."""
-    totals: dict[Group, int] = {}
+    totals: dict[ResolutionGroup, int] = {}
     for stage in described.summary.stages:
         totals[_group(stage)] = totals.get(_group(stage), 0) + getattr(stage, what)
     return {group: totals[group] for group in groups if group in totals}
@@ -200,21 +202,21 @@ def _note(
 _DASHED: dict[str, Any] = {"linewidth": 1.1, "linestyle": (0, (4, 3))}
 
 # Pixels of the input between two features of a stage; None for the head.
-Group = Fraction | None
+ResolutionGroup = Fraction | None
 
 
-def _groups(networks: Sequence[Described]) -> list[Group]:
+def _groups(networks: Sequence[Described]) -> list[ResolutionGroup]:
     found = {_group(stage) for one in networks for stage in one.summary.stages}
-    strides: list[Group] = [*sorted(group for group in found if group is not None)]
+    strides: list[ResolutionGroup] = [*sorted(group for group in found if group is not None)]
     return [*strides, None] if None in found else strides
 
 
-def _group(stage: Stage) -> Group:
+def _group(stage: ResolutionStage) -> ResolutionGroup:
     """Pixels of the input between two features of the stage; None in the head."""
     return None if stage.place is None else max(stage.place.strides)
 
 
-def _label(group: Group, networks: Sequence[Described]) -> str:
+def _label(group: ResolutionGroup, networks: Sequence[Described]) -> str:
     if group is None:
         return "head"
     if len(networks) > 1:

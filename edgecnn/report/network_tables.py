@@ -1,4 +1,4 @@
-"""Networks in figures, as tables of at most 80 columns."""
+"""Figures of networks as tables of at most 80 columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgecnn.model.describe import Described
-    from edgecnn.zoo.analysis.stages import Stage
+    from edgecnn.zoo.analysis.stages import ResolutionStage
     from edgecnn.zoo.analysis.summary import Summary
 
 
@@ -132,7 +132,7 @@ def stage_table(summary: Summary) -> Table:
     return made
 
 
-def _placed(stage: Stage) -> tuple[str, str, str]:
+def _placed(stage: ResolutionStage) -> tuple[str, str, str]:
     if stage.place is None:
         return "all", "", ""
     rows, columns = stage.place.rows, stage.place.columns
@@ -174,7 +174,7 @@ def _against(value: int, reference: int, is_first: bool) -> str:
 
 
 def facts(described: Described) -> list[tuple[str, str]]:
-    """What is said of one network above its stages, as pairs of words."""
+    """Facts of one network above its stage table, as pairs of name and value."""
     summary, architecture = described.summary, described.architecture
     classes = f", {described.classes} classes" if described.classes else ""
     gate = "; its gates see the whole image" if summary.is_gated else ""

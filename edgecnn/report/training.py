@@ -1,4 +1,4 @@
-"""A training as it is seen: a bar with what matters while it runs, and a few lines at its end."""
+"""Progress of a training: a bar with loss and accuracy while it runs, and its result."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from edgecnn.train.history import Epoch
-    from edgecnn.train.loop import Job, Observer
+    from edgecnn.train.loop import Observer, TrainingJob
 
 
-def announcement(job: Job) -> str:
+def announcement(job: TrainingJob) -> str:
     """What will be trained, on what and how, in a line."""
     recipe, data = job.recipe, job.dataset
     parameters = sum(p.numel() for p in job.network.parameters())
@@ -31,7 +31,7 @@ def announcement(job: Job) -> str:
 
 @contextlib.contextmanager
 def watch(epochs: int, *, quiet: bool) -> Iterator[Observer]:
-    """Someone who shows a training on stderr: a bar on a terminal, and one line an epoch."""
+    """Observer that shows a training on stderr: a bar on a terminal, and one line an epoch."""
     console = stderr()
     if quiet or not console.is_terminal:
         yield _Lines(epochs, quiet=quiet)
@@ -86,7 +86,7 @@ class _Bar:
 
 
 def result_lines(result: Mapping[str, Any]) -> list[str]:
-    """What a training came to, for stdout."""
+    """Result lines of a training, for stdout."""
     test, form = result["test"], result["form"]
     low, high = wilson_interval(test["right"], test["images"])
     words = ", ".join(f"{name} {value}" for name, value in form.items())

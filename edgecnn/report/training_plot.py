@@ -1,4 +1,4 @@
-"""The curve of a training."""
+"""Plot of a training: loss and error against the epoch."""
 
 from __future__ import annotations
 

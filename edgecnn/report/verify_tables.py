@@ -11,7 +11,7 @@ from edgecnn.console import stdout, table
 
 if TYPE_CHECKING:
     from edgecnn.verify.held_out import HeldToFloat
-    from edgecnn.verify.preprocess.certify import Cost, Row
+    from edgecnn.verify.preprocess.certify import Cost, WayCost
     from edgecnn_runtime.parity.row import Parity
 
 COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n")
@@ -64,7 +64,7 @@ def print_held_out(held: HeldToFloat) -> None:
     )
 
 
-def print_costs(rows: Sequence[Row], data: str | None, used: str, count: int) -> None:
+def print_costs(rows: Sequence[WayCost], data: str | None, used: str, count: int) -> None:
     """One row a way to prepare pictures: what it costs against the bundle's own.
 
     Args:

@@ -22,7 +22,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 @dataclass(frozen=True)
 class Draws:
-    """The chance in one batch of n images.
+    """Random draws for one batch of n images.
 
     Attributes:
         shift: (n, 2), rows and columns in 0…1, of the window that is cut out.
@@ -50,7 +50,7 @@ class Draws:
 
 
 def draw(count: int, mixup: float, seed: int) -> Draws:
-    """The chance for a batch of `count` images."""
+    """Draw the random numbers for a batch of `count` images."""
     generator = torch.Generator().manual_seed(seed)
     shift = torch.rand(count, 2, generator=generator)
     flip = torch.rand(count, generator=generator) < 0.5
@@ -67,7 +67,7 @@ def draw(count: int, mixup: float, seed: int) -> Draws:
 
 @dataclass(frozen=True)
 class Augmenter:
-    """Turns images as they lie in memory into what the network reads.
+    """Augmentation of images in memory into the network's input.
 
     Attributes:
         size: (height, width) that the network reads.

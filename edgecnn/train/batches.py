@@ -1,4 +1,4 @@
-"""The batches of an epoch: which images they have, and how chance changes those."""
+"""Batches of an epoch: the images drawn, split over processes, augmented and mixed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 
 from edgecnn.errors import DataUnreadable
 from edgecnn.train.augment import Augmenter, Draws, draw, principal_components
-from edgecnn.train.dataset import Dataset, Int64
-from edgecnn.train.distributed import Group
+from edgecnn.train.dataset import Dataset
+from edgecnn.train.distributed import ProcessGroup
 from edgecnn.train.recipe import Recipe
+from edgecnn_runtime.arrays import Int64
 
 # Pixels whose colours stand for all of them.
 COLOUR_SAMPLE = 5_000_000
@@ -47,7 +48,7 @@ class Batches:
     """
 
     def __init__(
-        self, recipe: Recipe, dataset: Dataset, resolution: tuple[int, int], processes: Group
+        self, recipe: Recipe, dataset: Dataset, resolution: tuple[int, int], processes: ProcessGroup
     ) -> None:
         """`resolution` is the (height, width) that the network reads.
 

@@ -1,4 +1,4 @@
-"""What a training leaves on disk: weights that describe themselves, and the state to go on from.
+"""Checkpoint files of a training: weights with their description, and the state to resume.
 
 Both are safetensors whose header carries JSON, so that numbers and their description appear in one
 atomic rename and never disagree.
@@ -38,8 +38,8 @@ _PARTS = ("network", "average", "optimiser")
 
 
 @dataclass(frozen=True)
-class State:
-    """What the next epoch depends on.
+class TrainingState:
+    """Resume state of a training: all that the next epoch depends on.
 
     Attributes:
         network: the network's state dict.
@@ -59,8 +59,8 @@ class State:
     processes: int
     history: Sequence[Epoch]
 
-    def differences(self, other: State) -> list[str]:
-        """Why `other` is of another training, one line each: name, ours, theirs."""
+    def differences(self, other: TrainingState) -> list[str]:
+        """Differences from the state of another training, one line each: name, ours, theirs."""
         # Through JSON: tuples become the lists that they are when read again.
         ours, theirs = (json.loads(json.dumps(state.description)) for state in (self, other))
         found = [
@@ -104,7 +104,7 @@ def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) 
         stream.write(content)
 
 
-def write_state(path: Path, state: State) -> None:
+def write_state(path: Path, state: TrainingState) -> None:
     """Put the state on disk, whole or not at all.
 
     Raises:
@@ -126,7 +126,7 @@ def write_state(path: Path, state: State) -> None:
     write_tensors(path, tensors, description)
 
 
-def read_state(path: Path) -> State:
+def read_state(path: Path) -> TrainingState:
     """The state that `write_state` wrote.
 
     Raises:
@@ -142,7 +142,7 @@ def read_state(path: Path) -> State:
             "a training's state; edgecnn of another version wrote it, or something else"
         )
     try:
-        return State(
+        return TrainingState(
             **_split(tensors),
             description=dict(document["description"]),
             recipe=recipe_from_json(document["recipe"]),
@@ -216,7 +216,7 @@ def _buffer_names(optimiser: torch.optim.Optimizer) -> tuple[str, ...]:
     return ("momentum_buffer",) if optimiser.defaults["momentum"] else ()
 
 
-def _parts(state: State) -> dict[str, Tensors]:
+def _parts(state: TrainingState) -> dict[str, Tensors]:
     return {name: getattr(state, name) for name in _PARTS}
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from edgecnn.data import load
 from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
-from edgecnn.train.dataset import Dataset, InMemory, Split, UInt8
+from edgecnn.train.dataset import Dataset, InMemory, Split
 from edgecnn.train.folder import load_folder
+from edgecnn_runtime.arrays import UInt8
 from edgecnn_runtime.manifest import Preprocess
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
+from edgecnn_runtime.arrays import Int64, UInt8
 from edgecnn_runtime.manifest import Preprocess
-
-UInt8 = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
 
 
 class Images(Protocol):
@@ -53,7 +49,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a network is trained and tested on, at the size that it reads.
+    """Training and test images of a network, at the size that it reads.
 
     Attributes:
         preprocess: what makes the network's input of an image file, for the bundle.

@@ -1,4 +1,4 @@
-"""Several processes as one: what ``torchrun`` starts."""
+"""Distributed training over the processes that ``torchrun`` starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import distributed, nn
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """This process among `size`; rank 0 writes and talks."""
 
     rank: int
@@ -33,7 +33,7 @@ class Group:
         return [float(value) for value in summed.tolist()]
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process is here."""
         if self.size > 1:
             distributed.barrier()
 
@@ -52,17 +52,17 @@ def own_device() -> torch.device:
 
 
 @contextlib.contextmanager
-def group() -> Iterator[Group]:
+def group() -> Iterator[ProcessGroup]:
     """The group that ``torchrun`` made, or this process alone. Left as it was found."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield Group(0, 1)
+        yield ProcessGroup(0, 1)
         return
     is_mine = not distributed.is_initialized()
     if is_mine:
         _join()
     try:
-        yield Group(distributed.get_rank(), size)
+        yield ProcessGroup(distributed.get_rank(), size)
         # Nobody leaves while another still talks to it: gloo would abort the process.
         distributed.barrier()
     finally:
@@ -138,7 +138,7 @@ class _Total(torch.autograd.Function):
         return summed
 
 
-def share(network: nn.Module, group: Group) -> nn.Module:
+def share(network: nn.Module, group: ProcessGroup) -> nn.Module:
     """The network whose gradients are averaged and whose BatchNorm is common; alone, as it is.
 
     On GPUs BatchNorm is PyTorch's SyncBatchNorm, which counts in fp32 under autocast too.

@@ -1,4 +1,4 @@
-"""What a network knows of images that it did not learn from."""
+"""Test loss and accuracy of a network during training."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import nn
 
 from edgecnn.train.augment import Augmenter
 from edgecnn.train.dataset import Split
-from edgecnn.train.distributed import Group
+from edgecnn.train.distributed import ProcessGroup
 
 TEST_BATCH = 500
 
 
 def evaluate(
-    network: nn.Module, split: Split, augmenter: Augmenter, processes: Group
+    network: nn.Module, split: Split, augmenter: Augmenter, processes: ProcessGroup
 ) -> tuple[float, int]:
-    """Mean loss, and how many of the images are classified rightly; all processes hear the same.
+    """Mean loss and number of correct images, the same on all processes.
 
     The network is left in evaluation mode. Processes take batches in turn, so that every image is
     counted once, whatever their number.

@@ -16,8 +16,9 @@ from edgecnn.console import bar
 from edgecnn.data.class_folders import Classes, find_classes, hold_out, name_some, paths_of
 from edgecnn.errors import DataUnreadable
 from edgecnn.model.preprocessing import at_resolution
-from edgecnn.train.dataset import Dataset, Int64, Split, UInt8
+from edgecnn.train.dataset import Dataset, Split
 from edgecnn.zoo import IMAGENET
+from edgecnn_runtime.arrays import Int64, UInt8
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
@@ -155,7 +156,7 @@ def _find_broken(paths: Sequence[Path], *, quiet: bool) -> dict[Path, str]:
 
 
 def _find_fault(path: Path) -> str | None:
-    """Why the image cannot be read; None if it can."""
+    """The reason why an image cannot be read; None if it can."""
     try:
         # A pipe would be waited for without end.
         if path.exists() and not path.is_file():

@@ -1,4 +1,4 @@
-"""Where the weights of a training begin: with a checkpoint, or with a shallower VGG."""
+"""Initial weights of a training: from a checkpoint, or from a shallower VGG."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from edgecnn.train.checkpoints import (
     METRICS,
     STATE,
     WEIGHTS,
-    State,
+    TrainingState,
     copy_tensors,
     optimiser_tensors,
     read_state,
@@ -28,7 +28,7 @@ from edgecnn.train.checkpoints import (
     write_tensors,
 )
 from edgecnn.train.dataset import Dataset
-from edgecnn.train.distributed import Group, group, own_device, share
+from edgecnn.train.distributed import ProcessGroup, group, own_device, share
 from edgecnn.train.evaluate import evaluate
 from edgecnn.train.history import Epoch, write_csv
 from edgecnn.train.optimise import Average, learning_rate, make_optimiser
@@ -39,7 +39,7 @@ AUXILIARY_WEIGHT = 0.3
 
 
 class Observer(Protocol):
-    """Who watches a training."""
+    """Observer of a training."""
 
     def step(self, epoch: int, done: float, loss: float, accuracy: float, rate: float) -> None:
         """Part of an epoch is done (0…1); loss and accuracy so far; images a second."""
@@ -51,7 +51,7 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """One training.
 
     Attributes:
@@ -68,7 +68,7 @@ class Job:
     is_resumed: bool = False
 
 
-def train(job: Job, observer: Observer) -> list[Epoch]:
+def train(job: TrainingJob, observer: Observer) -> list[Epoch]:
     """Train the network as the recipe says; every epoch ends with a checkpoint on disk.
 
     Returns:
@@ -86,7 +86,7 @@ def train(job: Job, observer: Observer) -> list[Epoch]:
 
 
 class _Loop:
-    def __init__(self, job: Job, observer: Observer, processes: Group) -> None:
+    def __init__(self, job: TrainingJob, observer: Observer, processes: ProcessGroup) -> None:
         self.job, self.observer, self.processes = job, observer, processes
         self.recipe, self.device = job.recipe, own_device()
         height, width = job.description["input"][1:]
@@ -175,7 +175,7 @@ class _Loop:
         return loss
 
     def _test(self) -> tuple[float, int]:
-        """With the weights that are kept: the averaged ones where there are some."""
+        """Test with the weights that are kept: the averaged ones where there are some."""
         test, augmenter = self.job.dataset.test, self.batches.augmenter
         if self.average is None:
             return evaluate(self.network, test, augmenter, self.processes)
@@ -198,8 +198,8 @@ class _Loop:
         write_state(folder / STATE, self._state())
         write_csv(self.history, folder / METRICS)
 
-    def _state(self) -> State:
-        return State(
+    def _state(self) -> TrainingState:
+        return TrainingState(
             network=self.network.state_dict(),
             average=self.average.weights if self.average else {},
             optimiser=optimiser_tensors(self.optimiser),

@@ -1,4 +1,4 @@
-"""From what a person typed to a job."""
+"""Options of ``edgecnn train`` to a training job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgecnn.train.recipe import RECIPES, Recipe
 from edgecnn.zoo import Architecture, Form
 
 if TYPE_CHECKING:
-    from edgecnn.train.loop import Job
+    from edgecnn.train.loop import TrainingJob
 
 # Images no larger than this take the small stem, where nothing else is said.
 SMALL = 64
@@ -52,7 +52,7 @@ def make_recipe(architecture: Architecture, said: Mapping[str, Any]) -> Recipe:
     return replace(RECIPES[architecture.family], **said)
 
 
-def prepare(options: TrainOptions) -> tuple[Job, tuple[str, ...]]:
+def prepare(options: TrainOptions) -> tuple[TrainingJob, tuple[str, ...]]:
     """The network, its data and its recipe, ready to be trained; and notes for a person.
 
     Raises:
@@ -64,7 +64,7 @@ def prepare(options: TrainOptions) -> tuple[Job, tuple[str, ...]]:
 
     from edgecnn.data.named import side_of
     from edgecnn.train.data import check_labels, open_dataset
-    from edgecnn.train.loop import Job
+    from edgecnn.train.loop import TrainingJob
     from edgecnn.zoo.analysis.smallest_input import check_size
 
     architecture = find_architecture(options.name)
@@ -96,7 +96,9 @@ def prepare(options: TrainOptions) -> tuple[Job, tuple[str, ...]]:
         labels=dataset.labels,
         training={},
     )
-    job = Job(network, recipe, dataset, options.output, description.to_json(), options.is_resumed)
+    job = TrainingJob(
+        network, recipe, dataset, options.output, description.to_json(), options.is_resumed
+    )
     return job, notes
 
 

@@ -1,4 +1,4 @@
-"""How a network is trained: every number that its weights depend on."""
+"""Training recipe: every hyperparameter that the weights depend on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AUGMENTATIONS = ("crop", "flip", "jitter", "lighting")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every choice that decides the weights, beside the network and the data.
+    """Hyperparameters of a training: all that decides the weights beside network and data.
 
     Attributes:
         batch_size: images a step, over all processes together.

@@ -1,4 +1,4 @@
-"""A job from its folder to its result: checkpoints, metrics and the curve."""
+"""Run of a training job in its folder: checkpoints, metrics and the plot."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from edgecnn.errors import ResumeRefused
 from edgecnn.train.checkpoints import CURVE, STATE, WEIGHTS
 from edgecnn.train.distributed import is_first
 from edgecnn.train.history import Epoch
-from edgecnn.train.loop import Job, Observer, train
+from edgecnn.train.loop import Observer, TrainingJob, train
 from edgecnn_exporters.errors import OutputNotWritable
 
 # Draws a history to a file, under a title.
 DrawCurve: TypeAlias = Callable[[Sequence[Epoch], Path, str], None]
 
 
-def run(job: Job, observer: Observer, draw_curve: DrawCurve | None = None) -> Mapping[str, Any]:
+def run(
+    job: TrainingJob, observer: Observer, draw_curve: DrawCurve | None = None
+) -> Mapping[str, Any]:
     """Train. What is in the folder already is never overwritten unasked.
 
     Args:

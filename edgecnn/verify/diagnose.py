@@ -1,4 +1,4 @@
-"""From rows of `edgecnn verify` that differ to their causes."""
+"""Diagnosis of the rows of `edgecnn verify` that differ."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What became of the search for a cause.
+class RowDiagnosis:
+    """Result of the search for the cause of one row.
 
     Attributes:
         subject: path of the artefact, or "preprocessing".
@@ -52,7 +52,9 @@ class Finding:
         }
 
 
-def find_causes(bundle: Bundle, rows: Sequence[Parity], reproduce: Path | None) -> list[Finding]:
+def find_causes(
+    bundle: Bundle, rows: Sequence[Parity], reproduce: Path | None
+) -> list[RowDiagnosis]:
     """The cause of every row that differs; each artefact once, whatever engines it differs on.
 
     An artefact that does not run has no answers to compare: its row says why.
@@ -68,7 +70,7 @@ def find_causes(bundle: Bundle, rows: Sequence[Parity], reproduce: Path | None) 
     return [_find_cause(bundle, subject, reproduce) for subject in subjects]
 
 
-def _find_cause(bundle: Bundle, subject: str, reproduce: Path | None) -> Finding:
+def _find_cause(bundle: Bundle, subject: str, reproduce: Path | None) -> RowDiagnosis:
     try:
         from edgecnn_exporters.diagnose.bundle_diagnosis import (
             diagnose_artefact,
@@ -76,7 +78,7 @@ def _find_cause(bundle: Bundle, subject: str, reproduce: Path | None) -> Finding
         )
     except ModuleNotFoundError as error:
         missing = f"no cause is looked for: {error.name} is not installed; "
-        return Finding(subject, None, f"{missing}pip install 'edgecnn[export]'")
+        return RowDiagnosis(subject, None, f"{missing}pip install 'edgecnn[export]'")
     artefacts = {each.path: each for each in bundle.manifest.artefacts}
     try:
         if subject in artefacts:
@@ -84,12 +86,12 @@ def _find_cause(bundle: Bundle, subject: str, reproduce: Path | None) -> Finding
         else:
             found = diagnose_bundle_preprocessing(bundle)
     except EdgeCNNError as error:
-        return Finding(subject, None, f"no cause is found: {error}")
+        return RowDiagnosis(subject, None, f"no cause is found: {error}")
     if found is None:
-        return Finding(
+        return RowDiagnosis(
             subject, None, "every node computes what it says; the golden answers are another's"
         )
-    return Finding(subject, found, folder=_reproduce(found, subject, reproduce))
+    return RowDiagnosis(subject, found, folder=_reproduce(found, subject, reproduce))
 
 
 def _reproduce(found: Diagnosis, subject: str, reproduce: Path | None) -> Path | None:

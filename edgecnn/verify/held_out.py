@@ -1,4 +1,4 @@
-"""Every artefact on every engine held to the float graph, on pictures beyond the golden ones."""
+"""Comparison of every artefact and engine with the float graph on held-out pictures."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from edgecnn_runtime.arrays import Floating, UInt8
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import REFERENCE, engine_class
 from edgecnn_runtime.engines.adapted import Model, adapt
@@ -21,14 +20,13 @@ from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.golden import Difference, difference
 from edgecnn_runtime.parity.row import Parity
 
-Float = npt.NDArray[np.floating[Any]]
 # Answers of a network to so many pictures are compared at once.
 CHUNK = 32
 
 
 @dataclass(frozen=True)
 class HeldRow:
-    """How far an artefact on an engine is from the float graph.
+    """Difference of an artefact on an engine from the float graph.
 
     Attributes:
         within_a_step: of one of 8 bits in another format: the share of its results that lie no
@@ -43,7 +41,7 @@ class HeldRow:
 
 @dataclass(frozen=True)
 class HeldToFloat:
-    """The rows, and what they were held to on how many pictures."""
+    """Rows of the held-out comparison, its reference and number of pictures."""
 
     reference: str
     data: str
@@ -54,11 +52,11 @@ class HeldToFloat:
 def hold_to_float(
     bundle: Bundle,
     verified: Sequence[Parity],
-    pictures: Sequence[Path | npt.NDArray[np.uint8]],
+    pictures: Sequence[Path | UInt8],
     data: str,
     progress: Callable[[float], None] = lambda done: None,
 ) -> HeldToFloat:
-    """Show every artefact the same pictures; those that did not run on an engine are left out.
+    """Compare every artefact with the float graph on the same pictures, on engines that run it.
 
     Args:
         verified: what `verify` said of each artefact on each engine.
@@ -118,9 +116,9 @@ def _share(progress: Callable[[float], None], number: int, count: int) -> Callab
 
 
 def _ask(
-    model: Model, prepared: Sequence[Float], progress: Callable[[float], None]
-) -> dict[str, Float]:
-    """What the model answers to each of the prepared pictures, (n, …) by name."""
+    model: Model, prepared: Sequence[Floating], progress: Callable[[float], None]
+) -> dict[str, Floating]:
+    """Outputs of the model for the prepared pictures, (n, …) by name."""
     name = model.inputs[0].name
     most = model.inputs[0].shape[0] or CHUNK
     found = []
@@ -151,7 +149,7 @@ def _steps(qdq: bytes) -> dict[str, float]:
 
 
 def _within(
-    expected: dict[str, Float], found: dict[str, Float], steps: dict[str, float]
+    expected: dict[str, Floating], found: dict[str, Floating], steps: dict[str, float]
 ) -> float | None:
     near = [np.abs(expected[n] - found[n]) <= step * (1 + 1e-4) for n, step in steps.items()]
     return float(np.concatenate([each.reshape(-1) for each in near]).mean()) if near else None

@@ -1,4 +1,4 @@
-"""What the zoo knows of a network before it is built. Importing this imports no torch."""
+"""Description of a zoo network before it is built. Importing this imports no torch."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SMALL_SIDE = 32
 
 @dataclass(frozen=True)
 class Form:
-    """How a network of the zoo differs from the paper's; None is as the paper has it.
+    """Form of a zoo network: its differences from the paper; None is as in the paper.
 
     Attributes:
         width: multiplier of its channels.
@@ -66,7 +66,7 @@ class Form:
     phi: float | None = None
 
     def given(self) -> dict[str, float | str]:
-        """What was said, by the name of the builder's argument."""
+        """Given options, by the name of the builder's argument."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -117,7 +117,7 @@ class Architecture:
         return self.factory()(**self.arguments, **form.given()).eval()
 
     def check(self, form: Form) -> None:
-        """Refuse what this network has no option for.
+        """Check that the network has all options of a form.
 
         Raises:
             ModelUnusable: names the option, and those that there are.
@@ -137,7 +137,7 @@ class Architecture:
 
     @property
     def own_stem(self) -> str:
-        """The stem that it has when nothing is said."""
+        """Default stem of the network."""
         return "small" if self.input[1] <= SMALL_SIDE and self.input[0] == 3 else "imagenet"
 
     def input_of(self, form: Form) -> tuple[int, int, int]:

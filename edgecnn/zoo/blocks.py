@@ -1,4 +1,4 @@
-"""What the networks of the zoo share."""
+"""Building blocks shared by the zoo's networks: Conv-BN-activation, squeeze-excite, …"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from edgecnn.zoo.blocks import Stem, scale_channels, scale_repeats
 
 
 @dataclass(frozen=True)
-class Shape:
+class TableColumn:
     """One column of a table.
 
     Attributes:
@@ -37,17 +37,17 @@ class Shape:
 
 # Table 1. 161 is 48 wide, as the authors publish it.
 IMAGENET = {
-    121: Shape((6, 12, 24, 16), 32, 64),
-    161: Shape((6, 12, 36, 24), 48, 96),
-    169: Shape((6, 12, 32, 32), 32, 64),
-    201: Shape((6, 12, 48, 32), 32, 64),
+    121: TableColumn((6, 12, 24, 16), 32, 64),
+    161: TableColumn((6, 12, 36, 24), 48, 96),
+    169: TableColumn((6, 12, 32, 32), 32, 64),
+    201: TableColumn((6, 12, 48, 32), 32, 64),
 }
 # Table 2, k = 12. Section 3: the stem makes 16 channels, or 2k for DenseNet-BC.
 CIFAR = {
-    40: Shape((12, 12, 12), 12, 16, is_bottleneck=False, compression=1.0),
-    100: Shape((32, 32, 32), 12, 16, is_bottleneck=False, compression=1.0),
+    40: TableColumn((12, 12, 12), 12, 16, is_bottleneck=False, compression=1.0),
+    100: TableColumn((32, 32, 32), 12, 16, is_bottleneck=False, compression=1.0),
 }
-CIFAR_BC = {100: Shape((16, 16, 16), 12, 24)}
+CIFAR_BC = {100: TableColumn((16, 16, 16), 12, 24)}
 BOTTLENECK = 4
 
 
@@ -100,7 +100,7 @@ class Transition(nn.Sequential):
 class DenseNet(nn.Module):
     """(N, 3, H, W) → (N, classes) logits."""
 
-    def __init__(self, shape: Shape, *, classes: int, stem: Stem) -> None:
+    def __init__(self, shape: TableColumn, *, classes: int, stem: Stem) -> None:
         super().__init__()
         self.features = nn.Sequential()
         channels = shape.first
@@ -168,7 +168,7 @@ def from_published(
     return {old.sub(r"\1\2", key): value for key, value in weights.items()}
 
 
-def _scale(shape: Shape, width: float, depth: float) -> Shape:
+def _scale(shape: TableColumn, width: float, depth: float) -> TableColumn:
     return replace(
         shape,
         layers=tuple(scale_repeats(count, depth) for count in shape.layers),

@@ -25,7 +25,7 @@ from edgecnn.zoo.blocks import (
 ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15
 
 
-class Row(NamedTuple):
+class StageRow(NamedTuple):
     """One stage of table 1: MBConv's expansion, kernel, stride, output channels and layers."""
 
     expansion: int
@@ -37,13 +37,13 @@ class Row(NamedTuple):
 
 # Table 1, stages 2 to 8.
 TABLE = (
-    Row(1, 3, 1, 16, 1),
-    Row(6, 3, 2, 24, 2),
-    Row(6, 5, 2, 40, 2),
-    Row(6, 3, 2, 80, 3),
-    Row(6, 5, 1, 112, 3),
-    Row(6, 5, 2, 192, 4),
-    Row(6, 3, 1, 320, 1),
+    StageRow(1, 3, 1, 16, 1),
+    StageRow(6, 3, 2, 24, 2),
+    StageRow(6, 5, 2, 40, 2),
+    StageRow(6, 3, 2, 80, 3),
+    StageRow(6, 5, 1, 112, 3),
+    StageRow(6, 5, 2, 192, 4),
+    StageRow(6, 3, 1, 320, 1),
 )
 STEM_CHANNELS = 32
 # The head is four times the last stage: 1280 at width 1.
@@ -53,7 +53,7 @@ STOCHASTIC_DEPTH = 0.2
 
 @dataclass(frozen=True)
 class Scaling:
-    """How far a member of the family is scaled from B0.
+    """Scaling of a member of the family from B0: width, depth and resolution.
 
     Attributes:
         dropout: before the last layer; section 5.2 raises it from 0.2 for B0 to 0.5 for B7.
@@ -98,7 +98,13 @@ class MBConv(nn.Module):
     """Expand → depthwise → squeeze-excite → project, by chance skipped; (N, C, H, W) in and out."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, row: Row, stride: int, scaling: Scaling, p: float
+        self,
+        in_channels: int,
+        out_channels: int,
+        row: StageRow,
+        stride: int,
+        scaling: Scaling,
+        p: float,
     ) -> None:
         super().__init__()
         conv = partial(ConvBNActivation, epsilon=scaling.epsilon, momentum=scaling.momentum)

@@ -23,8 +23,8 @@ from edgecnn.zoo.efficientnet import (
     STEM_CHANNELS,
     STOCHASTIC_DEPTH,
     TABLE,
-    Row,
     Scaling,
+    StageRow,
 )
 
 HEAD_CHANNELS = HEAD_EXPANSION * TABLE[-1].channels
@@ -71,7 +71,7 @@ class MBConv(nn.Module):
     """Expand → depthwise → project, by chance skipped in training; (N, C, H, W) in and out."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, row: Row, stride: int, p: float
+        self, in_channels: int, out_channels: int, row: StageRow, stride: int, p: float
     ) -> None:
         super().__init__()
         expanded = in_channels * row.expansion

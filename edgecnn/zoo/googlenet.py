@@ -27,8 +27,8 @@ TABLE = {
 }
 
 
-class Outputs(NamedTuple):
-    """What the network answers in training: three times (N, classes) logits."""
+class TrainingOutputs(NamedTuple):
+    """Outputs of the network in training: three times (N, classes) logits."""
 
     logits: torch.Tensor
     auxiliary2: torch.Tensor
@@ -99,7 +99,7 @@ class Auxiliary(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """(N, 3, H, W) → (N, classes) logits; in training `Outputs`, the auxiliary logits beside them.
+    """(N, 3, H, W) → (N, classes) logits; in training `TrainingOutputs`, with auxiliary logits.
 
     The small stem leaves out the first stride and the first pooling: 32×32 reaches the first
     Inception block as 16×16.
@@ -133,7 +133,7 @@ class GoogLeNet(nn.Module):
         self.fc = nn.Linear(self.inception5b.out_channels, classes)
         _initialise(self)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor | Outputs:
+    def forward(self, x: torch.Tensor) -> torch.Tensor | TrainingOutputs:
         x = self.maxpool1(self.conv1(x))
         x = self.maxpool2(self.conv3(self.conv2(x)))
         x = self.inception3b(self.inception3a(x))
@@ -143,7 +143,7 @@ class GoogLeNet(nn.Module):
         x = self.inception5b(self.inception5a(x))
         logits: torch.Tensor = self.fc(self.dropout(self.avgpool(x).flatten(1)))
         if self.training:
-            return Outputs(logits, self.aux2(second), self.aux1(first))
+            return TrainingOutputs(logits, self.aux2(second), self.aux1(first))
         return logits
 
 

@@ -22,7 +22,7 @@ from edgecnn.zoo.blocks import (
 STEM_CHANNELS = 16
 
 
-class Row(NamedTuple):
+class BlockRow(NamedTuple):
     """One line of a table: kernel, expanded channels, output channels, squeeze-excite, stride."""
 
     kernel: int
@@ -36,35 +36,35 @@ class Row(NamedTuple):
 RE, HS = nn.ReLU, nn.Hardswish
 # Table 1.
 LARGE = (
-    Row(3, 16, 16, False, RE, 1),
-    Row(3, 64, 24, False, RE, 2),
-    Row(3, 72, 24, False, RE, 1),
-    Row(5, 72, 40, True, RE, 2),
-    Row(5, 120, 40, True, RE, 1),
-    Row(5, 120, 40, True, RE, 1),
-    Row(3, 240, 80, False, HS, 2),
-    Row(3, 200, 80, False, HS, 1),
-    Row(3, 184, 80, False, HS, 1),
-    Row(3, 184, 80, False, HS, 1),
-    Row(3, 480, 112, True, HS, 1),
-    Row(3, 672, 112, True, HS, 1),
-    Row(5, 672, 160, True, HS, 2),
-    Row(5, 960, 160, True, HS, 1),
-    Row(5, 960, 160, True, HS, 1),
+    BlockRow(3, 16, 16, False, RE, 1),
+    BlockRow(3, 64, 24, False, RE, 2),
+    BlockRow(3, 72, 24, False, RE, 1),
+    BlockRow(5, 72, 40, True, RE, 2),
+    BlockRow(5, 120, 40, True, RE, 1),
+    BlockRow(5, 120, 40, True, RE, 1),
+    BlockRow(3, 240, 80, False, HS, 2),
+    BlockRow(3, 200, 80, False, HS, 1),
+    BlockRow(3, 184, 80, False, HS, 1),
+    BlockRow(3, 184, 80, False, HS, 1),
+    BlockRow(3, 480, 112, True, HS, 1),
+    BlockRow(3, 672, 112, True, HS, 1),
+    BlockRow(5, 672, 160, True, HS, 2),
+    BlockRow(5, 960, 160, True, HS, 1),
+    BlockRow(5, 960, 160, True, HS, 1),
 )
 # Table 2.
 SMALL = (
-    Row(3, 16, 16, True, RE, 2),
-    Row(3, 72, 24, False, RE, 2),
-    Row(3, 88, 24, False, RE, 1),
-    Row(5, 96, 40, True, HS, 2),
-    Row(5, 240, 40, True, HS, 1),
-    Row(5, 240, 40, True, HS, 1),
-    Row(5, 120, 48, True, HS, 1),
-    Row(5, 144, 48, True, HS, 1),
-    Row(5, 288, 96, True, HS, 2),
-    Row(5, 576, 96, True, HS, 1),
-    Row(5, 576, 96, True, HS, 1),
+    BlockRow(3, 16, 16, True, RE, 2),
+    BlockRow(3, 72, 24, False, RE, 2),
+    BlockRow(3, 88, 24, False, RE, 1),
+    BlockRow(5, 96, 40, True, HS, 2),
+    BlockRow(5, 240, 40, True, HS, 1),
+    BlockRow(5, 240, 40, True, HS, 1),
+    BlockRow(5, 120, 48, True, HS, 1),
+    BlockRow(5, 144, 48, True, HS, 1),
+    BlockRow(5, 288, 96, True, HS, 2),
+    BlockRow(5, 576, 96, True, HS, 1),
+    BlockRow(5, 576, 96, True, HS, 1),
 )
 LARGE_HEAD, SMALL_HEAD = 1280, 1024
 EXPANSION_HEAD = 6
@@ -75,7 +75,7 @@ _conv = partial(ConvBNActivation, epsilon=0.001, momentum=0.01)
 class InvertedResidual(nn.Module):
     """Expand → depthwise → squeeze-excite → project (figure 4); (N, C, H, W) in and out."""
 
-    def __init__(self, in_channels: int, row: Row, width: float, stride: int) -> None:
+    def __init__(self, in_channels: int, row: BlockRow, width: float, stride: int) -> None:
         super().__init__()
         expanded = round_channels(row.expanded * width)
         self.out_channels = round_channels(row.channels * width)
@@ -117,7 +117,7 @@ class MobileNetV3(nn.Module):
 
     def __init__(
         self,
-        table: tuple[Row, ...],
+        table: tuple[BlockRow, ...],
         head: int,
         *,
         classes: int,

@@ -106,7 +106,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def check_writable(path: Path) -> None:
-    """`path` can be written as far as can be seen, so that nobody waits for an error.
+    """Check in advance that `path` can be written, before long work begins.
 
     Raises:
         OutputNotWritable: its folder is missing or not writable, or `path` is a folder.

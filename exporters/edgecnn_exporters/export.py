@@ -1,4 +1,4 @@
-"""The main job: a network in, a verified bundle out."""
+"""The export pipeline: a network in, a verified bundle out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Exported:
-    """A bundle that was written, and what was found on the way.
+    """Result of an export: the bundle, the difference, the quantised network, the targets.
 
     Attributes:
         difference: of the packaged model against the original, over all batches.

@@ -38,7 +38,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """What brings numpy is loaded when it is first asked for: half of the agent needs none."""
+    """Lazy import of the names that need numpy: half of the agent needs none."""
     if name not in {"Classification", "Session", "open"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from edgecnn_runtime import session

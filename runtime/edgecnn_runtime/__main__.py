@@ -1,7 +1,7 @@
 """The agent: what a bench runs on a device. Needs Python, numpy and an engine.
 
 Every command prints JSON lines on stdout, each an object with ``event``; what else stands there was
-printed by an engine. ``bench`` reads a `Job` as the first line of stdin, tells what
+printed by an engine. ``bench`` reads a `MeasurementJob` as the first line of stdin, tells what
 `edgecnn_runtime.measure.benchmark` lists, and ends as soon as stdin ends or says nothing for 30
 seconds: whoever asked writes an empty line every few seconds.
 """
@@ -118,11 +118,11 @@ def _cold(options: argparse.Namespace) -> None:
 
 def _bench(options: argparse.Namespace) -> None:
     from edgecnn_runtime.measure.benchmark import benchmark
-    from edgecnn_runtime.measure.job import Job
+    from edgecnn_runtime.measure.job import MeasurementJob
 
     line = sys.stdin.readline()
     try:
-        job = Job.from_json(json.loads(line))
+        job = MeasurementJob.from_json(json.loads(line))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise MeasureError(
             f"the first line on stdin is {line[:40]!r}, expected a job: {type(error).__name__} "

@@ -118,6 +118,6 @@ class MeasureError(EdgeCNNError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what another library says, or its type if it is mute."""
+    """The first line of another library's error message, or its type where it has none."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

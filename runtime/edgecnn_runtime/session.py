@@ -7,13 +7,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.background import Background
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import Array, Engine, engine_class, engine_names
+from edgecnn_runtime.engines import Engine, engine_class, engine_names
 from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt
 from edgecnn_runtime.errors import (
     EngineError,
@@ -191,7 +192,7 @@ def _check_labels(manifest: Manifest, labels: tuple[str, ...]) -> None:
         )
 
 
-def zero_feeds(manifest: Manifest) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
+def zero_feeds(manifest: Manifest) -> dict[str, Array]:
     """Arrays of zeros that fit the inputs, batch 1, for a model without golden inputs."""
     return {
         spec.name: np.zeros([extent or 1 for extent in spec.shape], spec.dtype)

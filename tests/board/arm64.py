@@ -88,7 +88,7 @@ class Board:
         self._authorise()
 
     def boot(self) -> None:
-        """Its sshd answers; another boot has another id."""
+        """Boot the board until its sshd answers, with a new boot id."""
         script = [HERE / "boot.sh", shutil.which("sshd", path=PATH), self.folder / "sshd_config"]
         command = ["nsenter", f"--mount=/proc/{self._disk.pid}/ns/mnt"]
         command += [f"--uts=/proc/{self._disk.pid}/ns/uts", "unshare", "--pid", "--fork"]
@@ -101,7 +101,7 @@ class Board:
             time.sleep(0.02)
 
     def cut_power(self) -> None:
-        """None of its processes runs any more; what it had written is on its disk."""
+        """Kill all processes of the board; its disk keeps what was written."""
         if self._init is not None:
             self._init.kill()
             self._init.wait()
@@ -110,13 +110,13 @@ class Board:
                 time.sleep(0.01)
 
     def close(self) -> None:
-        """It and its disk are gone."""
+        """Remove the board and its disk."""
         self.cut_power()
         self._disk.kill()
         self._disk.communicate()
 
     def ssh(self, command: str, *, port: int | None = None) -> subprocess.CompletedProcess[str]:
-        """What `command` answers on the board."""
+        """Run `command` on the board over ssh and return its output."""
         options = ["-F", self.ssh_config, "-p", str(port or self.port), "-o", "BatchMode=yes"]
         return run(["ssh", *options, self.destination, command])
 
@@ -143,7 +143,7 @@ class Board:
         return {f"/{path.relative_to(self.root)}" for path in below.rglob("*")}
 
     def limit_disk(self, free_bytes: int | None) -> None:
-        """Only so much fits on its disk from now on; None is as much as at first."""
+        """Limit the free space of the board's disk; None restores it."""
         used = _used_bytes(self.root)
         size = "2g" if free_bytes is None else str(used + free_bytes)
         remount = ["mount", "-o", f"remount,size={size}", "/run"]

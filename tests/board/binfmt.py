@@ -1,4 +1,4 @@
-"""Programs of another architecture run as if they were this machine's own."""
+"""binfmt_misc registration, so that this machine runs arm64 programs through QEMU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boards that are reached by SSH, emulated here; where that cannot be, the tests are skipped."""
+"""Fixtures: emulated boards over SSH; where they cannot be emulated, the tests are skipped."""
 
 from __future__ import annotations
 

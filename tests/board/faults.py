@@ -1,4 +1,4 @@
-"""What goes wrong between a workstation and a board: the link, and whoever is at its other end."""
+"""Fault injection on the link between a workstation and a board: cuts, silence, delay."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Link:
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
-        """Every connection has broken; new ones are possible."""
+        """Break every connection; new ones are possible."""
         self._call(self._break())
 
     def cut_after(self, count: int) -> None:
@@ -57,11 +57,11 @@ class Link:
         self._cut_at = self.sent_bytes + count
 
     def fall_silent(self) -> None:
-        """Nothing is carried any more, and neither end is told: the cable is out."""
+        """Stop carrying data without closing either end, as a pulled cable does."""
         self._is_silent = True
 
     def close(self) -> None:
-        """Nobody listens any more, and every connection has broken."""
+        """Stop listening and break every connection."""
         self._call(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

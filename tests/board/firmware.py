@@ -1,4 +1,4 @@
-"""What the kernel of a board says of it under /proc and /sys, in files that stand for it."""
+"""Files of a board's /proc and /sys for an emulated board."""
 
 from __future__ import annotations
 

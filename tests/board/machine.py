@@ -1,4 +1,4 @@
-"""This machine, as far as it must be able to carry boards."""
+"""Requirements on this machine for emulating boards, and processes started on it."""
 
 from __future__ import annotations
 

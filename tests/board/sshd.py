@@ -85,7 +85,7 @@ class Server:
 
     @property
     def log(self) -> str:
-        """What the server has said of its sessions."""
+        """Log of the server."""
         return (self.folder / "sshd.log").read_text()
 
     def make_key(self, name: str) -> None:
@@ -96,7 +96,7 @@ class Server:
         subprocess.run(command, check=True)
 
     def know(self, *public_keys: Path) -> None:
-        """The client takes these for the server's, and no other."""
+        """Write the client's known_hosts: these keys and no other."""
         lines = [f"[{ADDRESS}]:{self.port} {path.read_text()}" for path in public_keys]
         (self.folder / "known_hosts").write_text("".join(lines))
 
@@ -108,7 +108,7 @@ class Server:
     def start(
         self, *lines: str, variables: Sequence[tuple[str, str]] = (), log_level: str = "INFO"
     ) -> None:
-        """It listens, with further lines of configuration, and variables in every session."""
+        """Start the server, with further configuration lines, and variables in every session."""
         if os.geteuid() == 0:
             PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
         pairs = [("HOME", str(self.home)), *variables]
@@ -134,7 +134,7 @@ class Server:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Nobody listens any more; sessions go on."""
+        """Stop listening; sessions go on."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -163,7 +163,7 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """It and all of its sessions are gone."""
+        """End the server and all of its sessions."""
         self.drop()
         self.stop()
         for pid in self.sessions():

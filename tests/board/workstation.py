@@ -1,4 +1,4 @@
-"""Whoever sits before a board: the command line, with a configuration of its own."""
+"""Workstation of a test: the command line, with a folder and a configuration of its own."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ class Workstation:
         return process
 
     def close(self) -> None:
-        """What a failed test has left running is ended: it would hold the board."""
+        """End the processes that a failed test left running: they would hold the board."""
         for process in self.started:
             process.kill()
             process.communicate()
 
     def add(self, name: str = "rpi", port: int | None = None) -> None:
-        """The board is known as `name`; it was not asked yet."""
+        """Add the board to the configuration as `name`, without contacting it."""
         where = (self.board.destination, "--port", str(port or self.board.port))
         ran = self.run("devices", "add", name, *where, "--no-check")
         assert ran.returncode == 0, ran.stderr
@@ -88,7 +88,7 @@ class Workstation:
         wait_until(lambda: not self.left_runs(), 10, "the board's folders for runs are removed")
 
     def left_runs(self) -> set[str]:
-        """What benches have left in the board's folder for runs."""
+        """Run folders that benches have left on the board."""
         folder = self.board.root / RUNS.lstrip("/")
         return {path.name for path in folder.iterdir()} if folder.exists() else set()
 

@@ -1,4 +1,4 @@
-"""The command line as a person uses it: real processes, real files."""
+"""Fixtures of the end-to-end tests: the command line in real processes on real files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An emulated board needs QEMU, and something to unpack a userland with."""
+"""Fixtures of the emulation tests: QEMU, an arm64 userland and exported bundles."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from edgecnn.devices.emulated.qemu import Qemu
 from edgecnn.devices.find import emulatable
 from edgecnn.errors import BenchRefused, DeviceFailed
 from edgecnn.report.emulated_table import print_proved
-from edgecnn_runtime.measure.job import Environment, Plan
+from edgecnn_runtime.measure.job import Environment, MeasurementPlan
 
 pytestmark = [
     pytest.mark.slow,
@@ -58,7 +58,7 @@ def opened(name: str) -> Iterator[EmulatedBoard]:
 
 def proved(name: str, bundle: Path, *engines: str) -> Proved:
     with opened(name) as board:
-        return prove_on(board, Wanted(bundle, Plan(), engines=engines))
+        return prove_on(board, Wanted(bundle, MeasurementPlan(), engines=engines))
 
 
 def rows_of(found: Proved) -> Mapping[str, ProvedRow]:
@@ -201,7 +201,9 @@ def test_an_engine_with_an_instruction_that_the_core_lacks_is_a_row_that_says_so
             main = board.prepare(PACKAGES)["main"]
             path = (str(tmp_path), *main.path)
             board.environments["careless"] = Environment(main.command, path)
-            wanted = Wanted(lenet, Plan(), engines=("onnxruntime",), precisions=("int8",))
+            wanted = Wanted(
+                lenet, MeasurementPlan(), engines=("onnxruntime",), precisions=("int8",)
+            )
             rows = {row.subject.environment: row for row in prove_on(board, wanted).rows}
             assert rows["main"].parity.verdict == "equal"
             found[name] = rows["careless"]
@@ -219,7 +221,7 @@ def test_without_a_compiler_the_answers_are_still_given(
             (tmp_path / name).symlink_to(where)
     monkeypatch.setenv("PATH", str(tmp_path))
     with opened(PI5) as board:
-        wanted = Wanted(lenet, Plan(), engines=("ai-edge-litert",), precisions=("int8",))
+        wanted = Wanted(lenet, MeasurementPlan(), engines=("ai-edge-litert",), precisions=("int8",))
         found = prove_on(board, wanted)
     (row,) = found.rows
     assert row.parity.verdict == "equal"
@@ -242,4 +244,4 @@ def test_an_agent_that_refuses_says_why(lenet: Path) -> None:
 
 def test_an_engine_that_a_board_cannot_have_is_refused(lenet: Path) -> None:
     with opened(PI5) as board, pytest.raises(BenchRefused, match="can have none of the engines"):
-        prove_on(board, Wanted(lenet, Plan(), engines=("nonesuch",)))
+        prove_on(board, Wanted(lenet, MeasurementPlan(), engines=("nonesuch",)))

@@ -15,7 +15,7 @@ from edgecnn.model.description import read_description
 from edgecnn.model.resolve import resolve
 from edgecnn.train.augment import Augmenter
 from edgecnn.train.data import load_named
-from edgecnn.train.distributed import Group
+from edgecnn.train.distributed import ProcessGroup
 from edgecnn.train.evaluate import evaluate
 
 ROOT = Path(__file__).parents[2]
@@ -63,5 +63,5 @@ def test_each_answers_as_many_test_images_rightly_as_it_says(path: Path) -> None
     assert network.preprocess == data.preprocess
     assert network.labels == data.labels
     augmenter = Augmenter(data.preprocess, description.input[1:], (), torch.zeros(3, 3))
-    _, right = evaluate(network.module, data.test, augmenter, Group(0, 1))
+    _, right = evaluate(network.module, data.test, augmenter, ProcessGroup(0, 1))
     assert right == pytest.approx(description.training["test"]["right"], abs=BORDER)

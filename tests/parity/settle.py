@@ -1,4 +1,4 @@
-"""Statistics for networks of random weights, that they answer as trained ones do."""
+"""BatchNorm statistics for networks of random weights, so that they behave as trained ones do."""
 
 from __future__ import annotations
 

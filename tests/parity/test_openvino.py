@@ -19,7 +19,7 @@ from edgecnn_exporters.capture.reference import Reference, run_module
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.openvino.placement import PRODUCTS, executed_precisions
 from edgecnn_exporters.targets.openvino.write import OpenVinoModel, write_openvino
@@ -83,7 +83,7 @@ def test_int8_runs_in_integers_and_answers_as_the_quantised_graph(name: str) -> 
     products = [node for node in executed_precisions(run).values() if node.kind in PRODUCTS]
     assert len(products) == sum(node.op_type in ("Conv", "Gemm") for node in graph.graph)
     assert [node for node in products if not node.is_integer] == []
-    (expected,) = Probe(graph).stream([pictures])
+    (expected,) = ValueProbe(graph).stream([pictures])
     found = difference([(expected["logits"], np.array(run(pictures)["logits"]))])
     # Reals on the border between two integers fall to either side, and the layers behind multiply
     # that: ONNX Runtime's own integer kernels are 30 to 55 dB from the graph.

@@ -1,4 +1,4 @@
-"""An ARM board without a board: its userland, its engines and its instructions, by QEMU.
+"""Emulation of an ARM board by QEMU: its userland, its engines and its instructions.
 
 What it proves is in docs/emulation.md: answers, instructions and memory, and never a latency.
 """

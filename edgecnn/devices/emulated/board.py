@@ -43,7 +43,7 @@ INTERPRETER = Interpreter("/usr/bin/python{}.{}".format(*PYTHON), PYTHON)
 
 
 class EmulatedBoard:
-    """A board of a profile, whose answers and instructions are real and whose time is not."""
+    """Emulated board of a profile: real outputs and instruction counts, no latency."""
 
     is_timed = False
     sent_bytes = 0
@@ -138,7 +138,7 @@ class EmulatedBoard:
 
     @functools.cached_property
     def root(self) -> Path:
-        """What paths of the board lead to: the userland, and the board's own /proc and /sys."""
+        """Path mapping of the board: the userland, and the board's own /proc and /sys."""
         system = userland()
         texts = board_files(self._emulation.model, self._cluster, self._emulation)
 
@@ -203,7 +203,7 @@ class EmulatedBoard:
 
     @functools.cached_property
     def _scratch(self) -> Path:
-        """Where a program that dies may leave its memory; gone when the board is closed."""
+        """Scratch folder, for core dumps as well; removed when the board is closed."""
         made = tempfile.TemporaryDirectory(prefix="edgecnn-emulated-")
         return Path(self._undo.enter_context(made))
 

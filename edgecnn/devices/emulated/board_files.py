@@ -1,6 +1,6 @@
-"""What a board's kernel says of itself in /proc and /sys, written for QEMU to show to a program.
+"""Files of an emulated board's /proc and /sys: CPU features, model and core topology.
 
-Without it engines would read this machine's: LiteRT's and ONNX Runtime's cpuinfo looks for ARM
+Without them engines would read this machine's: LiteRT's and ONNX Runtime's cpuinfo looks for ARM
 cores in /proc/cpuinfo and ends the process where it finds none. It has to agree with QEMU's core:
 kernels are chosen by the features that are said here.
 """
@@ -31,7 +31,7 @@ def board_files(model: str, cluster: Cluster, emulation: Emulation) -> dict[str,
 
 
 def write_files(root: Path, texts: dict[str, str]) -> None:
-    """Every text lies below `root`, at its path."""
+    """Write every file below `root`, at its path."""
     for name, text in texts.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Folders and files of the cache that are built once: whole, or not there at all."""
+"""Cache folders that are built once and appear atomically."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Mark:
-    """What had been executed when the program passed a marker.
+    """Instruction counts at the moment when the program passed a marker.
 
     Attributes:
         peak_memory_bytes: of the program's own memory, the most that was resident until then.
@@ -55,7 +55,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Instructions:
-    """Of one inference, through the engine's Python interface.
+    """Instruction counts of one inference, through the engine's Python interface.
 
     Attributes:
         counts: kind, of `WORDS` → instructions, the median over the runs.
@@ -116,12 +116,12 @@ def read_marks(path: Path) -> list[Mark]:
 
 
 def peak_memory_bytes(marks: Sequence[Mark]) -> int | None:
-    """Of a program that has opened an artefact and run it once; None if it came to no result."""
+    """Peak memory of a program that opened an artefact and ran it once; None without a result."""
     return next((one.peak_memory_bytes for one in marks if one.number == FIRST_RESULT), None)
 
 
 def instructions_of(marks: Sequence[Mark]) -> Instructions | None:
-    """Of one inference, from the marks between runs; None if none was counted to its end."""
+    """Instruction counts of one inference, from the marks between runs; None if there are none."""
     counted = [one.counts for one in marks if one.number >= FIRST_COUNTED]
     runs = [
         {kind: after[kind] - before[kind] for kind in WORDS}

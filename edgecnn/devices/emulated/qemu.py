@@ -42,7 +42,7 @@ class Qemu:
 
     @property
     def words(self) -> str:
-        """As it is shown to people."""
+        """Name and version for display."""
         return "qemu {}.{}".format(*self.version)
 
 
@@ -68,7 +68,7 @@ def find_qemu(programs: Sequence[str] = PROGRAMS) -> Qemu:
 
 
 def check_cpu(qemu: Qemu, cpu: str) -> None:
-    """QEMU can be trusted with this ``-cpu``.
+    """Check that QEMU knows this ``-cpu`` and is not known to emulate it wrongly.
 
     Raises:
         EmulationUnavailable: it does not know it, or is known to compute wrongly with it.
@@ -95,7 +95,7 @@ def guest_command(
     program: Sequence[str | Path],
     plugin: Sequence[str] = (),
 ) -> list[str]:
-    """What runs an arm64 program, as it would run on a board.
+    """Command that runs an arm64 program as on a board.
 
     Args:
         cpu: one that `check_cpu` accepted.

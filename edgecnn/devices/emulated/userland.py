@@ -1,4 +1,4 @@
-"""The programs of an arm64 board: Debian's, unpacked into a folder, none of them installed here."""
+"""Userland of an arm64 board: Debian packages unpacked into a folder, not installed here."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _build(folder: Path) -> None:
 
 
 def unpack_command(folder: Path) -> list[str]:
-    """What fills an empty folder with the packages, run by any user."""
+    """Command that unpacks the packages into an empty folder, without root."""
     return [
         *("mmdebstrap", "--quiet", "--architectures=arm64"),
         # Unpack and run nothing: without root, without emulation.
@@ -80,7 +80,7 @@ def unpack_command(folder: Path) -> list[str]:
 
 
 def _mirror() -> list[str]:
-    """Where this machine takes the suite from; empty where it does not: mmdebstrap knows one."""
+    """Debian mirror that this machine's apt uses; empty for mmdebstrap's default."""
     wanted = ("Created-By: Packages", f"Codename: {SUITE}", "Origin: Debian", "Component: main")
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", *wanted]
     try:

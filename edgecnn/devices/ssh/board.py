@@ -1,4 +1,4 @@
-"""A board over ssh: asked what it is, given what it lacks, and made to run the agent."""
+"""A board over ssh: it is probed, gets the agent and engines, and runs the agent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from edgecnn.devices.board import OWN_PACKAGES, Event, Facts, Interpreter, Offer
 from edgecnn.devices.events import agent_events, start_agent
 from edgecnn.devices.local import agent_file
-from edgecnn.devices.probe import OLDEST_PYTHON, PROBE_SCRIPT, Probe, read_probe
+from edgecnn.devices.probe import OLDEST_PYTHON, PROBE_SCRIPT, BoardFacts, read_probe
 from edgecnn.devices.ssh.connection import Connection, RemoteFailed
 from edgecnn.devices.ssh.messages import failure_of
 from edgecnn.devices.ssh.store import Store, check_room, wheel_bytes
@@ -53,7 +53,7 @@ class SshBoard:
 
     @property
     def sent_bytes(self) -> int:
-        """What has gone to the board so far, of bundles, engines and the agent."""
+        """Bytes of bundles, engines and the agent sent to the board so far."""
         return self._connection.sent_bytes
 
     def facts(self) -> Facts:
@@ -108,8 +108,8 @@ class SshBoard:
         self._undo.close()
 
     @cached_property
-    def _probe(self) -> Probe:
-        """What the board is.
+    def _probe(self) -> BoardFacts:
+        """Probe the board.
 
         Raises:
             DeviceUnsuitable: it is no Linux.

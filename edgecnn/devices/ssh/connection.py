@@ -1,4 +1,4 @@
-"""One connection to a board, shared by all that is asked of it."""
+"""Shared ssh connection to a board (ControlMaster), over which every command runs."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class Connection:
         self._folder = tempfile.TemporaryDirectory(prefix="edgecnn-", dir=_short_folder())
 
     def command(self, script: str) -> list[str]:
-        """What runs a POSIX shell script on the board, whatever the login shell there is."""
+        """Command that runs a POSIX shell script on the board, whatever its login shell."""
         return [*self._ssh(), "--", self.target, remote_command(script)]
 
     def open(self) -> None:
-        """The connection is there.
+        """Open the connection.
 
         Raises:
             DeviceUnreachable: it cannot be; says what to type.
@@ -85,7 +85,7 @@ class Connection:
                 raise lost(self.name)
 
     def run(self, script: str, write: Write | None = None, *, timeout_s: float = 60) -> str:
-        """What the script prints on the board.
+        """Run a script on the board and return its output.
 
         Args:
             write: writes to its standard input.
@@ -122,7 +122,7 @@ class Connection:
         return self._master.poll() is not None
 
     def close(self) -> None:
-        """The connection is gone. Closing twice is allowed."""
+        """Close the connection. Closing twice is allowed."""
         with self._lock:
             if self._master is not None:
                 end(self._master)
@@ -192,6 +192,6 @@ class _Counted:
 
 
 def _short_folder() -> str | None:
-    """Where a socket's path stays short; None is the usual folder for temporary files."""
+    """Folder with a short path for the control socket; None is the default for temporary files."""
     usual = tempfile.gettempdir()
     return None if len(usual) < 60 or not os.access("/tmp", os.W_OK) else "/tmp"

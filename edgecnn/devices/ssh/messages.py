@@ -1,4 +1,4 @@
-"""What ssh says when it fails, as an error that says what to type."""
+"""Errors from the messages of ssh, each with a remedy."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _UNREACHABLE: Sequence[tuple[str, str]] = (
 
 
 def unreachable(name: str, target: str, port: int | None, said: Said) -> DeviceUnreachable:
-    """Why no connection came about."""
+    """Error of a connection that could not be opened."""
     begin = f"{name} ({target}) cannot be reached:"
     where = f"-p {port} {target}" if port else target
     host = target.rpartition("@")[2]
@@ -75,14 +75,14 @@ def unreachable(name: str, target: str, port: int | None, said: Said) -> DeviceU
 
 
 def lost(name: str) -> ConnectionLost:
-    """The link was there, and is no more."""
+    """Error of a connection that was lost."""
     return ConnectionLost(
         f"the connection to {name} broke: the link dropped, or the board went down or rebooted"
     )
 
 
 def killed(name: str, what: str) -> DeviceFailed:
-    """What ran on the board was ended there, though the connection is in order."""
+    """Error of a process that was killed on the board, over a working connection."""
     return DeviceFailed(
         f"{what} on {name} was killed there; that is what a system does when it is out of memory: "
         "see dmesg on the board"
@@ -90,7 +90,7 @@ def killed(name: str, what: str) -> DeviceFailed:
 
 
 def failure_of(name: str, is_lost: Callable[[], bool]) -> Callable[[Ended], DeviceFailed]:
-    """What the end of an agent on a board means.
+    """Error that explains the end of an agent on a board.
 
     Args:
         is_lost: whether the connection that it was reached by is no more.

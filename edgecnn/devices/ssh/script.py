@@ -1,4 +1,4 @@
-"""A shell script as one word that every login shell passes on as it is."""
+"""Quoting of a shell script for ssh, independent of the board's login shell."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLAIN = frozenset(
 
 
 def remote_command(script: str) -> str:
-    """What runs a POSIX shell script whatever the login shell is: sshd hands it to that one.
+    """Command line for ssh that runs a POSIX shell script under any login shell.
 
     csh ends a quoted word with the line and expands ``!`` in it, fish reads backslashes there. So
     all but plain characters travel as printf's ``\\0ooo``.

@@ -1,4 +1,4 @@
-"""What lies on a board between benches: the agent and engines, each under its digest.
+"""The store on a board: agent and engine wheels, kept by digest between benches.
 
 Everything is in one private folder, ``~/.cache/edgecnn`` (XDG_CACHE_HOME is honoured). What comes
 over the line is written under another name and renamed when it is whole.
@@ -52,7 +52,7 @@ class Store:
     folder: str
 
     def held(self) -> frozenset[str]:
-        """What lies there, as ``wheels/SHA256`` and ``agents/SHA256.pyz``.
+        """Content of the store, as ``wheels/SHA256`` and ``agents/SHA256.pyz``.
 
         Raises:
             DeviceUnsuitable: the folder cannot be made.
@@ -76,12 +76,12 @@ for one in wheels/* agents/*; do if [ -e "$one" ]; then printf '%s\\n' "$one"; f
             ) from error
 
     def free_bytes(self) -> int | None:
-        """How much fits there now; None where the board does not say."""
+        """Free bytes of the store's disk; None where the board does not say."""
         answer = self.connection.run(f"df -Pk {shlex.quote(self.folder)} 2>/dev/null | tail -n 1")
         return free_bytes(answer)
 
     def put_wheel(self, wheel: Path, sha256: str, python: str) -> None:
-        """The wheel's content lies in the folder ``wheels/SHA256``.
+        """Unpack a wheel into the folder ``wheels/SHA256``.
 
         It travels as it is, the smallest form that it has, and is compared and unpacked by an
         interpreter of the board.
@@ -91,11 +91,11 @@ for one in wheels/* agents/*; do if [ -e "$one" ]; then printf '%s\\n' "$one"; f
         self._put(f"wheels/{sha256}", receive, lambda pipe: _copy(wheel, pipe))
 
     def put_agent(self, agent: Path, name: str) -> None:
-        """The agent lies there as ``agents/NAME``."""
+        """Send the agent as ``agents/NAME``."""
         self._put(f"agents/{name}", _whole(agent), lambda pipe: _copy(agent, pipe))
 
     def put_bundle(self, bundle: Path, place: str) -> None:
-        """The bundle lies in a run's folder, at a path below ours."""
+        """Send a bundle into a run's folder."""
         self._put(place, _whole(bundle), lambda pipe: _copy(bundle, pipe))
 
     def _put(self, place: str, receive: str, write: Write) -> None:
@@ -150,7 +150,7 @@ def _parent(place: str) -> str:
 
 
 def wheel_bytes(wheels: Iterable[Path]) -> int:
-    """What these wheels take while they are unpacked, one after the other."""
+    """Disk space for these wheels while they are unpacked, one after the other."""
     unpacked, packed = 0, 0
     for wheel in wheels:
         packed = max(packed, wheel.stat().st_size)
@@ -160,7 +160,7 @@ def wheel_bytes(wheels: Iterable[Path]) -> int:
 
 
 def check_room(name: str, what: str, needed_bytes: int, free_bytes: int | None) -> None:
-    """There is room on the board for so much.
+    """Check the free disk space of the board.
 
     Raises:
         DeviceUnsuitable: there is not; says how much is needed.

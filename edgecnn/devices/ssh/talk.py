@@ -1,4 +1,4 @@
-"""A process that is talked to: its output is read while it is written to, and never too much."""
+"""Dialogue with a subprocess: concurrent reading and writing, bounded output, a timeout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRACE_S = 2.0
 
 @dataclass(frozen=True)
 class Said:
-    """How a process ended, and what it said.
+    """End of a process: its exit code and output.
 
     Attributes:
         code: negative for the signal that it died of.
@@ -57,7 +57,7 @@ class Talk:
             thread.start()
 
     def waits_for(self, marker: str) -> bool:
-        """Whether it printed the marker: True as soon as it has, and then its time is unlimited."""
+        """Wait for the marker on stdout: True as soon as it is there, and then no timeout."""
         if self._listeners[0].hears(marker.encode()):
             self._alarm.cancel()
             return True
@@ -89,7 +89,7 @@ class Talk:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """The process is gone, and whatever it started in its session."""
+    """End the process, and whatever it started in its session."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -121,7 +121,7 @@ class _Listener(threading.Thread):
             self._news.notify_all()
 
     def hears(self, marker: bytes) -> bool:
-        """Waits until it does; False when the stream ends before."""
+        """Wait for the marker; False when the stream ends before."""
         with self._news:
             self._news.wait_for(lambda: marker in self._heard or self._is_at_end)
             return marker in self._heard

@@ -1,4 +1,4 @@
-"""Which engines a board can have: asked of the package index, for each of them and for all."""
+"""Choice of the engines for a board, from the wheels on the package index."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ ENVIRONMENTS = {
 
 @dataclass(frozen=True)
 class Missing:
-    """What an engine fails at: itself, or a package that it requires."""
+    """The package that an engine lacks: itself, or one that it requires."""
 
     package: str
     requirement: str
 
 
-Answer = tuple[Wheel, ...] | Missing
+WheelChoice = tuple[Wheel, ...] | Missing
 Result = TypeVar("Result")
 
 
 def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
-    """What a board can be given, with the first of its Pythons that has wheels of most engines.
+    """Engines for a board, with the first of its Pythons that has wheels of most engines.
 
     Each engine is resolved apart, so that one without a wheel takes none of the others along, then
     all that are left together. Answers of the index are remembered.
@@ -70,7 +70,7 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
 
 
 def requirements(extra: str) -> tuple[str, ...]:
-    """What edgecnn's package says of an extra, and of NumPy: the versions that were tested.
+    """Requirements of an extra in edgecnn's metadata, and of NumPy: the tested versions.
 
     Markers are left out: whether a package is to be had for a Python, the index is asked.
     """
@@ -87,8 +87,8 @@ def requirements(extra: str) -> tuple[str, ...]:
     return tuple(f"{one.name}{one.specifier}" for one in (*of_extra, *numpy))
 
 
-def _answers(engines: Sequence[str], target: Target) -> dict[str, Answer]:
-    """Of each engine apart."""
+def _answers(engines: Sequence[str], target: Target) -> dict[str, WheelChoice]:
+    """Resolve each engine by itself."""
     return _at_once(lambda engine: _resolved(requirements(EXTRAS[engine]), target), engines)
 
 
@@ -105,7 +105,7 @@ def _at_once(ask: Callable[[str], Result], names: Sequence[str]) -> dict[str, Re
 
 
 def _environments(
-    name: str, python: Interpreter, target: Target, answers: Mapping[str, Answer]
+    name: str, python: Interpreter, target: Target, answers: Mapping[str, WheelChoice]
 ) -> list[Supply]:
     """One for all engines that were found, or one for each where they do not agree."""
     apart = {
@@ -120,11 +120,11 @@ def _environments(
     return [Supply(name, python, target, tuple(apart), together)]
 
 
-def _missing(answers: Mapping[str, Answer]) -> dict[str, Missing]:
+def _missing(answers: Mapping[str, WheelChoice]) -> dict[str, Missing]:
     return {engine: one for engine, one in answers.items() if isinstance(one, Missing)}
 
 
-def _resolved(wanted: Sequence[str], target: Target) -> Answer:
+def _resolved(wanted: Sequence[str], target: Target) -> WheelChoice:
     """As `resolve`, remembered."""
 
     def ask() -> dict[str, object]:

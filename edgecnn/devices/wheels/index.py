@@ -106,7 +106,7 @@ def _options(targets: Sequence[Target]) -> list[str]:
 
 
 def _pip(command: str, options: Sequence[str]) -> str:
-    """What pip prints on stdout."""
+    """Run pip and return its stdout."""
     if importlib.util.find_spec("pip") is None:
         raise IndexUnreachable(
             f"wheels for a board are found by pip, which {sys.executable} does not have; "

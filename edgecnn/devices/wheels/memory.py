@@ -1,4 +1,4 @@
-"""Answers of the package index, kept in the user's cache: a second bench asks nothing."""
+"""Cache of the package index's answers, so that a second bench asks nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which wheels an engine needs on a board: a set that agrees, or the reason why there is none.
+"""Dependency resolution of an engine's wheels for a board, or the reason why there is none.
 
 pip alone would read the markers of requirements (``python_version < "3.12"``) for the Python and
 the machine that it runs on. The board is neither, so the requirements are followed here, and pip is
@@ -47,7 +47,7 @@ def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
 
 
 def required(wheel: Wheel, target: Target) -> list[Requirement]:
-    """What a wheel requires on the target, without its extras."""
+    """Requirements of a wheel on the target, without its extras."""
     return _applicable(wheel.requires, target)
 
 

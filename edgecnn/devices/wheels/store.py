@@ -16,7 +16,7 @@ from edgecnn.fetch import cache_folder
 
 
 def fetch_wheels(wheels: Sequence[Wheel], target: Target) -> Mapping[Wheel, Path]:
-    """Where each wheel lies; those that are not there are downloaded, and compared by digest.
+    """Path of each wheel; missing ones are downloaded, and compared by digest.
 
     Raises:
         NoWheel: the index has one of these files no more.

@@ -1,4 +1,4 @@
-"""What a board is given: engines that go together, each set with a Python of the board."""
+"""Supply of a board: sets of compatible engine wheels, each with a Python of the board."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Supply:
 
 @dataclass(frozen=True)
 class Supplies:
-    """All that a board can be given, and for each other engine the reason why not."""
+    """Environments available to a board, and for each other engine the reason why not."""
 
     environments: tuple[Supply, ...]
     refused: Mapping[str, str]
 
     def offer(self) -> Offer:
-        """As a bench is told of it."""
+        """The `Offer` of these supplies."""
         return Offer(
             {
                 one.name: {wheel.name: wheel.version for wheel in one.wheels}

@@ -1,4 +1,4 @@
-"""For which machine and Python a wheel is to be had."""
+"""Target of a wheel: the board's machine, libc and Python, as platform tags and markers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 @dataclass(frozen=True)
 class Target:
-    """What decides whether a wheel fits.
+    """Platform of a board that decides whether a wheel fits.
 
     Attributes:
         machine: of the userland, as wheels spell it.

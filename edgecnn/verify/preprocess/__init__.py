@@ -1,1 +1,1 @@
-"""What it costs to prepare a network's input in another way than it was trained with."""
+"""Preprocessing certificate: the cost of preparing the input differently than in training."""

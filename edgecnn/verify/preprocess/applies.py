@@ -1,4 +1,4 @@
-"""Whether a way differs from a bundle's preprocessing at all: "" where it does, else why not."""
+"""Applicability of a way to preprocess: "" where it differs from the bundle's, else why not."""
 
 from __future__ import annotations
 

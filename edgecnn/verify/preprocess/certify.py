@@ -1,4 +1,4 @@
-"""Running the same pictures through a bundle's own preprocessing and through other ways."""
+"""Comparison of a bundle's own preprocessing with other ways, on the same pictures."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from edgecnn.verify.preprocess.resizers import UInt8
-from edgecnn.verify.preprocess.steps import Float
 from edgecnn.verify.preprocess.ways import WAYS, Way
+from edgecnn_runtime.arrays import Float32, UInt8
 from edgecnn_runtime.errors import NotAClassifier
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
@@ -20,12 +18,12 @@ from edgecnn_runtime.parity.golden import difference
 from edgecnn_runtime.parity.proportion import wilson_interval
 from edgecnn_runtime.session import Session
 
-Pictures = Sequence[Path | UInt8] | np.ndarray[Any, np.dtype[np.uint8]]
+Pictures = Sequence[Path | UInt8] | UInt8
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a way costs.
+    """Cost of a way: its changes of input and of output.
 
     Attributes:
         largest_levels: largest difference of the network's input, in grey levels of 256.
@@ -45,7 +43,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Row:
+class WayCost:
     """A way, and its cost; or why it has none."""
 
     way: str
@@ -56,14 +54,14 @@ class Row:
 
 @dataclass
 class _Found:
-    """What is gathered over the pictures."""
+    """Sums over the pictures so far."""
 
     largest: float = 0.0
     absolute: float = 0.0
     values: int = 0
-    scores: list[tuple[Float, Float]] = field(default_factory=list)
+    scores: list[tuple[Float32, Float32]] = field(default_factory=list)
 
-    def add(self, levels: Float, own: Float, found: Float) -> None:
+    def add(self, levels: Float32, own: Float32, found: Float32) -> None:
         self.largest = max(self.largest, float(levels.max()))
         self.absolute += float(levels.sum(dtype=np.float64))
         self.values += levels.size
@@ -87,8 +85,8 @@ def certify(
     pictures: Pictures,
     progress: Callable[[float], None] = lambda done: None,
     ways: Sequence[Way] = WAYS,
-) -> list[Row]:
-    """What each of the ways costs, in the order given.
+) -> list[WayCost]:
+    """Cost of each way, in the order given.
 
     Args:
         session: of a bundle with preprocessing, whose first output is one score a class.
@@ -112,7 +110,7 @@ def certify(
             found[way.name].add(levels, expected, _scores(session, other))
         progress((number + 1) / len(pictures))
     costs = {name: each.cost() for name, each in found.items()}
-    return [Row(way.name, way.stands_for, costs.get(way.name), notes[way.name]) for way in ways]
+    return [WayCost(way.name, way.stands_for, costs.get(way.name), notes[way.name]) for way in ways]
 
 
 def _preprocess_of(session: Session) -> Preprocess:
@@ -131,7 +129,7 @@ def _preprocess_of(session: Session) -> Preprocess:
 
 
 def _note(way: Way, spec: Preprocess) -> str:
-    """Why the way is not run; "" where it is."""
+    """The reason why a way is not run; "" where it is."""
     if reason := way.inapplicable(spec):
         return f"not applicable: {reason}"
     if importlib.util.find_spec(way.package) is None:
@@ -139,16 +137,16 @@ def _note(way: Way, spec: Preprocess) -> str:
     return ""
 
 
-def _grey_levels(difference: Float, spec: Preprocess) -> Float:
+def _grey_levels(difference: Float32, spec: Preprocess) -> Float32:
     """A difference between two inputs, as what it is of the 256 grey levels of a picture."""
     axes = (-1, 1, 1) if spec.layout == "NCHW" else (1, 1, -1)
     level = np.array(spec.scale / np.array(spec.std), np.float32).reshape(axes)
-    found: Float = np.abs(difference / level)
+    found: Float32 = np.abs(difference / level)
     return found
 
 
-def _scores(session: Session, prepared: Float) -> Float:
+def _scores(session: Session, prepared: Float32) -> Float32:
     feed, output = session.manifest.inputs[0], session.manifest.outputs[0].name
     batch = np.repeat(prepared, feed.shape[0] or 1, axis=0)
-    scores: Float = session.run({feed.name: batch})[output][:1]
+    scores: Float32 = session.run({feed.name: batch})[output][:1]
     return scores

@@ -8,8 +8,8 @@ from pathlib import Path
 from edgecnn.data.named import NAMED
 from edgecnn.data.pictures import SAMPLES, draw, find_images, is_picture_source
 from edgecnn.errors import DataUnreadable
-from edgecnn.verify.preprocess.resizers import UInt8
 from edgecnn_exporters.capture.examples import NAMES, pictures
+from edgecnn_runtime.arrays import UInt8
 
 # Mirror images and crops of the photographs: more of them would be small pieces.
 FEW = 8 * len(NAMES)

@@ -1,24 +1,22 @@
-"""The ways to resize that people reach for."""
+"""Image resizers of Pillow, OpenCV and PyTorch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-UInt8 = npt.NDArray[np.uint8]
+from edgecnn_runtime.arrays import Array, UInt8
+
 # Grey levels 0…255 as (height, width, C), whole or not.
-Levels = np.ndarray[Any, np.dtype[Any]]
 # (height, width, C) and the wanted (height, width).
-Resizer = Callable[[UInt8, tuple[int, int]], Levels]
+Resizer = Callable[[UInt8, tuple[int, int]], Array]
 
 
 def by_pillow(name: str) -> Resizer:
     """`Image.resize` with the filter of that name, channel by channel as Pillow itself does."""
 
-    def resize(image: UInt8, size: tuple[int, int]) -> Levels:
+    def resize(image: UInt8, size: tuple[int, int]) -> Array:
         from PIL import Image
 
         filter = Image.Resampling[name.upper()]
@@ -34,7 +32,7 @@ def by_pillow(name: str) -> Resizer:
 def by_opencv(name: str) -> Resizer:
     """`cv2.resize` with the interpolation ``INTER_`` and that name."""
 
-    def resize(image: UInt8, size: tuple[int, int]) -> Levels:
+    def resize(image: UInt8, size: tuple[int, int]) -> Array:
         import cv2
 
         mode = getattr(cv2, f"INTER_{name.upper()}")
@@ -49,7 +47,7 @@ def by_opencv(name: str) -> Resizer:
 def by_torch(*, antialias: bool) -> Resizer:
     """`torch.nn.functional.interpolate`, bilinear, on floats: grey levels stay fractions."""
 
-    def resize(image: UInt8, size: tuple[int, int]) -> Levels:
+    def resize(image: UInt8, size: tuple[int, int]) -> Array:
         import torch
 
         planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
@@ -67,9 +65,9 @@ def rounded(resizer: Resizer) -> Resizer:
 
 
 def truncated(resizer: Resizer) -> Resizer:
-    """What `astype(uint8)` makes of the fractions: every one of them cut off."""
+    """Truncate fractions, as `astype(uint8)` does."""
 
-    def resize(image: UInt8, size: tuple[int, int]) -> Levels:
+    def resize(image: UInt8, size: tuple[int, int]) -> Array:
         # What float32 leaves a hair below a whole level counts as that level.
         return np.floor(resizer(image, size) + 1e-4).clip(0, 255)
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from edgecnn.verify.preprocess.resizers import Levels, Resizer, UInt8, by_pillow
+from edgecnn.verify.preprocess.resizers import Resizer, by_pillow
+from edgecnn_runtime.arrays import Array, Float32, UInt8
 from edgecnn_runtime.image.preprocess import centre, recolour, resized_size
 from edgecnn_runtime.manifest import Preprocess
 
-Float = npt.NDArray[np.float32]
 
-
-def prepare(image: UInt8, spec: Preprocess, resizer: Resizer | None = None) -> Float:
+def prepare(image: UInt8, spec: Preprocess, resizer: Resizer | None = None) -> Float32:
     """(H, W, 3) RGB as the network reads it, batch 1.
 
     Args:
@@ -22,7 +20,7 @@ def prepare(image: UInt8, spec: Preprocess, resizer: Resizer | None = None) -> F
     return normalise(crop_centre(levels, spec.crop), spec)
 
 
-def recolour_and_resize(image: UInt8, spec: Preprocess, resizer: Resizer | None = None) -> Levels:
+def recolour_and_resize(image: UInt8, spec: Preprocess, resizer: Resizer | None = None) -> Array:
     """(H, W, 3) RGB as (height, width, C) in grey levels, before it is cropped."""
     coloured = recolour(image, spec.colour)
     if spec.resize is None:
@@ -31,7 +29,7 @@ def recolour_and_resize(image: UInt8, spec: Preprocess, resizer: Resizer | None 
     return resize(coloured, resized_size(coloured.shape[:2], spec.resize))
 
 
-def crop_centre(levels: Levels, crop: tuple[int, int] | None) -> Levels:
+def crop_centre(levels: Array, crop: tuple[int, int] | None) -> Array:
     """The middle (height, width) of (H, W, C), in a black frame where it is smaller."""
     for axis, wanted in enumerate(crop or ()):
         taken, before = centre(levels.shape[axis], wanted)
@@ -43,7 +41,7 @@ def crop_centre(levels: Levels, crop: tuple[int, int] | None) -> Levels:
     return levels
 
 
-def normalise(levels: Levels, spec: Preprocess) -> Float:
+def normalise(levels: Array, spec: Preprocess) -> Float32:
     """``(levels * scale - mean) / std`` of (H, W, C), in the layout that the network reads."""
     scaled = (levels * spec.scale - np.array(spec.mean)) / np.array(spec.std)
     planes = scaled.transpose(2, 0, 1) if spec.layout == "NCHW" else scaled

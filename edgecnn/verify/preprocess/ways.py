@@ -1,4 +1,4 @@
-"""What people write by hand in place of a bundle's own preprocessing, one difference at a time."""
+"""Table of common preprocessing differences (resizer, crop, colours, …), one at a time."""
 
 from __future__ import annotations
 
@@ -10,24 +10,18 @@ import numpy as np
 from edgecnn.verify.preprocess import applies
 from edgecnn.verify.preprocess.resizers import (
     Resizer,
-    UInt8,
     by_opencv,
     by_pillow,
     by_torch,
     rounded,
     truncated,
 )
-from edgecnn.verify.preprocess.steps import (
-    Float,
-    crop_centre,
-    normalise,
-    prepare,
-    recolour_and_resize,
-)
+from edgecnn.verify.preprocess.steps import crop_centre, normalise, prepare, recolour_and_resize
 from edgecnn.zoo import IMAGENET
+from edgecnn_runtime.arrays import Float32, UInt8
 from edgecnn_runtime.manifest import Preprocess
 
-Prepare = Callable[[UInt8, Preprocess], Float]
+Prepare = Callable[[UInt8, Preprocess], Float32]
 Reason = Callable[[Preprocess], str]
 
 
@@ -63,25 +57,25 @@ def _resized(resizer: Resizer) -> Prepare:
 def _changed(**changes: Callable[[Preprocess], object]) -> Prepare:
     """The bundle's preprocessing with these fields changed, each by what the bundle says."""
 
-    def changed(image: UInt8, spec: Preprocess) -> Float:
+    def changed(image: UInt8, spec: Preprocess) -> Float32:
         values = {name: change(spec) for name, change in changes.items()}
         return prepare(image, replace(spec, **values))  # type: ignore[arg-type] # of every field
 
     return changed
 
 
-def _reverse_colours(image: UInt8, spec: Preprocess) -> Float:
+def _reverse_colours(image: UInt8, spec: Preprocess) -> Float32:
     return prepare(image[:, :, ::-1], spec)
 
 
-def _crop_corner(image: UInt8, spec: Preprocess) -> Float:
+def _crop_corner(image: UInt8, spec: Preprocess) -> Float32:
     assert spec.crop is not None
     height, width = spec.crop
     corner = recolour_and_resize(image, spec)[:height, :width]
     return normalise(crop_centre(corner, spec.crop), spec)
 
 
-def _reshape(image: UInt8, spec: Preprocess) -> Float:
+def _reshape(image: UInt8, spec: Preprocess) -> Float32:
     own = prepare(image, spec)
     other = own.transpose(0, 2, 3, 1) if spec.layout == "NCHW" else own.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(other).reshape(own.shape)

@@ -1,4 +1,4 @@
-"""The layers with weights: which operators they are, and what they multiply."""
+"""Layers with weights: their operators and their MACs."""
 
 from __future__ import annotations
 

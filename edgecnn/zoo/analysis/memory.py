@@ -1,4 +1,4 @@
-"""How much memory the activations of a network need at once."""
+"""Activation memory of a network, operation by operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pixels a feature sees: receptive fields on any graph of layers.
+"""Receptive fields on any graph of layers.
 
 Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", Distill.
 A feature i of a map sees the pixels from ``first + i·stride`` to ``last + i·stride`` of the input,
@@ -24,14 +24,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from edgecnn.zoo.analysis.tracing import Operation, Trace, Value
-from edgecnn.zoo.analysis.windows import Window, find_axes, is_global, windows_of
+from edgecnn.zoo.analysis.windows import AxisWindow, find_axes, is_global, windows_of
 
 ONE = Fraction(1)
 
 
 @dataclass(frozen=True)
 class Span:
-    """What feature 0 sees along one axis, in pixels of the input, and how far feature 1 is."""
+    """Receptive field along one axis, in pixels of the input: feature 0, and the stride."""
 
     first: Fraction = Fraction(0)
     last: Fraction = Fraction(0)
@@ -47,7 +47,7 @@ class Span:
         """Pixel in the middle of what feature 0 sees."""
         return (self.first + self.last) / 2
 
-    def slide(self, window: Window) -> Span:
+    def slide(self, window: AxisWindow) -> Span:
         """The span of a feature that reads this map through a window."""
         first = self.first - window.padding * self.stride
         reach = (window.kernel - 1) * window.dilation * self.stride
@@ -64,7 +64,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the features of a value lie in the input.
+    """Receptive field of a value's features, along height and width.
 
     Attributes:
         axes: of the value, which run along height and width.
@@ -91,8 +91,8 @@ OF_INPUT = Place(Span(), Span(), (2, 3))
 
 
 @dataclass(frozen=True)
-class Fields:
-    """What `locate` finds.
+class ReceptiveFields:
+    """Receptive fields of all values of a graph.
 
     Attributes:
         places: of every value; None for one that sees the whole image.
@@ -103,7 +103,7 @@ class Fields:
     depths: tuple[int, ...]
 
 
-def locate(trace: Trace, weighted: Sequence[bool]) -> Fields:
+def locate(trace: Trace, weighted: Sequence[bool]) -> ReceptiveFields:
     """Walk the graph once from the input on.
 
     A gate does not count for the depth either, as in the papers: only inputs on the main path do.
@@ -122,7 +122,7 @@ def locate(trace: Trace, weighted: Sequence[bool]) -> Fields:
             places[output], is_main = _merge(operation, inputs, value, followed[index])
             on_path = [i for i, main in zip(operation.inputs, is_main, strict=True) if main]
             depths[output] = max(depths[i] for i in on_path) + weighted[index]
-    return Fields(tuple(places), tuple(depths))
+    return ReceptiveFields(tuple(places), tuple(depths))
 
 
 def _merge(
@@ -150,7 +150,7 @@ def _merge(
 def _pass(
     operation: Operation, source: Value, place: Place, output: Value, has_window_after: bool
 ) -> Place | None:
-    """Where one input's features lie after the operation; None where position is lost."""
+    """Receptive field of one input after the operation; None where position is lost."""
     if is_global(operation, source.shape, place.axes, output.shape):
         return None
     windows = windows_of(operation, source.shape, place.axes, output.shape)

@@ -1,4 +1,4 @@
-"""Why a network does not run on an input, and the least square input that it runs on."""
+"""Smallest square input that a network runs on, and why an input fails."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def find_smallest_side(network: nn.Module, channels: int) -> int | None:
 
 
 def check_size(network: nn.Module, shape: tuple[int, int, int]) -> None:
-    """The network runs on an input of (channels, height, width).
+    """Check that the network runs on an input of (channels, height, width).
 
     Raises:
         EdgeCNNError: it does not; names the least input that it runs on.

@@ -1,4 +1,4 @@
-"""A network divided where its resolution changes."""
+"""Stages of a network, divided where its resolution changes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from edgecnn.zoo.analysis.layers import count_macs, is_weighted
-from edgecnn.zoo.analysis.receptive_field import Fields, Place
+from edgecnn.zoo.analysis.receptive_field import Place, ReceptiveFields
 from edgecnn.zoo.analysis.tracing import Trace
 
 HEAD = "head"
 
 
 @dataclass(frozen=True)
-class Stage:
+class ResolutionStage:
     """The layers at one spatial resolution, or those after the last feature map.
 
     A layer belongs to the resolution that it makes. So the first 1×1 convolution of a strided
@@ -43,14 +43,16 @@ class Stage:
     place: Place | None
 
 
-def divide(trace: Trace, fields: Fields, live: Sequence[int]) -> tuple[Stage, ...]:
+def divide(
+    trace: Trace, fields: ReceptiveFields, live: Sequence[int]
+) -> tuple[ResolutionStage, ...]:
     """The stages in the order of the data flow.
 
     Args:
         live: bytes of activations while each operation runs.
     """
     numbers = _number(trace, fields)
-    stages: list[Stage] = []
+    stages: list[ResolutionStage] = []
     for number in sorted(set(numbers)):
         own = frozenset(index for index, other in enumerate(numbers) if other == number)
         stages.append(_stage(trace, fields, live, own, str(len(stages) + 1)))
@@ -58,8 +60,8 @@ def divide(trace: Trace, fields: Fields, live: Sequence[int]) -> tuple[Stage, ..
 
 
 def _stage(
-    trace: Trace, fields: Fields, live: Sequence[int], own: frozenset[int], name: str
-) -> Stage:
+    trace: Trace, fields: ReceptiveFields, live: Sequence[int], own: frozenset[int], name: str
+) -> ResolutionStage:
     operations = [trace.operations[index] for index in sorted(own)]
     maker = {value: operation for operation in operations for value in operation.outputs}
     places = [place for value in maker if (place := fields.places[value]) is not None]
@@ -74,7 +76,7 @@ def _stage(
     leaving = [value for value in kept if value in read_elsewhere or value in trace.outputs]
     output = max(leaving or kept, key=lambda value: (trace.values[value].shape[1:2], value))
     wide = [] if places else [value for value in kept if is_weighted(maker[value])]
-    return Stage(
+    return ResolutionStage(
         name=name if places else HEAD,
         module=maker[output].module,
         output=trace.values[output].shape[1:],
@@ -88,7 +90,7 @@ def _stage(
     )
 
 
-def _number(trace: Trace, fields: Fields) -> list[int]:
+def _number(trace: Trace, fields: ReceptiveFields) -> list[int]:
     """The stage of each operation: that of what it reads, or the next if it changes the stride.
 
     A decoder that comes back to a stride starts a stage of its own; parallel branches that reach

@@ -1,4 +1,4 @@
-"""What a network is made of, seen from outside: depth, width, MACs, memory, receptive field."""
+"""Summary of a network: depth, width, parameters, MACs, memory, receptive field."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import nn
 
 from edgecnn.zoo.analysis.layers import is_weighted
 from edgecnn.zoo.analysis.memory import live_bytes
-from edgecnn.zoo.analysis.receptive_field import OF_INPUT, Fields, locate
+from edgecnn.zoo.analysis.receptive_field import OF_INPUT, ReceptiveFields, locate
 from edgecnn.zoo.analysis.smallest_input import explain_failure
-from edgecnn.zoo.analysis.stages import Stage, divide
+from edgecnn.zoo.analysis.stages import ResolutionStage, divide
 from edgecnn.zoo.analysis.tracing import trace
 from edgecnn_runtime.errors import EdgeCNNError
 
@@ -47,7 +47,7 @@ class Summary:
     receptive_field: int
     stride: int
     is_gated: bool
-    stages: tuple[Stage, ...]
+    stages: tuple[ResolutionStage, ...]
     growth: tuple[int, ...]
 
 
@@ -86,7 +86,7 @@ def summarise(network: nn.Module, shape: tuple[int, int, int]) -> Summary:
     )
 
 
-def _growth(fields: Fields) -> tuple[int, ...]:
+def _growth(fields: ReceptiveFields) -> tuple[int, ...]:
     """The largest receptive field after each number of layers; it never shrinks."""
     reached = [1] * (max(fields.depths) + 1)
     for place, depth in zip(fields.places, fields.depths, strict=True):

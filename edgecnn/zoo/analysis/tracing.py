@@ -1,4 +1,4 @@
-"""What a network does with one input: its operations in order, with shapes and no arithmetic."""
+"""Trace of a network: its operations in order, with shapes and no arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How each operator reads a feature map: through a window, feature by feature, or all at once."""
+"""Windows of operators over a feature map: kernel, stride, padding and dilation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MATRIX_PRODUCTS = frozenset({"linear", "matmul", "mm", "bmm", "addmm", "einsum"}
 
 
 @dataclass(frozen=True)
-class Window:
+class AxisWindow:
     """What output i of one axis reads: taps ``i·stride − padding + t·dilation``, 0 ≤ t < kernel.
 
     A fractional stride is one of upsampling.
@@ -32,7 +32,7 @@ class Window:
     dilation: int = 1
 
 
-Windows = tuple[Window, Window]
+Windows = tuple[AxisWindow, AxisWindow]
 
 
 def windows_of(
@@ -55,8 +55,8 @@ def windows_of(
         start = given["start"] or 0
         axis = given["dim"] % len(source)
         start = max(0, start + source[axis]) if start < 0 else start
-        window = Window(1, Fraction(given["step"]), -start)
-        return (window, Window()) if axis == axes[0] else (Window(), window)
+        window = AxisWindow(1, Fraction(given["step"]), -start)
+        return (window, AxisWindow()) if axis == axes[0] else (AxisWindow(), window)
     if name in PADS:
         return _padding(operation, len(source), axes)
     same_rank = len(source) == len(output)
@@ -86,7 +86,7 @@ def is_global(
 def find_axes(
     operation: Operation, source: Sequence[int], axes: tuple[int, int], output: Sequence[int]
 ) -> tuple[int, int] | None:
-    """Where height and width are in the result of an operator that moves no feature.
+    """Axes of height and width in the result of an operator that moves no feature.
 
     None where they are gone: flattened into one axis, or broadcast to a larger map.
     """
@@ -141,14 +141,14 @@ def _convolution(operation: Operation) -> Windows:
     if operation.name in TRANSPOSED or given.get("transposed"):
         rows, columns = (_transposed(*part) for part in parts)
     else:
-        rows, columns = (Window(k, Fraction(s), p, d) for k, s, p, d in parts)
+        rows, columns = (AxisWindow(k, Fraction(s), p, d) for k, s, p, d in parts)
     return rows, columns
 
 
-def _transposed(kernel: int, stride: int, padding: int, dilation: int) -> Window:
+def _transposed(kernel: int, stride: int, padding: int, dilation: int) -> AxisWindow:
     """Its widest phase; output i reads inputs from ``(i + padding − reach) / stride`` on."""
     reach = (kernel - 1) * dilation
-    return Window(-(-(reach + 1) // stride), Fraction(1, stride), (reach - padding) // stride)
+    return AxisWindow(-(-(reach + 1) // stride), Fraction(1, stride), (reach - padding) // stride)
 
 
 def _pooling(operation: Operation) -> Windows:
@@ -157,7 +157,7 @@ def _pooling(operation: Operation) -> Windows:
     strides = _pair(given["stride"] or given["kernel_size"])
     paddings, dilations = _pair(given["padding"]), _pair(given.get("dilation", 1))
     rows, columns = (
-        Window(k, Fraction(s), p, d)
+        AxisWindow(k, Fraction(s), p, d)
         for k, s, p, d in zip(kernels, strides, paddings, dilations, strict=True)
     )
     return rows, columns
@@ -167,7 +167,7 @@ def _padding(operation: Operation, rank: int, axes: tuple[int, int]) -> Windows:
     """Pairs (before, after) from the last axis on."""
     amounts = operation.arguments.get("pad") or operation.arguments.get("padding") or []
     before = {rank - 1 - index // 2: amounts[index] for index in range(0, len(amounts), 2)}
-    rows, columns = (Window(padding=before.get(axis, 0)) for axis in axes)
+    rows, columns = (AxisWindow(padding=before.get(axis, 0)) for axis in axes)
     return rows, columns
 
 
@@ -185,7 +185,7 @@ def _resampling(
         extent, wanted = source[axis], output[axis]
         bins = (-(-(i + 1) * extent // wanted) - i * extent // wanted for i in range(wanted))
         same = extent == wanted
-        made.append(Window(1 if same else max(bins) + neighbours, Fraction(extent, wanted)))
+        made.append(AxisWindow(1 if same else max(bins) + neighbours, Fraction(extent, wanted)))
     return made[0], made[1]
 
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from edgecnn_exporters.errors import TargetDiffers
 from edgecnn_exporters.targets import ANSWERED, TargetInvalid, Translated
-from edgecnn_runtime.engines import Array, Engine, engine_class
+from edgecnn_runtime.arrays import Array, Float32
+from edgecnn_runtime.engines import Engine, engine_class
 from edgecnn_runtime.engines.adapted import adapt, dequantise, quantise
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.parity.golden import Difference, difference, is_as_proven
 
-Float = np.ndarray[Any, np.dtype[np.float32]]
-Examples = Sequence[tuple[Float, Mapping[str, Array]]]
+Examples = Sequence[tuple[Float32, Mapping[str, Array]]]
 
 
 def accept(translated: Translated, manifest: Manifest, examples: Examples) -> Artefact:

@@ -97,7 +97,7 @@ def _rank(ranked: tuple[Translated, Artefact]) -> tuple[int, int]:
 
 
 def about(request: Request, labels: tuple[str, ...]) -> About:
-    """What artefacts in other formats carry of the network beside its graph."""
+    """Metadata that artefacts in other formats carry beside the graph."""
     bits = None if request.quantise is None else request.quantise.config.weight_bits
     return About(request.name, request.preprocess, labels, request.is_zoo, bits)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from edgecnn_exporters.bundle.requests import GOLDEN_PICTURES, Request
 from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.examples import NAMES, photograph
-from edgecnn_exporters.capture.reference import Float, Reference
-from edgecnn_runtime.engines import Array
+from edgecnn_exporters.capture.reference import Reference
+from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.manifest import Golden
 
 
-def golden_examples(reference: Reference, request: Request) -> list[tuple[Float, dict[str, Array]]]:
+def golden_examples(
+    reference: Reference, request: Request
+) -> list[tuple[Float32, dict[str, Array]]]:
     """Three examples (input, outputs by name), each of batch 1 where the batch is dynamic."""
     if request.input.shape[0] is not None:
         return list(reference.batches)

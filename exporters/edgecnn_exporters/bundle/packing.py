@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Packing:
-    """What goes into the bundle beside the 8-bit artefact.
+    """Packing of one network: everything in the bundle but the 8-bit artefact.
 
     Attributes:
         model: the canonical graph.

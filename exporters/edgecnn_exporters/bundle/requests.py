@@ -11,11 +11,11 @@ import numpy as np
 
 from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.capture.onnx_source import OPSET
-from edgecnn_exporters.capture.reference import Float
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.targets import Target
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 BATCHES = (1, 2, 3, 7)
@@ -41,7 +41,7 @@ Judge = Callable[[Path, Callable[[float], None]], AccuracyVerdict]
 
 @dataclass(frozen=True)
 class QuantiseRequest:
-    """What an 8-bit artefact is to be made with.
+    """Request of an 8-bit artefact: configuration, calibration samples, accuracy check.
 
     Attributes:
         data: what the samples are, for the provenance.
@@ -59,7 +59,7 @@ class QuantiseRequest:
 
 @dataclass(frozen=True)
 class Request:
-    """What a bundle is to be called and to carry.
+    """Export request: name, input, preprocessing, labels and formats of a bundle.
 
     Attributes:
         name: short name of the network.
@@ -85,7 +85,7 @@ class Request:
     half: bool = False
     is_zoo: bool = False
 
-    def feeds(self) -> list[Float]:
+    def feeds(self) -> list[Float32]:
         """Real pictures as inputs: at each of `BATCHES`, or three of the fixed batch size."""
         batch = self.input.shape[0]
         if batch is None:

@@ -1,4 +1,4 @@
-"""Writing a bundle: the file format's other half. docs/bundle.md is the specification."""
+"""Writing a bundle to a zip archive with its manifest. docs/bundle.md is the specification."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgecnn_exporters.atomic import replace_file
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import MANIFEST
 from edgecnn_runtime.manifest import FileRecord, Manifest
 
@@ -47,7 +47,7 @@ def record(content: bytes) -> FileRecord:
     return FileRecord(len(content), hashlib.sha256(content).hexdigest())
 
 
-def npy(array: np.ndarray[Any, np.dtype[Any]]) -> bytes:
+def npy(array: Array) -> bytes:
     """The array as the bytes of a ``.npy`` file."""
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(array), allow_pickle=False)

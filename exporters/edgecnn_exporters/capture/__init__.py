@@ -1,1 +1,1 @@
-"""Networks in: PyTorch modules and ONNX files, and what the original answers to examples."""
+"""Capture of PyTorch modules and ONNX files, and the original's reference outputs."""

@@ -1,4 +1,4 @@
-"""Real inputs: the photographs that come with edgecnn, as any network's input.
+"""Real example inputs: edgecnn's photographs, preprocessed for any network.
 
 Networks are compared on photographs, not on noise: noise leaves most channels of a trained
 network silent, and a fault in a silent channel shows in no output.
@@ -8,31 +8,28 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Any
 
 import numpy as np
 
 from edgecnn_exporters.errors import InputMismatch
+from edgecnn_runtime.arrays import Float32, UInt8
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Layout, Preprocess, TensorSpec
 
 NAMES = ("cat", "coffee", "rocket", "astronaut")
 
-Float = np.ndarray[Any, np.dtype[np.float32]]
-Image = np.ndarray[Any, np.dtype[np.uint8]]
-
 
 @cache
-def photograph(name: str) -> Image:
+def photograph(name: str) -> UInt8:
     """One of `NAMES` as (H, W, 3) uint8. Origin and licence: photographs/README.md."""
     folder = resources.files("edgecnn_exporters") / "photographs"
     return load_image((folder / f"{name}.jpg").read_bytes())
 
 
-def pictures(count: int) -> list[Image]:
+def pictures(count: int) -> list[UInt8]:
     """`count` different pictures: the photographs, then their mirror images, then crops of both."""
-    found: list[Image] = []
+    found: list[UInt8] = []
     margin = 0
     while len(found) < count:
         for name in NAMES:
@@ -43,7 +40,7 @@ def pictures(count: int) -> list[Image]:
     return found[:count]
 
 
-def example_batch(spec: TensorSpec, prepare: Preprocess | None, count: int) -> Float:
+def example_batch(spec: TensorSpec, prepare: Preprocess | None, count: int) -> Float32:
     """`count` pictures as the input `spec`, through the bundle's preprocessing where there is one.
 
     A network without preprocessing of images (say, of seven channels) gets the pictures' colour

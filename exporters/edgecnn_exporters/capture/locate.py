@@ -1,14 +1,13 @@
-"""Where an exported graph begins to differ from the network that it was exported from."""
+"""Search for the first node of an exported graph that differs from its PyTorch layer."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from edgecnn_exporters.capture.reference import Float, Reference, to_bytes
+from edgecnn_exporters.capture.reference import Reference, to_bytes
+from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 from edgecnn_runtime.parity.golden import difference, is_within
 
@@ -16,11 +15,9 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 
 @dataclass(frozen=True)
-class Step:
+class LocatedNode:
     """A node whose output a layer of the network computes too."""
 
     node: str
@@ -58,8 +55,8 @@ def first_difference(module: torch.nn.Module, model: ir.Model, reference: Refere
     return None
 
 
-def layer_outputs(module: torch.nn.Module, feed: Float) -> dict[str, Array]:
-    """What each leaf layer that runs exactly once puts out, by module path."""
+def layer_outputs(module: torch.nn.Module, feed: Float32) -> dict[str, Array]:
+    """Output of each leaf layer that runs exactly once, by module path."""
     import torch
 
     outputs: dict[str, list[torch.Tensor]] = {}
@@ -79,18 +76,18 @@ def layer_outputs(module: torch.nn.Module, feed: Float) -> dict[str, Array]:
     return {path: found[0].numpy() for path, found in outputs.items() if len(found) == 1}
 
 
-def _steps(model: ir.Model, layers: dict[str, Array]) -> list[Step]:
+def _steps(model: ir.Model, layers: dict[str, Array]) -> list[LocatedNode]:
     """The last node of each layer, in the graph's order."""
-    last: dict[str, Step] = {}
+    last: dict[str, LocatedNode] = {}
     for node in model.graph:
         layer = re.sub(r"_\d+$", "", str(node.name))
         if layer in layers and node.outputs[0].name:
             last.pop(layer, None)
-            last[layer] = Step(str(node.name), node.op_type, node.outputs[0].name, layer)
+            last[layer] = LocatedNode(str(node.name), node.op_type, node.outputs[0].name, layer)
     return list(last.values())
 
 
-def _node_outputs(model: ir.Model, steps: list[Step], feed: Float) -> dict[str, Array]:
+def _node_outputs(model: ir.Model, steps: list[LocatedNode], feed: Float32) -> dict[str, Array]:
     """Run the graph as it stands, without the engine's rewrites, and read every step's output."""
     import onnx
     import onnxruntime

@@ -1,4 +1,4 @@
-"""What the batch normalisations of a PyTorch network say, by the names of their modules.
+"""Mean and deviation of a PyTorch network's batch normalisations, by module path.
 
 Both of PyTorch's exporters fold them into the convolutions before; the graph no longer has them.
 """
@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecnn_exporters.passes.moments import Moments, note
+from edgecnn_runtime.arrays import Float32
 
 if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-    from edgecnn_exporters.capture.reference import Float
-
 
 @dataclass(frozen=True)
 class NormStatistics:
-    """Of one batch normalisation.
+    """Mean and deviation of one batch normalisation's output.
 
     Attributes:
         norm: path of its module.
@@ -34,8 +33,8 @@ class NormStatistics:
     moments: Moments
 
 
-def norm_statistics(module: torch.nn.Module, feed: Float) -> tuple[NormStatistics, ...]:
-    """Of every batch normalisation that runs once.
+def norm_statistics(module: torch.nn.Module, feed: Float32) -> tuple[NormStatistics, ...]:
+    """Statistics of every batch normalisation that runs once.
 
     Args:
         feed: any input of the network: it tells which module's output each one reads.
@@ -73,7 +72,7 @@ def norm_statistics(module: torch.nn.Module, feed: Float) -> tuple[NormStatistic
 
 
 def note_moments(model: ir.Model, statistics: Sequence[NormStatistics]) -> None:
-    """Note them on the canonical graph, whose nodes are called as the modules."""
+    """Note the statistics on the canonical graph, whose nodes are named after the modules."""
     nodes = {str(node.name): node for node in model.graph}
     for each in statistics:
         node = nodes.get(each.norm)

@@ -1,4 +1,4 @@
-"""Reading ONNX files that others made."""
+"""Reading third-party ONNX files: external weights, opset conversion, input shape."""
 
 from __future__ import annotations
 

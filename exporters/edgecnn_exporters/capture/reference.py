@@ -1,15 +1,13 @@
-"""What the original network answers, and how far a model is from it."""
+"""Reference outputs of the original network, and the difference of an ONNX model from them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edgecnn_exporters.errors import CaptureFailed
-from edgecnn_runtime.engines import Array
+from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.errors import first_line
 from edgecnn_runtime.parity.golden import Difference, difference
@@ -18,21 +16,19 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-Float = np.ndarray[Any, np.dtype[np.float32]]
-
 
 @dataclass(frozen=True)
 class Reference:
-    """What the original network answers: (input, outputs by name) at each batch size."""
+    """Reference outputs of the original network: (input, outputs by name) at each batch size."""
 
-    batches: tuple[tuple[Float, dict[str, Array]], ...]
+    batches: tuple[tuple[Float32, dict[str, Array]], ...]
 
     @property
     def output_names(self) -> tuple[str, ...]:
         return tuple(self.batches[0][1])
 
 
-def run_module(module: torch.nn.Module, feeds: Sequence[Float]) -> Reference:
+def run_module(module: torch.nn.Module, feeds: Sequence[Float32]) -> Reference:
     """Run the PyTorch network on each of `feeds`, (batch, …) arrays.
 
     Raises:
@@ -80,7 +76,7 @@ def to_bytes(model: ir.Model) -> bytes:
     return content
 
 
-def run_model(model: bytes, feeds: Sequence[Float]) -> Reference:
+def run_model(model: bytes, feeds: Sequence[Float32]) -> Reference:
     """Run an ONNX model on each of `feeds`.
 
     Raises:

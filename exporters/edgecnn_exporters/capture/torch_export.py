@@ -1,4 +1,4 @@
-"""From ``nn.Module`` to ONNX, accepted only when it answers as PyTorch does.
+"""Export of an ``nn.Module`` to ONNX, accepted only when its outputs agree with PyTorch's.
 
 PyTorch has two exporters, and each is known to be wrong, without a word, for some networks
 (pytorch#169178, #166797). Both are tried in turn; the first whose model agrees with PyTorch on
@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgecnn_exporters.capture.reference import Float, Reference, compare_model, to_bytes
+from edgecnn_exporters.capture.reference import Reference, compare_model, to_bytes
 from edgecnn_exporters.errors import CaptureFailed
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.errors import EdgeCNNError, first_line
 from edgecnn_runtime.parity.golden import Difference, is_within
 
@@ -30,7 +31,7 @@ TRACED_BATCH = 2  # 1 would be taken for a constant
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one exporter made of the network: `outcome` says in words why it was kept or not."""
+    """One exporter's attempt: `outcome` says in words why it was kept or not."""
 
     exporter: str
     outcome: str
@@ -127,7 +128,7 @@ _EXPORTERS: dict[str, Callable[[torch.nn.Module, Reference, int | None, int], ir
 }
 
 
-def _trace_input(reference: Reference, batch: int | None) -> Float:
+def _trace_input(reference: Reference, batch: int | None) -> Float32:
     size = TRACED_BATCH if batch is None else batch
     return next(feed for feed, _ in reference.batches if len(feed) == size)
 

@@ -1,1 +1,1 @@
-"""Finding where an artefact begins to differ from the network that it was made from."""
+"""Diagnosis of an artefact that differs: the culprit node, its cause, a reproduction."""

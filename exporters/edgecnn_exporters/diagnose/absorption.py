@@ -1,4 +1,4 @@
-"""High-bias absorption in the suspect, done alike in the reference.
+"""High-bias absorption of the candidate, applied to the reference as well.
 
 Where a channel never falls below c before a Relu, c may move from a layer's bias into the next
 layer's (`quantise.absorb`). The values between are lower by c then, and nothing is wrong.
@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import constant, is_operator, set_constant
 from edgecnn_exporters.quantise.graph.chains import Pair, by_channel
+from edgecnn_runtime.arrays import Array
 
 # Of the largest bias: less is what correcting the means moves a bias by.
 NOTABLE = 0.01
@@ -25,7 +25,7 @@ BETTER = 0.5
 def absorb_alike(
     graph: ir.Graph, pairs: Sequence[Pair], theirs: Mapping[str, ir.Node]
 ) -> tuple[str, ...]:
-    """Lower the biases of the reference that are lower in the suspect, and raise the next ones.
+    """Lower the biases of the reference that are lower in the candidate, and raise the next ones.
 
     Only where the next layer's bias makes up for it: a bias that is merely wrong is left alone.
 
@@ -55,7 +55,7 @@ def absorb_alike(
 
 
 def _surplus(own: ir.Node, their: ir.Node, raised: Array | None) -> Array | None:
-    """By how much each channel's bias is lower in the suspect, (C,); None where none notably is."""
+    """The amount by which each channel's bias is lower in the candidate, (C,); None for none."""
     bias, other = constant(input_of(own, 2)), reals(input_of(their, 2))
     if bias is None or other is None or bias.shape != other.shape:
         return None
@@ -65,7 +65,7 @@ def _surplus(own: ir.Node, their: ir.Node, raised: Array | None) -> Array | None
 
 
 def _moved(node: ir.Node, surplus: Array) -> Array | None:
-    """What the next sum's bias gains: its weight times the surplus, over the kernel, (O,)."""
+    """Change of the next sum's bias: its weight times the surplus, over the kernel, (O,)."""
     if constant(input_of(node, 2)) is None:
         return None
     blocks = by_channel(node, len(surplus)).sum(axis=3)
@@ -75,7 +75,7 @@ def _moved(node: ir.Node, surplus: Array) -> Array | None:
 
 
 def _expects(own: ir.Node, their: ir.Node, moved: Array, *, is_free: bool) -> bool:
-    """Whether the suspect's next bias has what it was to gain.
+    """Whether the candidate's next bias has the expected change.
 
     It may be lower again for its own surplus where it `is_free`: higher is what tells then.
     """

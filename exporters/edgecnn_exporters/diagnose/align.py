@@ -1,16 +1,14 @@
-"""Which values of two graphs are the same one, by name."""
+"""Alignment of the values of two graphs, by name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant, is_border, is_operator, sole_reader
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from edgecnn_runtime.arrays import Array
 
 # What a runtime computes within the operator before it: the value between them is never made.
 FUSED = ("Relu", "Clip")
@@ -18,7 +16,7 @@ FUSED = ("Relu", "Clip")
 
 @dataclass(frozen=True)
 class Encoding8:
-    """The way to integers and back that a graph puts around a value.
+    """QuantizeLinear and DequantizeLinear around a value, by their scales and zero points.
 
     The two ways are told apart: a graph may quantise with one zero point and dequantise with
     another, which is a defect.
@@ -38,7 +36,7 @@ class Encoding8:
 
     @property
     def inconsistency(self) -> float:
-        """How far the way back is from the way there, as `apart` counts it; 0 where it is right."""
+        """Distance of the DequantizeLinear's encoding from the QuantizeLinear's; 0 if equal."""
         back = replace(self, scale=self.back_scale, zero_point=self.back_zero_point)
         return self.apart(back)
 
@@ -51,7 +49,7 @@ class Encoding8:
         )
 
     def apart(self, other: Encoding8) -> float:
-        """How far another encoding is from this one: 0 where it is the same, else above 1.
+        """Distance of another encoding from this one: 0 where it is the same, else above 1.
 
         The ratio of the steps, or one and the integers between the zero points, where signed and
         unsigned integers are counted from the least one.
@@ -62,7 +60,7 @@ class Encoding8:
         return max(steps, 1.0 + between if between else 0.0)
 
     def hold(self, values: Array) -> Array:
-        """What comes back of `values`."""
+        """`values`, quantised and dequantised."""
         steps = np.rint(values / np.float32(self.scale)) + self.zero_point
         integers = np.clip(steps, self.low, self.high).astype(np.float32)
         held: Array = (integers - np.float32(self.back_zero_point)) * np.float32(self.back_scale)
@@ -90,7 +88,7 @@ class Point:
 
 
 def points_of(model: ir.Model) -> dict[str, Point]:
-    """Where a graph can be cut, by the value's name in the float graph, in the graph's order."""
+    """Cut points of a graph, by the value's name in the float graph, in the graph's order."""
     graph = model.graph
     made = [*graph.inputs, *(v for node in graph if not is_border(node) for v in node.outputs)]
     found = [point for value in made if (point := _point(value)) is not None]
@@ -98,7 +96,7 @@ def points_of(model: ir.Model) -> dict[str, Point]:
 
 
 def align(reference: ir.Model, suspect: ir.Model) -> dict[str, Point]:
-    """The points of `suspect` whose values `reference` has too, in the order of `suspect`.
+    """Cut points of `suspect` whose values `reference` has too, in the order of `suspect`.
 
     A value that one of the graphs computes within an operator is in none: what lies between two
     aligned values is compared as one region.

@@ -1,4 +1,4 @@
-"""How far a sound artefact may be from the reference, node by node, and why.
+"""Allowed error of each node: float rounding, quantisation steps, rounded weights.
 
 Nothing here is a bare number of decimals: what is allowed follows from the node's own sums and
 from what its precision can hold.
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array, Point, points_of
+from edgecnn_exporters.diagnose.align import Point, points_of
 from edgecnn_exporters.passes.graph import constant, is_quantised
 from edgecnn_exporters.quantise.encoding import LEVELS, along, quantise_weight, weight_scales
+from edgecnn_runtime.arrays import Array
 
 # Half a unit in the last place of float32 and of float16, relative.
 ROUNDING = {"fp32": 2.0**-24, "fp16": 2.0**-11, "int8": 2.0**-24}
@@ -39,7 +40,7 @@ PRODUCTS = {"Conv": 0, "Gemm": 0, "ConvTranspose": 1}
 
 @dataclass(frozen=True)
 class Allowance:
-    """What the error of one value may be.
+    """Allowed error of one value.
 
     Attributes:
         rms: root mean square over the value.
@@ -54,7 +55,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Error:
-    """What the error of one value is, and how it stands to what is allowed.
+    """Error of one value, and its ratio to the allowed error.
 
     Attributes:
         rms: root mean square.
@@ -91,7 +92,7 @@ def allowances(
     values: Mapping[str, Array],
     twin: Mapping[str, Array],
 ) -> dict[str, Allowance]:
-    """What each value of a suspect may be off by when its node alone is looked at.
+    """Allowed error of each value of a candidate whose nodes are isolated.
 
     Args:
         reference: what it is held against.
@@ -136,7 +137,7 @@ def allowances(
 
 
 def _step(point: Point, own: Point | None, value: Array) -> float:
-    """What one integer is worth: the artefact's own step, within what is sound for the value."""
+    """Quantisation step of a value: the artefact's own, clamped to what is sound for the value."""
     low, high = min(float(value.min()), 0.0), max(float(value.max()), 0.0)
     sound = (high - low) / LEVELS
     if own is not None and own.encoding is not None:
@@ -147,7 +148,7 @@ def _step(point: Point, own: Point | None, value: Array) -> float:
 
 
 def float_errors(reference: ir.Model, values: Mapping[str, Array]) -> dict[str, float]:
-    """How many roundings each value of a graph has behind it since the last value of `values`.
+    """Accumulated float rounding error of each value of a graph since the last value of `values`.
 
     In units of ROUNDING: ``(8 + 4 √n) · magnitude``, with n terms of the node's sum and the
     magnitude that its partial sums reach.
@@ -185,7 +186,7 @@ def _sum_of(node: ir.Node, given: list[Array], made: float) -> tuple[int, float]
 
 
 def _gain(node: ir.Node) -> float:
-    """By how much a node makes the errors of its input larger."""
+    """Gain of a node: the factor by which it amplifies its input's error."""
     if node.op_type in PRODUCTS and len(node.inputs) > 1:
         weight = constant(node.inputs[1])
         if weight is not None:
@@ -194,7 +195,7 @@ def _gain(node: ir.Node) -> float:
 
 
 def round_soundly(model: ir.Model, precision: str) -> ir.Model | None:
-    """A copy with every weight as a sound artefact of the precision holds it; None for fp32.
+    """A copy with every weight correctly rounded to the precision; None for fp32.
 
     int8: symmetric, one scale for each output channel; fp16: to the nearest.
     """

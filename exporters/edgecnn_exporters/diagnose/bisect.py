@@ -1,4 +1,4 @@
-"""Where in a long graph to look closely, without holding all of its values at once."""
+"""Bisection of a long graph to the first values with too large an accumulated error."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.sources import Suspect, aligned, reference_values
+from edgecnn_runtime.arrays import Array
 
 # Of float values that a comparison may hold, of the reference and of the suspect together.
 IN_HAND_BYTES = 1 << 30
@@ -20,7 +20,7 @@ BEFORE = 8
 
 
 def first_beyond(names: Sequence[str], is_beyond: Callable[[str], bool]) -> int | None:
-    """The first of `names` that is beyond, found in log₂ n looks; None where the last is not.
+    """The first of `names` that is beyond the limit, by bisection; None where the last is not.
 
     Assumes that once a value is beyond, all later ones are: an error that gathers does not go away.
     It does where a Relu cuts it off or a branch joins that is right; so what is found here is
@@ -59,7 +59,7 @@ def window(
 
 
 def gathered(expected: Array, found: Array) -> float:
-    """The error that has gathered in a value, relative to it; infinite for another shape or NaN.
+    """Relative accumulated error of a value; infinite for another shape or NaN.
 
     The greater of largest over largest, which is what parity's verdict says, and of root mean
     square over root mean square.
@@ -76,7 +76,7 @@ def gathered(expected: Array, found: Array) -> float:
 
 
 def size_bytes(reference: ir.Model, batch: int) -> int:
-    """What all values of a graph take in float32; a dimension that is unknown counts as one."""
+    """Bytes of all values of a graph in float32; a dimension that is unknown counts as one."""
     total = 0
     for node in reference.graph:
         for value in node.outputs:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.diagnose import diagnose, diagnose_preprocessing
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.sources import OnnxSuspect, Suspect
 from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import ENGINES, EngineEntry, is_importable
 from edgecnn_runtime.errors import EngineUnavailable
@@ -17,7 +17,7 @@ from edgecnn_runtime.manifest import Artefact
 
 
 def diagnose_artefact(bundle: Bundle, artefact: Artefact) -> Diagnosis | None:
-    """Why an artefact differs from the original network; None where no node of it does.
+    """Diagnose an artefact that differs from the original network; None where no node of it does.
 
     It is held against the float graph of the bundle; an 8-bit one of another format against the
     QDQ graph, whose scales it was to copy. The inputs are the golden ones. None for the float
@@ -35,7 +35,7 @@ def diagnose_artefact(bundle: Bundle, artefact: Artefact) -> Diagnosis | None:
 
 
 def diagnose_bundle_preprocessing(bundle: Bundle) -> Diagnosis | None:
-    """Why the bundle's preprocessing does not make the golden inputs; None where it does.
+    """Diagnose preprocessing that does not make the golden inputs; None where it does.
 
     Raises:
         BundleError: a file is not what the bundle says.
@@ -47,7 +47,7 @@ def diagnose_bundle_preprocessing(bundle: Bundle) -> Diagnosis | None:
 
 
 def open_suspect(bundle: Bundle, artefact: Artefact, reference: ir.Model) -> Suspect:
-    """An artefact of a bundle, ready to be looked into.
+    """Open an artefact of a bundle as a diagnosis candidate.
 
     Raises:
         BundleError, UnsupportedModel, EngineUnavailable: as `diagnose_artefact` says.

@@ -1,4 +1,4 @@
-"""A suspect beside its reference: every value, from the input and from the reference's own."""
+"""Comparison of a candidate with its reference, every node on the reference's inputs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array, Point, points_of
+from edgecnn_exporters.diagnose.align import Point, points_of
 from edgecnn_exporters.diagnose.allowance import Allowance, Error, allowances, judge, round_soundly
 from edgecnn_exporters.diagnose.isolate import Cut, cut, without
 from edgecnn_exporters.diagnose.sources import Suspect, aligned, reference_values, run_onnx
+from edgecnn_runtime.arrays import Array
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Both networks in regions, and what each region makes of the same values.
+class RegionComparison:
+    """Comparison of two networks, region by region, on the same values.
 
     Attributes:
         reference, suspect: cut at the same values.
@@ -38,7 +39,7 @@ class Comparison:
 
     @property
     def guilty(self) -> list[str]:
-        """The values that are off by more than is allowed, in the suspect's order."""
+        """The values whose error is above the allowed one, in the candidate's order."""
         return [name for name, error in self.errors.items() if not error.is_within]
 
 
@@ -48,8 +49,8 @@ def compare(
     feeds: Mapping[str, Array],
     skip: frozenset[str] = frozenset(),
     values: Mapping[str, Array] | None = None,
-) -> Comparison:
-    """Isolate every node of a suspect, and hold it against the reference's.
+) -> RegionComparison:
+    """Isolate every node of a candidate and compare its output with the reference's.
 
     Args:
         feeds: the network's inputs, by name.
@@ -75,11 +76,11 @@ def compare(
         )
         for name, point in points.items()
     }
-    return Comparison(ours, theirs, values, given, expected, found, allowed, errors)
+    return RegionComparison(ours, theirs, values, given, expected, found, allowed, errors)
 
 
 def _with_encoding(error: Error, own: Point, point: Point) -> Error:
-    """The error of a value; of one whose 8 bits are not what they are to be, in steps too.
+    """The error of a value, raised to the distance of its encoding where that is wrong.
 
     A coarser step than the one that was to be copied, or a zero point beside that of the way to 8
     bits, may pass for rounding where it is made and cost its readers: it is at fault where it is.

@@ -1,4 +1,4 @@
-"""Which node is at fault, and why: two networks that should be equal, and are not."""
+"""Diagnosis of a candidate against its reference: the culprit node and its cause."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.causes.attributes import other_attributes
-from edgecnn_exporters.diagnose.causes.case import Case, Cause, Finding, open_case, operators_of
+from edgecnn_exporters.diagnose.causes.case import (
+    Case,
+    Cause,
+    CauseFinding,
+    open_case,
+    operators_of,
+)
 from edgecnn_exporters.diagnose.causes.encodings import other_encodings
 from edgecnn_exporters.diagnose.causes.numbers import other_numbers
 from edgecnn_exporters.diagnose.causes.operators import other_operators
 from edgecnn_exporters.diagnose.causes.preprocessing import error_ratio, other_preprocessing
 from edgecnn_exporters.diagnose.causes.runtime import content_error, half_precision, other_runtime
-from edgecnn_exporters.diagnose.compare import Comparison
+from edgecnn_exporters.diagnose.compare import RegionComparison
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.parametrisation import in_terms_of
 from edgecnn_exporters.diagnose.search import first_guilty
 from edgecnn_exporters.diagnose.sources import Suspect
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.manifest import Preprocess
 
 # From what is certain to what is likely: another operator explains other numbers, not vice versa.
@@ -41,14 +47,16 @@ def diagnose(reference: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) 
     return None if found is None else _name_cause(*found, suspect)
 
 
-def _name_cause(comparison: Comparison, name: str, suspect: Suspect) -> Diagnosis:
+def _name_cause(comparison: RegionComparison, name: str, suspect: Suspect) -> Diagnosis:
     case = open_case(comparison, name, suspect)
     findings = _examine(case, comparison)
     best, others = _choose(findings)
     kinds = " and ".join(node.op_type for node in operators_of(case.theirs)[-3:])
     if best is None:
         sentence = f"{kinds} makes other values than the original's {_kinds(case)}"
-        best = Finding(Cause.KERNEL, sentence, "compare the node with the original's", float("inf"))
+        best = CauseFinding(
+            Cause.KERNEL, sentence, "compare the node with the original's", float("inf")
+        )
     node, operator = best.node or (case.point.node, case.point.operator or "input")
     return Diagnosis(
         node=node,
@@ -66,8 +74,8 @@ def _name_cause(comparison: Comparison, name: str, suspect: Suspect) -> Diagnosi
     )
 
 
-def _examine(case: Case, comparison: Comparison) -> Iterator[Finding]:
-    """What could be wrong, from where it must be: what the artefact says, or who computes it."""
+def _examine(case: Case, comparison: RegionComparison) -> Iterator[CauseFinding]:
+    """Candidate causes: of the artefact's content if that is wrong, else of the runtime."""
     if not content_error(case).is_within:
         return (finding for examine in CONTENT for finding in examine(case))
     if case.is_encoded_otherwise:
@@ -76,8 +84,8 @@ def _examine(case: Case, comparison: Comparison) -> Iterator[Finding]:
     return other_runtime(case, comparison.suspect, dict(comparison.values))
 
 
-def _choose(findings: Iterator[Finding]) -> tuple[Finding | None, list[Finding]]:
-    """The first that is confirmed, of the numbers the one that leaves least; and who else was."""
+def _choose(findings: Iterator[CauseFinding]) -> tuple[CauseFinding | None, list[CauseFinding]]:
+    """The first confirmed finding, else that of least remaining error; other confirmed ones."""
     found = list(findings)
     confirmed = [each for each in found if each.is_confirmed]
     if confirmed:
@@ -92,7 +100,7 @@ def _kinds(case: Case) -> str:
 def diagnose_preprocessing(
     spec: Preprocess, pairs: Sequence[tuple[Array, Array]], name: str
 ) -> Diagnosis | None:
-    """What is wrong with how pictures are prepared; None where it is within a grey level.
+    """Diagnose wrong preprocessing; None where it is within a grey level.
 
     Args:
         spec: what the bundle says.

@@ -1,4 +1,4 @@
-"""What a diagnosis says."""
+"""Result of a diagnosis: culprit node, cause and remedy, in words and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every node alone: a graph whose every value is computed from given values, not from its own.
+"""Node isolation: a graph cut so that every node computes from given values.
 
 Errors add up through a network, and saturate or vanish on the way; where they come from shows only
 when each node is given what the reference gives it. All nodes are isolated in one graph and one
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array, Point
+from edgecnn_exporters.diagnose.align import Point
+from edgecnn_runtime.arrays import Array
 
 FED = "@fed"
 
@@ -70,7 +71,7 @@ def cut(model: ir.Model, points: Mapping[str, Point], shapes: Mapping[str, Array
 
 
 def region(cut: Cut, name: str) -> ir.Model:
-    """What computes one value from the values that were fed, a model of its own."""
+    """The region that computes one value from fed values, as a model of its own."""
     output = next(v for v in cut.model.graph.outputs if v.name == cut.made[name])
     sources = _sources(output)
     graph = ir.convenience.extract(cut.model.graph, sources, [cut.made[name]])
@@ -139,5 +140,5 @@ def _sources(output: ir.Value) -> list[str]:
 
 
 def without(points: Mapping[str, Point], names: Collection[str]) -> dict[str, Point]:
-    """The points but for some: the regions around them join."""
+    """The points without some of them, whose regions join."""
     return {name: point for name, point in points.items() if name not in names}

@@ -8,13 +8,14 @@ from typing import Any
 
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array, Point
+from edgecnn_exporters.diagnose.align import Point
 from edgecnn_exporters.diagnose.allowance import ROUNDING, Allowance, float_errors, judge
-from edgecnn_exporters.diagnose.causes.case import Cause, Finding
-from edgecnn_exporters.diagnose.causes.export_semantics import Layer, other_semantics
+from edgecnn_exporters.diagnose.causes.case import Cause, CauseFinding
+from edgecnn_exporters.diagnose.causes.export_semantics import TorchLayer, other_semantics
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.isolate import Cut, cut, region
 from edgecnn_exporters.diagnose.sources import run_onnx
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError
 
 NORMS = ("BatchNorm2d", "BatchNorm1d")
@@ -54,8 +55,8 @@ def diagnose_export(module: Any, model: ir.Model, feed: Array) -> Diagnosis | No
     return None
 
 
-def _record(module: Any, feed: Array) -> tuple[dict[str, Layer], dict[str, Array]]:
-    """Every leaf layer that runs once, with the norm that reads it, and what each puts out."""
+def _record(module: Any, feed: Array) -> tuple[dict[str, TorchLayer], dict[str, Array]]:
+    """Every leaf layer that runs once, with the norm that reads it, and the output of each."""
     import torch
 
     runs: dict[str, list[tuple[Any, Any, Any]]] = {}
@@ -80,17 +81,17 @@ def _record(module: Any, feed: Array) -> tuple[dict[str, Layer], dict[str, Array
     for path, (_, made, _) in once.items():
         norms = [p for p, (given, _, _) in once.items() if given is made and p != path]
         norm = kinds[norms[0]] if norms and type(kinds[norms[0]]).__name__ in NORMS else None
-        layers[path] = Layer(path, kinds[path], norm)
+        layers[path] = TorchLayer(path, kinds[path], norm)
     return layers, {path: values.numpy() for path, (_, _, values) in once.items()}
 
 
-def _norm_path(layer: Layer, layers: Mapping[str, Layer]) -> str:
+def _norm_path(layer: TorchLayer, layers: Mapping[str, TorchLayer]) -> str:
     return next(path for path, other in layers.items() if other.layer is layer.norm)
 
 
 def _match(
-    model: ir.Model, layers: Mapping[str, Layer], values: Mapping[str, Array]
-) -> tuple[dict[str, Point], dict[str, Layer]]:
+    model: ir.Model, layers: Mapping[str, TorchLayer], values: Mapping[str, Array]
+) -> tuple[dict[str, Point], dict[str, TorchLayer]]:
     """The last node of each layer, in the graph's order, by the value that it makes."""
     unfolded = {str(node.name) for node in model.graph if node.op_type == "BatchNormalization"}
     last: dict[str, ir.Node] = {}
@@ -105,7 +106,7 @@ def _match(
     for path, node in last.items():
         layer, output = layers[path], node.outputs[0]
         if layer.norm is not None and _norm_path(layer, layers) in unfolded:
-            layer = Layer(path, layer.layer)
+            layer = TorchLayer(path, layer.layer)
         name = str(output.name)
         points[name] = _point(output, str(node.name), node.op_type)
         said[name] = layer
@@ -120,7 +121,7 @@ def _point(value: ir.Value, node: str, operator: str) -> Point:
 def _mender(
     parts: Cut, name: str, held: Mapping[str, Array], allowed: Allowance
 ) -> Callable[[Callable[[ir.Graph, ir.Node], None]], float]:
-    """Tries a change of the node in the region that makes the value; how far off it is then."""
+    """A function that edits the value's node in its region and returns the error ratio."""
     feeds = parts.feeds(held)
 
     def mended(edit: Callable[[ir.Graph, ir.Node], None]) -> float:
@@ -137,8 +138,8 @@ def _mender(
 
 
 def _missing_before(
-    path: str, layers: Mapping[str, Layer], said: Mapping[str, Layer]
-) -> Layer | None:
+    path: str, layers: Mapping[str, TorchLayer], said: Mapping[str, TorchLayer]
+) -> TorchLayer | None:
     """The layer that ran right before, where no node of the graph computes it."""
     order, known = list(layers), {layer.path for layer in said.values()}
     before = order[order.index(path) - 1] if order.index(path) else path
@@ -147,21 +148,21 @@ def _missing_before(
     return None if before in known or is_idle else layers[before]
 
 
-def _best(findings: list[Finding], path: str, missing: Layer | None) -> Finding:
+def _best(findings: list[CauseFinding], path: str, missing: TorchLayer | None) -> CauseFinding:
     confirmed = [finding for finding in findings if finding.is_confirmed]
     if not confirmed and missing is not None:
         kind = type(missing.layer).__name__
         sentence = f"no node computes the layer {missing.path} ({kind}) before it"
         remedy = "export with another exporter"
-        return Finding(Cause.EXPORT_SEMANTICS, sentence, remedy, float("inf"))
+        return CauseFinding(Cause.EXPORT_SEMANTICS, sentence, remedy, float("inf"))
     if confirmed or findings:
         return (confirmed or sorted(findings, key=lambda finding: finding.ratio))[0]
     sentence = f"computes other values than the layer {path} in PyTorch"
     remedy = "export with another exporter, or report the difference to it"
-    return Finding(Cause.EXPORT_SEMANTICS, sentence, remedy, float("inf"))
+    return CauseFinding(Cause.EXPORT_SEMANTICS, sentence, remedy, float("inf"))
 
 
-def _diagnosis(best: Finding, point: Point, ratio: float, allowed: Allowance) -> Diagnosis:
+def _diagnosis(best: CauseFinding, point: Point, ratio: float, allowed: Allowance) -> Diagnosis:
     return Diagnosis(
         node=point.node,
         operator=point.operator,

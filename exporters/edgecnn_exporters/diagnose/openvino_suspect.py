@@ -1,4 +1,4 @@
-"""OpenVINO's intermediate representation in OpenVINO, whole and cut at every value."""
+"""Diagnosis candidate: an OpenVINO IR in OpenVINO, whole and cut at every value."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn_exporters.diagnose.align import Array, points_of
+from edgecnn_exporters.diagnose.align import points_of
 from edgecnn_exporters.diagnose.causes.runtime import IN_FLOAT32
 from edgecnn_exporters.diagnose.isolate import Cut
 from edgecnn_exporters.diagnose.sources import Suspect
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError, first_line
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The reference in the suspect's own terms: rewrites that change values and not the function.
+"""Rewrites of the reference into the candidate's parametrisation; its outputs stay the same.
 
 A quantised graph spells HardSwish otherwise, and equalisation moves range from one layer's weights
 to the next one's. Its values differ from the float graph's then, channel by channel, and nothing
@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.diagnose.absorption import absorb_alike
-from edgecnn_exporters.diagnose.align import FUSED, Array
+from edgecnn_exporters.diagnose.align import FUSED
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import (
     constant,
@@ -35,6 +35,7 @@ from edgecnn_exporters.quantise.graph.chains import (
 )
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.steps.equalise import HOMOGENEOUS
+from edgecnn_runtime.arrays import Array
 
 # A scale nearer to 1 is what rounding a channel's weights leaves.
 NOTABLE = 0.05
@@ -45,7 +46,7 @@ FACTOR = 0.3
 
 
 def in_terms_of(reference: ir.Model, suspect: ir.Model) -> ir.Model:
-    """The reference, spelt and scaled as the suspect is; itself where the suspect is float."""
+    """The reference, rewritten and scaled as the candidate is; itself where that is float."""
     if not is_quantised(suspect) or is_quantised(reference):
         return reference
     copy = reference.clone()
@@ -59,7 +60,7 @@ def in_terms_of(reference: ir.Model, suspect: ir.Model) -> ir.Model:
 
 @dataclass
 class _Scales:
-    """By what a sum's input channels and output channels are multiplied, by the node's name."""
+    """Scales of input and output channels of every sum, by the node's name."""
 
     incoming: dict[str, Array] = field(default_factory=dict)
     outgoing: dict[str, Array] = field(default_factory=dict)
@@ -131,7 +132,7 @@ def _shown(own: ir.Node, their: ir.Node, scales: _Scales) -> Array | None:
 
 
 def _factor_of_bias(own: ir.Node, their: ir.Node, scale: Array) -> float | None:
-    """By what the scales are to be multiplied so that the suspect's bias is the original's.
+    """Common factor of the scales at which the candidate's bias is the original's.
 
     Equalising scales both alike: it tells whether the weight or the next one is off. None where
     there is no bias.
@@ -143,7 +144,7 @@ def _factor_of_bias(own: ir.Node, their: ir.Node, scale: Array) -> float | None:
 
 
 def _factor_of_weight(own: ir.Node, their: ir.Node, scale: Array) -> float:
-    """By what the scales are to be multiplied so that the next layer takes them out again."""
+    """Common factor of the scales at which the next layer cancels them."""
     others = reals(input_of(their, 1))
     weight = by_channel(own, len(scale))
     if others is None or others.size != weight.size:
@@ -186,7 +187,7 @@ def _expects(own: ir.Node, their: ir.Node, scale: Array) -> bool:
 
 
 def _misfit(weight: Array, others: Array, incoming: Array) -> float:
-    """What is left of the suspect's weight after its best scales of output channels."""
+    """Residual of the candidate's weight after the best scales of its output channels."""
     rows = (weight * incoming.reshape(weight.shape[0], 1, -1, 1)).reshape(others.shape[0], -1)
     others = others.reshape(rows.shape).astype(np.float64)
     power = np.maximum(np.square(rows).sum(axis=1), 1e-30)

@@ -1,4 +1,4 @@
-"""A folder that shows a difference to whoever maintains the runtime, without edgecnn."""
+"""Minimal reproduction for a bug report: one-node model, inputs and script, without edgecnn."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ found = np.concatenate(rows)
 
 
 def write_reproduction(diagnosis: Diagnosis, folder: Path) -> tuple[Path, ...]:
-    """Write the guilty node alone, its inputs, what is expected of it, and a script that runs it.
+    """Write the culprit node alone, its inputs, its expected outputs, and a script that runs it.
 
     The folder is made; files of the same names in it are replaced.
 

@@ -1,4 +1,4 @@
-"""Finding the first node that is wrong by itself."""
+"""Search for the culprit node: the first one that is wrong on the reference's inputs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.bisect import GATHERED, IN_HAND_BYTES, gathered, size_bytes, window
-from edgecnn_exporters.diagnose.compare import Comparison, compare
+from edgecnn_exporters.diagnose.compare import RegionComparison, compare
 from edgecnn_exporters.diagnose.sources import Suspect, aligned, reference_values
+from edgecnn_runtime.arrays import Array
 
 # Values that are passed over at a time where every node alone is right: a rewrite that spans more
 # than one node shows only in a region of several.
@@ -18,8 +18,8 @@ STRIDES = (2, 4, 8)
 
 def first_guilty(
     terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]
-) -> tuple[Comparison, str] | None:
-    """The first value in the suspect's order that is off by itself; None where none is.
+) -> tuple[RegionComparison, str] | None:
+    """The first wrong value of isolated nodes, in the candidate's order; None where none is.
 
     Args:
         terms: the reference, in the suspect's terms.
@@ -35,8 +35,8 @@ def first_guilty(
     return (comparison, guilty[0]) if guilty else None
 
 
-def _look(terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) -> Comparison:
-    """All nodes, or those around the first that is off where all would not fit into memory."""
+def _look(terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) -> RegionComparison:
+    """Compare all nodes, or those around the first wrong one where memory does not hold all."""
     batch = max(len(array) for array in feeds.values())
     if 4 * size_bytes(terms, batch) > IN_HAND_BYTES:
         near = window(terms, suspect, feeds)
@@ -49,9 +49,9 @@ def _look(terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) -> Comp
 
 
 def _without_pairs(
-    terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array], comparison: Comparison
+    terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array], comparison: RegionComparison
 ) -> list[str]:
-    """Who is off by himself, without those whose readers make up for it.
+    """Wrong values, without those whose readers compensate for them.
 
     Two nodes that were rewritten together are both off alone, and right as one: passing over the
     value between them makes the second right and nobody else wrong.
@@ -68,9 +68,9 @@ def _without_pairs(
 
 
 def _look_wider(
-    terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array], comparison: Comparison
-) -> Comparison:
-    """Regions of several nodes, where the outputs differ and no node does."""
+    terms: ir.Model, suspect: Suspect, feeds: Mapping[str, Array], comparison: RegionComparison
+) -> RegionComparison:
+    """Compare regions of several nodes, where the outputs differ and no single node does."""
     outputs = [str(value.name) for value in terms.graph.outputs]
     expected = reference_values(terms, feeds, set(outputs))
     found = suspect.values(feeds, set(outputs))
@@ -92,10 +92,10 @@ def _narrow(
     terms: ir.Model,
     suspect: Suspect,
     feeds: Mapping[str, Array],
-    wide: Comparison,
+    wide: RegionComparison,
     names: list[str],
-) -> Comparison:
-    """The same with as few nodes in the first guilty region as show the difference."""
+) -> RegionComparison:
+    """The same with as few nodes in the first culprit region as show the difference."""
     order = {name: place for place, name in enumerate(aligned(terms, suspect))}
     for name in names:
         kept = {*wide.errors, name}

@@ -1,4 +1,4 @@
-"""Where the values of a network come from: every runtime behind one protocol, each value by name.
+"""Intermediate values of a network by name, from every runtime behind one protocol.
 
 All values are reals in ONNX's order of axes (NCHW), called as in the canonical float graph.
 """
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from edgecnn_exporters.capture.reference import to_bytes
-from edgecnn_exporters.diagnose.align import Array, Point, align, points_of
+from edgecnn_exporters.diagnose.align import Point, align, points_of
 from edgecnn_exporters.diagnose.isolate import Cut
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 from edgecnn_runtime.errors import EngineError, first_line
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 
-class Source(Protocol):
-    """A network that can be looked into.
+class ValueSource(Protocol):
+    """A network whose intermediate values can be read.
 
     Attributes:
         name: the runtime and how it is set, for a person to read.
@@ -34,8 +35,8 @@ class Source(Protocol):
         ...
 
 
-class Suspect(Source, Protocol):
-    """An artefact in its runtime.
+class Suspect(ValueSource, Protocol):
+    """A diagnosis candidate: an artefact in its runtime.
 
     Attributes:
         precision: "fp32", "fp16" or "int8": what the artefact claims to compute in.
@@ -122,7 +123,7 @@ class OnnxReference:
 
 
 class ModuleSource:
-    """A PyTorch network: what each layer that runs once puts out, by its path."""
+    """Layer outputs of a PyTorch network, by module path, of layers that run once."""
 
     name = "PyTorch"
 
@@ -175,13 +176,13 @@ def run_onnx(
 def reference_values(
     reference: ir.Model, feeds: Mapping[str, Array], names: Collection[str]
 ) -> dict[str, Array]:
-    """What the reference makes of the input: ONNX Runtime, without its rewrites."""
+    """Values of the reference for the input, by ONNX Runtime without its graph optimiser."""
     points = {name: p for name, p in points_of(reference).items() if name in names}
     return _by_name(points, run_onnx(reference, [p.read for p in points.values()], feeds))
 
 
 def aligned(reference: ir.Model, suspect: Suspect) -> dict[str, Point]:
-    """Where the suspect can be cut at a value that the reference has too, in its order."""
+    """Cut points of the candidate whose values the reference has too, in its order."""
     found = align(reference, suspect.says)
     return {name: point for name, point in found.items() if name not in suspect.missing}
 

@@ -1,4 +1,4 @@
-"""The numbers that a graph holds, as the reals that they stand for."""
+"""Constants of a graph as reals, dequantised where they are integers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.quantise.encoding import along
+from edgecnn_runtime.arrays import Array
 
 
 @dataclass(frozen=True)
-class Held:
-    """A constant as it is held.
+class StoredConstant:
+    """A constant as reals, with the scale that it is stored with.
 
     Attributes:
         reals: what it stands for.
@@ -27,17 +27,17 @@ class Held:
     axis: int | None = None
 
 
-def held(value: ir.Value | None) -> Held | None:
+def held(value: ir.Value | None) -> StoredConstant | None:
     """A constant, or what a DequantizeLinear makes of one; None for what is computed or fed."""
     array = constant(value)
     if array is not None:
-        return Held(array)
+        return StoredConstant(array)
     node = value.producer() if value is not None else None
     if node is None or node.op_type not in ("DequantizeLinear", "Cast"):
         return None
     if node.op_type == "Cast":
         inner = held(node.inputs[0])
-        return None if inner is None else Held(inner.reals.astype(np.float32))
+        return None if inner is None else StoredConstant(inner.reals.astype(np.float32))
     integers, scale = constant(node.inputs[0]), constant(node.inputs[1])
     if integers is None or scale is None:
         return None
@@ -45,7 +45,7 @@ def held(value: ir.Value | None) -> Held | None:
     zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     shift = 0 if zero is None else along(zero.astype(np.int32), integers.ndim, axis)
     reals = (integers.astype(np.int32) - shift) * along(scale, integers.ndim, axis)
-    return Held(reals.astype(np.float32), scale, axis if scale.ndim else None)
+    return StoredConstant(reals.astype(np.float32), scale, axis if scale.ndim else None)
 
 
 def reals(value: ir.Value | None) -> Array | None:

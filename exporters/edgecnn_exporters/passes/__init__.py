@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Stage:
+class PassStage:
     """Passes that run from top to bottom, and again until none finds anything or `rounds` end."""
 
     passes: tuple[Callable[[], ir.passes.InPlacePass], ...]
@@ -44,8 +44,8 @@ class Stage:
 # reshape after reshape. The bound leaves room for deeper ones, and ends what would never settle.
 MAX_ROUNDS = 100
 
-PIPELINE: tuple[Stage, ...] = (
-    Stage(
+PIPELINE: tuple[PassStage, ...] = (
+    PassStage(
         (
             common.InlinePass,
             common.RemoveInitializersFromInputsPass,
@@ -54,7 +54,7 @@ PIPELINE: tuple[Stage, ...] = (
         )
     ),
     # Around and around: a size that one pass resolves is what another waits for.
-    Stage(
+    PassStage(
         (
             LiftConstants,
             common.IdentityEliminationPass,
@@ -74,7 +74,7 @@ PIPELINE: tuple[Stage, ...] = (
         rounds=MAX_ROUNDS,
     ),
     # Names last, from what the exporters noted; then the notes (which hold source paths) go.
-    Stage(
+    PassStage(
         (
             common.RemoveUnusedFunctionsPass,
             common.RemoveUnusedOpsetsPass,
@@ -102,7 +102,7 @@ def canonicalise(model: ir.Model) -> PassReport:
     return PassReport(tuple(changed), left_alone(last))
 
 
-def _rounds(stage: Stage, model: ir.Model) -> Iterator[dict[str, ir.passes.PassResult]]:
+def _rounds(stage: PassStage, model: ir.Model) -> Iterator[dict[str, ir.passes.PassResult]]:
     """The results of a stage's passes, by their names, round by round."""
     modified: list[str] = []
     for _ in range(stage.rounds):

@@ -1,4 +1,4 @@
-"""Batch normalisation disappears into the convolution before it."""
+"""Batch normalisation is folded into the convolution before it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import (
-    Array,
     constant,
     hand_over,
     is_operator,
@@ -19,6 +18,7 @@ from edgecnn_exporters.passes.graph import (
 )
 from edgecnn_exporters.passes.moments import Moments, note
 from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_runtime.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Arithmetic on constants is done once, here."""
+"""Constant folding: arithmetic on constants is computed at export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only training needs is taken out."""
+"""Dropout, which only training needs, is removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flattening in one form."""
+"""Canonical form of flattening: ``Flatten(axis = 1)``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Chain:
 
 
 class CanonicaliseFlatten(ir.passes.InPlacePass):
-    """What keeps the batch and joins all other axes becomes ``Flatten(axis = 1)``.
+    """A node that keeps the batch and joins all other axes becomes ``Flatten(axis = 1)``.
 
     ``Reshape(x, (-1 or 0 or N, rest))`` where ``rest`` is the product of x's other, static axes, or
     ``-1`` beside the batch · ``Squeeze`` of other axes

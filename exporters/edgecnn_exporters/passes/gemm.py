@@ -1,4 +1,4 @@
-"""Fully connected layers in one form."""
+"""Canonical form of fully connected layers: Gemm with transB = 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import (
-    Array,
     constant,
     is_dead,
     is_operator,
@@ -20,6 +19,7 @@ from edgecnn_exporters.passes.graph import (
     why_shared,
 )
 from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_runtime.arrays import Array
 
 
 @dataclass(frozen=True)

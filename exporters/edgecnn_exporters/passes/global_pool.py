@@ -1,4 +1,4 @@
-"""Global average pooling in one form."""
+"""Canonical form of global average pooling: GlobalAveragePool."""
 
 from __future__ import annotations
 

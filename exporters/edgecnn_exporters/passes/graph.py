@@ -1,13 +1,11 @@
-"""Looking at a graph: the questions that every pass asks."""
+"""Queries and edits of a graph that the passes share: constants, readers, sizes, replacement."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from edgecnn_runtime.arrays import Array
 
 
 def constant(value: ir.Value | None) -> Array | None:

@@ -1,4 +1,4 @@
-"""What batch normalisation says of its outputs, noted on them: folding would lose it.
+"""Mean and deviation of batch-normalised values, noted on them before folding loses them.
 
 A note is no part of the model that is written. Whatever rescales a value takes its note along.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-Double = np.ndarray[Any, np.dtype[np.float64]]
+from edgecnn_runtime.arrays import Float64
 
 _KEY = "edgecnn.moments"
 
@@ -23,8 +23,8 @@ class Moments:
     Batch normalisation brings every channel to mean 0 and variance 1, then to beta and gamma.
     """
 
-    mean: Double
-    deviation: Double
+    mean: Float64
+    deviation: Float64
 
     @classmethod
     def of_norm(cls, gamma: Any, beta: Any) -> Moments:
@@ -33,12 +33,12 @@ class Moments:
 
 
 def note(value: ir.Value, found: Moments) -> None:
-    """Note what is known of a value."""
+    """Note the mean and deviation of a value's channels."""
     value.meta[_KEY] = found
 
 
 def noted(value: ir.Value) -> Moments | None:
-    """What was noted of a value; None where nothing was."""
+    """Noted mean and deviation of a value; None where nothing was noted."""
     found = value.meta.get(_KEY)
     return found if isinstance(found, Moments) else None
 

@@ -1,4 +1,4 @@
-"""Names that a person recognises: those of the network's own modules."""
+"""Naming of nodes, values and weights after the network's own modules."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROLES: dict[str, tuple[str, ...]] = {
 
 
 class NameNodes(ir.passes.InPlacePass):
-    """Nodes, values and initialisers are called as the network calls its modules.
+    """Nodes, values and initialisers are named after the network's modules.
 
     A node that computes a module is named by its path (``features.3.conv.1.0``); what a module
     computes beside its own modules or its own weight, by that path and the operator
@@ -65,7 +65,7 @@ class NameNodes(ir.passes.InPlacePass):
 
 
 class NameBatch(ir.passes.InPlacePass):
-    """A dynamic batch is called N, wherever the input's first axis is dynamic.
+    """A dynamic batch axis is named N.
 
     PyTorch calls it ``s77``, or otherwise with each version. One without a name is only known to
     be the batch in the inputs themselves: shapes must be inferred afterwards.

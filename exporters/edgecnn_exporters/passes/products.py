@@ -1,4 +1,4 @@
-"""Products of several values and numbers, in whatever order and by whichever nodes.
+"""Matching of products of values and constants, in any order and through any Mul and Div.
 
 Exporters spell out activations as such products; a pass that looks for one asks here first.
 """
@@ -27,7 +27,7 @@ class Product:
 
 
 def product_of(node: ir.Node) -> Product | None:
-    """What a Mul multiplies, or a Div by a number; None for other nodes."""
+    """The product that a Mul computes, or a Div by a number; None for other nodes."""
     if is_operator(node, "Div"):
         divisor, divided = scalar(node.inputs[1]), expand(node.inputs[0])
         if not divisor or divided is None:
@@ -42,7 +42,7 @@ def product_of(node: ir.Node) -> Product | None:
 
 
 def expand(value: ir.Value | None) -> Product | None:
-    """A value as the product that it is, or that of itself alone."""
+    """A value as a product of factors, or of itself alone."""
     if value is None:
         return None
     if (found := scalar(value)) is not None:

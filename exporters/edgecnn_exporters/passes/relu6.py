@@ -1,4 +1,4 @@
-"""ReLU6 in one form."""
+"""Canonical form of ReLU6: ``Clip(x, 0, 6)``."""
 
 from __future__ import annotations
 

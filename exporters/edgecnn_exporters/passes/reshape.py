@@ -1,4 +1,4 @@
-"""Reshapes to sizes that are known."""
+"""Canonical form of Reshape: a constant target that keeps the batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import (
-    Array,
     constant,
     is_operator,
     is_set,
@@ -19,6 +18,7 @@ from edgecnn_exporters.passes.graph import (
 )
 from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 from edgecnn_exporters.passes.sizes import sizes
+from edgecnn_runtime.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Local response normalisation (Krizhevsky et al. 2012, section 3.3) as the one node that it is."""
+"""Canonical form of local response normalisation (Krizhevsky et al. 2012, section 3.3): LRN."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Match:
 
 
 class CanonicaliseResponseNorm(ir.passes.InPlacePass):
-    """What PyTorch's exporters make of ``LocalResponseNorm`` becomes ONNX's LRN.
+    """The operators that PyTorch's exporters write for ``LocalResponseNorm`` become ONNX's LRN.
 
     ``Div(x, Pow(Add(Mul(mean, alpha), bias), beta))`` where the mean is an AveragePool over the
     channels of ``x²``, padded with zeros, in a fifth axis. Left alone: an even number of channels,

@@ -1,4 +1,4 @@
-"""What is known of the shape of each value."""
+"""Shape inference for every value of the graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _UNKNOWN = "unk__"
 
 
 class InferShapes(ir.passes.InPlacePass):
-    """Every shape follows from the graph's inputs and operators, and from nothing else.
+    """All shapes are inferred anew from the graph's inputs and operators.
 
     What the file notes on values inside the graph is forgotten first: other tools leave notes
     behind that are stale, and the passes believe what they read. Of the outputs, whose shape is

@@ -1,4 +1,4 @@
-"""Sizes that a graph computes from the shapes of its own values."""
+"""Folding of sizes that a graph computes from the shapes of its own values."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import (
-    Array,
-    constant,
-    is_operator,
-    new_initialiser,
-    rank,
-    scalar,
-)
+from edgecnn_exporters.passes.graph import constant, is_operator, new_initialiser, rank, scalar
 from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_runtime.arrays import Array
 
 # A number, or the axis of unknown size that it is.
 Size = int | ir.SymbolicDim
@@ -30,7 +24,7 @@ class Match:
 
 
 class FoldSizes(ir.passes.InPlacePass):
-    """What is computed from shapes and turns out to be static becomes a constant.
+    """A value that is computed from static shapes becomes a constant.
 
     ``Gather(Shape(x), i)`` and the like, as TorchScript writes ``x.size(i)``; onnxscript's folder
     passes over it where i is a scalar. Left alone: sizes that hang on a dynamic axis, and

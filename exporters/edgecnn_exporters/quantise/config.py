@@ -1,16 +1,16 @@
-"""How a network is to be quantised."""
+"""Configuration of quantisation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Recipe = Literal["fast", "balanced", "best"]
+QuantRecipe = Literal["fast", "balanced", "best"]
 
 
 @dataclass(frozen=True)
 class QuantConfig:
-    """What a person may choose. The defaults need no thought.
+    """Options of quantisation; the defaults serve most networks.
 
     Attributes:
         recipe: how many rungs of the ladder are tried.
@@ -21,7 +21,7 @@ class QuantConfig:
         memory_limit: bytes that samples and their activations may take; None for no limit.
     """
 
-    recipe: Recipe = "balanced"
+    recipe: QuantRecipe = "balanced"
     observer: str | None = None
     per_channel: bool = True
     weight_bits: int = 8

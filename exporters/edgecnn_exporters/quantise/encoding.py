@@ -1,4 +1,4 @@
-"""What an 8-bit number means: ``real = scale * (integer - zero_point)``.
+"""8-bit encodings, scale and zero point: ``real = scale * (integer - zero_point)``.
 
 Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient inference", section 2;
 Jacob et al. 2018, "Quantization and Training of Neural Networks", section 2.1.
@@ -7,14 +7,10 @@ Jacob et al. 2018, "Quantization and Training of Neural Networks", section 2.1.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Float = np.ndarray[Any, np.dtype[np.float32]]
-Int8 = np.ndarray[Any, np.dtype[np.int8]]
-Int32 = np.ndarray[Any, np.dtype[np.int32]]
-UInt8 = np.ndarray[Any, np.dtype[np.uint8]]
+from edgecnn_runtime.arrays import Float32, Int8, Int32, UInt8
 
 LEVELS = 255  # steps between the least and the greatest of 256 values
 # The narrowest range that is told from zero: a dead channel has none, and scale 0 divides by zero.
@@ -58,15 +54,15 @@ class Encoding:
         low, high = -self.zero_point, LEVELS - self.zero_point
         return Range(self.scale * low, self.scale * high)
 
-    def quantise(self, values: Float) -> UInt8:
+    def quantise(self, values: Float32) -> UInt8:
         """The nearest integers, halves to even, saturated: ONNX's QuantizeLinear."""
         integers = np.rint(values / np.float32(self.scale)) + self.zero_point
         saturated: UInt8 = np.clip(integers, 0, LEVELS).astype(np.uint8)
         return saturated
 
-    def dequantise(self, integers: UInt8) -> Float:
+    def dequantise(self, integers: UInt8) -> Float32:
         """The reals that the integers stand for: ONNX's DequantizeLinear."""
-        shifted: Float = (integers.astype(np.int32) - self.zero_point).astype(np.float32)
+        shifted: Float32 = (integers.astype(np.int32) - self.zero_point).astype(np.float32)
         return shifted * np.float32(self.scale)
 
 
@@ -81,10 +77,10 @@ class QuantisedWeight:
     """
 
     integers: Int8
-    scale: Float
+    scale: Float32
     axis: int
 
-    def dequantise(self) -> Float:
+    def dequantise(self) -> Float32:
         """The weight that the runtime computes with."""
         return self.integers.astype(np.float32) * along(self.scale, self.integers.ndim, self.axis)
 
@@ -107,7 +103,7 @@ def encode(found: Range, limit: Range | None = None) -> Encoding:
     return Encoding(float(scale), zero_point)
 
 
-def weight_scales(weight: Float, axis: int | None, bits: int = 8) -> Float:
+def weight_scales(weight: Float32, axis: int | None, bits: int = 8) -> Float32:
     """Symmetric scales of a weight: the largest magnitude is the largest integer.
 
     Args:
@@ -122,7 +118,7 @@ def weight_scales(weight: Float, axis: int | None, bits: int = 8) -> Float:
     return np.asarray(np.maximum(largest, SMALLEST_SPAN) / most(bits), np.float32)
 
 
-def quantise_weight(weight: Float, scale: Float, axis: int, bits: int = 8) -> QuantisedWeight:
+def quantise_weight(weight: Float32, scale: Float32, axis: int, bits: int = 8) -> QuantisedWeight:
     """The nearest integers to a weight at given scales, (channels,) or ()."""
     steps = weight / along(scale, weight.ndim, axis)
     limit = most(bits)
@@ -130,7 +126,9 @@ def quantise_weight(weight: Float, scale: Float, axis: int, bits: int = 8) -> Qu
     return QuantisedWeight(integers, scale, axis)
 
 
-def quantise_bias(bias: Float, input_scale: float, weight_scale: Float) -> tuple[Int32, Float]:
+def quantise_bias(
+    bias: Float32, input_scale: float, weight_scale: Float32
+) -> tuple[Int32, Float32]:
     """A bias in the units of the accumulator, and those units: ``s_x s_w``, (channels,) or ()."""
     scale = np.asarray(np.float32(input_scale) * weight_scale, np.float32)
     # Of a channel of zeros the weight's scale is tiny, and its bias too large for 32 bits.
@@ -143,7 +141,7 @@ def most(bits: int) -> int:
     return int(2 ** (bits - 1) - 1)
 
 
-def along(scale: Float, ndim: int, axis: int) -> Float:
+def along(scale: Float32, ndim: int, axis: int) -> Float32:
     """`scale` with axes of 1 put around it, so that it multiplies along `axis`."""
     if scale.ndim == 0:
         return scale

@@ -1,4 +1,4 @@
-"""Quantising, rung by rung: each is kept only where held-out samples are served better by it."""
+"""The quantisation ladder: each rung is kept only where it improves held-out samples."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.plan import make_plan
-from edgecnn_exporters.quantise.graph.probe import Float, Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.memory import fit_memory
 from edgecnn_exporters.quantise.rungs import MIX, RECIPES, RUNGS
-from edgecnn_exporters.quantise.state import COMPARED, Bench, Rung, State
+from edgecnn_exporters.quantise.state import COMPARED, Bench, LadderState, Rung
 from edgecnn_exporters.quantise.steps.mixed import blame, check_limit, mixtures
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.golden import Difference
 
 # One sample in so many judges and does not calibrate.
@@ -45,13 +46,13 @@ class Quantised:
         unmixed: the same in 8 bits wherever it can be; None where accuracy kept nothing in float.
     """
 
-    first: State
-    state: State
+    first: LadderState
+    state: LadderState
     rungs: tuple[Rung, ...]
     forms: tuple[str, ...]
     calibrated: int
     bench: Bench
-    unmixed: State | None = None
+    unmixed: LadderState | None = None
     left_alone: tuple[LeftAlone, ...] = ()
 
     @property
@@ -61,13 +62,13 @@ class Quantised:
 
     @property
     def held_out(self) -> int:
-        """How many samples judged."""
+        """The number of held-out samples."""
         return len(self.bench.held_out)
 
     def sensitivity(
         self, progress: Callable[[float], None] = lambda done: None
     ) -> tuple[list[Sensitivity], list[Sensitivity]]:
-        """What each layer costs, before the ladder and after it."""
+        """Sensitivity of each layer, before the ladder and after it."""
         samples = self.bench.compared
         before = measure_sensitivity(self.first, samples, lambda done: progress(done / 2))
         return before, measure_sensitivity(
@@ -75,11 +76,11 @@ class Quantised:
         )
 
     def blame(self) -> str:
-        """The operators that hurt most, in words."""
+        """The most sensitive operators, in words."""
         return blame(self.state, self.bench.compared)
 
     def mixtures(self) -> Iterator[Quantised]:
-        """The network with one, two, four … of the operators that hurt most in float."""
+        """The network with one, two, four … of the most sensitive operators in float."""
         before = [rung for rung in self.rungs if rung.name != MIX or rung.is_kept]
         for state, note in mixtures(self.state, self.bench):
             rung = Rung(MIX, True, self.score, state.score, note)
@@ -88,7 +89,7 @@ class Quantised:
 
     @property
     def score(self) -> Difference:
-        """Of the held-out samples' outputs against the float network's."""
+        """SQNR and agreement of the held-out samples' outputs with the float network's."""
         return self.state.score
 
     @property
@@ -142,7 +143,7 @@ def quantise(
     forms = prepare(prepared)
     plan = make_plan(prepared.graph)
     in_hand = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
-    reference = list(Probe(model).stream(held_out))
+    reference = list(ValueProbe(model).stream(held_out))
     told = _named(progress, "calibrate")
     compared = list(islice(held_out, COMPARED))
     bench = Bench(config, fit, held_out, compared, reference, told, inputs, in_hand)
@@ -161,7 +162,7 @@ def quantise(
     )
 
 
-def _climb(name: str, state: State, bench: Bench) -> tuple[State, Rung]:
+def _climb(name: str, state: LadderState, bench: Bench) -> tuple[LadderState, Rung]:
     candidate, note = RUNGS[name](state, bench)
     if candidate is None:
         return state, Rung(name, False, state.score, None, note)
@@ -193,7 +194,7 @@ class _Part:
         judging = len(self.samples) // HELD_OUT
         return judging if self.judges else len(self.samples) - judging
 
-    def __iter__(self) -> Iterator[Float]:
+    def __iter__(self) -> Iterator[Float32]:
         return (
             sample
             for number, sample in enumerate(self.samples)

@@ -1,21 +1,21 @@
-"""What calibrating holds in memory at once, told from the shapes before it begins."""
+"""Memory estimate of calibration from shapes, and the sample count that fits a limit."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import CalibrationFailed
-from edgecnn_exporters.quantise.graph.plan import Plan
-from edgecnn_exporters.quantise.graph.probe import Float
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.state import IN_HAND, products_of
+from edgecnn_runtime.arrays import Float32
 
 FLOAT = 4
 # Of a layer's output, for each sample in hand: float, once more shifted, 8 bits before and after.
 COPIES = 2 * FLOAT + 2
 
 
-def fit_memory(model: ir.Model, plan: Plan, sample: Float, limit: int | None) -> int:
-    """How many samples a layer-wise rung may keep in hand: `IN_HAND`, or fewer.
+def fit_memory(model: ir.Model, plan: QuantisationPlan, sample: Float32, limit: int | None) -> int:
+    """The number of samples that a layer-wise rung may keep in memory: `IN_HAND`, or fewer.
 
     Args:
         limit: bytes that samples and their activations may take; None for no limit.
@@ -41,7 +41,7 @@ def fit_memory(model: ir.Model, plan: Plan, sample: Float, limit: int | None) ->
 
 
 def _sizes(graph: ir.Graph, batch: int) -> dict[str, int]:
-    """How many numbers each value holds; those of unknown shape are left out."""
+    """Number of elements of each value; those of unknown shape are left out."""
     found = {}
     for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
         if value.shape is None:

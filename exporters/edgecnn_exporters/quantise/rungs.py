@@ -12,9 +12,9 @@ import onnx_ir as ir
 
 from edgecnn_exporters.quantise.calibrate.data_free import correct_data_free
 from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS
-from edgecnn_exporters.quantise.config import Recipe
+from edgecnn_exporters.quantise.config import QuantRecipe
 from edgecnn_exporters.quantise.graph.plan import make_plan
-from edgecnn_exporters.quantise.state import Bench, State
+from edgecnn_exporters.quantise.state import Bench, LadderState
 from edgecnn_exporters.quantise.steps.absorb import absorb_high_biases
 from edgecnn_exporters.quantise.steps.bias_correction import correct_biases, float_means
 from edgecnn_exporters.quantise.steps.equalise import equalise
@@ -27,10 +27,10 @@ from edgecnn_exporters.quantise.steps.sensitivity import measure_sensitivity
 WORST_LAYERS = 6
 MIX = "mix precision"
 
-Attempt = Callable[[State, Bench], tuple[State | None, str]]
+RungAttempt = Callable[[LadderState, Bench], tuple[LadderState | None, str]]
 
 
-def equalise_layers(state: State, bench: Bench) -> tuple[State | None, str]:
+def equalise_layers(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """Cross-layer equalisation, and the ranges measured anew."""
     model = state.model.clone()
     peaks = {name: each.high for name, each in state.calibration.channels.items()}
@@ -42,7 +42,7 @@ def equalise_layers(state: State, bench: Bench) -> tuple[State | None, str]:
     return after, f"{len(found.equalised)} pairs of layers, {len(found.refused)} left alone"
 
 
-def absorb_biases(state: State, bench: Bench) -> tuple[State | None, str]:
+def absorb_biases(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """High-bias absorption, and the ranges measured anew."""
     model = state.model.clone()
     floors = {name: each.low for name, each in state.calibration.channels.items()}
@@ -53,13 +53,15 @@ def absorb_biases(state: State, bench: Bench) -> tuple[State | None, str]:
     return _rebuild(model, state, bench, changed), f"{len(found.absorbed)} pairs of layers"
 
 
-def _rebuild(model: ir.Model, state: State, bench: Bench, changed: Collection[str]) -> State:
+def _rebuild(
+    model: ir.Model, state: LadderState, bench: Bench, changed: Collection[str]
+) -> LadderState:
     plan = make_plan(model.graph, state.plan.kept)
     calibration = bench.recalibrate(model, plan, state.calibration, changed)
     return bench.build(model, plan, calibration, state.observer)
 
 
-def search_ranges(state: State, bench: Bench) -> tuple[State | None, str]:
+def search_ranges(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """The other observers, of which the best is offered."""
     if bench.config.observer is not None:
         return None, f"{bench.config.observer} was asked for"
@@ -72,7 +74,7 @@ def search_ranges(state: State, bench: Bench) -> tuple[State | None, str]:
     return best, f"ranges by {best.observer}"
 
 
-def correct_means(state: State, bench: Bench) -> tuple[State | None, str]:
+def correct_means(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """Bias correction: empirical, or from batch normalisation where there are no samples."""
     if bench.inputs is not None:
         biases = correct_data_free(state.model, state.plan, state.numbers, bench.inputs)
@@ -85,7 +87,7 @@ def correct_means(state: State, bench: Bench) -> tuple[State | None, str]:
     return after, f"{len(biases)} layers, over {len(samples)} samples"
 
 
-def round_worst(state: State, bench: Bench) -> tuple[State | None, str]:
+def round_worst(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """Adaptive rounding of the layers whose output is furthest from the float network's."""
     if bench.inputs is not None:
         return None, "it needs samples"
@@ -107,7 +109,7 @@ def round_worst(state: State, bench: Bench) -> tuple[State | None, str]:
     return bench.renumber(state, numbers), f"{len(rounded)} of the {len(names)} worst layers"
 
 
-RUNGS: Mapping[str, Attempt] = {
+RUNGS: Mapping[str, RungAttempt] = {
     "equalise": equalise_layers,
     "absorb high biases": absorb_biases,
     "search ranges": search_ranges,
@@ -115,7 +117,7 @@ RUNGS: Mapping[str, Attempt] = {
     "round adaptively": round_worst,
     MIX: mix_precision,
 }
-RECIPES: Mapping[Recipe, tuple[str, ...]] = {
+RECIPES: Mapping[QuantRecipe, tuple[str, ...]] = {
     "fast": ("search ranges", MIX),
     "balanced": (
         "equalise",

@@ -1,4 +1,4 @@
-"""A quantised network on the ladder, and what every rung works with."""
+"""State of a quantised network on the ladder, and the workbench that every rung shares."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from edgecnn_exporters.quantise.calibrate.collect import Calibration, calibrate
+from edgecnn_exporters.quantise.calibrate.collect import CalibrationStatistics, calibrate
 from edgecnn_exporters.quantise.calibrate.data_free import calibrate_data_free
 from edgecnn_exporters.quantise.calibrate.halves import part_halves
 from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS
@@ -21,10 +21,11 @@ from edgecnn_exporters.quantise.calibrate.ranges import (
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
-from edgecnn_exporters.quantise.graph.plan import Plan
-from edgecnn_exporters.quantise.graph.probe import Float, Probe
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.golden import Difference, difference
 
 # Samples that a layer-wise rung keeps in hand.
@@ -61,7 +62,7 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class State:
+class LadderState:
     """A quantised network at one rung.
 
     Attributes:
@@ -72,8 +73,8 @@ class State:
     """
 
     model: ir.Model
-    plan: Plan
-    calibration: Calibration
+    plan: QuantisationPlan
+    calibration: CalibrationStatistics
     observer: str
     numbers: Numbers
     qdq: ir.Model
@@ -87,7 +88,7 @@ class State:
 
 @dataclass(frozen=True)
 class Bench:
-    """What every rung works with.
+    """Workbench of the ladder: samples, reference outputs and configuration for every rung.
 
     Attributes:
         samples: that calibrate.
@@ -102,42 +103,52 @@ class Bench:
     config: QuantConfig
     samples: Samples
     held_out: Samples
-    compared: Sequence[Float]
-    reference: Sequence[Mapping[str, Float]]
+    compared: Sequence[Float32]
+    reference: Sequence[Mapping[str, Float32]]
     progress: Callable[[float], None]
     inputs: Range | None = None
     most_in_hand: int = IN_HAND
 
     def score(self, qdq: ir.Model) -> Difference:
         """The outputs for the held-out samples against the float network's."""
-        outputs = Probe(qdq).stream(self.held_out)
+        outputs = ValueProbe(qdq).stream(self.held_out)
         return difference(
             (expected[name], found[name])
             for expected, found in zip(self.reference, outputs, strict=True)
             for name in expected
         )
 
-    def calibrate(self, model: ir.Model, plan: Plan) -> Calibration:
-        """What the float network's values do on the samples."""
+    def calibrate(self, model: ir.Model, plan: QuantisationPlan) -> CalibrationStatistics:
+        """Calibrate the float network on the samples."""
         if self.inputs is not None:
             return calibrate_data_free(model, plan, self.inputs)
         channels = products_of(model, plan).values()
         return calibrate(model, self.samples, plan.sources, channels, self.progress)
 
     def recalibrate(
-        self, model: ir.Model, plan: Plan, before: Calibration, changed: Collection[str]
-    ) -> Calibration:
-        """The same where only some of the values became others."""
+        self,
+        model: ir.Model,
+        plan: QuantisationPlan,
+        before: CalibrationStatistics,
+        changed: Collection[str],
+    ) -> CalibrationStatistics:
+        """Calibrate anew only the values that changed."""
         if self.inputs is not None:
             return self.calibrate(model, plan)
         values = [name for name in plan.sources if name in changed]
         channels = [name for name in products_of(model, plan).values() if name in changed]
         found = calibrate(model, self.samples, values, channels, self.progress)
-        return Calibration(
+        return CalibrationStatistics(
             {**before.values, **found.values}, {**before.channels, **found.channels}, found.samples
         )
 
-    def build(self, model: ir.Model, plan: Plan, calibration: Calibration, observer: str) -> State:
+    def build(
+        self,
+        model: ir.Model,
+        plan: QuantisationPlan,
+        calibration: CalibrationStatistics,
+        observer: str,
+    ) -> LadderState:
         """The network quantised to nearest integers within the ranges that an observer finds."""
         observe = OBSERVERS[observer]
         ranges = {name: observe(calibration.values[name].histogram()) for name in plan.sources}
@@ -146,19 +157,19 @@ class Bench:
         results = encode_results(plan, calibration.channels)
         numbers = Numbers(activations, weights, results=results)
         qdq = write_qdq(model, plan, numbers)
-        return State(model, plan, calibration, observer, numbers, qdq, self.score(qdq))
+        return LadderState(model, plan, calibration, observer, numbers, qdq, self.score(qdq))
 
-    def renumber(self, state: State, numbers: Numbers) -> State:
+    def renumber(self, state: LadderState, numbers: Numbers) -> LadderState:
         """The same network with other numbers."""
         qdq = write_qdq(state.model, state.plan, numbers)
         return replace(state, numbers=numbers, qdq=qdq, score=self.score(qdq))
 
-    def in_hand(self) -> list[Float]:
+    def in_hand(self) -> list[Float32]:
         """The first few of the samples that calibrate."""
         return list(islice(self.samples, self.most_in_hand))
 
 
-def products_of(model: ir.Model, plan: Plan) -> dict[str, str]:
+def products_of(model: ir.Model, plan: QuantisationPlan) -> dict[str, str]:
     """The float output of every integer product, by the node's name."""
     return {
         str(node.name): str(node.outputs[0].name)

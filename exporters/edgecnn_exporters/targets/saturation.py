@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from edgecnn_runtime.engines import Array
+from edgecnn_runtime.arrays import Array
 
 INT16 = np.iinfo(np.int16)
 _PRODUCT = """

@@ -1,4 +1,4 @@
-"""The zip archive under a bundle: what may be in it, and how a member is read."""
+"""Safe reading of a bundle's zip archive: paths, member sizes, zip bombs."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def open_archive(path: str) -> zipfile.ZipFile:
 
 
 def list_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Name → member, every path safe, none twice, and the whole no bomb by its own account.
+    """Members of the archive by name, once paths, duplicates and inflated sizes are checked.
 
     Raises:
         UnsafePath, FileUnlisted, CompressionBomb: it is not so.

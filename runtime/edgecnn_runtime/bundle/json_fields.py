@@ -1,4 +1,4 @@
-"""Taking a JSON object apart field by field, and refusing what is left over."""
+"""Strict reading of a JSON object field by field; unknown fields are errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgecnn_runtime.errors import ManifestInvalid
 T = TypeVar("T")
 
 
-class Fields:
+class JsonFields:
     """The fields of one JSON object, each taken once; what is left over is an error."""
 
     def __init__(self, value: object, where: str) -> None:
@@ -58,7 +58,7 @@ def each(values: list[object], where: str, read: Callable[[object, str], T]) -> 
 
 def number(value: object, where: str) -> float:
     """A finite number; `where` names it in the error."""
-    return Fields({"value": value}, where).number("value")
+    return JsonFields({"value": value}, where).number("value")
 
 
 def text(value: object, where: str) -> str:

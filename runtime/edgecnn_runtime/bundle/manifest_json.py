@@ -1,4 +1,4 @@
-"""Reading a manifest from JSON, and refusing whatever is not understood to the last field."""
+"""Strict parser of a manifest's JSON; unknown or invalid fields are errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from edgecnn_runtime.bundle.json_fields import Fields, each, kind_of, number, text
+from edgecnn_runtime.bundle.json_fields import JsonFields, each, kind_of, number, text
 from edgecnn_runtime.errors import ManifestInvalid, UnknownSchema
 from edgecnn_runtime.manifest import (
     DTYPES,
@@ -36,7 +36,7 @@ def manifest_from_json(document: object) -> Manifest:
             f"bundle has schema {schema!r}, this runtime reads {SCHEMA!r}; "
             "export the model again, or update edgecnn"
         )
-    top = Fields(document, "manifest")
+    top = JsonFields(document, "manifest")
     top.take("schema", str)
     manifest = Manifest(
         name=top.take("name", str),
@@ -58,7 +58,7 @@ def manifest_from_json(document: object) -> Manifest:
 
 
 def _tensor_spec(value: object, where: str) -> TensorSpec:
-    fields = Fields(value, where)
+    fields = JsonFields(value, where)
     spec = TensorSpec(
         name=fields.take("name", str),
         dtype=fields.choice("dtype", tuple(sorted(DTYPES))),
@@ -101,7 +101,7 @@ def preprocess_from_json(value: object, where: str) -> Preprocess:
     Raises:
         ManifestInvalid: a field is missing, unknown, of the wrong type or out of range.
     """
-    fields = Fields(value, where)
+    fields = JsonFields(value, where)
     preprocess = Preprocess(
         colour=fields.choice("colour", ("RGB", "BGR", "L")),
         resize=fields.optional("resize", _resize),
@@ -123,14 +123,14 @@ def preprocess_from_json(value: object, where: str) -> Preprocess:
 
 
 def _postprocess(value: object, where: str) -> Postprocess:
-    fields = Fields(value, where)
+    fields = JsonFields(value, where)
     postprocess = Postprocess(fields.take("softmax", bool), fields.take("labels", str))
     fields.finish()
     return postprocess
 
 
 def _artefact(value: object, where: str) -> Artefact:
-    fields = Fields(value, where)
+    fields = JsonFields(value, where)
     artefact = Artefact(
         path=fields.take("path", str),
         format=fields.take("format", str),
@@ -159,7 +159,7 @@ def _encodings(value: object, where: str) -> dict[str, tuple[float, int]]:
 def _encoding(value: object, where: str) -> tuple[float, int]:
     if not isinstance(value, list) or len(value) != 2:
         raise ManifestInvalid(f"{where} is {value!r}, expected [scale, zero_point]")
-    fields = Fields({"scale": value[0], "zero_point": value[1]}, where)
+    fields = JsonFields({"scale": value[0], "zero_point": value[1]}, where)
     scale, zero_point = fields.number("scale"), fields.take("zero_point", int)
     # float32 is what engines hold a scale in: below its normal numbers a division overflows.
     if scale < 2**-126 or not -128 <= zero_point <= 255:
@@ -176,7 +176,7 @@ def _paths(value: dict[object, object], where: str) -> dict[str, str]:
 
 
 def _golden(value: object, where: str) -> Golden:
-    fields = Fields(value, where)
+    fields = JsonFields(value, where)
     golden = Golden(
         inputs=_paths(fields.take("inputs", dict), f"{where}.inputs"),
         outputs=_paths(fields.take("outputs", dict), f"{where}.outputs"),
@@ -187,7 +187,7 @@ def _golden(value: object, where: str) -> Golden:
 
 
 def _file_record(value: object, where: str) -> FileRecord:
-    fields = Fields(value, where)
+    fields = JsonFields(value, where)
     record = FileRecord(fields.take("size", int), fields.take("sha256", str))
     fields.finish()
     if record.size < 0 or not re.fullmatch("[0-9a-f]{64}", record.sha256):

@@ -1,4 +1,4 @@
-"""Just enough of ONNX's wire format to see whether a model keeps its weights to itself.
+"""Check of an ONNX protobuf message for external tensor data, without the onnx package.
 
 An engine that opens a model follows the path of a tensor's external data to any file of the
 machine (CVE-2022-25882, CVE-2024-27318, CVE-2024-5187). The runtime has no onnx package, so the
@@ -33,7 +33,7 @@ _MAX_DEPTH = 64
 
 
 def refuse_external_data(model: bytes, name: str) -> None:
-    """The ONNX message refers to no tensor data outside itself.
+    """Refuse an ONNX message that refers to tensor data outside itself.
 
     Raises:
         ExternalData: some tensor does.

@@ -1,4 +1,4 @@
-"""Reading a bundle, and refusing what cannot be trusted. docs/bundle.md is the specification."""
+"""Reading a bundle: sizes and digests are checked. docs/bundle.md is the specification."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle.archive import list_members, open_archive, read_member
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
 from edgecnn_runtime.bundle.onnx_wire import refuse_external_data
@@ -28,8 +29,6 @@ from edgecnn_runtime.manifest import Artefact, Golden, Manifest, TensorSpec
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 16 << 20
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -75,11 +74,11 @@ class Bundle:
         return content
 
     def load(self, name: str) -> bytes:
-        """The content of one file as it lies there: not to be used before `prove` accepts it."""
+        """The unchecked content of one file: not to be used before `prove` accepts it."""
         return read_member(self._archive, self._members[name], self.manifest.files[name].size)
 
     def prove(self, name: str, content: bytes) -> None:
-        """`content` is what the manifest says of the file `name`.
+        """Check `content` against the size and digest that the manifest lists for `name`.
 
         Raises:
             DigestMismatch: its size or sha256 is another.
@@ -104,12 +103,12 @@ class Bundle:
         return content
 
     def load_artefact(self, artefact: Artefact) -> ArtefactContent:
-        """An artefact as it lies there: not to be used before `prove_artefact` accepts it."""
+        """An artefact's unchecked bytes: not to be used before `prove_artefact` accepts it."""
         weights = None if artefact.weights is None else self.load(artefact.weights)
         return ArtefactContent(self.load(artefact.path), weights)
 
     def prove_artefact(self, artefact: Artefact, content: ArtefactContent) -> None:
-        """`content` is the artefact that the manifest speaks of, and holds all of its weights.
+        """Check an artefact's digest, and that it refers to no external data.
 
         Raises:
             DigestMismatch, ExternalData: it is not, or does not.

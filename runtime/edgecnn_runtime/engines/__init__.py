@@ -18,7 +18,6 @@ from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
-    from edgecnn_runtime.engines.protocol import Array as Array
     from edgecnn_runtime.engines.protocol import Engine as Engine
 
 ENTRY_POINTS = "edgecnn.engines"
@@ -186,7 +185,7 @@ def engine_of_format(format: str) -> str | None:
 
 
 def refuse_weights(engine: str, weights: bytes | None) -> None:
-    """There are none, as it must be where the format keeps everything in one file.
+    """Refuse a file of weights where the format keeps everything in one file.
 
     Raises:
         EngineError: there are.

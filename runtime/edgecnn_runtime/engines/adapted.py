@@ -1,4 +1,4 @@
-"""An artefact as the manifest promises it, however its engine wants it fed.
+"""Adapter from the manifest's inputs and outputs to an engine's layout, batch and integers.
 
 An artefact may hold its images channels-last, take one example at a time, or take and give integers
 (`Artefact.layout`, `Artefact.encodings`). Whoever runs a bundle need not care.
@@ -11,12 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines.feeds import check_feeds
-from edgecnn_runtime.engines.protocol import Array
 from edgecnn_runtime.errors import FeedError, ManifestInvalid
 from edgecnn_runtime.manifest import Artefact, Manifest, TensorSpec
 
-Encoding = tuple[float, int]
+ScaleZeroPoint = tuple[float, int]
 
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
@@ -36,7 +36,7 @@ class Model(Protocol):
 
 
 class Adapted:
-    """`engine`, with the inputs and outputs of the manifest. Make one with `adapt`."""
+    """An engine with the inputs and outputs of the manifest. Make one with `adapt`."""
 
     def __init__(self, engine: Model, manifest: Manifest, artefact: Artefact) -> None:
         self.engine = engine
@@ -63,7 +63,7 @@ class Adapted:
         return self._decode(joined)
 
     def native(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """The feeds of one run of `engine`, ready as they lie.
+        """The feeds of one run of `engine`, in its own layout and types.
 
         The first example of a batch, where the engine takes one at a time.
         """
@@ -130,7 +130,7 @@ def one_run(model: Model, feeds: Mapping[str, Array]) -> Callable[[], dict[str, 
     return lambda: model.run(feeds)
 
 
-def quantise(array: Array, encoding: Encoding, dtype: str) -> Array:
+def quantise(array: Array, encoding: ScaleZeroPoint, dtype: str) -> Array:
     """``round(array / scale) + zero_point`` as `dtype`; halves go to the even side, saturating."""
     scale, zero_point = encoding
     limits = np.iinfo(dtype)
@@ -140,7 +140,7 @@ def quantise(array: Array, encoding: Encoding, dtype: str) -> Array:
     return integers
 
 
-def dequantise(array: Array, encoding: Encoding) -> Array:
+def dequantise(array: Array, encoding: ScaleZeroPoint) -> Array:
     """``scale * (array - zero_point)`` in float32."""
     scale, zero_point = encoding
     real: Array = (array.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

@@ -1,4 +1,4 @@
-"""The engine that is always there: a test double for code that is built on edgecnn.
+"""Fake engine in numpy: a test double for code that is built on edgecnn.
 
 Its artefact (format ``fake``) is a JSON object:
 
@@ -16,9 +16,9 @@ import json
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines import ENGINES, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
-from edgecnn_runtime.engines.protocol import Array
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import TensorSpec
 

@@ -1,20 +1,18 @@
-"""What may be fed to a model."""
+"""Shape and dtype checks of an engine's inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import FeedError
 from edgecnn_runtime.manifest import TensorSpec
 
 
-def check_feeds(
-    specs: tuple[TensorSpec, ...], feeds: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
-) -> None:
-    """Every input is there once, with its type and shape.
+def check_feeds(specs: tuple[TensorSpec, ...], feeds: Mapping[str, Array]) -> None:
+    """Check that every input is fed once, with its dtype and shape.
 
     Raises:
         FeedError: naming the input, what was found and what was expected.

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines import ENGINES, is_importable
 from edgecnn_runtime.engines.feeds import check_feeds
-from edgecnn_runtime.engines.protocol import Array
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.manifest import DTYPES, TensorSpec
 
@@ -110,7 +110,7 @@ def _core() -> Any:
 
 @contextmanager
 def _without_telemetry() -> Iterator[None]:
-    """OpenVINO does without the package that tells its makers of every import.
+    """Import OpenVINO without its telemetry package.
 
     It forks the process to do so, which measures badly, and hangs where there is no network.
     """
@@ -126,7 +126,7 @@ def _without_telemetry() -> Iterator[None]:
 
 
 def import_openvino() -> Any:
-    """The package, which then tells nobody of it.
+    """The openvino package, imported without telemetry.
 
     Raises:
         EngineUnavailable: it is not installed, or does not load.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self
 
-import numpy as np
-
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.manifest import TensorSpec
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Engine(Protocol):

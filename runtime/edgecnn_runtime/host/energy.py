@@ -1,4 +1,4 @@
-"""Energy that the machine itself counts, where it does."""
+"""Energy meter: joules from the machine's own counters (RAPL, hwmon)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What machine this is, and what state it is in. Read from /proc and /sys; absent is None."""
+"""Hardware facts and current state of the host, read from /proc and /sys; absent is None."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ THROTTLED_BITS = {
 
 @dataclass(frozen=True)
 class Host:
-    """What does not change while a machine runs.
+    """Constant facts of a machine: model, CPU, features, memory, system, clock range.
 
     Attributes:
         model: the board or product.
@@ -79,7 +79,7 @@ class CpuTimes:
 
 @dataclass(frozen=True)
 class HostState:
-    """What changes, at one moment.
+    """State of a machine at one moment: load, clock, temperature, throttling.
 
     Attributes:
         load: processes that ran or waited, mean of the last minute.

@@ -1,4 +1,4 @@
-"""Whoever asked for a job holds the other end of stdin. If that is let go, the job ends."""
+"""Lifeline over stdin: a job ends when its parent closes stdin or sends no heartbeat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SILENCE_S = 30.0
 
 
 def hold(on_end: Callable[[], None], silence_s: float = SILENCE_S) -> None:
-    """Ends this process when stdin ends, or says nothing for so long; `on_end` is called first.
+    """End this process when stdin ends, or is silent for `silence_s`; `on_end` is called first.
 
     Reads from the descriptor itself: nobody else may read stdin from here on.
     """

@@ -1,4 +1,4 @@
-"""One bench at a time on a machine: two at once would measure one another."""
+"""Machine-wide lock: one bench at a time, because two would disturb each other's latency."""
 
 from __future__ import annotations
 

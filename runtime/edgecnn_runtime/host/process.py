@@ -1,4 +1,4 @@
-"""What only a fresh process shows: cold start and peak memory."""
+"""Cold start time and peak memory, measured in a fresh process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def agent_command() -> list[str]:
 
 
 def signal_name(number: int) -> str:
-    """A signal that ended a process, by name, and what it most likely says."""
+    """The name of the signal that ended a process, and its likely cause."""
     import signal
 
     try:

@@ -1,4 +1,4 @@
-"""A folder for what one bench needs, which is gone when the bench is, however it ends."""
+"""Temporary folder of one bench, removed when the bench ends, even if it is killed."""
 
 from __future__ import annotations
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Array, UInt8
 from edgecnn_runtime.errors import ImageError
-from edgecnn_runtime.image.resample import UInt8Image
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-ImageSource = str | os.PathLike[str] | bytes | UInt8Image
+ImageSource = str | os.PathLike[str] | bytes | UInt8
 
 
-def load_image(source: ImageSource) -> UInt8Image:
+def load_image(source: ImageSource) -> UInt8:
     """The image as networks are trained to see it: (H, W, 3) uint8, RGB, upright.
 
     Grey is repeated into three channels and transparency is dropped, not blended: Pillow's
@@ -40,7 +40,7 @@ def load_image(source: ImageSource) -> UInt8Image:
     return _from_path(source)
 
 
-def _from_array(array: np.ndarray[Any, np.dtype[Any]]) -> UInt8Image:
+def _from_array(array: Array) -> UInt8:
     if array.dtype != np.uint8:
         raise ImageError(
             f"image array is {array.dtype}, expected uint8; scale it to grey levels 0 to 255 first"
@@ -55,11 +55,11 @@ def _from_array(array: np.ndarray[Any, np.dtype[Any]]) -> UInt8Image:
             f"image array has shape {array.shape}, expected at least one pixel; "
             "look at what produced it"
         )
-    coloured: UInt8Image = array if array.ndim == 3 else array[:, :, None]
+    coloured: UInt8 = array if array.ndim == 3 else array[:, :, None]
     return coloured.repeat(3, axis=2) if coloured.shape[2] == 1 else coloured[:, :, :3]
 
 
-def _from_path(source: object) -> UInt8Image:
+def _from_path(source: object) -> UInt8:
     if not isinstance(source, str | os.PathLike):
         raise ImageError(
             f"image is a {type(source).__name__}, expected a path, bytes or a uint8 array; "
@@ -74,7 +74,7 @@ def _from_path(source: object) -> UInt8Image:
         raise ImageError(f"{name} cannot be opened: {reason}; check the path") from error
 
 
-def _from_file(file: IO[bytes], name: str) -> UInt8Image:
+def _from_file(file: IO[bytes], name: str) -> UInt8:
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
@@ -116,7 +116,7 @@ def _decode(file: IO[bytes]) -> PillowImage:
     return image.convert("RGB")
 
 
-def _grey_levels(image: PillowImage, name: str) -> UInt8Image:
+def _grey_levels(image: PillowImage, name: str) -> UInt8:
     """(H, W) of a grey image of more than 8 bits.
 
     Integers are taken as 16-bit levels, floats as levels from 0 to 255.

@@ -1,18 +1,15 @@
-"""From a decoded image to a network's input: the one implementation that every device uses."""
+"""Preprocessing of a decoded image into a network's input; the same code on every device."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from edgecnn_runtime.image.resample import UInt8Image, resize
+from edgecnn_runtime.arrays import Float32, UInt8
+from edgecnn_runtime.image.resample import resize
 from edgecnn_runtime.manifest import Colour, Preprocess
 
-Float = np.ndarray[Any, np.dtype[np.float32]]
 
-
-def preprocess(image: UInt8Image, spec: Preprocess) -> Float:
+def preprocess(image: UInt8, spec: Preprocess) -> Float32:
     """The image as the network reads it: recoloured, resized, cropped, normalised, batch of 1.
 
     Equal to torchvision's Resize, CenterCrop, ToTensor and Normalize on a Pillow image: same
@@ -33,7 +30,7 @@ def preprocess(image: UInt8Image, spec: Preprocess) -> Float:
     return _normalise(region, spec, (above, left), spec.crop or size)
 
 
-def recolour(image: UInt8Image, colour: Colour) -> UInt8Image:
+def recolour(image: UInt8, colour: Colour) -> UInt8:
     """(H, W, 3) RGB becomes (H, W, 3) in the order `colour`, or (H, W, 1) for L.
 
     L is the luma of ITU-R 601-2, ``(19595 R + 38470 G + 7471 B) / 65536``, rounded as Pillow does.
@@ -74,8 +71,8 @@ def centre(length: int, wanted: int) -> tuple[range, int]:
 
 
 def _normalise(
-    region: UInt8Image, spec: Preprocess, corner: tuple[int, int], size: tuple[int, int]
-) -> Float:
+    region: UInt8, spec: Preprocess, corner: tuple[int, int], size: tuple[int, int]
+) -> Float32:
     """``(region * scale - mean) / std`` at `corner` (top, left) of a black image of `size`.
 
     One multiplication and one addition: ``pixel * (scale / std) - mean / std``.

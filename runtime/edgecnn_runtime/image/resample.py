@@ -18,14 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Float64, Int64, UInt8
 from edgecnn_runtime.manifest import Filter
-
-UInt8Image = np.ndarray[Any, np.dtype[np.uint8]]
-Float64 = np.ndarray[Any, np.dtype[np.float64]]
 
 # Outputs of one matrix product. Fewer mean more calls, more mean more zeros multiplied; of 4, 8
 # and 16, photographs of 500×375 and 1280×720 pixels shrink fastest with 8.
@@ -80,8 +77,8 @@ class Axis:
 
 
 def resize(
-    image: UInt8Image, size: tuple[int, int], kernel: Filter, rows: range, columns: range
-) -> UInt8Image:
+    image: UInt8, size: tuple[int, int], kernel: Filter, rows: range, columns: range
+) -> UInt8:
     """`rows` × `columns` of the image as Pillow resizes it to `size`; the rest is never computed.
 
     Args:
@@ -137,8 +134,8 @@ def plan_axis(length: int, resized: int, kernel: Filter, start: int, stop: int) 
 
 
 def _taps(
-    length: int, resized: int, kernel: Kernel, outputs: np.ndarray[Any, np.dtype[np.int64]]
-) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.int64]], Float64]:
+    length: int, resized: int, kernel: Kernel, outputs: Int64
+) -> tuple[Int64, Int64, Float64]:
     """First source position and the one after the last that each output reads, and their weights.
 
     Returns:
@@ -158,7 +155,7 @@ def _taps(
     return first, last, np.trunc(height * 2**22 + np.copysign(0.5, height)) / 2**22
 
 
-def _resample_across(planes: UInt8Image, axis: Axis, width: int) -> UInt8Image:
+def _resample_across(planes: UInt8, axis: Axis, width: int) -> UInt8:
     """(C, H, W) becomes (C, H, width), a few rows at a time."""
     if not axis.starts:
         return planes
@@ -178,7 +175,7 @@ def _resample_across(planes: UInt8Image, axis: Axis, width: int) -> UInt8Image:
     return result
 
 
-def _resample_down(planes: UInt8Image, axis: Axis, height: int) -> UInt8Image:
+def _resample_down(planes: UInt8, axis: Axis, height: int) -> UInt8:
     """(C, H, W) becomes (C, height, W), a few columns at a time."""
     if not axis.starts:
         return planes
@@ -211,7 +208,7 @@ def _chunks(axis: Axis, lines: int, values: int, channels: int) -> list[range]:
     return [range(stop - length, stop) for stop in (*range(length, lines, length), lines)]
 
 
-def _write_grey_levels(sums: Float64, levels: UInt8Image) -> None:
+def _write_grey_levels(sums: Float64, levels: UInt8) -> None:
     """`levels` are the sums rounded half up and clipped to 0…255; `sums` are overwritten."""
     sums += 0.5
     np.clip(sums, 0, 255, out=sums)

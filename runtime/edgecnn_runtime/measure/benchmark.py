@@ -1,4 +1,4 @@
-"""A whole bench on this machine: right answers first, then times, a row in turn with the others.
+"""A whole bench on this machine: golden outputs verified first, then all rows timed in turn.
 
 It is told as events while it runs, so that what was finished is kept if it is interrupted;
 `edgecnn_runtime.measure.results` makes a table of them.
@@ -19,7 +19,7 @@ from edgecnn_runtime.host.energy import EnergyMeter
 from edgecnn_runtime.host.facts import HostState, read_host, read_state
 from edgecnn_runtime.host.lock import machine_lock
 from edgecnn_runtime.host.process import fresh_start
-from edgecnn_runtime.measure.job import Job
+from edgecnn_runtime.measure.job import MeasurementJob
 from edgecnn_runtime.measure.rounds import round_numbers, runs_per_block, turn
 from edgecnn_runtime.measure.worker_process import Worker, WorkerDied, launch
 
@@ -28,7 +28,7 @@ Emit = Callable[[dict[str, Any]], None]
 STATE_EVERY_S = 1.0
 
 
-def benchmark(job: Job, emit: Emit, *, is_held: bool = False) -> None:
+def benchmark(job: MeasurementJob, emit: Emit, *, is_held: bool = False) -> None:
     """Measure every row of `job` in turn with the others.
 
     A row whose artefact answers its golden inputs wrongly, or does not run, is told and not timed.
@@ -87,7 +87,7 @@ def _tell(emit: Emit, event: str, **fields: Any) -> None:
 
 
 def _prove(index: int, workers: dict[int, Worker], emit: Emit) -> None:
-    """Tells what the row's worker proved; a row that does not answer rightly leaves `workers`."""
+    """Report the parity of a row's worker; a row that differs or fails leaves `workers`."""
     try:
         proof = workers[index].proof()
     except WorkerDied as death:
@@ -98,7 +98,7 @@ def _prove(index: int, workers: dict[int, Worker], emit: Emit) -> None:
         workers.pop(index).close()
 
 
-def _time(job: Job, workers: dict[int, Worker], emit: Emit) -> None:
+def _time(job: MeasurementJob, workers: dict[int, Worker], emit: Emit) -> None:
     """Warms every row up and measures them in turn; a row that dies leaves `workers`."""
     runs: dict[int, int] = {}
     for index in sorted(workers):
@@ -139,7 +139,7 @@ def _block(index: int, worker: Worker, runs: int, meter: EnergyMeter) -> dict[st
 
 @contextlib.contextmanager
 def _told(index: int, workers: dict[int, Worker], emit: Emit) -> Iterator[None]:
-    """A worker that dies is told, and the others go on."""
+    """Report a worker's death as an event; the other workers go on."""
     try:
         yield
     except WorkerDied as death:
@@ -147,7 +147,7 @@ def _told(index: int, workers: dict[int, Worker], emit: Emit) -> Iterator[None]:
         _tell(emit, "died", row=index, note=str(death))
 
 
-def _share(job: Job, number: int, at_s: float) -> float:
+def _share(job: MeasurementJob, number: int, at_s: float) -> float:
     if job.plan.sustained_s is not None:
         return min(1.0, at_s / job.plan.sustained_s)
     return max((number + 1) / job.plan.rounds, min(1.0, at_s / job.plan.max_s))
@@ -160,7 +160,7 @@ def _state(workers: dict[int, Worker]) -> HostState:
     return replace(state, own_seconds=state.own_seconds + spent)
 
 
-def _start_cold(job: Job, rows: Sequence[int], emit: Emit) -> None:
+def _start_cold(job: MeasurementJob, rows: Sequence[int], emit: Emit) -> None:
     for done, index in enumerate(rows):
         subject = job.subjects[index]
         command, variables = launch(job.environments.get(subject.environment))

@@ -1,13 +1,13 @@
-"""What makes a measurement worth nothing, said in words."""
+"""Disturbances of a measurement: foreign load, steal time, throttling, clock drop, drift."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
-from typing import Any
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Float64
 from edgecnn_runtime.host.facts import HostState
 
 # Shares of all the cores' time; a busy neighbour moves a median by about as much.
@@ -24,7 +24,7 @@ MIN_SAMPLES_FOR_DRIFT = 12
 def disturbances(
     before: HostState, after: HostState, during: Sequence[HostState] = ()
 ) -> tuple[str, ...]:
-    """What happened to the machine between two moments, with figures; empty for nothing.
+    """Disturbances of the machine between two moments, with figures; empty for none.
 
     Args:
         during: its state at moments between the two.
@@ -62,7 +62,7 @@ def drift(samples_ms: Sequence[float]) -> str | None:
     return f"the latency drifted by {change:+.0%} from the first to the last third"
 
 
-def _error(ends: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+def _error(ends: Float64) -> float:
     """The standard error of the difference of the medians of two rows (2, n).
 
     A median's is sqrt(pi / 2) s / sqrt(n), s from the median absolute deviation so that an outlier

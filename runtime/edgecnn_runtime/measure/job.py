@@ -1,4 +1,4 @@
-"""What a bench asks the agent to do: rows of a table, and how long to measure them."""
+"""Job of the agent: the artefacts and engines to measure, and for how long."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How long to measure.
+class MeasurementPlan:
+    """Measurement plan: rounds, block length, warm-up and time limits.
 
     Attributes:
         rounds: blocks of each row; a comparison has as many pairs.
@@ -74,7 +74,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Job:
+class MeasurementJob:
     """All of one measurement on one device.
 
     Attributes:
@@ -86,7 +86,7 @@ class Job:
     """
 
     subjects: tuple[Subject, ...]
-    plan: Plan
+    plan: MeasurementPlan
     environments: Mapping[str, Environment] = field(default_factory=dict)
     who: str = "somebody"
     wait_s: float | None = None
@@ -98,11 +98,11 @@ class Job:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Job:
+    def from_json(cls, values: Mapping[str, Any]) -> MeasurementJob:
         """The job that `to_json` wrote."""
         return cls(
             subjects=tuple(Subject(**one) for one in values["subjects"]),
-            plan=Plan(**values["plan"]),
+            plan=MeasurementPlan(**values["plan"]),
             environments={
                 name: Environment(tuple(one["command"]), tuple(one["path"]))
                 for name, one in values["environments"].items()

@@ -1,4 +1,4 @@
-"""The table that a bench's events make."""
+"""Results of a bench, assembled from the agent's events."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from edgecnn_runtime.host.facts import CpuTimes, Host, HostState
 from edgecnn_runtime.host.process import ColdStart
 from edgecnn_runtime.measure.disturbances import disturbances, drift
 from edgecnn_runtime.measure.job import Subject
-from edgecnn_runtime.measure.statistics import LEAST_ROUNDS, Comparison, compare
+from edgecnn_runtime.measure.statistics import LEAST_ROUNDS, LatencyComparison, compare
 from edgecnn_runtime.measure.timing import Latency, summarise
 from edgecnn_runtime.parity.golden import Difference
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One artefact on one engine.
 
     Attributes:
@@ -43,7 +43,7 @@ class Row:
     rounds: tuple[int, ...] = ()
     cold: ColdStart | None = None
     energy_j: float | None = None
-    comparison: Comparison | None = None
+    comparison: LatencyComparison | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class BenchResult:
         host, before, after: None where no row was timed.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
     tainted: tuple[str, ...]
     host: Host | None
     before: HostState | None
@@ -74,7 +74,7 @@ class BenchResult:
 
 @dataclass
 class _Gathered:
-    """What the events say of one row, so far."""
+    """Events of one row, collected so far."""
 
     told: dict[str, Any] = field(default_factory=dict)
     warmup_runs: int = 0
@@ -92,7 +92,7 @@ def assemble(
     *,
     is_sustained: bool = False,
 ) -> BenchResult:
-    """What the events of one run, or of a run and those that resumed it, say together.
+    """Assemble a result from the events of one run, or of a run and those that resumed it.
 
     Args:
         is_sustained: the run was to show how latency drifts, so that its drift disturbs nothing.
@@ -166,7 +166,7 @@ def _conclude(
     )
 
 
-def _row(subject: Subject, row: _Gathered) -> Row:
+def _row(subject: Subject, row: _Gathered) -> ResultRow:
     told = dict(row.told) or {"verdict": "unfinished", "note": "interrupted before it was opened"}
     if row.died:
         told |= {"verdict": "crashed", "note": row.died}
@@ -180,7 +180,7 @@ def _row(subject: Subject, row: _Gathered) -> Row:
     cold = None
     if row.cold_ms:
         cold = ColdStart(tuple(row.cold_ms), median(row.cold_ms), int(median(row.peaks)))
-    return Row(
+    return ResultRow(
         subject=subject,
         **told,
         engine=engine,
@@ -192,17 +192,19 @@ def _row(subject: Subject, row: _Gathered) -> Row:
     )
 
 
-def _name_of(row: Row) -> str:
+def _name_of(row: ResultRow) -> str:
     return f"{row.artefact} on {row.engine.label if row.engine else ''}"
 
 
-def _compared(row: Row, rows: Sequence[Row], is_tainted: bool) -> Row:
+def _compared(row: ResultRow, rows: Sequence[ResultRow], is_tainted: bool) -> ResultRow:
     if row.subject.against is None:
         return row
     return replace(row, comparison=compare_rows(row, rows[row.subject.against], tainted=is_tainted))
 
 
-def compare_rows(row: Row, other: Row, *, tainted: bool = False) -> Comparison | None:
+def compare_rows(
+    row: ResultRow, other: ResultRow, *, tainted: bool = False
+) -> LatencyComparison | None:
     """`row` against `other` by the rounds that both have; None where those are too few."""
     if row.latency is None or other.latency is None:
         return None

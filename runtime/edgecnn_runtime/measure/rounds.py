@@ -1,4 +1,4 @@
-"""Who is run when, and how often: the rounds of a bench. Needs no numpy."""
+"""Order and number of measurement rounds. Needs no numpy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from edgecnn_runtime.measure.job import Plan
+from edgecnn_runtime.measure.job import MeasurementPlan
 
 Clock = Callable[[], int]
 
@@ -18,14 +18,16 @@ MIN_ROUNDS_FOR_VERDICT = 8
 
 @dataclass(frozen=True)
 class WarmUp:
-    """What it took until the latency was stable, and where it settled."""
+    """Result of a warm-up: its runs, the last latency, and whether that is stable."""
 
     runs: int
     last_ms: float
     is_stable: bool
 
 
-def round_numbers(plan: Plan, clock: Clock = time.perf_counter_ns, first: int = 0) -> Iterator[int]:
+def round_numbers(
+    plan: MeasurementPlan, clock: Clock = time.perf_counter_ns, first: int = 0
+) -> Iterator[int]:
     """The numbers of the rounds that the plan has time for, from `first` on.
 
     A round and the next, which turns its order, come in pairs, so that nobody is first more often.
@@ -55,6 +57,6 @@ def turn(number: int, candidates: int) -> list[int]:
     return order[:: 1 if number % 2 == 0 else -1]
 
 
-def runs_per_block(plan: Plan, warmup: WarmUp) -> int:
+def runs_per_block(plan: MeasurementPlan, warmup: WarmUp) -> int:
     """How many runs make a block of about the plan's length."""
     return min(MAX_RUNS_PER_BLOCK, max(1, round(plan.block_ms / max(warmup.last_ms, 1e-6))))

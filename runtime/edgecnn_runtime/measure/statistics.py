@@ -1,4 +1,4 @@
-"""What latency samples say, and what they do not.
+"""Latency statistics: medians, bootstrap intervals, comparison of two artefacts.
 
 Latencies are skewed, have outliers, and each is like its neighbours: a mean with a standard error
 of independent samples promises far more than the samples hold. So: medians, intervals by
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Float64
 from edgecnn_runtime.measure.rounds import MIN_ROUNDS_FOR_VERDICT
 
-Verdict = Literal["faster", "slower", "no difference", "tainted"]
-Float = np.ndarray[Any, np.dtype[np.float64]]
+LatencyVerdict = Literal["faster", "slower", "no difference", "tainted"]
 
 RESAMPLES = 2000
 # Resampled values held at once: some 30 MB, where 18 000 samples in one piece would take 600 MB,
@@ -36,7 +36,7 @@ LEAST_ROUNDS = 4
 
 
 @dataclass(frozen=True)
-class Comparison:
+class LatencyComparison:
     """A candidate's latency as a ratio to a baseline's, measured in turn.
 
     Attributes:
@@ -50,11 +50,11 @@ class Comparison:
     low: float
     high: float
     rounds: int
-    verdict: Verdict
+    verdict: LatencyVerdict
 
 
 def median_interval(
-    samples: Sequence[float] | Float, *, confidence: float = CONFIDENCE, seed: int = 0
+    samples: Sequence[float] | Float64, *, confidence: float = CONFIDENCE, seed: int = 0
 ) -> tuple[float, float]:
     """The interval that holds the median at `confidence`, by bootstrap.
 
@@ -69,12 +69,12 @@ def median_interval(
 
 
 def compare(
-    candidate: Sequence[float] | Float,
-    baseline: Sequence[float] | Float,
+    candidate: Sequence[float] | Float64,
+    baseline: Sequence[float] | Float64,
     *,
     tainted: bool = False,
     seed: int = 0,
-) -> Comparison:
+) -> LatencyComparison:
     """Compare two artefacts by the medians of their blocks, one pair a round.
 
     Each round measured both within a fraction of a second, in turned order every other time, so
@@ -103,7 +103,7 @@ def compare(
     bootstrap = median_interval(ratios, confidence=VERDICT_CONFIDENCE, seed=seed)
     exact = _sign_test_interval(ratios)
     low, high = np.exp([min(bootstrap[0], exact[0]), max(bootstrap[1], exact[1])])
-    verdict: Verdict = "no difference"
+    verdict: LatencyVerdict = "no difference"
     if tainted:
         verdict = "tainted"
     elif len(ratios) < MIN_ROUNDS_FOR_VERDICT:
@@ -112,18 +112,18 @@ def compare(
         verdict = "faster"
     elif low > 1 + MARGIN:
         verdict = "slower"
-    return Comparison(
+    return LatencyComparison(
         float(np.exp(np.median(ratios))), float(low), float(high), len(ratios), verdict
     )
 
 
 def compare_apart(
-    candidate: Sequence[float] | Float,
-    baseline: Sequence[float] | Float,
+    candidate: Sequence[float] | Float64,
+    baseline: Sequence[float] | Float64,
     *,
     tainted: bool = False,
     seed: int = 0,
-) -> Comparison:
+) -> LatencyComparison:
     """Compare two runs that were not measured in turn, by the medians of their blocks.
 
     The interval is of the ratio of the two medians, both by block bootstrap. "faster" or "slower"
@@ -145,7 +145,7 @@ def compare_apart(
     logs = np.log(_resampled_medians(ours, seed) / _resampled_medians(theirs, seed + 1))
     tail = (1 - VERDICT_CONFIDENCE) / 2
     low, high = np.exp(np.quantile(logs, [tail, 1 - tail]))
-    verdict: Verdict = "no difference"
+    verdict: LatencyVerdict = "no difference"
     if tainted:
         verdict = "tainted"
     elif min(len(ours), len(theirs)) < MIN_ROUNDS_FOR_VERDICT:
@@ -155,15 +155,15 @@ def compare_apart(
     elif low > 1 + MARGIN_APART:
         verdict = "slower"
     ratio = float(np.median(ours) / np.median(theirs))
-    return Comparison(ratio, float(low), float(high), min(len(ours), len(theirs)), verdict)
+    return LatencyComparison(ratio, float(low), float(high), min(len(ours), len(theirs)), verdict)
 
 
-def _resampled_medians(values: Float, seed: int) -> Float:
+def _resampled_medians(values: Float64, seed: int) -> Float64:
     """(`RESAMPLES`,): the median of each of so many block resamples of `values`."""
     return np.concatenate([np.median(part, axis=1) for part in _block_resamples(values, seed)])
 
 
-def _sign_test_interval(values: Float) -> tuple[float, float]:
+def _sign_test_interval(values: Float64) -> tuple[float, float]:
     """The order statistics that hold the median at `CONFIDENCE`, or the whole range.
 
     The k-th smallest of n lies above the median with P(B < k), B binomial (n, 1/2), whatever the
@@ -178,7 +178,7 @@ def _sign_test_interval(values: Float) -> tuple[float, float]:
     return float(ordered[k - 1]), float(ordered[n - k])
 
 
-def _block_resamples(values: Float, seed: int) -> Iterator[Float]:
+def _block_resamples(values: Float64, seed: int) -> Iterator[Float64]:
     """`RESAMPLES` series (n,), each put together from random blocks of `values` (n,), in parts."""
     n = len(values)
     length = max(1, round(n ** (1 / 3)))

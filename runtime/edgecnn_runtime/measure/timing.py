@@ -15,9 +15,9 @@ import numpy as np
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host.facts import Host, HostState, read_host, read_state
 from edgecnn_runtime.measure.disturbances import disturbances, drift
-from edgecnn_runtime.measure.job import Plan
+from edgecnn_runtime.measure.job import MeasurementPlan
 from edgecnn_runtime.measure.rounds import Clock, WarmUp, round_numbers, runs_per_block, turn
-from edgecnn_runtime.measure.statistics import Comparison, compare, median_interval
+from edgecnn_runtime.measure.statistics import LatencyComparison, compare, median_interval
 
 Run = Callable[[], object]
 Progress = Callable[[float], None]
@@ -26,8 +26,8 @@ STABLE = 0.02  # two windows of warm-up agree
 WINDOW_RUNS = 5
 
 
-class Candidate(Protocol):
-    """Something whose latency is measured, in this process or in one of its own."""
+class Timed(Protocol):
+    """A model whose latency is measured, in this process or in one of its own."""
 
     def warm_up(self, limit_s: float) -> WarmUp:
         """Run until the latency is stable, or until `limit_s` has passed."""
@@ -39,7 +39,7 @@ class Candidate(Protocol):
 
 
 class InProcess:
-    """A function of this process as a `Candidate`."""
+    """A function of this process as a `Timed`."""
 
     def __init__(self, run: Run, clock: Clock = time.perf_counter_ns) -> None:
         self._run = run
@@ -84,7 +84,7 @@ class Measurement:
 
     latencies: tuple[Latency, ...]
     tainted: tuple[str, ...]
-    comparison: Comparison | None
+    comparison: LatencyComparison | None
     host: Host
     before: HostState
     after: HostState
@@ -92,7 +92,7 @@ class Measurement:
 
 def measure(
     candidates: Mapping[str, Run],
-    plan: Plan | None = None,
+    plan: MeasurementPlan | None = None,
     *,
     progress: Progress = lambda done: None,
     state: Callable[[], HostState] = read_state,
@@ -108,7 +108,7 @@ def measure(
     Raises:
         MeasureError: there are no candidates, or more than two.
     """
-    plan = plan or Plan()
+    plan = plan or MeasurementPlan()
     if not 1 <= len(candidates) <= 2:
         raise MeasureError(f"{len(candidates)} candidates to measure, expected one or two")
     runners = [InProcess(run, clock) for run in candidates.values()]
@@ -172,7 +172,7 @@ def timed_block(run: Run, times: int, clock: Clock) -> list[float]:
 
 
 def summarise(label: str, blocks: Sequence[Sequence[float]], warmup_runs: int) -> Latency:
-    """What a candidate's blocks say.
+    """Median, percentiles and interval of a candidate's blocks.
 
     Args:
         blocks: milliseconds of every run, block by block.

@@ -1,4 +1,4 @@
-"""One row of a bench in a process of its own: opened once, then run when it is told to.
+"""Worker of a bench: one row in a process of its own, opened once, run on request.
 
 So an engine that crashes ends its own row only, its threads and its memory are its own, and engines
 that cannot share an interpreter (NumPy 1 beside NumPy 2) are measured in turn all the same.
@@ -63,7 +63,7 @@ def work(subject: Subject) -> None:
 
 
 def _own_stdout() -> TextIO:
-    """Where answers go. Whatever an engine prints on stdout goes to stderr from here on."""
+    """The stream of answers; what an engine prints on stdout goes to stderr from here on."""
     own = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return own
@@ -75,7 +75,7 @@ def _answer(answers: TextIO, answer: dict[str, Any]) -> None:
 
 
 def _prove(bundle_path: str, session: Session) -> tuple[dict[str, Any], Callable[[], object]]:
-    """How the artefact answers its golden examples, and one run of it to be timed."""
+    """Parity of the artefact on its golden examples, and one run of it to be timed."""
     artefact = session.artefact
     engine = engine_id(engine_class(session.engine.name))
     proof: dict[str, Any] = {

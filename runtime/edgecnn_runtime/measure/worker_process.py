@@ -1,4 +1,4 @@
-"""The workers of a bench, as seen by the process that measures."""
+"""Handle of a worker process: start it, send requests, read answers, detect its death."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Worker:
         self._listener.start()
 
     def proof(self) -> dict[str, Any]:
-        """Open the artefact: what it answered to its golden examples.
+        """Open the artefact and return its parity on the golden examples.
 
         Raises:
             WorkerDied: it did not come to that.
@@ -141,7 +141,7 @@ class Worker:
 
 
 def launch(environment: Environment | None) -> tuple[list[str], dict[str, str]]:
-    """How to start the agent in an environment: its command, and its variables.
+    """Command and environment variables that start the agent in an environment.
 
     Args:
         environment: None is this process's own.

@@ -1,4 +1,4 @@
-"""What an artefact answers on one engine, to the last bit, and marks for whoever counts beside it.
+"""Bit-exact outputs of an artefact on one engine, with marks for instruction counting.
 
 An emulator can count the instructions between two marks. On every other machine they do nothing.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import Engine
 from edgecnn_runtime.engines.adapted import Model, adapt, one_run
@@ -23,10 +24,9 @@ from edgecnn_runtime.errors import BundleError, EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.golden import Answer
-from edgecnn_runtime.parity.row import Parity, Verdict
+from edgecnn_runtime.parity.row import Parity, ParityVerdict
 from edgecnn_runtime.parity.verify import REFUSALS, judge
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Answers = Mapping[str, Array]
 
 # No process has a number as high: pid_max is 2^22 at most (proc_sys_kernel(5)).
@@ -42,7 +42,7 @@ WARMUP_RUNS = 2
 
 @dataclass(frozen=True)
 class Proof:
-    """What an artefact did on one engine.
+    """Proof of an artefact on one engine: parity, output digests, memory.
 
     Attributes:
         parity: held to the original network.
@@ -152,7 +152,7 @@ def _count(model: Model, feeds: Mapping[str, Array], counted_runs: int) -> None:
     mark(FIRST_COUNTED + counted_runs)
 
 
-def _unanswered(artefact: Artefact, engine: EngineId, verdict: Verdict, note: str) -> Parity:
+def _unanswered(artefact: Artefact, engine: EngineId, verdict: ParityVerdict, note: str) -> Parity:
     return Parity(artefact.path, engine, artefact.precision, verdict, None, note)
 
 
@@ -166,7 +166,7 @@ def save_answers(path: str, answers: Sequence[Answers]) -> None:
 
 
 def load_answers(path: str | os.PathLike[str]) -> tuple[Answers, ...]:
-    """What `save_answers` wrote.
+    """Read the outputs that `save_answers` wrote.
 
     Raises:
         ValueError, OSError: it is damaged, or not there.

@@ -1,20 +1,18 @@
-"""Does an artefact answer as the original network did? The golden examples decide."""
+"""Comparison of an artefact's outputs with the golden outputs, and the tolerances."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.adapted import Model
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.proportion import wilson_interval
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ TOLERANCES: dict[str, Tolerance] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """How far `found` is from `reference`, over all outputs of all examples.
+    """Difference of `found` from `reference`, over all outputs of all examples.
 
     Attributes:
         max_abs: largest absolute difference.
@@ -133,7 +131,7 @@ def is_as_proven(found: Difference, artefact: Artefact) -> bool:
 
 
 def limit_of(artefact: Artefact, numbers: int) -> str:
-    """What `is_as_proven` asks of an artefact of which so many numbers are compared, in words."""
+    """The limit that `is_as_proven` applies to an artefact, in words."""
     if artefact.sqnr_db is None:
         return f"≤ {TOLERANCES[artefact.precision].relative:.0e}"
     return f"≥ {artefact.sqnr_db - allowed_loss_db(numbers):.1f} dB"
@@ -141,7 +139,7 @@ def limit_of(artefact: Artefact, numbers: int) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """One output of one golden example: what the original network said, and what was found."""
+    """One output of one golden example: the reference and the engine's."""
 
     output: str
     reference: Array
@@ -149,7 +147,7 @@ class Answer:
 
 
 def golden_answers(bundle: Bundle, model: Model) -> Iterator[Answer]:
-    """What `model` answers to the golden examples, one after the other."""
+    """Outputs of `model` for the golden examples, one after the other."""
     for index in range(len(bundle.manifest.golden)):
         example = bundle.golden(index)
         found = model.run(example.inputs)

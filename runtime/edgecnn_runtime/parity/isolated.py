@@ -1,4 +1,4 @@
-"""An engine in a process of its own: one that crashes takes nothing else with it."""
+"""Verification of one artefact in a subprocess, so that an engine's crash is only a row."""
 
 from __future__ import annotations
 

@@ -9,12 +9,12 @@ from typing import Any, Literal
 from edgecnn_runtime.engines.identity import EngineId, engine_fields, engine_from_fields
 from edgecnn_runtime.parity.golden import Difference
 
-Verdict = Literal["equal", "differs", "skipped", "crashed"]
+ParityVerdict = Literal["equal", "differs", "skipped", "crashed"]
 
 
 @dataclass(frozen=True)
 class Parity:
-    """One line of proof.
+    """Verification result of one artefact on one engine.
 
     Attributes:
         subject: path of the artefact, or "preprocessing".
@@ -26,7 +26,7 @@ class Parity:
     subject: str
     engine: EngineId | None
     precision: str
-    verdict: Verdict
+    verdict: ParityVerdict
     difference: Difference | None
     note: str
     steps: float | None = None

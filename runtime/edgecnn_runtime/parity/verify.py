@@ -1,4 +1,4 @@
-"""Is every artefact of a bundle, on every engine here, equal to the original network?"""
+"""Verification of every artefact of a bundle on every installed engine, by golden outputs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from edgecnn_runtime.parity.golden import (
     limit_of,
 )
 from edgecnn_runtime.parity.isolated import verify_isolated
-from edgecnn_runtime.parity.row import Parity, Verdict
+from edgecnn_runtime.parity.row import Parity, ParityVerdict
 
 # A grey level on either side of a rounding boundary is one level; more is another preprocessing.
 PREPROCESS_LEVELS = 1.0
@@ -100,13 +100,13 @@ def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> P
 
 
 def judge(artefact: Artefact, engine: EngineId, answers: Sequence[Answer]) -> Parity:
-    """The line of proof of an artefact that answered.
+    """Verdict of an artefact from its outputs.
 
     Raises:
         ValueError: no answer, or one of another shape than the original network's.
     """
     found = difference((answer.reference, answer.found) for answer in answers)
-    verdict: Verdict = "equal" if is_as_proven(found, artefact) else "differs"
+    verdict: ParityVerdict = "equal" if is_as_proven(found, artefact) else "differs"
     steps = largest_steps(answers, artefact)
     limit = limit_of(artefact, found.numbers)
     return Parity(artefact.path, engine, artefact.precision, verdict, found, limit, steps)
@@ -123,7 +123,7 @@ def _answers(
 
 
 def _verify_preprocess(bundle: Bundle) -> list[Parity]:
-    """The bundle's preprocessing still makes the golden inputs of the golden images."""
+    """Check that the bundle's preprocessing makes the golden inputs of the golden images."""
     spec = bundle.manifest.preprocess
     if spec is None or not any(entry.image for entry in bundle.manifest.golden):
         return []
@@ -143,5 +143,5 @@ def _verify_preprocess(bundle: Bundle) -> list[Parity]:
             pairs.append((example.inputs[name], found))
     result = difference(pairs)
     limit = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
-    verdict: Verdict = "equal" if result.max_abs <= limit else "differs"
+    verdict: ParityVerdict = "equal" if result.max_abs <= limit else "differs"
     return [Parity("preprocessing", None, "uint8", verdict, result, "≤ one grey level")]

@@ -22,7 +22,7 @@ from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.passes import canonicalise
-from edgecnn_exporters.quantise.config import QuantConfig, Recipe
+from edgecnn_exporters.quantise.config import QuantConfig, QuantRecipe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
@@ -156,7 +156,7 @@ def quantised(built: Built, weight_bits: int = 8) -> ir.Model:
     if key not in _QUANTISED:
         samples = np.split(built.pictures(CALIBRATION), CALIBRATION)
         # Equalising would undo what is unbalanced.
-        recipe: Recipe = "fast" if built is unbalanced() else "balanced"
+        recipe: QuantRecipe = "fast" if built is unbalanced() else "balanced"
         found = quantise(built.model, samples, QuantConfig(recipe=recipe, weight_bits=weight_bits))
         _QUANTISED[key] = found.model
     return _QUANTISED[key]

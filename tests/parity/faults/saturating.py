@@ -1,4 +1,4 @@
-"""A CPU without VNNI, one layer of it: pairs of u8 × s8 products are added in 16 bits.
+"""Simulated CPU without VNNI: one layer adds pairs of u8 × s8 products in 16 bits.
 
 VNNI machines cannot be told to do so. This computes one Conv of a QDQ graph as VPMADDUBSW does,
 position by position, and everything else as ONNX Runtime does; it shares no code with the
@@ -13,9 +13,10 @@ import numpy as np
 import onnx_ir as ir
 from parity.faults.planting import node_of, numbers
 
-from edgecnn_exporters.diagnose.align import Array, points_of
+from edgecnn_exporters.diagnose.align import points_of
 from edgecnn_exporters.diagnose.isolate import Cut
 from edgecnn_exporters.diagnose.sources import OnnxSuspect
+from edgecnn_runtime.arrays import Array
 
 
 class SaturatingSuspect(OnnxSuspect):

@@ -1,4 +1,4 @@
-"""The faults, each planted in a good artefact: what it is, where, and how it is to be named.
+"""Table of planted faults: the artefact, the node, and the cause that a diagnosis must name.
 
 Nothing of this is told to the diagnosis but the artefact and its reference.
 """
@@ -146,7 +146,7 @@ FAULTS: tuple[Fault, ...] = (
 
 
 def clean(kind: str, name: str, data: str) -> Diagnosis | None:
-    """What the diagnosis says of a good artefact: it should say nothing."""
+    """Diagnosis of a good artefact: there should be none."""
     built = shipped(name, data)
     if kind == "ONNX fp32":
         return diagnose(built.model, OnnxSuspect(built.model.clone(), "fp32"), built.feeds)

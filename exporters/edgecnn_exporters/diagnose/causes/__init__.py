@@ -1,2 +1,2 @@
-"""What can be wrong with one node. Each file knows some causes, and the ablation that confirms
-each: mend that one thing in the node, and see whether it is right then."""
+"""Causes of a wrong node, one group a file, each confirmed by ablation: mend that one thing in the
+node, and see whether it is right then."""

@@ -1,5 +1,5 @@
-"""The same operators, and one of them told otherwise: an attribute, or a constant that is none of
-the weights (the bounds of a Clip, the sizes of a Resize)."""
+"""Cause: a wrong operator attribute, or a wrong constant that is not a weight (the bounds of a
+Clip, the sizes of a Resize)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import onnx_ir as ir
 from onnx.defs import SchemaError, get_schema
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.allowance import PRODUCTS
-from edgecnn_exporters.diagnose.causes.case import Case, Cause, Finding, named, operators_of
+from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding, named, operators_of
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import set_constant
+from edgecnn_runtime.arrays import Array
 
 _LAYOUT = frozenset({"pads", "auto_pad", "axis", "axes", "perm", "kernel_shape"})
 # What an attribute is where it is left out and the schema names no default.
@@ -23,7 +23,7 @@ _LISTS = {"pads": 0, "strides": 1, "dilations": 1}
 _IDLE = frozenset({"training_mode", "storage_order", "cubic_coeff_a", "momentum"})
 
 
-def other_attributes(case: Case) -> Iterator[Finding]:
+def other_attributes(case: Case) -> Iterator[CauseFinding]:
     """Every attribute and every constant that is not the original's, mended one at a time.
 
     Where no single one mends the node, all of them together are tried.
@@ -44,7 +44,7 @@ def other_attributes(case: Case) -> Iterator[Finding]:
 _Change = tuple[int, ir.Node, Any]
 
 
-def _finding(case: Case, changes: list[_Change], theirs: list[ir.Node]) -> Finding:
+def _finding(case: Case, changes: list[_Change], theirs: list[ir.Node]) -> CauseFinding:
     def edit(model: ir.Model) -> None:
         nodes = operators_of(model)
         for index, own, what in changes:
@@ -55,7 +55,7 @@ def _finding(case: Case, changes: list[_Change], theirs: list[ir.Node]) -> Findi
     words = ", ".join(f"{_word(own, what)} {_spell(_read(own, what))}" for _, own, what in changes)
     cause = Cause.LAYOUT if is_layout else Cause.KERNEL
     remedy = f"write {words}, as in the original"
-    return Finding(cause, sentence, remedy, case.mended(edit), named(changes[0][1]))
+    return CauseFinding(cause, sentence, remedy, case.mended(edit), named(changes[0][1]))
 
 
 def _copy(graph: ir.Graph, own: ir.Node, other: ir.Node, what: Any) -> None:

@@ -1,4 +1,4 @@
-"""A guilty node on the table: both sides of it, what goes in, and a way to try a mend."""
+"""The culprit node under examination: both graphs' regions, their inputs, and trial mends."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from enum import Enum
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array, Point
+from edgecnn_exporters.diagnose.align import Point
 from edgecnn_exporters.diagnose.allowance import Allowance, Error, judge
-from edgecnn_exporters.diagnose.compare import Comparison
+from edgecnn_exporters.diagnose.compare import RegionComparison
 from edgecnn_exporters.diagnose.isolate import Cut, region
 from edgecnn_exporters.diagnose.sources import Suspect, run_onnx
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError
 
 BORDERS = ("QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Constant")
@@ -34,7 +35,7 @@ class Cause(Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class CauseFinding:
     """A cause, and whether it was confirmed.
 
     Attributes:
@@ -58,7 +59,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Case:
-    """A value that is off although its node was given what the reference's node was given.
+    """A wrong value of an isolated node, with both graphs' regions and their inputs.
 
     Attributes:
         own, point: the value in the reference and in the suspect.
@@ -85,14 +86,14 @@ class Case:
 
     @property
     def is_encoded_otherwise(self) -> bool:
-        """Whether the value's 8 bits are at odds with themselves, or with the reference's."""
+        """Whether the value's encoding is inconsistent, or differs from the reference's."""
         own, other = self.own.encoding, self.point.encoding
         if other is None:
             return False
         return other.inconsistency > 0 or (own is not None and own.apart(other) > 0)
 
     def error_of(self, model: ir.Model) -> Error:
-        """Of what a region makes of the inputs, as it stands, in float."""
+        """Error of a region's output on the case's inputs, computed in float."""
         try:
             (made,) = run_onnx(model, [str(model.graph.outputs[0].name)], self.feeds)
         except EngineError:  # it refuses a region whose shapes no longer fit
@@ -100,14 +101,14 @@ class Case:
         return judge(self.expected, made, self.allowed)
 
     def mended(self, edit: Callable[[ir.Model], None]) -> float:
-        """How far off the suspect's region is once `edit` has changed a copy of it."""
+        """Error ratio of the candidate's region after `edit` has changed a copy of it."""
         copy = self.theirs.clone()
         edit(copy)
         return self.error_of(copy).ratio
 
 
-def open_case(comparison: Comparison, name: str, suspect: Suspect) -> Case:
-    """The case of one guilty value."""
+def open_case(comparison: RegionComparison, name: str, suspect: Suspect) -> Case:
+    """The case of one culprit value."""
     ours, theirs = comparison.reference, comparison.suspect
     feeds = {**theirs.feeds(comparison.values), **ours.feeds(comparison.values)}
     given = {**theirs.feeds(comparison.given), **ours.feeds(comparison.given)}

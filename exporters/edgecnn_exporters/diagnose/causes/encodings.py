@@ -1,4 +1,4 @@
-"""Eight bits that say something else than the value needs: its scale, its zero point, its range."""
+"""Cause: a wrong 8-bit encoding of a value, in its scale, its zero point or its range."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from edgecnn_exporters.diagnose.align import Array, Encoding8
+from edgecnn_exporters.diagnose.align import Encoding8
 from edgecnn_exporters.diagnose.allowance import judge
-from edgecnn_exporters.diagnose.causes.case import Case, Cause, Finding
+from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding
 from edgecnn_exporters.diagnose.sources import run_onnx
 from edgecnn_exporters.quantise.encoding import Range, encode
+from edgecnn_runtime.arrays import Array
 
 # A range that is this much wider than what the value reaches was set by something else.
 WIDE = 3.0
 
 
-def other_encodings(case: Case) -> Iterator[Finding]:
+def other_encodings(case: Case) -> Iterator[CauseFinding]:
     """The value's own encoding: not the reference's, at odds with itself, too narrow, too wide."""
     encoding = case.point.encoding
     if encoding is None:
@@ -29,13 +30,15 @@ def other_encodings(case: Case) -> Iterator[Finding]:
     if own is not None and own.apart(encoding) > 0:
         sentence = _differences(own, encoding)
         ratio = judge(case.expected, own.hold(before), case.allowed).ratio
-        yield Finding(Cause.KERNEL, sentence, "copy scale and zero point from the QDQ graph", ratio)
+        yield CauseFinding(
+            Cause.KERNEL, sentence, "copy scale and zero point from the QDQ graph", ratio
+        )
         return
     yield from _range(case, encoding, before)
 
 
 def _before_rounding(case: Case) -> Array:
-    """What the suspect's node makes before the value is brought to 8 bits."""
+    """Output of the candidate's node before it is quantised."""
     if not case.point.operator:
         return case.feeds[str(case.theirs.graph.inputs[0].name)] if case.feeds else case.expected
     made: Array
@@ -43,7 +46,7 @@ def _before_rounding(case: Case) -> Array:
     return made
 
 
-def _inconsistent(case: Case, encoding: Encoding8, before: Array) -> Finding:
+def _inconsistent(case: Case, encoding: Encoding8, before: Array) -> CauseFinding:
     mended = Encoding8(
         encoding.scale, encoding.zero_point, encoding.scale, encoding.zero_point,
         encoding.low, encoding.high,
@@ -64,7 +67,7 @@ def _inconsistent(case: Case, encoding: Encoding8, before: Array) -> Finding:
         )
     ratio = judge(case.expected, mended.hold(before), case.allowed).ratio
     remedy = "dequantise with the scale and zero point that the value is quantised with"
-    return Finding(Cause.KERNEL, "; ".join(words), remedy, ratio)
+    return CauseFinding(Cause.KERNEL, "; ".join(words), remedy, ratio)
 
 
 def _differences(own: Encoding8, other: Encoding8) -> str:
@@ -83,7 +86,7 @@ def _differences(own: Encoding8, other: Encoding8) -> str:
     return "; ".join(words)
 
 
-def _range(case: Case, encoding: Encoding8, before: Array) -> Iterator[Finding]:
+def _range(case: Case, encoding: Encoding8, before: Array) -> Iterator[CauseFinding]:
     value = case.expected
     sound = encode(Range(min(float(value.min()), 0.0), max(float(value.max()), 0.0)))
     mended = Encoding8(sound.scale, sound.zero_point, sound.scale, sound.zero_point, 0, 255)
@@ -99,7 +102,7 @@ def _range(case: Case, encoding: Encoding8, before: Array) -> Iterator[Finding]:
         remedy = "calibrate with an observer that leaves outliers out (mse, percentile)"
     else:
         return
-    yield Finding(Cause.ACTIVATION_OUTLIER, sentence, remedy, ratio)
+    yield CauseFinding(Cause.ACTIVATION_OUTLIER, sentence, remedy, ratio)
 
 
 def _count(number: int) -> str:

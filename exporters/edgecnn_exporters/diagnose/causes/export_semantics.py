@@ -1,4 +1,4 @@
-"""An exporter that understood a layer otherwise: what the PyTorch layer says, and what the node."""
+"""Cause: export semantics, a node whose attributes or weights are not its PyTorch layer's."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.causes import shapes_of_error
-from edgecnn_exporters.diagnose.causes.case import Cause, Finding
+from edgecnn_exporters.diagnose.causes.case import Cause, CauseFinding
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import set_constant
+from edgecnn_runtime.arrays import Array
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,7 +25,7 @@ AGREE = 0.05
 
 
 @dataclass(frozen=True)
-class Layer:
+class TorchLayer:
     """A PyTorch layer that a node computes.
 
     Attributes:
@@ -37,7 +37,7 @@ class Layer:
     norm: nn.Module | None = None
 
 
-def other_semantics(said: Layer, node: ir.Node, mended: Mended) -> Iterator[Finding]:
+def other_semantics(said: TorchLayer, node: ir.Node, mended: Mended) -> Iterator[CauseFinding]:
     """Every attribute and number of the node that is not the layer's, mended one at a time."""
     for name, wanted in _attributes(said.layer).items():
         found = _read(node, name)
@@ -54,7 +54,7 @@ def other_semantics(said: Layer, node: ir.Node, mended: Mended) -> Iterator[Find
     yield from _numbers(said, node, mended)
 
 
-def _operator(said: Layer, node: ir.Node, mended: Mended) -> Iterator[Finding]:
+def _operator(said: TorchLayer, node: ir.Node, mended: Mended) -> Iterator[CauseFinding]:
     kind = type(said.layer).__name__
     operator, bounds = OPERATORS.get(kind, (node.op_type, ()))
     if operator == node.op_type:
@@ -72,7 +72,7 @@ def _operator(said: Layer, node: ir.Node, mended: Mended) -> Iterator[Finding]:
     yield _finding(sentence, f"compute {operator} here", mended(edit), node)
 
 
-def _numbers(said: Layer, node: ir.Node, mended: Mended) -> Iterator[Finding]:
+def _numbers(said: TorchLayer, node: ir.Node, mended: Mended) -> Iterator[CauseFinding]:
     wanted = _weights(said)
     if wanted is None:
         return
@@ -103,11 +103,13 @@ def _numbers(said: Layer, node: ir.Node, mended: Mended) -> Iterator[Finding]:
     yield _finding(sentence, "export with another exporter", mended(edit), node)
 
 
-def _finding(sentence: str, remedy: str, ratio: float, node: ir.Node) -> Finding:
-    return Finding(Cause.EXPORT_SEMANTICS, sentence, remedy, ratio, (str(node.name), node.op_type))
+def _finding(sentence: str, remedy: str, ratio: float, node: ir.Node) -> CauseFinding:
+    return CauseFinding(
+        Cause.EXPORT_SEMANTICS, sentence, remedy, ratio, (str(node.name), node.op_type)
+    )
 
 
-def _weights(said: Layer) -> tuple[Array, Array | None] | None:
+def _weights(said: TorchLayer) -> tuple[Array, Array | None] | None:
     """Weight and bias of a layer, the batch normalisation after it folded in."""
     weight, bias = getattr(said.layer, "weight", None), getattr(said.layer, "bias", None)
     if weight is None or weight.ndim < 2:
@@ -131,8 +133,8 @@ def _moments(norm: Any) -> tuple[Array, Array, Array, Array]:
     return gamma, beta, mean, variance
 
 
-def _epsilon(said: Layer, wanted: Array, found: Array) -> float | None:
-    """The epsilon that a folded weight shows; None where its channels do not agree on another.
+def _epsilon(said: TorchLayer, wanted: Array, found: Array) -> float | None:
+    """Batch normalisation epsilon inferred from a folded weight; None where channels disagree.
 
     ``W' / W = sqrt((σ² + ε) / (σ² + ε'))``, solved for ε' in each channel.
     """
@@ -149,7 +151,7 @@ def _epsilon(said: Layer, wanted: Array, found: Array) -> float | None:
 
 
 def _attributes(layer: Any) -> Mapping[str, Any]:
-    """What a node's attributes are to be, of the layers whose arguments have a counterpart."""
+    """Expected attributes of a node, for layers whose arguments have a counterpart."""
     find = LAYERS.get(type(layer).__name__)
     return {} if find is None else find(layer)
 

@@ -1,4 +1,4 @@
-"""The same operators with the same attributes, and other numbers: weights and biases."""
+"""Cause: wrong weights or biases under the right operators and attributes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.allowance import PRODUCTS
 from edgecnn_exporters.diagnose.causes import shapes_of_error
-from edgecnn_exporters.diagnose.causes.case import Case, Cause, Finding, named, operators_of
-from edgecnn_exporters.diagnose.weights import Held, held, input_of, reals
+from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding, named, operators_of
+from edgecnn_exporters.diagnose.weights import StoredConstant, held, input_of, reals
 from edgecnn_exporters.passes.graph import set_constant
 from edgecnn_exporters.quantise.encoding import along, quantise_weight, weight_scales
+from edgecnn_runtime.arrays import Array
 
 # Over half a step: what float32 leaves of it.
 HALF_STEP = 0.51
@@ -30,7 +30,7 @@ class _Product:
     axis: int
 
 
-def other_numbers(case: Case) -> Iterator[Finding]:
+def other_numbers(case: Case) -> Iterator[CauseFinding]:
     """The weight, the bias, or both, that are not the original's."""
     for product in _products(case):
         weight, bias = _weight(case, product), _bias(case, product)
@@ -56,7 +56,7 @@ def _products(case: Case) -> Iterator[_Product]:
         yield _Product(place, own, theirs[place], axis)
 
 
-def _weight(case: Case, product: _Product) -> Finding | None:
+def _weight(case: Case, product: _Product) -> CauseFinding | None:
     own, other = reals(input_of(product.own, 1)), held(input_of(product.other, 1))
     if own is None or other is None or _is_rounding(own, other, product.axis):
         return None
@@ -65,10 +65,10 @@ def _weight(case: Case, product: _Product) -> Finding | None:
         return _weight_range(own, other, product, ratio)
     what = shapes_of_error.of_weight(own, other.reals, _before_flatten(case, product))
     words = f"the weight {what.words}"
-    return Finding(what.cause, words, what.remedy, ratio, named(product.own))
+    return CauseFinding(what.cause, words, what.remedy, ratio, named(product.own))
 
 
-def _bias(case: Case, product: _Product) -> Finding | None:
+def _bias(case: Case, product: _Product) -> CauseFinding | None:
     own, other = reals(input_of(product.own, 2)), held(input_of(product.other, 2))
     known = own if own is not None else None if other is None else other.reals
     if known is None:
@@ -80,10 +80,12 @@ def _bias(case: Case, product: _Product) -> Finding | None:
         return None
     what = shapes_of_error.of_bias(mine, theirs, scale)
     ratio = case.mended(_replace(product, 2, mine))
-    return Finding(what.cause, f"the bias {what.words}", what.remedy, ratio, named(product.own))
+    return CauseFinding(
+        what.cause, f"the bias {what.words}", what.remedy, ratio, named(product.own)
+    )
 
 
-def _both(case: Case, product: _Product) -> Finding:
+def _both(case: Case, product: _Product) -> CauseFinding:
     weight, bias = reals(input_of(product.own, 1)), reals(input_of(product.own, 2))
     others = reals(input_of(product.other, 1)), reals(input_of(product.other, 2))
     assert weight is not None
@@ -95,7 +97,7 @@ def _both(case: Case, product: _Product) -> Finding:
             _replace(product, 2, bias)(model)
 
     what = shapes_of_error.of_both((weight, bias), others, product.axis)
-    return Finding(what.cause, what.words, what.remedy, case.mended(edit), named(product.own))
+    return CauseFinding(what.cause, what.words, what.remedy, case.mended(edit), named(product.own))
 
 
 def _replace(product: _Product, index: int, array: Array) -> Callable[[ir.Model], None]:
@@ -120,7 +122,7 @@ def _round(weight: Array, axis: int) -> Array:
     return result
 
 
-def _is_rounding(own: Array, other: Held, axis: int) -> bool:
+def _is_rounding(own: Array, other: StoredConstant, axis: int) -> bool:
     """Whether the suspect's weight is the original's, rounded as soundly as can be."""
     if own.shape != other.reals.shape:
         return False
@@ -133,13 +135,15 @@ def _is_rounding(own: Array, other: Held, axis: int) -> bool:
     return bool(steps.max() <= 2 * HALF_STEP)
 
 
-def _is_per_tensor_rounding(own: Array, other: Held) -> bool:
+def _is_per_tensor_rounding(own: Array, other: StoredConstant) -> bool:
     if other.scale is None or other.scale.size != 1 or own.shape != other.reals.shape:
         return False
     return bool(np.abs(own - other.reals).max() <= 2 * HALF_STEP * float(other.scale.reshape(())))
 
 
-def _weight_range(own: Array, other: Held, product: _Product, ratio: float) -> Finding:
+def _weight_range(
+    own: Array, other: StoredConstant, product: _Product, ratio: float
+) -> CauseFinding:
     assert other.scale is not None
     rest = tuple(i for i in range(own.ndim) if i != product.axis)
     largest = np.abs(own).max(axis=rest)
@@ -150,7 +154,7 @@ def _weight_range(own: Array, other: Held, product: _Product, ratio: float) -> F
         f"{largest.max():.3g}, and of {coarse} in {len(largest)} fewer than 8 integers are left"
     )
     remedy = "quantise the weight channel by channel"
-    return Finding(Cause.WEIGHT_RANGE, sentence, remedy, ratio, named(product.own))
+    return CauseFinding(Cause.WEIGHT_RANGE, sentence, remedy, ratio, named(product.own))
 
 
 def _before_flatten(case: Case, product: _Product) -> tuple[int, ...] | None:

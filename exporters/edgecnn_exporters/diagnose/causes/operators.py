@@ -1,4 +1,4 @@
-"""An operator too many, one too few, or another one."""
+"""Cause: an operator that is added, missing or replaced by another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.diagnose.allowance import PRODUCTS, judge
-from edgecnn_exporters.diagnose.causes.case import Case, Cause, Finding, named, operators_of
+from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding, named, operators_of
 from edgecnn_exporters.diagnose.sources import run_onnx
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import set_constant
@@ -17,8 +17,8 @@ from edgecnn_runtime.errors import EngineError
 MOVES = frozenset({"Pad", "Transpose", "Reshape", "Flatten", "Slice", "Squeeze", "Unsqueeze"})
 
 
-def other_operators(case: Case) -> Iterator[Finding]:
-    """Where the region's operators are not the original's.
+def other_operators(case: Case) -> Iterator[CauseFinding]:
+    """Findings where the region's operators are not the original's.
 
     The mend takes the original's operators and the suspect's own weights: if the node is right
     then, the operators were at fault and not the numbers.
@@ -35,13 +35,13 @@ def other_operators(case: Case) -> Iterator[Finding]:
     sentence = "; ".join(phrases)
     original = ", ".join(map(describe, ours))
     ratio = _with_our_operators(case)
-    yield Finding(cause, sentence, f"compute {original} here", ratio, named(places[0]))
+    yield CauseFinding(cause, sentence, f"compute {original} here", ratio, named(places[0]))
 
 
 def _changes(
     ours: list[ir.Node], theirs: list[ir.Node]
 ) -> list[tuple[list[ir.Node], list[ir.Node]]]:
-    """What must be replaced by what, as little as possible; nodes of one name belong together."""
+    """Minimal replacements between two regions' operators; nodes of one name belong together."""
     best = np.zeros((len(ours) + 1, len(theirs) + 1))
     for i, own in enumerate(ours):
         for j, other in enumerate(theirs):

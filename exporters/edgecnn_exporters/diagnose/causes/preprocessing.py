@@ -1,4 +1,4 @@
-"""The network is given another picture than it was trained on: it shows at the input already."""
+"""Cause: wrong preprocessing (colour order, mean and std, scale, resize, crop, layout)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgecnn_exporters.diagnose.align import Array
-from edgecnn_exporters.diagnose.causes.case import Cause, Finding
+from edgecnn_exporters.diagnose.causes.case import Cause, CauseFinding
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.parity.verify import PREPROCESS_LEVELS
@@ -21,7 +21,7 @@ Pairs = Iterable[tuple[Array, Array]]
 
 @dataclass(frozen=True)
 class Mend:
-    """One thing that people get wrong in preparing a picture, put right.
+    """A common preprocessing mistake and its correction.
 
     Attributes:
         sentence: what is wrong, of a spec and of the mended one.
@@ -32,7 +32,7 @@ class Mend:
     mend: Callable[[Preprocess], Preprocess | None]
 
 
-def other_preprocessing(spec: Preprocess, pairs: Pairs) -> Iterator[Finding]:
+def other_preprocessing(spec: Preprocess, pairs: Pairs) -> Iterator[CauseFinding]:
     """Each mistake put right in turn; confirmed where the golden inputs come out then.
 
     Args:
@@ -44,7 +44,7 @@ def other_preprocessing(spec: Preprocess, pairs: Pairs) -> Iterator[Finding]:
         other = mend.mend(spec)
         if other is not None and other != spec:
             sentence, remedy = mend.sentence(spec, other), _remedy(spec, other)
-            yield Finding(Cause.PREPROCESSING, sentence, remedy, error_ratio(other, known))
+            yield CauseFinding(Cause.PREPROCESSING, sentence, remedy, error_ratio(other, known))
     fitted = _fit(spec, known)
     if fitted is not None:
         sentence = (
@@ -52,11 +52,11 @@ def other_preprocessing(spec: Preprocess, pairs: Pairs) -> Iterator[Finding]:
             f"{_spell(fitted.std)}, the bundle has {_spell(spec.mean)} and {_spell(spec.std)}"
         )
         ratio = error_ratio(fitted, known)
-        yield Finding(Cause.PREPROCESSING, sentence, _remedy(spec, fitted), ratio)
+        yield CauseFinding(Cause.PREPROCESSING, sentence, _remedy(spec, fitted), ratio)
 
 
 def error_ratio(spec: Preprocess, pairs: Pairs) -> float:
-    """How far a spec's inputs are from the golden ones: 1 is one grey level, and allowed."""
+    """Largest difference of a spec's inputs from the golden ones, in grey levels; 1 is allowed."""
     worst = 0.0
     for image, golden in pairs:
         try:

@@ -1,5 +1,5 @@
-"""The artefact says the right thing, and the runtime computes another: its graph optimiser, its
-precision, its kernel."""
+"""Cause: a right artefact that the runtime computes wrongly, in its graph optimiser, its precision
+or its kernel."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.allowance import PRODUCTS, Error, judge
-from edgecnn_exporters.diagnose.causes.case import Case, Cause, Finding, named, operators_of
+from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding, named, operators_of
 from edgecnn_exporters.diagnose.causes.saturation import ORDERS, saturated
 from edgecnn_exporters.diagnose.isolate import Cut
 from edgecnn_exporters.diagnose.sources import OPTIMISER, run_onnx
 from edgecnn_exporters.passes.graph import constant, set_constant
+from edgecnn_runtime.arrays import Array
 
 IN_FLOAT32 = "computing in float32"
 PLAIN_KERNELS = "without delegates"
@@ -40,7 +40,7 @@ _CAUSES = {
 }
 
 
-def other_runtime(case: Case, cut: Cut, values: dict[str, Array]) -> Iterator[Finding]:
+def other_runtime(case: Case, cut: Cut, values: dict[str, Array]) -> Iterator[CauseFinding]:
     """Other settings of the same runtime, and what it would compute in fewer bits."""
     yield from _saturation(case)
     for setting, other in case.suspect.settings.items():
@@ -50,12 +50,12 @@ def other_runtime(case: Case, cut: Cut, values: dict[str, Array]) -> Iterator[Fi
         if setting == OPTIMISER:
             sentence += f" ({', '.join(n.op_type for n in operators_of(case.theirs))})"
         sentence = f"{case.suspect.name}: {sentence}"
-        yield Finding(cause, sentence, remedy, ratio, _heaviest(case))
+        yield CauseFinding(cause, sentence, remedy, ratio, _heaviest(case))
     yield from _few_bits(case)
     kinds = " and ".join(node.op_type for node in operators_of(case.theirs))
     sentence = f"{case.suspect.name} does not compute what the artefact says of {kinds}"
     remedy = "another version of the runtime"
-    yield Finding(Cause.KERNEL, sentence, remedy, float("inf"), _heaviest(case))
+    yield CauseFinding(Cause.KERNEL, sentence, remedy, float("inf"), _heaviest(case))
 
 
 def _heaviest(case: Case) -> tuple[str, str] | None:
@@ -65,7 +65,7 @@ def _heaviest(case: Case) -> tuple[str, str] | None:
     return named([*nodes, *sums][-1]) if nodes else None
 
 
-def half_precision(case: Case) -> Iterator[Finding]:
+def half_precision(case: Case) -> Iterator[CauseFinding]:
     """The artefact itself asks for 16 bits where the original computes in 32."""
     kinds = sorted({kind.name for kind in _sixteen_bits(case.theirs)} - {
         kind.name for kind in _sixteen_bits(case.ours)
@@ -75,7 +75,7 @@ def half_precision(case: Case) -> Iterator[Finding]:
         sentence = f"computed and summed in {words} where the original has float32"
         remedy = "keep the node in float32"
         ratio = case.mended(lambda model: _in_float32(model, case.ours))
-        yield Finding(Cause.PRECISION, sentence, remedy, ratio, _heaviest(case))
+        yield CauseFinding(Cause.PRECISION, sentence, remedy, ratio, _heaviest(case))
 
 
 _SIXTEEN = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
@@ -113,7 +113,7 @@ def _in_float32(model: ir.Model, ours: ir.Model) -> None:
                 output.type = ir.TensorType(ir.DataType.FLOAT)
 
 
-def _saturation(case: Case) -> Iterator[Finding]:
+def _saturation(case: Case) -> Iterator[CauseFinding]:
     """Pairs of u8 × s8 products that are added in 16 bits, as x86 does without VNNI."""
     hold = case.point.encoding.hold if case.point.encoding is not None else lambda array: array
     for order in ORDERS:
@@ -131,11 +131,11 @@ def _saturation(case: Case) -> Iterator[Finding]:
         )
         remedy = "quantise weights to 7 bits (--weight-bits 7), or a CPU with VNNI"
         ratio = judge(case.expected, hold(exact), case.allowed).ratio
-        yield Finding(Cause.SATURATION, sentence, remedy, ratio, _heaviest(case))
+        yield CauseFinding(Cause.SATURATION, sentence, remedy, ratio, _heaviest(case))
         return
 
 
-def _few_bits(case: Case) -> Iterator[Finding]:
+def _few_bits(case: Case) -> Iterator[CauseFinding]:
     """The error is that of a node whose inputs and weights were rounded to 16 bits."""
     for name, rounded in (("bfloat16", to_bfloat16), ("float16", _to_float16)):
         copy = case.theirs.clone()
@@ -149,7 +149,7 @@ def _few_bits(case: Case) -> Iterator[Finding]:
             sentence = f"{case.suspect.name} computes in {name} what the artefact has in float32"
             remedy = "tell the runtime to compute in float32"
             ratio = case.error_of(case.theirs).ratio
-            yield Finding(Cause.PRECISION, sentence, remedy, ratio, _heaviest(case))
+            yield CauseFinding(Cause.PRECISION, sentence, remedy, ratio, _heaviest(case))
             return
 
 

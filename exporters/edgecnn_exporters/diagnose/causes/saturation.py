@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.saturation import add_pairs
+from edgecnn_runtime.arrays import Array
 
 # In which order a sum goes through a kernel's window and the channels: neighbours make a pair.
 ORDERS = {"channels last": (0, 2, 3, 4, 5, 1), "channels first": (0, 2, 3, 1, 4, 5)}

@@ -1,5 +1,5 @@
-"""In what way numbers are wrong: the shapes that errors of conversion have, each tried on the
-original's numbers until one gives the suspect's."""
+"""Known conversion errors of weights and biases (transposed, missing, …), each tried on the
+original's numbers until one gives the candidate's."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.causes.case import Cause
+from edgecnn_runtime.arrays import Array
 
 # What rounding to 8 bits leaves, of the norm; a wrong guess leaves most of it.
 MATCH = 0.05
@@ -18,8 +18,8 @@ COPY = "copy it from the original as it is"
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How numbers are wrong, in words that follow "the weight" or "the bias"."""
+class ErrorShape:
+    """Form of a numeric error, in words that follow "the weight" or "the bias"."""
 
     words: str
     cause: Cause = Cause.KERNEL
@@ -29,8 +29,8 @@ class Shape:
 _Guess = tuple[str, Cause, Callable[[], Array]]
 
 
-def of_weight(own: Array, other: Array, joined: tuple[int, ...] | None = None) -> Shape:
-    """How a weight is wrong.
+def of_weight(own: Array, other: Array, joined: tuple[int, ...] | None = None) -> ErrorShape:
+    """Classify the error of a weight.
 
     Args:
         joined: (C, H, W) of what a Flatten joins before a fully connected layer.
@@ -40,37 +40,37 @@ def of_weight(own: Array, other: Array, joined: tuple[int, ...] | None = None) -
         made = guess()
         # A kernel of one pixel is its own transpose: a guess that explains nothing is none.
         if made.shape == other.shape and _misfit(made, other) < min(MATCH, plain / 2):
-            return Shape(words, cause)
+            return ErrorShape(words, cause)
     if own.shape != other.shape:
-        return Shape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
-    return _scaled(own, other) or Shape(_worst(own, other))
+        return ErrorShape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
+    return _scaled(own, other) or ErrorShape(_worst(own, other))
 
 
-def of_bias(own: Array, other: Array, scale: Array | None = None) -> Shape:
-    """How a bias is wrong.
+def of_bias(own: Array, other: Array, scale: Array | None = None) -> ErrorShape:
+    """Classify the error of a bias.
 
     Args:
         scale: (channels,) or (), of one that is held in integers: these are what was moved.
     """
     steps = np.float32(1) if scale is None else scale
     if own.shape != other.shape:
-        return Shape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
+        return ErrorShape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
     if not other.any():
-        return Shape("is missing")
+        return ErrorShape("is missing")
     for by in (1, -1, 2, -2):
         if _misfit(np.roll(own / steps, by) * steps, other) < MATCH < _misfit(own, other):
             channels = "one channel" if abs(by) == 1 else f"{abs(by)} channels"
-            return Shape(f"lies {channels} off")
+            return ErrorShape(f"lies {channels} off")
     if _misfit(np.append(own[:-1], own.dtype.type(0)), other) < MATCH / 10:
-        return Shape("lacks its last channel")
+        return ErrorShape("lacks its last channel")
     if _misfit(-own, other) < MATCH:
-        return Shape("has the other sign")
-    return _scaled(own, other) or Shape(_worst(own, other))
+        return ErrorShape("has the other sign")
+    return _scaled(own, other) or ErrorShape(_worst(own, other))
 
 
 def of_both(
     own: tuple[Array, Array | None], other: tuple[Array | None, Array | None], axis: int
-) -> Shape:
+) -> ErrorShape:
     """How weight and bias are wrong together.
 
     Folding batch normalisation multiplies each channel by γ/√(σ² + ε) and shifts its bias: with
@@ -86,11 +86,13 @@ def of_both(
                 f"weight and bias are the original's times {small:.4g} … {large:.4g}, channel by "
                 f"channel: batch normalisation was folded with a {side} epsilon or other variances"
             )
-            return Shape(words, Cause.KERNEL, "fold batch normalisation with the network's epsilon")
+            return ErrorShape(
+                words, Cause.KERNEL, "fold batch normalisation with the network's epsilon"
+            )
         if factors is not None and np.ptp(factors) < 1e-3 * abs(float(factors.mean())):
             words = f"weight and bias are {factors.mean():.4g} times the original's"
-            return Shape(words, Cause.KERNEL, COPY)
-    return Shape("weight and bias are not the original's")
+            return ErrorShape(words, Cause.KERNEL, COPY)
+    return ErrorShape("weight and bias are not the original's")
 
 
 def _weight_guesses(own: Array, joined: tuple[int, ...] | None) -> Iterator[_Guess]:
@@ -132,11 +134,11 @@ def _without_last(own: Array, axis: int) -> Array:
     return made if _misfit(made, own) > 1e-3 else np.full_like(own, np.nan)
 
 
-def _scaled(own: Array, other: Array) -> Shape | None:
+def _scaled(own: Array, other: Array) -> ErrorShape | None:
     power = float(np.square(own, dtype=np.float64).sum())
     factor = float((own.astype(np.float64) * other).sum()) / power if power else 1.0
     if abs(factor - 1) > 0.02 and _misfit(own * factor, other) < MATCH:
-        return Shape(f"is {factor:.3g} times the original's: its scale is off by that")
+        return ErrorShape(f"is {factor:.3g} times the original's: its scale is off by that")
     return None
 
 

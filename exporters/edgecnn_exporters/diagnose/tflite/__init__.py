@@ -1,1 +1,1 @@
-"""Looking into a TFLite file: read as an ONNX graph, and run in pieces."""
+"""TFLite files in a diagnosis: read back as an ONNX graph, and run node by node."""

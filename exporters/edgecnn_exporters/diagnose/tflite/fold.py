@@ -1,11 +1,10 @@
-"""What the writer of TFLite spells out, as the one operator that it was."""
+"""Folding of operators that the TFLite writer spelt out back into one Gemm."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import (
     is_operator,
@@ -14,6 +13,7 @@ from edgecnn_exporters.passes.graph import (
     set_constant,
     sole_reader,
 )
+from edgecnn_runtime.arrays import Array
 
 
 class FoldIntoGemm(ir.passes.InPlacePass):

@@ -1,4 +1,4 @@
-"""From the bytes of a TFLite file to the graph that it says."""
+"""Reader of a TFLite file as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OPSET = {"": 20}
 
 @dataclass(frozen=True)
 class TfliteGraph:
-    """What a TFLite file says.
+    """A TFLite file read as an ONNX graph.
 
     Attributes:
         says: as an ONNX model.

@@ -1,4 +1,4 @@
-"""What each TFLite operator says in ONNX's words: one table of readings."""
+"""Table of TFLite operators, each translated back to ONNX."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.diagnose.align import Array
 from edgecnn_exporters.diagnose.tflite.reading import NCHW, Reader, Reading, reals_of
 from edgecnn_exporters.diagnose.tflite.windows import (
     conv,
@@ -19,6 +18,7 @@ from edgecnn_exporters.diagnose.tflite.windows import (
     pool,
     resize,
 )
+from edgecnn_runtime.arrays import Array
 
 _B = schema.BuiltinOperator
 _A = schema.ActivationFunctionType

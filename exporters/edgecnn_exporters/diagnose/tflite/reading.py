@@ -1,4 +1,4 @@
-"""A TFLite file as the ONNX graph that it says: what a person would have to read off it by hand.
+"""State of reading a TFLite file as an ONNX graph: nodes, constants, encodings, names.
 
 Values are called as the tensors, images lie NCHW again, constants are in ONNX's order, and around
 every tensor of integers stand QuantizeLinear and DequantizeLinear with its scale and zero point.
@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.diagnose.align import Array
+from edgecnn_runtime.arrays import Array
 
 _TYPES = {
     schema.TensorType.FLOAT32: np.float32,
@@ -171,7 +171,7 @@ def hold(reading: Reading, index: int, made: ir.Value) -> None:
 
 
 def made_name(reading: Reading, index: int) -> str:
-    """What the value is to be called before it is rounded: an output's name is for after."""
+    """Name of a value before it is rounded: an output's name is for after."""
     name = reading.name(index)
     is_output = index in list(reading.file.outputs)
     return f"{name}.float" if is_output and reading.is_integer(index) else name

@@ -1,4 +1,4 @@
-"""A TFLite file in LiteRT, whole and cut at every value."""
+"""Diagnosis candidate: a TFLite file in LiteRT, whole and cut at every value."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.diagnose.align import Array, points_of
+from edgecnn_exporters.diagnose.align import points_of
 from edgecnn_exporters.diagnose.causes.runtime import PLAIN_KERNELS
 from edgecnn_exporters.diagnose.isolate import Cut
 from edgecnn_exporters.diagnose.sources import Suspect
 from edgecnn_exporters.diagnose.tflite.graph import read_graph
 from edgecnn_exporters.diagnose.tflite.reading import as_onnx, as_tflite, encoding_of
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError, first_line
 
 

@@ -1,4 +1,4 @@
-"""Readings of what goes over height and width: sums, pooling, resizing; and of the plain sum."""
+"""TFLite convolution, pooling, resizing and fully connected layers, translated back to ONNX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the values of a network are on real inputs, gathered while these stream by."""
+"""Calibration run: statistics of every activation, collected while the samples stream by."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.calibrate.statistics import TensorStatistics
-from edgecnn_exporters.quantise.encoding import Float
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
+from edgecnn_runtime.arrays import Float32
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -21,8 +21,8 @@ Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What was seen.
+class CalibrationStatistics:
+    """Result of a calibration: statistics of tensors and channels.
 
     Attributes:
         values: by name of the value.
@@ -37,10 +37,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """Of one value (N, C, …): two arrays (C,)."""
+    """Least and greatest of each channel of one value (N, C, …): two arrays (C,)."""
 
-    low: Float
-    high: Float
+    low: Float32
+    high: Float32
 
 
 def calibrate(
@@ -49,8 +49,8 @@ def calibrate(
     values: Collection[str],
     channels: Collection[str] = (),
     progress: Progress = lambda done: None,
-) -> Calibration:
-    """Run the float model on every sample and keep what its values did.
+) -> CalibrationStatistics:
+    """Run the float model on every sample and collect the statistics of its values.
 
     The activations of one sample alone are held at a time, and of them no more than a histogram is
     kept: memory does not depend on the number of samples.
@@ -62,7 +62,7 @@ def calibrate(
     Raises:
         CalibrationFailed: a value is NaN or infinite, or there are no samples.
     """
-    probe = Probe(model, list(dict.fromkeys((*values, *channels))))
+    probe = ValueProbe(model, list(dict.fromkeys((*values, *channels))))
     found = {name: TensorStatistics() for name in values}
     sums = {name: _Channels() for name in channels}
     for number, outputs in enumerate(probe.stream(samples)):
@@ -79,17 +79,19 @@ def calibrate(
         progress((number + 1) / len(samples))
     if not len(samples):
         raise CalibrationFailed("there are no samples to calibrate with")
-    return Calibration(found, {name: each.result() for name, each in sums.items()}, len(samples))
+    return CalibrationStatistics(
+        found, {name: each.result() for name, each in sums.items()}, len(samples)
+    )
 
 
 class _Channels:
     """Least and greatest of each channel so far."""
 
     def __init__(self) -> None:
-        self._low: Float | None = None
-        self._high: Float | None = None
+        self._low: Float32 | None = None
+        self._high: Float32 | None = None
 
-    def observe(self, values: Float) -> None:
+    def observe(self, values: Float32) -> None:
         rows = values.reshape(*values.shape[:2], -1)
         # One axis after the other: over both at once numpy takes three times as long.
         low, high = rows.min(axis=2).min(axis=0), rows.max(axis=2).max(axis=0)

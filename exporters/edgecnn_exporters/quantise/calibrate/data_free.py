@@ -1,4 +1,4 @@
-"""Quantising without samples: ranges and biases from batch normalisation alone.
+"""Data-free calibration: ranges and biases from batch normalisation alone.
 
 Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction". The
 weaker choice: what a network sees is told better by a hundred pictures than by its own statistics.
@@ -11,8 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.moments import Double
-from edgecnn_exporters.quantise.calibrate.collect import Calibration, ChannelStatistics
+from edgecnn_exporters.quantise.calibrate.collect import CalibrationStatistics, ChannelStatistics
 from edgecnn_exporters.quantise.calibrate.propagate import (
     Channels,
     by_output,
@@ -21,14 +20,17 @@ from edgecnn_exporters.quantise.calibrate.propagate import (
 )
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.calibrate.statistics import TensorStatistics
-from edgecnn_exporters.quantise.encoding import Float, Range
-from edgecnn_exporters.quantise.graph.plan import Plan
+from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of
 from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_runtime.arrays import Float32, Float64
 
 
-def calibrate_data_free(model: ir.Model, plan: Plan, inputs: Range) -> Calibration:
-    """What the float network's values do, as its batch normalisation tells.
+def calibrate_data_free(
+    model: ir.Model, plan: QuantisationPlan, inputs: Range
+) -> CalibrationStatistics:
+    """Calibration of the float network from its batch normalisation alone.
 
     Args:
         inputs: of the network's input, which its preprocessing tells.
@@ -42,7 +44,7 @@ def calibrate_data_free(model: ir.Model, plan: Plan, inputs: Range) -> Calibrati
         for node in model.graph
         if plan.integer.get(str(node.name)) is Role.PRODUCT
     ]
-    return Calibration(
+    return CalibrationStatistics(
         {name: _statistics(found[name]) for name in plan.sources},
         {
             name: ChannelStatistics(
@@ -55,9 +57,9 @@ def calibrate_data_free(model: ir.Model, plan: Plan, inputs: Range) -> Calibrati
 
 
 def correct_data_free(
-    model: ir.Model, plan: Plan, numbers: Numbers, inputs: Range
-) -> dict[str, Float]:
-    """Biases that take back what rounding the weights shifts the mean output by.
+    model: ir.Model, plan: QuantisationPlan, numbers: Numbers, inputs: Range
+) -> dict[str, Float32]:
+    """Bias correction without samples, for the shift of the mean output by rounded weights.
 
     ``b' = b + (W - Wq) E[x]``, summed over the kernel (section 4.2.1). Padding and what the
     activations' own rounding shifts are left out.
@@ -78,14 +80,14 @@ def correct_data_free(
     return biases
 
 
-def _weighted(node: ir.Node, error: Double, found: Mapping[str, Channels]) -> Double:
+def _weighted(node: ir.Node, error: Float64, found: Mapping[str, Channels]) -> Float64:
     """(out,), a weight's error (out, in / group) times the means of what the product reads."""
     source = node.inputs[0]
     assert source is not None
     groups = node.attributes.get_int("group", 1)
     outputs, inputs = error.shape
     mean = np.broadcast_to(found[str(source.name)].mean, inputs * groups).reshape(groups, inputs)
-    shift: Double = (error * np.repeat(mean, outputs // groups, axis=0)).sum(axis=1)
+    shift: Float64 = (error * np.repeat(mean, outputs // groups, axis=0)).sum(axis=1)
     return elements_met(node) * shift
 
 

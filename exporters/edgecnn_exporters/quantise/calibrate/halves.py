@@ -1,4 +1,4 @@
-"""Scales at which no sum lies half-way between two integers: then every runtime rounds it alike.
+"""Scales without rounding ties: no sum lies half-way between two integers, on any runtime.
 
 An Add brings two integers to the output's scale, ``(s_a a + s_b b) / s_y``. Some runtimes compute
 that in float, some with multipliers of 20 bits; some round halves to even, some up. Close to a half
@@ -19,7 +19,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import sole_reader, static_rest
 from edgecnn_exporters.quantise.encoding import Encoding
-from edgecnn_exporters.quantise.graph.plan import Group, Plan, activations
+from edgecnn_exporters.quantise.graph.plan import EncodingGroup, QuantisationPlan, activations
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 
 # Odd; 1/(2N) is twice what multipliers of 20 bits err by on a sum of two 8-bit integers.
@@ -31,7 +31,7 @@ LEAST = 16
 
 
 def part_halves(
-    graph: ir.Graph, plan: Plan, encodings: Mapping[str, Encoding]
+    graph: ir.Graph, plan: QuantisationPlan, encodings: Mapping[str, Encoding]
 ) -> dict[str, Encoding]:
     """The encodings, with the scales of what is added or averaged moved a little.
 
@@ -62,7 +62,7 @@ def part_halves(
 class _Scales:
     """Encodings on the move, of all values of a group together."""
 
-    def __init__(self, plan: Plan, encodings: Mapping[str, Encoding]) -> None:
+    def __init__(self, plan: QuantisationPlan, encodings: Mapping[str, Encoding]) -> None:
         self.found = dict(encodings)
         self._groups = plan.group_of
         self._settled = {group for group in plan.groups if _is_bound(group, plan)}
@@ -99,7 +99,7 @@ class _Scales:
         self._settled.add(group)
 
 
-def _is_bound(group: Group, plan: Plan) -> bool:
+def _is_bound(group: EncodingGroup, plan: QuantisationPlan) -> bool:
     """Whether the ends of the encoding say more than what was measured."""
     largest = float(np.finfo(np.float32).max)
     limits = [plan.limits[name] for name in group.sources if name in plan.limits]

@@ -1,16 +1,14 @@
-"""From what a tensor was to the range that its 256 levels are spread over."""
+"""Calibration observers: min-max, percentile, least squares and entropy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
 from edgecnn_exporters.quantise.calibrate.statistics import HALF, Histogram
 from edgecnn_exporters.quantise.encoding import LEVELS, Range
-
-Double = np.ndarray[Any, np.dtype[np.float64]]
+from edgecnn_runtime.arrays import Float64, Int64
 
 # Of all values, the share that a percentile leaves outside.
 OUTSIDE = 1e-4
@@ -26,12 +24,12 @@ JOINED = 4
 
 
 def min_max(found: Histogram) -> Range:
-    """From the least to the greatest value."""
+    """The min-max range: from the least to the greatest value."""
     return Range(found.low, found.high).to_zero()
 
 
 def percentile(found: Histogram) -> Range:
-    """All but one value in ten thousand, half of those on either side.
+    """The 99.99 % percentile range: one value in ten thousand clipped, half on either side.
 
     Where a tensor has one sign, as after Relu, all of them are cut from its far end.
     """
@@ -73,7 +71,7 @@ def least_squares(found: Histogram) -> Range:
 
 
 def entropy(found: Histogram) -> Range:
-    """The clip at which 256 levels tell least of the distribution untrue.
+    """The clip with the least Kullback-Leibler divergence of 256 levels from the distribution.
 
     Least Kullback-Leibler divergence of the quantised from the clipped histogram, both ends clipped
     to one magnitude. Migacz 2017, "8-bit Inference with TensorRT", for ranges that begin elsewhere
@@ -99,7 +97,7 @@ def entropy(found: Histogram) -> Range:
     return best
 
 
-def _divergence(counts: Double, first: int, last: int) -> float:
+def _divergence(counts: Float64, first: int, last: int) -> float:
     """Of the counts in 256 levels from those in all bins between `first` and `last`."""
     inside = counts[first:last]
     clipped = inside.copy()
@@ -128,7 +126,7 @@ class _Moments:
         self._bin = found.bin
         self._sums = [np.concatenate([[0.0], np.cumsum(counts * centres**k)]) for k in range(3)]
 
-    def error(self, low: Double, high: Double) -> Double:
+    def error(self, low: Float64, high: Float64) -> Float64:
         """The squared error of all values, for ends of any shape."""
         first, last = self._place(low), self._place(high)
         total = [sums[-1] for sums in self._sums]
@@ -140,17 +138,17 @@ class _Moments:
             square - 2 * end * mean + end**2 * count
             for (count, mean, square), end in ((below, low), (above, high))
         )
-        error: Double = rounding + clipping
+        error: Float64 = rounding + clipping
         return error
 
-    def _place(self, end: Double) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def _place(self, end: Float64) -> Int64:
         if not self._bin:
             return np.full(end.shape, HALF)
         places = np.rint(end / self._bin).astype(np.int64) + HALF
         return np.clip(places, 0, 2 * HALF)
 
 
-def _shares(first: float, last: float) -> Double:
+def _shares(first: float, last: float) -> Float64:
     return np.linspace(first, last, CANDIDATES)
 
 

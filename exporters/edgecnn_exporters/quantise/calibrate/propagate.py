@@ -1,4 +1,4 @@
-"""What the values of a network are like, told by its batch normalisation alone, without a sample.
+"""Activation distributions propagated from batch normalisation alone, without a sample.
 
 Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction",
 section 5: a batch-normalised channel has mean beta and deviation gamma, and lies within six
@@ -19,9 +19,10 @@ import onnx_ir as ir
 
 from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.passes.graph import constant, extent, is_operator, is_set, rank
-from edgecnn_exporters.passes.moments import Double, Moments, noted
+from edgecnn_exporters.passes.moments import Moments, noted
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
+from edgecnn_runtime.arrays import Array, Float64
 
 # Of each channel: values as likely as one another, and values from its least to its greatest.
 DRAWS = 256
@@ -42,26 +43,26 @@ class Channels:
         root: name of the value that it is a function of: two of one root vary together.
     """
 
-    draws: Double
-    grid: Double
+    draws: Float64
+    grid: Float64
     root: str
 
     @property
-    def low(self) -> Double:
+    def low(self) -> Float64:
         """(C,), the least of each channel."""
-        found: Double = self.grid.min(axis=0)
+        found: Float64 = self.grid.min(axis=0)
         return found
 
     @property
-    def high(self) -> Double:
+    def high(self) -> Float64:
         """(C,), the greatest of each channel."""
-        found: Double = self.grid.max(axis=0)
+        found: Float64 = self.grid.max(axis=0)
         return found
 
     @property
-    def mean(self) -> Double:
+    def mean(self) -> Float64:
         """(C,), the mean of each channel."""
-        found: Double = self.draws.mean(axis=0)
+        found: Float64 = self.draws.mean(axis=0)
         return found
 
 
@@ -156,7 +157,7 @@ def elements_met(node: ir.Node) -> float:
     return 1 / float(np.prod(node.attributes.get_ints("strides", [1, 1])))
 
 
-def by_output(node: ir.Node, weight: np.ndarray[Any, np.dtype[Any]]) -> Double:
+def by_output(node: ir.Node, weight: Array) -> Float64:
     """A product's weight as (out, in / group, kernel)."""
     if is_operator(node, "Gemm") and not is_set(node, "transB"):
         weight = weight.T
@@ -207,7 +208,7 @@ def _averaged(name: str, source: Channels) -> Channels:
     return _within(name, np.tile(draws, (PLACES, 1)), source.low, source.high)
 
 
-def _within(name: str, draws: Double, low: Double, high: Double) -> Channels:
+def _within(name: str, draws: Float64, low: Float64, high: Float64) -> Channels:
     """Draws that end at a bound or six deviations from their mean, whichever is nearer."""
     mean, width = draws.mean(axis=0), WIDTH * draws.std(axis=0)
     lowest = np.maximum(low, np.minimum(mean - width, draws.min(axis=0)))
@@ -231,7 +232,7 @@ def _applied(node: ir.Node, name: str, known: Mapping[str, Channels]) -> Channel
     return _within(name, draws, np.min(ends, axis=(0, 1)), np.max(ends, axis=(0, 1)))
 
 
-def _corners(sources: list[Channels]) -> Iterator[tuple[Double, ...]]:
+def _corners(sources: list[Channels]) -> Iterator[tuple[Float64, ...]]:
     """Every choice of least and greatest of each: (1, C) arrays."""
     for number in range(2 ** len(sources)):
         yield tuple(
@@ -240,7 +241,7 @@ def _corners(sources: list[Channels]) -> Iterator[tuple[Double, ...]]:
         )
 
 
-def _run(node: ir.Node, arrays: Mapping[str, Double]) -> Double:
+def _run(node: ir.Node, arrays: Mapping[str, Float64]) -> Float64:
     """The operator on (n, C) arrays that stand for (n, C, 1, 1) where its inputs have four axes."""
     from onnx.reference import ReferenceEvaluator
 

@@ -1,4 +1,4 @@
-"""From what was measured to the numbers of the QDQ graph."""
+"""Encodings and quantised weights of the QDQ graph, from the measured ranges."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from edgecnn_exporters.quantise.calibrate.collect import ChannelStatistics
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import (
     Encoding,
-    Float,
     QuantisedWeight,
     Range,
     encode,
     quantise_weight,
     weight_scales,
 )
-from edgecnn_exporters.quantise.graph.plan import Group, Plan
+from edgecnn_exporters.quantise.graph.plan import EncodingGroup, QuantisationPlan
 from edgecnn_exporters.quantise.graph.qdq import bias_of
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
+from edgecnn_runtime.arrays import Float32
 
 
-def encode_groups(plan: Plan, ranges: Mapping[str, Range]) -> dict[str, Encoding]:
+def encode_groups(plan: QuantisationPlan, ranges: Mapping[str, Range]) -> dict[str, Encoding]:
     """The encoding of every 8-bit value: its group holds the ranges of all its sources.
 
     Args:
@@ -39,7 +39,9 @@ def encode_groups(plan: Plan, ranges: Mapping[str, Range]) -> dict[str, Encoding
     }
 
 
-def _encode_group(group: Group, plan: Plan, ranges: Mapping[str, Range]) -> Encoding:
+def _encode_group(
+    group: EncodingGroup, plan: QuantisationPlan, ranges: Mapping[str, Range]
+) -> Encoding:
     if group.fixed is not None:
         return group.fixed
     limits = {plan.limits.get(name) for name in group.sources}
@@ -47,8 +49,10 @@ def _encode_group(group: Group, plan: Plan, ranges: Mapping[str, Range]) -> Enco
     return encode(found, limits.pop() if len(limits) == 1 else None)
 
 
-def encode_results(plan: Plan, channels: Mapping[str, ChannelStatistics]) -> dict[str, Encoding]:
-    """How 8 bits would hold the float results of the last sums: all that was seen of them."""
+def encode_results(
+    plan: QuantisationPlan, channels: Mapping[str, ChannelStatistics]
+) -> dict[str, Encoding]:
+    """Encodings of the float results of the last sums, over their whole measured range."""
     return {
         name: encode(Range(float(channels[name].low.min()), float(channels[name].high.max())))
         for name in plan.results
@@ -56,7 +60,10 @@ def encode_results(plan: Plan, channels: Mapping[str, ChannelStatistics]) -> dic
 
 
 def quantise_weights(
-    graph: ir.Graph, plan: Plan, activations: Mapping[str, Encoding], config: QuantConfig
+    graph: ir.Graph,
+    plan: QuantisationPlan,
+    activations: Mapping[str, Encoding],
+    config: QuantConfig,
 ) -> dict[str, QuantisedWeight]:
     """The weights of every integer product, by the node's name: nearest integers."""
     found = {}
@@ -84,14 +91,14 @@ def quantise_product(node: ir.Node, input_scale: float, config: QuantConfig) -> 
     return quantise_weight(weight, scale, axis, config.weight_bits)
 
 
-def weight_of(node: ir.Node) -> Float:
+def weight_of(node: ir.Node) -> Float32:
     """The weight of a product."""
     weight = constant(node.inputs[1])
     assert weight is not None
     return weight.astype(np.float32, copy=False)
 
 
-def _hold_bias(scale: Float, bias: Float, input_scale: float) -> Float:
+def _hold_bias(scale: Float32, bias: Float32, input_scale: float) -> Float32:
     """Scales, enlarged where the bias would not fit into 32 bits at them.
 
     A channel of zeros or nearly so, as regularisation leaves them, still has a bias.

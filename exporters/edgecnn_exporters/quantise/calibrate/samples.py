@@ -1,4 +1,4 @@
-"""Inputs to calibrate with: as many as there are, one in memory at a time."""
+"""Calibration samples, kept in a temporary file: one in memory at a time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from edgecnn_exporters.errors import CalibrationFailed
-
-Float = np.ndarray[Any, np.dtype[np.float32]]
+from edgecnn_runtime.arrays import Array, Float32
 
 
 class Samples(Protocol):
@@ -19,7 +18,7 @@ class Samples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Float]: ...
+    def __iter__(self) -> Iterator[Float32]: ...
 
 
 class Spool:
@@ -55,7 +54,7 @@ class Spool:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[Float]:
+    def __iter__(self) -> Iterator[Float32]:
         size = 4 * int(np.prod(self.shape))
         for number in range(self._count):
             self._file.seek(number * size)
@@ -76,7 +75,7 @@ class Spool:
     ) -> None:
         self.close()
 
-    def _append(self, sample: np.ndarray[Any, np.dtype[Any]]) -> None:
+    def _append(self, sample: Array) -> None:
         where = f"calibration sample {self._count}"
         if sample.dtype.kind not in "fiu":
             raise CalibrationFailed(f"{where} holds {sample.dtype}, expected numbers")

@@ -1,16 +1,13 @@
-"""What calibration keeps of one tensor while samples stream by."""
+"""Statistics of one tensor during calibration: least, greatest and a histogram."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from edgecnn_exporters.quantise.encoding import Float
-
-Counts = np.ndarray[Any, np.dtype[np.int64]]
+from edgecnn_runtime.arrays import Float32, Float64, Int64
 
 # Eight to sixteen bins to a level where a tensor has one sign, up to twice that where it has two:
 # a search has something to choose from.
@@ -24,7 +21,7 @@ SMALLEST_EXPONENT = -64
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often a tensor had which value.
+    """Histogram of a tensor's values.
 
     Attributes:
         counts: (BINS,), of bins that lie symmetric about zero.
@@ -33,14 +30,14 @@ class Histogram:
         low, high: the least and the greatest of all values, counted or not.
     """
 
-    counts: Counts
+    counts: Int64
     bin: float
     zeros: int
     low: float
     high: float
 
     @property
-    def centres(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def centres(self) -> Float64:
         """(BINS,), the middle of each bin."""
         return np.arange(0.5 - HALF, HALF, dtype=np.float64) * self.bin
 
@@ -53,13 +50,13 @@ class TensorStatistics:
     """
 
     def __init__(self) -> None:
-        self._counts: Counts = np.zeros(BINS, np.int64)
+        self._counts: Int64 = np.zeros(BINS, np.int64)
         self._half_width = 0.0
         self._zeros = 0
         self.low = math.inf
         self.high = -math.inf
 
-    def observe(self, values: Float) -> None:
+    def observe(self, values: Float32) -> None:
         """Take in one sample's activations, of any shape.
 
         Raises:
@@ -75,12 +72,12 @@ class TensorStatistics:
         self._counts += self._count(chosen)
 
     def reach(self, low: float, high: float) -> None:
-        """Take in the ends of what is not there to be counted."""
+        """Extend the range to values that are not counted."""
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._widen(_power_above(max(-low, high)))
 
     def histogram(self) -> Histogram:
-        """What was seen.
+        """The histogram so far.
 
         Raises:
             ValueError: nothing was.
@@ -97,7 +94,7 @@ class TensorStatistics:
         while half_width > self._half_width:
             self._counts, self._half_width = _halved(self._counts), 2 * self._half_width
 
-    def _count(self, values: Float) -> Counts:
+    def _count(self, values: Float32) -> Int64:
         if not self._half_width:
             found = np.zeros(BINS, np.int64)
             found[HALF] = values.size
@@ -116,14 +113,14 @@ def _power_above(magnitude: float) -> float:
     return 2.0 ** max(SMALLEST_EXPONENT, math.frexp(magnitude)[1]) if magnitude else 0.0
 
 
-def _halved(counts: Counts) -> Counts:
+def _halved(counts: Int64) -> Int64:
     """The same counts in bins of twice the width."""
     found = np.zeros_like(counts)
     found[HALF // 2 : HALF + HALF // 2] = counts.reshape(-1, 2).sum(axis=1)
     return found
 
 
-def _subset(values: Float) -> Float:
+def _subset(values: Float32) -> Float32:
     """At most `COUNTED` of the values, the same ones every time.
 
     A stride without a common factor with the size meets every channel, row and column alike.

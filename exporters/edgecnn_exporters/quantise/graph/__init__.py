@@ -1,1 +1,1 @@
-"""Which operators become integers, and the QDQ graph that says so."""
+"""Selection of the operators that are quantised, and the QDQ graph of them."""

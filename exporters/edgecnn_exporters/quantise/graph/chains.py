@@ -1,4 +1,4 @@
-"""Two sums, Conv or Gemm, of which the second alone reads what the first computes."""
+"""Pairs of consecutive Conv or Gemm layers, the second the only reader of the first."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import Array, constant, is_operator, rank, sole_reader
-from edgecnn_exporters.quantise.encoding import Float
+from edgecnn_exporters.passes.graph import constant, is_operator, rank, sole_reader
 from edgecnn_exporters.quantise.graph.eligible import refusal
+from edgecnn_runtime.arrays import Array, Float32
 
 SUMS = ("Conv", "Gemm")
 # What goes over height and width, each channel by itself.
@@ -36,7 +36,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Refused:
-    """A sum whose output is left alone: its name, and why."""
+    """A Conv or Gemm that is not in a pair: its name, and why."""
 
     first: str
     reason: str
@@ -148,8 +148,8 @@ def by_channel(node: ir.Node, channels: int) -> Array:
     return weight.reshape(groups, len(weight) // groups, channels // groups, -1)
 
 
-def measured(statistics: Mapping[str, Float], pair: Pair) -> Float | None:
-    """What was measured of each output channel of the first sum, (C,); None if nothing was.
+def measured(statistics: Mapping[str, Float32], pair: Pair) -> Float32 | None:
+    """Measured statistics of each output channel of the first sum, (C,); None if nothing was.
 
     Raises:
         ValueError: it is not one number for each channel.

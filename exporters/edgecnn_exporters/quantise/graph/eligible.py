@@ -1,4 +1,4 @@
-"""Whether one node can be computed in integers, and why not."""
+"""Eligibility of one node for integer computation, and the reason where it has none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edgecnn_exporters.quantise.graph.rules import RULES, Role
 
 
 def refusal(node: ir.Node) -> str | None:
-    """Why the node must stay float; None when it need not."""
+    """The reason why the node must stay float; None when it need not."""
     rule = RULES.get(node.op_type) if node.domain == "" else None
     if rule is None:
         return f"no runtime computes {node.op_type} in integers from one encoding"
@@ -64,7 +64,7 @@ def _has_constant_bounds(node: ir.Node) -> bool:
 
 
 def bounds(node: ir.Node) -> Range:
-    """What a Relu or a Clip with constant bounds lets through, as far as it is finite."""
+    """Range that a Relu or a Clip with constant bounds lets through, as far as it is finite."""
     largest = float(np.finfo(np.float32).max)
     if node.op_type == "Relu":
         return Range(0.0, largest)

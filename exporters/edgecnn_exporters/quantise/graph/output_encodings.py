@@ -1,4 +1,4 @@
-"""What 8 bits could hold of a float result, noted in the QDQ graph for those who need it.
+"""Encodings of the float outputs of a QDQ graph, noted as metadata for formats that need them.
 
 The result of the last sum stays float in the QDQ graph. Formats whose kernels have no float result
 of an integer sum still need scale and zero point; they are measured with the rest, so that nobody
@@ -15,13 +15,13 @@ SCALE, ZERO_POINT = "edgecnn.scale", "edgecnn.zero_point"
 
 
 def note_encoding(value: ir.Value, encoding: Encoding) -> None:
-    """The value says how 8 bits would hold it."""
+    """Note an encoding on a value."""
     value.metadata_props[SCALE] = repr(encoding.scale)
     value.metadata_props[ZERO_POINT] = str(encoding.zero_point)
 
 
 def noted_encoding(value: ir.Value) -> Encoding | None:
-    """What was noted on the value; None where nothing was."""
+    """The encoding noted on a value; None where nothing was."""
     props = value.metadata_props
     if SCALE not in props or ZERO_POINT not in props:
         return None

@@ -1,4 +1,4 @@
-"""What of a graph is computed in integers, and which of its values share one encoding."""
+"""Quantisation plan of a graph: its integer nodes, and the values that share one encoding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEPT = "kept in float for accuracy"
 
 
 @dataclass(frozen=True)
-class Group:
+class EncodingGroup:
     """Values that share one encoding.
 
     Attributes:
@@ -35,8 +35,8 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Names of nodes and values of one graph.
+class QuantisationPlan:
+    """Quantisation plan of one graph, by names of nodes and values.
 
     Attributes:
         integer: nodes computed in integers, in the graph's order, with their roles.
@@ -49,7 +49,7 @@ class Plan:
     """
 
     integer: Mapping[str, Role]
-    groups: tuple[Group, ...]
+    groups: tuple[EncodingGroup, ...]
     limits: Mapping[str, Range]
     left: Mapping[str, str]
     tail: frozenset[str]
@@ -57,7 +57,7 @@ class Plan:
     results: tuple[str, ...] = ()
 
     @property
-    def group_of(self) -> dict[str, Group]:
+    def group_of(self) -> dict[str, EncodingGroup]:
         """The group of each 8-bit value."""
         return {name: group for group in self.groups for name in group.values}
 
@@ -67,7 +67,7 @@ class Plan:
         return tuple(name for group in self.groups if not group.fixed for name in group.sources)
 
 
-def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> Plan:
+def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> QuantisationPlan:
     """Decide for every node and value of a canonical float graph.
 
     The output of a Gemm after which no other sum comes stays float: an 8-bit logit ties with its
@@ -91,7 +91,7 @@ def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> Plan:
     groups = _groups([n for n in nodes if _name(n) in integer])
     held = _held(groups, nodes, integer, float_values)
     kept = tuple(name for name in left if name in keep_float)
-    return Plan(integer, held, limits, left, frozenset(map(_name, tail)), kept, results)
+    return QuantisationPlan(integer, held, limits, left, frozenset(map(_name, tail)), kept, results)
 
 
 def _reason(node: ir.Node, keep_float: Collection[str], tail: Collection[ir.Node]) -> str | None:
@@ -192,7 +192,7 @@ def _held(
     nodes: list[ir.Node],
     integer: Mapping[str, Role],
     float_values: Collection[str],
-) -> tuple[Group, ...]:
+) -> tuple[EncodingGroup, ...]:
     producers = {str(output.name): node for node in nodes for output in node.outputs}
     found = []
     for names in groups:
@@ -208,7 +208,7 @@ def _held(
                 fixed.add(RULES[node.op_type].encoding if node is not None and is_fixed else None)
         if values:
             encoding = fixed.pop() if len(fixed) == 1 else None
-            found.append(Group(values, tuple(sources), encoding))
+            found.append(EncodingGroup(values, tuple(sources), encoding))
     return tuple(found)
 
 

@@ -1,24 +1,22 @@
-"""Running a graph and looking inside: any of its values, one sample at a time."""
+"""Intermediate values of a model in ONNX Runtime, one sample at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edgecnn_exporters.capture.reference import to_bytes
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-Float = np.ndarray[Any, np.dtype[np.float32]]
 # What a sample is given as and what a value comes out as: (batch, …), batch 1 unless it is fixed.
-Outputs = dict[str, Float]
+Outputs = dict[str, Float32]
 
 
-class Probe:
+class ValueProbe:
     """A model in ONNX Runtime that answers with the values asked for, beside its outputs."""
 
     def __init__(self, model: ir.Model, values: Sequence[str] = (), *, threads: int = 0) -> None:
@@ -41,17 +39,17 @@ class Probe:
         self._session = open_session(proto.SerializeToString(), session_options(threads))
         self._input = self._session.get_inputs()[0].name
 
-    def run(self, sample: Float) -> Outputs:
+    def run(self, sample: Float32) -> Outputs:
         """The values asked for, by name."""
         return self.run_all({self._input: sample})
 
-    def run_all(self, feeds: Mapping[str, Float]) -> Outputs:
+    def run_all(self, feeds: Mapping[str, Float32]) -> Outputs:
         """The values asked for, of a graph with several inputs."""
         # Asked for nothing, ONNX Runtime answers with everything.
         made = self._session.run(self._asked, dict(feeds)) if self._asked else []
         found = dict(zip(self._asked, made, strict=True))
         return {name: found[name] if name in found else feeds[name] for name in self._names}
 
-    def stream(self, samples: Iterable[Float]) -> Iterator[Outputs]:
+    def stream(self, samples: Iterable[Float32]) -> Iterator[Outputs]:
         """The values for each sample in turn; those of one alone are held at a time."""
         return (self.run(sample) for sample in samples)

@@ -1,4 +1,4 @@
-"""Writing the QDQ graph: the float graph, with the way to 8 bits and back around every value.
+"""Writing the QDQ graph: QuantizeLinear and DequantizeLinear around every 8-bit value.
 
 ONNX's QuantizeLinear and DequantizeLinear say what is held in 8 bits; a runtime computes a node
 between them in integers where it can, and in float from the same numbers where it cannot.
@@ -12,23 +12,23 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import Array, constant, new_initialiser
+from edgecnn_exporters.passes.graph import constant, new_initialiser
 from edgecnn_exporters.quantise.encoding import (
     Encoding,
-    Float,
     QuantisedWeight,
     Range,
     encode,
     quantise_bias,
 )
 from edgecnn_exporters.quantise.graph.output_encodings import note_encoding
-from edgecnn_exporters.quantise.graph.plan import Plan
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
+from edgecnn_runtime.arrays import Array, Float32
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the QDQ graph holds beside the float graph's structure.
+    """Numbers of a QDQ graph: encodings, integer weights and biases.
 
     Attributes:
         activations: the encoding of each 8-bit value, by its name.
@@ -39,11 +39,11 @@ class Numbers:
 
     activations: Mapping[str, Encoding]
     weights: Mapping[str, QuantisedWeight]
-    biases: Mapping[str, Float] = field(default_factory=dict)
+    biases: Mapping[str, Float32] = field(default_factory=dict)
     results: Mapping[str, Encoding] = field(default_factory=dict)
 
 
-def write_qdq(model: ir.Model, plan: Plan, numbers: Numbers) -> ir.Model:
+def write_qdq(model: ir.Model, plan: QuantisationPlan, numbers: Numbers) -> ir.Model:
     """A quantised copy of a canonical float model.
 
     Args:
@@ -109,7 +109,9 @@ def _write_constants(graph: ir.Graph, node: ir.Node) -> None:
         node.replace_input_with(index, found)
 
 
-def _write_activation(graph: ir.Graph, value: ir.Value, encoding: Encoding, plan: Plan) -> None:
+def _write_activation(
+    graph: ir.Graph, value: ir.Value, encoding: Encoding, plan: QuantisationPlan
+) -> None:
     producer = value.producer()
     name = str(value.name)
     is_made_of_integers = producer is not None and str(producer.name) in plan.integer
@@ -185,7 +187,7 @@ def encode_constant(array: Array) -> Encoding:
     return encode(Range(float(array.min()), float(array.max())))
 
 
-def bias_of(node: ir.Node) -> Float | None:
+def bias_of(node: ir.Node) -> Float32 | None:
     """The bias of a product, (channels,); None where there is none."""
     array = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     return None if array is None else array.astype(np.float32, copy=False)

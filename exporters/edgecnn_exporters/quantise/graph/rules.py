@@ -1,4 +1,4 @@
-"""For every operator: what of it becomes 8-bit, and why each runtime can compute it in integers.
+"""Quantisation rule of every operator: what becomes 8-bit, and why every runtime can compute it.
 
 docs/quantisation.md prints this table. An operator that is not in it stays float, and is listed.
 """
@@ -13,7 +13,7 @@ from edgecnn_exporters.quantise.encoding import Encoding
 
 
 class Role(Enum):
-    """How the encodings of an operator's inputs and outputs hang together."""
+    """Role of an operator: how the encodings of its inputs and outputs are related."""
 
     PRODUCT = "int8 weights, int32 sums, requantised output"
     OWN = "every input and the output have encodings of their own"

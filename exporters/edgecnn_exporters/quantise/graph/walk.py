@@ -1,4 +1,4 @@
-"""Going through a QDQ graph step by step, with the 8-bit values of a few samples in hand.
+"""Layer-by-layer run of a QDQ graph on a few samples, with their 8-bit values in memory.
 
 What a layer does to inputs that are already quantised decides how it is to be corrected. Running
 the whole prefix anew for every layer would cost the square of the depth; here every value is
@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.quantise.graph.probe import Float, Probe
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
+from edgecnn_runtime.arrays import Array, Float32
 
 
 @dataclass(frozen=True)
-class Step:
+class WalkStep:
     """From values in hand to one more.
 
     Attributes:
@@ -37,7 +34,7 @@ class Step:
     products: Mapping[str, str]
 
 
-def steps_of(graph: ir.Graph, products: Sequence[str]) -> list[Step]:
+def steps_of(graph: ir.Graph, products: Sequence[str]) -> list[WalkStep]:
     """The steps through a QDQ graph, in its order.
 
     Args:
@@ -52,7 +49,7 @@ def steps_of(graph: ir.Graph, products: Sequence[str]) -> list[Step]:
     return [_step(target, stops - {target}, wanted) for target in targets]
 
 
-def _step(target: ir.Value, stops: set[ir.Value], wanted: set[str]) -> Step:
+def _step(target: ir.Value, stops: set[ir.Value], wanted: set[str]) -> WalkStep:
     sources: dict[str, None] = {}
     nodes: dict[str, None] = {}
     products: dict[str, str] = {}
@@ -69,7 +66,7 @@ def _step(target: ir.Value, stops: set[ir.Value], wanted: set[str]) -> Step:
         if str(node.name) in wanted:
             products[str(node.name)] = str(node.outputs[0].name)
         pending += [each for each in node.inputs if each is not None]
-    return Step(str(target.name), tuple(sources), tuple(nodes), products)
+    return WalkStep(str(target.name), tuple(sources), tuple(nodes), products)
 
 
 @dataclass
@@ -77,14 +74,14 @@ class Walk:
     """The values in hand, each a list with one array a sample."""
 
     model: ir.Model
-    steps: Sequence[Step]
-    samples: Sequence[Float] = ()
+    steps: Sequence[WalkStep]
+    samples: Sequence[Float32] = ()
     hand: dict[str, list[Array]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._needed = Counter(name for step in self.steps for name in step.sources)
 
-    def begin(self, samples: Sequence[Float]) -> Iterator[Step]:
+    def begin(self, samples: Sequence[Float32]) -> Iterator[WalkStep]:
         """Go through the steps. What a step is made of is in hand when it is yielded.
 
         Whoever walks calls `advance` for each, once the step's numbers are as they shall be.
@@ -93,11 +90,11 @@ class Walk:
         self.hand = {str(self.model.graph.inputs[0].name): list(samples)}
         yield from self.steps
 
-    def look(self, step: Step, value: str) -> Iterator[Float]:
+    def look(self, step: WalkStep, value: str) -> Iterator[Float32]:
         """A float value within the step, sample by sample, computed from what is in hand."""
         return (outputs[value] for outputs in self._run(step, value))
 
-    def advance(self, step: Step) -> None:
+    def advance(self, step: WalkStep) -> None:
         """Make the step's target, and let go of what no later step reads."""
         made = [outputs[step.target] for outputs in self._run(step, step.target)]
         for name in step.sources:
@@ -107,9 +104,9 @@ class Walk:
         if self._needed[step.target]:
             self.hand[step.target] = made
 
-    def _run(self, step: Step, value: str) -> Iterator[dict[str, Float]]:
+    def _run(self, step: WalkStep, value: str) -> Iterator[dict[str, Float32]]:
         graph = ir.convenience.extract(self.model.graph, list(step.sources), [value])
         model = ir.Model(graph, ir_version=self.model.ir_version)
-        probe = Probe(model, [value], threads=1)
+        probe = ValueProbe(model, [value], threads=1)
         for index in range(len(self.hand[step.sources[0]])):
             yield probe.run_all({name: self.hand[name][index] for name in step.sources})

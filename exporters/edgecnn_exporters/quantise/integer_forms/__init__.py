@@ -1,4 +1,4 @@
-"""Before quantising: what no runtime computes in 8 bits, spelt in operators that all do.
+"""Rewrites before quantising: operators without 8-bit kernels become operators that have them.
 
 Equal in float, but longer: a graph that stays float is better off without. Each rewrite is a file
 of its own. SiLU needs none, for ``Mul(x, Sigmoid(x))`` is two integer operators already.

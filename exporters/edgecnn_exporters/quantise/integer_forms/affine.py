@@ -1,4 +1,4 @@
-"""A factor and a summand for each channel as the depthwise convolution that they are."""
+"""Per-channel scale and offset become a depthwise convolution."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import (
-    Array,
     constant,
     extent,
     is_operator,
@@ -21,6 +20,7 @@ from edgecnn_exporters.passes.graph import (
 from edgecnn_exporters.passes.moments import Moments, note, noted
 from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 from edgecnn_exporters.quantise.integer_forms.nodes import insert
+from edgecnn_runtime.arrays import Array
 
 PRECISION = "it is not in float32"
 

@@ -1,4 +1,4 @@
-"""AveragePool as the depthwise convolution that it is."""
+"""AveragePool becomes a depthwise convolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HardSigmoid as the clipped line that it is."""
+"""HardSigmoid becomes a Clip of a linear function."""
 
 from __future__ import annotations
 

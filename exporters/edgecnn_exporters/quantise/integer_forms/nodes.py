@@ -1,4 +1,4 @@
-"""New nodes and numbers beside those that a rewrite replaces."""
+"""Insertion of new nodes and scalar constants by a rewrite."""
 
 from __future__ import annotations
 

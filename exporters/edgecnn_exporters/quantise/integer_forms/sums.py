@@ -1,4 +1,4 @@
-"""A Conv or Gemm that takes in what an activation behind it does to its input first."""
+"""Folding of an activation's scale and offset into the Conv or Gemm before it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Collection
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import Array, constant, is_operator, is_set, set_constant
+from edgecnn_exporters.passes.graph import constant, is_operator, is_set, set_constant
 from edgecnn_exporters.passes.moments import rescale_note
+from edgecnn_runtime.arrays import Array
 
 
 def sum_before(value: ir.Value, readers: Collection[ir.Node]) -> ir.Node | None:
@@ -28,7 +29,7 @@ def sum_before(value: ir.Value, readers: Collection[ir.Node]) -> ir.Node | None:
 
 
 def rescale(graph: ir.Graph, node: ir.Node, factor: float, offset: float = 0.0) -> None:
-    """What a `sum_before` computes becomes ``factor · x + offset``.
+    """Rescale the output x of a `sum_before` to ``factor · x + offset``.
 
     ``W' = factor W`` and ``b' = factor b + offset``.
     """

@@ -14,7 +14,6 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator, is_set, set_constant
 from edgecnn_exporters.passes.moments import rescale_note
-from edgecnn_exporters.quantise.encoding import Float
 from edgecnn_exporters.quantise.graph.chains import (
     SPATIAL,
     Pair,
@@ -28,6 +27,7 @@ from edgecnn_exporters.quantise.graph.chains import (
     spatial_obstacle,
     weight_of,
 )
+from edgecnn_runtime.arrays import Float32
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Absorbed:
 
 @dataclass(frozen=True)
 class Absorption:
-    """What was done, in the graph's order."""
+    """Result of high-bias absorption, in the graph's order."""
 
     absorbed: tuple[Absorbed, ...]
     refused: tuple[Refused, ...]
@@ -60,10 +60,10 @@ class _Match:
     """A pair, and c, by which its first sum can be lowered: (C,)."""
 
     pair: Pair
-    surplus: Float
+    surplus: Float32
 
 
-def absorb_high_biases(model: ir.Model, floors: Mapping[str, Float]) -> Absorption:
+def absorb_high_biases(model: ir.Model, floors: Mapping[str, Float32]) -> Absorption:
     """What a channel before a Relu never falls below moves into the bias of the next sum.
 
     With ``c = max(0, floor)``, ``b1' = b1 - c`` and ``b2' = b2 + W2 c``, summed over the kernel.
@@ -108,7 +108,7 @@ def _zeros_obstacle(node: ir.Node) -> str | None:
     return None
 
 
-def _match(found: Pair | Refused, floors: Mapping[str, Float]) -> _Match | Refused:
+def _match(found: Pair | Refused, floors: Mapping[str, Float32]) -> _Match | Refused:
     if isinstance(found, Refused):
         return found
     name, value = str(found.first.name), found.first.outputs[0].name
@@ -136,7 +136,7 @@ def _rewrite(graph: ir.Graph, match: _Match) -> None:
     _add_to_bias(graph, second, np.einsum("goi,gi->go", weight, surplus.reshape(groups, inputs)))
 
 
-def _add_to_bias(graph: ir.Graph, node: ir.Node, change: Float) -> None:
+def _add_to_bias(graph: ir.Graph, node: ir.Node, change: Float32) -> None:
     weight, bias = weight_of(node), bias_of(node)
     total = change.astype(np.float64).ravel() + (0 if bias is None else bias)
     set_constant(graph, node, 2, total.astype(weight.dtype), f"{node.name}.bias")

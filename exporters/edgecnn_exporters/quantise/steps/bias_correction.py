@@ -1,4 +1,4 @@
-"""Quantised weights and activations shift a layer's mean output; its bias takes the shift back.
+"""Bias correction: a layer's bias takes back the shift of its mean output by quantisation.
 
 Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction",
 section 4.2, in its empirical form (appendix D): layer after layer, each seeing inputs that come
@@ -14,12 +14,13 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import set_constant
-from edgecnn_exporters.quantise.encoding import Float, Range, quantise_bias
-from edgecnn_exporters.quantise.graph.plan import Plan
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.encoding import Range, quantise_bias
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.graph.walk import Walk, steps_of
+from edgecnn_runtime.arrays import Float32
 
 NEWTON_STEPS = 4
 # Of the first error, what is left when another step is not worth its time.
@@ -32,13 +33,13 @@ Progress = Callable[[float], None]
 
 def correct_biases(
     model: ir.Model,
-    plan: Plan,
+    plan: QuantisationPlan,
     numbers: Numbers,
-    means: Mapping[str, Float],
-    samples: Sequence[Float],
+    means: Mapping[str, Float32],
+    samples: Sequence[Float32],
     progress: Progress = lambda done: None,
-) -> dict[str, Float]:
-    """Biases at which each layer's mean output is the float network's.
+) -> dict[str, Float32]:
+    """Correct biases so that each layer's mean output is the float network's.
 
     Args:
         model: the canonical float model.
@@ -56,7 +57,7 @@ def correct_biases(
     }
     copy = write_qdq(model, plan, with_biases(numbers, products, means))
     quantised = {str(node.name): node for node in copy.graph}
-    biases: dict[str, Float] = {}
+    biases: dict[str, Float32] = {}
     walk = Walk(copy, steps_of(copy.graph, list(products)))
     for number, step in enumerate(walk.begin(samples)):
         for name, value in step.products.items():
@@ -74,36 +75,38 @@ def correct_biases(
     return biases
 
 
-def leaving(product: ir.Node, plan: Plan) -> str:
+def leaving(product: ir.Node, plan: QuantisationPlan) -> str:
     """The value whose mean counts: the output of the fused Relu or Clip, or the product's own."""
     output = product.outputs[0]
     clips = [str(use.node.outputs[0].name) for use in output.uses()]
     return clips[0] if len(clips) == 1 and clips[0] in plan.limits else str(output.name)
 
 
-def sample_means(values: Iterable[Float]) -> Float:
+def sample_means(values: Iterable[Float32]) -> Float32:
     """(samples, channels), the means over (batch, channels, …) of each sample."""
     means = [array.reshape(*array.shape[:2], -1).mean(axis=2).mean(axis=0) for array in values]
-    found: Float = np.array(means, np.float32)
+    found: Float32 = np.array(means, np.float32)
     return found
 
 
-def float_means(model: ir.Model, plan: Plan, samples: Iterable[Float]) -> dict[str, Float]:
+def float_means(
+    model: ir.Model, plan: QuantisationPlan, samples: Iterable[Float32]
+) -> dict[str, Float32]:
     """(samples, channels), what leaves each integer product in the float network, by its name."""
     values = {
         str(node.name): leaving(node, plan)
         for node in model.graph
         if plan.integer.get(str(node.name)) is Role.PRODUCT
     }
-    means: dict[str, list[Float]] = {name: [] for name in values}
-    for outputs in Probe(model, list(dict.fromkeys(values.values()))).stream(samples):
+    means: dict[str, list[Float32]] = {name: [] for name in values}
+    for outputs in ValueProbe(model, list(dict.fromkeys(values.values()))).stream(samples):
         for name, value in values.items():
             means[name].append(sample_means([outputs[value]])[0])
     return {name: np.array(rows, np.float32) for name, rows in means.items()}
 
 
-def _shift(outputs: Sequence[Float], means: Float, limit: Range | None) -> Float:
-    """What to add to each channel so that, clipped, it has the mean.
+def _shift(outputs: Sequence[Float32], means: Float32, limit: Range | None) -> Float32:
+    """Shift of each channel at which its clipped output has the wanted mean.
 
     Newton's method: of a shift, only the share of values between the bounds moves the mean. The
     shift is shrunk by what is known of it, ``e² / (e² + s²)`` for a mean error e with standard
@@ -111,7 +114,7 @@ def _shift(outputs: Sequence[Float], means: Float, limit: Range | None) -> Float
     """
     if limit is None:
         errors = means - sample_means(outputs)
-        moved: Float = errors.mean(axis=0) * _known(errors)
+        moved: Float32 = errors.mean(axis=0) * _known(errors)
         return moved
     errors = means
     shift = np.zeros(means.shape[1], np.float32)
@@ -126,7 +129,7 @@ def _shift(outputs: Sequence[Float], means: Float, limit: Range | None) -> Float
     return shift * _known(errors)
 
 
-def _clipped(outputs: Sequence[Float], shift: Float, limit: Range) -> tuple[Float, Float]:
+def _clipped(outputs: Sequence[Float32], shift: Float32, limit: Range) -> tuple[Float32, Float32]:
     """Of shifted values: (samples, channels) means once clipped, (channels,) share not clipped."""
     means, inside = [], []
     for array in outputs:
@@ -138,19 +141,19 @@ def _clipped(outputs: Sequence[Float], shift: Float, limit: Range) -> tuple[Floa
     return np.array(means, np.float32), np.array(inside, np.float32).mean(axis=0)
 
 
-def _known(errors: Float) -> Float:
+def _known(errors: Float32) -> Float32:
     """The share of each channel's mean error, (samples, channels), that is not the samples' own."""
     mean = np.square(errors.mean(axis=0, dtype=np.float64))
     variance = errors.var(axis=0, dtype=np.float64) / max(1, len(errors) - 1)
     if len(errors) == 1:
         variance = mean
     share = np.divide(mean, mean + variance, out=np.zeros_like(mean), where=mean > 0)
-    found: Float = share.astype(np.float32)
+    found: Float32 = share.astype(np.float32)
     return found
 
 
 def with_biases(
-    numbers: Numbers, products: Mapping[str, ir.Node], means: Mapping[str, Float]
+    numbers: Numbers, products: Mapping[str, ir.Node], means: Mapping[str, Float32]
 ) -> Numbers:
     """The numbers with a bias for every product, of zeros where it has none: one to be changed."""
     biases = {
@@ -162,7 +165,7 @@ def with_biases(
 
 
 def set_bias(
-    graph: ir.Graph, node: ir.Node, bias: Float, input_scale: float, numbers: Numbers
+    graph: ir.Graph, node: ir.Node, bias: Float32, input_scale: float, numbers: Numbers
 ) -> None:
     """Put a bias into the QDQ graph, where its product reads it."""
     value = node.inputs[2]

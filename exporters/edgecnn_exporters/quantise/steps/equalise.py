@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator, set_constant, sole_reader
 from edgecnn_exporters.passes.moments import rescale_note
-from edgecnn_exporters.quantise.encoding import Float
 from edgecnn_exporters.quantise.graph.chains import (
     SPATIAL,
     SUMS,
@@ -30,8 +28,7 @@ from edgecnn_exporters.quantise.graph.chains import (
     weight_of,
 )
 from edgecnn_exporters.quantise.graph.eligible import bounds, refusal
-
-Double = np.ndarray[Any, np.dtype[np.float64]]
+from edgecnn_runtime.arrays import Float32, Float64
 
 HOMOGENEOUS = ("LeakyRelu", "PRelu", "Relu")
 NOT_HOMOGENEOUS = (
@@ -65,7 +62,7 @@ class Equalised:
 
 @dataclass(frozen=True)
 class Equalisation:
-    """What was done, in the graph's order.
+    """Result of cross-layer equalisation, in the graph's order.
 
     Attributes:
         is_settled: whether all ranges are equal within the tolerance; else the sweeps ran out.
@@ -81,20 +78,20 @@ class _Link:
     """A pair, and between what each channel's s must lie: (C,) both, 1 and 1 where it is fixed."""
 
     pair: Pair
-    lowest: Double
-    highest: Double
+    lowest: Float64
+    highest: Float64
 
 
 @dataclass(frozen=True)
 class _Scales:
-    """By which every sum's input channels were multiplied and its output channels divided."""
+    """Scales of every sum: input channels were multiplied by them, output channels divided."""
 
-    incoming: dict[ir.Node, Double]
-    outgoing: dict[ir.Node, Double]
+    incoming: dict[ir.Node, Float64]
+    outgoing: dict[ir.Node, Float64]
     is_settled: bool
 
 
-def equalise(model: ir.Model, peaks: Mapping[str, Float] | None = None) -> Equalisation:
+def equalise(model: ir.Model, peaks: Mapping[str, Float32] | None = None) -> Equalisation:
     """Channel for channel, a Conv or Gemm and the next one get weights of the same range.
 
     With ``r1`` the largest magnitude of the first weight's output channel and ``r2`` that of the
@@ -154,7 +151,7 @@ def _has_ceiling(clip: ir.Node) -> bool:
     return bounds(clip).high < float(np.finfo(np.float32).max)
 
 
-def _link(found: Pair | Refused, peaks: Mapping[str, Float]) -> _Link | Refused:
+def _link(found: Pair | Refused, peaks: Mapping[str, Float32]) -> _Link | Refused:
     if isinstance(found, Refused):
         return found
     name = str(found.first.name)
@@ -207,15 +204,15 @@ def _balance(links: Sequence[_Link]) -> _Scales:
     return _Scales(incoming, outgoing, largest < TOLERANCE)
 
 
-def _magnitudes(node: ir.Node, channels: int | None) -> Double:
+def _magnitudes(node: ir.Node, channels: int | None) -> Float64:
     """The largest of each kernel: (groups, out / groups, in / groups)."""
     own = weight_of(node).shape[1] * node.attributes.get_int("group", 1)
     weight = by_channel(node, own if channels is None else channels)
-    magnitudes: Double = np.abs(weight).max(axis=3).astype(np.float64)
+    magnitudes: Float64 = np.abs(weight).max(axis=3).astype(np.float64)
     return magnitudes
 
 
-def _rewrite(graph: ir.Graph, node: ir.Node, incoming: Double, outgoing: Double) -> None:
+def _rewrite(graph: ir.Graph, node: ir.Node, incoming: Float64, outgoing: Float64) -> None:
     weight, bias = weight_of(node), bias_of(node)
     rescale_note(node.outputs[0], 1 / outgoing.ravel())
     # In float64, and rounded once.
@@ -228,7 +225,7 @@ def _rewrite(graph: ir.Graph, node: ir.Node, incoming: Double, outgoing: Double)
         set_constant(graph, node, 2, divided, f"{node.name}.bias")
 
 
-def _report(pair: Pair, scale: Double) -> Equalised:
+def _report(pair: Pair, scale: Float64) -> Equalised:
     change = np.abs(np.log(scale))
     return Equalised(
         str(pair.first.name),

@@ -7,18 +7,18 @@ from dataclasses import replace
 
 from edgecnn_exporters.errors import LimitMissed
 from edgecnn_exporters.quantise.graph.plan import make_plan
-from edgecnn_exporters.quantise.graph.probe import Float
 from edgecnn_exporters.quantise.graph.qdq import write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
-from edgecnn_exporters.quantise.state import Bench, State
+from edgecnn_exporters.quantise.state import Bench, LadderState
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity, restrict
+from edgecnn_runtime.arrays import Float32
 
 # Of all operators that compute: with more of them in float, int8 has lost its point.
 LARGEST_SHARE = 0.25
 BLAMED = 3
 
 
-def mix_precision(state: State, bench: Bench) -> tuple[State | None, str]:
+def mix_precision(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """One, two, four … of the most sensitive operators in float, until the limit is met.
 
     Nothing is done where no limit was stated, or where it is met already.
@@ -37,7 +37,7 @@ def mix_precision(state: State, bench: Bench) -> tuple[State | None, str]:
     return best, named
 
 
-def mixtures(state: State, bench: Bench) -> Iterator[tuple[State, str]]:
+def mixtures(state: LadderState, bench: Bench) -> Iterator[tuple[LadderState, str]]:
     """One, two, four … of the most sensitive operators in float, each with what it is in words."""
     ranked = rank(state, bench.compared)
     count, most = 1, max(1, int(LARGEST_SHARE * len(ranked)))
@@ -50,21 +50,21 @@ def mixtures(state: State, bench: Bench) -> Iterator[tuple[State, str]]:
         count *= 2
 
 
-def rank(state: State, samples: Sequence[Float]) -> list[Sensitivity]:
+def rank(state: LadderState, samples: Sequence[Float32]) -> list[Sensitivity]:
     """The operators, the most damaging first."""
     rows = measure_sensitivity(state, samples)
     return sorted(rows, key=lambda row: row.isolated_db)
 
 
-def blame(state: State, samples: Sequence[Float]) -> str:
-    """The operators that hurt most, in words."""
+def blame(state: LadderState, samples: Sequence[Float32]) -> str:
+    """The most sensitive operators, in words."""
     return ", ".join(
         f"{row.node} ({row.operator}, {row.isolated_db:.0f} dB by itself)"
         for row in rank(state, samples)[:BLAMED]
     )
 
 
-def keep_float(state: State, bench: Bench, names: Sequence[str]) -> State:
+def keep_float(state: LadderState, bench: Bench, names: Sequence[str]) -> LadderState:
     """The same network with some operators, and what clips their outputs, in float."""
     nodes = {str(node.name): node for node in state.model.graph}
     clips = [
@@ -79,8 +79,8 @@ def keep_float(state: State, bench: Bench, names: Sequence[str]) -> State:
     return replace(state, plan=plan, numbers=numbers, qdq=qdq, score=bench.score(qdq))
 
 
-def check_limit(state: State, bench: Bench) -> None:
-    """What a person asked for is met.
+def check_limit(state: LadderState, bench: Bench) -> None:
+    """Check the agreement limit that was asked for.
 
     Raises:
         LimitMissed: it is not; names the operators to blame.

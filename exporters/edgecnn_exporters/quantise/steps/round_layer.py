@@ -1,4 +1,4 @@
-"""Rounding one layer's weights up or down so that its output, not the weight, is nearest.
+"""Adaptive rounding of one layer's weights, up or down, for the least error of its output.
 
 Nagel et al. 2020, "Up or Down? Adaptive Rounding for Post-Training Quantization" (AdaRound).
 """
@@ -14,7 +14,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
-from edgecnn_exporters.quantise.encoding import Float, QuantisedWeight, along, most
+from edgecnn_exporters.quantise.encoding import QuantisedWeight, along, most
+from edgecnn_runtime.arrays import Float32
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +45,8 @@ class Rounded:
 
 
 @dataclass(frozen=True)
-class Layer:
-    """What a product sees and should answer, sample by sample.
+class LayerSamples:
+    """Inputs and expected outputs of a product, sample by sample.
 
     Attributes:
         inputs: (batch, …), dequantised, as they come out of the quantised layers before it.
@@ -53,11 +54,11 @@ class Layer:
     """
 
     node: ir.Node
-    weight: Float
-    bias: Float
+    weight: Float32
+    bias: Float32
     quantised: QuantisedWeight
-    inputs: Sequence[Float]
-    targets: Sequence[Float]
+    inputs: Sequence[Float32]
+    targets: Sequence[Float32]
 
 
 def can_round(node: ir.Node) -> bool:
@@ -66,7 +67,7 @@ def can_round(node: ir.Node) -> bool:
     return node.op_type == "Gemm" or (node.op_type == "Conv" and pads == "NOTSET")
 
 
-def round_layer(layer: Layer, bits: int = 8) -> tuple[QuantisedWeight, Rounded]:
+def round_layer(layer: LayerSamples, bits: int = 8) -> tuple[QuantisedWeight, Rounded]:
     """Round one layer's weights up or down by gradient, and say what it brought.
 
     With ``W = s clip(floor(w/s) + h(v), -n, n)`` and ``h(v) = clip(1.2 sigmoid(v) - 0.1, 0, 1)``,
@@ -122,7 +123,7 @@ def _share(value: torch.Tensor) -> torch.Tensor:
 
 
 def _push(share: torch.Tensor, done: float) -> torch.Tensor | float:
-    """What drives h to 0 or 1, ever harder."""
+    """Regulariser that drives h to 0 or 1, ever harder."""
     if done <= WARM_UP:
         return 0.0
     fall = (done - WARM_UP) / (1 - WARM_UP)
@@ -130,14 +131,14 @@ def _push(share: torch.Tensor, done: float) -> torch.Tensor | float:
     return REGULARISATION * (1 - (2 * share - 1).abs().pow(sharpness)).sum()
 
 
-def _tensor(array: Float) -> torch.Tensor:
+def _tensor(array: Float32) -> torch.Tensor:
     """A copy: what comes out of ONNX Runtime or a file may not be written to."""
     import torch
 
     return torch.from_numpy(np.array(array))
 
 
-def error_of(layer: Layer, weight: Float) -> float:
+def error_of(layer: LayerSamples, weight: Float32) -> float:
     """Mean squared error of the layer's output with a weight, over all samples."""
     import torch
 

@@ -11,23 +11,29 @@ import onnx_ir as ir
 from edgecnn_exporters.passes.graph import set_constant
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.encoding import QuantisedWeight
-from edgecnn_exporters.quantise.graph.plan import Plan
-from edgecnn_exporters.quantise.graph.probe import Float, Probe
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
-from edgecnn_exporters.quantise.graph.walk import Step, Walk, steps_of
+from edgecnn_exporters.quantise.graph.walk import Walk, WalkStep, steps_of
 from edgecnn_exporters.quantise.steps.bias_correction import sample_means, set_bias, with_biases
-from edgecnn_exporters.quantise.steps.round_layer import Layer, Rounded, one_thread, round_layer
+from edgecnn_exporters.quantise.steps.round_layer import (
+    LayerSamples,
+    Rounded,
+    one_thread,
+    round_layer,
+)
+from edgecnn_runtime.arrays import Float32
 
 Progress = Callable[[float], None]
 
 
 def round_adaptively(
     model: ir.Model,
-    plan: Plan,
+    plan: QuantisationPlan,
     numbers: Numbers,
     chosen: Sequence[str],
-    samples: Sequence[Float],
+    samples: Sequence[Float32],
     bits: int = 8,
     progress: Progress = lambda done: None,
 ) -> tuple[Numbers, list[Rounded]]:
@@ -74,19 +80,19 @@ def round_adaptively(
 
 def _look(
     walk: Walk,
-    step: Step,
+    step: WalkStep,
     model: ir.Model,
     node: ir.Node,
     quantised: ir.Node,
     numbers: Numbers,
-) -> Layer:
+) -> LayerSamples:
     """What the layer sees on the walk, and what the float network answers there."""
     name = str(node.name)
     source = quantised.inputs[0]
     assert source is not None
     output = str(node.outputs[0].name)
-    expected = Probe(model, [output], threads=1)
-    return Layer(
+    expected = ValueProbe(model, [output], threads=1)
+    return LayerSamples(
         node=node,
         weight=weight_of(node),
         bias=numbers.biases[name],

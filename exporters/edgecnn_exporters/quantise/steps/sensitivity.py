@@ -1,4 +1,4 @@
-"""Which layer hurts: each one quantised alone, and the error that has gathered up to it."""
+"""Quantisation sensitivity of each layer: quantised alone, and with the accumulated error."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgecnn_exporters.quantise.encoding import Encoding, QuantisedWeight
-from edgecnn_exporters.quantise.graph.plan import Plan, make_plan
-from edgecnn_exporters.quantise.graph.probe import Float, Probe
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
-from edgecnn_exporters.quantise.state import State
+from edgecnn_exporters.quantise.state import LadderState
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.golden import difference
 
 Progress = Callable[[float], None]
@@ -34,8 +35,8 @@ class Sensitivity:
 
 
 def measure_sensitivity(
-    state: State,
-    samples: Sequence[Float],
+    state: LadderState,
+    samples: Sequence[Float32],
     progress: Progress = lambda done: None,
     *,
     only_products: bool = False,
@@ -45,11 +46,11 @@ def measure_sensitivity(
     roles = (Role.PRODUCT,) if only_products else (Role.PRODUCT, Role.OWN, Role.FIXED)
     nodes = [node for node in model.graph if plan.integer.get(str(node.name)) in roles]
     cumulative = _cumulative(model, plan, numbers, nodes, samples)
-    reference = list(Probe(model).stream(samples))
+    reference = list(ValueProbe(model).stream(samples))
     found = []
     for number, node in enumerate(nodes):
         alone = _alone(model, node, plan, numbers)
-        outputs = Probe(alone).stream(samples)
+        outputs = ValueProbe(alone).stream(samples)
         isolated = difference(
             (expected[name], answer[name])
             for expected, answer in zip(reference, outputs, strict=True)
@@ -61,7 +62,7 @@ def measure_sensitivity(
     return found
 
 
-def _alone(model: ir.Model, node: ir.Node, plan: Plan, numbers: Numbers) -> ir.Model:
+def _alone(model: ir.Model, node: ir.Node, plan: QuantisationPlan, numbers: Numbers) -> ir.Model:
     """The network with this operator in integers, and what clips its output; all else float."""
     name = str(node.name)
     clip = next(
@@ -75,7 +76,7 @@ def _alone(model: ir.Model, node: ir.Node, plan: Plan, numbers: Numbers) -> ir.M
     return write_qdq(model, own, restrict(numbers, own))
 
 
-def restrict(numbers: Numbers, plan: Plan) -> Numbers:
+def restrict(numbers: Numbers, plan: QuantisationPlan) -> Numbers:
     """The numbers of what a plan, which quantises less, still wants in integers."""
     activations: Mapping[str, Encoding] = {
         name: numbers.activations[name] for group in plan.groups for name in group.values
@@ -89,19 +90,19 @@ def restrict(numbers: Numbers, plan: Plan) -> Numbers:
 
 def _cumulative(
     model: ir.Model,
-    plan: Plan,
+    plan: QuantisationPlan,
     numbers: Numbers,
     nodes: Sequence[ir.Node],
-    samples: Sequence[Float],
+    samples: Sequence[Float32],
 ) -> dict[str, float]:
     qdq = write_qdq(model, plan, numbers)
     renamed = {str(node.name): str(node.outputs[0].name) for node in qdq.graph}
     names = {str(node.name): str(node.outputs[0].name) for node in model.graph}
     expected, found = (
-        Probe(model, list(names.values())),
-        Probe(qdq, [renamed[str(n.name)] for n in nodes]),
+        ValueProbe(model, list(names.values())),
+        ValueProbe(qdq, [renamed[str(n.name)] for n in nodes]),
     )
-    pairs: dict[str, list[tuple[Float, Float]]] = {str(node.name): [] for node in nodes}
+    pairs: dict[str, list[tuple[Float32, Float32]]] = {str(node.name): [] for node in nodes}
     for wanted, got in zip(expected.stream(samples), found.stream(samples), strict=True):
         for name, kept in pairs.items():
             kept.append((wanted[names[name]], got[renamed[name]]))

@@ -1,4 +1,4 @@
-"""Which operators of a quantised model ONNX Runtime computes in integers, and which in float."""
+"""Operator placement in ONNX Runtime: integer operators and float fallbacks, by kind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TYPELESS = frozenset(
 
 @dataclass(frozen=True)
 class Placement:
-    """How often which operator stands in the graph that really runs.
+    """Operator counts of the graph that ONNX Runtime executes.
 
     Attributes:
         integer: computed from integers.

@@ -1,4 +1,4 @@
-"""In which precision OpenVINO really computes each operator of a model on this machine."""
+"""Operator placement in OpenVINO: the execution precision of each operator on this machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Executed:
 
 
 def executed_precisions(compiled: Any) -> Mapping[str, Executed]:
-    """What became of the nodes of an ``openvino.CompiledModel``, by the name of each.
+    """Executed nodes of an ``openvino.CompiledModel``, by name, with their precision.
 
     Constants are left out. What OpenVINO fused stands once, with every layer that it computes.
     """

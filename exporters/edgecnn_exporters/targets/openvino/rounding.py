@@ -1,4 +1,4 @@
-"""Integers that OpenVINO would add before it has rounded them."""
+"""Workaround for OpenVINO's fused Conv and Add, which skips the rounding between them."""
 
 from __future__ import annotations
 

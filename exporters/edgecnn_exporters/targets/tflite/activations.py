@@ -1,4 +1,4 @@
-"""The activations that TFLite's operators compute themselves."""
+"""Fused activations of TFLite operators: RELU, RELU6 and RELU_N1_TO_1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CODES = {
 
 
 def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
-    """What a Relu or a Clip lets through; None for other nodes and for computed bounds."""
+    """Bounds of a Relu or a Clip; None for other nodes and for computed bounds."""
     if is_operator(node, "Relu"):
         return 0.0, math.inf
     if not is_operator(node, "Clip"):

@@ -1,4 +1,4 @@
-"""Where an application meets the file: the tensors that it fills and those that it reads."""
+"""Input and output tensors of a TFLite file, as an application fills and reads them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.quantise.encoding import Encoding
-from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Held, Lowering, quantisation_of
+from edgecnn_exporters.targets.tflite.lowering import (
+    BUILTIN,
+    Lowering,
+    PlacedTensor,
+    quantisation_of,
+)
 from edgecnn_exporters.targets.tflite.nodes import shape_of
 from edgecnn_exporters.targets.tflite.views import View
 
@@ -29,7 +34,7 @@ def feed(
         low.file.operator(BUILTIN.QUANTIZE, [fed], [made], schema.QuantizeOptionsT())
     else:
         fed = made = low.temporary(name, sizes, encoding, is_value=True)
-    low.keep(value, Held(made, view), integer=encoding is not None)
+    low.keep(value, PlacedTensor(made, view), integer=encoding is not None)
     return fed
 
 

@@ -16,8 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgecnn_exporters.targets.tflite import limits
 from edgecnn_exporters.targets.tflite.tables import AlignedBuffer, code_of, signature_of
 from edgecnn_exporters.targets.tflite.versions import Signature, version_of
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from edgecnn_runtime.arrays import Array
 
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
@@ -41,7 +40,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Quantisation:
-    """What the integers of a tensor stand for: ``real = scale * (integer - zero_point)``.
+    """Quantisation parameters of a tensor: ``real = scale * (integer - zero_point)``.
 
     Attributes:
         scale: one number, or one for each index of `axis`.

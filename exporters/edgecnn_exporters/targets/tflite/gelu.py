@@ -1,4 +1,4 @@
-"""GELU (Hendrycks and Gimpel 2016) as the one operator that it is."""
+"""Fusion of GELU (Hendrycks and Gimpel 2016) into one operator."""
 
 from __future__ import annotations
 

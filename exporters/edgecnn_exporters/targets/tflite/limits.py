@@ -1,4 +1,4 @@
-"""How much a flatbuffer holds."""
+"""Size limit of a TFLite flatbuffer: 2 GiB of constants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a translation: which tensor holds which value, in what order and of what type."""
+"""Lowering of one graph to TFLite: the tensor of every value, its axis order and type."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.passes.graph import Array, constant
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.targets.tflite.flatbuffer import Flatbuffer, Quantisation
 from edgecnn_exporters.targets.tflite.moving import reshape, transpose
 from edgecnn_exporters.targets.tflite.narrowing import halve
 from edgecnn_exporters.targets.tflite.nodes import names_of, shape_of
 from edgecnn_exporters.targets.tflite.pairs import Integers
-from edgecnn_exporters.targets.tflite.source import Source
+from edgecnn_exporters.targets.tflite.source import TFLiteSource
 from edgecnn_exporters.targets.tflite.views import Axes, View
+from edgecnn_runtime.arrays import Array
 
 BUILTIN = schema.BuiltinOperator
 # Unsigned integers of the QDQ graph, signed ones of TFLite: the same quantisation.
@@ -29,7 +30,7 @@ WeightType = Literal["float32", "float16"]
 
 
 @dataclass(frozen=True)
-class Held:
+class PlacedTensor:
     """A tensor, and how a value's elements lie in it."""
 
     tensor: int
@@ -44,14 +45,14 @@ class Lowering:
     memory, (0, 2, 3, 1) for an image with its channels last.
     """
 
-    def __init__(self, source: Source, weights: WeightType) -> None:
+    def __init__(self, source: TFLiteSource, weights: WeightType) -> None:
         self.source = source
         self.file = Flatbuffer(names_of(source.graph))
         self.done: set[str] = set()
         self._weights = weights
-        self._held: dict[tuple[str, bool], Held] = {}
+        self._held: dict[tuple[str, bool], PlacedTensor] = {}
         # Floats that were made of 8 bits.
-        self._rounded: dict[str, Held] = {}
+        self._rounded: dict[str, PlacedTensor] = {}
         self._ordered: dict[tuple[int, Axes, tuple[int, ...]], int] = {}
         # Tensors that are called as the value which they hold.
         self._called: set[int] = set()
@@ -90,30 +91,30 @@ class Lowering:
         held = self._hold(value, integer=integer)
         view = held.view.reshaped(wide)
         assert view is not None
-        return self._arrange(Held(held.tensor, view), wide, order)
+        return self._arrange(PlacedTensor(held.tensor, view), wide, order)
 
-    def read_as_is(self, value: ir.Value, *, integer: bool = False) -> Held:
+    def read_as_is(self, value: ir.Value, *, integer: bool = False) -> PlacedTensor:
         """The tensor that holds the value, in whatever order that is."""
         return self._hold(value, integer=integer)
 
-    def read_rounded(self, value: ir.Value) -> Held:
-        """The value in float, but no more of it than 8 bits hold."""
+    def read_rounded(self, value: ir.Value) -> PlacedTensor:
+        """The value in float, after rounding to its 8-bit encoding."""
         name = str(value.name)
         if name not in self._rounded:
             held = self._hold(value, integer=True)
-            self._rounded[name] = Held(self._to_float(f"{name}.rounded", held), held.view)
+            self._rounded[name] = PlacedTensor(self._to_float(f"{name}.rounded", held), held.view)
         return self._rounded[name]
 
-    def arrange(self, value: ir.Value, held: Held, order: Sequence[int]) -> int:
+    def arrange(self, value: ir.Value, held: PlacedTensor, order: Sequence[int]) -> int:
         """A tensor of what `held` holds of the value, with its axes in this order."""
         return self._arrange(held, shape_of(value), order)
 
     def integers(self, value: ir.Value) -> Integers | None:
-        """What a constant is in the QDQ graph; None where it is float there."""
+        """Integers of a constant in the QDQ graph; None where it is float there."""
         return self.source.constants.get(str(value.name))
 
     def encoding(self, value: ir.Value) -> Encoding:
-        """How 8 bits hold the value.
+        """The 8-bit encoding of the value.
 
         Raises:
             KeyError: nothing was said of it.
@@ -132,22 +133,22 @@ class Lowering:
             self.encoding(value) if integer else None,
             is_value=True,
         )
-        self.keep(value, Held(made, View.of(shape, order)), integer=integer)
+        self.keep(value, PlacedTensor(made, View.of(shape, order)), integer=integer)
         return made
 
-    def write_like(self, value: ir.Value, held: Held, *, integer: bool = False) -> int:
+    def write_like(self, value: ir.Value, held: PlacedTensor, *, integer: bool = False) -> int:
         """A new tensor for what an operator computes element by element of another."""
         encoding = self.encoding(value) if integer else None
         shape = self.file.shape(held.tensor)
         made = self.temporary(str(value.name), shape, encoding, is_value=True)
-        self.keep(value, Held(made, held.view), integer=integer)
+        self.keep(value, PlacedTensor(made, held.view), integer=integer)
         return made
 
     def view_as(self, value: ir.Value, source: ir.Value, view: View) -> None:
         """`value` is `source` with its axes counted otherwise: no operator is needed."""
         for integer in (False, True):
             if (held := self._held.get((str(source.name), integer))) is not None:
-                self._held[str(value.name), integer] = Held(held.tensor, view)
+                self._held[str(value.name), integer] = PlacedTensor(held.tensor, view)
 
     def take_over(
         self, value: ir.Value, tensor: int, order: Sequence[int], *, integer: bool = False
@@ -161,7 +162,7 @@ class Lowering:
         """The same of a tensor in which the value's elements lie as the view says."""
         if tensor not in self._called:
             self.file.rename(tensor, str(value.name), is_value=True)
-        self.keep(value, Held(tensor, view), integer=integer)
+        self.keep(value, PlacedTensor(tensor, view), integer=integer)
 
     def temporary(
         self,
@@ -200,16 +201,16 @@ class Lowering:
 
     # How a value comes to be in the form that is asked for.
 
-    def keep(self, value: ir.Value, held: Held, *, integer: bool) -> None:
+    def keep(self, value: ir.Value, held: PlacedTensor, *, integer: bool) -> None:
         """A tensor, called as the value, holds it from now on."""
         self._held[str(value.name), integer] = held
         self._called.add(held.tensor)
 
-    def _any(self, value: ir.Value) -> Held:
+    def _any(self, value: ir.Value) -> PlacedTensor:
         name = str(value.name)
         return self._held.get((name, True)) or self._held[name, False]
 
-    def _hold(self, value: ir.Value, *, integer: bool) -> Held:
+    def _hold(self, value: ir.Value, *, integer: bool) -> PlacedTensor:
         name = str(value.name)
         found = self._held.get((name, integer))
         if found is not None:
@@ -221,11 +222,11 @@ class Lowering:
             self.file.operator(BUILTIN.QUANTIZE, [other.tensor], [made], schema.QuantizeOptionsT())
         else:
             made = self._to_float(f"{name}.float", other)
-            self._rounded[name] = Held(made, other.view)
-        self._held[name, integer] = Held(made, other.view)
+            self._rounded[name] = PlacedTensor(made, other.view)
+        self._held[name, integer] = PlacedTensor(made, other.view)
         return self._held[name, integer]
 
-    def _to_float(self, name: str, held: Held) -> int:
+    def _to_float(self, name: str, held: PlacedTensor) -> int:
         made = self.temporary(name, self.file.shape(held.tensor), None)
         options = schema.DequantizeOptionsT()
         self.file.operator(BUILTIN.DEQUANTIZE, [held.tensor], [made], options)
@@ -245,7 +246,7 @@ class Lowering:
             name, (signed - offset).astype(np.int8), held.scale, held.zero_point - offset
         )
 
-    def _arrange(self, held: Held, shape: Sequence[int], order: Sequence[int]) -> int:
+    def _arrange(self, held: PlacedTensor, shape: Sequence[int], order: Sequence[int]) -> int:
         """A tensor of the shape with its axes in the order: as it is, reshaped or transposed."""
         wanted = tuple(shape[axis] for axis in order)
         key = (held.tensor, held.view.permutation(order)[1], wanted)
@@ -253,7 +254,7 @@ class Lowering:
             self._ordered[key] = self._rearrange(held, wanted, order)
         return self._ordered[key]
 
-    def _rearrange(self, held: Held, wanted: tuple[int, ...], order: Sequence[int]) -> int:
+    def _rearrange(self, held: PlacedTensor, wanted: tuple[int, ...], order: Sequence[int]) -> int:
         if held.view.lies_in(order):
             return reshape(self.file, held.tensor, wanted)
         shape, permutation = held.view.permutation(order)
@@ -262,6 +263,6 @@ class Lowering:
 
 
 def quantisation_of(encoding: Encoding, *, signed: bool = True) -> Quantisation:
-    """What the integers of an encoding stand for, in signed form or as they are."""
+    """TFLite's quantisation parameters of an encoding, in signed form or as they are."""
     zero_point = encoding.zero_point - SIGNED if signed else encoding.zero_point
     return Quantisation((encoding.scale,), (zero_point,))

@@ -1,4 +1,4 @@
-"""What the TFLite ecosystem reads of a model beside its graph: pixels, normalisation, labels.
+"""TFLite model metadata: image size and colours, normalisation, labels.
 
 MediaPipe's tasks and Android Studio look for a buffer called TFLITE_METADATA, a flatbuffer of its
 own (tflite-support, metadata_schema.fbs), and for the files that it names in a zip archive behind

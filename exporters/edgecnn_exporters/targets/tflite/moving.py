@@ -1,4 +1,4 @@
-"""Operators that move a tensor's numbers and compute none."""
+"""TFLite operators that move data: slice, gather, split, concatenate, reshape, transpose."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.passes.graph import Array
 from edgecnn_exporters.targets.tflite.flatbuffer import Flatbuffer
+from edgecnn_runtime.arrays import Array
 
 BUILTIN = schema.BuiltinOperator
 

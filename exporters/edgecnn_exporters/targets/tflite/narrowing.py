@@ -1,11 +1,11 @@
-"""Numbers in the types that TFLite's kernels take."""
+"""Conversion of constants to 32-bit and 16-bit types for TFLite's kernels."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.passes.graph import Array
+from edgecnn_runtime.arrays import Array
 
 
 def narrow(array: Array) -> Array:

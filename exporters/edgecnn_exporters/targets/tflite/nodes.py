@@ -1,4 +1,4 @@
-"""What every operator asks of the nodes and values of a graph whose sizes are all known."""
+"""Shapes, names and attributes of the nodes and values of a static-shape graph."""
 
 from __future__ import annotations
 

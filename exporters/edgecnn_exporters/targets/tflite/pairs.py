@@ -1,4 +1,4 @@
-"""Taking QuantizeLinear and DequantizeLinear out of a QDQ graph, and keeping what they said."""
+"""Removal of QuantizeLinear and DequantizeLinear from a QDQ graph; their encodings are kept."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.passes.graph import Array, constant, hand_over, is_operator, sole_reader
+from edgecnn_exporters.passes.graph import constant, hand_over, is_operator, sole_reader
 from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding
+from edgecnn_runtime.arrays import Array
 
 _CLAMPS = ("Relu", "Clip")
 

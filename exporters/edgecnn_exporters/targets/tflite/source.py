@@ -32,8 +32,8 @@ from edgecnn_exporters.targets.tflite.pairs import (
 
 
 @dataclass(frozen=True)
-class Source:
-    """A float graph of known shapes, and what of it is held in 8 bits.
+class TFLiteSource:
+    """A float graph of static shapes, and the encodings of its 8-bit values.
 
     Attributes:
         encodings: of values, by name.
@@ -49,7 +49,7 @@ class Source:
     outputs: Mapping[str, Encoding] = field(default_factory=dict)
 
 
-def read_source(model: ir.Model, batch: int) -> Source:
+def read_source(model: ir.Model, batch: int) -> TFLiteSource:
     """The graph of `model`, which stays as it is, for inputs of that batch.
 
     Raises:
@@ -64,7 +64,7 @@ def read_source(model: ir.Model, batch: int) -> Source:
     # Last, for ONNX has a Gelu only since opset 20, and nothing infers shapes any more.
     FuseGelu()(copy)
     _check_values(graph)
-    return Source(graph, encodings, constants, integer, outputs)
+    return TFLiteSource(graph, encodings, constants, integer, outputs)
 
 
 def _fix_batch(model: ir.Model, batch: int) -> None:
@@ -115,7 +115,7 @@ RESULTS = {
 _MOVES = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 
 
-def with_integer_results(source: Source) -> Source:
+def with_integer_results(source: TFLiteSource) -> TFLiteSource:
     """The same with 8 bits to the very end: no float operator is left behind the last sum."""
     encodings, integer = {**source.encodings, **source.outputs}, set(source.integer)
     for node in source.graph:

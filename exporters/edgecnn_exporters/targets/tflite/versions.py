@@ -1,4 +1,4 @@
-"""The version of each operator: the oldest runtime that computes what is written.
+"""Operator versions of a TFLite file: the lowest one that computes what is written.
 
 A runtime refuses an operator of a version that it does not know. The numbers are those of
 TensorFlow Lite's own converter, tensorflow/lite/tools/versioning/op_version.cc.
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Signature:
-    """What the version of an operator hangs on.
+    """Signature of an operator, which decides its version.
 
     Attributes:
         inputs: element types; empty for an optional input that is not there.

@@ -1,4 +1,4 @@
-"""How the elements of an ONNX value lie in a TFLite tensor.
+"""Layout views: the memory order of an ONNX value's axes in a TFLite tensor (NCHW, NHWC).
 
 ONNX counts channels first, TFLite's kernels want them last. A value is therefore held in the order
 that the kernels want, and its *view* says where each of its axes went. Transpose, Reshape, Flatten,

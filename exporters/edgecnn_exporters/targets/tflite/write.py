@@ -19,7 +19,7 @@ from edgecnn_exporters.targets.tflite.limits import check_size
 from edgecnn_exporters.targets.tflite.lowering import Lowering
 from edgecnn_exporters.targets.tflite.nodes import shape_of
 from edgecnn_exporters.targets.tflite.operators.table import OPERATORS, lower
-from edgecnn_exporters.targets.tflite.source import Source, read_source, with_integer_results
+from edgecnn_exporters.targets.tflite.source import TFLiteSource, read_source, with_integer_results
 from edgecnn_exporters.targets.tflite.views import Axes
 
 # Named in one message; the others are counted.
@@ -28,7 +28,7 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class TfliteOptions:
-    """How a TFLite file is to be written.
+    """Options of a TFLite file.
 
     Attributes:
         precision: fp16 stores weights in 16 bits; int8 wants the QDQ graph.
@@ -158,7 +158,7 @@ def _order(value: ir.Value, *, channels_last: bool) -> Axes:
     return (0, 2, 3, 1) if rank == 4 and channels_last else tuple(range(rank))
 
 
-def _encodings(source: Source, dtype: str, names: list[str]) -> dict[str, tuple[float, int]]:
+def _encodings(source: TFLiteSource, dtype: str, names: list[str]) -> dict[str, tuple[float, int]]:
     if dtype == "float32":
         return {}
     offset = 128 if dtype == "int8" else 0

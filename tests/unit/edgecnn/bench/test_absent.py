@@ -10,7 +10,7 @@ from plugin_engine import DISTRIBUTION, NAME, install, put_on_path
 from edgecnn.bench.absent import Asked, absent_rows, why_not_brought
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import OWN_PACKAGES
-from edgecnn_runtime.measure.job import Environment, Plan
+from edgecnn_runtime.measure.job import Environment, MeasurementPlan
 
 BROUGHT = Environment(("python", "-S", "agent.pyz"), ("wheels/numpy",))
 OWN = Environment(("/usr/bin/python3", "agent.pyz"))
@@ -24,7 +24,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reasons(bundle: Path, asked: Asked, *engines: str) -> list[str]:
-    wanted = Wanted(bundle, Plan(), engines=engines or (NAME,))
+    wanted = Wanted(bundle, MeasurementPlan(), engines=engines or (NAME,))
     return [one.reason for one in absent_rows(wanted, {bundle: "x.edge"}, asked, "rpi4-emulated")]
 
 
@@ -42,7 +42,7 @@ def test_a_board_without_a_python_of_its_own_cannot_be_given_it(bundle: Path) ->
         "measure it on a device whose own interpreter has it"
     )
     assert reasons(bundle, Asked({"main": BROUGHT}, {"main": HAS_IT_NOT})) == [expected]
-    wanted = Wanted(bundle, Plan(), engines=(NAME,))
+    wanted = Wanted(bundle, MeasurementPlan(), engines=(NAME,))
     assert why_not_brought(wanted, "rpi4-emulated") == {DISTRIBUTION: expected}
 
 

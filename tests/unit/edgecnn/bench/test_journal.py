@@ -11,19 +11,19 @@ from edgecnn.bench.compare import changes
 from edgecnn.bench.journal import Journal, Record, new_header, read_journal
 from edgecnn.bench.wanted import Wanted
 from edgecnn.errors import JournalBusy, JournalUnreadable
-from edgecnn_runtime.measure.job import Job, Plan
+from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan
 
 BOTH = (FLOAT, INT8)
 
 
 @pytest.fixture
 def wanted(bundle: Path) -> Wanted:
-    return Wanted(bundle, Plan())
+    return Wanted(bundle, MeasurementPlan())
 
 
 def write(path: Path, wanted: Wanted, factor: float = 1.0, *, is_finished: bool = True) -> Record:
     journal = Journal(path, new_header(wanted, ["rpi"]))
-    subjects = Job(BOTH, Plan()).to_json()["subjects"]
+    subjects = MeasurementJob(BOTH, MeasurementPlan()).to_json()["subjects"]
     journal.note("rpi", {"event": "job", "subjects": subjects})
     for event in run(30, lambda row, number: (10.0, 6.0)[row] * factor * (1 + number % 3 / 500)):
         journal.note("rpi", event)
@@ -105,12 +105,12 @@ def test_a_device_that_was_not_measured_then_is_named(tmp_path: Path, wanted: Wa
 
 
 def test_only_the_same_bench_has_the_same_fingerprint(bundle: Path, tmp_path: Path) -> None:
-    one = Wanted(bundle, Plan())
+    one = Wanted(bundle, MeasurementPlan())
     copy = tmp_path / "copy.edge"
     copy.write_bytes(bundle.read_bytes())
-    assert Wanted(copy, Plan()).fingerprint == one.fingerprint
-    assert Wanted(bundle, Plan(), threads=(2,)).fingerprint != one.fingerprint
-    assert Wanted(bundle, Plan(rounds=8)).fingerprint != one.fingerprint
+    assert Wanted(copy, MeasurementPlan()).fingerprint == one.fingerprint
+    assert Wanted(bundle, MeasurementPlan(), threads=(2,)).fingerprint != one.fingerprint
+    assert Wanted(bundle, MeasurementPlan(rounds=8)).fingerprint != one.fingerprint
 
 
 def test_two_benches_do_not_write_one_file(tmp_path: Path, wanted: Wanted) -> None:

@@ -1,4 +1,4 @@
-"""Events as an agent tells them, with latencies of our own choosing."""
+"""Synthetic agent events with chosen latencies."""
 
 from __future__ import annotations
 

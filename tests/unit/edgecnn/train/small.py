@@ -15,7 +15,7 @@ from torch import nn
 from edgecnn.train.dataset import Dataset, InMemory, Split
 from edgecnn.train.distributed import is_first
 from edgecnn.train.history import Epoch
-from edgecnn.train.loop import Job, train
+from edgecnn.train.loop import TrainingJob, train
 from edgecnn.train.recipe import Recipe, recipe_from_json
 from edgecnn.zoo import ARCHITECTURES, CIFAR
 
@@ -33,7 +33,7 @@ def noise() -> Dataset:
 
 def job(
     folder: Path, recipe: Recipe, network: str = "resnet20", *, is_resumed: bool = False
-) -> Job:
+) -> TrainingJob:
     """A training of a thin network on noise."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
@@ -41,7 +41,7 @@ def job(
     small = {"stem": "small"} if "stem" in ARCHITECTURES[network].options else {}
     module = ARCHITECTURES[network].build(classes=4, width=0.25, **thin, **small)  # type: ignore[arg-type]
     description = {"architecture": network, "input": [3, SIDE, SIDE], "data": "noise"}
-    return Job(module, recipe, noise(), folder, description, is_resumed)
+    return TrainingJob(module, recipe, noise(), folder, description, is_resumed)
 
 
 class Killed:

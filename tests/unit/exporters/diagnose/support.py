@@ -1,4 +1,4 @@
-"""Small graphs, in float and in 8 bits."""
+"""Small float and QDQ graphs for tests of the diagnosis."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from edgecnn_exporters.diagnose.sources import (
     ModuleSource,
     OnnxReference,
     OnnxSuspect,
-    Source,
+    ValueSource,
     reference_values,
 )
 from edgecnn_exporters.diagnose.tflite.suspect import TfliteSuspect
@@ -20,7 +20,7 @@ from edgecnn_exporters.targets.openvino.write import write_openvino
 NAMES = {"stem.2", "smooth", "up", "concat", "leaky", "logits"}
 
 
-def source_of(kind: str) -> Source:
+def source_of(kind: str) -> ValueSource:
     built = segmenter()
     if kind == "onnxruntime":
         return OnnxSuspect(built.model, "fp32")

@@ -1,4 +1,4 @@
-"""Hand-written ONNX text in, what a pass did out."""
+"""Test harness of the passes: hand-written ONNX text in, the checked result of a pass out."""
 
 from __future__ import annotations
 

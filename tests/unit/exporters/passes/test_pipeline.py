@@ -17,7 +17,7 @@ from edgecnn.zoo.mobilenet_v2 import mobilenet_v2
 from edgecnn_exporters.capture.reference import compare_model, run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import _EXPORTERS, _quiet
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.passes import Stage, canonicalise, find_non_finite
+from edgecnn_exporters.passes import PassStage, canonicalise, find_non_finite
 from edgecnn_exporters.passes.names import NameNodes, _join
 
 
@@ -190,7 +190,7 @@ def test_passes_that_never_settle_are_logged(
         def call(self, model: ir.Model) -> ir.passes.PassResult:
             return ir.passes.PassResult(model, modified=True)
 
-    monkeypatch.setattr("edgecnn_exporters.passes.PIPELINE", (Stage((Restless,), rounds=3),))
+    monkeypatch.setattr("edgecnn_exporters.passes.PIPELINE", (PassStage((Restless,), rounds=3),))
     model = ir.Model(ir.Graph([], [], nodes=[], opset_imports={"": 18}), ir_version=8)
     assert canonicalise(model).changed == ("Restless",)
     assert "not settled after 3 rounds: Restless" in caplog.text
@@ -201,7 +201,7 @@ def test_a_pass_that_fails_refuses_the_model_by_name(monkeypatch: pytest.MonkeyP
         def call(self, model: ir.Model) -> ir.passes.PassResult:
             raise IndexError("out of range")
 
-    monkeypatch.setattr("edgecnn_exporters.passes.PIPELINE", (Stage((Fail,)),))
+    monkeypatch.setattr("edgecnn_exporters.passes.PIPELINE", (PassStage((Fail,)),))
     model = ir.Model(ir.Graph([], [], nodes=[], opset_imports={"": 18}), ir_version=8)
     with pytest.raises(UnsupportedModel, match=r"pass Fail fails on this graph: .*out of range"):
         canonicalise(model)

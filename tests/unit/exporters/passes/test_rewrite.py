@@ -7,7 +7,7 @@ import onnx.parser
 import onnx_ir as ir
 import pytest
 
-from edgecnn_exporters.passes import Stage, canonicalise
+from edgecnn_exporters.passes import PassStage, canonicalise
 from edgecnn_exporters.passes.dropout import RemoveDropout
 from edgecnn_exporters.passes.graph import is_operator, replace_node, take_out
 from edgecnn_exporters.passes.rewrite import LeftAlone, Refusal, RewriteResult, Rule, apply_rules
@@ -103,7 +103,7 @@ def test_the_pipeline_reports_refusals_of_the_last_round_by_pass_and_name(
                 model, Rule(lambda node: node if is_operator(node, "Relu") else None, take_out)
             )
 
-    stage = Stage((PairNegations, RemoveRelu), rounds=9)
+    stage = PassStage((PairNegations, RemoveRelu), rounds=9)
     monkeypatch.setattr("edgecnn_exporters.passes.PIPELINE", (stage,))
     # b is refused until the Relu between is gone; c is refused for good.
     model = parse("[a] a = Neg (x) r = Relu (a) [b] b = Neg (r) s = Exp (b) [c] y = Neg (s)")

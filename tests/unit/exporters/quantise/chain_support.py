@@ -11,7 +11,7 @@ import onnx_ir as ir
 from onnx import numpy_helper
 
 from edgecnn_exporters.passes.graph import constant
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 
 Weights = dict[str, np.ndarray]
 
@@ -80,7 +80,7 @@ def inputs(*shape: int, seed: int = 0) -> np.ndarray:
 
 def compute(model: ir.Model, name: str, x: np.ndarray) -> np.ndarray:
     """One value of the network in ONNX Runtime, for this input."""
-    return Probe(model, [name], threads=1).run(x)[name]
+    return ValueProbe(model, [name], threads=1).run(x)[name]
 
 
 def weights_of(model: ir.Model) -> Weights:

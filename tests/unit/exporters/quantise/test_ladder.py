@@ -11,7 +11,7 @@ from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.quantise import ladder
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.quantise.rungs import RECIPES
 from edgecnn_exporters.quantise.steps.sensitivity import measure_sensitivity
@@ -74,8 +74,10 @@ def test_what_does_not_help_is_left_out() -> None:
 def test_the_score_is_that_of_the_graph_that_is_returned() -> None:
     found = quantise(chain(), SAMPLES)
     judges = SAMPLES[3::4]
-    expected = np.concatenate([next(iter(o.values())) for o in Probe(chain()).stream(judges)])
-    outputs = np.concatenate([next(iter(o.values())) for o in Probe(found.model).stream(judges)])
+    expected = np.concatenate([next(iter(o.values())) for o in ValueProbe(chain()).stream(judges)])
+    outputs = np.concatenate(
+        [next(iter(o.values())) for o in ValueProbe(found.model).stream(judges)]
+    )
     noise = np.square(outputs - expected).sum() / np.square(expected).sum()
     assert found.score.sqnr_db == pytest.approx(-10 * np.log10(noise), abs=1e-3)
     assert (found.calibrated, found.held_out) == (12, 4)
@@ -101,7 +103,7 @@ def test_a_few_samples_calibrate_and_judge(count: int) -> None:
 
 def test_black_images_are_quantised_without_dividing_by_zero() -> None:
     found = quantise(chain(), [np.zeros((1, 3, 8, 8), np.float32)] * 4)
-    (output,) = Probe(found.model).run(SAMPLES[0]).values()
+    (output,) = ValueProbe(found.model).run(SAMPLES[0]).values()
     assert np.isfinite(output).all()
 
 
@@ -183,4 +185,4 @@ def test_a_weight_that_two_nodes_share_is_no_reason_to_refuse_a_graph() -> None:
     samples = list(random.standard_normal((8, 1, 3, 6, 6)).astype(np.float32))
     model = network("a = Conv (x, w) y = Conv (a, w)", {"w": weight}, reads="float[N, 3, 6, 6] x")
     integer = quantise(model, samples, QuantConfig("fast")).model
-    assert Probe(integer, ["y"]).run(samples[0])["y"].shape == (1, 3, 6, 6)
+    assert ValueProbe(integer, ["y"]).run(samples[0])["y"].shape == (1, 3, 6, 6)

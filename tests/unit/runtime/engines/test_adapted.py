@@ -16,7 +16,7 @@ from edgecnn_runtime.engines.adapted import Adapted, adapt, dequantise, one_run,
 from edgecnn_runtime.engines.fake import FakeEngine
 from edgecnn_runtime.errors import FeedError, ManifestInvalid
 from edgecnn_runtime.measure.benchmark import benchmark
-from edgecnn_runtime.measure.job import Job, Plan, Subject
+from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan, Subject
 from edgecnn_runtime.parity.verify import verify
 
 FEED = np.random.default_rng(0).random((3, 3, 4, 4), np.float32)
@@ -73,8 +73,8 @@ def test_it_is_verified_and_measured_as_any_other(tmp_path: Path, form: str) -> 
     with Bundle(path) as bundle:
         assert [row.verdict for row in verify(bundle)] == ["equal", "equal"]
     events: list[dict[str, Any]] = []
-    plan = Plan(rounds=2, block_ms=1, warmup_s=0.1)
-    benchmark(Job((Subject(str(path)),), plan), events.append)
+    plan = MeasurementPlan(rounds=2, block_ms=1, warmup_s=0.1)
+    benchmark(MeasurementJob((Subject(str(path)),), plan), events.append)
     (row,) = (event for event in events if event["event"] == "row")
     assert row["verdict"] == "equal"
     assert [event["number"] for event in events if event["event"] == "round"] == [0, 1]

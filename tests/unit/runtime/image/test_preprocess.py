@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from edgecnn_runtime.arrays import UInt8
 from edgecnn_runtime.image.preprocess import preprocess
-from edgecnn_runtime.image.resample import UInt8Image
 from edgecnn_runtime.manifest import Colour, Filter, Preprocess
 
 IMAGENET = Preprocess(
@@ -28,7 +28,7 @@ LEVELS = replace(IMAGENET, scale=1.0, mean=(0.0,) * 3, std=(1.0,) * 3, crop=None
 GREY = replace(LEVELS, colour="L", mean=(0.0,), std=(1.0,))
 
 
-def picture(height: int, width: int, seed: int = 0) -> UInt8Image:
+def picture(height: int, width: int, seed: int = 0) -> UInt8:
     """Smooth enough to be like a photograph, with every grey level in it."""
     coarse = np.random.default_rng(seed).integers(0, 256, (9, 11, 3), np.uint8)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
@@ -56,7 +56,7 @@ def torchvision_center_crop(image: Image.Image, height: int, width: int) -> Imag
     return image.crop((left, top, left + width, top + height))
 
 
-def by_hand(image: UInt8Image, spec: Preprocess) -> np.ndarray:
+def by_hand(image: UInt8, spec: Preprocess) -> np.ndarray:
     """Resize, CenterCrop, ToTensor and Normalize, with Pillow and torch; NCHW, RGB."""
     kernel = Image.Resampling.BILINEAR if spec.filter == "bilinear" else Image.Resampling.BICUBIC
     picture = Image.fromarray(image)

@@ -9,8 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from edgecnn_runtime.arrays import UInt8
 from edgecnn_runtime.image import resample
-from edgecnn_runtime.image.resample import UInt8Image, is_vertical_first, resize
+from edgecnn_runtime.image.resample import is_vertical_first, resize
 from edgecnn_runtime.manifest import Filter
 
 FILTERS: dict[Filter, Image.Resampling] = {
@@ -21,19 +22,19 @@ FILTERS: dict[Filter, Image.Resampling] = {
 PILLOW_HAS_NEW_ORDER = int(PIL.__version__.split(".")[0]) >= 13
 
 
-def with_pillow(image: UInt8Image, size: tuple[int, int], kernel: Filter) -> UInt8Image:
+def with_pillow(image: UInt8, size: tuple[int, int], kernel: Filter) -> UInt8:
     return np.asarray(Image.fromarray(image).resize(size[::-1], FILTERS[kernel]))
 
 
-def whole(image: UInt8Image, size: tuple[int, int], kernel: Filter) -> UInt8Image:
+def whole(image: UInt8, size: tuple[int, int], kernel: Filter) -> UInt8:
     return resize(image, size, kernel, range(size[0]), range(size[1]))
 
 
-def noise(height: int, width: int, seed: int = 0) -> UInt8Image:
+def noise(height: int, width: int, seed: int = 0) -> UInt8:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def black_and_white(height: int, width: int, seed: int = 0) -> UInt8Image:
+def black_and_white(height: int, width: int, seed: int = 0) -> UInt8:
     """Where a bicubic filter overshoots most: clipping between the passes shows."""
     return np.where(noise(height, width, seed) > 127, np.uint8(255), np.uint8(0))
 

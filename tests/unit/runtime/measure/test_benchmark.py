@@ -19,10 +19,10 @@ from conftest import MODELS, contents
 from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.measure.benchmark import benchmark
-from edgecnn_runtime.measure.job import Environment, Job, Plan, Subject
+from edgecnn_runtime.measure.job import Environment, MeasurementJob, MeasurementPlan, Subject
 from edgecnn_runtime.measure.results import BenchResult, assemble
 
-SHORT = Plan(rounds=8, block_ms=1, warmup_s=0.1)
+SHORT = MeasurementPlan(rounds=8, block_ms=1, warmup_s=0.1)
 
 
 @pytest.fixture(params=MODELS)
@@ -33,7 +33,7 @@ def any_bundle(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "any.edge"
 
 
-def run(job: Job) -> tuple[BenchResult, list[dict[str, Any]]]:
+def run(job: MeasurementJob) -> tuple[BenchResult, list[dict[str, Any]]]:
     events: list[dict[str, Any]] = []
     benchmark(job, events.append)
     return assemble(job.subjects, events), events
@@ -41,7 +41,7 @@ def run(job: Job) -> tuple[BenchResult, list[dict[str, Any]]]:
 
 def test_rows_are_proven_timed_in_turn_and_compared(any_bundle: Path) -> None:
     new = Subject(str(any_bundle), threads=1, against=1)
-    found, events = run(Job((new, Subject(str(any_bundle), threads=1)), SHORT))
+    found, events = run(MeasurementJob((new, Subject(str(any_bundle), threads=1)), SHORT))
     assert [row.verdict for row in found.rows] == ["equal", "equal"]
     for row in found.rows:
         assert row.latency is not None
@@ -62,7 +62,9 @@ def test_an_artefact_that_answers_wrongly_is_not_timed_and_the_others_are(
     manifest, files = contents()
     files["golden/0.output0.npy"] = npy(np.zeros((1, 3), np.float32))
     write_bundle(tmp_path / "wrong.edge", manifest, files)
-    found, _ = run(Job((Subject(str(tmp_path / "wrong.edge")), Subject(str(bundle))), SHORT))
+    found, _ = run(
+        MeasurementJob((Subject(str(tmp_path / "wrong.edge")), Subject(str(bundle))), SHORT)
+    )
     wrong, right = found.rows
     assert (wrong.verdict, wrong.latency) == ("differs", None)
     assert wrong.difference is not None
@@ -70,26 +72,26 @@ def test_an_artefact_that_answers_wrongly_is_not_timed_and_the_others_are(
 
 
 def test_what_cannot_be_opened_is_a_row_that_says_why(bundle: Path) -> None:
-    found, _ = run(Job((Subject(str(bundle), engine="nonesuch"),), SHORT))
+    found, _ = run(MeasurementJob((Subject(str(bundle), engine="nonesuch"),), SHORT))
     assert found.rows[0].verdict == "refused"
     assert "no engine is called 'nonesuch'" in found.rows[0].note
 
 
 def test_cold_starts_are_fresh_processes(bundle: Path) -> None:
-    plan = Plan(rounds=8, block_ms=1, warmup_s=0.1, cold_starts=2)
-    found, _ = run(Job((Subject(str(bundle)),), plan))
+    plan = MeasurementPlan(rounds=8, block_ms=1, warmup_s=0.1, cold_starts=2)
+    found, _ = run(MeasurementJob((Subject(str(bundle)),), plan))
     assert found.rows[0].cold is not None
     assert len(found.rows[0].cold.samples_ms) == 2
     assert found.rows[0].cold.peak_memory_bytes > 1e6
 
 
 def test_what_was_finished_is_not_measured_again(bundle: Path) -> None:
-    plan = Plan(rounds=8, block_ms=1, warmup_s=0.1, cold_starts=2)
+    plan = MeasurementPlan(rounds=8, block_ms=1, warmup_s=0.1, cold_starts=2)
     subjects = (Subject(str(bundle)), Subject(str(bundle), against=0))
-    _, first = run(Job(subjects, plan))
+    _, first = run(MeasurementJob(subjects, plan))
     cut = next(i for i, e in enumerate(first) if e["event"] == "round" and e["number"] == 4)
     kept = first[: cut + 1]
-    _, rest = run(Job(subjects, plan, done_rounds=5, done_cold=(2, 1)))
+    _, rest = run(MeasurementJob(subjects, plan, done_rounds=5, done_cold=(2, 1)))
     assert [e["number"] for e in rest if e["event"] == "round"] == [5, 6, 7]
     assert [e["row"] for e in rest if e["event"] == "cold"] == [1]
     joined = assemble(subjects, [*kept, *rest])
@@ -101,7 +103,7 @@ def test_what_was_finished_is_not_measured_again(bundle: Path) -> None:
 def test_a_row_may_run_in_another_interpreter(bundle: Path) -> None:
     other = Environment((sys.executable, "-m", "edgecnn_runtime"), ())
     subject = Subject(str(bundle), environment="other")
-    found, _ = run(Job((subject,), SHORT, environments={"other": other}))
+    found, _ = run(MeasurementJob((subject,), SHORT, environments={"other": other}))
     assert found.rows[0].latency is not None
 
 
@@ -114,7 +116,7 @@ def test_a_worker_that_is_killed_ends_its_row_only(bundle: Path) -> None:
         if event["event"] == "round" and event["number"] == 2:
             os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
 
-    benchmark(Job(subjects, SHORT), hear)
+    benchmark(MeasurementJob(subjects, SHORT), hear)
     found = assemble(subjects, events)
     assert sorted(row.verdict for row in found.rows) == ["crashed", "equal"]
     (dead,) = (row for row in found.rows if row.verdict == "crashed")
@@ -135,7 +137,9 @@ def children(pid: int) -> list[int]:
 @pytest.fixture
 def agent(bundle: Path) -> Iterator[subprocess.Popen[str]]:
     """The agent in the middle of a long bench."""
-    job = Job((Subject(str(bundle)),), Plan(sustained_s=600, block_ms=1, warmup_s=0.1))
+    job = MeasurementJob(
+        (Subject(str(bundle)),), MeasurementPlan(sustained_s=600, block_ms=1, warmup_s=0.1)
+    )
     process = subprocess.Popen(
         [sys.executable, "-m", "edgecnn_runtime", "bench"],
         stdin=subprocess.PIPE,
@@ -202,10 +206,10 @@ def test_a_second_bench_waits_and_says_who_holds_the_machine(
     told: list[dict[str, Any]] = []
     with machine_lock("anna@laptop", 0, told.append):
         with pytest.raises(MeasureError, match="anna@laptop"):
-            benchmark(Job((Subject(str(bundle)),), SHORT, wait_s=0), told.append)
+            benchmark(MeasurementJob((Subject(str(bundle)),), SHORT, wait_s=0), told.append)
         assert told[0]["event"] == "waiting"
         assert told[0]["holder"]["pid"] == os.getpid()
-    benchmark(Job((Subject(str(bundle)),), SHORT, wait_s=0), told.append)
+    benchmark(MeasurementJob((Subject(str(bundle)),), SHORT, wait_s=0), told.append)
     assert told[-1]["done"] == 1.0
 
 

@@ -13,7 +13,7 @@ from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host.facts import CpuTimes, HostState
 from edgecnn_runtime.host.process import fresh_start, peak_memory_bytes
 from edgecnn_runtime.measure.disturbances import disturbances, drift
-from edgecnn_runtime.measure.job import Plan
+from edgecnn_runtime.measure.job import MeasurementPlan
 from edgecnn_runtime.measure.rounds import MAX_RUNS_PER_BLOCK
 from edgecnn_runtime.measure.timing import WINDOW_RUNS, measure, warm_up
 
@@ -53,7 +53,7 @@ class Machine:
     def state(self) -> HostState:
         return self.states.pop(0)
 
-    def measure(self, candidates, plan: Plan):  # type: ignore[no-untyped-def]
+    def measure(self, candidates, plan: MeasurementPlan):  # type: ignore[no-untyped-def]
         return measure(candidates, plan, state=self.state, clock=self.clock)
 
 
@@ -65,7 +65,7 @@ def later(**changes: object) -> HostState:
 
 def test_samples_are_raw_and_their_summary_is_right() -> None:
     machine = Machine()
-    found = machine.measure({"a": machine.run("a", 10.0)}, Plan(rounds=6, block_ms=30))
+    found = machine.measure({"a": machine.run("a", 10.0)}, MeasurementPlan(rounds=6, block_ms=30))
     (latency,) = found.latencies
     assert latency.samples_ms == (10.0,) * 18
     assert latency.blocks_ms == (10.0,) * 6
@@ -79,7 +79,7 @@ def test_samples_are_raw_and_their_summary_is_right() -> None:
 def test_two_candidates_take_turns_in_turned_order() -> None:
     machine = Machine()
     runs = {"a": machine.run("a", 10.0), "b": machine.run("b", 10.0)}
-    machine.measure(runs, Plan(rounds=4, block_ms=5))
+    machine.measure(runs, MeasurementPlan(rounds=4, block_ms=5))
     timed = machine.calls[4 * WINDOW_RUNS :]
     assert "".join(timed) == "abbabaab"
 
@@ -87,7 +87,7 @@ def test_two_candidates_take_turns_in_turned_order() -> None:
 def test_a_faster_candidate_is_said_to_be_faster() -> None:
     machine = Machine()
     runs = {"new": machine.run("new", 8.0), "old": machine.run("old", 10.0)}
-    found = machine.measure(runs, Plan(rounds=8, block_ms=20))
+    found = machine.measure(runs, MeasurementPlan(rounds=8, block_ms=20))
     assert found.comparison is not None
     assert (found.comparison.verdict, found.comparison.rounds) == ("faster", 8)
     assert found.comparison.ratio == pytest.approx(0.8)
@@ -97,7 +97,7 @@ def test_a_disturbed_comparison_names_no_winner() -> None:
     machine = Machine()
     machine.states = [QUIET, later(cpu=CpuTimes(130.0, 0.0, 440.0))]
     runs = {"new": machine.run("new", 5.0), "old": machine.run("old", 10.0)}
-    found = machine.measure(runs, Plan(rounds=6, block_ms=20))
+    found = machine.measure(runs, MeasurementPlan(rounds=6, block_ms=20))
     assert found.tainted == ("other processes took 50% of the processor",)
     assert found.comparison is not None
     assert found.comparison.verdict == "tainted"
@@ -150,7 +150,9 @@ def test_noise_alone_is_no_drift() -> None:
 def test_drift_taints_the_measurement() -> None:
     machine = Machine()
     slowing = [10.0] * (2 * WINDOW_RUNS) + [10.0 + 0.2 * i for i in range(30)]
-    found = machine.measure({"a": machine.run("a", *slowing)}, Plan(rounds=30, block_ms=1))
+    found = machine.measure(
+        {"a": machine.run("a", *slowing)}, MeasurementPlan(rounds=30, block_ms=1)
+    )
     assert any("drifted" in reason for reason in found.tainted)
 
 
@@ -173,7 +175,7 @@ def test_a_slow_comparison_ends_at_its_limit_with_enough_rounds_for_a_verdict() 
     machine = Machine()
     runs = {"new": machine.run("new", 4000.0), "old": machine.run("old", 5000.0)}
     told: list[float] = []
-    plan = Plan(rounds=30, warmup_s=1, max_s=20)
+    plan = MeasurementPlan(rounds=30, warmup_s=1, max_s=20)
     found = measure(runs, plan, progress=told.append, state=machine.state, clock=machine.clock)
     assert found.comparison is not None
     assert (found.comparison.verdict, found.comparison.rounds) == ("faster", 8)
@@ -183,7 +185,7 @@ def test_a_slow_comparison_ends_at_its_limit_with_enough_rounds_for_a_verdict() 
 def test_a_limit_between_two_rounds_lets_each_candidate_be_first_as_often() -> None:
     machine = Machine()
     runs = {"a": machine.run("a", 100.0), "b": machine.run("b", 100.0)}
-    machine.measure(runs, Plan(rounds=30, block_ms=1, max_s=1.7))
+    machine.measure(runs, MeasurementPlan(rounds=30, block_ms=1, max_s=1.7))
     timed = "".join(machine.calls[4 * WINDOW_RUNS :])
     assert timed == "abbabaab" * 2 + "abba", (
         "the limit passes in the ninth round, the tenth is its pair"
@@ -192,7 +194,7 @@ def test_a_limit_between_two_rounds_lets_each_candidate_be_first_as_often() -> N
 
 def test_a_run_of_microseconds_keeps_a_bounded_number_of_samples() -> None:
     machine = Machine()
-    found = machine.measure({"a": machine.run("a", 0.001)}, Plan(rounds=4, block_ms=60))
+    found = machine.measure({"a": machine.run("a", 0.001)}, MeasurementPlan(rounds=4, block_ms=60))
     assert len(found.latencies[0].samples_ms) == 4 * MAX_RUNS_PER_BLOCK
 
 
@@ -211,7 +213,9 @@ def test_the_garbage_collector_waits_for_a_block_and_comes_back() -> None:
         seen.append(gc.isenabled())
         machine.now_ns += 1_000_000
 
-    measure({"a": run}, Plan(rounds=4, block_ms=2), state=machine.state, clock=machine.clock)
+    measure(
+        {"a": run}, MeasurementPlan(rounds=4, block_ms=2), state=machine.state, clock=machine.clock
+    )
     assert set(seen) == {False}
     assert gc.isenabled()
 
@@ -219,7 +223,7 @@ def test_the_garbage_collector_waits_for_a_block_and_comes_back() -> None:
 def test_progress_ends_at_one() -> None:
     machine = Machine()
     told: list[float] = []
-    plan = Plan(rounds=4, block_ms=1)
+    plan = MeasurementPlan(rounds=4, block_ms=1)
     run = machine.run("a", 1.0)
     measure({"a": run}, plan, progress=told.append, state=machine.state, clock=machine.clock)
     assert told == [0.25, 0.5, 0.75, 1.0]

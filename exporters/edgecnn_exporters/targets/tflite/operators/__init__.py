@@ -1,1 +1,1 @@
-"""How each ONNX operator is written in TFLite: a file a group, and `table` that lists them all."""
+"""Translations of ONNX operators to TFLite: a file a group, and `table` that lists them all."""

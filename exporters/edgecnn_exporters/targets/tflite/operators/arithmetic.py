@@ -1,4 +1,4 @@
-"""Operators of several tensors that are computed element by element."""
+"""Element-wise operators of several tensors: arithmetic with broadcasting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activations that the operator before them computes itself."""
+"""Fusion of an activation into the operator before it."""
 
 from __future__ import annotations
 

@@ -10,13 +10,14 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.passes.graph import Array, constant
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite import moving
-from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Held, Lowering
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, PlacedTensor
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.fusing import fuse
 from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
 from edgecnn_exporters.targets.tflite.operators.weights import Weight, bias_of, weight_of
+from edgecnn_runtime.arrays import Array
 
 PLAIN = (0, 1)
 
@@ -118,7 +119,7 @@ def _sum_to_float(low: Lowering, node: ir.Node, data: int, weight: Weight) -> No
     low.file.operator(BUILTIN.ADD, [scaled, shifts], [low.write(output, PLAIN)], added)
 
 
-def _columns(held: Held) -> Array | None:
+def _columns(held: PlacedTensor) -> Array | None:
     """Where each number in memory stands in the flattened axis; None where rows are not whole."""
     view = held.view
     rows, columns = view.axes

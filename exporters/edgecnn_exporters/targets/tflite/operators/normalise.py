@@ -1,4 +1,4 @@
-"""Normalisations that could not be folded into the layer before them."""
+"""BatchNormalization that could not be folded, and local response normalisation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the table of operators holds."""
+"""`Operator`: an entry of the table of translations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _always(low: Lowering, node: ir.Node) -> bool:
 
 
 def never(low: Lowering, node: ir.Node) -> bool:
-    """Its kernels compute in float alone."""
+    """No integer form: the kernels compute in float alone."""
     return False
 
 

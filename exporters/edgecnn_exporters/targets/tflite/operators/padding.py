@@ -1,4 +1,4 @@
-"""Pad."""
+"""Pad, written as PAD, PADV2, MIRROR_PAD or SLICE."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.passes.graph import Array, constant, scalar
+from edgecnn_exporters.passes.graph import constant, scalar
 from edgecnn_exporters.targets.tflite import moving
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
 from edgecnn_exporters.targets.tflite.operators.windows import pad
+from edgecnn_runtime.arrays import Array
 
 
 def pad_node(low: Lowering, node: ir.Node, integer: bool) -> None:

@@ -1,4 +1,4 @@
-"""Operators of one tensor that are computed element by element: activations above all."""
+"""Element-wise operators of one tensor: activations above all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite.activations import clip_bounds
-from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Held, Lowering
+from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, PlacedTensor
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Lower, Operator, never
 from edgecnn_exporters.targets.tflite.source import RESULTS
@@ -156,7 +156,7 @@ def softmax(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: 
     _compute(low, node, integer, code=code, tensors=tensors, options=options(node))
 
 
-def _step(low: Lowering, node: ir.Node, held: Held, *, last: bool) -> int:
+def _step(low: Lowering, node: ir.Node, held: PlacedTensor, *, last: bool) -> int:
     if last:
         return low.write_like(node.outputs[0], held)
     return low.temporary(f"{node.outputs[0].name}.step", low.file.shape(held.tensor), None)

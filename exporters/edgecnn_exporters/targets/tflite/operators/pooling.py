@@ -1,4 +1,4 @@
-"""Pools, local and global."""
+"""Max and average pooling, local and global."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.passes.graph import Array
 from edgecnn_exporters.targets.tflite.activations import clip_bounds
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
-from edgecnn_exporters.targets.tflite.operators.windows import NHWC, Window, padded, window_of
+from edgecnn_exporters.targets.tflite.operators.windows import (
+    NHWC,
+    SlidingWindow,
+    padded,
+    window_of,
+)
+from edgecnn_runtime.arrays import Array
 
 
 def pool_maximum(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -90,16 +95,16 @@ def _reduce_globally(low: Lowering, node: ir.Node, code: int, *, integer: bool) 
     low.file.operator(code, [image, axes], [made], options)
 
 
-def _window(low: Lowering, node: ir.Node) -> Window:
+def _window(low: Lowering, node: ir.Node) -> SlidingWindow:
     window = window_of(low, node, attribute(node, "kernel_shape", [1, 1]))
     if window.dilations != (1, 1):
         raise low.refuse(node, "its window is dilated, TFLite's are not")
     return window
 
 
-def _explicit(window: Window) -> Window:
+def _explicit(window: SlidingWindow) -> SlidingWindow:
     """The same window with nothing that SAME could stand for: its padding becomes a PAD."""
-    return Window(
+    return SlidingWindow(
         window.kernel,
         window.strides,
         window.dilations,
@@ -110,7 +115,7 @@ def _explicit(window: Window) -> Window:
     )
 
 
-def _shares(node: ir.Node, window: Window, *, counts: bool) -> Array | None:
+def _shares(node: ir.Node, window: SlidingWindow, *, counts: bool) -> Array | None:
     """(height, width): by what the mean over whole windows falls short; None where it does not."""
     if window.is_valid or (window.is_same and not counts):
         return None
@@ -144,7 +149,7 @@ def _pool(
     low: Lowering,
     node: ir.Node,
     code: int,
-    window: Window,
+    window: SlidingWindow,
     padded_image: tuple[int, int],
     *,
     integer: bool,
@@ -154,7 +159,7 @@ def _pool(
     low.file.operator(code, [image], [made], _options(window, padding))
 
 
-def _options(window: Window, padding: int) -> schema.Pool2DOptionsT:
+def _options(window: SlidingWindow, padding: int) -> schema.Pool2DOptionsT:
     options = schema.Pool2DOptionsT()
     options.padding = padding
     options.filterHeight, options.filterWidth = window.kernel

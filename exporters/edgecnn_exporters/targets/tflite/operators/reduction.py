@@ -1,4 +1,4 @@
-"""Sums, means and extremes over axes."""
+"""Reductions over axes: sum, mean, minimum, maximum."""
 
 from __future__ import annotations
 

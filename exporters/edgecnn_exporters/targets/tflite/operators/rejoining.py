@@ -1,4 +1,4 @@
-"""Operators that cut tensors and put them together, and move numbers as they are."""
+"""Operators that only move data: Concat, Split, Slice, Gather, DepthToSpace, Expand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.passes.graph import Array, constant
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite import moving
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
 from edgecnn_exporters.targets.tflite.narrowing import narrow
@@ -17,6 +17,7 @@ from edgecnn_exporters.targets.tflite.operators.arithmetic import order_of_resul
 from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC
 from edgecnn_exporters.targets.tflite.views import View
+from edgecnn_runtime.arrays import Array
 
 
 def concatenate(low: Lowering, node: ir.Node, integer: bool) -> None:

@@ -1,4 +1,4 @@
-"""Resize, by the nearest pixel or between two."""
+"""Resize, nearest neighbour or bilinear."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.passes.graph import Array, constant
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite import moving
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC
+from edgecnn_runtime.arrays import Array
 
 # What ONNX calls where a pixel lies: (align_corners, half_pixel_centers).
 _CENTRES = {

@@ -1,4 +1,4 @@
-"""Operators that count the same numbers otherwise: no data moves, only the view changes."""
+"""Transpose, Reshape, Flatten and their kin: no data moves, only the view changes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def reshape(low: Lowering, node: ir.Node, integer: bool) -> None:
 
 
 def drop_nothing(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """What goes in comes out, but in training."""
+    """Dropout: the identity, but in training."""
     mode = node.inputs[2] if len(node.inputs) > 2 else None
     trains = constant(mode)
     if mode is not None and (trains is None or trains.any()):

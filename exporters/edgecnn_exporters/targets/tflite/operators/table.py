@@ -1,4 +1,4 @@
-"""One table: how each ONNX operator is written in TFLite."""
+"""Table of all ONNX operators that are translated to TFLite."""
 
 from __future__ import annotations
 

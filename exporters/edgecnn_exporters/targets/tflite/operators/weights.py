@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import Array, constant
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite.lowering import Lowering
+from edgecnn_runtime.arrays import Array
 
 
 @dataclass(frozen=True)

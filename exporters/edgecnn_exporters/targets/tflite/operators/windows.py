@@ -1,4 +1,4 @@
-"""Padding of windows: SAME where it is exactly SAME, none where there is none, else a PAD."""
+"""Padding of convolutions and pools: SAME or VALID where it is exactly that, else a PAD."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.passes.graph import Array
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
+from edgecnn_runtime.arrays import Array
 
 NHWC = (0, 2, 3, 1)
 
 
 @dataclass(frozen=True)
-class Window:
-    """What slides over an image; pairs are (height, width).
+class SlidingWindow:
+    """Window of a convolution or pool: kernel, stride, padding; pairs are (height, width).
 
     Attributes:
         before, after: padding in pixels. `after` is what the output needs, which a rounded-up
@@ -56,7 +56,7 @@ class Window:
         return int(schema.Padding.SAME) if self.is_same else None
 
 
-def window_of(low: Lowering, node: ir.Node, kernel: Sequence[int]) -> Window:
+def window_of(low: Lowering, node: ir.Node, kernel: Sequence[int]) -> SlidingWindow:
     """The window of a Conv or a pool over an image.
 
     Raises:
@@ -77,7 +77,7 @@ def window_of(low: Lowering, node: ir.Node, kernel: Sequence[int]) -> Window:
         first = _first(node, max(total, 0), pads[axis])
         before.append(first)
         after.append(max(total - first, 0))
-    return Window(
+    return SlidingWindow(
         (kernel[0], kernel[1]),
         (strides[0], strides[1]),
         (dilations[0], dilations[1]),
@@ -99,7 +99,7 @@ def _first(node: ir.Node, total: int, said: int) -> int:
 
 
 def padded(
-    low: Lowering, node: ir.Node, window: Window, fill: Array | None = None, *, integer: bool
+    low: Lowering, node: ir.Node, window: SlidingWindow, fill: Array | None = None, *, integer: bool
 ) -> tuple[int, int]:
     """The image with the padding that TFLite has no word for, and the word for the rest.
 

@@ -1,4 +1,4 @@
-"""A server on loopback, and a board that leads there."""
+"""Fixtures: an sshd on loopback, and an ssh board that connects to it."""
 
 from __future__ import annotations
 

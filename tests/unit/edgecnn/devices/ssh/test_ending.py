@@ -21,7 +21,7 @@ from unit.edgecnn.devices.wheels.own_index import Index
 from edgecnn.devices.board import Event
 from edgecnn.devices.ssh import SshBoard
 from edgecnn.errors import ConnectionLost, DeviceFailed
-from edgecnn_runtime.measure.job import Job, Plan, Subject
+from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan, Subject
 
 ENDS_S = 15.0
 # A bench that is in the middle of its rounds, killed from outside.
@@ -45,8 +45,8 @@ with board.agent("main", ["bench"], job=long_job(place)) as events:
 
 def long_job(place: str) -> dict[str, Any]:
     subject = Subject(place, engine="onnxruntime", threads=1)
-    plan = Plan(warmup_s=0.2, sustained_s=600.0, cold_starts=0)
-    return Job((subject,), plan).to_json()
+    plan = MeasurementPlan(warmup_s=0.2, sustained_s=600.0, cold_starts=0)
+    return MeasurementJob((subject,), plan).to_json()
 
 
 def until_rounds(events: Iterator[Event]) -> None:

@@ -22,7 +22,7 @@ from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.measure.job import Plan
+from edgecnn_runtime.measure.job import MeasurementPlan
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_an_interpreter_of_the_board_that_has_it_runs_it(
 ) -> None:
     server.start()
     board = reach(python=str(python))
-    ready = make_ready(board, Wanted(bundle, Plan(), engines=(NAME,)))
+    ready = make_ready(board, Wanted(bundle, MeasurementPlan(), engines=(NAME,)))
     (subject,) = ready.subjects
     assert (subject.engine, subject.environment) == (NAME, OWN_PACKAGES)
     assert list(ready.environments) == [OWN_PACKAGES]
@@ -69,7 +69,7 @@ def test_of_its_own_packages_nothing_but_the_plug_in_is_measured(
     server: Server, index: Index, reach: Reach, both: Path, python: Path
 ) -> None:
     server.start()
-    wanted = Wanted(both, Plan(), engines=("onnxruntime", NAME))
+    wanted = Wanted(both, MeasurementPlan(), engines=("onnxruntime", NAME))
     ready = make_ready(reach(python=str(python)), wanted)
     assert [(one.engine, one.environment) for one in ready.subjects] == [
         (NAME, OWN_PACKAGES),
@@ -82,7 +82,7 @@ def test_a_board_without_it_is_told_which_package_and_runs_the_others(
 ) -> None:
     server.start()
     python = Path(sys.executable).resolve()
-    wanted = Wanted(both, Plan(), engines=("onnxruntime", NAME))
+    wanted = Wanted(both, MeasurementPlan(), engines=("onnxruntime", NAME))
     ready = make_ready(reach(), wanted)
     assert [one.engine for one in ready.subjects] == ["onnxruntime"]
     (absent,) = ready.absent

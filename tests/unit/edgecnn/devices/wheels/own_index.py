@@ -1,4 +1,4 @@
-"""A package index that is a folder, and wheels of a few bytes in it; pip itself reads them."""
+"""Local package index in a folder, with wheels of a few bytes that pip itself reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 
 class Index:
-    """All that pip knows of, for as long as the test lasts."""
+    """Package index for pip during a test."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder

@@ -11,7 +11,7 @@ from PIL import Image
 
 import edgecnn_runtime
 from edgecnn.errors import DataUnreadable
-from edgecnn.verify.preprocess.certify import Row, certify
+from edgecnn.verify.preprocess.certify import WayCost, certify
 from edgecnn.verify.preprocess.pictures import FEW, find_pictures
 from edgecnn.verify.preprocess.ways import WAYS, Way
 from edgecnn_exporters.bundle.write import write_bundle
@@ -24,7 +24,7 @@ def green_image() -> np.ndarray:
     return np.roll(red_image(), 1, axis=-1)
 
 
-def certified(bundle: Path, *pictures: np.ndarray) -> dict[str, Row]:
+def certified(bundle: Path, *pictures: np.ndarray) -> dict[str, WayCost]:
     with edgecnn_runtime.open(bundle, engine="fake") as session:
         return {row.way: row for row in certify(session, pictures)}
 

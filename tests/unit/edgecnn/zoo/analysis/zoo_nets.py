@@ -1,4 +1,4 @@
-"""What tests of the zoo's figures build their small networks of."""
+"""Small networks for tests of the zoo's analysis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from edgecnn.zoo.analysis.stages import Stage
+from edgecnn.zoo.analysis.stages import ResolutionStage
 from edgecnn.zoo.analysis.summary import Summary, summarise
 
 Forward = Callable[[nn.ModuleDict, torch.Tensor], torch.Tensor]
@@ -33,7 +33,7 @@ def count(network: nn.Module, channels: int = 1, side: int = 16) -> Summary:
     return summarise(network, (channels, side, side))
 
 
-def spans(stage: Stage) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def spans(stage: ResolutionStage) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """(first, last, stride) along height and width."""
     assert stage.place is not None
     rows, columns = stage.place.rows, stage.place.columns

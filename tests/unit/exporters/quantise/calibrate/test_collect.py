@@ -6,7 +6,7 @@ from unit.exporters.quantise.chain_support import network
 
 from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.quantise.calibrate.collect import calibrate
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 
 BODY = "[conv] a = Conv <pads = [1, 1, 1, 1]> (x, w1, b1) [relu] y = Relu (a)"
 SAMPLES = list(np.random.default_rng(0).standard_normal((6, 1, 3, 8, 8)).astype(np.float32))
@@ -15,7 +15,7 @@ SAMPLES = list(np.random.default_rng(0).standard_normal((6, 1, 3, 8, 8)).astype(
 def test_extremes_are_those_of_all_samples() -> None:
     model = network(BODY)
     found = calibrate(model, SAMPLES, ["x", "y"])
-    outputs = Probe(model, ["y"]).run(np.concatenate(SAMPLES))["y"]
+    outputs = ValueProbe(model, ["y"]).run(np.concatenate(SAMPLES))["y"]
     assert found.samples == 6
     assert found.values["y"].high == pytest.approx(outputs.max(), rel=1e-5)
     assert found.values["x"].low == np.min(SAMPLES)
@@ -24,7 +24,7 @@ def test_extremes_are_those_of_all_samples() -> None:
 def test_channels_are_told_apart() -> None:
     model = network(BODY)
     found = calibrate(model, SAMPLES, [], ["a"]).channels["a"]
-    outputs = Probe(model, ["a"]).run(np.concatenate(SAMPLES))["a"]
+    outputs = ValueProbe(model, ["a"]).run(np.concatenate(SAMPLES))["a"]
     np.testing.assert_allclose(found.low, outputs.min(axis=(0, 2, 3)), rtol=1e-5)
     np.testing.assert_allclose(found.high, outputs.max(axis=(0, 2, 3)), rtol=1e-5)
 

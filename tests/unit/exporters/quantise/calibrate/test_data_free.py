@@ -10,7 +10,7 @@ from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.plan import make_plan
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.quantise.memory import fit_memory
 from edgecnn_exporters.quantise.state import IN_HAND
@@ -41,7 +41,7 @@ def normalised(*, is_true: bool = True) -> ir.Model:
     for each, value in zip(names, ("a", "d"), strict=True):
         weights = {name: array.astype(np.float32) for name, array in weights.items()}
         model = network(body, weights, answers="float[N, K] y")
-        seen = Probe(model, [value]).run(np.concatenate(SAMPLES))[value]
+        seen = ValueProbe(model, [value]).run(np.concatenate(SAMPLES))[value]
         weights[each[2]] = seen.mean(axis=(0, 2, 3))
         weights[each[3]] = seen.var(axis=(0, 2, 3))
     if not is_true:

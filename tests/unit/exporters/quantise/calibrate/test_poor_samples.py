@@ -8,8 +8,9 @@ from unit.exporters.quantise.chain_support import network
 
 from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.graph.probe import Float, Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import Quantised, quantise
+from edgecnn_runtime.arrays import Float32
 
 RANDOM = np.random.default_rng(0)
 WEIGHTS = {
@@ -21,12 +22,12 @@ BODY = """[one] a = Conv <pads = [1, 1, 1, 1]> (x, w3) [act] b = Relu (a)
 OTHERS = list(RANDOM.standard_normal((4, 1, 3, 8, 8)).astype(np.float32))
 
 
-def answers(found: Quantised, samples: list[Float]) -> np.ndarray:
-    outputs = [next(iter(each.values())) for each in Probe(found.model).stream(samples)]
+def answers(found: Quantised, samples: list[Float32]) -> np.ndarray:
+    outputs = [next(iter(each.values())) for each in ValueProbe(found.model).stream(samples)]
     return np.concatenate(outputs)
 
 
-def quantised(samples: list[Float], observer: str | None = None, **weights: Float) -> Quantised:
+def quantised(samples: list[Float32], observer: str | None = None, **weights: Float32) -> Quantised:
     model = network(BODY, WEIGHTS | weights, answers="float[N, K] y")
     return quantise(model, samples, QuantConfig(observer=observer))
 

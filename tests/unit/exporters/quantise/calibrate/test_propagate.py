@@ -9,7 +9,7 @@ from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.passes.moments import Moments, note, noted
 from edgecnn_exporters.quantise.calibrate.propagate import WIDTH, Channels, propagate
 from edgecnn_exporters.quantise.encoding import Range
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.steps.absorb import absorb_high_biases
 from edgecnn_exporters.quantise.steps.equalise import equalise
@@ -78,7 +78,7 @@ def test_a_sum_without_normalisation_is_that_of_independent_terms(product: str) 
     model = network(body, weights, reads="float[N, 6, 40, 40] x")
     unit = inputs(4, 6, 40, 40)
     x = (unit * DEVIATION[:, None, None] + MEAN[:, None, None]).astype(np.float32)
-    y = Probe(model, ["y"]).run(x)["y"]
+    y = ValueProbe(model, ["y"]).run(x)["y"]
     scale = y.std(axis=(0, 2, 3))
     np.testing.assert_allclose(found.mean, y.mean(axis=(0, 2, 3)), atol=0.1 * scale.max())
     np.testing.assert_allclose(found.draws.std(axis=0), scale, rtol=0.5)
@@ -117,9 +117,9 @@ def test_equalising_takes_the_note_along() -> None:
     body = "[first] a = Conv (x, w1, b1) [act] b = Relu (a) [second] y = Conv (b, w2, b2)"
     model = network(body)
     value = note_of(model, "a", MEAN, DEVIATION)
-    before = Probe(model, ["a"]).run(inputs())["a"]
+    before = ValueProbe(model, ["a"]).run(inputs())["a"]
     assert equalise(model).equalised
-    after = Probe(model, ["a"]).run(inputs())["a"]
+    after = ValueProbe(model, ["a"]).run(inputs())["a"]
     factor = np.abs(after).max(axis=(0, 2, 3)) / np.abs(before).max(axis=(0, 2, 3))
     found = noted(value)
     assert found is not None

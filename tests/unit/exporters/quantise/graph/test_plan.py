@@ -4,17 +4,19 @@ import pytest
 from unit.exporters.quantise.chain_support import network
 
 from edgecnn_exporters.quantise.encoding import Encoding
-from edgecnn_exporters.quantise.graph.plan import Plan, make_plan
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.rules import Role
 
 CONV = "[conv] a = Conv <pads = [1, 1, 1, 1]> (x, w1, b1)"
 
 
-def plan(body: str, *, answers: str = "float[N, C, H, W] y", keep: tuple[str, ...] = ()) -> Plan:
+def plan(
+    body: str, *, answers: str = "float[N, C, H, W] y", keep: tuple[str, ...] = ()
+) -> QuantisationPlan:
     return make_plan(network(body, answers=answers).graph, keep)
 
 
-def shared(found: Plan) -> list[set[str]]:
+def shared(found: QuantisationPlan) -> list[set[str]]:
     return [set(group.values) for group in found.groups]
 
 
@@ -79,7 +81,7 @@ GEMM = "[pool] b = GlobalAveragePool (a) [flat] c = Flatten (b)"
 WEIGHTS = "w3, b3"
 
 
-def classifier(end: str) -> Plan:
+def classifier(end: str) -> QuantisationPlan:
     import numpy as np
 
     weights = {"w3": np.ones((4, 6), np.float32), "b3": np.ones(4, np.float32)}

@@ -12,7 +12,7 @@ from edgecnn_exporters.quantise.calibrate.ranges import encode_groups, quantise_
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range, encode
 from edgecnn_exporters.quantise.graph.plan import make_plan
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 
 CONV = "[conv] a = Conv <pads = [1, 1, 1, 1]> (x, w1, b1)"
@@ -22,7 +22,7 @@ IMAGE = np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32
 def quantised(model: ir.Model, config: QuantConfig | None = None) -> ir.Model:
     """Quantised within the ranges that `IMAGE` has."""
     plan = make_plan(model.graph)
-    seen = Probe(model, plan.sources).run(IMAGE)
+    seen = ValueProbe(model, plan.sources).run(IMAGE)
     ranges = {name: Range(float(v.min()), float(v.max())) for name, v in seen.items()}
     activations = encode_groups(plan, ranges)
     weights = quantise_weights(model.graph, plan, activations, config or QuantConfig())
@@ -32,7 +32,7 @@ def quantised(model: ir.Model, config: QuantConfig | None = None) -> ir.Model:
 
 
 def run(model: ir.Model) -> np.ndarray:
-    (output,) = Probe(model).run(IMAGE).values()
+    (output,) = ValueProbe(model).run(IMAGE).values()
     return output
 
 

@@ -1,4 +1,4 @@
-"""Hand-written ONNX text in, what the rewrites did out."""
+"""Test harness of the integer forms: hand-written ONNX text in, the checked rewrite out."""
 
 from __future__ import annotations
 

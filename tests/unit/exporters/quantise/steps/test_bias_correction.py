@@ -9,8 +9,8 @@ from unit.exporters.quantise.chain_support import network
 from edgecnn_exporters.quantise.calibrate.ranges import encode_groups, quantise_weights
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import QuantisedWeight, Range
-from edgecnn_exporters.quantise.graph.plan import Plan, make_plan
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.walk import Walk, steps_of
 from edgecnn_exporters.quantise.steps.bias_correction import (
@@ -34,11 +34,11 @@ BODY = """[one] a = Conv <pads = [1, 1, 1, 1]> (x, w3, b3) [relu] b = Relu (a)
 OUTPUTS = {"one": "b", "two": "c", "three": "y"}
 
 
-def coarse() -> tuple[ir.Model, Plan, Numbers]:
+def coarse() -> tuple[ir.Model, QuantisationPlan, Numbers]:
     """The network with weights of two bits, whose rounding moves the means a lot."""
     model = network(BODY, WEIGHTS, answers="float[N, K] y")
     plan = make_plan(model.graph)
-    seen = Probe(model, plan.sources).run(np.concatenate(SAMPLES))
+    seen = ValueProbe(model, plan.sources).run(np.concatenate(SAMPLES))
     ranges = {name: Range(float(v.min()), float(v.max())) for name, v in seen.items()}
     activations = encode_groups(plan, ranges)
     weights = quantise_weights(model.graph, plan, activations, QuantConfig(weight_bits=3))
@@ -46,7 +46,7 @@ def coarse() -> tuple[ir.Model, Plan, Numbers]:
 
 
 def means(model: ir.Model, names: dict[str, str]) -> dict[str, np.ndarray]:
-    outputs = list(Probe(model, list(names.values())).stream(SAMPLES))
+    outputs = list(ValueProbe(model, list(names.values())).stream(SAMPLES))
     return {
         node: sample_means(each[value] for each in outputs).mean(axis=0)
         for node, value in names.items()
@@ -55,8 +55,8 @@ def means(model: ir.Model, names: dict[str, str]) -> dict[str, np.ndarray]:
 
 def distance(model: ir.Model, found: ir.Model) -> float:
     """Between the outputs, as a share of the float network's."""
-    expected = np.concatenate([next(iter(o.values())) for o in Probe(model).stream(SAMPLES)])
-    outputs = np.concatenate([next(iter(o.values())) for o in Probe(found).stream(SAMPLES)])
+    expected = np.concatenate([next(iter(o.values())) for o in ValueProbe(model).stream(SAMPLES)])
+    outputs = np.concatenate([next(iter(o.values())) for o in ValueProbe(found).stream(SAMPLES)])
     return float(np.square(outputs - expected).sum() / np.square(expected).sum())
 
 
@@ -102,7 +102,7 @@ def test_a_walk_makes_every_value_that_the_whole_graph_makes() -> None:
     model, plan, numbers = coarse()
     found = write_qdq(model, plan, numbers)
     names = ["b.quantised", "d.quantised", "y"]
-    whole = [Probe(found, names).run(sample) for sample in SAMPLES]
+    whole = [ValueProbe(found, names).run(sample) for sample in SAMPLES]
     walk = Walk(found, steps_of(found.graph, list(OUTPUTS)))
     seen = {}
     for step in walk.begin(SAMPLES):

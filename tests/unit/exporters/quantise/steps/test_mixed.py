@@ -7,7 +7,7 @@ from unit.exporters.quantise.chain_support import network
 
 from edgecnn_exporters.errors import LimitMissed
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 
 RANDOM = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def test_the_operators_that_hurt_stay_float_until_the_limit_is_met() -> None:
     assert found.rungs[-1].is_kept
     assert found.score.top1_agreement == 1
     assert set(found.left.values()) == {"kept in float for accuracy"}
-    (output,) = Probe(found.model).run(SAMPLES[0]).values()
+    (output,) = ValueProbe(found.model).run(SAMPLES[0]).values()
     assert np.isfinite(output).all()
 
 

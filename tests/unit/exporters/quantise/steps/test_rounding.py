@@ -10,7 +10,7 @@ from edgecnn_exporters.quantise.calibrate.ranges import encode_groups, quantise_
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range, along
 from edgecnn_exporters.quantise.graph.plan import make_plan
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.steps import round_layer
 from edgecnn_exporters.quantise.steps.rounding import round_adaptively
@@ -37,7 +37,7 @@ def coarse():  # type: ignore[no-untyped-def]
     """The network with four-bit weights, whose rounding matters."""
     model = network(BODY, WEIGHTS, answers="float[N, K] y")
     plan = make_plan(model.graph)
-    seen = Probe(model, plan.sources).run(np.concatenate(SAMPLES))
+    seen = ValueProbe(model, plan.sources).run(np.concatenate(SAMPLES))
     ranges = {name: Range(float(v.min()), float(v.max())) for name, v in seen.items()}
     activations = encode_groups(plan, ranges)
     weights = quantise_weights(model.graph, plan, activations, QuantConfig(weight_bits=BITS))
@@ -51,9 +51,9 @@ def test_layers_come_nearer_to_the_float_network(coarse) -> None:  # type: ignor
     for each in rounded:
         assert each.after < each.before
     x = np.concatenate(SAMPLES)
-    expected = Probe(model, ["a"]).run(x)["a"]
+    expected = ValueProbe(model, ["a"]).run(x)["a"]
     errors = [
-        np.square(Probe(write_qdq(model, plan, n), ["a"]).run(x)["a"] - expected).mean()
+        np.square(ValueProbe(write_qdq(model, plan, n), ["a"]).run(x)["a"] - expected).mean()
         for n in (numbers, found)
     ]
     assert errors[1] < 0.9 * errors[0]
@@ -97,7 +97,7 @@ def test_torch_computes_what_the_graph_does(coarse, name: str) -> None:  # type:
     model, _, numbers = coarse
     node = next(node for node in model.graph if node.name == name)
     source, target = str(node.inputs[0].name), str(node.outputs[0].name)
-    seen = Probe(model, [source, target]).run(SAMPLES[0])
+    seen = ValueProbe(model, [source, target]).run(SAMPLES[0])
     weight = node.inputs[1].const_value.numpy()
     bias = node.inputs[2].const_value.numpy() if len(node.inputs) > 2 else np.zeros(len(weight))
     layer = round_layer.Layer(

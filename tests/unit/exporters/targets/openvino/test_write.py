@@ -13,7 +13,7 @@ from unit.exporters.quantise.chain_support import network
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.openvino.placement import PRODUCTS, Executed, executed_precisions
 from edgecnn_exporters.targets.openvino.rounding import KeepRounding
@@ -81,7 +81,7 @@ def products(found: OpenVinoModel) -> list[Executed]:
 
 def as_written(model: ir.Model) -> np.ndarray:
     """What the graph says, every node of it computed alone."""
-    (outputs,) = Probe(model).stream([IMAGES])
+    (outputs,) = ValueProbe(model).stream([IMAGES])
     return outputs["y"]
 
 

@@ -11,7 +11,7 @@ from unit.exporters.quantise.chain_support import network
 from unit.exporters.targets.tflite.support import File
 
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 
 RANDOM = np.random.default_rng(0)
@@ -52,7 +52,7 @@ def integers_of(model: ir.Model, image: np.ndarray) -> np.ndarray:
     assert back.op_type == "DequantizeLinear"
     assert back.inputs[0] is not None
     name = str(back.inputs[0].name)
-    return Probe(model, [name]).run(image)[name]
+    return ValueProbe(model, [name]).run(image)[name]
 
 
 def encode(encoding: tuple[float, int], image: np.ndarray, dtype: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""ONNX text in, a TFLite file out: what LiteRT answers, and what stands in the file."""
+"""Test harness of the TFLite target: ONNX text in, LiteRT's outputs and the file's content out."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Step:
 
 @dataclass(frozen=True)
 class File:
-    """What stands in a TFLite file."""
+    """Content of a TFLite file: tensors and operators."""
 
     tensors: dict[str, Tensor]
     steps: list[Step]

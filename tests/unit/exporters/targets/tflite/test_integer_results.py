@@ -7,7 +7,7 @@ import pytest
 from unit.exporters.targets.tflite.integer_support import IMAGES, encode, floats, quantised
 from unit.exporters.targets.tflite.support import answer, read
 
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.targets.tflite import Io
 from edgecnn_exporters.targets.tflite.source import read_source, with_integer_results
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
@@ -33,7 +33,7 @@ def test_the_float_result_of_an_integer_sum_is_that_of_the_graph(after: str) -> 
     (product,) = [step for step in file.steps if step.code == "FULLY_CONNECTED"]
     assert file.tensors[product.inputs[1]].dtype == "INT8"
     for image in IMAGES:
-        expected = Probe(model, ["y"]).run(image)["y"]
+        expected = ValueProbe(model, ["y"]).run(image)["y"]
         for delegate in (True, False):
             made = answer(found, {"x": image}, delegate=delegate)["y"]
             np.testing.assert_allclose(made, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
@@ -52,7 +52,7 @@ def test_integers_to_the_very_end_leave_no_float_operator(body: str, io: Io) -> 
         made = answer(found, {"x": encode(found.encodings["x"], image, io)})["y"]
         scale, zero_point = found.encodings["y"]
         reals = (made.astype(np.float32) - zero_point) * np.float32(scale)
-        expected = Probe(model, ["y"]).run(image)["y"]
+        expected = ValueProbe(model, ["y"]).run(image)["y"]
         # A step of the sum, which a softmax passes on by a quarter at most, and one of the result.
         allowed = 1.5 * sums.scale if "Softmax" not in body else sums.scale / 4 + 1.5 * scale
         assert np.abs(reals - expected).max() <= allowed
@@ -78,6 +78,6 @@ def test_float_images_are_rounded_as_the_graph_rounds_them() -> None:
     assert read(found).codes[0] == "QUANTIZE"
     for image in IMAGES:
         made = answer(found, {"x": image})["y"]
-        expected = Probe(model, ["y"]).run(image)["y"]
+        expected = ValueProbe(model, ["y"]).run(image)["y"]
         step = read_source(model, 1).encodings["y"].scale
         assert np.abs(made - expected).max() <= 1.01 * step

@@ -8,7 +8,7 @@ from unit.exporters.targets.tflite.support import answer, canonical, check, pars
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.graph.probe import Probe
+from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
@@ -103,7 +103,7 @@ def test_gelu_of_a_quantised_graph_is_computed_in_float_between_its_integers() -
     found = write_tflite(model, TfliteOptions(precision="int8"))
     assert "GELU" in found.operators
     for image in samples:
-        expected = Probe(model, ["y"]).run(image)["y"]
+        expected = ValueProbe(model, ["y"]).run(image)["y"]
         made = answer(found, {"x": image})["y"]
         noise = np.square(made - expected).sum() / np.square(expected).sum()
         # The graph rounds every step of the spelling to 8 bits, which the operator does not.
