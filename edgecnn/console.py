@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgecnn_runtime.progress import Announce, Progress, no_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +67,7 @@ def table(columns: Sequence[str], *, right: Sequence[str] = ()) -> Table:
 
 
 @contextlib.contextmanager
-def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str], None]]:
+def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Announce]:
     """A progress bar over named stages, on stderr and only on a terminal.
 
     Yields:
@@ -76,10 +78,11 @@ def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str], Non
     if quiet or not console.is_terminal:
         yield lambda name: None
         return
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
 
     columns = (SpinnerColumn(), TextColumn("{task.description:<18}"), BarColumn(30))
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         task = progress.add_task(names[0], total=len(names))
         yield lambda name: progress.update(
             task, description=name, completed=names.index(name.partition(":")[0])
@@ -87,7 +90,7 @@ def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str], Non
 
 
 @contextlib.contextmanager
-def bar(description: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+def bar(description: str, *, quiet: bool) -> Iterator[Progress]:
     """A progress bar on stderr, only on a terminal.
 
     Yields:
@@ -95,19 +98,17 @@ def bar(description: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
     """
     console = stderr()
     if quiet or not console.is_terminal:
-        yield lambda done: None
+        yield no_progress
         return
-    from rich.progress import Progress
+    from rich.progress import Progress as Bars
 
-    with Progress(console=console, transient=True) as progress:
+    with Bars(console=console, transient=True) as progress:
         task = progress.add_task(description, total=1.0)
         yield lambda done: progress.update(task, completed=done)
 
 
 @contextlib.contextmanager
-def bars(
-    names: Sequence[str], *, quiet: bool
-) -> Iterator[tuple[dict[str, Callable[[float], None]], Callable[[str], None]]]:
+def bars(names: Sequence[str], *, quiet: bool) -> Iterator[tuple[dict[str, Progress], Announce]]:
     """A progress bar for each name on stderr, only on a terminal.
 
     Yields:
@@ -116,14 +117,14 @@ def bars(
     """
     console = stderr()
     if quiet or not console.is_terminal:
-        yield {name: lambda done: None for name in names}, lambda line: note(line, quiet=quiet)
+        yield dict.fromkeys(names, no_progress), lambda line: note(line, quiet=quiet)
         return
-    from rich.progress import Progress
+    from rich.progress import Progress as Bars
 
-    with Progress(console=console, transient=True) as progress:
+    with Bars(console=console, transient=True) as progress:
         tasks = {name: progress.add_task(name, total=1.0) for name in names}
 
-        def teller(name: str) -> Callable[[float], None]:
+        def teller(name: str) -> Progress:
             return lambda done: progress.update(tasks[name], completed=done)
 
         yield {name: teller(name) for name in names}, lambda line: console.print(line, markup=False)

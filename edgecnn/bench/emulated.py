@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.parity.answers import Answers, find_artefact, load_answers
 from edgecnn_runtime.parity.golden import Answer, Difference, difference, largest_steps
 from edgecnn_runtime.parity.row import Parity, parity_from_json
+from edgecnn_runtime.progress import Progress, no_progress
 
 COUNTED_RUNS = 3
 # An emulated row is one busy thread; how long it takes is told to nobody.
@@ -104,9 +105,7 @@ class Proved:
         return asdict(self) | {"rows": [row.to_json() for row in self.rows]}
 
 
-def prove_on(
-    board: EmulatedBoard, wanted: Wanted, progress: Callable[[float], None] = lambda done: None
-) -> Proved:
+def prove_on(board: EmulatedBoard, wanted: Wanted, progress: Progress = no_progress) -> Proved:
     """Every artefact that is wanted, on every engine that the board can have and that opens it.
 
     One thread each, whatever `wanted` says: counts of several would not be repeatable.

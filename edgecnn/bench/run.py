@@ -18,9 +18,7 @@ from edgecnn.devices.board import OWN_PACKAGES, Board, asked_host
 from edgecnn.errors import BenchRefused, DeviceFailed
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.measure.job import Environment, MeasurementJob, MeasurementPlan, Subject
-
-Progress = Callable[[float], None]
-Say = Callable[[str], None]
+from edgecnn_runtime.progress import Announce, Progress, no_lines
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Listener:
     """Listener to a board's progress: the share done, 0 to 1, and a message."""
 
     progress: Progress
-    say: Say
+    say: Announce
 
 
 def run_board(
@@ -125,7 +123,7 @@ class Ready:
     absent: tuple[Absent, ...]
 
 
-def make_ready(board: Board, wanted: Wanted, say: Say = lambda line: None) -> Ready:
+def make_ready(board: Board, wanted: Wanted, say: Announce = no_lines) -> Ready:
     """Bring engines and bundles to a board.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EngineError, ImageError
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.progress import Progress, no_progress
 from edgecnn_runtime.session import Session, choose
 
 # Images of one errand to a process: enough to pay for it, few enough for the bar to move.
@@ -89,7 +90,7 @@ def run(
     *,
     processes: int | None = None,
     is_strict: bool = False,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Progress = no_progress,
 ) -> Outcome:
     """Classify every image with every variant.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from edgecnn.evaluate.paired import compare
 from edgecnn.evaluate.run import find_variants, run
 from edgecnn_exporters.bundle.requests import AccuracyVerdict
 from edgecnn_runtime.parity.proportion import wilson_interval
+from edgecnn_runtime.progress import Progress
 
 IMAGES = 1000
 
@@ -31,7 +31,7 @@ class AccuracyJudge:
     images: int = IMAGES
     quiet: bool = False
 
-    def __call__(self, bundle: Path, progress: Callable[[float], None]) -> AccuracyVerdict:
+    def __call__(self, bundle: Path, progress: Progress) -> AccuracyVerdict:
         """Measure the accuracy of int8 against fp32, and refuse too large a drop.
 
         Raises:

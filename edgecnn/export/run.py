@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import Factory, OnnxFile, TorchSource
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.progress import Announce
 
 if TYPE_CHECKING:
     from edgecnn_exporters.export import Exported
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOAD = "load the network"
 
 
-def run(planned: ExportPlan, progress: Callable[[str], None]) -> tuple[Exported, tuple[str, ...]]:
+def run(planned: ExportPlan, progress: Announce) -> tuple[Exported, tuple[str, ...]]:
     """Do what was planned. Returns the bundle, and notes for a person.
 
     Raises:
@@ -35,7 +35,7 @@ def run(planned: ExportPlan, progress: Callable[[str], None]) -> tuple[Exported,
 
 
 def _run_network(
-    planned: ExportPlan, source: TorchSource, progress: Callable[[str], None]
+    planned: ExportPlan, source: TorchSource, progress: Announce
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.export.quantise import quantised
     from edgecnn_exporters.bundle.requests import Request
@@ -66,7 +66,7 @@ def _run_network(
 
 
 def _run_onnx(
-    planned: ExportPlan, source: OnnxFile, progress: Callable[[str], None]
+    planned: ExportPlan, source: OnnxFile, progress: Announce
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.export.quantise import quantised
     from edgecnn_exporters.bundle.requests import Request

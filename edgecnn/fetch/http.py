@@ -25,7 +25,7 @@ TIMEOUT_S = 20
 CHUNK_BYTES = 1 << 16
 HEAD_BYTES = 1 << 13
 
-Progress = Callable[[int, int | None], None]
+Received = Callable[[int, int | None], None]
 Response = http.client.HTTPResponse | urllib.error.HTTPError
 
 
@@ -37,7 +37,7 @@ class Begun:
     size_bytes: int
 
 
-def download(url: str, part: Path, progress: Progress, most_bytes: int) -> bool:
+def download(url: str, part: Path, progress: Received, most_bytes: int) -> bool:
     """Fetch `url` into `part`, going on behind what is already there if it is the same file still.
 
     Args:
@@ -140,7 +140,7 @@ def _content_range(response: Response) -> str:
     return str(response.headers.get("Content-Range", ""))
 
 
-def _save(response: Response, part: Path, there: int, progress: Progress, most_bytes: int) -> None:
+def _save(response: Response, part: Path, there: int, progress: Received, most_bytes: int) -> None:
     length = response.headers.get("Content-Length")
     total = there + int(length) if length else None
     with part.open("ab") as stream:

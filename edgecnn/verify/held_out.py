@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.golden import Difference, difference
 from edgecnn_runtime.parity.row import Parity
+from edgecnn_runtime.progress import Progress, no_progress
 
 # Answers of a network to so many pictures are compared at once.
 CHUNK = 32
@@ -54,7 +55,7 @@ def hold_to_float(
     verified: Sequence[Parity],
     pictures: Sequence[Path | UInt8],
     data: str,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Progress = no_progress,
 ) -> HeldToFloat:
     """Compare every artefact with the float graph on the same pictures, on engines that run it.
 
@@ -111,13 +112,11 @@ def _of(bundle: Bundle, precision: str) -> Artefact:
     raise NotAClassifier(f"{bundle.path} has no {precision} ONNX graph to hold the others to")
 
 
-def _share(progress: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
+def _share(progress: Progress, number: int, count: int) -> Progress:
     return lambda done: progress((number + done) / count)
 
 
-def _ask(
-    model: Model, prepared: Sequence[Floating], progress: Callable[[float], None]
-) -> dict[str, Floating]:
+def _ask(model: Model, prepared: Sequence[Floating], progress: Progress) -> dict[str, Floating]:
     """Outputs of the model for the prepared pictures, (n, …) by name."""
     name = model.inputs[0].name
     most = model.inputs[0].shape[0] or CHUNK

@@ -10,6 +10,7 @@
   + LimitMissed
   + CalibrationFailed
   + UnknownTarget (targets/__init__.py)
+  + TargetInvalid (targets/__init__.py)
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgecnn_exporters.bundle.packing import Packing, Progress, choose_mixture
+from edgecnn_exporters.bundle.packing import Packing, choose_mixture
 from edgecnn_exporters.bundle.provenance import provenance_of
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.bundle.write import write_bundle
@@ -28,6 +28,7 @@ from edgecnn_exporters.errors import CaptureFailed, NonFiniteWeights
 from edgecnn_exporters.targets import Translated
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.parity.golden import Difference, is_within
+from edgecnn_runtime.progress import Announce
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -74,7 +75,7 @@ class Exported:
 
 
 def export_module(
-    module: torch.nn.Module, request: Request, output: Path, progress: Progress
+    module: torch.nn.Module, request: Request, output: Path, progress: Announce
 ) -> Exported:
     """Capture a PyTorch network, optimise and verify it, and write the bundle.
 
@@ -108,7 +109,7 @@ def export_module(
     return _finish(read, request, output, progress)
 
 
-def export_onnx(source: OnnxSource, request: Request, output: Path, progress: Progress) -> Exported:
+def export_onnx(source: OnnxSource, request: Request, output: Path, progress: Announce) -> Exported:
     """Optimise an ONNX model (changed in place), verify it against the original, write the bundle.
 
     Raises:
@@ -138,7 +139,7 @@ class _Read:
     norms: tuple[NormStatistics, ...] = ()
 
 
-def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> Exported:
+def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> Exported:
     from edgecnn_exporters.passes import canonicalise
 
     model, reference = read.model, read.reference
@@ -185,7 +186,7 @@ def _finish(read: _Read, request: Request, output: Path, progress: Progress) -> 
     )
 
 
-def _quantise(model: ir.Model, request: Request, progress: Progress) -> Quantised | None:
+def _quantise(model: ir.Model, request: Request, progress: Announce) -> Quantised | None:
     if request.quantise is None:
         return None
     from edgecnn_exporters.quantise.ladder import quantise
@@ -195,7 +196,7 @@ def _quantise(model: ir.Model, request: Request, progress: Progress) -> Quantise
         model,
         request.quantise.samples,
         request.quantise.config,
-        lambda what, done: progress(f"quantise: {what}, {done:.0%}"),
+        lambda step: lambda done: progress(f"quantise: {step}, {done:.0%}"),
         inputs=request.quantise.inputs,
     )
 

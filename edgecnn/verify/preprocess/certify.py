@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.parity.golden import difference
 from edgecnn_runtime.parity.proportion import wilson_interval
+from edgecnn_runtime.progress import Progress, no_progress
 from edgecnn_runtime.session import Session
 
 Pictures = Sequence[Path | UInt8] | UInt8
@@ -83,7 +84,7 @@ class _Found:
 def certify(
     session: Session,
     pictures: Pictures,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Progress = no_progress,
     ways: Sequence[Way] = WAYS,
 ) -> list[WayCost]:
     """Cost of each way, in the order given.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -17,13 +17,12 @@ from edgecnn_exporters.capture.reference import Reference, to_bytes
 from edgecnn_exporters.errors import LimitMissed, UnsupportedModel
 from edgecnn_exporters.targets import Precision, Translated
 from edgecnn_runtime.manifest import Manifest
+from edgecnn_runtime.progress import Announce
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
     from edgecnn_exporters.quantise.ladder import Quantised
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Packing:
         return bundle_contents(models, self.reference, self.request, provenance, translated)
 
     def translate(
-        self, quantised: Quantised | None, manifest: Manifest, progress: Progress
+        self, quantised: Quantised | None, manifest: Manifest, progress: Announce
     ) -> tuple[Translated, ...]:
         """Every other format that is asked for, in every precision that it has and there is.
 
@@ -86,7 +85,7 @@ class Packing:
 
 
 def choose_mixture(
-    judge: Judge, packing: Packing, quantised: Quantised, progress: Progress
+    judge: Judge, packing: Packing, quantised: Quantised, progress: Announce
 ) -> tuple[Quantised, Manifest, dict[str, bytes]]:
     """The first bundle that the judge lets through: all in 8 bits, or a few operators in float.
 

@@ -17,6 +17,7 @@ from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.targets import Target
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.progress import Progress
 
 BATCHES = (1, 2, 3, 7)
 GOLDEN_PICTURES = 3
@@ -36,7 +37,7 @@ class AccuracyVerdict:
 
 
 # Is given the path of a bundle, and what to call with the share that is done.
-Judge = Callable[[Path, Callable[[float], None]], AccuracyVerdict]
+Judge = Callable[[Path, Progress], AccuracyVerdict]
 
 
 @dataclass(frozen=True)

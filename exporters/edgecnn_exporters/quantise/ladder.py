@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -24,13 +24,12 @@ from edgecnn_exporters.quantise.steps.mixed import blame, check_limit, mixtures
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.golden import Difference
+from edgecnn_runtime.progress import Progress, StepProgress, no_progress, no_steps
 
 # One sample in so many judges and does not calibrate.
 HELD_OUT = 4
 # A rung that gains less, in dB, is noise, and one thing more that can go wrong.
 LEAST_GAIN_DB = 0.1
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Quantised:
         return len(self.bench.held_out)
 
     def sensitivity(
-        self, progress: Callable[[float], None] = lambda done: None
+        self, progress: Progress = no_progress
     ) -> tuple[list[Sensitivity], list[Sensitivity]]:
         """Sensitivity of each layer, before the ladder and after it."""
         samples = self.bench.compared
@@ -116,7 +115,7 @@ def quantise(
     model: ir.Model,
     samples: Samples,
     config: QuantConfig | None = None,
-    progress: Progress = lambda what, done: None,
+    progress: StepProgress = no_steps,
     *,
     inputs: Range | None = None,
 ) -> Quantised:
@@ -124,7 +123,7 @@ def quantise(
 
     Args:
         samples: inputs like those of the device; every fourth one judges, the others calibrate.
-        progress: told what is being done, and how much of it, 0 to 1.
+        progress: asked for the progress of each step, by its name.
         inputs: least and greatest of the network's input; given, batch normalisation tells the
             ranges (`passes.moments` has noted it), and all of the samples judge.
 
@@ -144,16 +143,16 @@ def quantise(
     plan = make_plan(prepared.graph)
     in_hand = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
     reference = list(ValueProbe(model).stream(held_out))
-    told = _named(progress, "calibrate")
     compared = list(islice(held_out, COMPARED))
-    bench = Bench(config, fit, held_out, compared, reference, told, inputs, in_hand)
+    calibrating = progress("calibrate")
+    bench = Bench(config, fit, held_out, compared, reference, calibrating, inputs, in_hand)
     calibration = bench.calibrate(prepared, plan)
     state = first = bench.build(prepared, plan, calibration, config.observer or "min-max")
     rungs: list[Rung] = []
     unmixed = None
     for name in RECIPES[config.recipe]:
         before = state
-        state, rung = _climb(name, state, replace(bench, progress=_named(progress, name)))
+        state, rung = _climb(name, state, replace(bench, progress=progress(name)))
         rungs.append(rung)
         unmixed = before if name == MIX and rung.is_kept else None
     check_limit(state, bench)
@@ -170,10 +169,6 @@ def _climb(name: str, state: LadderState, bench: Bench) -> tuple[LadderState, Ru
     is_kept = candidate.score.sqnr_db > state.score.sqnr_db + LEAST_GAIN_DB
     rung = Rung(name, is_kept, state.score, candidate.score, note)
     return (candidate if is_kept else state), rung
-
-
-def _named(progress: Progress, name: str) -> Callable[[float], None]:
-    return lambda done: progress(name, done)
 
 
 def _split(samples: Samples) -> tuple[Samples, Samples]:

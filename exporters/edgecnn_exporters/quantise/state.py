@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -27,6 +27,7 @@ from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.golden import Difference, difference
+from edgecnn_runtime.progress import Progress
 
 # Samples that a layer-wise rung keeps in hand.
 IN_HAND = 32
@@ -105,7 +106,7 @@ class Bench:
     held_out: Samples
     compared: Sequence[Float32]
     reference: Sequence[Mapping[str, Float32]]
-    progress: Callable[[float], None]
+    progress: Progress
     inputs: Range | None = None
     most_in_hand: int = IN_HAND
 

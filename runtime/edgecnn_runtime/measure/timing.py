@@ -18,9 +18,9 @@ from edgecnn_runtime.measure.disturbances import disturbances, drift
 from edgecnn_runtime.measure.job import MeasurementPlan
 from edgecnn_runtime.measure.rounds import Clock, WarmUp, round_numbers, runs_per_block, turn
 from edgecnn_runtime.measure.statistics import LatencyComparison, compare, median_interval
+from edgecnn_runtime.progress import Progress, no_progress
 
 Run = Callable[[], object]
-Progress = Callable[[float], None]
 
 STABLE = 0.02  # two windows of warm-up agree
 WINDOW_RUNS = 5
@@ -94,7 +94,7 @@ def measure(
     candidates: Mapping[str, Run],
     plan: MeasurementPlan | None = None,
     *,
-    progress: Progress = lambda done: None,
+    progress: Progress = no_progress,
     state: Callable[[], HostState] = read_state,
     clock: Clock = time.perf_counter_ns,
 ) -> Measurement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from edgecnn_runtime.parity.golden import (
 )
 from edgecnn_runtime.parity.isolated import verify_isolated
 from edgecnn_runtime.parity.row import Parity, ParityVerdict
+from edgecnn_runtime.progress import Progress, no_progress
 
 # A grey level on either side of a rounding boundary is one level; more is another preprocessing.
 PREPROCESS_LEVELS = 1.0
@@ -41,7 +42,7 @@ def verify(
     engines: tuple[str, ...] | None = None,
     *,
     isolated: bool = False,
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Progress = no_progress,
 ) -> list[Parity]:
     """Check every file, then run the golden examples through preprocessing and all engines.
 

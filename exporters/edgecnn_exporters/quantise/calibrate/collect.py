@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,10 @@ from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.calibrate.statistics import TensorStatistics
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def calibrate(
     samples: Samples,
     values: Collection[str],
     channels: Collection[str] = (),
-    progress: Progress = lambda done: None,
+    progress: Progress = no_progress,
 ) -> CalibrationStatistics:
     """Run the float model on every sample and collect the statistics of its values.
 

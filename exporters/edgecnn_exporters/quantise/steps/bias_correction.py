@@ -8,7 +8,7 @@ through: an error beyond its bounds changes nothing, and correcting it would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -21,14 +21,13 @@ from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.graph.walk import Walk, steps_of
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.progress import Progress, no_progress
 
 NEWTON_STEPS = 4
 # Of the first error, what is left when another step is not worth its time.
 SETTLED = 0.05
 # Of a channel's values, the share that must lie between the bounds.
 LEAST_INSIDE = 0.02
-
-Progress = Callable[[float], None]
 
 
 def correct_biases(
@@ -37,7 +36,7 @@ def correct_biases(
     numbers: Numbers,
     means: Mapping[str, Float32],
     samples: Sequence[Float32],
-    progress: Progress = lambda done: None,
+    progress: Progress = no_progress,
 ) -> dict[str, Float32]:
     """Correct biases so that each layer's mean output is the float network's.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,8 +24,7 @@ from edgecnn_exporters.quantise.steps.round_layer import (
     round_layer,
 )
 from edgecnn_runtime.arrays import Float32
-
-Progress = Callable[[float], None]
+from edgecnn_runtime.progress import Progress, no_progress
 
 
 def round_adaptively(
@@ -35,7 +34,7 @@ def round_adaptively(
     chosen: Sequence[str],
     samples: Sequence[Float32],
     bits: int = 8,
-    progress: Progress = lambda done: None,
+    progress: Progress = no_progress,
 ) -> tuple[Numbers, list[Rounded]]:
     """Round the weights of some products anew, layer after layer, and correct their biases.
 

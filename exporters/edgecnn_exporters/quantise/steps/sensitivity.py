@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -15,8 +15,7 @@ from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.state import LadderState
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.golden import difference
-
-Progress = Callable[[float], None]
+from edgecnn_runtime.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Sensitivity:
 def measure_sensitivity(
     state: LadderState,
     samples: Sequence[Float32],
-    progress: Progress = lambda done: None,
+    progress: Progress = no_progress,
     *,
     only_products: bool = False,
 ) -> list[Sensitivity]:

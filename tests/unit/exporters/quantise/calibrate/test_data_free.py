@@ -110,7 +110,7 @@ class TestMemory:
                 self.MODEL,
                 SAMPLES,
                 QuantConfig(memory_limit=self.ALONE - 1),
-                lambda what, done: told.append(what),
+                lambda step: lambda done: told.append(step),
             )
         assert not told
 
