@@ -21,7 +21,7 @@ class RowDiagnosis:
 
     Attributes:
         subject: path of the artefact, or "preprocessing".
-        diagnosis: None where no cause was found.
+        diagnosis: None where there is none.
         reason: why there is none.
         folder: of the reproduction, where one was asked for.
     """
@@ -32,21 +32,21 @@ class RowDiagnosis:
     folder: Path | None = None
 
     def words(self) -> str:
-        """The finding for a person."""
+        """The diagnosis as text."""
         if self.diagnosis is None:
             return f"{self.subject}: {self.reason}"
-        said = f"{self.subject}, {self.diagnosis.words()}"
+        text = f"{self.subject}, {self.diagnosis.words()}"
         if self.folder is not None:
-            return f"{said}\n  to see it alone: cd {self.folder} && python reproduce.py"
-        return said
+            return f"{text}\n  to run the node alone: cd {self.folder} && python reproduce.py"
+        return text
 
     def to_json(self) -> dict[str, Any]:
-        """The finding as JSON values."""
-        found = None if self.diagnosis is None else self.diagnosis.to_json()
+        """The diagnosis as JSON values."""
+        diagnosis = None if self.diagnosis is None else self.diagnosis.to_json()
         folder = None if self.folder is None else str(self.folder)
         return {
             "subject": self.subject,
-            "diagnosis": found,
+            "diagnosis": diagnosis,
             "reason": self.reason,
             "folder": folder,
         }
@@ -55,15 +55,15 @@ class RowDiagnosis:
 def find_causes(
     bundle: Bundle, rows: Sequence[Parity], reproduce: Path | None
 ) -> list[RowDiagnosis]:
-    """The cause of every row that differs; each artefact once, whatever engines it differs on.
+    """Find the cause of every row that differs, once for each artefact.
 
-    An artefact that does not run has no answers to compare: its row says why.
+    An artefact that does not run has no answers to compare: its row has the reason.
 
     Args:
-        reproduce: where to write each cause as one node, its inputs and a script; None writes none.
+        reproduce: folder to write each cause to, as one node, its inputs and a script, or None.
 
     Raises:
-        OutputNotWritable: it cannot be written there.
+        OutputNotWritable: the folder cannot be written.
     """
     wrong = [row for row in rows if row.verdict == "differs" and row.difference is not None]
     subjects = dict.fromkeys(row.subject for row in wrong)
@@ -77,27 +77,26 @@ def _find_cause(bundle: Bundle, subject: str, reproduce: Path | None) -> RowDiag
             diagnose_bundle_preprocessing,
         )
     except ModuleNotFoundError as error:
-        missing = f"no cause is looked for: {error.name} is not installed; "
+        missing = f"the cause cannot be searched for: {error.name} is not installed; "
         return RowDiagnosis(subject, None, f"{missing}pip install 'edgecnn[export]'")
     artefacts = {each.path: each for each in bundle.manifest.artefacts}
     try:
         if subject in artefacts:
-            found = diagnose_artefact(bundle, artefacts[subject])
+            diagnosis = diagnose_artefact(bundle, artefacts[subject])
         else:
-            found = diagnose_bundle_preprocessing(bundle)
+            diagnosis = diagnose_bundle_preprocessing(bundle)
     except EdgeCNNError as error:
-        return RowDiagnosis(subject, None, f"no cause is found: {error}")
-    if found is None:
-        return RowDiagnosis(
-            subject, None, "every node computes what it says; the golden answers are another's"
-        )
-    return RowDiagnosis(subject, found, folder=_reproduce(found, subject, reproduce))
+        return RowDiagnosis(subject, None, f"no cause was found: {error}")
+    if diagnosis is None:
+        reason = "every node is computed correctly; the golden answers come from another network"
+        return RowDiagnosis(subject, None, reason)
+    return RowDiagnosis(subject, diagnosis, folder=_reproduce(diagnosis, subject, reproduce))
 
 
-def _reproduce(found: Diagnosis, subject: str, reproduce: Path | None) -> Path | None:
+def _reproduce(diagnosis: Diagnosis, subject: str, reproduce: Path | None) -> Path | None:
     if reproduce is None:
         return None
     from edgecnn_exporters.diagnose.reproduce import write_reproduction
 
     folder = reproduce / subject
-    return folder if write_reproduction(found, folder) else None
+    return folder if write_reproduction(diagnosis, folder) else None

@@ -1,7 +1,7 @@
 """High-bias absorption of the candidate, applied to the reference as well.
 
 Where a channel never falls below c before a Relu, c may move from a layer's bias into the next
-layer's (`quantise.absorb`). The values between are lower by c then, and nothing is wrong.
+layer's (`quantise.steps.absorb`). The values between are then lower by c without being wrong.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from edgecnn_exporters.passes.graph import constant, is_operator, set_constant
 from edgecnn_exporters.quantise.graph.chains import Pair, by_channel
 from edgecnn_runtime.arrays import Array
 
-# Of the largest bias: less is what correcting the means moves a bias by.
+# Share of the largest bias: bias correction changes a bias by less.
 NOTABLE = 0.01
-# How much nearer the next layer's bias must be with what it was to take over than without.
+# Largest share of the next bias's error that may remain once the surplus is added to it.
 BETTER = 0.5
 
 
 def absorb_alike(
     graph: ir.Graph, pairs: Sequence[Pair], theirs: Mapping[str, ir.Node]
 ) -> tuple[str, ...]:
-    """Lower the biases of the reference that are lower in the candidate, and raise the next ones.
+    """Lower the reference's biases that are lower in the candidate, and raise the next ones.
 
-    Only where the next layer's bias makes up for it: a bias that is merely wrong is left alone.
+    Only where the next layer's bias compensates: a bias that is merely wrong is left alone.
 
     Args:
-        theirs: the suspect's counterpart of each sum, by its name.
+        theirs: the candidate's counterpart of each sum, by its name.
 
     Returns:
         The names of the sums whose bias was lowered.
@@ -46,7 +46,7 @@ def absorb_alike(
         moved = None if surplus is None else _moved(pair.second, surplus)
         if surplus is None or moved is None:
             continue
-        if _expects(pair.second, theirs[after], moved, is_free=after in firsts):
+        if _compensates(pair.second, theirs[after], moved, is_free=after in firsts):
             lowered[name], raised[after] = surplus, moved
     for name in lowered.keys() | raised.keys():
         node = next(node for node in graph if node.name == name)
@@ -74,10 +74,10 @@ def _moved(node: ir.Node, surplus: Array) -> Array | None:
     return moved
 
 
-def _expects(own: ir.Node, their: ir.Node, moved: Array, *, is_free: bool) -> bool:
-    """Whether the candidate's next bias has the expected change.
+def _compensates(own: ir.Node, their: ir.Node, moved: Array, *, is_free: bool) -> bool:
+    """Whether the candidate's next bias contains the surplus that was moved into it.
 
-    It may be lower again for its own surplus where it `is_free`: higher is what tells then.
+    Where it `is_free`, it may be lower for a surplus of its own: only a higher bias counts then.
     """
     bias, other = constant(input_of(own, 2)), reals(input_of(their, 2))
     if bias is None or other is None or bias.shape != other.shape:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from edgecnn_exporters.passes.graph import constant, is_border, is_operator, sole_reader
 from edgecnn_runtime.arrays import Array
 
-# What a runtime computes within the operator before it: the value between them is never made.
+# Operators that a runtime fuses into the one before: the value between them is never computed.
 FUSED = ("Relu", "Clip")
 
 
@@ -18,8 +18,8 @@ FUSED = ("Relu", "Clip")
 class Encoding8:
     """QuantizeLinear and DequantizeLinear around a value, by their scales and zero points.
 
-    The two ways are told apart: a graph may quantise with one zero point and dequantise with
-    another, which is a defect.
+    Both nodes are recorded: a graph may quantise with one zero point and dequantise with another,
+    which is a defect.
 
     Attributes:
         scale, zero_point: of the QuantizeLinear.
@@ -38,7 +38,7 @@ class Encoding8:
     def inconsistency(self) -> float:
         """Distance of the DequantizeLinear's encoding from the QuantizeLinear's; 0 if equal."""
         back = replace(self, scale=self.back_scale, zero_point=self.back_zero_point)
-        return self.apart(back)
+        return self.distance(back)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -48,39 +48,42 @@ class Encoding8:
             (self.high - self.zero_point) * self.scale,
         )
 
-    def apart(self, other: Encoding8) -> float:
+    def distance(self, other: Encoding8) -> float:
         """Distance of another encoding from this one: 0 where it is the same, else above 1.
 
-        The ratio of the steps, or one and the integers between the zero points, where signed and
-        unsigned integers are counted from the least one.
+        The greater of the ratio of the steps and 1 + the difference of the zero points, each
+        counted from the least integer, so that signed and unsigned encodings compare.
         """
         between = abs((other.zero_point - other.low) - (self.zero_point - self.low))
         times = other.scale / self.scale
         steps = 0.0 if np.isclose(times, 1.0, rtol=1e-5) else max(times, 1 / times)
         return max(steps, 1.0 + between if between else 0.0)
 
-    def hold(self, values: Array) -> Array:
-        """`values`, quantised and dequantised."""
+    def fake_quantise(self, values: Array) -> Array:
+        """The values after quantising and dequantising."""
         steps = np.rint(values / np.float32(self.scale)) + self.zero_point
         integers = np.clip(steps, self.low, self.high).astype(np.float32)
-        held: Array = (integers - np.float32(self.back_zero_point)) * np.float32(self.back_scale)
-        return held
+        dequantised: Array = (integers - np.float32(self.back_zero_point)) * np.float32(
+            self.back_scale
+        )
+        return dequantised
 
 
 @dataclass(frozen=True)
 class Point:
-    """A value of a graph where it can be cut: it exists whatever the runtime fuses.
+    """A value at which a graph can be cut: it exists whatever the runtime fuses.
 
     Attributes:
-        name: what the value is called in the float graph.
-        made: the value that the node puts out.
-        read: the value that the readers see: `made`, or what comes back of it from 8 bits.
-        node: name of the node that makes it; the value's own for an input of the graph.
-        encoding: of a value that is held in 8 bits.
+        name: the value's name in the float graph.
+        computed: name of the node's output.
+        read: name of the value that its readers take: `computed`, or the DequantizeLinear's output.
+        node: name of the node that computes it; the value's own for an input of the graph.
+        operator: type of that node; empty for an input of the graph.
+        encoding: of a value in 8 bits.
     """
 
     name: str
-    made: str
+    computed: str
     read: str
     node: str
     operator: str
@@ -90,19 +93,19 @@ class Point:
 def points_of(model: ir.Model) -> dict[str, Point]:
     """Cut points of a graph, by the value's name in the float graph, in the graph's order."""
     graph = model.graph
-    made = [*graph.inputs, *(v for node in graph if not is_border(node) for v in node.outputs)]
-    found = [point for value in made if (point := _point(value)) is not None]
-    return {point.name: point for point in found}
+    values = [*graph.inputs, *(v for node in graph if not is_border(node) for v in node.outputs)]
+    points = [point for value in values if (point := _point(value)) is not None]
+    return {point.name: point for point in points}
 
 
-def align(reference: ir.Model, suspect: ir.Model) -> dict[str, Point]:
-    """Cut points of `suspect` whose values `reference` has too, in the order of `suspect`.
+def align(reference: ir.Model, candidate: ir.Model) -> dict[str, Point]:
+    """Cut points of `candidate` whose values `reference` has too, in the order of `candidate`.
 
-    A value that one of the graphs computes within an operator is in none: what lies between two
-    aligned values is compared as one region.
+    A value that one of the two graphs computes within an operator is left out: everything between
+    two aligned values is compared as one region.
     """
     known = points_of(reference)
-    return {name: point for name, point in points_of(suspect).items() if name in known}
+    return {name: point for name, point in points_of(candidate).items() if name in known}
 
 
 def _point(value: ir.Value) -> Point | None:
@@ -117,7 +120,7 @@ def _point(value: ir.Value) -> Point | None:
     node = value.producer()
     return Point(
         name=str(name),
-        made=str(value.name),
+        computed=str(value.name),
         read=str(read.name),
         node=str(name if node is None else node.name),
         operator="" if node is None else node.op_type,
@@ -131,7 +134,7 @@ def _is_fused(value: ir.Value) -> bool:
 
 
 def _back(value: ir.Value) -> ir.Node | None:
-    """The one DequantizeLinear behind the one QuantizeLinear that reads a value."""
+    """The only DequantizeLinear after the only QuantizeLinear that reads a value."""
     to = [use.node for use in value.uses() if use.node.op_type == "QuantizeLinear"]
     if len(to) != 1:
         return None

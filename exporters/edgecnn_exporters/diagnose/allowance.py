@@ -1,7 +1,7 @@
 """Allowed error of each node: float rounding, quantisation steps, rounded weights.
 
-Nothing here is a bare number of decimals: what is allowed follows from the node's own sums and
-from what its precision can hold.
+There is no fixed number of decimals: the allowed error follows from the node's own sums and from
+the resolution of its precision.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ ROUNDING = {"fp32": 2.0**-24, "fp16": 2.0**-11, "int8": 2.0**-24}
 # A sum of n terms rounds n times; errors of random sign add up to √n of them. Kernels that sum in
 # blocks round less often; Winograd's transforms multiply the error several times over.
 WINOGRAD = 4.0
-# What sigmoid, tanh, erf and exp are off by where a kernel takes a polynomial: a few units.
+# Error of sigmoid, tanh, erf and exp where a kernel evaluates a polynomial: a few units.
 POLYNOMIAL = 8.0
-# Over rounding to the nearest, in deviations. Rounding weights one by one is not the best that
-# can be done (7 bits, adaptive rounding and corrected biases differ by a factor of two), and of
-# few values the deviation itself is uncertain.
+# Margin over rounding to nearest, in standard deviations. Sound weights may be rounded otherwise
+# (7 bits, adaptive rounding and corrected biases differ by a factor of two), and the deviation of
+# few values is itself uncertain.
 SPREAD = 3.0
-# A shift of all values alike is no rounding; half a step is the most that one leaves.
+# Rounding does not shift all values alike by more than half a step.
 SHIFT_STEPS = 0.55
-# Calibration sees more samples than a diagnosis: its range, and so its step, may be wider.
+# Calibration sees more samples than a diagnosis: its range may be so many times wider.
 WIDER = 4.0
-# Integer kernels round the same sum to neighbouring steps; of 1 in 2 values at the very most.
+# Integer kernels round the same sum to neighbouring steps; in every second value at most.
 NEIGHBOUR = 0.75
 
 PRODUCTS = {"Conv": 0, "Gemm": 0, "ConvTranspose": 1}
@@ -45,7 +45,7 @@ class Allowance:
     Attributes:
         rms: root mean square over the value.
         shift: of the mean.
-        reason: where these come from.
+        reason: the source of the error, in words.
     """
 
     rms: float
@@ -61,7 +61,7 @@ class Error:
         rms: root mean square.
         shift: of the mean.
         largest: of all magnitudes.
-        ratio: 1 is as much as is allowed; infinite for another shape, or NaN.
+        ratio: to the allowed error; at most 1 is within it; infinite for another shape or NaN.
     """
 
     rms: float
@@ -74,11 +74,11 @@ class Error:
         return self.ratio <= 1.0
 
 
-def judge(expected: Array, found: Array, allowed: Allowance) -> Error:
-    """The error of a value, (batch, …), against what is allowed."""
-    if expected.shape != found.shape:
+def measure_error(expected: Array, actual: Array, allowed: Allowance) -> Error:
+    """Error of a value, (batch, …), relative to the allowed error."""
+    if expected.shape != actual.shape:
         return Error(np.inf, np.inf, np.inf, np.inf)
-    error = found.astype(np.float64) - expected.astype(np.float64)
+    error = actual.astype(np.float64) - expected.astype(np.float64)
     rms = float(np.sqrt(np.square(error).mean()))
     shift, largest = float(error.mean()), float(np.abs(error).max())
     ratio = float(max(rms / allowed.rms, abs(shift) / allowed.shift))
@@ -95,45 +95,45 @@ def allowances(
     """Allowed error of each value of a candidate whose nodes are isolated.
 
     Args:
-        reference: what it is held against.
-        precision: of the suspect.
-        points: of the suspect.
+        reference: the graph that the candidate is compared with.
+        precision: of the candidate.
+        points: of the candidate.
         values: the reference's.
-        twin: the values of the reference with its weights soundly rounded to the precision, each
-            node computed from the reference's values; empty where nothing is rounded.
+        twin: the values of the reference with its weights correctly rounded to the precision,
+            each node computed from the reference's values; empty where nothing is rounded.
     """
     sums = float_errors(reference, values)
     own = points_of(reference)
-    found = {}
+    allowed = {}
     for name, point in points.items():
         value = values[name]
         floor = sums.get(name, 0.0) * ROUNDING["fp32"]
-        # Of a value that is nothing but zero: one unit of the smallest that float32 can tell.
+        # A value of zeros only has no rounding error: the floor stays above zero.
         floor = max(floor, ROUNDING["fp32"] * float(np.abs(value).max()), 1e-30)
         if precision == "fp32":
-            found[name] = Allowance(floor, floor, "float32 sums in another order")
+            allowed[name] = Allowance(floor, floor, "float32 sums in another order")
             continue
         noise = twin[name] - value if name in twin else np.zeros(1)
         rounded = float(np.sqrt(np.square(noise, dtype=np.float64).mean()))
         moved = abs(float(noise.mean(dtype=np.float64)))
         if precision == "fp16":
             half = floor + SPREAD * rounded + ROUNDING["fp16"] * float(np.abs(value).max())
-            found[name] = Allowance(half, half, "weights and result rounded to 11 bits")
+            allowed[name] = Allowance(half, half, "weights and result rounded to 11 bits")
             continue
         step = _step(point, own.get(name), value)
         if own[name].encoding is not None or is_quantised(reference):
             rms = max(NEIGHBOUR * step, floor)
             reason = "integer kernels round to neighbouring steps"
-            found[name] = Allowance(rms, max(SHIFT_STEPS * step, floor), reason)
+            allowed[name] = Allowance(rms, max(SHIFT_STEPS * step, floor), reason)
             continue
         rms = SPREAD * float(np.hypot(step / np.sqrt(12), rounded)) + floor
-        # Weights are rounded channel by channel: of few channels the mean is uncertain too.
+        # Weights are rounded channel by channel: the mean over few channels is uncertain too.
         channels = value.shape[1] if value.ndim > 1 else 1
         shift = SHIFT_STEPS * step + SPREAD * (moved + rounded / np.sqrt(channels)) + floor
-        found[name] = Allowance(
+        allowed[name] = Allowance(
             rms, shift, "a step of 8 bits, and weights rounded channel by channel"
         )
-    return found
+    return allowed
 
 
 def _step(point: Point, own: Point | None, value: Array) -> float:
@@ -150,28 +150,28 @@ def _step(point: Point, own: Point | None, value: Array) -> float:
 def float_errors(reference: ir.Model, values: Mapping[str, Array]) -> dict[str, float]:
     """Accumulated float rounding error of each value of a graph since the last value of `values`.
 
-    In units of ROUNDING: ``(8 + 4 √n) · magnitude``, with n terms of the node's sum and the
-    magnitude that its partial sums reach.
+    In units of ROUNDING: ``(8 + 4 √n) · magnitude``, with n the terms of the node's sum and the
+    magnitude of its partial sums.
     """
-    found: dict[str, float] = {}
+    errors: dict[str, float] = {}
     for node in reference.graph:
         inherited = max(
-            (found.get(str(v.name), 0.0) for v in node.inputs if v and v.name not in values),
+            (errors.get(str(v.name), 0.0) for v in node.inputs if v and v.name not in values),
             default=0.0,
         )
-        given = [values[str(v.name)] for v in node.inputs if v and v.name in values]
+        inputs = [values[str(v.name)] for v in node.inputs if v and v.name in values]
         for output in node.outputs:
             name = str(output.name)
-            made = float(np.abs(values[name]).max()) if name in values else 0.0
-            terms, magnitude = _sum_of(node, given, made)
+            largest_output = float(np.abs(values[name]).max()) if name in values else 0.0
+            terms, magnitude = _sum_of(node, inputs, largest_output)
             gain = _gain(node)
-            found[name] = (POLYNOMIAL + WINOGRAD * np.sqrt(terms)) * magnitude + gain * inherited
-    return found
+            errors[name] = (POLYNOMIAL + WINOGRAD * np.sqrt(terms)) * magnitude + gain * inherited
+    return errors
 
 
-def _sum_of(node: ir.Node, given: list[Array], made: float) -> tuple[int, float]:
-    """Terms of the largest sum that a node takes, and how large its partial sums become."""
-    largest = max((float(np.abs(array).max()) for array in given), default=made)
+def _sum_of(node: ir.Node, inputs: list[Array], largest_output: float) -> tuple[int, float]:
+    """Number of terms of a node's largest sum, and the magnitude of its partial sums."""
+    largest_input = max((float(np.abs(array).max()) for array in inputs), default=largest_output)
     if node.op_type in PRODUCTS and len(node.inputs) > 1:
         weight = constant(node.inputs[1])
         if weight is not None:
@@ -179,10 +179,10 @@ def _sum_of(node: ir.Node, given: list[Array], made: float) -> tuple[int, float]
                 weight.shape[PRODUCTS[node.op_type]], -1
             )
             reach = float(np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1)).max())
-            return rows.shape[1], max(made, reach * largest)
-    if node.op_type in ("GlobalAveragePool", "ReduceMean", "AveragePool") and given:
-        return int(np.prod(given[0].shape[2:])), max(made, largest)
-    return 1, max(made, largest)
+            return rows.shape[1], max(largest_output, reach * largest_input)
+    if node.op_type in ("GlobalAveragePool", "ReduceMean", "AveragePool") and inputs:
+        return int(np.prod(inputs[0].shape[2:])), max(largest_output, largest_input)
+    return 1, max(largest_output, largest_input)
 
 
 def _gain(node: ir.Node) -> float:

@@ -7,24 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.sources import Suspect, aligned, reference_values
+from edgecnn_exporters.diagnose.sources import Candidate, aligned, reference_values
 from edgecnn_runtime.arrays import Array
 
-# Of float values that a comparison may hold, of the reference and of the suspect together.
-IN_HAND_BYTES = 1 << 30
-# How much may have gathered from the input to a value, relative to it.
-# fp32: what the verdict of parity allows at the output. int8: 12 dB, less than any sound network.
-GATHERED = {"fp32": 1e-4, "fp16": 1e-2, "int8": 0.25}
-# Values before the first that is off, which are looked at too: an error needs a few layers to show.
+# Bytes of float values that a comparison may keep, of reference and candidate together.
+MEMORY_LIMIT_BYTES = 1 << 30
+# Largest relative error that a value may have accumulated from the input on.
+# fp32: the tolerance of parity at the output. int8: 12 dB, less than any sound network has.
+ACCUMULATED_LIMIT = {"fp32": 1e-4, "fp16": 1e-2, "int8": 0.25}
+# Values before the first wrong one that are compared too: an error needs a few layers to show.
 BEFORE = 8
 
 
 def first_beyond(names: Sequence[str], is_beyond: Callable[[str], bool]) -> int | None:
     """The first of `names` that is beyond the limit, by bisection; None where the last is not.
 
-    Assumes that once a value is beyond, all later ones are: an error that gathers does not go away.
-    It does where a Relu cuts it off or a branch joins that is right; so what is found here is
-    looked at node by node, and where nothing is found there, all of the graph is.
+    Assumes that once a value is beyond, all later ones are: an accumulated error does not go away.
+    It may, where a Relu cuts it off or a correct branch joins. So the nodes around the result are
+    compared one by one, and all nodes of the graph where none of these is wrong.
     """
     if not names or not is_beyond(names[-1]):
         return None
@@ -39,34 +39,34 @@ def first_beyond(names: Sequence[str], is_beyond: Callable[[str], bool]) -> int 
 
 
 def window(
-    reference: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]
+    reference: ir.Model, candidate: Candidate, feeds: Mapping[str, Array]
 ) -> frozenset[str] | None:
-    """The values around the first that is off, from the input on; None where none is found.
+    """The values around the first wrong one, from the input on; None where none is wrong.
 
-    One value at a time is held.
+    One value at a time is kept in memory.
     """
-    names = list(aligned(reference, suspect))
+    names = list(aligned(reference, candidate))
 
     def is_beyond(name: str) -> bool:
         expected = reference_values(reference, feeds, {name})[name]
-        found = suspect.values(feeds, {name}).get(name)
-        if found is None:
+        actual = candidate.values(feeds, {name}).get(name)
+        if actual is None:
             return False
-        return gathered(expected, found) > GATHERED[suspect.precision]
+        return accumulated_error(expected, actual) > ACCUMULATED_LIMIT[candidate.precision]
 
-    found = first_beyond(names, is_beyond)
-    return None if found is None else frozenset(names[max(found - BEFORE, 0) : found + 2])
+    first = first_beyond(names, is_beyond)
+    return None if first is None else frozenset(names[max(first - BEFORE, 0) : first + 2])
 
 
-def gathered(expected: Array, found: Array) -> float:
+def accumulated_error(expected: Array, actual: Array) -> float:
     """Relative accumulated error of a value; infinite for another shape or NaN.
 
-    The greater of largest over largest, which is what parity's verdict says, and of root mean
-    square over root mean square.
+    The greater of two ratios, error to value: of the largest magnitudes, as in parity's verdict,
+    and of the root mean squares.
     """
-    if expected.shape != found.shape:
+    if expected.shape != actual.shape:
         return float(np.inf)
-    error = np.abs(found.astype(np.float64) - expected)
+    error = np.abs(actual.astype(np.float64) - expected)
     power = np.square(expected, dtype=np.float64).mean()
     ratio = max(
         float(error.max()) / max(float(np.abs(expected).max()), 1e-30),
@@ -76,7 +76,7 @@ def gathered(expected: Array, found: Array) -> float:
 
 
 def size_bytes(reference: ir.Model, batch: int) -> int:
-    """Bytes of all values of a graph in float32; a dimension that is unknown counts as one."""
+    """Bytes of all values of a graph in float32; an unknown dimension counts as one."""
     total = 0
     for node in reference.graph:
         for value in node.outputs:

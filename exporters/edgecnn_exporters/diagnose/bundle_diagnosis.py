@@ -1,4 +1,4 @@
-"""The diagnosis of one row of `edgecnn verify`: an artefact of a bundle on one engine."""
+"""Diagnosis of an artefact of a bundle, or of its preprocessing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.diagnose.diagnose import diagnose, diagnose_preprocessing
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
-from edgecnn_exporters.diagnose.sources import OnnxSuspect, Suspect
+from edgecnn_exporters.diagnose.sources import Candidate, OnnxCandidate
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
@@ -19,26 +19,26 @@ from edgecnn_runtime.manifest import Artefact
 def diagnose_artefact(bundle: Bundle, artefact: Artefact) -> Diagnosis | None:
     """Diagnose an artefact that differs from the original network; None where no node of it does.
 
-    It is held against the float graph of the bundle; an 8-bit one of another format against the
-    QDQ graph, whose scales it was to copy. The inputs are the golden ones. None for the float
-    graph itself means that ONNX Runtime computes what it says, and that it is another network than
-    the golden outputs came from.
+    Its reference is the bundle's float ONNX graph; for an 8-bit artefact of another format the QDQ
+    graph, whose scales it copies. The inputs are the golden ones. None for the float graph itself
+    means that ONNX Runtime computes it correctly, and that the golden outputs come from another
+    network.
 
     Raises:
-        BundleError: a file is not what the bundle says.
-        UnsupportedModel: the bundle has no float ONNX graph, or the format cannot be looked into.
+        BundleError: a file differs from its entry in the manifest.
+        UnsupportedModel: the bundle has no float ONNX graph, or the format cannot be diagnosed.
         EngineUnavailable: the engine of the format is not installed.
     """
     reference = _reference(bundle, artefact)
     feeds = _golden_inputs(bundle)
-    return diagnose(reference, open_suspect(bundle, artefact, reference), feeds)
+    return diagnose(reference, open_candidate(bundle, artefact, reference), feeds)
 
 
 def diagnose_bundle_preprocessing(bundle: Bundle) -> Diagnosis | None:
-    """Diagnose preprocessing that does not make the golden inputs; None where it does.
+    """Diagnose preprocessing that does not give the golden inputs; None where it does.
 
     Raises:
-        BundleError: a file is not what the bundle says.
+        BundleError: a file differs from its entry in the manifest.
     """
     spec, name = bundle.manifest.preprocess, bundle.manifest.inputs[0].name
     examples = [bundle.golden(index) for index in range(len(bundle.manifest.golden))]
@@ -46,33 +46,33 @@ def diagnose_bundle_preprocessing(bundle: Bundle) -> Diagnosis | None:
     return None if spec is None or not pairs else diagnose_preprocessing(spec, pairs, name)
 
 
-def open_suspect(bundle: Bundle, artefact: Artefact, reference: ir.Model) -> Suspect:
+def open_candidate(bundle: Bundle, artefact: Artefact, reference: ir.Model) -> Candidate:
     """Open an artefact of a bundle as a diagnosis candidate.
 
     Raises:
-        BundleError, UnsupportedModel, EngineUnavailable: as `diagnose_artefact` says.
+        BundleError, UnsupportedModel, EngineUnavailable: as in `diagnose_artefact`.
     """
     content = bundle.read_artefact(artefact)
     if artefact.format == "onnx":
-        return OnnxSuspect(_model(content.model), artefact.precision)
+        return OnnxCandidate(_model(content.model), artefact.precision)
     if artefact.format == "tflite":
         _require(ENGINES["tflite"])
-        from edgecnn_exporters.diagnose.tflite.suspect import TfliteSuspect
+        from edgecnn_exporters.diagnose.tflite.candidate import TfliteCandidate
 
-        return TfliteSuspect(content.model, artefact.precision)
+        return TfliteCandidate(content.model, artefact.precision)
     if artefact.format == "openvino" and content.weights is not None:
         _require(ENGINES["openvino"])
-        from edgecnn_exporters.diagnose.openvino_suspect import OpenVinoSuspect
+        from edgecnn_exporters.diagnose.openvino_candidate import OpenVinoCandidate
 
-        return OpenVinoSuspect(content.model, content.weights, reference, artefact.precision)
+        return OpenVinoCandidate(content.model, content.weights, reference, artefact.precision)
     raise UnsupportedModel(
-        f"{artefact.path}: format {artefact.format!r} cannot be looked into; onnx, tflite and "
+        f"{artefact.path}: format {artefact.format!r} cannot be diagnosed; onnx, tflite and "
         "openvino can"
     )
 
 
 def _require(engine: EngineEntry) -> None:
-    """The engine's first package is installed; the schema of TFLite comes with that alone."""
+    """Check that the engine's first package is installed, which alone has TFLite's schema."""
     if not is_importable(engine.packages[0].module):
         raise EngineUnavailable(engine.name, engine.extra)
 
@@ -84,8 +84,8 @@ def _reference(bundle: Bundle, artefact: Artefact) -> ir.Model:
         wanted = "int8"
     if wanted not in graphs:
         raise UnsupportedModel(
-            f"{bundle.path}: there is no float ONNX graph in the bundle to hold {artefact.path} "
-            "against; export it again with the target onnx"
+            f"{bundle.path}: the bundle has no float ONNX graph to compare {artefact.path} with; "
+            "export it again with the target onnx"
         )
     return _model(bundle.read_artefact(graphs[wanted]).model)
 

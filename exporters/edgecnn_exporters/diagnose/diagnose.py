@@ -22,9 +22,9 @@ from edgecnn_exporters.diagnose.causes.preprocessing import error_ratio, other_p
 from edgecnn_exporters.diagnose.causes.runtime import content_error, half_precision, other_runtime
 from edgecnn_exporters.diagnose.compare import RegionComparison
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
-from edgecnn_exporters.diagnose.parametrisation import in_terms_of
-from edgecnn_exporters.diagnose.search import first_guilty
-from edgecnn_exporters.diagnose.sources import Suspect
+from edgecnn_exporters.diagnose.parametrisation import reparametrise
+from edgecnn_exporters.diagnose.search import first_culprit
+from edgecnn_exporters.diagnose.sources import Candidate
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.manifest import Preprocess
 
@@ -32,28 +32,31 @@ from edgecnn_runtime.manifest import Preprocess
 CONTENT = (other_operators, other_attributes, half_precision, other_encodings, other_numbers)
 
 
-def diagnose(reference: ir.Model, suspect: Suspect, feeds: Mapping[str, Array]) -> Diagnosis | None:
-    """The first node of `suspect`, in its order, that is wrong by itself; None where none is.
+def diagnose(
+    reference: ir.Model, candidate: Candidate, feeds: Mapping[str, Array]
+) -> Diagnosis | None:
+    """The first node of the candidate, in its order, that is wrong by itself; None if none is.
 
     Args:
-        reference: the canonical float graph; for an int8 artefact that was made from a QDQ graph,
-            that one tells more.
-        feeds: the network's inputs by name, (batch, …): real ones, a silent channel hides a fault.
+        reference: the canonical float graph; better the QDQ graph for an int8 artefact that was
+            written from one.
+        feeds: the network's inputs by name, (batch, …): real images, for a channel that stays zero
+            hides a fault.
 
     Raises:
         EngineError: the runtime refuses or fails.
     """
-    found = first_guilty(in_terms_of(reference, suspect.says), suspect, feeds)
-    return None if found is None else _name_cause(*found, suspect)
+    culprit = first_culprit(reparametrise(reference, candidate.model), candidate, feeds)
+    return None if culprit is None else _name_cause(*culprit, candidate)
 
 
-def _name_cause(comparison: RegionComparison, name: str, suspect: Suspect) -> Diagnosis:
-    case = open_case(comparison, name, suspect)
+def _name_cause(comparison: RegionComparison, name: str, candidate: Candidate) -> Diagnosis:
+    case = open_case(comparison, name, candidate)
     findings = _examine(case, comparison)
     best, others = _choose(findings)
     kinds = " and ".join(node.op_type for node in operators_of(case.theirs)[-3:])
     if best is None:
-        sentence = f"{kinds} makes other values than the original's {_kinds(case)}"
+        sentence = f"{kinds} computes other values than the original's {_kinds(case)}"
         best = CauseFinding(
             Cause.KERNEL, sentence, "compare the node with the original's", float("inf")
         )
@@ -61,10 +64,10 @@ def _name_cause(comparison: RegionComparison, name: str, suspect: Suspect) -> Di
     return Diagnosis(
         node=node,
         operator=operator,
-        suspect=f"{suspect.name} ({suspect.precision})",
+        candidate=f"{candidate.name} ({candidate.precision})",
         cause=best.cause.value,
         sentence=best.sentence,
-        remedy=best.remedy,
+        fix=best.fix,
         is_confirmed=best.is_confirmed,
         isolated=float(case.error.ratio),
         after=float(best.ratio),
@@ -79,18 +82,18 @@ def _examine(case: Case, comparison: RegionComparison) -> Iterator[CauseFinding]
     if not content_error(case).is_within:
         return (finding for examine in CONTENT for finding in examine(case))
     if case.is_encoded_otherwise:
-        # The node is right as it stands: no change of anything else could confirm itself.
+        # The node itself is right: no change but one of the encoding could be confirmed.
         return other_encodings(case)
-    return other_runtime(case, comparison.suspect, dict(comparison.values))
+    return other_runtime(case, comparison.candidate, dict(comparison.values))
 
 
 def _choose(findings: Iterator[CauseFinding]) -> tuple[CauseFinding | None, list[CauseFinding]]:
     """The first confirmed finding, else that of least remaining error; other confirmed ones."""
-    found = list(findings)
-    confirmed = [each for each in found if each.is_confirmed]
+    examined = list(findings)
+    confirmed = [each for each in examined if each.is_confirmed]
     if confirmed:
         return confirmed[0], confirmed[1:]
-    return min(found, key=lambda each: each.ratio, default=None), []
+    return min(examined, key=lambda each: each.ratio, default=None), []
 
 
 def _kinds(case: Case) -> str:
@@ -103,8 +106,8 @@ def diagnose_preprocessing(
     """Diagnose wrong preprocessing; None where it is within a grey level.
 
     Args:
-        spec: what the bundle says.
-        pairs: golden image, (H, W, 3) uint8, and the golden input that the network was proven on.
+        spec: the bundle's.
+        pairs: golden image, (H, W, 3) uint8, and golden input of the network.
         name: of the network's input.
     """
     ratio = error_ratio(spec, pairs)
@@ -113,15 +116,17 @@ def diagnose_preprocessing(
     best, others = _choose(other_preprocessing(spec, pairs))
     assert best is not None
     if not best.is_confirmed:
-        sentence = f"pictures are prepared otherwise than the golden inputs: {best.sentence}?"
+        sentence = (
+            f"the golden inputs differ from the preprocessed images, perhaps: {best.sentence}"
+        )
         best = replace(best, sentence=sentence)
     return Diagnosis(
         node=name,
         operator="input",
-        suspect="preprocessing",
+        candidate="preprocessing",
         cause=Cause.PREPROCESSING.value,
         sentence=best.sentence,
-        remedy=best.remedy,
+        fix=best.fix,
         is_confirmed=best.is_confirmed,
         isolated=ratio,
         after=best.ratio,

@@ -1,9 +1,9 @@
-"""Result of a diagnosis: culprit node, cause and remedy, in words and as JSON."""
+"""Result of a diagnosis: culprit node, cause and fix, in words and as JSON."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from edgecnn_exporters.diagnose.causes.case import Case
@@ -11,28 +11,29 @@ from edgecnn_exporters.diagnose.causes.case import Case
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The first node that is wrong by itself, and its cause.
+    """The culprit node, the first one that is wrong by itself, and its cause.
 
     Attributes:
-        node: its name; for preprocessing, the network's input.
-        operator: what it computes.
-        suspect: the runtime, and what it ran.
-        sentence: what is wrong, in the terms of the node.
-        remedy: what would mend it.
-        is_confirmed: the node is right once that alone is mended.
-        isolated: its error when it is given the reference's inputs, over what is allowed.
-        after: the same once it is mended.
-        allowance: what is allowed, and why.
-        also: other causes that would explain as much.
-        case: both sides of the node with what goes in and comes out; None for preprocessing.
+        node: its name; for preprocessing, that of the network's input.
+        operator: its type.
+        candidate: the runtime and the precision of the artefact, in words.
+        cause: one of `Cause`.
+        sentence: the error, in terms of the node.
+        fix: the change that would correct it.
+        is_confirmed: the node is right after this one change.
+        isolated: ratio of its error, on the reference's inputs, to the allowed one.
+        after: the same after the change.
+        allowance: where the allowed error comes from.
+        also: other causes that were confirmed.
+        case: the node's regions in both graphs, with inputs and outputs; None for preprocessing.
     """
 
     node: str
     operator: str
-    suspect: str
+    candidate: str
     cause: str
     sentence: str
-    remedy: str
+    fix: str
     is_confirmed: bool
     isolated: float
     after: float
@@ -41,33 +42,43 @@ class Diagnosis:
     case: Case | None = field(default=None, repr=False, compare=False)
 
     def words(self) -> str:
-        """The diagnosis for a person, four lines."""
-        sure = "" if self.is_confirmed else " (not confirmed by mending it)"
+        """The diagnosis in four lines of text."""
+        sure = "" if self.is_confirmed else " (not confirmed by fixing it)"
         operator = f" ({self.operator})" if self.operator else ""
         return (
             f"{self.node}{operator}: {self.cause}{sure}\n"
             f"  {self.sentence}\n"
-            f"  given the right inputs it is off by {_times(self.isolated)} what is allowed "
-            f"({self.allowance}), {self._mended()}\n"
-            f"  to mend it: {self.remedy}"
+            f"  on the reference's inputs {self._error()} ({self.allowance}), {self._after_fix()}\n"
+            f"  fix: {self.fix}"
         )
 
-    def _mended(self) -> str:
+    def _error(self) -> str:
+        if _finite(self.isolated) is None:
+            return "its output is not finite or has another shape"
+        return f"its error is {self.isolated:.2g} times the allowed one"
+
+    def _after_fix(self) -> str:
         if _finite(self.after) is None:
-            return "and nothing that was tried mends it"
-        return f"and by {_times(self.after)} once that is mended"
+            return "and no change that was tried corrects it"
+        return f"and {self.after:.2g} times after this fix"
 
     def to_json(self) -> dict[str, Any]:
         """The diagnosis as JSON values."""
-        values = asdict(replace(self, case=None))
-        del values["case"]
-        # JSON has no infinity: of another shape, or where nothing that was tried mends it.
-        return values | {"isolated": _finite(self.isolated), "after": _finite(self.after)}
+        # JSON has no infinity: null for another shape, or where no change corrects the node.
+        return {
+            "node": self.node,
+            "operator": self.operator,
+            "suspect": self.candidate,
+            "cause": self.cause,
+            "sentence": self.sentence,
+            "remedy": self.fix,
+            "is_confirmed": self.is_confirmed,
+            "isolated": _finite(self.isolated),
+            "after": _finite(self.after),
+            "allowance": self.allowance,
+            "also": self.also,
+        }
 
 
 def _finite(ratio: float) -> float | None:
     return ratio if math.isfinite(ratio) else None
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2g} times" if math.isfinite(ratio) else "more than any number of times"

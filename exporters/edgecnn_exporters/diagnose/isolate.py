@@ -1,8 +1,8 @@
 """Node isolation: a graph cut so that every node computes from given values.
 
-Errors add up through a network, and saturate or vanish on the way; where they come from shows only
-when each node is given what the reference gives it. All nodes are isolated in one graph and one
-run: each value becomes an output as it is made, and an input as it is read.
+Errors accumulate through a network, and saturate or vanish on the way. Their origin shows only
+when each node computes from the reference's values. All nodes are isolated in one graph and one
+run: each value becomes an output where it is computed, and an input where it is read.
 """
 
 from __future__ import annotations
@@ -20,69 +20,69 @@ FED = "@fed"
 
 @dataclass(frozen=True)
 class Cut:
-    """A graph in regions.
+    """A graph cut into regions.
 
     Attributes:
-        model: with an input ``NAME@fed`` for each value that something reads.
-        points: where it was cut, by the value's name in the float graph.
-        fed: the input of the model that stands for a value as it is read.
-        made: the output of the model that is the value as it is made.
+        model: with an input ``NAME@fed`` for each value that a node reads.
+        points: the cut points, by the value's name in the float graph.
+        inputs: name of the model's input that takes the place of a value where it is read.
+        outputs: name of the model's output that is the value where it is computed.
     """
 
     model: ir.Model
     points: Mapping[str, Point]
-    fed: Mapping[str, str]
-    made: Mapping[str, str]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
 
     def feeds(self, values: Mapping[str, Array]) -> dict[str, Array]:
-        """The model's inputs, out of values by their names."""
-        return {self.fed[name]: values[name] for name in self.fed}
+        """The model's inputs, from values by their names in the float graph."""
+        return {self.inputs[name]: values[name] for name in self.inputs}
 
 
 def cut(model: ir.Model, points: Mapping[str, Point], shapes: Mapping[str, Array]) -> Cut:
     """Cut a copy of `model` at `points`.
 
-    A value that is held in 8 bits is fed as it is before: each reader's region begins with the way
-    to 8 bits, so that a runtime computes it in integers as it does in the whole graph.
+    A value in 8 bits is fed as reals: each reader's region begins with the QuantizeLinear, so that
+    a runtime computes the region in integers as it does in the whole graph.
 
     Args:
-        shapes: an array of each value, whose shape (but for the batch) the input gets.
+        shapes: an array of each value; the input gets its shape, except for the batch.
     """
     copy = model.clone()
     graph = copy.graph
     values = {str(value.name): value for value in graph.inputs}
     values |= {str(value.name): value for node in graph for value in node.outputs}
-    outputs = list(graph.outputs)
-    fed: dict[str, str] = {}
-    made: dict[str, str] = {}
+    graph_outputs = list(graph.outputs)
+    inputs: dict[str, str] = {}
+    outputs: dict[str, str] = {}
     for name, point in points.items():
-        computed, read = values[point.made], values[point.read]
+        computed, read = values[point.computed], values[point.read]
         if not computed.is_graph_input():
             if _feed(graph, name, computed, read, shapes[name]):
-                fed[name] = f"{name}{FED}"
+                inputs[name] = f"{name}{FED}"
         else:
-            fed[name] = str(computed.name)
+            inputs[name] = str(computed.name)
         if not read.is_graph_input():
-            made[name] = str(read.name)
-            outputs.append(read)
+            outputs[name] = str(read.name)
+            graph_outputs.append(read)
     graph.outputs.clear()
-    graph.outputs.extend(dict.fromkeys(outputs))
-    return Cut(copy, dict(points), fed, made)
+    graph.outputs.extend(dict.fromkeys(graph_outputs))
+    return Cut(copy, dict(points), inputs, outputs)
 
 
 def region(cut: Cut, name: str) -> ir.Model:
     """The region that computes one value from fed values, as a model of its own."""
-    output = next(v for v in cut.model.graph.outputs if v.name == cut.made[name])
+    output = next(v for v in cut.model.graph.outputs if v.name == cut.outputs[name])
     sources = _sources(output)
-    graph = ir.convenience.extract(cut.model.graph, sources, [cut.made[name]])
+    graph = ir.convenience.extract(cut.model.graph, sources, [cut.outputs[name]])
     return ir.Model(graph, ir_version=cut.model.ir_version)
 
 
 def inputs_of(cut: Cut, name: str) -> list[str]:
-    """The names of the values that a value is computed from."""
-    output = next(v for v in cut.model.graph.outputs if v.name == cut.made[name])
+    """Names of the cut values that a value is computed from."""
+    output = next(v for v in cut.model.graph.outputs if v.name == cut.outputs[name])
     sources = set(_sources(output))
-    return [value for value, fed in cut.fed.items() if fed in sources]
+    return [value for value, fed in cut.inputs.items() if fed in sources]
 
 
 def _feed(graph: ir.Graph, name: str, computed: ir.Value, read: ir.Value, sample: Array) -> bool:
@@ -121,8 +121,8 @@ def _clone(node: ir.Node, inputs: Sequence[ir.Value | None], name: str) -> ir.No
 
 
 def _sources(output: ir.Value) -> list[str]:
-    """The graph inputs that a value hangs on."""
-    found: dict[str, None] = {}
+    """Names of the graph inputs that a value depends on."""
+    inputs: dict[str, None] = {}
     seen: set[ir.Value] = set()
     pending: list[ir.Value] = [output]
     while pending:
@@ -133,12 +133,12 @@ def _sources(output: ir.Value) -> list[str]:
         node = value.producer()
         if node is None:
             if value.is_graph_input():
-                found[str(value.name)] = None
+                inputs[str(value.name)] = None
             continue
         pending += [each for each in node.inputs if each is not None]
-    return list(found)
+    return list(inputs)
 
 
 def without(points: Mapping[str, Point], names: Collection[str]) -> dict[str, Point]:
-    """The points without some of them, whose regions join."""
+    """The points without those named; the regions around these join."""
     return {name: point for name, point in points.items() if name not in names}

@@ -1,10 +1,10 @@
 """Rewrites of the reference into the candidate's parametrisation; its outputs stay the same.
 
-A quantised graph spells HardSwish otherwise, and equalisation moves range from one layer's weights
-to the next one's. Its values differ from the float graph's then, channel by channel, and nothing
-is wrong. Before the two are compared, the reference is brought into the same form: by the same
-rewrites, and by the scales that the suspect's weights show. Whatever these are, the reference
-computes the same as before, for each scale goes into one layer and out of the next.
+A quantised graph writes HardSwish with other operators, and equalisation moves range from one
+layer's weights into the next one's. Its values then differ from the float graph's, channel by
+channel, without being wrong. Before the two are compared, the reference is brought into the same
+form: by the same rewrites, and by scales estimated from the candidate's weights. Whatever these
+scales are, the reference's outputs stay the same: the next layer divides each of them out again.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.steps.equalise import HOMOGENEOUS
 from edgecnn_runtime.arrays import Array
 
-# A scale nearer to 1 is what rounding a channel's weights leaves.
+# Distance of a scale from 1 that rounding a channel's weights does not reach.
 NOTABLE = 0.05
-# How much better the next layer's weights must fit with the scale than without.
+# Largest share of the next layer's misfit that may remain with the scale.
 BETTER = 0.8
-# Of a logarithm: all channels off by as much as this are off for another reason than equalising.
+# Logarithm of a factor common to all channels above which equalisation is not its cause.
 FACTOR = 0.3
 
 
-def in_terms_of(reference: ir.Model, suspect: ir.Model) -> ir.Model:
+def reparametrise(reference: ir.Model, candidate: ir.Model) -> ir.Model:
     """The reference, rewritten and scaled as the candidate is; itself where that is float."""
-    if not is_quantised(suspect) or is_quantised(reference):
+    if not is_quantised(candidate) or is_quantised(reference):
         return reference
     copy = reference.clone()
     prepare(copy)
-    theirs = _counterparts(copy.graph, suspect.graph)
+    theirs = _counterparts(copy.graph, candidate.graph)
     pairs = [p for p in _pairs(copy.graph) if {_name(p.first), _name(p.second)} <= set(theirs)]
     _equalise_alike(copy.graph, pairs, theirs)
     absorb_alike(copy.graph, pairs, theirs)
@@ -71,15 +71,15 @@ def _equalise_alike(graph: ir.Graph, pairs: list[Pair], theirs: dict[str, ir.Nod
     scales = _Scales()
     for pair in pairs:
         first, second = theirs[_name(pair.first)], theirs[_name(pair.second)]
-        scale = _shown(pair.first, first, scales)
+        scale = _estimated_scale(pair.first, first, scales)
         if scale is None:
             continue
         factor = _factor_of_bias(pair.first, first, scale)
         if factor is None and _name(pair.second) not in free:
-            # Where its output is scaled too, the next weight tells no common factor.
+            # Where the next layer's output is scaled too, its weight has no definite factor.
             factor = _factor_of_weight(pair.second, second, scale)
         scale = scale * (factor or 1.0)
-        if np.abs(scale - 1).max() >= NOTABLE and _expects(pair.second, second, scale):
+        if np.abs(scale - 1).max() >= NOTABLE and _compensates(pair.second, second, scale):
             scales.outgoing[_name(pair.first)] = scale
             scales.incoming[_name(pair.second)] = 1 / scale
     for node in graph:
@@ -88,28 +88,28 @@ def _equalise_alike(graph: ir.Graph, pairs: list[Pair], theirs: dict[str, ir.Nod
 
 
 def _counterparts(own: ir.Graph, their: ir.Graph) -> dict[str, ir.Node]:
-    """The suspect's sum that makes what a sum of the reference makes, by the latter's name.
+    """The candidate's counterpart of each sum of the reference, by the latter's name.
 
-    Where a runtime's format holds the activation within the sum, only the activation has a name.
+    Where a runtime's format fuses the activation into the sum, only the activation has a name.
     """
-    made = {name: node for node in their if is_operator(node, *SUMS) for name in _names(node)}
-    found: dict[str, ir.Node] = {}
+    makers = {name: node for node in their if is_operator(node, *SUMS) for name in _names(node)}
+    counterparts: dict[str, ir.Node] = {}
     for node in own:
         if is_operator(node, *SUMS):
-            there = [made[name] for name in _names(node) if name in made]
-            found |= {_name(node): there[0]} if there else {}
-    return found
+            there = [makers[name] for name in _names(node) if name in makers]
+            counterparts |= {_name(node): there[0]} if there else {}
+    return counterparts
 
 
 def _names(node: ir.Node) -> list[str]:
-    """Of a sum, of its output, and of what an activation makes of that."""
+    """Names of a sum, of its output, and of the output of an activation after it."""
     reader = sole_reader(node.outputs[0])
     fused = [] if reader is None or not is_operator(reader, *FUSED) else [reader.outputs[0]]
     return [_name(node), *(str(value.name) for value in (node.outputs[0], *fused))]
 
 
 def _pairs(graph: ir.Graph) -> Iterator[Pair]:
-    return (found for found in neighbours(graph, _obstacle) if isinstance(found, Pair))
+    return (pair for pair in neighbours(graph, _obstacle) if isinstance(pair, Pair))
 
 
 def _obstacle(node: ir.Node) -> str | None:
@@ -120,27 +120,27 @@ def _obstacle(node: ir.Node) -> str | None:
     return "it does not keep each channel's scale"
 
 
-def _shown(own: ir.Node, their: ir.Node, scales: _Scales) -> Array | None:
-    """The scale of each output channel, (C,), that the suspect's weight shows: least squares."""
+def _estimated_scale(own: ir.Node, their: ir.Node, scales: _Scales) -> Array | None:
+    """Scale of each output channel, (C,), of the candidate's weight: least squares."""
     rows, others = _rows(own, scales), reals(input_of(their, 1))
     if others is None or others.size != rows.size:
         return None
     others = others.reshape(rows.shape).astype(np.float64)
     power = np.square(rows).sum(axis=1)
-    found = np.divide((rows * others).sum(axis=1), power, out=np.ones(len(rows)), where=power > 0)
-    return np.where(found > 0, found, 1.0)
+    fitted = np.divide((rows * others).sum(axis=1), power, out=np.ones(len(rows)), where=power > 0)
+    return np.where(fitted > 0, fitted, 1.0)
 
 
 def _factor_of_bias(own: ir.Node, their: ir.Node, scale: Array) -> float | None:
     """Common factor of the scales at which the candidate's bias is the original's.
 
-    Equalising scales both alike: it tells whether the weight or the next one is off. None where
-    there is no bias.
+    Equalisation scales weight and bias alike, so the bias tells whether this weight or the next one
+    is wrong. None where there is no bias.
     """
     bias, other = constant(input_of(own, 2)), reals(input_of(their, 2))
     if bias is None or other is None or bias.shape != other.shape or not bias.any():
         return None
-    return _off(_fit((bias * scale).ravel(), other.ravel()))
+    return _significant(_fit((bias * scale).ravel(), other.ravel()))
 
 
 def _factor_of_weight(own: ir.Node, their: ir.Node, scale: Array) -> float:
@@ -149,8 +149,8 @@ def _factor_of_weight(own: ir.Node, their: ir.Node, scale: Array) -> float:
     weight = by_channel(own, len(scale))
     if others is None or others.size != weight.size:
         return 1.0
-    made = weight / scale.reshape(weight.shape[0], 1, -1, 1)
-    return _off(1 / max(_fit(made.ravel(), others.ravel()), 1e-30))
+    unscaled = weight / scale.reshape(weight.shape[0], 1, -1, 1)
+    return _significant(1 / max(_fit(unscaled.ravel(), others.ravel()), 1e-30))
 
 
 def _fit(one: Array, other: Array) -> float:
@@ -159,8 +159,8 @@ def _fit(one: Array, other: Array) -> float:
     return float((one * other).sum()) / power if power else 1.0
 
 
-def _off(factor: float) -> float:
-    """A factor that is none of rounding and of correcting the mean."""
+def _significant(factor: float) -> float:
+    """The factor, or 1 where rounding or bias correction may have caused it."""
     return factor if factor > 0 and abs(np.log(factor)) > FACTOR else 1.0
 
 
@@ -168,15 +168,15 @@ def _name(node: ir.Node) -> str:
     return str(node.name)
 
 
-def _expects(own: ir.Node, their: ir.Node, scale: Array) -> bool:
-    """Whether the next sum's weight makes up for the scale of its input channels."""
+def _compensates(own: ir.Node, their: ir.Node, scale: Array) -> bool:
+    """Whether the next sum's weight compensates for the scale of its input channels."""
     others = reals(input_of(their, 1))
     weight = constant(own.inputs[1])
     if others is None or weight is None or others.shape != weight.shape:
         return False
     groups = own.attributes.get_int("group", 1)
     if groups == len(scale) == len(weight):
-        # Depthwise: any scale of the input could be one of the output; none left is none expected.
+        # Depthwise: a scale of the input looks like one of the output; any change counts.
         ratio = np.abs(others).reshape(groups, -1).max(axis=1) / np.maximum(
             np.abs(weight).reshape(groups, -1).max(axis=1), 1e-30
         )
@@ -198,7 +198,7 @@ def _misfit(weight: Array, others: Array, incoming: Array) -> float:
 
 
 def _rows(node: ir.Node, scales: _Scales) -> Array:
-    """The weight, its input channels scaled as was found, (output channels, rest)."""
+    """The weight with its input channels scaled, (output channels, rest)."""
     incoming = scales.incoming.get(str(node.name))
     weight = constant(node.inputs[1])
     assert weight is not None

@@ -11,7 +11,7 @@ from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.causes.case import Case
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
-from edgecnn_exporters.diagnose.openvino_suspect import OpenVinoSuspect
+from edgecnn_exporters.diagnose.openvino_candidate import OpenVinoCandidate
 from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_runtime.engines import ENGINES
 
@@ -91,7 +91,7 @@ found = np.concatenate(rows)
 def write_reproduction(diagnosis: Diagnosis, folder: Path) -> tuple[Path, ...]:
     """Write the culprit node alone, its inputs, its expected outputs, and a script that runs it.
 
-    The folder is made; files of the same names in it are replaced.
+    The folder is created; files of the same names in it are replaced.
 
     Returns:
         The files; none for a diagnosis of preprocessing, which has no node.
@@ -105,14 +105,14 @@ def write_reproduction(diagnosis: Diagnosis, folder: Path) -> tuple[Path, ...]:
     name, model, script, engine, fed = _one_node_model(case)
     arrays = {f"input{index}.npy": case.feeds[key] for index, key in enumerate(fed)}
     files = dict(zip(fed, arrays, strict=True))
-    title = f"{diagnosis.node} ({diagnosis.operator}) in {diagnosis.suspect}: {diagnosis.cause}"
+    title = f"{diagnosis.node} ({diagnosis.operator}) in {diagnosis.candidate}: {diagnosis.cause}"
     words = diagnosis.words().replace("\\", "/").replace('"""', "'''")
     package = ENGINES[engine].package_names[0]
     head = _HEAD.format(title=title, words=words, package=package, files=files)
     contents = {
         name: model,
         "expected.npy": npy(case.expected.astype(np.float32)),
-        "found.npy": npy(case.found.astype(np.float32)),
+        "found.npy": npy(case.actual.astype(np.float32)),
         **{file: npy(array.astype(np.float32)) for file, array in arrays.items()},
         "reproduce.py": (head + script + _TAIL).encode(),
         "README.md": _readme(title, diagnosis, files).encode(),
@@ -122,13 +122,13 @@ def write_reproduction(diagnosis: Diagnosis, folder: Path) -> tuple[Path, ...]:
 
 def _one_node_model(case: Case) -> tuple[str, bytes, str, str, list[str]]:
     """File name and bytes of the model, the script that runs it, its engine, and its inputs."""
-    piece = getattr(case.suspect, "piece", None)
+    piece = getattr(case.candidate, "piece", None)
     fed = [str(value.name) for value in case.theirs.graph.inputs]
     if piece is not None:
         return "model.tflite", piece(case.cut, case.name), _TFLITE, "tflite", fed
     content = to_bytes(case.theirs)
-    if isinstance(case.suspect, OpenVinoSuspect):
-        hint = case.suspect.hint
+    if isinstance(case.candidate, OpenVinoCandidate):
+        hint = case.candidate.hint
         settings = {} if hint is None else {"INFERENCE_PRECISION_HINT": hint}
         return "model.onnx", content, _OPENVINO.format(settings=settings), "openvino", fed
     return "model.onnx", content, _ONNX, "onnxruntime", fed
@@ -138,9 +138,9 @@ def _readme(title: str, diagnosis: Diagnosis, files: Mapping[str, str]) -> str:
     rows = "".join(f"| `{file}` | input `{name}`, NCHW |\n" for name, file in files.items())
     return (
         f"# {title}\n\n```\n{diagnosis.words()}\n```\n\n`python reproduce.py` runs the node alone "
-        "and prints how far it is from what is expected.\n\n| file | is |\n|---|---|\n"
-        f"{rows}| `expected.npy` | what the reference makes of these inputs |\n"
-        "| `found.npy` | what was found when this was written |\n"
+        "and prints the error of its output.\n\n| file | content |\n|---|---|\n"
+        f"{rows}| `expected.npy` | the reference's output for these inputs |\n"
+        "| `found.npy` | the runtime's output when this was written |\n"
     )
 
 

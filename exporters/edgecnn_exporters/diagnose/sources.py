@@ -1,6 +1,6 @@
 """Intermediate values of a network by name, from every runtime behind one protocol.
 
-All values are reals in ONNX's order of axes (NCHW), called as in the canonical float graph.
+All values are reals, NCHW, under their names in the canonical float graph.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ class ValueSource(Protocol):
     """A network whose intermediate values can be read.
 
     Attributes:
-        name: the runtime and how it is set, for a person to read.
+        name: the runtime and its settings, in words.
     """
 
     name: str
 
     def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
-        """Those of the named values that the runtime makes, computed from the network's input."""
+        """The named values that the runtime has, computed from the network's input."""
         ...
 
 
-class Suspect(ValueSource, Protocol):
+class Candidate(ValueSource, Protocol):
     """A diagnosis candidate: an artefact in its runtime.
 
     Attributes:
-        precision: "fp32", "fp16" or "int8": what the artefact claims to compute in.
-        says: what the artefact says is to be computed, as an ONNX graph with QuantizeLinear and
-            DequantizeLinear where it holds 8 bits.
-        missing: names of values of `says` that cannot be read in the runtime's format.
-        settings: other ways to run the same artefact, by what is changed: a difference that goes
-            away with one of them is the runtime's, and the setting its cause.
+        precision: "fp32", "fp16" or "int8", as the artefact declares.
+        model: the artefact's computation as an ONNX model, with QuantizeLinear and DequantizeLinear
+            around values in 8 bits.
+        missing: names of values of `model` that cannot be read in the runtime's format.
+        settings: the same artefact under other settings of its runtime, by the change: an error
+            that disappears with one of them comes from the runtime, and the setting is its cause.
     """
 
     precision: str
-    says: ir.Model
+    model: ir.Model
     missing: frozenset[str]
-    settings: Mapping[str, Suspect]
+    settings: Mapping[str, Candidate]
 
     def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
-        """Every value of the cut, each node computed by the runtime from the given `values`."""
+        """Every output of the cut, each node computed by the runtime from `values`."""
         ...
 
 
-class OnnxSuspect:
+class OnnxCandidate:
     """An ONNX model in ONNX Runtime."""
 
     def __init__(
@@ -68,28 +68,28 @@ class OnnxSuspect:
         optimised: bool = True,
         entries: Mapping[str, str] | None = None,
     ) -> None:
-        """Look into `model`, which is not changed.
+        """Open `model`, which is not changed.
 
         Args:
-            optimised: let ONNX Runtime rewrite the graph.
+            optimised: use ONNX Runtime's graph optimiser.
             entries: configuration entries of the session.
         """
-        self.says = model
+        self.model = model
         self.missing: frozenset[str] = frozenset()
         self.precision = precision
-        self.name = f"ONNX Runtime, {'optimised' if optimised else 'as it stands'}"
+        self.name = f"ONNX Runtime, {'optimised' if optimised else 'not optimised'}"
         self._optimised, self._entries = optimised, dict(entries or {})
-        self.settings: Mapping[str, Suspect] = {}
+        self.settings: Mapping[str, Candidate] = {}
         if optimised:
-            self.settings = {OPTIMISER: OnnxSuspect(model, precision, optimised=False)}
+            self.settings = {OPTIMISER: OnnxCandidate(model, precision, optimised=False)}
 
     def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
-        points = {name: p for name, p in points_of(self.says).items() if name in names}
-        return _by_name(points, self._run(self.says, [p.read for p in points.values()], feeds))
+        points = {name: p for name, p in points_of(self.model).items() if name in names}
+        return _by_name(points, self._run(self.model, [p.read for p in points.values()], feeds))
 
     def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
-        made = self._run(cut.model, list(cut.made.values()), cut.feeds(values))
-        return dict(zip(cut.made, made, strict=True))
+        arrays = self._run(cut.model, list(cut.outputs.values()), cut.feeds(values))
+        return dict(zip(cut.outputs, arrays, strict=True))
 
     def _run(
         self, model: ir.Model, names: Sequence[str], feeds: Mapping[str, Array]
@@ -106,20 +106,19 @@ class OnnxReference:
     name = "ONNX reference evaluator"
 
     def __init__(self, model: ir.Model) -> None:
-        self.says = model
+        self.model = model
 
     def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
         import onnx
         from onnx.reference import ReferenceEvaluator
 
-        points = {name: p for name, p in points_of(self.says).items() if name in names}
-        proto = onnx.load_from_string(to_bytes(self.says))
-        asked = [p.read for p in points.values() if p.read not in feeds]
-        _make_outputs(proto, asked)
-        found = dict(zip(asked, ReferenceEvaluator(proto).run(asked, dict(feeds)), strict=True))
-        return {
-            name: found[p.read] if p.read in found else feeds[p.read] for name, p in points.items()
-        }
+        points = {name: p for name, p in points_of(self.model).items() if name in names}
+        proto = onnx.load_from_string(to_bytes(self.model))
+        reads = [p.read for p in points.values() if p.read not in feeds]
+        _make_outputs(proto, reads)
+        arrays = dict(zip(reads, ReferenceEvaluator(proto).run(reads, dict(feeds)), strict=True))
+        arrays |= {p.read: feeds[p.read] for p in points.values() if p.read in feeds}
+        return {name: arrays[p.read] for name, p in points.items()}
 
 
 class ModuleSource:
@@ -154,8 +153,8 @@ def run_onnx(
     import onnxruntime
 
     proto = onnx.load_from_string(to_bytes(model))
-    asked = [name for name in dict.fromkeys(names) if name not in feeds]
-    _make_outputs(proto, asked)
+    computed = [name for name in dict.fromkeys(names) if name not in feeds]
+    _make_outputs(proto, computed)
     levels = onnxruntime.GraphOptimizationLevel
     options = session_options(threads=1)
     options.graph_optimization_level = (
@@ -167,10 +166,10 @@ def run_onnx(
         session = open_session(proto.SerializeToString(), options)
         wanted = {value.name for value in session.get_inputs()}
         fed = {name: array for name, array in feeds.items() if name in wanted}
-        made = dict(zip(asked, session.run(asked, fed), strict=True)) if asked else {}
+        arrays = dict(zip(computed, session.run(computed, fed), strict=True)) if computed else {}
     except Exception as error:  # onnxruntime's exceptions share no narrower base
         raise EngineError(f"onnxruntime refuses the graph: {first_line(error)}") from error
-    return [made[name] if name in made else feeds[name] for name in names]
+    return [arrays[name] if name in arrays else feeds[name] for name in names]
 
 
 def reference_values(
@@ -181,10 +180,10 @@ def reference_values(
     return _by_name(points, run_onnx(reference, [p.read for p in points.values()], feeds))
 
 
-def aligned(reference: ir.Model, suspect: Suspect) -> dict[str, Point]:
+def aligned(reference: ir.Model, candidate: Candidate) -> dict[str, Point]:
     """Cut points of the candidate whose values the reference has too, in its order."""
-    found = align(reference, suspect.says)
-    return {name: point for name, point in found.items() if name not in suspect.missing}
+    points = align(reference, candidate.model)
+    return {name: point for name, point in points.items() if name not in candidate.missing}
 
 
 def _by_name(points: Mapping[str, Point], arrays: Sequence[Array]) -> dict[str, Array]:
@@ -192,7 +191,7 @@ def _by_name(points: Mapping[str, Point], arrays: Sequence[Array]) -> dict[str, 
 
 
 def _make_outputs(proto: Any, names: Sequence[str]) -> None:
-    """Let values of the graph leave it; nothing else does, so that nothing else is computed."""
+    """Make the named values the graph's only outputs, so that nothing else is computed."""
     import onnx
 
     own = {output.name: output for output in proto.graph.output}

@@ -17,8 +17,8 @@ class StoredConstant:
     """A constant as reals, with the scale that it is stored with.
 
     Attributes:
-        reals: what it stands for.
-        scale: (channels,) or (), of one that is held in integers; else None.
+        reals: its values, dequantised.
+        scale: (channels,) or (), of a constant in integers; else None.
         axis: of the channels.
     """
 
@@ -27,8 +27,8 @@ class StoredConstant:
     axis: int | None = None
 
 
-def held(value: ir.Value | None) -> StoredConstant | None:
-    """A constant, or what a DequantizeLinear makes of one; None for what is computed or fed."""
+def stored_constant(value: ir.Value | None) -> StoredConstant | None:
+    """A constant, dequantised or cast where the graph does so; None for a computed value."""
     array = constant(value)
     if array is not None:
         return StoredConstant(array)
@@ -36,22 +36,22 @@ def held(value: ir.Value | None) -> StoredConstant | None:
     if node is None or node.op_type not in ("DequantizeLinear", "Cast"):
         return None
     if node.op_type == "Cast":
-        inner = held(node.inputs[0])
+        inner = stored_constant(node.inputs[0])
         return None if inner is None else StoredConstant(inner.reals.astype(np.float32))
     integers, scale = constant(node.inputs[0]), constant(node.inputs[1])
     if integers is None or scale is None:
         return None
     axis = node.attributes.get_int("axis", 1)
     zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    shift = 0 if zero is None else along(zero.astype(np.int32), integers.ndim, axis)
-    reals = (integers.astype(np.int32) - shift) * along(scale, integers.ndim, axis)
+    zero_point = 0 if zero is None else along(zero.astype(np.int32), integers.ndim, axis)
+    reals = (integers.astype(np.int32) - zero_point) * along(scale, integers.ndim, axis)
     return StoredConstant(reals.astype(np.float32), scale, axis if scale.ndim else None)
 
 
 def reals(value: ir.Value | None) -> Array | None:
-    """The reals of a constant; None for what is computed or fed."""
-    found = held(value)
-    return None if found is None else found.reals
+    """The reals of a constant; None for a computed value."""
+    stored = stored_constant(value)
+    return None if stored is None else stored.reals
 
 
 def input_of(node: ir.Node, index: int) -> ir.Value | None:

@@ -63,7 +63,7 @@ def _epsilon(model: ir.Model) -> None:
 
 
 def _folded_otherwise(model: ir.Model) -> None:
-    """The numbers of one Conv, folded with the epsilon that Keras has."""
+    """The numbers of one Conv, folded with the epsilon of Keras."""
     built = shipped("resnet20")
     norm = built.module.layer1[1].bn1  # type: ignore[index, union-attr]
     before, norm.eps = norm.eps, 1e-3
@@ -213,7 +213,7 @@ GRAPH_FAULTS: tuple[GraphFault, ...] = (
                _KERNEL, "is 2 times the original's"),
     GraphFault("a zero point off by one", _resnet, "int8", _other_zero, r"layer2\.2\.relu", _KERNEL,
                "zero point is .*, one more than"),
-    GraphFault("a scale off by 2 on the way back", _resnet, "int8", _other_scale_back,
+    GraphFault("a DequantizeLinear's scale off by 2", _resnet, "int8", _other_scale_back,
                r"layer3\.0\.relu", _KERNEL, "scale is .* 2 times"),
     GraphFault("a range set by an outlier", _resnet, "int8", _outlier, r"layer2\.1\.relu",
                Cause.ACTIVATION_OUTLIER, "far wider than needed"),

@@ -1,7 +1,7 @@
 """Real networks to plant faults in: shipped checkpoints, and a small one for what these lack.
 
-Every batch normalisation has the statistics of pictures: noise or an untrained layer would hide
-what a fault does.
+Every batch normalisation has the statistics of images: noise or an untrained layer would hide the
+effect of a fault.
 """
 
 from __future__ import annotations
@@ -106,18 +106,18 @@ def unbalanced() -> Built:
     """MobileNetV1 with a depthwise layer one channel of which is much larger than the others.
 
     Its input is 30 times smaller and its weight 30 times larger: with a Relu between, the network
-    is the same. Trained networks come so by themselves, where batch normalisation blows up a
-    channel that is all but dead (Nagel et al. 2019, figure 2); the shipped ones are too small to.
+    is the same. Trained networks become so where batch normalisation amplifies a channel that is
+    almost zero (Nagel et al. 2019, figure 2); the shipped ones are too small for that.
     """
-    found = shipped("mobilenet_v1")
-    module = copy.deepcopy(found.module)
+    base = shipped("mobilenet_v1")
+    module = copy.deepcopy(base.module)
     norm = module.features[0][1]  # type: ignore[index]
     depthwise = module.features[1].depthwise[0]  # type: ignore[index, union-attr]
     with torch.no_grad():
         norm.weight[3] /= 30
         norm.bias[3] /= 30
         depthwise.weight[3] *= 30
-    return _built(module, found.shape, found.preprocess)
+    return _built(module, base.shape, base.preprocess)
 
 
 def to_onnx(module: nn.Module, shape: tuple[int, int, int]) -> ir.Model:
@@ -157,8 +157,8 @@ def quantised(built: Built, weight_bits: int = 8) -> ir.Model:
         samples = np.split(built.pictures(CALIBRATION), CALIBRATION)
         # Equalising would undo what is unbalanced.
         recipe: QuantRecipe = "fast" if built is unbalanced() else "balanced"
-        found = quantise(built.model, samples, QuantConfig(recipe=recipe, weight_bits=weight_bits))
-        _QUANTISED[key] = found.model
+        config = QuantConfig(recipe=recipe, weight_bits=weight_bits)
+        _QUANTISED[key] = quantise(built.model, samples, config).model
     return _QUANTISED[key]
 
 

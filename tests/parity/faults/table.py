@@ -1,6 +1,6 @@
 """Table of planted faults: the artefact, the node, and the cause that a diagnosis must name.
 
-Nothing of this is told to the diagnosis but the artefact and its reference.
+The diagnosis gets only the artefact and its reference.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import onnx_ir as ir
 from parity.faults.in_files import FILE_FAULTS, FileFault
 from parity.faults.in_graphs import GRAPH_FAULTS, GraphFault
 from parity.faults.networks import Built, quantised, segmenter, shipped, tflite
-from parity.faults.saturating import SaturatingSuspect
+from parity.faults.saturating import SaturatingCandidate
 from processor import OPENVINO_WEIGHT_BITS
 from torch import nn
 
@@ -21,9 +21,9 @@ from edgecnn_exporters.capture.examples import pictures
 from edgecnn_exporters.diagnose.causes.case import Cause
 from edgecnn_exporters.diagnose.diagnose import diagnose, diagnose_preprocessing
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
-from edgecnn_exporters.diagnose.openvino_suspect import OpenVinoSuspect
-from edgecnn_exporters.diagnose.sources import OnnxSuspect
-from edgecnn_exporters.diagnose.tflite.suspect import TfliteSuspect
+from edgecnn_exporters.diagnose.openvino_candidate import OpenVinoCandidate
+from edgecnn_exporters.diagnose.sources import OnnxCandidate
+from edgecnn_exporters.diagnose.tflite.candidate import TfliteCandidate
 from edgecnn_exporters.targets.openvino.write import write_openvino
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
@@ -34,9 +34,9 @@ class Fault:
     """A planted fault.
 
     Attributes:
-        node: pattern of the names of the node that is to be found.
+        node: pattern of the culprit node's name.
         words: pattern in the sentence.
-        find: what the diagnosis says of the faulty artefact.
+        find: diagnoses the faulty artefact.
     """
 
     title: str
@@ -45,15 +45,15 @@ class Fault:
     words: str
     find: Callable[[], Diagnosis | None]
 
-    def is_located(self, found: Diagnosis | None) -> bool:
-        return found is not None and re.fullmatch(self.node, found.node) is not None
+    def is_located(self, diagnosis: Diagnosis | None) -> bool:
+        return diagnosis is not None and re.fullmatch(self.node, diagnosis.node) is not None
 
-    def is_named(self, found: Diagnosis | None) -> bool:
+    def is_named(self, diagnosis: Diagnosis | None) -> bool:
         return (
-            found is not None
-            and found.cause == self.cause.value
-            and found.is_confirmed
-            and re.search(self.words, found.sentence) is not None
+            diagnosis is not None
+            and diagnosis.cause == self.cause.value
+            and diagnosis.is_confirmed
+            and re.search(self.words, diagnosis.sentence) is not None
         )
 
 
@@ -63,7 +63,7 @@ def _in_graph(fault: GraphFault) -> Fault:
         good = built.model if fault.precision == "fp32" else quantised(built)
         bad = good.clone()
         fault.plant(bad)
-        return diagnose(built.model, OnnxSuspect(bad, fault.precision), built.feeds)
+        return diagnose(built.model, OnnxCandidate(bad, fault.precision), built.feeds)
 
     title = f"{fault.title} [ONNX {fault.precision}]"
     return Fault(title, fault.node, fault.cause, fault.words, find)
@@ -74,7 +74,7 @@ def _in_file(fault: FileFault) -> Fault:
         built = fault.network()
         bad = fault.plant(tflite(built, fault.precision))
         reference = built.model if fault.precision == "fp32" else quantised(built)
-        return diagnose(reference, TfliteSuspect(bad, fault.precision), built.feeds)
+        return diagnose(reference, TfliteCandidate(bad, fault.precision), built.feeds)
 
     title = f"{fault.title} [TFLite {fault.precision}]"
     return Fault(title, fault.node, fault.cause, fault.words, find)
@@ -92,23 +92,23 @@ def _in_preprocessing(title: str, words: str, plant: Callable[[Preprocess], Prep
 
 def _sixteen_bits() -> Diagnosis | None:
     built = shipped("resnet20")
-    made = write_openvino(built.model, "fp32")
-    suspect = OpenVinoSuspect(made.xml, made.weights, built.model, "fp32", hint="bf16")
-    return diagnose(built.model, suspect, built.feeds)
+    written = write_openvino(built.model, "fp32")
+    candidate = OpenVinoCandidate(written.xml, written.weights, built.model, "fp32", hint="bf16")
+    return diagnose(built.model, candidate, built.feeds)
 
 
 def _saturated() -> Diagnosis | None:
     built = shipped("resnet20")
     graph = quantised(built)
-    return diagnose(graph, SaturatingSuspect(graph, "conv1"), built.feeds)
+    return diagnose(graph, SaturatingCandidate(graph, "conv1"), built.feeds)
 
 
 def _approximated() -> Diagnosis | None:
     """ONNX Runtime's own switch: with its optimiser on, GELU becomes the one with tanh."""
     built = segmenter(nn.GELU)
     entries = {"optimization.enable_gelu_approximation": "1"}
-    suspect = OnnxSuspect(built.model, "fp32", entries=entries)
-    return diagnose(built.model, suspect, built.feeds)
+    candidate = OnnxCandidate(built.model, "fp32", entries=entries)
+    return diagnose(built.model, candidate, built.feeds)
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -119,7 +119,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _in_preprocessing("BGR", "BGR where the network reads RGB", lambda s: replace(s, colour="BGR")),
     _in_preprocessing(
-        "another mean", "golden inputs were made with mean", lambda s: replace(s, mean=(0.5,) * 3)
+        "another mean",
+        "golden inputs were made with mean",
+        lambda s: replace(s, mean=(0.5,) * 3),
     ),
     Fault(
         "bfloat16 at the runtime's choice [OpenVINO]",
@@ -149,23 +151,23 @@ def clean(kind: str, name: str, data: str) -> Diagnosis | None:
     """Diagnosis of a good artefact: there should be none."""
     built = shipped(name, data)
     if kind == "ONNX fp32":
-        return diagnose(built.model, OnnxSuspect(built.model.clone(), "fp32"), built.feeds)
+        return diagnose(built.model, OnnxCandidate(built.model.clone(), "fp32"), built.feeds)
     if kind == "ONNX int8":
-        return diagnose(built.model, OnnxSuspect(quantised(built), "int8"), built.feeds)
+        return diagnose(built.model, OnnxCandidate(quantised(built), "int8"), built.feeds)
     if kind.startswith("OpenVINO"):
         return _clean_openvino(built, kind.removeprefix("OpenVINO "))
     precision = kind.removeprefix("TFLite ")
     reference: ir.Model = built.model if precision == "fp32" else quantised(built)
-    suspect = TfliteSuspect(tflite(built, precision), precision)
-    assert not suspect.unread
-    return diagnose(reference, suspect, built.feeds)
+    candidate = TfliteCandidate(tflite(built, precision), precision)
+    assert not candidate.unread
+    return diagnose(reference, candidate, built.feeds)
 
 
 def _clean_openvino(built: Built, precision: str) -> Diagnosis | None:
     graph = built.model if precision == "fp32" else quantised(built, OPENVINO_WEIGHT_BITS)
-    made = write_openvino(graph, precision)  # type: ignore[arg-type]
-    suspect = OpenVinoSuspect(made.xml, made.weights, graph, precision)
-    return diagnose(graph, suspect, built.feeds)
+    written = write_openvino(graph, precision)  # type: ignore[arg-type]
+    candidate = OpenVinoCandidate(written.xml, written.weights, graph, precision)
+    return diagnose(graph, candidate, built.feeds)
 
 
 CLEAN = ("ONNX fp32", "ONNX int8", "TFLite fp32", "TFLite int8", "OpenVINO fp32", "OpenVINO int8")

@@ -1,2 +1,2 @@
-"""Causes of a wrong node, one group a file, each confirmed by ablation: mend that one thing in the
-node, and see whether it is right then."""
+"""Causes of a wrong node, one group a file, each confirmed by ablation: that one thing is fixed in
+the node, and the node must be right after it."""

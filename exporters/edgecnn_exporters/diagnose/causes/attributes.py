@@ -17,28 +17,28 @@ from edgecnn_exporters.passes.graph import set_constant
 from edgecnn_runtime.arrays import Array
 
 _LAYOUT = frozenset({"pads", "auto_pad", "axis", "axes", "perm", "kernel_shape"})
-# What an attribute is where it is left out and the schema names no default.
+# Values of attributes that are left out, where the schema has no default.
 _LISTS = {"pads": 0, "strides": 1, "dilations": 1}
-# Nothing that changes what is computed.
+# Attributes that do not change the result.
 _IDLE = frozenset({"training_mode", "storage_order", "cubic_coeff_a", "momentum"})
 
 
 def other_attributes(case: Case) -> Iterator[CauseFinding]:
-    """Every attribute and every constant that is not the original's, mended one at a time.
+    """Every attribute and constant that differs from the original's, fixed one at a time.
 
-    Where no single one mends the node, all of them together are tried.
+    Where there are several, all of them together are tried too.
     """
     ours, theirs = operators_of(case.ours), operators_of(case.theirs)
     if [node.op_type for node in ours] != [node.op_type for node in theirs]:
         return
-    found: list[_Change] = []
+    changes: list[_Change] = []
     for index, (own, other) in enumerate(zip(ours, theirs, strict=True)):
-        found += [(index, own, name) for name in _other_names(own, other)]
-        found += [(index, own, at) for at in _other_constants(own, other)]
-    for each in found:
+        changes += [(index, own, name) for name in _other_names(own, other)]
+        changes += [(index, own, at) for at in _other_constants(own, other)]
+    for each in changes:
         yield _finding(case, [each], theirs)
-    if len(found) > 1:
-        yield _finding(case, found, theirs)
+    if len(changes) > 1:
+        yield _finding(case, changes, theirs)
 
 
 _Change = tuple[int, ir.Node, Any]
@@ -47,45 +47,45 @@ _Change = tuple[int, ir.Node, Any]
 def _finding(case: Case, changes: list[_Change], theirs: list[ir.Node]) -> CauseFinding:
     def edit(model: ir.Model) -> None:
         nodes = operators_of(model)
-        for index, own, what in changes:
-            _copy(model.graph, own, nodes[index], what)
+        for index, own, key in changes:
+            _copy(model.graph, own, nodes[index], key)
 
-    sentence = "; ".join(_sentence(own, theirs[index], what) for index, own, what in changes)
-    is_layout = all(isinstance(what, str) and what in _LAYOUT for _, _, what in changes)
-    words = ", ".join(f"{_word(own, what)} {_spell(_read(own, what))}" for _, own, what in changes)
+    sentence = "; ".join(_sentence(own, theirs[index], key) for index, own, key in changes)
+    is_layout = all(isinstance(key, str) and key in _LAYOUT for _, _, key in changes)
+    words = ", ".join(f"{_label(own, key)} {_format(_read(own, key))}" for _, own, key in changes)
     cause = Cause.LAYOUT if is_layout else Cause.KERNEL
-    remedy = f"write {words}, as in the original"
-    return CauseFinding(cause, sentence, remedy, case.mended(edit), named(changes[0][1]))
+    fix = f"write {words}, as in the original"
+    return CauseFinding(cause, sentence, fix, case.ratio_after(edit), named(changes[0][1]))
 
 
-def _copy(graph: ir.Graph, own: ir.Node, other: ir.Node, what: Any) -> None:
-    if isinstance(what, int):
-        array = reals(input_of(own, what))
+def _copy(graph: ir.Graph, own: ir.Node, other: ir.Node, key: Any) -> None:
+    if isinstance(key, int):
+        array = reals(input_of(own, key))
         assert array is not None
-        set_constant(graph, other, what, array, f"{other.name}.{what}.mended")
+        set_constant(graph, other, key, array, f"{other.name}.{key}.fixed")
         return
-    other.attributes.pop(what, None)
-    if what == "pads":
+    other.attributes.pop(key, None)
+    if key == "pads":
         other.attributes.pop("auto_pad", None)
-    if what in own.attributes:
-        other.attributes[what] = own.attributes[what]
+    if key in own.attributes:
+        other.attributes[key] = own.attributes[key]
 
 
 def _other_names(own: ir.Node, other: ir.Node) -> list[str]:
     names = sorted({*own.attributes, *other.attributes} - _IDLE)
     if own.op_type in PRODUCTS:
-        names = [name for name in names if name != "kernel_shape"]  # the weight says it
+        names = [name for name in names if name != "kernel_shape"]  # the weight has that shape
     return [name for name in names if not _agree(_read(own, name), _read(other, name))]
 
 
 def _other_constants(own: ir.Node, other: ir.Node) -> list[int]:
     first = 3 if own.op_type in PRODUCTS else 0
-    found = []
+    places = []
     for index in range(first, max(len(own.inputs), len(other.inputs))):
         mine, numbers = reals(input_of(own, index)), reals(input_of(other, index))
         if mine is not None and numbers is not None and not _are_near(mine, numbers):
-            found.append(index)
-    return found
+            places.append(index)
+    return places
 
 
 def _are_near(one: Array, other: Array) -> bool:
@@ -107,19 +107,19 @@ def _agree(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _read(node: ir.Node, what: Any) -> Any:
+def _read(node: ir.Node, key: Any) -> Any:
     """An attribute as plain values, its default where it is left out; or a constant's reals."""
-    if isinstance(what, int):
-        return reals(input_of(node, what))
-    if what in node.attributes:
-        value = node.attributes[what].value
+    if isinstance(key, int):
+        return reals(input_of(node, key))
+    if key in node.attributes:
+        value = node.attributes[key].value
         if isinstance(value, bytes):
             return value.decode()
         return tuple(value) if isinstance(value, (list, tuple)) else value
-    if what in _LISTS:
+    if key in _LISTS:
         return ()
     try:
-        default = get_schema(node.op_type, node.domain).attributes[what].default_value
+        default = get_schema(node.op_type, node.domain).attributes[key].default_value
     except (SchemaError, KeyError):
         return None
     from onnx.helper import get_attribute_value
@@ -128,37 +128,37 @@ def _read(node: ir.Node, what: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _sentence(own: ir.Node, other: ir.Node, what: Any) -> str:
-    if what == "count_include_pad":
-        counts = bool(_read(other, what))
+def _sentence(own: ir.Node, other: ir.Node, key: Any) -> str:
+    if key == "count_include_pad":
+        counts = bool(_read(other, key))
         return (
             "the average counts the padding, the original's does not"
             if counts
             else "the average leaves the padding out, the original's counts it"
         )
-    mine, theirs = _spell(_fill(own, other, what)), _spell(_fill(other, own, what))
-    verb = "are" if str(what).endswith("s") and what != "axis" else "is"
-    return f"{_word(own, what)} {verb} {theirs} where the original has {mine}"
+    mine, theirs = _format(_fill(own, other, key)), _format(_fill(other, own, key))
+    verb = "are" if str(key).endswith("s") and key != "axis" else "is"
+    return f"{_label(own, key)} {verb} {theirs} where the original has {mine}"
 
 
-def _fill(node: ir.Node, peer: ir.Node, what: Any) -> Any:
+def _fill(node: ir.Node, peer: ir.Node, key: Any) -> Any:
     """The attribute; a list that is left out as long as the peer's."""
-    value = _read(node, what)
-    if value == () and what in _LISTS:
-        return (_LISTS[what],) * len(_read(peer, what))
+    value = _read(node, key)
+    if value == () and key in _LISTS:
+        return (_LISTS[key],) * len(_read(peer, key))
     return value
 
 
-def _word(node: ir.Node, what: Any) -> str:
-    if not isinstance(what, int):
-        return str(what)
+def _label(node: ir.Node, key: Any) -> str:
+    if not isinstance(key, int):
+        return str(key)
     try:
-        return f"{node.op_type}'s {get_schema(node.op_type, node.domain).inputs[what].name}"
+        return f"{node.op_type}'s {get_schema(node.op_type, node.domain).inputs[key].name}"
     except (SchemaError, IndexError):
-        return f"input {what} of {node.op_type}"
+        return f"input {key} of {node.op_type}"
 
 
-def _spell(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, np.ndarray):
         flat = value.ravel()
         words = ",".join(f"{number:g}" for number in flat[:8])

@@ -1,4 +1,4 @@
-"""The culprit node under examination: both graphs' regions, their inputs, and trial mends."""
+"""The culprit node in both graphs: its regions, their inputs, and trials of a fix."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.diagnose.align import Point
-from edgecnn_exporters.diagnose.allowance import Allowance, Error, judge
+from edgecnn_exporters.diagnose.allowance import Allowance, Error, measure_error
 from edgecnn_exporters.diagnose.compare import RegionComparison
 from edgecnn_exporters.diagnose.isolate import Cut, region
-from edgecnn_exporters.diagnose.sources import Suspect, run_onnx
+from edgecnn_exporters.diagnose.sources import Candidate, run_onnx
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError
 
@@ -21,7 +21,7 @@ BORDERS = ("QuantizeLinear", "DequantizeLinear", "Cast", "Identity", "Constant")
 
 
 class Cause(Enum):
-    """Why an artefact differs. The list is closed."""
+    """Causes of a difference: a closed list."""
 
     EXPORT_SEMANTICS = "export semantics"
     GRAPH_OPTIMISER = "graph optimiser"
@@ -36,19 +36,18 @@ class Cause(Enum):
 
 @dataclass(frozen=True)
 class CauseFinding:
-    """A cause, and whether it was confirmed.
+    """A possible cause, with the error that remains once it is fixed.
 
     Attributes:
-        sentence: what is wrong, in the terms of the node.
-        remedy: what would mend it.
-        ratio: of the node's error to what is allowed, once it is mended; at most 1 confirms it.
-        node: the name and the operator of the node within the region that is to be mended; None
-            where it is the whole region.
+        sentence: the error, in terms of the node.
+        fix: the change that would correct it.
+        ratio: of the node's error to the allowed one after the fix; at most 1 confirms the cause.
+        node: name and operator of the node to fix within the region; None for the whole region.
     """
 
     cause: Cause
     sentence: str
-    remedy: str
+    fix: str
     ratio: float
     node: tuple[str, str] | None = None
 
@@ -62,25 +61,26 @@ class Case:
     """A wrong value of an isolated node, with both graphs' regions and their inputs.
 
     Attributes:
-        own, point: the value in the reference and in the suspect.
-        ours, theirs: what computes it, a model of its own with inputs ``NAME@fed``.
-        cut: the suspect that `theirs` is a region of.
-        feeds: these inputs, as the reference makes them.
-        given: the same in the suspect's 8 bits, which is what `expected` is made of.
-        error: of what the suspect's runtime made.
+        own, point: the value in the reference and in the candidate.
+        ours, theirs: the region that computes it in each, a model with inputs ``NAME@fed``.
+        cut: the candidate's graph, of which `theirs` is a region.
+        feeds: the inputs of both regions, as the reference computes them.
+        given: the same, rounded to the candidate's encodings; `expected` is computed from these.
+        actual: the output of the candidate's runtime.
+        error: of `actual`.
     """
 
     name: str
     own: Point
     point: Point
-    suspect: Suspect
+    candidate: Candidate
     ours: ir.Model
     theirs: ir.Model
     cut: Cut
     feeds: Mapping[str, Array]
     given: Mapping[str, Array]
     expected: Array
-    found: Array
+    actual: Array
     allowed: Allowance
     error: Error
 
@@ -90,40 +90,40 @@ class Case:
         own, other = self.own.encoding, self.point.encoding
         if other is None:
             return False
-        return other.inconsistency > 0 or (own is not None and own.apart(other) > 0)
+        return other.inconsistency > 0 or (own is not None and own.distance(other) > 0)
 
     def error_of(self, model: ir.Model) -> Error:
         """Error of a region's output on the case's inputs, computed in float."""
         try:
-            (made,) = run_onnx(model, [str(model.graph.outputs[0].name)], self.feeds)
-        except EngineError:  # it refuses a region whose shapes no longer fit
+            (output,) = run_onnx(model, [str(model.graph.outputs[0].name)], self.feeds)
+        except EngineError:  # a region whose shapes no longer fit
             return Error(np.inf, np.inf, np.inf, np.inf)
-        return judge(self.expected, made, self.allowed)
+        return measure_error(self.expected, output, self.allowed)
 
-    def mended(self, edit: Callable[[ir.Model], None]) -> float:
+    def ratio_after(self, edit: Callable[[ir.Model], None]) -> float:
         """Error ratio of the candidate's region after `edit` has changed a copy of it."""
         copy = self.theirs.clone()
         edit(copy)
         return self.error_of(copy).ratio
 
 
-def open_case(comparison: RegionComparison, name: str, suspect: Suspect) -> Case:
+def open_case(comparison: RegionComparison, name: str, candidate: Candidate) -> Case:
     """The case of one culprit value."""
-    ours, theirs = comparison.reference, comparison.suspect
+    ours, theirs = comparison.reference, comparison.candidate
     feeds = {**theirs.feeds(comparison.values), **ours.feeds(comparison.values)}
     given = {**theirs.feeds(comparison.given), **ours.feeds(comparison.given)}
     return Case(
         name=name,
         own=ours.points[name],
         point=theirs.points[name],
-        suspect=suspect,
+        candidate=candidate,
         ours=region(ours, name),
         theirs=region(theirs, name),
         cut=theirs,
         feeds=feeds,
         given=given,
         expected=comparison.expected[name],
-        found=comparison.found[name],
+        actual=comparison.actual[name],
         allowed=comparison.allowed[name],
         error=comparison.errors[name],
     )
@@ -135,6 +135,6 @@ def named(node: ir.Node) -> tuple[str, str]:
 
 
 def operators_of(model: ir.Model) -> list[ir.Node]:
-    """The nodes of a region that compute something, in order."""
+    """Nodes of a region without those that only convert a value, in order."""
     nodes = list(model.graph)
     return [node for node in nodes if node.op_type not in BORDERS]

@@ -18,9 +18,9 @@ from edgecnn_runtime.arrays import Array
 if TYPE_CHECKING:
     from torch import nn
 
-# Told a change of the node, how far it is off then.
-Mended = Callable[[Callable[[ir.Graph, ir.Node], None]], float]
-# How far the epsilons that the channels show may lie apart.
+# Error ratio of the node after an edit of it.
+RatioAfter = Callable[[Callable[[ir.Graph, ir.Node], None]], float]
+# Relative spread of the epsilons that the channels' factors give.
 AGREE = 0.05
 
 
@@ -29,33 +29,36 @@ class TorchLayer:
     """A PyTorch layer that a node computes.
 
     Attributes:
+        path: the module's, from the network's root.
         norm: the batch normalisation that was folded into it, where one was.
     """
 
     path: str
-    layer: nn.Module
+    module: nn.Module
     norm: nn.Module | None = None
 
 
-def other_semantics(said: TorchLayer, node: ir.Node, mended: Mended) -> Iterator[CauseFinding]:
-    """Every attribute and number of the node that is not the layer's, mended one at a time."""
-    for name, wanted in _attributes(said.layer).items():
-        found = _read(node, name)
-        if found is None or found == wanted:
+def other_semantics(
+    layer: TorchLayer, node: ir.Node, ratio_after: RatioAfter
+) -> Iterator[CauseFinding]:
+    """Every attribute and number of the node that differs from the layer's, fixed one at a time."""
+    for name, wanted in _attributes(layer.module).items():
+        actual = _read(node, name)
+        if actual is None or actual == wanted:
             continue
-        sentence = f"{name} is {_spell(found)}, the layer {said.path} has {_spell(wanted)}"
-        remedy = f"export with another exporter, or write {name} {_spell(wanted)}"
+        sentence = f"{name} is {_format(actual)}, the layer {layer.path} has {_format(wanted)}"
+        fix = f"export with another exporter, or write {name} {_format(wanted)}"
 
         def edit(graph: ir.Graph, node: ir.Node, name: str = name, wanted: Any = wanted) -> None:
             node.attributes[name] = ir.convenience.convert_attribute(name, wanted)
 
-        yield _finding(sentence, remedy, mended(edit), node)
-    yield from _operator(said, node, mended)
-    yield from _numbers(said, node, mended)
+        yield _finding(sentence, fix, ratio_after(edit), node)
+    yield from _operator(layer, node, ratio_after)
+    yield from _numbers(layer, node, ratio_after)
 
 
-def _operator(said: TorchLayer, node: ir.Node, mended: Mended) -> Iterator[CauseFinding]:
-    kind = type(said.layer).__name__
+def _operator(layer: TorchLayer, node: ir.Node, ratio_after: RatioAfter) -> Iterator[CauseFinding]:
+    kind = type(layer.module).__name__
     operator, bounds = OPERATORS.get(kind, (node.op_type, ()))
     if operator == node.op_type:
         return
@@ -66,60 +69,60 @@ def _operator(said: TorchLayer, node: ir.Node, mended: Mended) -> Iterator[Cause
         node.resize_inputs(1)
         for index, bound in enumerate(bounds, 1):
             array = np.array(bound, np.float32)
-            set_constant(graph, node, index, array, f"{node.name}.{index}.mended")
+            set_constant(graph, node, index, array, f"{node.name}.{index}.fixed")
 
-    sentence = f"computes {node.op_type}, the layer {said.path} is {kind}"
-    yield _finding(sentence, f"compute {operator} here", mended(edit), node)
+    sentence = f"computes {node.op_type}, the layer {layer.path} is {kind}"
+    yield _finding(sentence, f"compute {operator} here", ratio_after(edit), node)
 
 
-def _numbers(said: TorchLayer, node: ir.Node, mended: Mended) -> Iterator[CauseFinding]:
-    wanted = _weights(said)
+def _numbers(layer: TorchLayer, node: ir.Node, ratio_after: RatioAfter) -> Iterator[CauseFinding]:
+    wanted = _weights(layer)
     if wanted is None:
         return
-    found = [reals(input_of(node, index)) for index in (1, 2)]
-    if found[0] is None or found[0].shape != wanted[0].shape:
+    constants = [reals(input_of(node, index)) for index in (1, 2)]
+    if constants[0] is None or constants[0].shape != wanted[0].shape:
         return
 
     def edit(graph: ir.Graph, node: ir.Node) -> None:
         for index, array in enumerate(wanted, 1):
             if array is not None:
-                set_constant(graph, node, index, array, f"{node.name}.{index}.mended")
+                set_constant(graph, node, index, array, f"{node.name}.{index}.fixed")
 
-    folded = None if said.norm is None else _epsilon(said, wanted[0], found[0])
-    if folded is not None:
-        own = float(said.norm.eps)  # type: ignore[union-attr, arg-type]
-        sentence = f"batch normalisation was folded with epsilon {folded:.3g}, it has {own:.3g}"
-    elif not np.allclose(found[0], wanted[0], rtol=1e-4, atol=1e-7):
-        sentence = f"the weight {shapes_of_error.of_weight(wanted[0], found[0]).words}"
+    epsilon = None if layer.norm is None else _epsilon(layer, wanted[0], constants[0])
+    if epsilon is not None:
+        own = float(layer.norm.eps)  # type: ignore[union-attr, arg-type]
+        sentence = f"batch normalisation was folded with epsilon {epsilon:.3g}, it has {own:.3g}"
+    elif not np.allclose(constants[0], wanted[0], rtol=1e-4, atol=1e-7):
+        sentence = f"the weight {shapes_of_error.of_weight(wanted[0], constants[0]).words}"
     elif (
         wanted[1] is not None
-        and found[1] is not None
-        and wanted[1].shape == found[1].shape
-        and not np.allclose(found[1], wanted[1], rtol=1e-4, atol=1e-6)
+        and constants[1] is not None
+        and wanted[1].shape == constants[1].shape
+        and not np.allclose(constants[1], wanted[1], rtol=1e-4, atol=1e-6)
     ):
-        sentence = f"the bias {shapes_of_error.of_bias(wanted[1], found[1]).words}"
+        sentence = f"the bias {shapes_of_error.of_bias(wanted[1], constants[1]).words}"
     else:
         return
-    yield _finding(sentence, "export with another exporter", mended(edit), node)
+    yield _finding(sentence, "export with another exporter", ratio_after(edit), node)
 
 
-def _finding(sentence: str, remedy: str, ratio: float, node: ir.Node) -> CauseFinding:
+def _finding(sentence: str, fix: str, ratio: float, node: ir.Node) -> CauseFinding:
     return CauseFinding(
-        Cause.EXPORT_SEMANTICS, sentence, remedy, ratio, (str(node.name), node.op_type)
+        Cause.EXPORT_SEMANTICS, sentence, fix, ratio, (str(node.name), node.op_type)
     )
 
 
-def _weights(said: TorchLayer) -> tuple[Array, Array | None] | None:
+def _weights(layer: TorchLayer) -> tuple[Array, Array | None] | None:
     """Weight and bias of a layer, the batch normalisation after it folded in."""
-    weight, bias = getattr(said.layer, "weight", None), getattr(said.layer, "bias", None)
+    weight, bias = getattr(layer.module, "weight", None), getattr(layer.module, "bias", None)
     if weight is None or weight.ndim < 2:
         return None
     w = weight.detach().numpy()
     b = None if bias is None else bias.detach().numpy()
-    if said.norm is None:
+    if layer.norm is None:
         return w, b
-    gamma, beta, mean, variance = _moments(said.norm)
-    factor = gamma / np.sqrt(variance + said.norm.eps)
+    gamma, beta, mean, variance = _moments(layer.norm)
+    factor = gamma / np.sqrt(variance + layer.norm.eps)
     shift = beta + ((0.0 if b is None else b) - mean) * factor
     scaled = w * factor.reshape(-1, *(1,) * (w.ndim - 1))
     return scaled.astype(np.float32), shift.astype(np.float32)
@@ -133,17 +136,17 @@ def _moments(norm: Any) -> tuple[Array, Array, Array, Array]:
     return gamma, beta, mean, variance
 
 
-def _epsilon(said: TorchLayer, wanted: Array, found: Array) -> float | None:
+def _epsilon(layer: TorchLayer, wanted: Array, actual: Array) -> float | None:
     """Batch normalisation epsilon inferred from a folded weight; None where channels disagree.
 
     ``W' / W = sqrt((σ² + ε) / (σ² + ε'))``, solved for ε' in each channel.
     """
     rows = wanted.reshape(len(wanted), -1).astype(np.float64)
-    others = found.reshape(rows.shape).astype(np.float64)
+    others = actual.reshape(rows.shape).astype(np.float64)
     power = np.square(rows).sum(axis=1)
     alive = power > 1e-12
     factor = (rows * others).sum(axis=1)[alive] / power[alive]
-    variance, own = _moments(said.norm)[3][alive], float(said.norm.eps)  # type: ignore[union-attr, arg-type]
+    variance, own = _moments(layer.norm)[3][alive], float(layer.norm.eps)  # type: ignore[union-attr, arg-type]
     shown = (variance + own) / np.square(factor) - variance
     middle = float(np.median(shown))
     near = np.abs(shown - middle) <= AGREE * middle + 1e-6 * variance
@@ -192,7 +195,7 @@ LAYERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
         "coordinate_transformation_mode": "align_corners" if layer.align_corners else "half_pixel"
     },
 }
-# What an activation is in ONNX, with the bounds of a Clip.
+# ONNX operator of each activation, with the bounds of a Clip.
 OPERATORS: Mapping[str, tuple[str, tuple[float, ...]]] = {
     "ReLU": ("Relu", ()),
     "ReLU6": ("Clip", (0.0, 6.0)),
@@ -212,7 +215,7 @@ _DEFAULTS: Mapping[str, Any] = {
 
 
 def _read(node: ir.Node, name: str) -> Any:
-    """The attribute as the layer would have it; None where the operator has none of that name."""
+    """The attribute in PyTorch's form; None where the operator has none of that name."""
     if name not in node.attributes:
         return _DEFAULTS.get(name)
     value = node.attributes[name].value
@@ -223,5 +226,5 @@ def _read(node: ir.Node, name: str) -> Any:
     return tuple(value) if isinstance(value, (list, tuple)) else value
 
 
-def _spell(value: Any) -> str:
+def _format(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -11,18 +11,18 @@ import onnx_ir as ir
 from edgecnn_exporters.diagnose.allowance import PRODUCTS
 from edgecnn_exporters.diagnose.causes import shapes_of_error
 from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding, named, operators_of
-from edgecnn_exporters.diagnose.weights import StoredConstant, held, input_of, reals
+from edgecnn_exporters.diagnose.weights import StoredConstant, input_of, reals, stored_constant
 from edgecnn_exporters.passes.graph import set_constant
 from edgecnn_exporters.quantise.encoding import along, quantise_weight, weight_scales
 from edgecnn_runtime.arrays import Array
 
-# Over half a step: what float32 leaves of it.
+# Half a step, with a margin for float32.
 HALF_STEP = 0.51
 
 
 @dataclass(frozen=True)
 class _Product:
-    """A sum of both sides, by its place among the operators."""
+    """A sum in both regions, by its place among the operators."""
 
     place: int
     own: ir.Node
@@ -31,7 +31,7 @@ class _Product:
 
 
 def other_numbers(case: Case) -> Iterator[CauseFinding]:
-    """The weight, the bias, or both, that are not the original's."""
+    """Findings for a weight, a bias, or both, that differ from the original's."""
     for product in _products(case):
         weight, bias = _weight(case, product), _bias(case, product)
         both = weight is not None and bias is not None
@@ -57,19 +57,19 @@ def _products(case: Case) -> Iterator[_Product]:
 
 
 def _weight(case: Case, product: _Product) -> CauseFinding | None:
-    own, other = reals(input_of(product.own, 1)), held(input_of(product.other, 1))
+    own, other = reals(input_of(product.own, 1)), stored_constant(input_of(product.other, 1))
     if own is None or other is None or _is_rounding(own, other, product.axis):
         return None
-    ratio = case.mended(_replace(product, 1, own))
+    ratio = case.ratio_after(_replace(product, 1, own))
     if _is_per_tensor_rounding(own, other):
         return _weight_range(own, other, product, ratio)
-    what = shapes_of_error.of_weight(own, other.reals, _before_flatten(case, product))
-    words = f"the weight {what.words}"
-    return CauseFinding(what.cause, words, what.remedy, ratio, named(product.own))
+    error = shapes_of_error.of_weight(own, other.reals, _before_flatten(case, product))
+    words = f"the weight {error.words}"
+    return CauseFinding(error.cause, words, error.fix, ratio, named(product.own))
 
 
 def _bias(case: Case, product: _Product) -> CauseFinding | None:
-    own, other = reals(input_of(product.own, 2)), held(input_of(product.other, 2))
+    own, other = reals(input_of(product.own, 2)), stored_constant(input_of(product.other, 2))
     known = own if own is not None else None if other is None else other.reals
     if known is None:
         return None
@@ -78,10 +78,10 @@ def _bias(case: Case, product: _Product) -> CauseFinding | None:
     scale = None if other is None else other.scale
     if mine.shape == theirs.shape and np.array_equal(mine, theirs):
         return None
-    what = shapes_of_error.of_bias(mine, theirs, scale)
-    ratio = case.mended(_replace(product, 2, mine))
+    error = shapes_of_error.of_bias(mine, theirs, scale)
+    ratio = case.ratio_after(_replace(product, 2, mine))
     return CauseFinding(
-        what.cause, f"the bias {what.words}", what.remedy, ratio, named(product.own)
+        error.cause, f"the bias {error.words}", error.fix, ratio, named(product.own)
     )
 
 
@@ -96,19 +96,22 @@ def _both(case: Case, product: _Product) -> CauseFinding:
         if bias is not None:
             _replace(product, 2, bias)(model)
 
-    what = shapes_of_error.of_both((weight, bias), others, product.axis)
-    return CauseFinding(what.cause, what.words, what.remedy, case.mended(edit), named(product.own))
+    error = shapes_of_error.of_both((weight, bias), others, product.axis)
+    return CauseFinding(
+        error.cause, error.words, error.fix, case.ratio_after(edit), named(product.own)
+    )
 
 
 def _replace(product: _Product, index: int, array: Array) -> Callable[[ir.Model], None]:
-    """Put numbers of the original into the suspect; a weight as 8 bits hold it soundly there."""
+    """Put the original's numbers into the candidate; a weight correctly rounded to its 8 bits."""
 
     def edit(model: ir.Model) -> None:
         node = operators_of(model)[product.place]
-        is_held = (was := held(input_of(node, index))) is not None and was.scale is not None
-        numbers = _round(array, product.axis) if index == 1 and is_held else array
+        stored = stored_constant(input_of(node, index))
+        is_integer = stored is not None and stored.scale is not None
+        numbers = _round(array, product.axis) if index == 1 and is_integer else array
         set_constant(
-            model.graph, node, index, numbers.astype(np.float32), f"{node.name}.{index}.mended"
+            model.graph, node, index, numbers.astype(np.float32), f"{node.name}.{index}.fixed"
         )
 
     return edit
@@ -123,14 +126,14 @@ def _round(weight: Array, axis: int) -> Array:
 
 
 def _is_rounding(own: Array, other: StoredConstant, axis: int) -> bool:
-    """Whether the suspect's weight is the original's, rounded as soundly as can be."""
+    """Whether the candidate's weight is the original's, correctly rounded."""
     if own.shape != other.reals.shape:
         return False
     if other.scale is None:
         return bool(np.allclose(own, other.reals, rtol=2.0**-20, atol=0))
     if other.scale.ndim == 0 or other.axis != axis:
         return False
-    # Adaptive rounding goes to the further integer: a whole step.
+    # Adaptive rounding may take the farther integer: a whole step.
     steps = np.abs(own - other.reals) / along(other.scale, own.ndim, axis)
     return bool(steps.max() <= 2 * HALF_STEP)
 
@@ -151,14 +154,14 @@ def _weight_range(
     coarse = int((largest < 8 * step).sum())
     sentence = (
         f"one scale for the whole weight: its channels reach from {largest.min():.3g} to "
-        f"{largest.max():.3g}, and of {coarse} in {len(largest)} fewer than 8 integers are left"
+        f"{largest.max():.3g}, and {coarse} of {len(largest)} channels have fewer than 8 steps"
     )
-    remedy = "quantise the weight channel by channel"
-    return CauseFinding(Cause.WEIGHT_RANGE, sentence, remedy, ratio, named(product.own))
+    fix = "quantise the weight channel by channel"
+    return CauseFinding(Cause.WEIGHT_RANGE, sentence, fix, ratio, named(product.own))
 
 
 def _before_flatten(case: Case, product: _Product) -> tuple[int, ...] | None:
-    """(C, H, W) of what a Flatten before a Gemm joins, where there is one in the region."""
+    """Shape (C, H, W) before the Flatten in front of a Gemm; None where there is none."""
     if product.own.op_type != "Gemm":
         return None
     shapes = [array.shape[1:] for array in case.feeds.values() if array.ndim == 4]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.allowance import PRODUCTS, judge
+from edgecnn_exporters.diagnose.allowance import PRODUCTS, measure_error
 from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding, named, operators_of
 from edgecnn_exporters.diagnose.sources import run_onnx
 from edgecnn_exporters.diagnose.weights import input_of, reals
@@ -20,8 +20,8 @@ MOVES = frozenset({"Pad", "Transpose", "Reshape", "Flatten", "Slice", "Squeeze",
 def other_operators(case: Case) -> Iterator[CauseFinding]:
     """Findings where the region's operators are not the original's.
 
-    The mend takes the original's operators and the suspect's own weights: if the node is right
-    then, the operators were at fault and not the numbers.
+    The fix combines the original's operators with the candidate's weights: if that is right, the
+    operators are the cause and not the numbers.
     """
     ours, theirs = operators_of(case.ours), operators_of(case.theirs)
     kinds = [node.op_type for node in ours], [node.op_type for node in theirs]
@@ -41,7 +41,7 @@ def other_operators(case: Case) -> Iterator[CauseFinding]:
 def _changes(
     ours: list[ir.Node], theirs: list[ir.Node]
 ) -> list[tuple[list[ir.Node], list[ir.Node]]]:
-    """Minimal replacements between two regions' operators; nodes of one name belong together."""
+    """Smallest set of replacements between two regions' operators; equal names match first."""
     best = np.zeros((len(ours) + 1, len(theirs) + 1))
     for i, own in enumerate(ours):
         for j, other in enumerate(theirs):
@@ -64,22 +64,22 @@ def _changes(
 
 
 def _likeness(own: ir.Node, other: ir.Node) -> float:
-    """0 for another operator; of the same name they are surely the same one."""
+    """Likeness of two nodes: 0 for different operators, 1 for the same, 2 with the same name."""
     if own.op_type != other.op_type:
         return 0.0
     return 2.0 if own.name == other.name else 1.0
 
 
 def _phrase(ours: list[ir.Node], theirs: list[ir.Node]) -> str:
-    wanted, found = " and ".join(map(describe, ours)), " and ".join(map(describe, theirs))
+    wanted, actual = " and ".join(map(describe, ours)), " and ".join(map(describe, theirs))
     if not theirs:
         return f"{wanted} is missing"
     if not ours:
-        return f"{found} is there, and not in the original"
+        return f"{actual} is not in the original"
     return (
-        f"activation {found} where the original has {wanted}"
+        f"activation {actual} where the original has {wanted}"
         if _is_activation(ours)
-        else f"{found} where the original has {wanted}"
+        else f"{actual} where the original has {wanted}"
     )
 
 
@@ -105,12 +105,12 @@ def _with_our_operators(case: Case) -> float:
         for own, other in zip(products, others, strict=True):
             _take_numbers(copy.graph, own, other)
     try:
-        (made,) = run_onnx(copy, [str(copy.graph.outputs[0].name)], case.given)
-    except EngineError:  # their weights do not fit our operators
+        (output,) = run_onnx(copy, [str(copy.graph.outputs[0].name)], case.given)
+    except EngineError:  # the candidate's weights do not fit the original's operators
         return float(np.inf)
     if case.point.encoding is not None:
-        made = case.point.encoding.hold(made)
-    return judge(case.expected, made, case.allowed).ratio
+        output = case.point.encoding.fake_quantise(output)
+    return measure_error(case.expected, output, case.allowed).ratio
 
 
 def _take_numbers(graph: ir.Graph, own: ir.Node, other: ir.Node) -> None:

@@ -13,46 +13,46 @@ from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.parity.verify import PREPROCESS_LEVELS
 
-# A pixel's own colour does not tell gains apart where it hardly varies.
+# Standard deviation in grey levels below which a channel does not determine mean and std.
 LEAST_DEVIATION = 1.0
 
 Pairs = Iterable[tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
-class Mend:
+class Mistake:
     """A common preprocessing mistake and its correction.
 
     Attributes:
-        sentence: what is wrong, of a spec and of the mended one.
-        mend: the spec without it; None where it cannot be in this one.
+        sentence: the mistake in words, from the wrong spec and the corrected one.
+        correct: the spec without the mistake; None where it cannot have it.
     """
 
     sentence: Callable[[Preprocess, Preprocess], str]
-    mend: Callable[[Preprocess], Preprocess | None]
+    correct: Callable[[Preprocess], Preprocess | None]
 
 
 def other_preprocessing(spec: Preprocess, pairs: Pairs) -> Iterator[CauseFinding]:
-    """Each mistake put right in turn; confirmed where the golden inputs come out then.
+    """Each mistake corrected in turn; confirmed where the golden inputs come out.
 
     Args:
-        spec: what the bundle says.
+        spec: the bundle's.
         pairs: golden image, (H, W, 3) uint8, and the golden input that was made from it.
     """
     known = list(pairs)
-    for mend in MENDS:
-        other = mend.mend(spec)
+    for mistake in MISTAKES:
+        other = mistake.correct(spec)
         if other is not None and other != spec:
-            sentence, remedy = mend.sentence(spec, other), _remedy(spec, other)
-            yield CauseFinding(Cause.PREPROCESSING, sentence, remedy, error_ratio(other, known))
+            sentence, fix = mistake.sentence(spec, other), _fix(spec, other)
+            yield CauseFinding(Cause.PREPROCESSING, sentence, fix, error_ratio(other, known))
     fitted = _fit(spec, known)
     if fitted is not None:
         sentence = (
-            f"the golden inputs were made with mean {_spell(fitted.mean)} and std "
-            f"{_spell(fitted.std)}, the bundle has {_spell(spec.mean)} and {_spell(spec.std)}"
+            f"the golden inputs were made with mean {_format(fitted.mean)} and std "
+            f"{_format(fitted.std)}, the bundle has {_format(spec.mean)} and {_format(spec.std)}"
         )
         ratio = error_ratio(fitted, known)
-        yield CauseFinding(Cause.PREPROCESSING, sentence, _remedy(spec, fitted), ratio)
+        yield CauseFinding(Cause.PREPROCESSING, sentence, _fix(spec, fitted), ratio)
 
 
 def error_ratio(spec: Preprocess, pairs: Pairs) -> float:
@@ -60,13 +60,13 @@ def error_ratio(spec: Preprocess, pairs: Pairs) -> float:
     worst = 0.0
     for image, golden in pairs:
         try:
-            made = preprocess(image, spec)
-        except ValueError:  # a spec that does not fit the picture
+            preprocessed = preprocess(image, spec)
+        except ValueError:  # a spec that does not fit the image
             return float(np.inf)
-        if made.shape != golden.shape:
+        if preprocessed.shape != golden.shape:
             return float(np.inf)
         level = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
-        worst = max(worst, float(np.abs(made - golden).max()) / level)
+        worst = max(worst, float(np.abs(preprocessed - golden).max()) / level)
     return worst
 
 
@@ -75,7 +75,7 @@ def _other_colour(spec: Preprocess) -> Preprocess | None:
 
 
 def _swapped(spec: Preprocess) -> Preprocess | None:
-    # Whoever swaps them gets a mean for a std: a std of zero is no std.
+    # A mean of zero cannot have been a std.
     return replace(spec, mean=spec.std, std=spec.mean) if all(spec.mean) else None
 
 
@@ -88,7 +88,7 @@ def _other_filter(spec: Preprocess) -> Preprocess:
 
 
 def _stretched(spec: Preprocess) -> Preprocess | None:
-    """The whole picture brought to the size of the crop, and the reverse."""
+    """The whole image resized to the size of the crop, or the reverse."""
     if isinstance(spec.resize, int) and spec.crop is not None:
         return replace(spec, resize=spec.crop, crop=None)
     if isinstance(spec.resize, tuple) and spec.crop is None:
@@ -108,67 +108,67 @@ def _other_layout(spec: Preprocess) -> Preprocess:
     return replace(spec, layout="NHWC" if spec.layout == "NCHW" else "NCHW")
 
 
-MENDS: tuple[Mend, ...] = (
-    Mend(
+MISTAKES: tuple[Mistake, ...] = (
+    Mistake(
         lambda spec, other: f"colour is {spec.colour} where the network reads {other.colour}",
         _other_colour,
     ),
-    Mend(lambda spec, other: "mean and std are swapped", _swapped),
-    Mend(
-        lambda spec, other: "mean and std are in the order of the other colour",
+    Mistake(lambda spec, other: "mean and std are swapped", _swapped),
+    Mistake(
+        lambda spec, other: "mean and std are in reverse channel order",
         lambda spec: replace(spec, mean=spec.mean[::-1], std=spec.std[::-1]),
     ),
-    Mend(
+    Mistake(
         lambda spec, other: f"grey levels are scaled by {spec.scale:.4g}, not by {other.scale:.4g}",
         _other_scale,
     ),
-    Mend(
+    Mistake(
         lambda spec, other: f"resized with {spec.filter} where it was {other.filter}",
         _other_filter,
     ),
-    Mend(
+    Mistake(
         lambda spec, other: (
             f"resized to {spec.resize} with crop {spec.crop}, not to {other.resize} with crop "
             f"{other.crop}"
         ),
         _stretched,
     ),
-    Mend(
+    Mistake(
         lambda spec, other: f"shorter side resized to {spec.resize}, not to {other.resize}",
         _common_margin,
     ),
-    Mend(lambda spec, other: f"axes are {spec.layout}, not {other.layout}", _other_layout),
+    Mistake(lambda spec, other: f"axes are {spec.layout}, not {other.layout}", _other_layout),
 )
 
 
 def _fit(spec: Preprocess, pairs: list[tuple[Array, Array]]) -> Preprocess | None:
-    """Mean and std that the golden inputs show, channel by channel: least squares."""
+    """Mean and std estimated from the golden inputs, channel by channel: least squares."""
     plain = replace(spec, mean=(0.0,) * len(spec.mean), std=(1.0,) * len(spec.std), scale=1.0)
     axis = 1 if spec.layout == "NCHW" else 3
-    made = [preprocess(image, plain) for image, _ in pairs]
-    if any(one.shape != golden.shape for one, (_, golden) in zip(made, pairs, strict=True)):
+    images = [preprocess(image, plain) for image, _ in pairs]
+    if any(one.shape != golden.shape for one, (_, golden) in zip(images, pairs, strict=True)):
         return None
-    levels = np.moveaxis(np.concatenate(made), axis, 0).reshape(len(spec.mean), -1)
+    levels = np.moveaxis(np.concatenate(images), axis, 0).reshape(len(spec.mean), -1)
     golden = np.moveaxis(np.concatenate([each for _, each in pairs]), axis, 0)
-    found = [
+    fits = [
         np.polyfit(x, y, 1) if x.std() > LEAST_DEVIATION else None
         for x, y in zip(levels, golden.reshape(levels.shape), strict=True)
     ]
-    if any(each is None or abs(each[0]) < 1e-9 for each in found):
+    if any(each is None or abs(each[0]) < 1e-9 for each in fits):
         return None
-    lines = [each for each in found if each is not None]
+    lines = [each for each in fits if each is not None]
     std = tuple(float(spec.scale / gain) for gain, _ in lines)
     mean = tuple(float(-offset * s) for (_, offset), s in zip(lines, std, strict=True))
     return replace(spec, mean=mean, std=std)
 
 
-def _remedy(spec: Preprocess, other: Preprocess) -> str:
+def _fix(spec: Preprocess, other: Preprocess) -> str:
     fields = [name for name in vars(spec) if getattr(spec, name) != getattr(other, name)]
-    words = (f"{name} {_spell(getattr(other, name))}" for name in fields)
-    return f"let the manifest's preprocess say {', '.join(words)}"
+    words = (f"{name} {_format(getattr(other, name))}" for name in fields)
+    return f"set {', '.join(words)} in the manifest's preprocess"
 
 
-def _spell(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(f"{number:.4g}" for number in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

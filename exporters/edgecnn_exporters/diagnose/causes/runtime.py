@@ -1,5 +1,4 @@
-"""Cause: a right artefact that the runtime computes wrongly, in its graph optimiser, its precision
-or its kernel."""
+"""Cause: a runtime error in a correct artefact, in graph optimiser, precision or kernel."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.allowance import PRODUCTS, Error, judge
+from edgecnn_exporters.diagnose.allowance import PRODUCTS, Error, measure_error
 from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding, named, operators_of
 from edgecnn_exporters.diagnose.causes.saturation import ORDERS, saturated
 from edgecnn_exporters.diagnose.isolate import Cut
@@ -18,7 +17,7 @@ from edgecnn_runtime.arrays import Array
 
 IN_FLOAT32 = "computing in float32"
 PLAIN_KERNELS = "without delegates"
-# How much of an error an explanation must take away.
+# Largest share of the error that an explanation may leave.
 EXPLAINED = 0.25
 
 _CAUSES = {
@@ -29,7 +28,7 @@ _CAUSES = {
     ),
     IN_FLOAT32: (
         Cause.PRECISION,
-        "right when told to compute in float32, wrong at the runtime's own choice",
+        "right when set to compute in float32, wrong in the precision that the runtime chooses",
         "INFERENCE_PRECISION_HINT: f32",
     ),
     PLAIN_KERNELS: (
@@ -41,21 +40,21 @@ _CAUSES = {
 
 
 def other_runtime(case: Case, cut: Cut, values: dict[str, Array]) -> Iterator[CauseFinding]:
-    """Other settings of the same runtime, and what it would compute in fewer bits."""
+    """Other settings of the same runtime, and its result in fewer bits."""
     yield from _saturation(case)
-    for setting, other in case.suspect.settings.items():
-        found = other.isolated(cut, values)[case.name]
-        ratio = judge(case.expected, found, case.allowed).ratio
-        cause, sentence, remedy = _CAUSES[setting]
+    for setting, other in case.candidate.settings.items():
+        actual = other.isolated(cut, values)[case.name]
+        ratio = measure_error(case.expected, actual, case.allowed).ratio
+        cause, sentence, fix = _CAUSES[setting]
         if setting == OPTIMISER:
             sentence += f" ({', '.join(n.op_type for n in operators_of(case.theirs))})"
-        sentence = f"{case.suspect.name}: {sentence}"
-        yield CauseFinding(cause, sentence, remedy, ratio, _heaviest(case))
+        sentence = f"{case.candidate.name}: {sentence}"
+        yield CauseFinding(cause, sentence, fix, ratio, _heaviest(case))
     yield from _few_bits(case)
     kinds = " and ".join(node.op_type for node in operators_of(case.theirs))
-    sentence = f"{case.suspect.name} does not compute what the artefact says of {kinds}"
-    remedy = "another version of the runtime"
-    yield CauseFinding(Cause.KERNEL, sentence, remedy, float("inf"), _heaviest(case))
+    sentence = f"{case.candidate.name} does not compute {kinds} as the artefact defines it"
+    fix = "use another version of the runtime"
+    yield CauseFinding(Cause.KERNEL, sentence, fix, float("inf"), _heaviest(case))
 
 
 def _heaviest(case: Case) -> tuple[str, str] | None:
@@ -66,23 +65,23 @@ def _heaviest(case: Case) -> tuple[str, str] | None:
 
 
 def half_precision(case: Case) -> Iterator[CauseFinding]:
-    """The artefact itself asks for 16 bits where the original computes in 32."""
+    """Computing in 16 bits in the artefact itself, where the original computes in 32."""
     kinds = sorted({kind.name for kind in _sixteen_bits(case.theirs)} - {
         kind.name for kind in _sixteen_bits(case.ours)
     })  # fmt: skip
     if kinds:
         words = " and ".join(kinds).lower()
         sentence = f"computed and summed in {words} where the original has float32"
-        remedy = "keep the node in float32"
-        ratio = case.mended(lambda model: _in_float32(model, case.ours))
-        yield CauseFinding(Cause.PRECISION, sentence, remedy, ratio, _heaviest(case))
+        fix = "keep the node in float32"
+        ratio = case.ratio_after(lambda model: _in_float32(model, case.ours))
+        yield CauseFinding(Cause.PRECISION, sentence, fix, ratio, _heaviest(case))
 
 
 _SIXTEEN = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
 
 def _sixteen_bits(model: ir.Model) -> set[ir.DataType]:
-    """The types of 16 bits that the graph casts to, to compute in them."""
+    """The 16-bit types that the graph casts values to."""
     kinds = {
         ir.DataType(node.attributes.get_int("to", 1))
         for node in model.graph
@@ -92,7 +91,7 @@ def _sixteen_bits(model: ir.Model) -> set[ir.DataType]:
 
 
 def _in_float32(model: ir.Model, ours: ir.Model) -> None:
-    """Everything in 32 bits, and the numbers that were rounded to 16 as the original has them."""
+    """Bring the region to 32 bits, with the original's numbers for those rounded to 16."""
     graph = model.graph
     nodes = operators_of(ours), operators_of(model)
     if [node.op_type for node in nodes[0]] == [node.op_type for node in nodes[1]]:
@@ -100,7 +99,7 @@ def _in_float32(model: ir.Model, ours: ir.Model) -> None:
             for index, value in enumerate(own.inputs):
                 array = constant(value)
                 if array is not None and index < len(other.inputs):
-                    set_constant(graph, other, index, array, f"{other.name}.{index}.mended")
+                    set_constant(graph, other, index, array, f"{other.name}.{index}.fixed")
     for name, value in list(graph.initializers.items()):
         if value.dtype in _SIXTEEN and (array := constant(value)) is not None:
             value.const_value = ir.tensor(array.astype(np.float32), name=name)
@@ -115,13 +114,16 @@ def _in_float32(model: ir.Model, ours: ir.Model) -> None:
 
 def _saturation(case: Case) -> Iterator[CauseFinding]:
     """Pairs of u8 × s8 products that are added in 16 bits, as x86 does without VNNI."""
-    hold = case.point.encoding.hold if case.point.encoding is not None else lambda array: array
+    encoding = case.point.encoding
+    encode = (lambda array: array) if encoding is None else encoding.fake_quantise
     for order in ORDERS:
-        made = saturated(case.theirs, case.feeds, order)
-        if made is None:
+        sums = saturated(case.theirs, case.feeds, order)
+        if sums is None:
             return
-        exact, short = made
-        explained = _rms(case.found - hold(short)) / max(_rms(case.found - hold(exact)), 1e-30)
+        exact, short = sums
+        explained = _rms(case.actual - encode(short)) / max(
+            _rms(case.actual - encode(exact)), 1e-30
+        )
         if explained > EXPLAINED:
             continue
         share = float((np.abs(short - exact) > np.abs(exact).max() * 1e-6).mean())
@@ -129,14 +131,14 @@ def _saturation(case: Case) -> Iterator[CauseFinding]:
             f"pairs of u8 × s8 products overflow 16 bits in {share:.1%} of the sums: the engine "
             "adds them with VPMADDUBSW"
         )
-        remedy = "quantise weights to 7 bits (--weight-bits 7), or a CPU with VNNI"
-        ratio = judge(case.expected, hold(exact), case.allowed).ratio
-        yield CauseFinding(Cause.SATURATION, sentence, remedy, ratio, _heaviest(case))
+        fix = "quantise weights to 7 bits (--weight-bits 7), or use a CPU with VNNI"
+        ratio = measure_error(case.expected, encode(exact), case.allowed).ratio
+        yield CauseFinding(Cause.SATURATION, sentence, fix, ratio, _heaviest(case))
         return
 
 
 def _few_bits(case: Case) -> Iterator[CauseFinding]:
-    """The error is that of a node whose inputs and weights were rounded to 16 bits."""
+    """Computing in 16 bits: the error of inputs and weights that are rounded to them."""
     for name, rounded in (("bfloat16", to_bfloat16), ("float16", _to_float16)):
         copy = case.theirs.clone()
         for value in copy.graph.initializers.values():
@@ -144,12 +146,12 @@ def _few_bits(case: Case) -> Iterator[CauseFinding]:
             if array is not None and array.dtype == np.float32 and array.size > 1:
                 value.const_value = ir.tensor(rounded(array), name=value.name)
         feeds = {key: rounded(value) for key, value in case.feeds.items()}
-        (made,) = run_onnx(copy, [str(copy.graph.outputs[0].name)], feeds)
-        if _rms(case.found - rounded(made)) < EXPLAINED * _rms(case.found - case.expected):
-            sentence = f"{case.suspect.name} computes in {name} what the artefact has in float32"
-            remedy = "tell the runtime to compute in float32"
+        (output,) = run_onnx(copy, [str(copy.graph.outputs[0].name)], feeds)
+        if _rms(case.actual - rounded(output)) < EXPLAINED * _rms(case.actual - case.expected):
+            sentence = f"{case.candidate.name} computes in {name} what the artefact has in float32"
+            fix = "set the runtime to compute in float32"
             ratio = case.error_of(case.theirs).ratio
-            yield CauseFinding(Cause.PRECISION, sentence, remedy, ratio, _heaviest(case))
+            yield CauseFinding(Cause.PRECISION, sentence, fix, ratio, _heaviest(case))
             return
 
 
@@ -170,5 +172,5 @@ def _rms(array: Array) -> float:
 
 
 def content_error(case: Case) -> Error:
-    """Of what the artefact says, whatever the runtime makes of it."""
+    """Error of the artefact's content, computed in float: the runtime has no part in it."""
     return case.error_of(case.theirs)

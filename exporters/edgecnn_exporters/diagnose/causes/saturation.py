@@ -1,6 +1,6 @@
 """Emulation of a quantised Conv or Gemm whose kernel adds pairs of products in 16 bits.
 
-`edgecnn_exporters.targets.saturation` says what such a pair becomes, and on which processors.
+`edgecnn_exporters.targets.saturation` has the arithmetic of a pair and the processors concerned.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.saturation import add_pairs
 from edgecnn_runtime.arrays import Array
 
-# In which order a sum goes through a kernel's window and the channels: neighbours make a pair.
+# Order of a sum's terms over window and channels: neighbours form a pair.
 ORDERS = {"channels last": (0, 2, 3, 4, 5, 1), "channels first": (0, 2, 3, 1, 4, 5)}
 
 
 def saturated(
     model: ir.Model, feeds: Mapping[str, Array], order: str = "channels last"
 ) -> tuple[Array, Array] | None:
-    """What a region of one quantised Conv or Gemm makes exactly, and with 16-bit pairs.
+    """Output of a region of one quantised Conv or Gemm, exact and with 16-bit pairs.
 
-    Both are reals before they are held in 8 bits, with what follows the sum (a Relu, a Clip)
-    applied. None for any other region, and for a Conv in groups, whose kernels are others.
+    Both are reals before rounding to 8 bits, after a Relu or Clip that follows the sum. None for
+    any other region, and for a Conv in groups, which other kernels compute.
 
     Args:
-        order: one of `ORDERS`; which one a kernel has is its own affair.
+        order: one of `ORDERS`; kernels differ in it.
     """
     sums = [node for node in model.graph if node.op_type in ("Conv", "Gemm")]
     if len(sums) != 1 or sums[0].attributes.get_int("group", 1) != 1:
@@ -40,7 +40,7 @@ def saturated(
         return None
     integers, zero, scale = read
     if not (integers >= 0).all():
-        return None  # the signed form is not what VPMADDUBSW takes
+        return None  # VPMADDUBSW takes unsigned activations
     weights, scales = constant(weight.inputs[0]), constant(weight.inputs[1])
     if weights is None or scales is None:
         return None
@@ -53,15 +53,15 @@ def saturated(
     exact = columns.astype(np.int64) @ rows.T.astype(np.int64) - offset
     short = add_pairs(columns, rows) - offset
     return tuple(  # type: ignore[return-value] # two of them
-        _finish(model, made * (scale * scales) + (0 if bias is None else bias), shape)
-        for made in (exact, short)
+        _finish(model, accumulated * (scale * scales) + (0 if bias is None else bias), shape)
+        for accumulated in (exact, short)
     )
 
 
 def _integers(
     value: ir.Value | None, feeds: Mapping[str, Array]
 ) -> tuple[Array, int, float] | None:
-    """The unsigned integers that a value is read as, with zero point and scale."""
+    """A quantised value as unsigned integers, with zero point and scale."""
     back = value.producer() if value is not None else None
     to = back.inputs[0].producer() if back is not None and back.inputs[0] is not None else None
     if back is None or to is None or to.op_type != "QuantizeLinear" or to.inputs[0] is None:
@@ -80,7 +80,7 @@ def _integers(
 def _columns(
     integers: Array, node: ir.Node, weights: Array, zero: int, order: str
 ) -> tuple[Array, tuple[int, ...]]:
-    """What each sum reads, (positions, terms)."""
+    """Terms of each sum, (positions, terms), and the shape of the output."""
     if weights.ndim == 2:
         return integers, (len(integers), len(weights))
     top, left, bottom, right = node.attributes.get_ints("pads", [0, 0, 0, 0])
@@ -97,20 +97,22 @@ def _columns(
 
 
 def _rows(weights: Array, order: str) -> Array:
-    """(channels, terms) in the order of `_columns`."""
+    """Weights, (channels, terms), in the order of `_columns`."""
     if weights.ndim == 4 and order == "channels last":
         weights = weights.transpose(0, 2, 3, 1)
     return weights.reshape(len(weights), -1)
 
 
 def _finish(model: ir.Model, sums: Array, shape: tuple[int, ...]) -> Array:
-    made = sums.reshape(shape)
+    output = sums.reshape(shape)
     if len(shape) == 4:
-        made = made.transpose(0, 3, 1, 2)
+        output = output.transpose(0, 3, 1, 2)
     for node in model.graph:
         if node.op_type == "Relu":
-            made = np.maximum(made, 0)
+            output = np.maximum(output, 0)
         elif node.op_type == "Clip":
             low, high = reals(input_of(node, 1)), reals(input_of(node, 2))
-            made = np.clip(made, -np.inf if low is None else low, np.inf if high is None else high)
-    return made.astype(np.float32)
+            output = np.clip(
+                output, -np.inf if low is None else low, np.inf if high is None else high
+            )
+    return output.astype(np.float32)

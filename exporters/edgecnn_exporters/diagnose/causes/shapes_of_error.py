@@ -1,4 +1,4 @@
-"""Known conversion errors of weights and biases (transposed, missing, …), each tried on the
+"""Known conversion errors of weights and biases (transposed, missing, …), each applied to the
 original's numbers until one gives the candidate's."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from edgecnn_exporters.diagnose.causes.case import Cause
 from edgecnn_runtime.arrays import Array
 
-# What rounding to 8 bits leaves, of the norm; a wrong guess leaves most of it.
+# Relative error that rounding to 8 bits leaves; a wrong guess leaves far more.
 MATCH = 0.05
 COPY = "copy it from the original as it is"
 
@@ -23,7 +23,7 @@ class ErrorShape:
 
     words: str
     cause: Cause = Cause.KERNEL
-    remedy: str = COPY
+    fix: str = COPY
 
 
 _Guess = tuple[str, Cause, Callable[[], Array]]
@@ -37,9 +37,9 @@ def of_weight(own: Array, other: Array, joined: tuple[int, ...] | None = None) -
     """
     plain = _misfit(own, other) if own.shape == other.shape else np.inf
     for words, cause, guess in _weight_guesses(own, joined):
-        made = guess()
-        # A kernel of one pixel is its own transpose: a guess that explains nothing is none.
-        if made.shape == other.shape and _misfit(made, other) < min(MATCH, plain / 2):
+        guessed = guess()
+        # A kernel of one pixel is its own transpose: a guess must explain something.
+        if guessed.shape == other.shape and _misfit(guessed, other) < min(MATCH, plain / 2):
             return ErrorShape(words, cause)
     if own.shape != other.shape:
         return ErrorShape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
@@ -50,7 +50,7 @@ def of_bias(own: Array, other: Array, scale: Array | None = None) -> ErrorShape:
     """Classify the error of a bias.
 
     Args:
-        scale: (channels,) or (), of one that is held in integers: these are what was moved.
+        scale: (channels,) or (), of a bias in integers: a shift moved these, not the reals.
     """
     steps = np.float32(1) if scale is None else scale
     if own.shape != other.shape:
@@ -71,10 +71,10 @@ def of_bias(own: Array, other: Array, scale: Array | None = None) -> ErrorShape:
 def of_both(
     own: tuple[Array, Array | None], other: tuple[Array | None, Array | None], axis: int
 ) -> ErrorShape:
-    """How weight and bias are wrong together.
+    """Classify the common error of a weight and its bias.
 
-    Folding batch normalisation multiplies each channel by γ/√(σ² + ε) and shifts its bias: with
-    another ε all factors are off to the same side, those of small variance most.
+    Folding batch normalisation multiplies each channel by γ/√(σ² + ε) and shifts its bias: another
+    ε changes all factors in the same direction, those of small variance most.
     """
     weight, others = own[0], other[0]
     if others is not None and weight.shape == others.shape:
@@ -108,7 +108,7 @@ def _weight_guesses(own: Array, joined: tuple[int, ...] | None) -> Iterator[_Gue
             yield "has its input channels one off", Cause.LAYOUT, partial(np.roll, own, by, 1)
     if own.ndim == 4:
         yield "has height and width transposed", Cause.LAYOUT, lambda: np.swapaxes(own, 2, 3)
-        yield "has its kernel turned round", Cause.LAYOUT, lambda: own[:, :, ::-1, ::-1]
+        yield "has its kernel rotated by 180°", Cause.LAYOUT, lambda: own[:, :, ::-1, ::-1]
     if joined is not None and own.ndim == 2 and own.shape[1] == np.prod(joined):
         words = "has its columns in the other layout's order: NCHW and NHWC differ at the Flatten"
         yield words, Cause.LAYOUT, lambda: _permuted(own, joined)
@@ -128,22 +128,24 @@ def _permuted_back(own: Array, joined: tuple[int, ...]) -> Array:
 
 
 def _without_last(own: Array, axis: int) -> Array:
-    made = own.copy()
-    made[(slice(None),) * axis + (-1,)] = 0
-    # A channel that was all but dead before is no sign of anything.
-    return made if _misfit(made, own) > 1e-3 else np.full_like(own, np.nan)
+    cleared = own.copy()
+    cleared[(slice(None),) * axis + (-1,)] = 0
+    # A last channel that was almost zero anyway proves nothing.
+    return cleared if _misfit(cleared, own) > 1e-3 else np.full_like(own, np.nan)
 
 
 def _scaled(own: Array, other: Array) -> ErrorShape | None:
     power = float(np.square(own, dtype=np.float64).sum())
     factor = float((own.astype(np.float64) * other).sum()) / power if power else 1.0
     if abs(factor - 1) > 0.02 and _misfit(own * factor, other) < MATCH:
-        return ErrorShape(f"is {factor:.3g} times the original's: its scale is off by that")
+        return ErrorShape(
+            f"is {factor:.3g} times the original's: its scale is wrong by that factor"
+        )
     return None
 
 
 def _factors(own: Array, other: Array, axis: int) -> Array | None:
-    """What each output channel is multiplied by, (C,); None where that is not all."""
+    """Factor of each output channel, (C,); None where factors do not explain the error."""
     rows = np.moveaxis(own, axis, 0).reshape(own.shape[axis], -1).astype(np.float64)
     others = np.moveaxis(other, axis, 0).reshape(rows.shape).astype(np.float64)
     power = np.square(rows).sum(axis=1)
@@ -161,7 +163,7 @@ def _worst(own: Array, other: Array) -> str:
     return f"is not the original's: it is off by up to {rows.max():.3g}, in channel {rows.argmax()}"
 
 
-def _misfit(made: Array, other: Array) -> float:
+def _misfit(guessed: Array, other: Array) -> float:
     size = float(np.sqrt(np.square(other, dtype=np.float64).sum()))
-    error = float(np.sqrt(np.square(made.astype(np.float64) - other).sum()))
+    error = float(np.sqrt(np.square(guessed.astype(np.float64) - other).sum()))
     return error / size if size else (0.0 if error == 0 else np.inf)

@@ -1,4 +1,4 @@
-"""Folding of operators that the TFLite writer spelt out back into one Gemm."""
+"""Folding of a fully connected layer that the TFLite writer split, back into one Gemm."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from edgecnn_runtime.arrays import Array
 class FoldIntoGemm(ir.passes.InPlacePass):
     """``Add(Mul(Gemm(Concat(x, c)), s), o)`` with constants c, s and o becomes one ``Gemm(x)``.
 
-    That is the form of a last layer whose result is float although its weight is in 8 bits: LiteRT
-    finds the range of its input anew for every picture, and c holds the ends that the range is to
-    have. ``W' = s W``, ``b' = s (b + W_c c) + o``.
+    The writer gives this form to a last layer with a float result and a weight in 8 bits: LiteRT
+    computes the range of its input for every image, and c holds the ends of the calibrated range.
+    ``W' = s W``, ``b' = s (b + W_c c) + o``.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        found = [_fold(model.graph, node) for node in list(model.graph) if node.op_type == "Gemm"]
-        return ir.passes.PassResult(model, modified=any(found))
+        folded = [_fold(model.graph, node) for node in list(model.graph) if node.op_type == "Gemm"]
+        return ir.passes.PassResult(model, modified=any(folded))
 
 
 def _fold(graph: ir.Graph, gemm: ir.Node) -> bool:
@@ -57,21 +57,21 @@ def _fold(graph: ir.Graph, gemm: ir.Node) -> bool:
 
 
 def _constants_after(gemm: ir.Node) -> list[tuple[ir.Node, Array]]:
-    """The Mul and Add behind it by one number for each output."""
-    found: list[tuple[ir.Node, Array]] = []
+    """The Mul and Add nodes after a Gemm, each with its constant of one number per output."""
+    constants: list[tuple[ir.Node, Array]] = []
     node = sole_reader(gemm.outputs[0])
     while node is not None and is_operator(node, "Mul", "Add"):
         numbers = [reals(value) for value in node.inputs]
         number = next((each for each in numbers if each is not None), None)
         if number is None:
             break
-        found.append((node, number.ravel()))
+        constants.append((node, number.ravel()))
         node = sole_reader(node.outputs[0])
-    return found
+    return constants
 
 
 def _take_over(graph: ir.Graph, gemm: ir.Node, last: ir.Node) -> None:
-    """The Gemm makes what `last` made, under its name."""
+    """Let the Gemm's output replace the one of `last`, under its name."""
     old, new = last.outputs[0], gemm.outputs[0]
     new.name, new.shape = old.name, old.shape
     ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)

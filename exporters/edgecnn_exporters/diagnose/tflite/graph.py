@@ -10,7 +10,13 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.diagnose.tflite.fold import FoldIntoGemm
 from edgecnn_exporters.diagnose.tflite.operators import ACTIVATIONS, OPERATORS, READERS, clipped
-from edgecnn_exporters.diagnose.tflite.reading import Reading, graph_of, hold, made_name, reals_of
+from edgecnn_exporters.diagnose.tflite.reading import (
+    Reading,
+    assign,
+    computed_name,
+    graph_of,
+    reals_of,
+)
 
 OPSET = {"": 20}
 
@@ -20,13 +26,13 @@ class TfliteGraph:
     """A TFLite file read as an ONNX graph.
 
     Attributes:
-        says: as an ONNX model.
-        tensors: the tensor that holds a value of it, by the value's name.
-        reordered: values whose elements lie in another order in the tensor.
-        unread: operators without a reading; what they make stands there as an input.
+        model: the ONNX model.
+        tensors: index of the tensor that holds a value, by the value's name.
+        unread: operators without a reader; their outputs are inputs of the model.
+        reordered: values whose elements have another order than the tensor's.
     """
 
-    says: ir.Model
+    model: ir.Model
     tensors: dict[str, int]
     unread: tuple[str, ...]
     reordered: frozenset[str]
@@ -34,23 +40,23 @@ class TfliteGraph:
 
 def read_graph(content: bytes) -> TfliteGraph:
     """Read a TFLite file as an ONNX graph."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
-    reading = Reading(model, model.subgraphs[0])
+    file = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    reading = Reading(file, file.subgraphs[0])
     for index in map(int, reading.file.inputs):
         _feed(reading, index, reading.name(index))
     for op in reading.file.operators:
-        _read(reading, op, model.operatorCodes[op.opcodeIndex].builtinCode)
-    says = graph_of(reading, OPSET)
-    FoldIntoGemm()(says)
-    _drop_unread(says)
+        _read(reading, op, file.operatorCodes[op.opcodeIndex].builtinCode)
+    model = graph_of(reading, OPSET)
+    FoldIntoGemm()(model)
+    _remove_unused(model)
     reordered = frozenset(reading.values[index].name or "" for index in reading.joined)
-    return TfliteGraph(says, reading.tensors, tuple(reading.unread), reordered)
+    return TfliteGraph(model, reading.tensors, tuple(reading.unread), reordered)
 
 
 def _feed(reading: Reading, index: int, name: str) -> None:
     value = ir.Value(name=name, type=ir.TensorType(ir.DataType.FLOAT))
     reading.inputs.append(value)
-    hold(reading, index, value)
+    assign(reading, index, value)
 
 
 def _read(reading: Reading, op: Any, code: int) -> None:
@@ -59,7 +65,7 @@ def _read(reading: Reading, op: Any, code: int) -> None:
         _keep_joined(reading, op, code)
         source = reals_of(reading, int(op.inputs[0]))
         assert source is not None
-        hold(reading, output, source)
+        assign(reading, output, source)
         return
     reader = READERS.get(code)
     if reader is None or len(op.outputs) > 1:
@@ -68,29 +74,29 @@ def _read(reading: Reading, op: Any, code: int) -> None:
             _feed(reading, index, reading.name(index))
         return
     _keep_joined(reading, op, code)
-    name = made_name(reading, output)
+    name = computed_name(reading, output)
     fused = getattr(op.builtinOptions, "fusedActivationFunction", 0) if op.builtinOptions else 0
     if not fused:
-        hold(reading, output, reader(reading, op, name))
+        assign(reading, output, reader(reading, op, name))
         return
     before = reader(reading, op, f"{name}.before")
     bounds = ACTIVATIONS[fused]
     if bounds is None:
-        hold(reading, output, reading.add("Relu", [before], name))
+        assign(reading, output, reading.add("Relu", [before], name))
     else:
-        hold(reading, output, clipped(reading, before, *bounds, name))
+        assign(reading, output, clipped(reading, before, *bounds, name))
 
 
 def _keep_joined(reading: Reading, op: Any, code: int) -> None:
-    """Rows of images stay such through whatever has no weight: an activation, a CONCATENATION."""
+    """Record that an operator without a weight keeps the order of flattened images."""
     joined = reading.joined.get(int(op.inputs[0]))
     is_row = len(reading.shape(int(op.outputs[0]))) == 2
     if joined is not None and is_row and code != schema.BuiltinOperator.FULLY_CONNECTED:
         reading.joined[int(op.outputs[0])] = joined
 
 
-def _drop_unread(model: ir.Model) -> None:
-    """A PAD that became pads of a Conv is read by nobody."""
+def _remove_unused(model: ir.Model) -> None:
+    """Remove nodes and constants without readers, such as a PAD that became pads of a Conv."""
     for node in reversed(list(model.graph)):
         if not any(value.uses() or value.is_graph_output() for value in node.outputs):
             model.graph.remove(node, safe=True)

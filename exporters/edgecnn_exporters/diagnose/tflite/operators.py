@@ -45,7 +45,7 @@ def _operand(reading: Reading, index: int, rank: int) -> ir.Value | None:
 
 
 def same(kind: str, **attributes: Any) -> Reader:
-    """An operator of one input that is the same in both."""
+    """Reader of an operator of one input that ONNX has too."""
 
     def read(reading: Reading, op: Any, name: str) -> ir.Value:
         return reading.add(kind, [reals_of(reading, op.inputs[0])], name, **attributes)
@@ -102,9 +102,9 @@ def mean(kind: str, whole: str | None) -> Reader:
         source, keep = reals_of(reading, op.inputs[0]), bool(op.builtinOptions.keepDims)
         is_image = len(reading.shape(op.inputs[0])) == 4
         if whole is not None and is_image and axes == [1, 2]:
-            pooled = f"{name}.pooled" if not keep else name
-            made = reading.add(whole, [source], pooled)
-            return made if keep else reading.add("Flatten", [made], name, axis=1)
+            pooled_name = f"{name}.pooled" if not keep else name
+            pooled = reading.add(whole, [source], pooled_name)
+            return pooled if keep else reading.add("Flatten", [pooled], name, axis=1)
         if is_image:
             axes = [(0, 2, 3, 1)[axis] for axis in axes]
         wanted = reading.constant(f"{name}.axes", np.array(axes, np.int64))
@@ -132,7 +132,7 @@ def concat(reading: Reading, op: Any, name: str) -> ir.Value:
 
 
 def reshape(reading: Reading, op: Any, name: str) -> ir.Value:
-    """Of an image into a row a Flatten, in ONNX's order; of all else as it lies there."""
+    """Flatten for an image to a row, in ONNX's order; else Reshape in TFLite's order."""
     source, into = reals_of(reading, op.inputs[0]), reading.shape(op.outputs[0])
     shape = reading.shape(op.inputs[0])
     if len(shape) == 4 and len(into) == 2 and shape[0] == into[0]:
@@ -141,11 +141,11 @@ def reshape(reading: Reading, op: Any, name: str) -> ir.Value:
     if len(shape) == 4:
         source = reading.add("Transpose", [source], f"{name}.nhwc", perm=[0, 2, 3, 1])
     wanted = reading.constant(f"{name}.shape", np.array([0, *into[1:]], np.int64))
-    made = reading.add("Reshape", [source, wanted], name)
+    reshaped = reading.add("Reshape", [source, wanted], name)
     if len(into) == 4:
-        made.name = f"{name}.nhwc"
-        return reading.add("Transpose", [made], name, perm=[0, 3, 1, 2])
-    return made
+        reshaped.name = f"{name}.nhwc"
+        return reading.add("Transpose", [reshaped], name, perm=[0, 3, 1, 2])
+    return reshaped
 
 
 READERS: Mapping[int, Reader] = {

@@ -1,7 +1,7 @@
 """State of reading a TFLite file as an ONNX graph: nodes, constants, encodings, names.
 
-Values are called as the tensors, images lie NCHW again, constants are in ONNX's order, and around
-every tensor of integers stand QuantizeLinear and DequantizeLinear with its scale and zero point.
+Values have the names of the tensors, images are NCHW, constants have ONNX's order of axes, and
+QuantizeLinear and DequantizeLinear with a tensor's scale and zero point stand for its integers.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ NCHW, NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 @dataclass
 class Reading:
-    """A file on its way to a graph.
+    """State of a file that is being read as a graph.
 
     Attributes:
         file: the first subgraph.
-        values: what holds the reals of a tensor, by its index.
-        tensors: the tensor that holds a value, by the value's name.
-        joined: (C, H, W) of the images whose elements a tensor holds in one row, in the order of
-            NHWC: the graph has them in that of NCHW, so that its values are not the tensor's.
-        constants: those of integers, by tensor and order of axes, dequantised once.
-        unread: operators that have no reading; what they make is an input of the graph.
+        values: the value with the reals of a tensor, by the tensor's index.
+        tensors: index of the tensor that holds a value, by the value's name.
+        unread: operators without a reader; their outputs are inputs of the graph.
+        joined: (C, H, W) of the images that a tensor holds as rows, in the order of NHWC. The graph
+            has them in the order of NCHW, so that its values are not the tensor's.
+        constants: dequantised integer constants, by tensor and order of axes.
     """
 
     model: Any
@@ -64,12 +64,12 @@ class Reading:
         return () if shape is None else tuple(map(int, shape))
 
     def is_integer(self, index: int) -> bool:
-        """Whether the tensor is 8-bit with a scale: a number of steps."""
+        """Whether the tensor holds 8-bit integers with a scale."""
         tensor = self.tensor(index)
         return tensor.type in INTEGERS and encoding_of(tensor) is not None
 
     def stored(self, index: int) -> Array | None:
-        """The constant as it lies in the file; None for what is computed or fed."""
+        """The constant as stored in the file; None for a tensor that is computed or fed."""
         data = self.model.buffers[self.tensor(index).buffer].data
         if data is None or not len(data):
             return None
@@ -79,7 +79,7 @@ class Reading:
     def add(
         self, operator: str, inputs: list[ir.Value | None], name: str, **attributes: Any
     ) -> ir.Value:
-        """A new node; the value that it makes, called `name`."""
+        """Add a node; its output, named `name`."""
         node = ir.node(operator, inputs, attributes=attributes, name=name)
         node.outputs[0].name = name
         node.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
@@ -87,25 +87,29 @@ class Reading:
         return node.outputs[0]
 
     def constant(self, name: str, array: Array) -> ir.Value:
-        """An initialiser; one of that name that holds something else gets a number."""
+        """A constant value; `graph_of` numbers different constants of the same name."""
         tensor = ir.tensor(np.ascontiguousarray(array), name=name)
         value = ir.Value(name=name, const_value=tensor, type=ir.TensorType(tensor.dtype))
         value.shape = ir.Shape(array.shape)
         return value
 
 
-# What an operator makes of its inputs, under the name that is given.
+# Translates one operator: the output value, under the given name.
 Reader = Callable[[Reading, Any, str], ir.Value]
 
 
 def encoding_of(tensor: Any) -> tuple[Array, Array, int] | None:
     """Scales, zero points and axis of a tensor's quantisation."""
-    found = tensor.quantization
-    if found is None or found.scale is None or not len(found.scale):
+    quantisation = tensor.quantization
+    if quantisation is None or quantisation.scale is None or not len(quantisation.scale):
         return None
-    zero = found.zeroPoint if found.zeroPoint is not None else np.zeros(len(found.scale), np.int64)
-    scales = np.asarray(found.scale, np.float32)
-    return scales, np.asarray(zero, np.int64), int(found.quantizedDimension)
+    zero = (
+        quantisation.zeroPoint
+        if quantisation.zeroPoint is not None
+        else np.zeros(len(quantisation.scale), np.int64)
+    )
+    scales = np.asarray(quantisation.scale, np.float32)
+    return scales, np.asarray(zero, np.int64), int(quantisation.quantizedDimension)
 
 
 def as_onnx(array: Array) -> Array:
@@ -119,11 +123,11 @@ def as_tflite(array: Array) -> Array:
 
 
 def dequantise(reading: Reading, index: int, order: tuple[int, ...] | None) -> ir.Value:
-    """A constant of integers as DequantizeLinear of it; its axes in `order`."""
-    stored, found = reading.stored(index), encoding_of(reading.tensor(index))
+    """DequantizeLinear of an integer constant, its axes in `order`."""
+    stored, encoding = reading.stored(index), encoding_of(reading.tensor(index))
     assert stored is not None
-    assert found is not None
-    scale, zero, axis = found
+    assert encoding is not None
+    scale, zero, axis = encoding
     if order is not None:
         stored, axis = stored.transpose(order), order.index(axis)
     name = reading.name(index)
@@ -139,7 +143,7 @@ def dequantise(reading: Reading, index: int, order: tuple[int, ...] | None) -> i
 
 
 def reals_of(reading: Reading, index: int, order: tuple[int, ...] | None = None) -> ir.Value | None:
-    """The value behind an operator's input: a constant's reals in `order`, or what was computed."""
+    """The value of an operator's input: a constant's reals in `order`, or a computed value."""
     if index < 0:
         return None
     if index in reading.values:
@@ -155,46 +159,46 @@ def reals_of(reading: Reading, index: int, order: tuple[int, ...] | None = None)
     return reading.constant(reading.name(index), array if order is None else array.transpose(order))
 
 
-def hold(reading: Reading, index: int, made: ir.Value) -> None:
-    """`made` is the tensor's real; of one in integers, what comes back of it."""
-    read = made
+def assign(reading: Reading, index: int, computed: ir.Value) -> None:
+    """Assign a computed value to a tensor, through its encoding where it is in 8 bits."""
+    read = computed
     if reading.is_integer(index):
-        read = _round(reading, index, made)
+        read = _round(reading, index, computed)
     reading.values[index] = read
-    for value in (made, read):
-        # Of a QUANTIZE, what it reads has a tensor already.
+    for value in (computed, read):
+        # The input of a QUANTIZE has a tensor already.
         reading.tensors.setdefault(str(value.name), index)
     shape = reading.shape(index)
     known = tuple(shape[axis] for axis in NCHW) if len(shape) == 4 else shape
-    for value in (made, read):
+    for value in (computed, read):
         value.shape = ir.Shape(["N", *known[1:]] if known else [])
 
 
-def made_name(reading: Reading, index: int) -> str:
-    """Name of a value before it is rounded: an output's name is for after."""
+def computed_name(reading: Reading, index: int) -> str:
+    """Name of a value before rounding; the graph output after it has the tensor's name."""
     name = reading.name(index)
     is_output = index in list(reading.file.outputs)
     return f"{name}.float" if is_output and reading.is_integer(index) else name
 
 
-def _round(reading: Reading, index: int, made: ir.Value) -> ir.Value:
-    found = encoding_of(reading.tensor(index))
-    assert found is not None
-    scale, zero, _ = found
+def _round(reading: Reading, index: int, computed: ir.Value) -> ir.Value:
+    encoding = encoding_of(reading.tensor(index))
+    assert encoding is not None
+    scale, zero, _ = encoding
     name = reading.name(index)
     kind = _TYPES[reading.tensor(index).type]
     numbers = [
         reading.constant(f"{name}.scale", scale.reshape(())),
         reading.constant(f"{name}.zero_point", zero.reshape(()).astype(kind)),
     ]
-    to = reading.add("QuantizeLinear", [made, *numbers], f"{name}.to_integers")
+    to = reading.add("QuantizeLinear", [computed, *numbers], f"{name}.to_integers")
     to.type = ir.TensorType(ir.DataType.INT8 if kind is np.int8 else ir.DataType.UINT8)
     back = name if index in list(reading.file.outputs) else f"{name}.reals"
     return reading.add("DequantizeLinear", [to, *numbers], back)
 
 
 def _name_constant(value: ir.Value, taken: dict[str, ir.Value]) -> None:
-    """Keep the constant under its name; one that is another's gets a number."""
+    """Give a constant its name, with a number where another constant has that name."""
     stem, number = str(value.name), 0
     while taken.get(str(value.name), value) is not value:
         number += 1
@@ -205,7 +209,7 @@ def _name_constant(value: ir.Value, taken: dict[str, ir.Value]) -> None:
 
 
 def graph_of(reading: Reading, opset: Mapping[str, int]) -> ir.Model:
-    """The nodes that were read as one model, outputs as in the file."""
+    """The model of all nodes read, with the file's outputs."""
     outputs = [reading.values[int(index)] for index in reading.file.outputs]
     constants: dict[str, ir.Value] = {}
     for node in reading.nodes:

@@ -47,9 +47,9 @@ def _product(
 
 
 def _bias(reading: Reading, op: Any) -> ir.Value | None:
-    """The bias in the units that a kernel counts it in, input scale times weight scale.
+    """The bias in the kernel's units, input scale times weight scale.
 
-    The scale that the file says of an int32 bias is read by none.
+    No kernel reads the scale that the file has for an int32 bias.
     """
     index = int(op.inputs[2]) if len(op.inputs) > 2 else -1
     stored = reading.stored(index) if index >= 0 else None
@@ -66,7 +66,7 @@ def _bias(reading: Reading, op: Any) -> ir.Value | None:
 
 
 def _unpadded(reading: Reading, index: int) -> tuple[ir.Value | None, list[int]]:
-    """What a PAD with zeros reads, and its margins; a PAD and a VALID sum are one Conv in ONNX."""
+    """Input and margins of a PAD with zeros; a PAD and a VALID sum are one Conv in ONNX."""
     value = reading.values.get(int(index))
     node = None if value is None else _behind_borders(value).producer()
     if node is None or node.op_type != "Pad" or "margins" not in node.metadata_props:
@@ -78,7 +78,7 @@ def _unpadded(reading: Reading, index: int) -> tuple[ir.Value | None, list[int]]
 
 
 def _behind_borders(value: ir.Value) -> ir.Value:
-    """What was brought to 8 bits and back; the value itself where it was not."""
+    """The value before QuantizeLinear and DequantizeLinear; itself where it has none."""
     back = value.producer()
     to = back.inputs[0].producer() if back is not None and back.inputs[0] is not None else None
     if back is None or to is None or to.op_type != "QuantizeLinear" or to.inputs[0] is None:
@@ -87,7 +87,7 @@ def _behind_borders(value: ir.Value) -> ir.Value:
 
 
 def _numbers(value: ir.Value) -> tuple[float, ...] | None:
-    """Scale and zero point of a value that comes back from 8 bits."""
+    """Scale and zero point of a dequantised value; None for any other."""
     node = value.producer()
     if node is None or node.op_type != "DequantizeLinear":
         return None
@@ -97,7 +97,7 @@ def _numbers(value: ir.Value) -> tuple[float, ...] | None:
 def _pads(
     reading: Reading, op: Any, kernel: list[int], strides: list[int], dilations: list[int]
 ) -> list[int]:
-    """ONNX's pads of TFLite's SAME, which puts the odd one behind, or of VALID."""
+    """ONNX's pads for TFLite's VALID or SAME, whose odd pad comes last."""
     if op.builtinOptions.padding != schema.Padding.SAME:
         return [0, 0, 0, 0]
     before, after = [], []
@@ -124,24 +124,24 @@ def fully_connected(reading: Reading, op: Any, name: str) -> ir.Value:
 
 
 def note_joined(reading: Reading, op: Any) -> None:
-    """Of an operator that makes rows of an image with more than one pixel."""
+    """Record the shape of the image that an operator flattens, if it has several pixels."""
     _, height, width, channels = reading.shape(op.inputs[0])
     if height * width > 1:
         reading.joined[int(op.outputs[0])] = (channels, height, width)
 
 
 def _in_onnx_order(reading: Reading, weight: ir.Value, joined: tuple[int, int, int]) -> ir.Value:
-    """The weight with its columns, as many as were joined, in the order of NCHW."""
+    """The weight with the columns of the flattened image in the order of NCHW."""
     channels, height, width = joined
     places = np.arange(channels * height * width).reshape(height, width, channels)
     order = places.transpose(2, 0, 1).ravel()
     node = weight.producer()
-    held = weight if node is None else node.inputs[0]
-    assert held is not None
-    assert held.const_value is not None
-    array = held.const_value.numpy()
+    initialiser = weight if node is None else node.inputs[0]
+    assert initialiser is not None
+    assert initialiser.const_value is not None
+    array = initialiser.const_value.numpy()
     columns = np.concatenate([order, np.arange(len(order), array.shape[1])])
-    other = reading.constant(f"{held.name}.nchw", array[:, columns])
+    other = reading.constant(f"{initialiser.name}.nchw", array[:, columns])
     if node is None:
         return other
     attributes = {name: value.value for name, value in node.attributes.items()}

@@ -21,7 +21,7 @@ chain (float[N, 2, 4, 4] input) => (float[N, 3] logits)
 """
 QDQ = """
 <ir_version: 8, opset_import: ["" : 18]>
-held (float[N, 2, 4, 4] input) => (float[N, 2, 4, 4] output)
+quantised (float[N, 2, 4, 4] input) => (float[N, 2, 4, 4] output)
 <float s = {0.5}, uint8 z = {128}, float t = {0.25}, uint8 y = {0}> {
     [q] input_q = QuantizeLinear(input, s, z)
     [d] input_d = DequantizeLinear(input_q, s, z)
@@ -39,7 +39,7 @@ def parse(text: str) -> ir.Model:
 
 
 def chain() -> ir.Model:
-    """Conv, Relu, pool, Flatten, Gemm, with weights of chance."""
+    """Conv, Relu, pool, Flatten, Gemm, with random weights."""
     proto = onnx.parser.parse_model(CHAIN)
     random = np.random.default_rng(0)
     for name, shape in (("w", (2, 2, 3, 3)), ("b", (2,)), ("v", (3, 2)), ("c", (3,))):

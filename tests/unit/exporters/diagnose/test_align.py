@@ -1,4 +1,4 @@
-"""Values are found under their names in the float graph, where a runtime surely makes them."""
+"""Alignment of two graphs: cut points by the float graph's names, and their encodings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from edgecnn_exporters.diagnose.align import Encoding8, align, points_of
 HALVES = Encoding8(0.5, 10, 0.5, 10, 0, 255)
 
 
-def test_what_a_runtime_fuses_is_no_point() -> None:
+def test_a_value_that_a_runtime_fuses_is_no_cut_point() -> None:
     assert list(points_of(chain())) == ["input", "relu", "pool", "flat", "logits"]
 
 
-def test_a_value_in_8_bits_is_read_behind_the_way_back() -> None:
+def test_a_value_in_8_bits_is_read_after_its_dequantize_linear() -> None:
     points = points_of(parse(QDQ))
     assert list(points) == ["input", "relu", "output"]
-    assert points["relu"].made == "relu"
+    assert points["relu"].computed == "relu"
     assert points["relu"].read == "relu_d"
     assert points["relu"].node == "relu"
     assert points["relu"].encoding == Encoding8(0.25, 0, 0.25, 0, 0, 255)
@@ -31,13 +31,13 @@ def test_only_values_of_both_are_aligned() -> None:
     assert list(align(chain(), parse(QDQ))) == ["input", "relu"]
 
 
-def test_holding_rounds_and_saturates() -> None:
-    held = HALVES.hold(np.array([-100.0, 0.2, 0.3, 200.0], np.float32))
-    np.testing.assert_array_equal(held, [-5.0, 0.0, 0.5, 122.5])
+def test_fake_quantising_rounds_and_saturates() -> None:
+    dequantised = HALVES.fake_quantise(np.array([-100.0, 0.2, 0.3, 200.0], np.float32))
+    np.testing.assert_array_equal(dequantised, [-5.0, 0.0, 0.5, 122.5])
 
 
 @pytest.mark.parametrize(
-    ("other", "apart"),
+    ("other", "distance"),
     [
         (HALVES, 0.0),
         (replace(HALVES, scale=1.0, back_scale=1.0), 2.0),
@@ -47,10 +47,10 @@ def test_holding_rounds_and_saturates() -> None:
         (replace(HALVES, zero_point=-118, back_zero_point=-118, low=-128, high=127), 0.0),
     ],
 )
-def test_how_far_encodings_are_apart(other: Encoding8, apart: float) -> None:
-    assert HALVES.apart(other) == apart
+def test_distance_between_encodings(other: Encoding8, distance: float) -> None:
+    assert HALVES.distance(other) == distance
 
 
-def test_a_way_back_with_another_zero_point_is_inconsistent() -> None:
+def test_a_dequantize_linear_with_another_zero_point_is_inconsistent() -> None:
     assert HALVES.inconsistency == 0
     assert replace(HALVES, back_zero_point=11).inconsistency == 2

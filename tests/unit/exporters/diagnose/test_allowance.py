@@ -1,4 +1,4 @@
-"""What a sound node may be off by, and what no rounding explains."""
+"""Allowed error of a node: rounding is within it, a shift is not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edgecnn_exporters.diagnose.allowance import (
     Allowance,
     allowances,
     float_errors,
-    judge,
+    measure_error,
     round_soundly,
 )
 from edgecnn_exporters.diagnose.sources import reference_values
@@ -19,27 +19,27 @@ from edgecnn_exporters.diagnose.weights import reals
 ALLOWED = Allowance(rms=0.1, shift=0.05, reason="by hand")
 
 
-def test_noise_within_is_within_and_a_shift_of_all_is_not() -> None:
+def test_noise_is_within_the_allowance_and_a_shift_of_all_values_is_not() -> None:
     expected = np.zeros((1, 1000), np.float32)
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, expected.shape)
-    assert judge(expected, noise, ALLOWED).is_within
-    assert not judge(expected, expected + 0.06, ALLOWED).is_within
+    assert measure_error(expected, noise, ALLOWED).is_within
+    assert not measure_error(expected, expected + 0.06, ALLOWED).is_within
 
 
 def test_nan_and_another_shape_are_never_within() -> None:
     expected = np.zeros((1, 4), np.float32)
-    assert judge(expected, np.full((1, 4), np.nan), ALLOWED).ratio == np.inf
-    assert judge(expected, np.zeros((1, 5)), ALLOWED).ratio == np.inf
+    assert measure_error(expected, np.full((1, 4), np.nan), ALLOWED).ratio == np.inf
+    assert measure_error(expected, np.zeros((1, 5)), ALLOWED).ratio == np.inf
 
 
-def test_longer_sums_may_be_off_by_more() -> None:
+def test_longer_sums_are_allowed_more() -> None:
     model = chain()
     values = reference_values(model, {"input": pictures()}, set(points_of(model)))
     errors = float_errors(model, values)
     assert 0 < errors["pool"] < errors["relu"]
 
 
-def test_float32_is_held_to_far_less_than_a_percent() -> None:
+def test_float32_is_allowed_far_less_than_a_percent() -> None:
     model = chain()
     points = points_of(model)
     values = reference_values(model, {"input": pictures()}, set(points))

@@ -1,4 +1,4 @@
-"""The diagnosis of an artefact that lies in a bundle."""
+"""Diagnosis of an artefact in a bundle, and of its preprocessing."""
 
 from __future__ import annotations
 
@@ -25,9 +25,16 @@ from edgecnn_runtime.manifest import Artefact, Golden, Manifest, Preprocess, Ten
 
 ONNX = Artefact("model.onnx", "onnx", "fp32")
 TFLITE = Artefact("model.tflite", "tflite", "fp32")
+# The schema of `edgecnn verify --json`: scripts read these keys.
+JSON_KEYS = [
+    *("node", "operator", "suspect", "cause", "sentence", "remedy", "is_confirmed"),
+    *("isolated", "after", "allowance", "also"),
+]
 
 
-def bundle(path: Path, artefacts: tuple[Artefact, ...], said: Preprocess | None = None) -> Path:
+def bundle(
+    path: Path, artefacts: tuple[Artefact, ...], preprocessing: Preprocess | None = None
+) -> Path:
     """A bundle of a good ONNX file and a TFLite file whose padding is wrong."""
     built = shipped("resnet20")
     assert built.preprocess is not None
@@ -51,7 +58,7 @@ def bundle(path: Path, artefacts: tuple[Artefact, ...], said: Preprocess | None 
         outputs=(TensorSpec("logits", "float32", (None, 10)),),
         artefacts=artefacts,
         files={},
-        preprocess=said or built.preprocess,
+        preprocess=preprocessing or built.preprocess,
         golden=(Golden({"input": "input.npy"}, {"logits": "output.npy"}, "image.npy"),),
         provenance={"command": "by hand"},
     )
@@ -59,34 +66,35 @@ def bundle(path: Path, artefacts: tuple[Artefact, ...], said: Preprocess | None 
     return path
 
 
-def test_an_artefact_is_held_against_the_float_graph_of_its_bundle(tmp_path: Path) -> None:
+def test_an_artefact_is_compared_with_the_float_graph_of_its_bundle(tmp_path: Path) -> None:
     with Bundle(bundle(tmp_path / "a.edge", (ONNX, TFLITE))) as opened:
         assert diagnose_artefact(opened, ONNX) is None
-        found = diagnose_artefact(opened, TFLITE)
-    assert found is not None
-    assert found.node == "layer2.0.conv1"
-    assert found.cause == "layout or padding"
-    assert "pads are 0,0,1,1 where the original has 1,1,1,1" in found.words()
-    said = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert said["node"] == "layer2.0.conv1"
-    assert said["is_confirmed"] is True
+        diagnosis = diagnose_artefact(opened, TFLITE)
+    assert diagnosis is not None
+    assert diagnosis.node == "layer2.0.conv1"
+    assert diagnosis.cause == "layout or padding"
+    assert "pads are 0,0,1,1 where the original has 1,1,1,1" in diagnosis.words()
+    document = json.loads(json.dumps(diagnosis.to_json(), allow_nan=False))
+    assert document["node"] == "layer2.0.conv1"
+    assert document["is_confirmed"] is True
+    assert list(document) == JSON_KEYS
 
 
-def test_a_bundle_without_a_float_graph_says_what_to_do(tmp_path: Path) -> None:
+def test_a_bundle_without_a_float_graph_is_refused_with_the_next_step(tmp_path: Path) -> None:
     path = bundle(tmp_path / "a.edge", (TFLITE,))
     with Bundle(path) as opened, pytest.raises(UnsupportedModel, match="export it again"):
         diagnose_artefact(opened, TFLITE)
 
 
-def test_preprocessing_is_held_against_the_golden_input(tmp_path: Path) -> None:
+def test_preprocessing_is_compared_with_the_golden_input(tmp_path: Path) -> None:
     spec = shipped("resnet20").preprocess
     assert spec is not None
     with Bundle(bundle(tmp_path / "a.edge", (ONNX,))) as opened:
         assert diagnose_bundle_preprocessing(opened) is None
-    said = replace(spec, colour="BGR")
-    with Bundle(bundle(tmp_path / "b.edge", (ONNX,), said)) as opened:
-        found = diagnose_bundle_preprocessing(opened)
-    assert found is not None
-    assert found.cause == "preprocessing"
-    assert found.is_confirmed
-    assert found.remedy == "let the manifest's preprocess say colour RGB"
+    wrong = replace(spec, colour="BGR")
+    with Bundle(bundle(tmp_path / "b.edge", (ONNX,), wrong)) as opened:
+        diagnosis = diagnose_bundle_preprocessing(opened)
+    assert diagnosis is not None
+    assert diagnosis.cause == "preprocessing"
+    assert diagnosis.is_confirmed
+    assert diagnosis.fix == "set colour RGB in the manifest's preprocess"

@@ -1,4 +1,4 @@
-"""docs/diagnosis.md and the code say the same."""
+"""docs/diagnosis.md lists every cause, and the score that the tests count."""
 
 from __future__ import annotations
 

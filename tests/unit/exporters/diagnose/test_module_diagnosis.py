@@ -1,4 +1,4 @@
-"""A graph against the layers that it was exported from."""
+"""Diagnosis of a graph against the PyTorch layers that it was exported from."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from parity.faults.networks import segmenter, shipped
 
 from edgecnn_exporters.diagnose.module_diagnosis import diagnose_export
 
-# In the terms of the layer, where the graph's own are not the same words.
-SAID = {
+# Pattern in the sentence of each fault's diagnosis, in terms of the layer.
+SENTENCES = {
     "HardSwish → HardSigmoid": "computes HardSigmoid, the layer .* is Hardswish",
     "one padding side": "pads is 0,0,1,1, the layer layer2.0.conv1 has 1,1,1,1",
     "average counts its padding": "count_include_pad is 1",
@@ -26,12 +26,12 @@ SAID = {
 
 
 @pytest.mark.parametrize("name", ["resnet20", "mobilenet_v3_small", "densenet40"])
-def test_a_sound_export_is_not_blamed(name: str) -> None:
+def test_a_sound_export_has_no_culprit(name: str) -> None:
     built = shipped(name)
     assert diagnose_export(built.module, built.model, built.feeds["input"]) is None
 
 
-def test_a_sound_export_of_functions_between_layers_is_not_blamed() -> None:
+def test_a_sound_export_of_functions_between_layers_has_no_culprit() -> None:
     built = segmenter()
     assert diagnose_export(built.module, built.model, built.feeds["input"]) is None
 
@@ -41,16 +41,16 @@ def test_a_sound_export_of_functions_between_layers_is_not_blamed() -> None:
     [
         pytest.param(fault, id=fault.title)
         for fault in GRAPH_FAULTS
-        if fault.title in SAID and fault.precision == "fp32"
+        if fault.title in SENTENCES and fault.precision == "fp32"
     ],
 )
-def test_a_misunderstood_layer_is_named(fault: GraphFault) -> None:
+def test_a_wrongly_exported_layer_is_named(fault: GraphFault) -> None:
     built = fault.network()
     bad = built.model.clone()
     fault.plant(bad)
-    found = diagnose_export(built.module, bad, built.feeds["input"])
-    assert found is not None
-    assert re.fullmatch(fault.node, found.node)
-    assert found.cause == "export semantics"
-    assert found.is_confirmed
-    assert re.search(SAID[fault.title], found.sentence)
+    diagnosis = diagnose_export(built.module, bad, built.feeds["input"])
+    assert diagnosis is not None
+    assert re.fullmatch(fault.node, diagnosis.node)
+    assert diagnosis.cause == "export semantics"
+    assert diagnosis.is_confirmed
+    assert re.search(SENTENCES[fault.title], diagnosis.sentence)

@@ -1,4 +1,4 @@
-"""In what way numbers are wrong."""
+"""Classification of errors in weights and biases."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ BIAS = np.arange(1, 9, dtype=np.float32) ** 2
 
 
 def zero_last(array: np.ndarray, axis: int) -> np.ndarray:
-    made = array.copy()
-    made[(slice(None),) * axis + (-1,)] = 0
-    return made
+    cleared = array.copy()
+    cleared[(slice(None),) * axis + (-1,)] = 0
+    return cleared
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def zero_last(array: np.ndarray, axis: int) -> np.ndarray:
     [
         (lambda w: w.transpose(1, 0, 2, 3), "channels transposed"),
         (lambda w: w.transpose(0, 1, 3, 2), "height and width transposed"),
-        (lambda w: w[:, :, ::-1, ::-1], "turned round"),
+        (lambda w: w[:, :, ::-1, ::-1], "rotated by 180°"),
         (lambda w: w[:, ::-1], "input channels in reverse"),
         (lambda w: np.roll(w, 1, 0), "output channels one off"),
         (lambda w: zero_last(w, 1), "lacks its last input channel"),
@@ -40,7 +40,7 @@ def test_a_weight_is_described(make: Callable[[np.ndarray], np.ndarray], words: 
     assert words in of_weight(WEIGHT, make(WEIGHT)).words
 
 
-def test_a_guess_that_explains_nothing_is_none() -> None:
+def test_a_guess_that_explains_nothing_is_discarded() -> None:
     """A kernel of one pixel is its own transpose."""
     pointwise = WEIGHT[:, :, :1, :1]
     other = pointwise.copy()
@@ -64,14 +64,14 @@ def test_a_bias_is_described(other: np.ndarray, words: str) -> None:
     assert words in of_bias(BIAS, other).words
 
 
-def test_integers_that_moved_are_seen_through_their_scales() -> None:
+def test_a_shift_of_integers_is_recognised_under_their_scales() -> None:
     scale = np.array([1, 2, 4, 8, 1, 2, 4, 8], np.float32)
     other = np.roll(BIAS / scale, 1) * scale
     assert "one channel off" in of_bias(BIAS, other, scale).words
     assert "one channel off" not in of_bias(BIAS, other).words
 
 
-def test_factors_all_to_one_side_are_an_epsilon() -> None:
+def test_factors_all_above_or_below_1_come_from_another_epsilon() -> None:
     variance = np.linspace(0.01, 1, 6)
     factor = np.sqrt((variance + 1e-5) / (variance + 1e-3)).astype(np.float32)
     other = WEIGHT * factor[:, None, None, None]

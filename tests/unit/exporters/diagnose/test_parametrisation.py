@@ -1,4 +1,4 @@
-"""What changes values and not the function is no fault; what changes the function is."""
+"""Reparametrised values are no fault; a changed function is."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from parity.faults.networks import Built, shipped
 
 from edgecnn_exporters.diagnose.compare import compare
-from edgecnn_exporters.diagnose.parametrisation import in_terms_of
-from edgecnn_exporters.diagnose.sources import OnnxSuspect, reference_values
+from edgecnn_exporters.diagnose.parametrisation import reparametrise
+from edgecnn_exporters.diagnose.sources import OnnxCandidate, reference_values
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.quantise.steps.equalise import equalise
@@ -29,27 +29,27 @@ def equalised(built: Built) -> ir.Model:
     return quantise(model, samples, QuantConfig(recipe="fast")).model
 
 
-def test_the_reference_computes_the_same_in_other_terms(built: Built, equalised: ir.Model) -> None:
-    terms = in_terms_of(built.model, equalised)
-    assert terms is not built.model
+def test_the_reparametrised_reference_computes_the_same(built: Built, equalised: ir.Model) -> None:
+    reparametrised = reparametrise(built.model, equalised)
+    assert reparametrised is not built.model
     before = reference_values(built.model, built.feeds, {"logits"})["logits"]
-    after = reference_values(terms, built.feeds, {"logits"})["logits"]
+    after = reference_values(reparametrised, built.feeds, {"logits"})["logits"]
     np.testing.assert_allclose(after, before, atol=1e-5 * np.abs(before).max())
 
 
 def test_equalised_values_are_compared_as_they_are_scaled(
     built: Built, equalised: ir.Model
 ) -> None:
-    """As they stand they differ; in the suspect's terms they do not."""
-    suspect = OnnxSuspect(equalised, "int8")
-    assert compare(built.model, suspect, built.feeds).guilty
-    assert not compare(in_terms_of(built.model, suspect.says), suspect, built.feeds).guilty
+    """They differ, but not in the candidate's parametrisation."""
+    candidate = OnnxCandidate(equalised, "int8")
+    assert compare(built.model, candidate, built.feeds).culprits
+    assert not compare(reparametrise(built.model, candidate.model), candidate, built.feeds).culprits
 
 
-def test_a_float_suspect_is_compared_as_it_is(built: Built) -> None:
+def test_a_float_candidate_is_compared_as_it_is(built: Built) -> None:
     scaled = built.model.clone()
     equalise(scaled)
-    assert in_terms_of(built.model, scaled) is built.model
+    assert reparametrise(built.model, scaled) is built.model
 
 
 def test_a_doubled_weight_is_not_taken_for_equalisation(built: Built, equalised: ir.Model) -> None:
@@ -59,7 +59,7 @@ def test_a_doubled_weight_is_not_taken_for_equalisation(built: Built, equalised:
     scale.const_value = ir.tensor(scale.const_value.numpy() * 2, name=scale.name)
     name = "layer2.1.conv1.weight"
     ours, theirs = (
-        in_terms_of(built.model, model).graph.initializers[name].const_value
+        reparametrise(built.model, model).graph.initializers[name].const_value
         for model in (good, bad)
     )
     assert ours is not None

@@ -1,4 +1,4 @@
-"""Each way of preparing a picture wrongly is told from the golden input."""
+"""Diagnosis of preprocessing from golden images and inputs, one mistake at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SPEC = Preprocess(
 PAIRS = [(image, preprocess(image, SPEC)) for image in pictures(2)]
 
 
-def test_the_right_preparation_is_not_blamed() -> None:
+def test_correct_preprocessing_has_no_diagnosis() -> None:
     assert diagnose_preprocessing(SPEC, PAIRS, "input") is None
 
 
@@ -32,7 +32,7 @@ def test_the_right_preparation_is_not_blamed() -> None:
     [
         (replace(SPEC, colour="BGR"), "colour is BGR where the network reads RGB"),
         (replace(SPEC, mean=SPEC.std, std=SPEC.mean), "mean and std are swapped"),
-        (replace(SPEC, mean=SPEC.mean[::-1], std=SPEC.std[::-1]), "order of the other colour"),
+        (replace(SPEC, mean=SPEC.mean[::-1], std=SPEC.std[::-1]), "reverse channel order"),
         (replace(SPEC, scale=1.0), "scaled by 1, not by 0.003922"),
         (replace(SPEC, filter="bicubic"), "resized with bicubic where it was bilinear"),
         (replace(SPEC, resize=64), "shorter side resized to 64, not to 73"),
@@ -41,17 +41,17 @@ def test_the_right_preparation_is_not_blamed() -> None:
         (replace(SPEC, std=(1.0, 1.0, 1.0)), "std 0.229,0.224,0.225"),
     ],
 )
-def test_what_is_wrong_is_named_and_confirmed(wrong: Preprocess, words: str) -> None:
-    found = diagnose_preprocessing(wrong, PAIRS, "input")
-    assert found is not None
-    assert words in found.sentence
-    assert found.is_confirmed
-    assert found.node == "input"
+def test_a_mistake_is_named_and_confirmed(wrong: Preprocess, words: str) -> None:
+    diagnosis = diagnose_preprocessing(wrong, PAIRS, "input")
+    assert diagnosis is not None
+    assert words in diagnosis.sentence
+    assert diagnosis.is_confirmed
+    assert diagnosis.node == "input"
 
 
-def test_what_no_mend_explains_is_not_confirmed() -> None:
+def test_a_difference_that_no_mistake_explains_is_not_confirmed() -> None:
     other = [(image, golden + 0.3 * golden**2) for image, golden in PAIRS]
-    found = diagnose_preprocessing(SPEC, other, "input")
-    assert found is not None
-    assert not found.is_confirmed
-    assert "not confirmed" in found.words()
+    diagnosis = diagnose_preprocessing(SPEC, other, "input")
+    assert diagnosis is not None
+    assert not diagnosis.is_confirmed
+    assert "not confirmed" in diagnosis.words()

@@ -1,4 +1,4 @@
-"""A file's graph as it is read computes what the file does, and says how it is written."""
+"""A TFLite file, read as an ONNX graph, computes the same and keeps its attributes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from parity.faults.networks import Built, quantised, segmenter, shipped, tflite
 
 from edgecnn_exporters.diagnose.align import align
 from edgecnn_exporters.diagnose.sources import run_onnx
+from edgecnn_exporters.diagnose.tflite.candidate import TfliteCandidate
 from edgecnn_exporters.diagnose.tflite.graph import read_graph
-from edgecnn_exporters.diagnose.tflite.suspect import TfliteSuspect
 
 NETWORKS = {
     "segmenter": segmenter,
@@ -20,14 +20,14 @@ NETWORKS = {
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_what_is_read_computes_as_the_file(name: str, precision: str) -> None:
+def test_the_graph_read_computes_the_same_as_the_file(name: str, precision: str) -> None:
     built: Built = NETWORKS[name]()
-    suspect = TfliteSuspect(tflite(built, precision), precision)
-    assert suspect.unread == ()
-    (read,) = run_onnx(suspect.says, ["logits"], built.feeds)
-    run = suspect.values(built.feeds, {"logits"})["logits"]
+    candidate = TfliteCandidate(tflite(built, precision), precision)
+    assert candidate.unread == ()
+    (read,) = run_onnx(candidate.model, ["logits"], built.feeds)
+    run = candidate.values(built.feeds, {"logits"})["logits"]
     largest = float(np.abs(run).max())
-    # In 8 bits neighbouring steps gather; another reading would be off by all of it.
+    # In 8 bits, differences of a step accumulate; a wrong graph would be wrong by all of it.
     assert np.abs(read - run).max() <= (1e-4 if precision == "fp32" else 0.1) * largest
 
 
@@ -35,18 +35,18 @@ def test_what_is_read_computes_as_the_file(name: str, precision: str) -> None:
 def test_nearly_all_values_are_aligned(precision: str) -> None:
     built = shipped("mobilenet_v3_small")
     reference = built.model if precision == "fp32" else quantised(built)
-    says = read_graph(tflite(built, precision)).says
-    assert len(align(reference, says)) > 100
+    model = read_graph(tflite(built, precision)).model
+    assert len(align(reference, model)) > 100
 
 
 def test_explicit_padding_is_read_as_pads_of_the_sum() -> None:
     """PyTorch's symmetric padding at stride 2 is a PAD and a VALID sum in TFLite.
 
-    Of an even picture the last row is read by no window, and the file leaves it out.
+    No window reads the last row of an image with an even height, and the file leaves it out.
     """
-    says = read_graph(tflite(shipped("resnet20"), "fp32")).says
+    model = read_graph(tflite(shipped("resnet20"), "fp32")).model
     strided = [
-        n for n in says.graph if n.op_type == "Conv" and n.attributes["strides"].value == (2, 2)
+        n for n in model.graph if n.op_type == "Conv" and n.attributes["strides"].value == (2, 2)
     ]
     assert strided
     assert {tuple(n.attributes["pads"].value) for n in strided} == {(1, 1, 0, 0)}
@@ -54,9 +54,9 @@ def test_explicit_padding_is_read_as_pads_of_the_sum() -> None:
 
 def test_columns_behind_a_flatten_are_read_in_the_order_of_onnx() -> None:
     built = shipped("lenet5", "mnist")
-    says = read_graph(tflite(built, "fp32")).says
+    model = read_graph(tflite(built, "fp32")).model
     ours = next(n for n in built.model.graph if n.op_type == "Gemm").inputs[1]
-    theirs = next(n for n in says.graph if n.op_type == "Gemm").inputs[1]
+    theirs = next(n for n in model.graph if n.op_type == "Gemm").inputs[1]
     assert ours is not None
     assert theirs is not None
     np.testing.assert_array_equal(theirs.const_value.numpy(), ours.const_value.numpy())  # type: ignore[union-attr]

@@ -13,62 +13,62 @@ from ai_edge_litert import schema_py_generated as schema
 from edgecnn_exporters.diagnose.align import points_of
 from edgecnn_exporters.diagnose.causes.runtime import PLAIN_KERNELS
 from edgecnn_exporters.diagnose.isolate import Cut
-from edgecnn_exporters.diagnose.sources import Suspect
+from edgecnn_exporters.diagnose.sources import Candidate
 from edgecnn_exporters.diagnose.tflite.graph import read_graph
 from edgecnn_exporters.diagnose.tflite.reading import as_onnx, as_tflite, encoding_of
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError, first_line
 
 
-class TfliteSuspect:
+class TfliteCandidate:
     """A TFLite file in LiteRT, with XNNPACK where LiteRT takes it."""
 
     def __init__(self, content: bytes, precision: str, *, delegates: bool = True) -> None:
-        """Look into the bytes of a file."""
-        found = read_graph(content)
+        """Open a file from its bytes."""
+        file = read_graph(content)
         self.precision = precision
         self.name = f"LiteRT, {'XNNPACK' if delegates else 'its own kernels'}"
-        self.unread = found.unread
-        self.says = found.says
-        points = points_of(found.says).items()
-        self.missing = frozenset(n for n, p in points if p.read in found.reordered)
-        self.settings: Mapping[str, Suspect] = {}
-        self._content, self._tensors, self._delegates = content, found.tensors, delegates
+        self.unread = file.unread
+        self.model = file.model
+        points = points_of(file.model).items()
+        self.missing = frozenset(n for n, p in points if p.read in file.reordered)
+        self.settings: Mapping[str, Candidate] = {}
+        self._content, self._tensors, self._delegates = content, file.tensors, delegates
         if delegates:
-            self.settings = {PLAIN_KERNELS: TfliteSuspect(content, precision, delegates=False)}
+            self.settings = {PLAIN_KERNELS: TfliteCandidate(content, precision, delegates=False)}
 
     def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
-        points = {name: p for name, p in points_of(self.says).items() if name in names}
+        points = {name: p for name, p in points_of(self.model).items() if name in names}
         wanted = {name: self._tensors[p.read] for name, p in points.items()}
         fed = {self._tensors[name]: array for name, array in feeds.items()}
         model = _parse(self._content)
         _set_outputs(model, wanted.values())
-        made = self._run(model, fed, list(wanted.values()))
-        return {name: made[index] for name, index in wanted.items()}
+        arrays = self._run(model, fed, list(wanted.values()))
+        return {name: arrays[index] for name, index in wanted.items()}
 
     def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
-        model, fed = self._cut(cut, set(cut.made))
-        made = self._run(
+        model, fed = self._cut(cut, set(cut.outputs))
+        arrays = self._run(
             model,
             {index: values[name] for name, index in fed.items()},
-            [self._tensors[cut.points[name].read] for name in cut.made],
+            [self._tensors[cut.points[name].read] for name in cut.outputs],
         )
-        return {name: made[self._tensors[cut.points[name].read]] for name in cut.made}
+        return {name: arrays[self._tensors[cut.points[name].read]] for name in cut.outputs}
 
     def piece(self, cut: Cut, name: str) -> bytes:
-        """A file with what makes one value, which is its output."""
+        """A file of only the operators that compute one value, its output."""
         model, _ = self._cut(cut, {name})
         return _pack(_pruned(model))
 
-    def _cut(self, cut: Cut, made: Collection[str]) -> tuple[Any, dict[str, int]]:
-        """The file with a new input for every value that is read; their tensors by name."""
+    def _cut(self, cut: Cut, outputs: Collection[str]) -> tuple[Any, dict[str, int]]:
+        """The file with a new input for every cut value, and these inputs' tensors by name."""
         model = _parse(self._content)
         graph = model.subgraphs[0]
         own_inputs = [int(index) for index in graph.inputs]
         fed: dict[str, int] = {}
-        for name in cut.fed:
+        for name in cut.inputs:
             index = self._tensors[cut.points[name].read]
-            first = self._tensors[cut.points[name].made]
+            first = self._tensors[cut.points[name].computed]
             if first in own_inputs:
                 fed[name] = first
                 continue
@@ -79,26 +79,26 @@ class TfliteSuspect:
             for op in graph.operators:
                 op.inputs = [fed[name] if int(i) == index else int(i) for i in op.inputs]
         graph.inputs = list(fed.values())
-        _set_outputs(model, [self._tensors[cut.points[name].read] for name in made])
+        _set_outputs(model, [self._tensors[cut.points[name].read] for name in outputs])
         return model, fed
 
     def _run(self, model: Any, fed: Mapping[int, Array], wanted: Sequence[int]) -> dict[int, Array]:
-        """The reals of the wanted tensors, sample by sample: the batch of a file is fixed."""
+        """Reals of the wanted tensors, sample by sample: the batch of a file is fixed."""
         tensors = model.subgraphs[0].tensors
         interpreter = open_interpreter(_pack(model), delegates=self._delegates)
         inputs = {int(detail["index"]) for detail in interpreter.get_input_details()}
         batch = max(len(array) for array in fed.values())
-        made: dict[int, list[Array]] = {index: [] for index in wanted}
+        runs: dict[int, list[Array]] = {index: [] for index in wanted}
         for sample in range(batch):
             for index, array in fed.items():
                 if index in inputs:
-                    given = as_tflite(array[sample : sample + 1])
-                    interpreter.set_tensor(index, _hold(tensors[index], given))
+                    image = as_tflite(array[sample : sample + 1])
+                    interpreter.set_tensor(index, _quantise(tensors[index], image))
             interpreter.invoke()
-            for index, samples in made.items():
-                found = interpreter.get_tensor(index)
-                samples.append(as_onnx(_reals(tensors[index], found)))
-        return {index: np.concatenate(each) for index, each in made.items()}
+            for index, samples in runs.items():
+                stored = interpreter.get_tensor(index)
+                samples.append(as_onnx(_dequantise(tensors[index], stored)))
+        return {index: np.concatenate(each) for index, each in runs.items()}
 
 
 def open_interpreter(content: bytes, *, delegates: bool) -> Any:
@@ -132,13 +132,13 @@ def _pack(model: Any) -> bytes:
 
 def _set_outputs(model: Any, tensors: Iterable[int]) -> None:
     graph = model.subgraphs[0]
-    made = {int(index) for op in graph.operators for index in op.outputs}
-    graph.outputs = [index for index in dict.fromkeys(map(int, tensors)) if index in made]
-    model.signatureDefs = None  # they name inputs and outputs that are others now
+    computed = {int(index) for op in graph.operators for index in op.outputs}
+    graph.outputs = [index for index in dict.fromkeys(map(int, tensors)) if index in computed]
+    model.signatureDefs = None  # they name the former inputs and outputs
 
 
 def _pruned(model: Any) -> Any:
-    """Only the operators that the outputs need, and the inputs that these read."""
+    """Keep only the operators that the outputs need, and the inputs that these read."""
     graph = model.subgraphs[0]
     needed, kept = {int(index) for index in graph.outputs}, []
     for op in reversed(graph.operators):
@@ -154,22 +154,22 @@ def _pruned(model: Any) -> Any:
     return model
 
 
-def _hold(tensor: Any, values: Array) -> Array:
-    """Reals as the tensor holds them."""
-    found = encoding_of(tensor)
-    if found is None or tensor.type not in (schema.TensorType.INT8, schema.TensorType.UINT8):
+def _quantise(tensor: Any, values: Array) -> Array:
+    """Reals as the tensor stores them."""
+    encoding = encoding_of(tensor)
+    if encoding is None or tensor.type not in (schema.TensorType.INT8, schema.TensorType.UINT8):
         return values.astype(np.float32)
-    scale, zero, _ = found
+    scale, zero, _ = encoding
     kind = np.int8 if tensor.type == schema.TensorType.INT8 else np.uint8
     limits = np.iinfo(kind)
-    held: Array = np.clip(np.rint(values / scale) + zero, limits.min, limits.max).astype(kind)
-    return held
+    integers: Array = np.clip(np.rint(values / scale) + zero, limits.min, limits.max).astype(kind)
+    return integers
 
 
-def _reals(tensor: Any, values: Array) -> Array:
-    found = encoding_of(tensor)
-    if found is None or values.dtype == np.float32:
+def _dequantise(tensor: Any, values: Array) -> Array:
+    encoding = encoding_of(tensor)
+    if encoding is None or values.dtype == np.float32:
         return values.astype(np.float32)
-    scale, zero, _ = found
+    scale, zero, _ = encoding
     reals: Array = ((values.astype(np.int32) - zero) * scale).astype(np.float32)
     return reals

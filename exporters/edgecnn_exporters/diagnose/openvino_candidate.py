@@ -10,7 +10,7 @@ import numpy as np
 from edgecnn_exporters.diagnose.align import points_of
 from edgecnn_exporters.diagnose.causes.runtime import IN_FLOAT32
 from edgecnn_exporters.diagnose.isolate import Cut
-from edgecnn_exporters.diagnose.sources import Suspect
+from edgecnn_exporters.diagnose.sources import Candidate
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError, first_line
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
 F32 = "f32"
 
 
-class OpenVinoSuspect:
+class OpenVinoCandidate:
     """An IR on the CPU. Its tensors carry the names of the graph that it was written from."""
 
     def __init__(
-        self, xml: bytes, weights: bytes, says: ir.Model, precision: str, *, hint: str | None = F32
+        self, xml: bytes, weights: bytes, model: ir.Model, precision: str, *, hint: str | None = F32
     ) -> None:
-        """Look into the two files of a model.
+        """Open the two files of a model.
 
         Args:
-            says: the ONNX graph that they were written from.
+            model: the ONNX model that they were written from.
             hint: INFERENCE_PRECISION_HINT; None leaves the choice to OpenVINO, which takes
                 bfloat16 where the CPU has it.
         """
-        self.says = says
+        self.model = model
         self.precision = precision
-        self.name = f"OpenVINO, {hint or 'precision of its own choice'}"
+        self.name = f"OpenVINO, {hint or 'its own choice of precision'}"
         self._files, self.hint = (xml, weights), hint
         ports = self._read()[1]
-        # OpenVINO's own rewrites take some names with them.
-        known = points_of(says).items()
+        # OpenVINO's rewrites drop some names.
+        known = points_of(model).items()
         self.missing = frozenset(name for name, point in known if point.read not in ports)
-        self.settings: Mapping[str, Suspect] = {}
+        self.settings: Mapping[str, Candidate] = {}
         if hint != F32:
-            self.settings = {IN_FLOAT32: OpenVinoSuspect(xml, weights, says, precision)}
+            self.settings = {IN_FLOAT32: OpenVinoCandidate(xml, weights, model, precision)}
 
     def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
-        points = {name: p for name, p in points_of(self.says).items() if name in names}
+        points = {name: p for name, p in points_of(self.model).items() if name in names}
         model, ports = self._read()
         wanted = {name: ports[p.read] for name, p in points.items() if p.read in ports}
         parameters = list(model.get_parameters())
@@ -55,19 +55,19 @@ class OpenVinoSuspect:
     def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
         model, ports = self._read()
         parameters = {node.output(0).any_name: node for node in model.get_parameters()}
-        wanted = {name: ports[cut.points[name].read] for name in cut.made}
+        wanted = {name: ports[cut.points[name].read] for name in cut.outputs}
         fed = {}
-        for name in cut.fed:
+        for name in cut.inputs:
             point = cut.points[name]
-            if cut.fed[name] in parameters:
-                fed[name] = parameters[cut.fed[name]]
+            if cut.inputs[name] in parameters:
+                fed[name] = parameters[cut.inputs[name]]
             else:
                 fed[name] = _feed(ports[point.read], values[name])
         feeds = {node.output(0).any_name: values[name] for name, node in fed.items()}
         return self._run(list(wanted.values()), list(fed.values()), feeds, list(wanted))
 
     def _read(self) -> tuple[Any, dict[str, Any]]:
-        """The model, and where each named value leaves its node."""
+        """The model, and the output port of each named value."""
         import openvino
 
         model = openvino.Core().read_model(*self._files)
@@ -99,7 +99,7 @@ class OpenVinoSuspect:
 
 
 def _feed(port: Any, sample: Array) -> Any:
-    """Let the readers of a value read a new input; of one in 8 bits, after its own rounding."""
+    """Feed the readers of a value from a new input, through the value's own FakeQuantize."""
     from openvino import PartialShape, Type, opset13
 
     parameter = opset13.parameter(PartialShape([-1, *sample.shape[1:]]), Type.f32)
