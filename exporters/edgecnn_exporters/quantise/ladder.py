@@ -20,7 +20,7 @@ from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.memory import fit_memory
 from edgecnn_exporters.quantise.rungs import MIX, RECIPES, RUNGS
 from edgecnn_exporters.quantise.state import COMPARED, Bench, LadderState, Rung
-from edgecnn_exporters.quantise.steps.mixed import blame, check_limit, mixtures
+from edgecnn_exporters.quantise.steps.mixed import check_limit, mixtures, most_sensitive
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.golden import Difference
@@ -74,9 +74,9 @@ class Quantised:
             self.state, samples, lambda done: progress((1 + done) / 2)
         )
 
-    def blame(self) -> str:
+    def most_sensitive(self) -> str:
         """The most sensitive operators, in words."""
-        return blame(self.state, self.bench.compared)
+        return most_sensitive(self.state, self.bench.compared)
 
     def mixtures(self) -> Iterator[Quantised]:
         """The network with one, two, four … of the most sensitive operators in float."""

@@ -15,7 +15,8 @@ from edgecnn_runtime.arrays import Float32
 
 # Of all operators that compute: with more of them in float, int8 has lost its point.
 LARGEST_SHARE = 0.25
-BLAMED = 3
+# Operators that a note or an error lists.
+LISTED = 3
 
 
 def mix_precision(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
@@ -43,10 +44,10 @@ def mixtures(state: LadderState, bench: Bench) -> Iterator[tuple[LadderState, st
     count, most = 1, max(1, int(LARGEST_SHARE * len(ranked)))
     while count <= min(most, len(ranked)):
         kept = [each.node for each in ranked[:count]]
-        more = f" and {count - BLAMED} more" if count > BLAMED else ""
+        more = f" and {count - LISTED} more" if count > LISTED else ""
         found = keep_float(state, bench, kept)
         bench.progress(count / most)
-        yield found, f"{count} of {len(ranked)} in float: {', '.join(kept[:BLAMED])}{more}"
+        yield found, f"{count} of {len(ranked)} in float: {', '.join(kept[:LISTED])}{more}"
         count *= 2
 
 
@@ -56,11 +57,11 @@ def rank(state: LadderState, samples: Sequence[Float32]) -> list[Sensitivity]:
     return sorted(rows, key=lambda row: row.isolated_db)
 
 
-def blame(state: LadderState, samples: Sequence[Float32]) -> str:
+def most_sensitive(state: LadderState, samples: Sequence[Float32]) -> str:
     """The most sensitive operators, in words."""
     return ", ".join(
         f"{row.node} ({row.operator}, {row.isolated_db:.0f} dB by itself)"
-        for row in rank(state, samples)[:BLAMED]
+        for row in rank(state, samples)[:LISTED]
     )
 
 
@@ -83,13 +84,14 @@ def check_limit(state: LadderState, bench: Bench) -> None:
     """Check the agreement limit that was asked for.
 
     Raises:
-        LimitMissed: it is not; names the operators to blame.
+        LimitMissed: it is below the limit; names the most sensitive operators.
     """
     limit, found = bench.config.min_agreement, state.score
     if limit is None or found.top1_agreement >= limit:
         return
     raise LimitMissed(
         f"int8 gives the same class as float for {found.top1_agreement:.1%} of {found.n} held-out "
-        f"samples, {limit:.1%} was asked for; most to blame: {blame(state, bench.compared)}. "
+        f"samples, {limit:.1%} was asked for; most sensitive: "
+        f"{most_sensitive(state, bench.compared)}. "
         "--recipe best tries more, and more --samples calibrate better"
     )
