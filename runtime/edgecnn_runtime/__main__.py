@@ -86,7 +86,7 @@ def _host(options: argparse.Namespace) -> None:
             formats[name] = sorted(engine_entry(name).formats)
             found = engine_id(engine_class(name))
         except EngineUnavailable as error:
-            missing[name] = {"reason": error.reason, "mend": error.mend}
+            missing[name] = {"reason": error.reason, "mend": error.fix}
         else:
             engines[name], ids[name] = found.full_version, asdict(found)
     _emit(

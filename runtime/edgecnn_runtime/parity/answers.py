@@ -84,7 +84,7 @@ def prove(
     try:
         identity = engine_id(kind)
     except EngineUnavailable as error:
-        note = f"{error.reason}, {error.mend}"
+        note = f"{error.reason}, {error.fix}"
         return Proof(_unanswered(artefact, EngineId(kind.name), "skipped", note)), ()
     content = bundle.read_artefact(artefact)
     try:

@@ -90,7 +90,7 @@ def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> P
     try:
         engine = engine_id(kind)
     except EngineUnavailable as error:
-        note = f"{error.reason}, {error.mend}"
+        note = f"{error.reason}, {error.fix}"
         return Parity(artefact.path, EngineId(kind.name), precision, "skipped", None, note)
     content = bundle.read_artefact(artefact)
     try:
