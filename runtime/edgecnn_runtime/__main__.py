@@ -157,17 +157,17 @@ def _work(options: argparse.Namespace) -> None:
 def _prove(options: argparse.Namespace) -> None:
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.engines import engine_class
-    from edgecnn_runtime.parity.answers import find_artefact, prove, save_answers
+    from edgecnn_runtime.parity.answers import find_artefact, save_answers, verify_answers
 
     kind = engine_class(options.engine)
     with Bundle(options.bundle) as bundle:
         artefact = find_artefact(bundle, options.artefact)
-        proof, answers = prove(
+        verification, answers = verify_answers(
             bundle, artefact, kind, threads=options.threads, counted_runs=options.count
         )
     if options.answers is not None:
         save_answers(options.answers, answers)
-    _emit("proof", **proof.to_json())
+    _emit("proof", **verification.to_json())
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -178,15 +178,15 @@ def _verify(options: argparse.Namespace) -> None:
     names = engine_names() if options.engine is None else (options.engine,)
     kinds = list(map(engine_class, names))
     with Bundle(options.bundle) as bundle:
-        held = bundle.manifest.artefacts
+        artefacts = bundle.manifest.artefacts
         chosen = [
             artefact
-            for artefact in held
+            for artefact in artefacts
             if options.precision in (None, artefact.precision)
             and options.artefact in (None, artefact.path)
         ]
         if not chosen:
-            listing = ", ".join(f"{artefact.path} ({artefact.precision})" for artefact in held)
+            listing = ", ".join(f"{artefact.path} ({artefact.precision})" for artefact in artefacts)
             raise BundleError(f"{options.bundle} has no such artefact; it has {listing}")
         for artefact in chosen:
             for kind in kinds:
