@@ -182,7 +182,8 @@ def choose(
     if missing:
         raise EngineUnavailable(missing.name, missing.extra)
     formats = ", ".join(sorted({a.format for a in artefacts}))
-    raise EngineError(f"{engine or 'no engine'} runs {formats}, all that {manifest.name} holds")
+    subject = "no engine runs" if engine is None else f"engine {engine!r} does not run"
+    raise EngineError(f"{subject} the formats of {manifest.name}: {formats}")
 
 
 def _check_labels(manifest: Manifest, labels: tuple[str, ...]) -> None:

@@ -147,7 +147,7 @@ def _artefact(value: object, where: str) -> Artefact:
 def _nhwc(value: object, where: str) -> Literal["NHWC"]:
     if value == "NHWC":
         return "NHWC"
-    raise ManifestInvalid(f"{where} is {value!r}, expected 'NHWC', or no field at all")
+    raise ManifestInvalid(f"{where} is {value!r}, expected 'NHWC' or no such field")
 
 
 def _encodings(value: object, where: str) -> dict[str, tuple[float, int]]:

@@ -189,7 +189,7 @@ def refuse_weights(engine: str, weights: bytes | None) -> None:
     """
     if weights is not None:
         raise EngineError(
-            f"{engine} refuses the model: it comes with a file of weights ({len(weights)} bytes), "
+            f"{engine} refuses the model: it has a weights file ({len(weights)} bytes), "
             "expected a format that contains its own; remove 'weights' from the artefact"
         )
 

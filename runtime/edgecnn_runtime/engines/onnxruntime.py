@@ -128,6 +128,8 @@ def _onnxruntime() -> ModuleType:
 
 def _tensor_spec(node: Any) -> TensorSpec:
     if node.type not in _DTYPES:
-        raise EngineError(f"tensor {node.name!r} has type {node.type}, which edgecnn does not feed")
+        raise EngineError(
+            f"tensor {node.name!r} has type {node.type}, which edgecnn does not support"
+        )
     shape = tuple(extent if isinstance(extent, int) else None for extent in node.shape)
     return TensorSpec(node.name, _DTYPES[node.type], shape)

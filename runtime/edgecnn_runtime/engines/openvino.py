@@ -68,8 +68,8 @@ class OpenVINOEngine:
             raise EngineError("openvino refuses the model: it is no OpenVINO IR, which is XML")
         if weights is None:
             raise EngineError(
-                "openvino refuses the model: it comes without the file of its weights; name the "
-                ".bin as 'weights' of the artefact"
+                "openvino refuses the model: its weights file is missing; name the .bin as "
+                "'weights' of the artefact"
             )
         options: dict[str, str | int] = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -153,7 +153,7 @@ def _tensor_spec(port: Any) -> TensorSpec:
     name = names[0] if names else str(port.get_node().get_friendly_name())
     dtype = np.dtype(port.get_element_type().to_dtype()).name
     if dtype not in DTYPES:
-        raise EngineError(f"tensor {name!r} has type {dtype}, which edgecnn does not feed")
+        raise EngineError(f"tensor {name!r} has type {dtype}, which edgecnn does not support")
     shape = tuple(
         None if extent.is_dynamic else extent.get_length() for extent in port.get_partial_shape()
     )

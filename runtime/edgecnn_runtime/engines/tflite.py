@@ -191,7 +191,7 @@ def _tensor_spec(details: Mapping[str, Any], names: Mapping[int, str]) -> Tensor
     dtype = np.dtype(details["dtype"]).name
     if dtype not in DTYPES:
         raise EngineError(
-            f"tensor {details['name']!r} has type {dtype}, which edgecnn does not feed"
+            f"tensor {details['name']!r} has type {dtype}, which edgecnn does not support"
         )
     # An empty shape signature means a scalar, or a writer that wrote only the shape.
     extents = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
