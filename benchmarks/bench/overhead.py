@@ -89,7 +89,7 @@ def measure(path: str, artefact: str, engine: str, rounds: int) -> None:
             text=True,
         )
         try:
-            worker.proof()
+            worker.verify()
             worker.warm_up(2.0)
             bare_block(bare, 5 * RUNS)
             samples = interleave(

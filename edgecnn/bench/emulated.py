@@ -200,14 +200,14 @@ def compare_answers(
         for name in one
     ]
     is_identical = all(
-        pair.reference.dtype == pair.found.dtype
-        and pair.reference.tobytes() == pair.found.tobytes()
+        pair.reference.dtype == pair.actual.dtype
+        and pair.reference.tobytes() == pair.actual.tobytes()
         for pair in pairs
     )
     assert subject.artefact is not None
     with Bundle(subject.bundle) as bundle:
         steps = largest_steps(pairs, find_artefact(bundle, subject.artefact))
-    found = difference((pair.reference, pair.found) for pair in pairs)
+    found = difference((pair.reference, pair.actual) for pair in pairs)
     return Likeness(engine, is_identical, found, steps, note)
 
 

@@ -1,9 +1,9 @@
-"""The agent: what a bench runs on a device. Needs Python, numpy and an engine.
+"""The agent: the program that a bench runs on a device. Needs Python, numpy and an engine.
 
-Every command prints JSON lines on stdout, each an object with ``event``; what else stands there was
-printed by an engine. ``bench`` reads a `MeasurementJob` as the first line of stdin, tells what
-`edgecnn_runtime.measure.benchmark` lists, and ends as soon as stdin ends or says nothing for 30
-seconds: whoever asked writes an empty line every few seconds.
+Every command prints JSON lines on stdout, each an object with ``event``; engines may print other
+lines there. ``bench`` reads a `MeasurementJob` as the first line of stdin, emits the events that
+`edgecnn_runtime.measure.benchmark` lists, and ends as soon as stdin ends or is silent for 30
+seconds: the caller writes an empty line every few seconds.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m edgecnn_runtime", description=__doc__)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True)
-    _add(commands, "host", _host, "what machine this is, and which engines it has")
-    cold = _add(commands, "cold", _cold, "open a bundle, run it once, print when that was")
-    _add(commands, "bench", _bench, "measure what the job on stdin names")
-    keep = _add(commands, "keep", _keep, "a folder that is removed when stdin ends")
+    _add(commands, "host", _host, "print the facts of this machine and its engines")
+    cold = _add(commands, "cold", _cold, "open a bundle, run it once, print the time of the result")
+    _add(commands, "bench", _bench, "measure the rows of the job on stdin")
+    keep = _add(commands, "keep", _keep, "create a folder and remove it when stdin ends")
     keep.add_argument("folder")
-    work = _add(commands, "work", _work, "a row of a bench; answers what it is asked on stdin")
-    proof = _add(commands, "prove", _prove, "what an artefact answers on one engine, bit by bit")
-    proof.add_argument("bundle")
-    proof.add_argument("--artefact", required=True, help="by its path in the bundle")
-    proof.add_argument("--engine", required=True)
-    proof.add_argument("--threads", type=int, default=1)
-    proof.add_argument("--count", type=int, default=0, help="runs between marks, for an emulator")
-    proof.add_argument("--answers", help="file to write the outputs to, an .npz")
-    verify = _add(commands, "verify", _verify, "run the golden examples, a row per engine")
+    work = _add(commands, "work", _work, "serve the requests of a bench for one row, on stdin")
+    prove = _add(commands, "prove", _prove, "verify one artefact, print output digests")
+    prove.add_argument("bundle")
+    prove.add_argument("--artefact", required=True, help="path of the artefact in the bundle")
+    prove.add_argument("--engine", required=True)
+    prove.add_argument("--threads", type=int, default=1)
+    prove.add_argument("--count", type=int, default=0, help="runs between marks, for an emulator")
+    prove.add_argument("--answers", help="file to write the outputs to, an .npz")
+    verify = _add(commands, "verify", _verify, "verify the golden answers, one row per engine")
     for command in (cold, work, verify):
         command.add_argument("bundle")
-        command.add_argument("--artefact", help="only this one, by its path in the bundle")
+        command.add_argument("--artefact", help="path in the bundle of the only artefact to use")
         command.add_argument("--engine")
         command.add_argument("--precision")
     for command in (cold, work):
@@ -84,11 +84,11 @@ def _host(options: argparse.Namespace) -> None:
         engines[name] = None
         try:
             formats[name] = sorted(engine_entry(name).formats)
-            found = engine_id(engine_class(name))
+            identity = engine_id(engine_class(name))
         except EngineUnavailable as error:
-            missing[name] = {"reason": error.reason, "mend": error.mend}
+            missing[name] = {"reason": error.reason, "mend": error.fix}
         else:
-            engines[name], ids[name] = found.full_version, asdict(found)
+            engines[name], ids[name] = identity.full_version, asdict(identity)
     _emit(
         "host",
         host=asdict(read_host()),
@@ -128,7 +128,7 @@ def _bench(options: argparse.Namespace) -> None:
             f"the first line on stdin is {line[:40]!r}, expected a job: {type(error).__name__} "
             f"{error}"
         ) from error
-    benchmark(job, lambda event: print(json.dumps(event), flush=True), is_held=True)
+    benchmark(job, lambda event: print(json.dumps(event), flush=True), ends_with_stdin=True)
 
 
 def _keep(options: argparse.Namespace) -> None:
@@ -157,17 +157,17 @@ def _work(options: argparse.Namespace) -> None:
 def _prove(options: argparse.Namespace) -> None:
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.engines import engine_class
-    from edgecnn_runtime.parity.answers import find_artefact, prove, save_answers
+    from edgecnn_runtime.parity.answers import find_artefact, save_answers, verify_answers
 
     kind = engine_class(options.engine)
     with Bundle(options.bundle) as bundle:
         artefact = find_artefact(bundle, options.artefact)
-        proof, answers = prove(
+        verification, answers = verify_answers(
             bundle, artefact, kind, threads=options.threads, counted_runs=options.count
         )
     if options.answers is not None:
         save_answers(options.answers, answers)
-    _emit("proof", **proof.to_json())
+    _emit("proof", **verification.to_json())
 
 
 def _verify(options: argparse.Namespace) -> None:
@@ -178,15 +178,15 @@ def _verify(options: argparse.Namespace) -> None:
     names = engine_names() if options.engine is None else (options.engine,)
     kinds = list(map(engine_class, names))
     with Bundle(options.bundle) as bundle:
-        held = bundle.manifest.artefacts
+        artefacts = bundle.manifest.artefacts
         chosen = [
             artefact
-            for artefact in held
+            for artefact in artefacts
             if options.precision in (None, artefact.precision)
             and options.artefact in (None, artefact.path)
         ]
         if not chosen:
-            listing = ", ".join(f"{artefact.path} ({artefact.precision})" for artefact in held)
+            listing = ", ".join(f"{artefact.path} ({artefact.precision})" for artefact in artefacts)
             raise BundleError(f"{options.bundle} has no such artefact; it has {listing}")
         for artefact in chosen:
             for kind in kinds:

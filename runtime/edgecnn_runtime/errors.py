@@ -28,7 +28,7 @@ from __future__ import annotations
 
 
 class EdgeCNNError(Exception):
-    """The root: a job that was refused or that failed, for a reason the message states."""
+    """Base class of every deliberate error; the message states the reason."""
 
 
 class BundleError(EdgeCNNError):
@@ -48,11 +48,11 @@ class ManifestInvalid(BundleError):
 
 
 class FileMissing(BundleError):
-    """The manifest lists a file that the archive does not hold."""
+    """The manifest lists a file that the archive does not contain."""
 
 
 class FileUnlisted(BundleError):
-    """The archive holds a file (or holds it twice) that the manifest does not list."""
+    """The archive contains a file that the manifest does not list, or contains a file twice."""
 
 
 class DigestMismatch(BundleError):
@@ -64,11 +64,11 @@ class UnsafePath(BundleError):
 
 
 class CompressionBomb(BundleError):
-    """A member inflates to far more than a model can need."""
+    """A member inflates to far more bytes than a model needs."""
 
 
 class GoldenInvalid(BundleError):
-    """A golden array holds NaN or infinity, or has another shape or type than its tensor."""
+    """A golden array contains NaN or infinity, or its shape or type is not its tensor's."""
 
 
 class ExternalData(BundleError):
@@ -85,20 +85,20 @@ class EngineUnavailable(EngineError):
     def __init__(
         self, engine: str, extra: str | None, reason: str | None = None, *, package: str = ""
     ) -> None:
-        """The reason and what mends it.
+        """Build the message from the reason and the fix.
 
         Args:
-            extra: of edgecnn, that brings the engine; None for a plug-in's.
+            extra: the extra of edgecnn that installs the engine; None for a plug-in.
             reason: what is wrong, as the predicate of a sentence; None: it is not installed.
-            package: what brings a plug-in.
+            package: the package that installs a plug-in.
         """
         self.engine = engine
         self.extra = extra
         self.reason = reason or "not installed"
-        self.mend = "install its package"
+        self.fix = "install its package"
         if extra or package:
-            self.mend = f"pip install 'edgecnn[{extra}]'" if extra else f"pip install {package}"
-        super().__init__(f"engine {engine!r} {reason or 'is not installed'}; {self.mend}")
+            self.fix = f"pip install 'edgecnn[{extra}]'" if extra else f"pip install {package}"
+        super().__init__(f"engine {engine!r} {reason or 'is not installed'}; {self.fix}")
 
 
 class FeedError(EdgeCNNError):
@@ -106,15 +106,15 @@ class FeedError(EdgeCNNError):
 
 
 class ImageError(EdgeCNNError):
-    """An image that cannot be read, or an array that is no image."""
+    """An image cannot be read, or an array is not an image."""
 
 
 class NotAClassifier(EdgeCNNError):
-    """`classify` was asked of a bundle that has no preprocessing or no labels."""
+    """`classify` was called on a bundle without preprocessing or labels."""
 
 
 class MeasureError(EdgeCNNError):
-    """A measurement that could not be made."""
+    """A measurement failed or could not start."""
 
 
 def first_line(error: BaseException) -> str:

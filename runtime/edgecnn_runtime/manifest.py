@@ -1,8 +1,7 @@
-"""The manifest of a bundle: what a model takes, how its input is prepared, what its output means.
+"""The manifest of a bundle: inputs, outputs, preprocessing, postprocessing, artefacts, files.
 
-The dataclasses here are the values that pass between export, runtime and measuring.
-docs/bundle.md is the specification; `edgecnn_runtime.bundle.manifest_json` reads what `to_json`
-gives.
+Exporter, runtime and bench pass these dataclasses to each other. docs/bundle.md is the
+specification; `edgecnn_runtime.bundle.manifest_json` parses the JSON of `Manifest.to_json`.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How an image becomes the model's input.
+    """Preprocessing of an image into the model's input.
 
     ``x = (pixel * scale - mean) / std`` per channel, after resize and centre crop.
 
@@ -60,7 +59,7 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class Postprocess:
-    """What the output means: a classification over `labels`, one label a line.
+    """Meaning of the output: a classification over `labels`.
 
     Attributes:
         softmax: the output is logits; scores are their softmax.
@@ -73,16 +72,16 @@ class Postprocess:
 
 @dataclass(frozen=True)
 class Artefact:
-    """One file that one kind of engine runs.
+    """A model file of one format and precision.
 
     Attributes:
-        sqnr_db: of a quantised one, the signal to noise ratio of its answers to the golden inputs,
-            against the original's, where it was made. None: it is to be equal.
-        layout: axis order of its 4-D inputs and outputs, where the manifest's specs say another;
-            None: as they say.
-        weights: path in the bundle of the file that it keeps its weights in; None: within itself.
-        encodings: (scale, zero point) of inputs and outputs that it holds as int8 or uint8 where
-            the manifest promises float32: ``real = scale * (integer - zero_point)``.
+        sqnr_db: signal to quantisation-noise ratio in dB of a quantised artefact's golden outputs
+            against the original's, measured at export. None: they have to be equal.
+        layout: axis order of its 4-D inputs and outputs where it differs from the manifest's
+            specs; None: as in the specs.
+        weights: path in the bundle of its weights file; None: the weights are in the artefact.
+        encodings: (scale, zero point) of the inputs and outputs that are int8 or uint8 in the
+            artefact and float32 in the manifest: ``real = scale * (integer - zero_point)``.
     """
 
     path: str
@@ -95,11 +94,11 @@ class Artefact:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Every file in the bundle that an engine needs to open it."""
+        """Paths in the bundle of all files that an engine needs to open it."""
         return (self.path,) if self.weights is None else (self.path, self.weights)
 
     def to_json(self) -> dict[str, Any]:
-        """The artefact as JSON values; a field that says nothing is left out."""
+        """The artefact as JSON values; empty optional fields are left out."""
         values = asdict(self)
         for name in ("sqnr_db", "layout", "weights", "encodings"):
             if values[name] in (None, {}):
@@ -109,10 +108,10 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Golden:
-    """A real example: the arrays that go in and what the original network answered.
+    """Golden example: paths in the bundle of input arrays and of the original network's outputs.
 
-    Paths in the bundle of ``.npy`` files. `image` (HWC uint8), where present, is the picture that
-    `inputs` was made from with the bundle's own preprocessing.
+    All files are ``.npy``. `image` (HWC uint8), where present, is the image that `inputs` was made
+    from with the bundle's own preprocessing.
     """
 
     inputs: dict[str, str]
@@ -122,7 +121,7 @@ class Golden:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """What a file in the bundle must be."""
+    """Size in bytes and digest that a file in the bundle must have."""
 
     size: int
     sha256: str
@@ -130,7 +129,7 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a bundle says of itself."""
+    """Content of a bundle's ``manifest.json``."""
 
     name: str
     inputs: tuple[TensorSpec, ...]

@@ -1,4 +1,4 @@
-"""How a long job reports what it does: the share done, its steps, and lines for a person."""
+"""Progress protocols of a long job: the share done, its steps, and lines for a person."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Announce(Protocol):
 
 
 def no_progress(done: float, /) -> None:
-    """The progress of a job that nobody watches."""
+    """Ignore the progress of a job."""
 
 
 def no_steps(step: str, /) -> Progress:
-    """The progress of the steps of a job that nobody watches."""
+    """Ignore the progress of a job's steps."""
     return no_progress
 
 
 def no_lines(line: str, /) -> None:
-    """The announcements of a job that nobody listens to."""
+    """Ignore the lines of a job."""

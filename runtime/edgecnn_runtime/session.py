@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """A verified model, ready to run. Make one with `open`."""
+    """An opened model, ready to run; all digests of its bundle are checked. Made by `open`."""
 
     def __init__(
         self, manifest: Manifest, artefact: Artefact, engine: Model, labels: tuple[str, ...]
@@ -56,7 +56,7 @@ class Session:
             image: an HWC uint8 array (RGB, RGBA or grey), a path, or the bytes of an image file.
 
         Raises:
-            ImageError: it is no image.
+            ImageError: it is not an image.
             NotAClassifier: the bundle carries no preprocessing.
         """
         return self._preprocess(image, None)
@@ -65,7 +65,7 @@ class Session:
         """The `top` most likely classes of one image, best first.
 
         Raises:
-            ImageError: it is no image.
+            ImageError: it is not an image.
             NotAClassifier: the bundle carries no preprocessing or no labels.
         """
         postprocess = self.manifest.postprocess
@@ -73,13 +73,13 @@ class Session:
             raise NotAClassifier(f"{self.manifest.name} carries no labels; use run()")
         feed = self._preprocess(image, self.artefact.layout)
         if self.artefact.layout is not None:
-            # The promised order as a view: turned back for the engine, it lies as it was made.
+            # A view in the manifest's order: the engine's transposition restores memory order.
             feed = feed.transpose(TO_NCHW)
         scores = self.run({self.manifest.inputs[0].name: feed})[self.manifest.outputs[0].name][0]
         return top_k(softmax(scores) if postprocess.softmax else scores, self.labels, top)
 
     def _preprocess(self, image: ImageSource, layout: Layout | None) -> Array:
-        """The image as an input in `layout`; None: as the manifest says."""
+        """The image as an input in `layout`; None: the manifest's layout."""
         spec = self.manifest.preprocess
         if spec is None:
             raise NotAClassifier(
@@ -114,7 +114,7 @@ def open(
     threads: int | None = None,
     artefact: str | None = None,
 ) -> Session:
-    """Open a bundle: every digest verified, an artefact and an engine for it chosen.
+    """Open a bundle: check every digest, choose an artefact and an engine for it.
 
     Args:
         path: a file ``NAME.edge``.
@@ -131,18 +131,18 @@ def open(
     with Bundle(path) as bundle, contextlib.ExitStack() as undo:
         chosen, kind = choose(bundle.manifest, engine, precision, artefact)
         # Hashing needs no interpreter lock: the engine is imported while its artefact is hashed,
-        # and opens that, once it is proven sound, while the rest is checked.
+        # and opens the checked artefact while the other files are checked.
         content = bundle.load_artefact(chosen)
-        proof = Background(lambda: bundle.prove_artefact(chosen, content))
-        with contextlib.suppress(EngineUnavailable):  # `kind.open` will say so again
+        artefact_check = Background(lambda: bundle.check_artefact(chosen, content))
+        with contextlib.suppress(EngineUnavailable):  # `kind.open` raises it again
             kind.version()
-        proof.result()
-        rest = Background(lambda: bundle.check(already_read=chosen.paths))
+        artefact_check.result()
+        bundle_check = Background(lambda: bundle.check(already_read=chosen.paths))
         try:
             opened = kind.open(content.model, weights=content.weights, threads=threads)
             undo.callback(opened.close)
         finally:
-            rest.result()  # a bundle that lies matters more than an engine that fails on it
+            bundle_check.result()  # a bad bundle is reported before an engine that fails on it
         model = adapt(opened, bundle.manifest, chosen)
         labels = bundle.labels()
         _check_labels(bundle.manifest, labels)
@@ -169,8 +169,8 @@ def choose(
     ]
     if not artefacts:
         wanted = " ".join(word for word in (precision, artefact) if word)
-        held = ", ".join(f"{one.path} ({one.precision})" for one in manifest.artefacts)
-        raise EngineError(f"{manifest.name} has no {wanted} artefact; it has {held}")
+        listing = ", ".join(f"{one.path} ({one.precision})" for one in manifest.artefacts)
+        raise EngineError(f"{manifest.name} has no {wanted} artefact; it has {listing}")
     missing: type[Engine] | None = None
     for one in artefacts:
         for kind in map(engine_class, engine_names() if engine is None else (engine,)):
@@ -182,7 +182,8 @@ def choose(
     if missing:
         raise EngineUnavailable(missing.name, missing.extra)
     formats = ", ".join(sorted({a.format for a in artefacts}))
-    raise EngineError(f"{engine or 'no engine'} runs {formats}, all that {manifest.name} holds")
+    subject = "no engine runs" if engine is None else f"engine {engine!r} does not run"
+    raise EngineError(f"{subject} the formats of {manifest.name}: {formats}")
 
 
 def _check_labels(manifest: Manifest, labels: tuple[str, ...]) -> None:

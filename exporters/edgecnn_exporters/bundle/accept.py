@@ -13,7 +13,7 @@ from edgecnn_runtime.engines import Engine, engine_class
 from edgecnn_runtime.engines.adapted import adapt, dequantise, quantise
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact, Manifest
-from edgecnn_runtime.parity.golden import Difference, difference, is_as_proven
+from edgecnn_runtime.parity.golden import Difference, difference, is_within_limit
 
 Examples = Sequence[tuple[Float32, Mapping[str, Array]]]
 
@@ -39,7 +39,7 @@ def accept(translated: Translated, manifest: Manifest, examples: Examples) -> Ar
         return _accept_int8(translated, manifest, examples)
     artefact = translated.artefact
     measured = _compare(_open(translated), artefact, manifest, examples)
-    if not is_as_proven(measured, artefact):
+    if not is_within_limit(measured, artefact):
         raise _differs(translated, f"{measured.relative:.1e} of its output", "the same")
     return artefact
 
@@ -51,11 +51,11 @@ def _accept_int8(translated: Translated, manifest: Manifest, examples: Examples)
     expected = _with_rounding(onnx.sqnr_db, artefact, examples)
     limit = replace(onnx, sqnr_db=expected)
     measured = _compare(_open(translated), artefact, manifest, examples)
-    if not is_as_proven(measured, limit):
+    if not is_within_limit(measured, limit):
         exact = translated.target.open_exact(translated)
         if exact is not None:
             measured = _compare(exact, artefact, manifest, examples)
-    if not is_as_proven(measured, limit):
+    if not is_within_limit(measured, limit):
         raise _differs(translated, f"{measured.sqnr_db:.1f} dB", f"{expected:.1f} dB as in ONNX")
     return replace(artefact, sqnr_db=round(measured.sqnr_db, 2))
 

@@ -1,6 +1,6 @@
 """The bundle file format (.edge): a zip archive of artefacts, golden examples and a manifest.
 
-docs/bundle.md is the specification. What others need of it is handed on here.
+docs/bundle.md is the specification. The names that other packages use are re-exported here.
 """
 
 from edgecnn_runtime.bundle.read import MANIFEST, ArtefactContent, Bundle, GoldenArrays

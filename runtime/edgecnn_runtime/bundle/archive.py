@@ -36,7 +36,7 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -
             f"{archive.filename}: {member.filename} cannot be read ({error}); "
             "the bundle is truncated or damaged, fetch or export it again"
         ) from error
-    except RuntimeError as error:  # zipfile's word for an encrypted member
+    except RuntimeError as error:  # raised by zipfile for an encrypted member
         raise BundleUnreadable(f"{archive.filename}: {member.filename}: {error}") from error
 
 
@@ -50,7 +50,7 @@ def _read_stored(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) 
     file = archive.fp.fileno()
     header = os.pread(file, _LOCAL_HEADER.size + _MAX_PATH, member.header_offset)
     if len(header) < _LOCAL_HEADER.size:
-        raise EOFError("a member begins behind the end")
+        raise EOFError("a member begins after the end of the file")
     signature, name_size, extra_size = _LOCAL_HEADER.unpack_from(header)
     name = header[_LOCAL_HEADER.size :][:name_size]
     if signature != b"PK\x03\x04" or name != member.orig_filename.encode():
@@ -80,10 +80,10 @@ def open_archive(path: str) -> zipfile.ZipFile:
 
 
 def list_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Members of the archive by name, once paths, duplicates and inflated sizes are checked.
+    """Members of the archive by name; paths, duplicates and inflated sizes are checked.
 
     Raises:
-        UnsafePath, FileUnlisted, CompressionBomb: it is not so.
+        UnsafePath, FileUnlisted, CompressionBomb: a check fails.
     """
     members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
@@ -105,7 +105,7 @@ def list_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return members
 
 
-# Letters, digits, '.', '_', '-' and '/': nothing that any file system reads in another way.
+# Letters, digits, '.', '_', '-' and '/': every file system reads them alike.
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 

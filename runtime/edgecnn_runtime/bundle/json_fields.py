@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class JsonFields:
-    """The fields of one JSON object, each taken once; what is left over is an error."""
+    """Fields of one JSON object, each taken once; fields left over are an error."""
 
     def __init__(self, value: object, where: str) -> None:
         if not isinstance(value, dict):
@@ -23,7 +23,7 @@ class JsonFields:
         if key not in self._left:
             raise ManifestInvalid(f"{self._where} has no field {key!r}")
         value = self._left.pop(key)
-        # bool is an int in Python; a manifest that says true where a number belongs is wrong.
+        # bool is an int in Python; a manifest with true in place of a number is wrong.
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             wanted = " or ".join(kind.__name__ for kind in kinds)
             raise ManifestInvalid(f"{self._where}.{key} is {kind_of(value)}, expected {wanted}")

@@ -147,7 +147,7 @@ def _artefact(value: object, where: str) -> Artefact:
 def _nhwc(value: object, where: str) -> Literal["NHWC"]:
     if value == "NHWC":
         return "NHWC"
-    raise ManifestInvalid(f"{where} is {value!r}, expected 'NHWC', or no field at all")
+    raise ManifestInvalid(f"{where} is {value!r}, expected 'NHWC' or no such field")
 
 
 def _encodings(value: object, where: str) -> dict[str, tuple[float, int]]:
@@ -196,28 +196,30 @@ def _file_record(value: object, where: str) -> FileRecord:
 
 
 def _check_references(manifest: Manifest) -> None:
-    """Every path that the manifest speaks of is among its files, every tensor is one of its own."""
+    """Check that every path is listed in `files` and every tensor is an input or output."""
     if not manifest.inputs or not manifest.outputs or not manifest.artefacts:
         raise ManifestInvalid("manifest lists no input, no output or no artefact")
-    named: dict[str, str] = {f"artefact {a.path!r}": a.path for a in manifest.artefacts}
+    references: dict[str, str] = {f"artefact {a.path!r}": a.path for a in manifest.artefacts}
     for artefact in manifest.artefacts:
         if artefact.weights is not None:
-            named[f"artefact {artefact.path!r}: weights {artefact.weights!r}"] = artefact.weights
+            subject = f"artefact {artefact.path!r}: weights {artefact.weights!r}"
+            references[subject] = artefact.weights
         _check_encodings(manifest, artefact)
     if manifest.postprocess:
-        named["postprocess.labels"] = manifest.postprocess.labels
+        references["postprocess.labels"] = manifest.postprocess.labels
     for index, golden in enumerate(manifest.golden):
         if golden.image:
-            named[f"golden[{index}].image"] = golden.image
+            references[f"golden[{index}].image"] = golden.image
         for kind, paths, specs in (
             ("inputs", golden.inputs, manifest.inputs),
             ("outputs", golden.outputs, manifest.outputs),
         ):
-            _check_tensors(f"golden[{index}].{kind}", paths, specs)
-            named |= {f"golden[{index}].{kind}[{name!r}]": path for name, path in paths.items()}
-    for what, path in named.items():
+            where = f"golden[{index}].{kind}"
+            _check_tensors(where, paths, specs)
+            references |= {f"{where}[{name!r}]": path for name, path in paths.items()}
+    for reference, path in references.items():
         if path not in manifest.files:
-            raise ManifestInvalid(f"{what} is not among the manifest's files")
+            raise ManifestInvalid(f"{reference} is not among the manifest's files")
 
 
 def _check_encodings(manifest: Manifest, artefact: Artefact) -> None:
@@ -231,6 +233,6 @@ def _check_encodings(manifest: Manifest, artefact: Artefact) -> None:
 
 
 def _check_tensors(where: str, paths: Mapping[str, str], specs: tuple[TensorSpec, ...]) -> None:
-    found, expected = sorted(paths), sorted(spec.name for spec in specs)
-    if found != expected:
-        raise ManifestInvalid(f"{where} names tensors {found}, expected {expected}")
+    actual, expected = sorted(paths), sorted(spec.name for spec in specs)
+    if actual != expected:
+        raise ManifestInvalid(f"{where} names tensors {actual}, expected {expected}")

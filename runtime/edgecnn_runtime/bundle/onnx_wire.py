@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from edgecnn_runtime.errors import BundleUnreadable, ExternalData
 
-# message → field number → message of that field; only the ways that lead to a tensor.
+# message → field number → message of that field; only the fields that lead to a tensor.
 _MESSAGES: dict[str, dict[int, str]] = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
     "Training": {1: "Graph", 2: "Graph"},
@@ -36,14 +36,14 @@ def refuse_external_data(model: bytes, name: str) -> None:
     """Refuse an ONNX message that refers to tensor data outside itself.
 
     Raises:
-        ExternalData: some tensor does.
+        ExternalData: a tensor refers to an external file.
         BundleUnreadable: the bytes are not a protobuf message.
     """
     try:
-        found = _has_external_data(memoryview(model), 0, len(model), "Model", 0)
+        is_external = _has_external_data(memoryview(model), 0, len(model), "Model", 0)
     except (IndexError, ValueError) as error:
         raise BundleUnreadable(f"{name} is not an ONNX model: {error}") from error
-    if found:
+    if is_external:
         raise ExternalData(
             f"{name} keeps tensor data outside the bundle, which is not allowed; "
             "export it again with edgecnn, which puts all weights inside"

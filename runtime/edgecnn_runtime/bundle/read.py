@@ -42,14 +42,14 @@ class GoldenArrays:
 
 @dataclass(frozen=True)
 class ArtefactContent:
-    """An artefact in memory: what an engine opens. `weights` is None where it has no such file."""
+    """Bytes of an artefact, as an engine opens it. `weights` is None without a weights file."""
 
     model: bytes
     weights: bytes | None
 
 
 class Bundle:
-    """An opened bundle. Whatever `read` returns has the size and digest that the manifest lists.
+    """An opened bundle. Files that `read` returns have the size and digest in the manifest.
 
     Raises:
         BundleError: the file cannot be read or breaks a rule of docs/bundle.md; each rule has a
@@ -70,18 +70,18 @@ class Bundle:
     def read(self, name: str) -> bytes:
         """The checked content of one file of the manifest."""
         content = self.load(name)
-        self.prove(name, content)
+        self.check_digest(name, content)
         return content
 
     def load(self, name: str) -> bytes:
-        """The unchecked content of one file: not to be used before `prove` accepts it."""
+        """The unchecked content of one file: not to be used before `check_digest` accepts it."""
         return read_member(self._archive, self._members[name], self.manifest.files[name].size)
 
-    def prove(self, name: str, content: bytes) -> None:
+    def check_digest(self, name: str, content: bytes) -> None:
         """Check `content` against the size and digest that the manifest lists for `name`.
 
         Raises:
-            DigestMismatch: its size or sha256 is another.
+            DigestMismatch: its size or sha256 differs.
         """
         record = self.manifest.files[name]
         if len(content) != record.size:
@@ -97,30 +97,31 @@ class Bundle:
             )
 
     def read_artefact(self, artefact: Artefact) -> ArtefactContent:
-        """The checked bytes of an artefact, proven to refer to nothing outside the bundle."""
+        """The checked bytes of an artefact, which refers to nothing outside the bundle."""
         content = self.load_artefact(artefact)
-        self.prove_artefact(artefact, content)
+        self.check_artefact(artefact, content)
         return content
 
     def load_artefact(self, artefact: Artefact) -> ArtefactContent:
-        """An artefact's unchecked bytes: not to be used before `prove_artefact` accepts it."""
+        """An artefact's unchecked bytes: not to be used before `check_artefact` accepts it."""
         weights = None if artefact.weights is None else self.load(artefact.weights)
         return ArtefactContent(self.load(artefact.path), weights)
 
-    def prove_artefact(self, artefact: Artefact, content: ArtefactContent) -> None:
-        """Check an artefact's digest, and that it refers to no external data.
+    def check_artefact(self, artefact: Artefact, content: ArtefactContent) -> None:
+        """Check an artefact's digests, and that it refers to no external data.
 
         Raises:
-            DigestMismatch, ExternalData: it is not, or does not.
+            DigestMismatch: a size or sha256 differs.
+            ExternalData: it refers to a file outside itself.
         """
-        self.prove(artefact.path, content.model)
+        self.check_digest(artefact.path, content.model)
         if artefact.weights is not None and content.weights is not None:
-            self.prove(artefact.weights, content.weights)
+            self.check_digest(artefact.weights, content.weights)
         if artefact.format == "onnx":
             refuse_external_data(content.model, f"{self.path}: {artefact.path}")
 
     def labels(self) -> tuple[str, ...]:
-        """The class names in class order; empty when the bundle is no classifier."""
+        """The class names in class order; empty if the bundle is not a classifier."""
         postprocess = self.manifest.postprocess
         if postprocess is None:
             return ()
@@ -133,7 +134,8 @@ class Bundle:
         """One golden example.
 
         Raises:
-            GoldenInvalid: an array is no plain ``.npy``, does not fit its tensor, or is not finite.
+            GoldenInvalid: an array is not a plain ``.npy``, does not fit its tensor, or is not
+                finite.
         """
         entry: Golden = self.manifest.golden[index]
         image = None if entry.image is None else self._npy(entry.image)
@@ -146,17 +148,24 @@ class Bundle:
         )
 
     def check(self, already_read: Iterable[str] = ()) -> None:
-        """Every file has its digest, every golden array is finite, every artefact whole."""
-        left = set(self.manifest.files) - set(already_read)
+        """Check every digest, every golden array and every artefact.
+
+        Args:
+            already_read: paths of files that are checked already.
+
+        Raises:
+            BundleError: the first check that fails.
+        """
+        unread = set(self.manifest.files) - set(already_read)
         for index, entry in enumerate(self.manifest.golden):
             self.golden(index)
-            left -= {*entry.inputs.values(), *entry.outputs.values()}
-            left -= {entry.image}
+            unread -= {*entry.inputs.values(), *entry.outputs.values()}
+            unread -= {entry.image}
         for artefact in self.manifest.artefacts:
-            if artefact.path in left:
+            if artefact.path in unread:
                 self.read_artefact(artefact)
-                left -= {*artefact.paths}
-        for name in sorted(left):
+                unread -= {*artefact.paths}
+        for name in sorted(unread):
             self.read(name)
 
     def close(self) -> None:
@@ -188,10 +197,10 @@ class Bundle:
         return manifest_from_json(document)
 
     def _match_listing(self) -> None:
-        held, listed = set(self._members) - {MANIFEST}, set(self.manifest.files)
-        if missing := sorted(listed - held):
+        members, listed = set(self._members) - {MANIFEST}, set(self.manifest.files)
+        if missing := sorted(listed - members):
             raise FileMissing(f"{self.path}: {missing[0]} is in the manifest but not in the bundle")
-        if extra := sorted(held - listed):
+        if extra := sorted(members - listed):
             raise FileUnlisted(f"{self.path}: {extra[0]} is in the bundle but not in the manifest")
 
     def _tensors(self, paths: dict[str, str], specs: tuple[TensorSpec, ...]) -> dict[str, Array]:
@@ -199,8 +208,8 @@ class Bundle:
         for spec in specs:
             array = self._npy(paths[spec.name])
             fits = len(array.shape) == len(spec.shape) and all(
-                extent in (None, found)
-                for extent, found in zip(spec.shape, array.shape, strict=True)
+                expected in (None, actual)
+                for expected, actual in zip(spec.shape, array.shape, strict=True)
             )
             if array.dtype.name != spec.dtype or not fits:
                 raise GoldenInvalid(

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "edgecnn.engines"
 MAIN = "main"
-"""The environment of a board that packages share as long as nothing forbids it."""
+"""The environment of a board that packages share unless they conflict."""
 REFERENCE = "onnxruntime"
 """The engine of the canonical form, ONNX: export and verify compare the others with it."""
 
 
 @dataclass(frozen=True)
 class EnginePackage:
-    """A package of the package index that brings an engine.
+    """A package of the package index that contains an engine.
 
     Attributes:
-        name: as pip knows it.
-        module: as Python imports it; empty where only its engine's class knows.
-        extra: of edgecnn, with the versions that were tested; None for a plug-in's.
+        name: its name for pip.
+        module: its name for ``import``; empty where only its engine's class knows it.
+        extra: the extra of edgecnn with the tested versions; None for a plug-in.
         environment: packages of one environment share an interpreter on a board.
     """
 
@@ -46,13 +46,13 @@ class EnginePackage:
 
 @dataclass(frozen=True)
 class EngineEntry:
-    """What is known of an engine before anything of it is imported.
+    """Facts of an engine that are known before it is imported.
 
     Attributes:
         formats: artefact formats that it opens.
-        packages: any one of them brings it, the better first; none for one that is always there.
+        packages: any one of them contains it, in order of preference; empty if none is needed.
         implementation: ``module:attribute`` of its class.
-        is_double: a test double, which no user is offered.
+        is_double: a test double, which is not offered to users.
     """
 
     name: str
@@ -68,7 +68,7 @@ class EngineEntry:
 
     @property
     def package_names(self) -> tuple[str, ...]:
-        """As pip knows them."""
+        """Their names for pip."""
         return tuple(package.name for package in self.packages)
 
 
@@ -90,7 +90,7 @@ _TABLE = (
         frozenset({"tflite"}),
         (
             EnginePackage("ai-edge-litert", "ai_edge_litert", "litert"),
-            # The last release was built against NumPy 1: an environment of its own.
+            # The last release was built against NumPy 1, so it gets an environment of its own.
             EnginePackage("tflite-runtime", "tflite_runtime", "tflite", "tflite-runtime"),
         ),
         "edgecnn_runtime.engines.tflite:TFLiteEngine",
@@ -104,13 +104,13 @@ ENGINES: dict[str, EngineEntry] = {entry.name: entry for entry in _TABLE}
 PACKAGES: dict[str, EnginePackage] = {
     package.name: package for entry in _TABLE for package in entry.packages
 }
-"""The packages of `ENGINES`, by the name that pip knows."""
+"""The packages of `ENGINES`, by their name for pip."""
 
 
 def engine_names() -> Iterator[str]:
-    """All known engines, in order of preference; the test double last.
+    """Names of all known engines, in order of preference; the test double last.
 
-    Entry points are looked up only by those who read that far.
+    Entry points are looked up only when the iteration reaches them.
     """
     yield from (entry.name for entry in _TABLE if not entry.is_double)
     yield from (point.name for point in _entry_points() if point.name not in ENGINES)
@@ -118,7 +118,7 @@ def engine_names() -> Iterator[str]:
 
 
 def engine_entry(name: str) -> EngineEntry:
-    """The facts of the engine called `name`; those of a plug-in are its class's.
+    """The facts of an engine; a plug-in's class states its own.
 
     Raises:
         EngineUnavailable: it is a plug-in that does not load.
@@ -134,7 +134,7 @@ def engine_entry(name: str) -> EngineEntry:
 
 
 def engine_class(name: str) -> type[Engine]:
-    """The engine called `name`, not yet opened.
+    """The class of an engine.
 
     Raises:
         EngineUnavailable: it is a plug-in that does not load.
@@ -147,8 +147,8 @@ def engine_class(name: str) -> type[Engine]:
 
 
 def engine_packages() -> dict[str, str]:
-    """Package → the engine that it brings, plug-ins included; those that do not load left out."""
-    found = {package: entry.name for entry in _TABLE for package in entry.package_names}
+    """Package → name of its engine, for built-in engines and all plug-ins that load."""
+    packages = {package: entry.name for entry in _TABLE for package in entry.package_names}
     for name in engine_names():
         if name in ENGINES:
             continue
@@ -156,12 +156,12 @@ def engine_packages() -> dict[str, str]:
             names = engine_entry(name).package_names
         except EngineUnavailable:
             continue
-        found |= {package: name for package in names if package not in found}
-    return found
+        packages |= {package: name for package in names if package not in packages}
+    return packages
 
 
 def package_of(engine: str) -> str:
-    """The package that brings an engine, the better where two do; its own name if none is known."""
+    """The preferred package of an engine; the engine's own name if no package is known."""
     if engine not in engine_names():
         return engine
     try:
@@ -172,10 +172,7 @@ def package_of(engine: str) -> str:
 
 
 def engine_of_format(format: str) -> str | None:
-    """The engine that opens a format, the first by preference; None where there is none.
-
-    The test double is no answer.
-    """
+    """The preferred engine that opens a format; None if there is none. Skips the test double."""
     for name in engine_names():
         if name in ENGINES and ENGINES[name].is_double:
             continue
@@ -185,23 +182,23 @@ def engine_of_format(format: str) -> str | None:
 
 
 def refuse_weights(engine: str, weights: bytes | None) -> None:
-    """Refuse a file of weights where the format keeps everything in one file.
+    """Refuse a weights file for a format that keeps its weights in the model file.
 
     Raises:
-        EngineError: there are.
+        EngineError: `weights` is given.
     """
     if weights is not None:
         raise EngineError(
-            f"{engine} refuses the model: it comes with a file of weights ({len(weights)} bytes), "
-            "expected a format that holds its own; take 'weights' out of the artefact"
+            f"{engine} refuses the model: it has a weights file ({len(weights)} bytes), "
+            "expected a format that contains its own; remove 'weights' from the artefact"
         )
 
 
 def is_importable(module: str) -> bool:
-    """Whether a module could be imported, found without importing it."""
+    """Whether a module can be imported; checked without importing it."""
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that it would be in is absent
+    except ModuleNotFoundError:  # its parent package is absent
         return False
 
 
@@ -233,14 +230,14 @@ def _load_plugin(point: EntryPoint) -> type[Engine]:
         raise EngineUnavailable(point.name, None, reason, package=package) from error
     lacking = [fact for fact in ("name", "formats", "extra") if not hasattr(kind, fact)]
     if lacking or kind.name != point.name:
-        found = f"has no {lacking[0]!r}" if lacking else f"is called {kind.name!r}"
-        reason = f"does not load (its class {found})"
+        defect = f"has no {lacking[0]!r}" if lacking else f"is called {kind.name!r}"
+        reason = f"does not load (its class {defect})"
         raise EngineUnavailable(point.name, None, reason, package=package)
     return kind
 
 
 def __getattr__(name: str) -> object:
-    """The protocol brings numpy and is loaded when it is first asked for."""
+    """Lazy import of the protocol, which needs numpy."""
     if name not in {"Array", "Engine"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from edgecnn_runtime.engines import protocol

@@ -1,7 +1,7 @@
 """Adapter from the manifest's inputs and outputs to an engine's layout, batch and integers.
 
-An artefact may hold its images channels-last, take one example at a time, or take and give integers
-(`Artefact.layout`, `Artefact.encodings`). Whoever runs a bundle need not care.
+An artefact may order its axes channels-last, take one example at a time, or have integer inputs
+and outputs (`Artefact.layout`, `Artefact.encodings`). The adapter hides all three.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 class Model(Protocol):
-    """An opened model: what an `Engine` opens, or what `adapt` makes of it."""
+    """An opened model: an `Engine`, or its adapter from `adapt`."""
 
     @property
     def name(self) -> str: ...
@@ -36,7 +36,7 @@ class Model(Protocol):
 
 
 class Adapted:
-    """An engine with the inputs and outputs of the manifest. Make one with `adapt`."""
+    """An engine with the inputs and outputs of the manifest. Made by `adapt`."""
 
     def __init__(self, engine: Model, manifest: Manifest, artefact: Artefact) -> None:
         self.engine = engine
@@ -46,26 +46,26 @@ class Adapted:
         self._is_nhwc = artefact.layout == "NHWC"
         self._encodings = artefact.encodings
         self._dtypes = {spec.name: spec.dtype for spec in engine.inputs}
-        held = {spec.name: spec for spec in engine.inputs}
+        native_specs = {spec.name: spec for spec in engine.inputs}
         self._batched = [spec.name for spec in self.inputs if spec.shape[:1] == (None,)]
-        self._takes_one = any(held[name].shape[0] == 1 for name in self._batched)
+        self._takes_one = any(native_specs[name].shape[0] == 1 for name in self._batched)
 
     def version(self) -> str:
         return self.engine.version()
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """As `Engine.run`, on the manifest's inputs and outputs."""
+        """`Engine.run` on the manifest's inputs and outputs."""
         check_feeds(self.inputs, feeds)
-        found = [self.engine.run(self._encode(part)) for part in self._parts(feeds)]
-        if len(found) == 1:
-            return self._decode(found[0])
-        joined = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+        outputs = [self.engine.run(self._encode(part)) for part in self._parts(feeds)]
+        if len(outputs) == 1:
+            return self._decode(outputs[0])
+        joined = {name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]}
         return self._decode(joined)
 
     def native(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """The feeds of one run of `engine`, in its own layout and types.
+        """Feeds of one run of `engine`, in its own layout and types.
 
-        The first example of a batch, where the engine takes one at a time.
+        If the engine takes one example at a time: the first example of the batch.
         """
         check_feeds(self.inputs, feeds)
         encoded = self._encode(next(iter(self._parts(feeds))))
@@ -75,7 +75,7 @@ class Adapted:
         self.engine.close()
 
     def _parts(self, feeds: Mapping[str, Array]) -> Iterator[Mapping[str, Array]]:
-        """The feeds, in pieces that the engine takes."""
+        """The feeds, split into batches that the engine takes."""
         if not self._takes_one:
             yield feeds
             return
@@ -91,17 +91,17 @@ class Adapted:
     def _encode(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         encoded = {}
         for name, array in feeds.items():
-            # A view: the engine reads it in the order in which it lies, and copies it once.
+            # A view: the engine reads it in its memory order and copies it once.
             native = array.transpose(TO_NHWC) if self._is_nhwc and array.ndim == 4 else array
             if name in self._encodings:
                 native = quantise(native, self._encodings[name], self._dtypes[name])
             encoded[name] = native
         return encoded
 
-    def _decode(self, found: Mapping[str, Array]) -> dict[str, Array]:
+    def _decode(self, outputs: Mapping[str, Array]) -> dict[str, Array]:
         decoded = {}
         for spec in self.outputs:
-            array = found[spec.name]
+            array = outputs[spec.name]
             if self._is_nhwc and array.ndim == 4:
                 array = np.ascontiguousarray(array.transpose(TO_NCHW))
             if spec.name in self._encodings:
@@ -111,10 +111,10 @@ class Adapted:
 
 
 def adapt(engine: Model, manifest: Manifest, artefact: Artefact) -> Model:
-    """`engine` with the inputs and outputs that the manifest promises; itself if it has them.
+    """`engine` with the inputs and outputs of the manifest; unchanged if it has them already.
 
     Raises:
-        ManifestInvalid: the model's inputs or outputs are others than manifest and artefact say.
+        ManifestInvalid: the model's inputs or outputs do not match manifest and artefact.
     """
     _check_agrees(manifest, artefact, engine)
     if (engine.inputs, engine.outputs) == (manifest.inputs, manifest.outputs):
@@ -123,7 +123,7 @@ def adapt(engine: Model, manifest: Manifest, artefact: Artefact) -> Model:
 
 
 def one_run(model: Model, feeds: Mapping[str, Array]) -> Callable[[], dict[str, Array]]:
-    """One run of the engine itself, on feeds already in the form that it takes: what to time."""
+    """The function to time: one run of the engine itself, on feeds in its own layout and types."""
     if isinstance(model, Adapted):
         engine, native = model.engine, model.native(feeds)
         return lambda: engine.run(native)
@@ -131,7 +131,7 @@ def one_run(model: Model, feeds: Mapping[str, Array]) -> Callable[[], dict[str, 
 
 
 def quantise(array: Array, encoding: ScaleZeroPoint, dtype: str) -> Array:
-    """``round(array / scale) + zero_point`` as `dtype`; halves go to the even side, saturating."""
+    """``round(array / scale) + zero_point`` as `dtype`, half to even, saturating."""
     scale, zero_point = encoding
     limits = np.iinfo(dtype)
     with np.errstate(over="ignore"):  # infinity saturates like any other large value
@@ -148,32 +148,32 @@ def dequantise(array: Array, encoding: ScaleZeroPoint) -> Array:
 
 
 def _check_agrees(manifest: Manifest, artefact: Artefact, engine: Model) -> None:
-    for what, promised, found in (
+    for what, promised, actual in (
         ("inputs", manifest.inputs, engine.inputs),
         ("outputs", manifest.outputs, engine.outputs),
     ):
-        held = {spec.name: spec for spec in found}
-        fits = len(held) == len(found) == len(promised) and all(
-            spec.name in held and _fits(spec, held[spec.name], artefact) for spec in promised
+        native = {spec.name: spec for spec in actual}
+        fits = len(native) == len(actual) == len(promised) and all(
+            spec.name in native and _fits(spec, native[spec.name], artefact) for spec in promised
         )
         if not fits:
             raise ManifestInvalid(
                 f"{manifest.name}: the manifest says {what} {', '.join(map(str, promised))}"
-                f"{_form(artefact)}; the model has {', '.join(map(str, found))}"
+                f"{_form(artefact)}; the model has {', '.join(map(str, actual))}"
             )
 
 
-def _fits(promised: TensorSpec, held: TensorSpec, artefact: Artefact) -> bool:
+def _fits(promised: TensorSpec, native: TensorSpec, artefact: Artefact) -> bool:
     shape = promised.shape
     if artefact.layout == "NHWC" and len(shape) == 4:
         shape = tuple(shape[axis] for axis in TO_NHWC)
     of_one = (1, *shape[1:]) if shape[:1] == (None,) else shape
     dtypes = {"int8", "uint8"} if promised.name in artefact.encodings else {promised.dtype}
-    return held.dtype in dtypes and held.shape in (shape, of_one)
+    return native.dtype in dtypes and native.shape in (shape, of_one)
 
 
 def _form(artefact: Artefact) -> str:
-    """What the artefact says of itself, beyond what the manifest says."""
+    """Layout and encodings of the artefact, as text for an error message."""
     layout = "" if artefact.layout is None else f", here {artefact.layout}"
     integers = f", {', '.join(artefact.encodings)} in 8 bits" if artefact.encodings else ""
     return layout + integers

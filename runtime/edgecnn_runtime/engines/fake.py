@@ -26,7 +26,7 @@ _ENTRY = ENGINES["fake"]
 
 
 class FakeEngine:
-    """Runs the JSON artefact above with numpy."""
+    """The engine ``fake``; runs the JSON artefact above with numpy."""
 
     name: ClassVar[str] = _ENTRY.name
     formats: ClassVar[frozenset[str]] = _ENTRY.formats

@@ -12,10 +12,10 @@ from edgecnn_runtime.manifest import TensorSpec
 
 
 def check_feeds(specs: tuple[TensorSpec, ...], feeds: Mapping[str, Array]) -> None:
-    """Check that every input is fed once, with its dtype and shape.
+    """Check that every input is fed, with its dtype and shape, and nothing else is.
 
     Raises:
-        FeedError: naming the input, what was found and what was expected.
+        FeedError: names the input, the actual and the expected dtype or shape.
     """
     for spec in specs:
         if spec.name not in feeds:
@@ -25,15 +25,15 @@ def check_feeds(specs: tuple[TensorSpec, ...], feeds: Mapping[str, Array]) -> No
             raise FeedError(
                 f"input {spec.name!r} is a {type(array).__name__}, expected a numpy array"
             )
-        # Not by its name, which costs microseconds and is one for both byte orders.
+        # Not compared by name: that costs microseconds and ignores the byte order.
         if array.dtype != spec.dtype:
             raise FeedError(f"input {spec.name!r} is {array.dtype}, expected {spec}")
         if len(array.shape) != len(spec.shape) or any(
-            found != extent if extent is not None else found < 1
-            for found, extent in zip(array.shape, spec.shape, strict=True)
+            actual != extent if extent is not None else actual < 1
+            for actual, extent in zip(array.shape, spec.shape, strict=True)
         ):
-            found = "x".join(map(str, array.shape))
-            raise FeedError(f"input {spec.name!r} has shape {found}, expected {spec}")
+            shape = "x".join(map(str, array.shape))
+            raise FeedError(f"input {spec.name!r} has shape {shape}, expected {spec}")
     if len(feeds) != len(specs):
         names = {spec.name for spec in specs}
         extra = next(name for name in feeds if name not in names)

@@ -1,4 +1,4 @@
-"""Identity of an engine that ran: name, version, package; its spelling in text and JSON.
+"""Identity of an engine that ran: name, version, package; its form in text and JSON.
 
 Needs no numpy.
 """
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineId:
-    """An engine, in the version and from the package that ran.
+    """Name, version and package of an engine that ran.
 
     Attributes:
         version: empty where it did not run.
-        package: as pip knows it; empty where none is known.
+        package: its name for pip; empty where none is known.
     """
 
     name: str
@@ -31,9 +31,9 @@ class EngineId:
 
     @property
     def full_version(self) -> str:
-        """The version, with the module where the engine has several packages.
+        """The version, and the module where the engine has several packages.
 
-        As in ``2.3.0 (ai_edge_litert)``.
+        For example ``2.3.0 (ai_edge_litert)``.
         """
         entry = ENGINES.get(self.name)
         if entry is None or len(entry.packages) < 2 or self.package not in PACKAGES:
@@ -42,11 +42,11 @@ class EngineId:
 
     @property
     def label(self) -> str:
-        """The field ``engine`` of JSON documents: ``tflite 2.3.0 (ai_edge_litert)``."""
+        """The field ``engine`` of JSON documents, such as ``tflite 2.3.0 (ai_edge_litert)``."""
         return f"{self.name} {self.full_version}".rstrip()
 
     def words(self) -> str:
-        """Name and version for a person; a package that is not the engine's first names it."""
+        """Name and version for a person; the package's name if it is not the preferred one."""
         entry = ENGINES.get(self.name)
         is_other = entry is not None and self.package in entry.package_names[1:]
         return f"{self.package if is_other else self.name} {self.version}".rstrip()
@@ -64,16 +64,16 @@ def engine_id(kind: type[Engine]) -> EngineId:
 
 
 def engine_fields(engine: EngineId | None) -> dict[str, Any]:
-    """The fields of a JSON object that name an engine: ``engine``, its label, and ``engine_id``."""
+    """JSON fields that name an engine: ``engine``, its label, and ``engine_id``, its parts."""
     if engine is None:
         return {"engine": "", "engine_id": None}
     return {"engine": engine.label, "engine_id": asdict(engine)}
 
 
 def engine_from_fields(fields: Mapping[str, Any]) -> EngineId | None:
-    """The engine that `engine_fields` wrote; None where they name none.
+    """The engine that `engine_fields` wrote; None where the fields name none.
 
-    Results that were kept before ``engine_id`` have the label alone, whose form is fixed.
+    Results from before ``engine_id`` existed have the label alone, whose form is fixed.
     """
     if fields.get("engine_id") is not None:
         return EngineId(**fields["engine_id"])

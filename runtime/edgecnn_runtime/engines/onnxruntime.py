@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""Engine ``onnxruntime``: ONNX Runtime on the CPU."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ class OnnxRuntimeEngine:
 
 
 def session_options(threads: int | None = None) -> Any:
-    """An ``onnxruntime.SessionOptions`` whose sessions are exact in integers, and quiet.
+    """An ``onnxruntime.SessionOptions`` with exact integer arithmetic and no log.
 
     x86 without VNNI adds pairs of u8 × s8 products in 16 bits, where those of 8-bit weights
-    saturate. ``session.x64quantprecision`` has just these computed as u8 × u8 on such processors;
+    saturate. ``session.x64quantprecision`` computes just these as u8 × u8 on such processors;
     weights of 7 bits stay as fast as they are (onnxruntime_session_options_config_keys.h).
 
     Args:
@@ -88,14 +88,14 @@ def session_options(threads: int | None = None) -> Any:
     """
     options = _onnxruntime().SessionOptions()
     options.add_session_config_entry(_EXACT, "1")
-    options.log_severity_level = 4  # what goes wrong is raised; the log would say it twice
+    options.log_severity_level = 4  # errors are raised; the log would repeat them
     if threads is not None:
         options.intra_op_num_threads = threads
     return options
 
 
 def open_session(model: bytes, options: Any) -> Any:
-    """An ``onnxruntime.InferenceSession`` on the CPU with what `session_options` made.
+    """An ``onnxruntime.InferenceSession`` on the CPU with the options of `session_options`.
 
     ONNX Runtime 1.32 fails to convert a weight that two nodes share; such a model is opened as it
     is, and is not exact on x86 without VNNI.
@@ -128,6 +128,8 @@ def _onnxruntime() -> ModuleType:
 
 def _tensor_spec(node: Any) -> TensorSpec:
     if node.type not in _DTYPES:
-        raise EngineError(f"tensor {node.name!r} has type {node.type}, which edgecnn does not feed")
+        raise EngineError(
+            f"tensor {node.name!r} has type {node.type}, which edgecnn does not support"
+        )
     shape = tuple(extent if isinstance(extent, int) else None for extent in node.shape)
     return TensorSpec(node.name, _DTYPES[node.type], shape)

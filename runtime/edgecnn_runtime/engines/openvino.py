@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU."""
+"""Engine ``openvino``: OpenVINO on the CPU."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edgecnn_runtime.manifest import DTYPES, TensorSpec
 _ENTRY = ENGINES["openvino"]
 (_PACKAGE,) = _ENTRY.packages
 # OpenVINO reads ONNX, TensorFlow and more from the same call, and follows an ONNX tensor's path to
-# any file of the machine: nothing but its own format is let through.
+# any file of the machine: only its own format is accepted.
 _BEGINNINGS = (b"<?xml", b"<net")
 
 
@@ -57,19 +57,19 @@ class OpenVINOEngine:
         threads: int | None = None,
         in_integers: bool = True,
     ) -> Self:
-        """As every engine opens a model.
+        """Make a model ready to run, as `Engine.open` does.
 
         Args:
-            in_integers: False computes what the file says of int8 in float32, slower and exact;
-                x86 without VNNI adds pairs of u8 × s8 products in 16 bits, which saturate.
+            in_integers: False computes the int8 layers in float32, slower and exact; x86 without
+                VNNI adds pairs of u8 × s8 products in 16 bits, which saturate.
         """
         core = _core()
         if not model.lstrip().startswith(_BEGINNINGS):
             raise EngineError("openvino refuses the model: it is no OpenVINO IR, which is XML")
         if weights is None:
             raise EngineError(
-                "openvino refuses the model: it comes without the file of its weights; name the "
-                ".bin as 'weights' of the artefact"
+                "openvino refuses the model: its weights file is missing; name the .bin as "
+                "'weights' of the artefact"
             )
         options: dict[str, str | int] = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -92,11 +92,11 @@ class OpenVINOEngine:
         check_feeds(self.inputs, feeds)
         arrays = {number: feeds[spec.name] for number, spec in enumerate(self.inputs)}
         try:
-            # The model reads the arrays where they lie; its answers are copied out of its memory.
-            found = self._request.infer(arrays, share_inputs=True, share_outputs=False)
+            # Inputs are shared, not copied; outputs are copied out of OpenVINO's memory.
+            outputs = self._request.infer(arrays, share_inputs=True, share_outputs=False)
         except Exception as error:
             raise EngineError(f"openvino failed: {_reason(error)}") from error
-        return dict(zip(self._output_names, found.values(), strict=True))
+        return dict(zip(self._output_names, outputs.values(), strict=True))
 
     def close(self) -> None:
         self._request = None
@@ -104,7 +104,7 @@ class OpenVINOEngine:
 
 @cache
 def _core() -> Any:
-    """The one core of the process; it loads its plug-in for CPUs once."""
+    """The ``openvino.Core`` of this process; it loads its CPU plug-in once."""
     return import_openvino().Core()
 
 
@@ -112,7 +112,7 @@ def _core() -> Any:
 def _without_telemetry() -> Iterator[None]:
     """Import OpenVINO without its telemetry package.
 
-    It forks the process to do so, which measures badly, and hangs where there is no network.
+    The telemetry forks the process, which disturbs measurements, and hangs without a network.
     """
     name = "openvino_telemetry"
     if name in sys.modules:
@@ -143,7 +143,7 @@ def import_openvino() -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """OpenVINO names the place in its source first; what went wrong comes last."""
+    """The last line of OpenVINO's error message; the lines before it name its source files."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 
@@ -153,7 +153,7 @@ def _tensor_spec(port: Any) -> TensorSpec:
     name = names[0] if names else str(port.get_node().get_friendly_name())
     dtype = np.dtype(port.get_element_type().to_dtype()).name
     if dtype not in DTYPES:
-        raise EngineError(f"tensor {name!r} has type {dtype}, which edgecnn does not feed")
+        raise EngineError(f"tensor {name!r} has type {dtype}, which edgecnn does not support")
     shape = tuple(
         None if extent.is_dynamic else extent.get_length() for extent in port.get_partial_shape()
     )

@@ -10,11 +10,11 @@ from edgecnn_runtime.manifest import TensorSpec
 
 
 class Engine(Protocol):
-    """One opened model. `tests/contract/test_engines.py` is what each must hold to.
+    """One opened model. `tests/contract/test_engines.py` has the rules that each engine keeps.
 
-    A plug-in may leave out two members: ``packages``, a tuple of the packages of the package index
-    any of which brings it, the better first (without it: the distribution that registers it), and
-    the class method ``package()``, which says which of several packages `version` speaks of.
+    A plug-in may add two members: ``packages``, a tuple of the packages of the package index any
+    of which contains it, in order of preference (without it: the distribution that registers it),
+    and the class method ``package()``, the package whose version `version` returns.
     """
 
     name: ClassVar[str]
@@ -22,14 +22,14 @@ class Engine(Protocol):
     formats: ClassVar[frozenset[str]]
     """Artefact formats that the engine opens."""
     extra: ClassVar[str | None]
-    """The extra of edgecnn that installs it; None for a plug-in, and for what is always there."""
+    """The extra of edgecnn that installs it; None for a plug-in or an engine without packages."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 
     @classmethod
     def is_installed(cls) -> bool:
-        """Whether its package is there; found without importing it."""
+        """Whether its package is installed; checked without importing it."""
         ...
 
     @classmethod
@@ -49,12 +49,12 @@ class Engine(Protocol):
 
         Args:
             model: the artefact's bytes.
-            weights: the bytes of its companion file, of a format that has one.
+            weights: the bytes of its weights file, if the format has one.
             threads: intra-operator threads; None leaves the engine's own default.
 
         Raises:
             EngineUnavailable: the engine is not installed.
-            EngineError: the engine refuses the model, or weights that its format does not have.
+            EngineError: the engine refuses the model, or a weights file that its format lacks.
         """
         ...
 

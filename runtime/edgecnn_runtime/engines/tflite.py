@@ -1,7 +1,7 @@
-"""TFLite on the CPU: LiteRT, or tflite-runtime where that is what a device has.
+"""Engine ``tflite``: TFLite on the CPU, by LiteRT, or tflite-runtime where a device has only that.
 
-Both bring the same interpreter and delegate what they can to XNNPACK, whose creation they announce
-on stderr; LiteRT 2.3 offers no way to ask for silence.
+Both contain the same interpreter and delegate to XNNPACK what it supports. They print the creation
+of this delegate on stderr; LiteRT 2.3 has no option against it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ENTRY = ENGINES["tflite"]
 _, _TFLITE_RUNTIME = _ENTRY.packages
 SIGNATURE = "serving_default"
 
-# A model of one tensor and no operator: enough to see that an interpreter opens one.
+# A model of one tensor and no operator: enough to check that an interpreter opens a model.
 _SMALLEST_MODEL = b64decode(
     "GAAAAFRGTDMAAA4AFAAQAAwACAAAAAQADgAAABAAAAAcAAAAhAAAAAMAAAABAAAACAAAAAQABAAEAAAA"
     "AQAAABAAAAAMABQAEAAMAAgABAAMAAAAEAAAABAAAAAUAAAAGAAAAAAAAAABAAAAAAAAAAEAAAAAAAAA"
@@ -39,7 +39,7 @@ class TFLiteEngine:
     """A model in an ``Interpreter``.
 
     Names come from the signature `SIGNATURE` where the model has one, else from its tensors. A
-    model whose shape signature leaves the batch open is resized whenever the batch changes.
+    model with a dynamic batch in its shape signature is resized whenever the batch changes.
     """
 
     name: ClassVar[str] = _ENTRY.name
@@ -70,7 +70,7 @@ class TFLiteEngine:
         """The package whose interpreter opens models here.
 
         Raises:
-            EngineUnavailable: none is there, or none opens a model.
+            EngineUnavailable: no interpreter is installed, or none opens a model.
         """
         return _working_interpreter().package.name
 
@@ -80,7 +80,7 @@ class TFLiteEngine:
     ) -> Self:
         refuse_weights(cls.name, weights)
         module = _working_interpreter().module
-        # tflite-runtime reads the root of whatever it is given without looking where that lies.
+        # tflite-runtime reads the root table without a check of its offset.
         if model[4:8] != b"TFL3" or int.from_bytes(model[:4], "little") > len(model) - 4:
             raise EngineError("tflite refuses the model: it does not begin as a TFLite file does")
         try:
@@ -101,13 +101,13 @@ class TFLiteEngine:
             for index, array in zip(self._input_indices, arrays, strict=True):
                 if array.flags.c_contiguous:
                     interpreter.set_tensor(index, array)
-                else:  # written where the model reads, with no array in between
+                else:  # written into the input tensor, without a copy in between
                     np.copyto(interpreter.tensor(index)(), array)
             interpreter.invoke()
-            found = [interpreter.get_tensor(index) for index in self._output_indices]
+            outputs = [interpreter.get_tensor(index) for index in self._output_indices]
         except Exception as error:
             raise EngineError(f"tflite failed: {first_line(error)}") from error
-        return dict(zip(self._output_names, found, strict=True))
+        return dict(zip(self._output_names, outputs, strict=True))
 
     def close(self) -> None:
         self._interpreter = None
@@ -115,7 +115,7 @@ class TFLiteEngine:
     def _resize(self, shapes: tuple[tuple[int, ...], ...]) -> None:
         if shapes == self._shapes:
             return
-        # Unknown until it is done: a resize that fails half-way is done again by the next run.
+        # Unknown until the resize ends: the next run repeats a resize that fails half-way.
         self._shapes = ()
         for index, shape in zip(self._input_indices, shapes, strict=True):
             self._interpreter.resize_tensor_input(index, shape)
@@ -125,7 +125,7 @@ class TFLiteEngine:
 
 @dataclass(frozen=True)
 class _Interpreter:
-    """A module with an interpreter that opens models, and the package that brings it."""
+    """A module with an interpreter that opens models, and its package."""
 
     module: Any
     package: EnginePackage
@@ -134,10 +134,10 @@ class _Interpreter:
 
 @cache
 def _working_interpreter() -> _Interpreter:
-    """The interpreter of the first package whose interpreter opens a model.
+    """The first interpreter, in order of preference, that opens a model.
 
     Raises:
-        EngineUnavailable: none is there, or none opens a model.
+        EngineUnavailable: no interpreter is installed, or none opens a model.
     """
     reasons = []
     for package in _ENTRY.packages:
@@ -150,17 +150,17 @@ def _working_interpreter() -> _Interpreter:
         except (ImportError, OSError) as error:
             reasons.append(f"does not load {name} ({first_line(error)})")
             continue
-        if reason := _why_it_opens_nothing(module, package):
+        if reason := _interpreter_defect(module, package):
             reasons.append(f"opens no model with {name} {version}: {reason}")
         else:
             return _Interpreter(module, package, version)
     raise EngineUnavailable(_ENTRY.name, _ENTRY.extra, *reasons[:1])
 
 
-def _why_it_opens_nothing(module: Any, package: EnginePackage) -> str | None:
-    """What is wrong with an interpreter that can be imported; None if it works."""
-    # Without delegates, whose creation would be announced. NumPy prints a page on stderr for a
-    # module that was built against another of its versions; the reason says as much in a line.
+def _interpreter_defect(module: Any, package: EnginePackage) -> str | None:
+    """Reason why an interpreter that can be imported opens no model; None if it works."""
+    # Without delegates, whose creation would be printed. NumPy prints a page on stderr for a
+    # module built against another version of NumPy; the returned reason says the same in a line.
     quiet = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
         with contextlib.redirect_stderr(io.StringIO()):
@@ -191,9 +191,9 @@ def _tensor_spec(details: Mapping[str, Any], names: Mapping[int, str]) -> Tensor
     dtype = np.dtype(details["dtype"]).name
     if dtype not in DTYPES:
         raise EngineError(
-            f"tensor {details['name']!r} has type {dtype}, which edgecnn does not feed"
+            f"tensor {details['name']!r} has type {dtype}, which edgecnn does not support"
         )
-    # No signature means a scalar, or a writer who knew nothing but the shape.
+    # An empty shape signature means a scalar, or a writer that wrote only the shape.
     extents = details["shape_signature"] if len(details["shape_signature"]) else details["shape"]
     shape = tuple(None if extent < 0 else int(extent) for extent in extents)
     return TensorSpec(names.get(details["index"], details["name"]), dtype, shape)

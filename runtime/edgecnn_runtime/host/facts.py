@@ -31,8 +31,8 @@ ARM_CORES = {
     "0xd0b": "Cortex-A76",
     "0xd0c": "Neoverse-N1",
 }
-# vcgencmd get_throttled (Raspberry Pi documentation, "vcgencmd"): each bit says what holds now,
-# and again 16 bits higher what has held since boot.
+# vcgencmd get_throttled (Raspberry Pi documentation, "vcgencmd"): each bit is a limit that applies
+# now; the same bit 16 bits higher is one that has applied since boot.
 THROTTLED_SINCE_BOOT = 16
 THROTTLED_BITS = {
     0: "under-voltage",
@@ -47,11 +47,11 @@ class Host:
     """Constant facts of a machine: model, CPU, features, memory, system, clock range.
 
     Attributes:
-        model: the board or product.
-        features: of `FEATURES`, those that every core has.
+        model: name of the board or product.
+        features: those of `FEATURES` that every core has.
         machine, system, libc, python: of the interpreter that runs here.
-        governors: every one that some cores have.
-        min_mhz, max_mhz: the range of the clocks over all cores.
+        governors: frequency governors of all cores, each once.
+        min_mhz, max_mhz: clock range over all cores.
     """
 
     model: str | None
@@ -83,14 +83,14 @@ class HostState:
 
     Attributes:
         load: processes that ran or waited, mean of the last minute.
-        mhz: highest current frequency of the cores. The run is on that one; what idle cores do
-            would hide a fall. A Raspberry Pi's kernel leaves throttling out of it
-            (raspberrypi/linux issue 2986), so `throttled` is what counts there.
+        mhz: highest current frequency of the cores. The run is on that core; idle cores would hide
+            a drop. A Raspberry Pi's kernel leaves throttling out of it (raspberrypi/linux issue
+            2986); `throttled` has it there.
         celsius: temperature by thermal zone.
-        throttled: what limits the processor at this moment.
-        was_throttled: what has limited it since boot.
-        throttle_count: all cores' counters of throttling since boot, added up; one event may count
-            on several.
+        throttled: limits of the processor at this moment.
+        was_throttled: limits of the processor since boot.
+        throttle_count: throttling events since boot, summed over the cores' counters; one event
+            may count on several cores.
         cpu: times of all processes; own_seconds: of this process and its children.
     """
 
@@ -105,7 +105,7 @@ class HostState:
 
 
 def read_host(root: Path = ROOT) -> Host:
-    """The machine as its kernel describes it."""
+    """Read the constant facts of the machine."""
     cpuinfo = _read(root / "proc/cpuinfo") or ""
     policies = sorted((root / "sys/devices/system/cpu/cpufreq").glob("policy*"))
     least = [mhz for policy in policies if (mhz := _khz(policy / "cpuinfo_min_freq"))]
@@ -128,7 +128,7 @@ def read_host(root: Path = ROOT) -> Host:
 
 
 def read_state(root: Path = ROOT) -> HostState:
-    """The machine's state at this moment."""
+    """Read the state of the machine at this moment."""
     policies = sorted((root / "sys/devices/system/cpu/cpufreq").glob("policy*"))
     clocks = [mhz for policy in policies if (mhz := _khz(policy / "scaling_cur_freq"))]
     if not clocks:
@@ -162,17 +162,17 @@ def _khz(path: Path) -> float | None:
 
 
 def _board(root: Path, cpuinfo: str) -> str | None:
-    if told := _read(root / "proc/device-tree/model"):
-        return told
-    # A container's firmware tables are hidden, and Raspberry Pi's kernel says it here too.
-    if named := re.search(r"^Model\s*:\s*(.+)$", cpuinfo, re.M):
-        return named[1].strip()
+    if model := _read(root / "proc/device-tree/model"):
+        return model
+    # A container's firmware tables are hidden; Raspberry Pi's kernel has the model here too.
+    if match := re.search(r"^Model\s*:\s*(.+)$", cpuinfo, re.M):
+        return match[1].strip()
     return _read(root / "sys/devices/virtual/dmi/id/product_name")
 
 
 def _cpu_name(cpuinfo: str) -> str | None:
-    if named := re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.M):
-        return named[1].strip()
+    if match := re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.M):
+        return match[1].strip()
     makers = re.findall(r"^CPU implementer\s*:\s*(0x\w+)", cpuinfo, re.M)
     parts = re.findall(r"^CPU part\s*:\s*(0x\w+)", cpuinfo, re.M)
     cores = sorted(set(zip(makers, parts, strict=False)))
@@ -187,8 +187,8 @@ def _arm_core(maker: str, part: str) -> str:
 
 def _features(cpuinfo: str) -> tuple[str, ...]:
     lines = re.findall(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo, re.M)
-    found = set.intersection(*(set(line.split()) for line in lines)) if lines else set()
-    return tuple(sorted(found & FEATURES))
+    common = set.intersection(*(set(line.split()) for line in lines)) if lines else set()
+    return tuple(sorted(common & FEATURES))
 
 
 def _memory(root: Path) -> int | None:
@@ -197,16 +197,16 @@ def _memory(root: Path) -> int | None:
 
 
 def _temperatures(root: Path) -> dict[str, float]:
-    found = {}
+    temperatures = {}
     for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
         name, milli = _read(zone / "type"), _read(zone / "temp")
         if name and milli and milli.lstrip("-").isdecimal():
-            found[name] = int(milli) / 1000
-    return found
+            temperatures[name] = int(milli) / 1000
+    return temperatures
 
 
 def _throttled(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What limits a Raspberry Pi now and what has since boot: its driver's file, or its tool."""
+    """Limits of a Raspberry Pi's processor now and since boot, from its driver or its tool."""
     # soc/soc:firmware up to the Pi 4; later boards put an address into both names.
     files = sorted((root / "sys/devices/platform").glob("soc*/soc*:firmware/get_throttled"))
     text = _read(files[0]) if files else _vcgencmd() if root == ROOT else None
@@ -220,19 +220,19 @@ def _throttled(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _vcgencmd() -> str | None:
-    """What the firmware's tool answers: ``throttled=0x50005``."""
+    """The hexadecimal value that the firmware's tool prints, as in ``throttled=0x50005``."""
     tool = Path("/usr/bin/vcgencmd")
     if not tool.exists():
         return None
     import subprocess
 
     try:
-        ran = subprocess.run(
+        completed = subprocess.run(
             [tool, "get_throttled"], capture_output=True, text=True, timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return ran.stdout.strip().partition("=")[2]
+    return completed.stdout.strip().partition("=")[2]
 
 
 def _throttle_count(root: Path) -> int | None:

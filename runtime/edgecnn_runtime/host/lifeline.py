@@ -1,4 +1,4 @@
-"""Lifeline over stdin: a job ends when its parent closes stdin or sends no heartbeat."""
+"""Lifeline over stdin: a process ends when its parent closes stdin or sends no heartbeat."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import sys
 import threading
 from collections.abc import Callable
 
-# The asker writes a line every few seconds; a link that broke without a word stops doing so.
+# The parent writes a line every few seconds; a broken link ends the lines, not the stream.
 SILENCE_S = 30.0
 
 
-def hold(on_end: Callable[[], None], silence_s: float = SILENCE_S) -> None:
-    """End this process when stdin ends, or is silent for `silence_s`; `on_end` is called first.
+def end_with_stdin(on_end: Callable[[], None], silence_s: float = SILENCE_S) -> None:
+    """End this process when stdin ends or is silent for `silence_s` seconds.
 
-    Reads from the descriptor itself: nobody else may read stdin from here on.
+    Reads the file descriptor itself: no other code may read stdin from here on.
+
+    Args:
+        on_end: called first.
     """
     threading.Thread(target=_watch, args=(on_end, silence_s), daemon=True).start()
 
@@ -28,5 +31,5 @@ def _watch(on_end: Callable[[], None], silence_s: float) -> None:
             try:
                 on_end()
             finally:
-                # The main thread may be deep in an engine or a read: there is nothing to unwind.
+                # The main thread may be inside an engine or a read, where no exception reaches it.
                 os._exit(1)

@@ -22,29 +22,29 @@ POLL_S = 0.25
 def machine_lock(
     who: str,
     wait_s: float,
-    waiting: Callable[[dict[str, Any]], None],
+    on_wait: Callable[[dict[str, Any]], None],
     folder: Path | None = None,
 ) -> Iterator[None]:
-    """Holds the machine for as long as the context lasts; the kernel frees it if we are killed.
+    """Lock the machine while the context lasts; the kernel frees the lock of a killed process.
 
     Args:
-        who: told to others that wait.
+        who: name of this bench's owner, shown to others that wait.
         wait_s: 0 gives up at once.
-        waiting: called once with the holder, ``{"who": …, "pid": …, "since": …}``, if there is one.
-        folder: where the lock is; None is the machine's folder for temporary files.
+        on_wait: called once with the holder, ``{"who": …, "pid": …, "since": …}``, if there is one.
+        folder: folder of the lock file; None is the machine's folder for temporary files.
 
     Raises:
-        MeasureError: another bench held it until `wait_s` had passed; says who.
+        MeasureError: another bench holds the lock after `wait_s`; the message names it.
     """
     path = (folder or Path(tempfile.gettempdir())) / NAME
     file = _open(path)
     try:
-        end, told = time.monotonic() + wait_s, False
+        end, is_notified = time.monotonic() + wait_s, False
         while not _try(file):
             holder = _holder(file)
-            if not told:
-                waiting(holder)
-                told = True
+            if not is_notified:
+                on_wait(holder)
+                is_notified = True
             if time.monotonic() >= end:
                 raise MeasureError(
                     f"another bench holds this machine: {holder.get('who', 'unknown')}, process "
@@ -68,10 +68,10 @@ def _open(path: Path) -> int:
             continue
         except OSError as error:
             raise MeasureError(f"cannot lock the machine: {path}: {error.strerror}") from error
-        with contextlib.suppress(OSError):  # another user's: it has its mode already
+        with contextlib.suppress(OSError):  # another user's file has this mode already
             os.fchmod(file, 0o666)
         return file
-    raise MeasureError(f"cannot lock the machine: {path.parent} is not there; set TMPDIR")
+    raise MeasureError(f"cannot lock the machine: {path.parent} does not exist; set TMPDIR")
 
 
 def _try(file: int) -> bool:
@@ -84,10 +84,10 @@ def _try(file: int) -> bool:
 
 def _holder(file: int) -> dict[str, Any]:
     try:
-        found = json.loads(os.pread(file, 4096, 0))
+        holder = json.loads(os.pread(file, 4096, 0))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return holder if isinstance(holder, dict) else {}
 
 
 def _write(file: int, holder: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Cold start time and peak memory, measured in a fresh process."""
+"""Cold start time and peak memory of a fresh process; the agent's command and signal names."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edgecnn_runtime.errors import MeasureError
 
 TIMEOUT_S = 120
 AGENT_PREFIX = "edgecnn_runtime: "
-"""Of the line on stderr by which the agent says why it ended."""
+"""Prefix of the agent's error message, its last line on stderr."""
 
 
 @dataclass(frozen=True)
 class ColdStart:
-    """From the start of a process to its first result, and the memory that it took.
+    """Time from the start of a process to its first result, and its peak memory.
 
     Attributes:
-        samples_ms: one a process.
+        samples_ms: one per process.
         peak_memory_bytes: median over the processes of the largest resident set.
     """
 
@@ -31,32 +31,32 @@ class ColdStart:
 
 
 def agent_command() -> list[str]:
-    """This interpreter and this runtime again, to be run in a process of its own."""
+    """Command that starts the agent with this interpreter and this runtime."""
     if sys.argv[0].endswith(".pyz"):
         return [sys.executable, sys.argv[0]]
     return [sys.executable, "-m", "edgecnn_runtime"]
 
 
 def signal_name(number: int) -> str:
-    """The name of the signal that ended a process, and its likely cause."""
+    """Name of a signal that ended a process, with its likely cause."""
     import signal
 
     try:
         name = signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-    means = {"SIGKILL": "out of memory?", "SIGILL": "an instruction that this processor lacks"}
-    return f"{name} ({means[name]})" if name in means else name
+    causes = {"SIGKILL": "out of memory?", "SIGILL": "an instruction that this processor lacks"}
+    return f"{name} ({causes[name]})" if name in causes else name
 
 
-def fresh_start(
+def measure_cold_start(
     command: Sequence[str], variables: Mapping[str, str] | None = None
 ) -> tuple[float, int]:
-    """Milliseconds from the start of a process to its first result, and its peak memory.
+    """Milliseconds from the start of a process to its first result, and its peak memory in bytes.
 
     Args:
         command: its last line on stdout must be the JSON object of `first_result_line`.
-        variables: its environment; None is ours.
+        variables: its environment variables; None keeps those of this process.
 
     Raises:
         MeasureError: the process cannot be started, fails, hangs, or prints no such line.
@@ -66,7 +66,7 @@ def fresh_start(
     shown = " ".join(command)
     began_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     try:
-        ran = subprocess.run(
+        completed = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -81,24 +81,24 @@ def fresh_start(
         raise MeasureError(
             f"the cold start gave no result in {TIMEOUT_S} s; run it alone to see why: {shown}"
         ) from error
-    if ran.returncode != 0:
-        said = ran.stderr.strip().splitlines() or ["nothing on stderr"]
-        raise MeasureError(f"the cold start failed with {ran.returncode}: {said[-1]}")
-    last = (ran.stdout.splitlines() or [""])[-1]
+    if completed.returncode != 0:
+        messages = completed.stderr.strip().splitlines() or ["nothing on stderr"]
+        raise MeasureError(f"the cold start failed with {completed.returncode}: {messages[-1]}")
+    line = (completed.stdout.splitlines() or [""])[-1]
     try:
-        line = json.loads(last)
-        return (line["first_result_ns"] - began_ns) / 1e6, int(line["peak_memory_bytes"])
+        result = json.loads(line)
+        return (result["first_result_ns"] - began_ns) / 1e6, int(result["peak_memory_bytes"])
     except (ValueError, TypeError, KeyError) as error:
         raise MeasureError(
-            f"the cold start gave no result: its last line is {last[:80]!r}, expected the JSON "
+            f"the cold start gave no result: its last line is {line[:80]!r}, expected the JSON "
             f"object of first_result_line; run it alone to see why: {shown}"
         ) from error
 
 
 def first_result_line() -> str:
-    """To be printed by a process as soon as it has its first result.
+    """JSON line that a process prints as soon as it has its first result.
 
-    The monotonic clock is one for all processes of a machine.
+    All processes of a machine share the monotonic clock.
     """
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     return json.dumps({"first_result_ns": now, "peak_memory_bytes": peak_memory_bytes()})

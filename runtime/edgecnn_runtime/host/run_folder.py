@@ -1,4 +1,4 @@
-"""Temporary folder of one bench, removed when the bench ends, even if it is killed."""
+"""Temporary folder of one bench, removed when the bench ends or is killed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ REMOVALS = 20
 REMOVAL_S = 0.1
 
 
-def keep_folder(folder: Path, made: Callable[[], None]) -> None:
-    """Makes `folder`, and removes it when stdin ends or falls silent, or this process is ended.
+def keep_folder(folder: Path, on_created: Callable[[], None]) -> None:
+    """Create `folder`; remove it when stdin ends or is silent, or when this process is ended.
 
-    Its neighbours that nobody keeps any more, such as after a power cut, are removed first.
+    Abandoned folders beside it, for example after a power cut, are removed first.
 
     Args:
-        made: called when the folder is there.
+        on_created: called when the folder exists.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder.parent):
@@ -36,7 +36,7 @@ def keep_folder(folder: Path, made: Callable[[], None]) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
     def remove(*_: object) -> None:
-        # Whoever was writing there learns of the end at the same time, and may be a little late.
+        # Processes that write there end at the same time, some of them a little later.
         for _attempt in range(REMOVALS):
             shutil.rmtree(folder, ignore_errors=True)
             if not folder.exists():
@@ -49,17 +49,18 @@ def keep_folder(folder: Path, made: Callable[[], None]) -> None:
 
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, remove_and_end)
-    lifeline.hold(remove)
-    made()
+    lifeline.end_with_stdin(remove)
+    on_created()
     while True:
         signal.pause()
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One keeper at a time looks for what nobody keeps: a new folder is not yet locked.
+    """Lock of a parent folder: one process at a time removes its abandoned folders.
 
-    Where a file system locks no folders, such as NFS, they go on without.
+    A new folder is not locked yet and would look abandoned. File systems that cannot lock a
+    folder, such as NFS, go without this lock.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -71,7 +72,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _is_kept(folder: Path) -> bool:
-    """Whether a process holds it."""
+    """Whether a process holds the folder's lock."""
     try:
         lock = os.open(folder / LOCK, os.O_RDWR)
     except FileNotFoundError:

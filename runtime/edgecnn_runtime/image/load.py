@@ -1,4 +1,4 @@
-"""Reading an image: a file, its bytes or an array, always as RGB."""
+"""Loading of an image from a file, bytes or an array, as RGB uint8."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ImageSource = str | os.PathLike[str] | bytes | UInt8
 
 
 def load_image(source: ImageSource) -> UInt8:
-    """The image as networks are trained to see it: (H, W, 3) uint8, RGB, upright.
+    """The image as (H, W, 3) uint8, RGB, upright.
 
     Grey is repeated into three channels and transparency is dropped, not blended: Pillow's
     ``convert("RGB")``, which training pipelines use. 16-bit grey levels keep their top 8 bits.
@@ -30,8 +30,8 @@ def load_image(source: ImageSource) -> UInt8:
             RGB or (H, W, 4) RGBA. The result may share its memory, or be read-only.
 
     Raises:
-        ImageError: the file is missing, damaged, too large or no image; the array is no image; or
-            Pillow, which decodes files, is not installed.
+        ImageError: the file is missing, damaged, too large or not an image; the array is not an
+            image; or Pillow, which decodes files, is not installed.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -93,7 +93,7 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
             f"{name} has more pixels than Pillow trusts ({_one_line(error)}); shrink it, or "
             "decode it yourself and pass a uint8 array"
         ) from error
-    # Decoders raise whatever comes up when a file is damaged, struct.error and IndexError too.
+    # Decoders raise many errors on a damaged file, struct.error and IndexError too.
     except Exception as error:
         raise ImageError(
             f"{name} cannot be decoded: {_one_line(error)}; "
@@ -103,7 +103,7 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
 
 
 def _decode(file: IO[bytes]) -> PillowImage:
-    """Upright, and RGB unless it is grey of more than 8 bits, which Pillow would clip."""
+    """Decode a file; upright, and RGB unless it is grey of more than 8 bits, which RGB clips."""
     from PIL import Image, ImageOps
 
     image = Image.open(file)
@@ -111,21 +111,21 @@ def _decode(file: IO[bytes]) -> PillowImage:
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB" or image.mode.startswith(("I", "F")):
         return image
-    # Pillow warns of a palette's transparency before it drops it.
+    # Pillow warns before it drops a palette's transparency.
     image.info.pop("transparency", None)
     return image.convert("RGB")
 
 
 def _grey_levels(image: PillowImage, name: str) -> UInt8:
-    """(H, W) of a grey image of more than 8 bits.
+    """Grey levels (H, W) in 8 bits of a grey image of more than 8 bits.
 
-    Integers are taken as 16-bit levels, floats as levels from 0 to 255.
+    Integers are read as 16-bit levels, floats as levels from 0 to 255.
     """
     levels = np.asarray(image)
     is_float = image.mode == "F"
     darkest, brightest = levels.min(), levels.max()
     within = darkest >= 0 and brightest <= (255 if is_float else 65535)
-    # Floats that end at 1 were meant as 0 to 1; read as 0 to 255 they would all be black.
+    # Floats up to 1 probably range from 0 to 1; read as 0 to 255 they would all be black.
     if not within or (is_float and 0 < brightest <= 1):
         raise ImageError(
             f"{name} has grey levels {darkest} to {brightest} (mode {image.mode}), expected "

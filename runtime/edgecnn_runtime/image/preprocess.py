@@ -10,14 +10,14 @@ from edgecnn_runtime.manifest import Colour, Preprocess
 
 
 def preprocess(image: UInt8, spec: Preprocess) -> Float32:
-    """The image as the network reads it: recoloured, resized, cropped, normalised, batch of 1.
+    """The network's input from an image: recoloured, resized, cropped, normalised, batch of 1.
 
     Equal to torchvision's Resize, CenterCrop, ToTensor and Normalize on a Pillow image: same
     sizes, same crop, same grey levels; the arithmetic after that differs by float32 rounding.
 
     Args:
         image: (H, W, 3) RGB, as `load_image` returns it.
-        spec: what the network was trained with.
+        spec: the preprocessing that the network was trained with.
 
     Returns:
         (1, C, height, width), or (1, height, width, C) for the layout NHWC; contiguous.
@@ -31,7 +31,7 @@ def preprocess(image: UInt8, spec: Preprocess) -> Float32:
 
 
 def recolour(image: UInt8, colour: Colour) -> UInt8:
-    """(H, W, 3) RGB becomes (H, W, 3) in the order `colour`, or (H, W, 1) for L.
+    """Channel order `colour` from (H, W, 3) RGB: (H, W, 3), or (H, W, 1) for L.
 
     L is the luma of ITU-R 601-2, ``(19595 R + 38470 G + 7471 B) / 65536``, rounded as Pillow does.
     """
@@ -46,9 +46,9 @@ def recolour(image: UInt8, colour: Colour) -> UInt8:
 
 
 def resized_size(size: tuple[int, ...], resize: int | tuple[int, int] | None) -> tuple[int, int]:
-    """(height, width) in pixels after `Preprocess.resize`, by torchvision's rule.
+    """Size (height, width) in pixels after `Preprocess.resize`, by torchvision's rule.
 
-    The longer side is cut to a whole pixel, not rounded.
+    The longer side is truncated to a whole pixel, not rounded.
     """
     height, width = size
     if resize is None:
@@ -60,9 +60,9 @@ def resized_size(size: tuple[int, ...], resize: int | tuple[int, int] | None) ->
 
 
 def centre(length: int, wanted: int) -> tuple[range, int]:
-    """The positions of the middle `wanted` out of `length`, and the zeros to put before them.
+    """Centre crop of one axis: positions of the middle `wanted`, and the zeros to pad before them.
 
-    torchvision's rule: halves go to the even side when cutting, down when padding.
+    torchvision's rule: half to even when cropping, down when padding.
     """
     if wanted > length:
         return range(length), (wanted - length) // 2

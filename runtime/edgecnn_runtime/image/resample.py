@@ -1,4 +1,4 @@
-"""Resizing an image exactly as Pillow does, with numpy alone, and only the part that is needed.
+"""Image resampling in numpy, bit-exact to Pillow, restricted to the needed rows and columns.
 
 Networks are trained on images that Pillow resized. Another resampling (OpenCV's, say, which does
 not widen its filter when it shrinks) moves edges and costs accuracy, so this one follows Pillow's
@@ -8,9 +8,9 @@ not widen its filter when it shrinks) moves edges and costs accuracy, so this on
 - one axis after the other, the result of the first rounded to whole grey levels;
 - weights are rounded to multiples of 2⁻²².
 
-The weights of neighbouring outputs overlap. Taken `BLOCK` outputs at a time, a pass is a row of
+The weights of neighbouring outputs overlap. With `BLOCK` outputs at a time, a pass is a row of
 small dense matrix products over the few source pixels that a block reads. Grey levels times such
-weights are exact in float64, in whatever order a BLAS adds them up: hence equal, not just close.
+weights are exact in float64, in any order of summation by a BLAS: hence equal, not just close.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from edgecnn_runtime.manifest import Filter
 # and 16, photographs of 500×375 and 1280×720 pixels shrink fastest with 8.
 BLOCK = 8
 # OpenBLAS starts threads above 2¹⁸ multiplications: on products this thin they save little, and
-# they make one wait when another program has the core.
+# they wait when another program has the core.
 PRODUCT_LIMIT = 1 << 18
-# float64 values in work at a time: 2 MiB, whatever the size of the image. Half of that makes
-# 640 columns a quarter slower; more gains nothing.
+# float64 values in memory at a time: 2 MiB for any size of image. Half of that makes 640 columns
+# a quarter slower; more gains nothing.
 CHUNK_LIMIT = 1 << 18
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A filter: its half width in pixels, and its height over the distance from its centre."""
+    """Resampling filter: half width in pixels, and height as a function of the distance."""
 
     support: float
     height: Callable[[Float64], Float64]
@@ -49,7 +49,7 @@ def _triangle(distance: Float64) -> Float64:
 
 
 def _cubic(distance: Float64) -> Float64:
-    """Keys 1981, equation 4, with a = -0.5."""
+    """Cubic convolution kernel, Keys 1981, equation 4, with a = -0.5."""
     x = np.abs(distance)
     near = (1.5 * x - 2.5) * x * x + 1
     far = (((x - 5) * x + 8) * x - 4) * -0.5
@@ -61,10 +61,10 @@ KERNELS: dict[Filter, Kernel] = {"bilinear": Kernel(1, _triangle), "bicubic": Ke
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """How part of one axis is resampled.
+    """Resampling plan of a part of one axis.
 
     Attributes:
-        reads: the source positions that matter.
+        reads: source positions that the part needs.
         starts: first position, counted from the start of `reads`, that each block reads.
         weights: (blocks, positions, BLOCK). Block b of the result is
             ``source[starts[b] : starts[b] + positions] @ weights[b]``. No blocks: the axis keeps
@@ -79,7 +79,7 @@ class Axis:
 def resize(
     image: UInt8, size: tuple[int, int], kernel: Filter, rows: range, columns: range
 ) -> UInt8:
-    """`rows` × `columns` of the image as Pillow resizes it to `size`; the rest is never computed.
+    """Part `rows` × `columns` of the image resized to `size`; the rest is not computed.
 
     Args:
         image: (H, W, C).
@@ -88,8 +88,8 @@ def resize(
         columns: likewise.
 
     Returns:
-        (len(rows), len(columns), C), a view: in memory each channel is a plane of its own, or it
-        is the input's memory where nothing had to be resized.
+        (len(rows), len(columns), C), a view: each channel is a plane of its own in memory, or the
+        view is of the input where nothing had to be resized.
     """
     height, width = image.shape[:2]
     down = plan_axis(height, size[0], kernel, rows.start, rows.stop)
@@ -115,7 +115,7 @@ def is_vertical_first(source: tuple[int, int], size: tuple[int, int]) -> bool:
 
 @lru_cache(maxsize=64)
 def plan_axis(length: int, resized: int, kernel: Filter, start: int, stop: int) -> Axis:
-    """The plan for positions `start` to `stop` of an axis resized from `length` to `resized`."""
+    """Plan for positions `start` to `stop` of an axis resized from `length` to `resized`."""
     if length == resized:
         return Axis(slice(start, stop), (), np.empty((0, 0, BLOCK)))
     first, last, taps = _taps(length, resized, KERNELS[kernel], np.arange(start, stop))
@@ -136,7 +136,7 @@ def plan_axis(length: int, resized: int, kernel: Filter, start: int, stop: int) 
 def _taps(
     length: int, resized: int, kernel: Kernel, outputs: Int64
 ) -> tuple[Int64, Int64, Float64]:
-    """First source position and the one after the last that each output reads, and their weights.
+    """Source positions (first, last + 1) that each output reads, and their weights.
 
     Returns:
         (N,), (N,) and (N, most positions read); each row of weights adds up to 1, but for the
@@ -156,7 +156,7 @@ def _taps(
 
 
 def _resample_across(planes: UInt8, axis: Axis, width: int) -> UInt8:
-    """(C, H, W) becomes (C, H, width), a few rows at a time."""
+    """Resample the width: (C, H, W) to (C, H, width), a few rows at a time."""
     if not axis.starts:
         return planes
     channels, height, source_width = planes.shape
@@ -176,7 +176,7 @@ def _resample_across(planes: UInt8, axis: Axis, width: int) -> UInt8:
 
 
 def _resample_down(planes: UInt8, axis: Axis, height: int) -> UInt8:
-    """(C, H, W) becomes (C, height, W), a few columns at a time."""
+    """Resample the height: (C, H, W) to (C, height, W), a few columns at a time."""
     if not axis.starts:
         return planes
     channels, source_height, width = planes.shape
@@ -196,9 +196,9 @@ def _resample_down(planes: UInt8, axis: Axis, height: int) -> UInt8:
 
 
 def _chunks(axis: Axis, lines: int, values: int, channels: int) -> list[range]:
-    """All of `lines` rows or columns, of `values` float64 each, as ranges of one length.
+    """Ranges of equal length that cover `lines` rows or columns of `values` float64 each.
 
-    The last reaches back into the one before it, so that the same buffers serve for all.
+    The last overlaps the one before it, so that the same buffers serve for all.
     """
     blocks, positions, outputs = axis.weights.shape
     by_product = PRODUCT_LIMIT // (positions * outputs * channels)
@@ -209,7 +209,7 @@ def _chunks(axis: Axis, lines: int, values: int, channels: int) -> list[range]:
 
 
 def _write_grey_levels(sums: Float64, levels: UInt8) -> None:
-    """`levels` are the sums rounded half up and clipped to 0…255; `sums` are overwritten."""
+    """Write `sums`, rounded half up and clipped to 0…255, to `levels`; overwrites `sums`."""
     sums += 0.5
     np.clip(sums, 0, 255, out=sums)
     np.copyto(levels, sums, casting="unsafe")

@@ -10,12 +10,12 @@ import numpy as np
 from edgecnn_runtime.arrays import Float64
 from edgecnn_runtime.host.facts import HostState
 
-# Shares of all the cores' time; a busy neighbour moves a median by about as much.
+# Shares of all the cores' time; such a load moves a median by about as much.
 MAX_OTHERS = 0.10
 MAX_STEAL = 0.05
 MAX_CLOCK_DROP = 0.05
-# Beyond both of these the first and the last third of a run were not the same machine. Noise that
-# is independent from block to block reaches 3 standard errors in about 1 run of a hundred.
+# Beyond both limits the machine was not the same in the first and the last third of a run. Noise
+# that is independent from block to block reaches 3 standard errors in about 1 run of a hundred.
 MAX_DRIFT = 0.10
 MAX_DRIFT_ERRORS = 3.0
 MIN_SAMPLES_FOR_DRIFT = 12
@@ -27,29 +27,29 @@ def disturbances(
     """Disturbances of the machine between two moments, with figures; empty for none.
 
     Args:
-        during: its state at moments between the two.
+        during: states of the machine between the two moments.
     """
-    found = [*_foreign_load(before, after)]
+    reasons = [*_foreign_load(before, after)]
     if limits := sorted({limit for one in (before, *during, after) for limit in one.throttled}):
-        found.append(f"the processor is limited: {', '.join(limits)}")
-    # Those of before stay set until the next boot: they cannot say when.
-    if came := sorted({*after.was_throttled} - {*before.was_throttled, *limits}):
-        found.append(f"the processor was limited during the run: {', '.join(came)}")
+        reasons.append(f"the processor is limited: {', '.join(limits)}")
+    # A limit set before stays set until the next boot, so a repetition during the run is unknown.
+    if new_limits := sorted({*after.was_throttled} - {*before.was_throttled, *limits}):
+        reasons.append(f"the processor was limited during the run: {', '.join(new_limits)}")
     if after.throttle_count is not None and before.throttle_count is not None:
         times = after.throttle_count - before.throttle_count
         if times > 0:
-            found.append(f"the cores' counters of throttling rose by {times}")
+            reasons.append(f"the cores' counters of throttling rose by {times}")
     clocks = [one.mhz for one in (*during, after) if one.mhz]
-    # A governor may find an idle moment to rest in: one low reading among many says nothing.
+    # A governor may lower the clock in an idle moment: the median ignores one low reading.
     if before.mhz and clocks and median(clocks) < before.mhz * (1 - MAX_CLOCK_DROP):
-        found.append(f"the clock fell from {before.mhz:.0f} to {median(clocks):.0f} MHz")
-    return tuple(found)
+        reasons.append(f"the clock fell from {before.mhz:.0f} to {median(clocks):.0f} MHz")
+    return tuple(reasons)
 
 
 def drift(samples_ms: Sequence[float]) -> str | None:
-    """How far the last third of a run lies from the first, where that is too far.
+    """Drift of the latency from the first to the last third of a run, as text; None if small.
 
-    Too far is beyond `MAX_DRIFT` and beyond what the noise within the two thirds explains.
+    A drift counts if it exceeds `MAX_DRIFT` and the noise within the two thirds.
     """
     third = len(samples_ms) // 3
     if len(samples_ms) < MIN_SAMPLES_FOR_DRIFT:
@@ -66,7 +66,7 @@ def _error(ends: Float64) -> float:
     """The standard error of the difference of the medians of two rows (2, n).
 
     A median's is sqrt(pi / 2) s / sqrt(n), s from the median absolute deviation so that an outlier
-    does not excuse a drift.
+    does not hide a drift.
     """
     deviations = np.abs(ends - np.median(ends, axis=1, keepdims=True))
     spreads = 1.4826 * np.median(deviations, axis=1)
@@ -74,7 +74,7 @@ def _error(ends: Float64) -> float:
 
 
 def _foreign_load(before: HostState, after: HostState) -> list[str]:
-    """Others' share of all cores: what the kernel counts as busy, less what is our own."""
+    """Share of all cores that other processes took: busy time less our own, and steal time."""
     if before.cpu is None or after.cpu is None:
         return []
     total = after.cpu.total - before.cpu.total
@@ -83,9 +83,9 @@ def _foreign_load(before: HostState, after: HostState) -> list[str]:
     own = after.own_seconds - before.own_seconds
     others = (after.cpu.busy - before.cpu.busy - own) / total
     steal = (after.cpu.steal - before.cpu.steal) / total
-    found = []
+    reasons = []
     if others > MAX_OTHERS:
-        found.append(f"other processes took {others:.0%} of the processor")
+        reasons.append(f"other processes took {others:.0%} of the processor")
     if steal > MAX_STEAL:
-        found.append(f"the hypervisor took {steal:.0%} of the processor")
-    return found
+        reasons.append(f"the hypervisor took {steal:.0%} of the processor")
+    return reasons

@@ -1,4 +1,4 @@
-"""Job of the agent: the artefacts and engines to measure, and for how long."""
+"""Measurement job of the agent: artefacts, engines, environments and the measurement plan."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Environment:
-    """A way to start the agent: an interpreter, and folders with an engine's packages.
+    """An interpreter that runs the agent, and folders with an engine's packages.
 
     Attributes:
-        command: what runs the agent, without its arguments.
-        path: folders put on PYTHONPATH; none leaves the interpreter as it is.
+        command: command that starts the agent, without its arguments.
+        path: folders put on PYTHONPATH; if empty, PYTHONPATH is left as it is.
     """
 
     command: tuple[str, ...]
@@ -25,7 +25,7 @@ class Subject:
     """One row: an artefact of a bundle on an engine.
 
     Attributes:
-        bundle: its path where the agent runs.
+        bundle: path of the bundle on the machine where the agent runs.
         artefact: its path in the bundle; None takes the first of `precision` that `engine` runs.
         threads: intra-operator threads; None leaves the engine's own default.
         environment: name of the environment that has the engine; "" is the agent's own.
@@ -41,14 +41,14 @@ class Subject:
     against: int | None = None
 
     def options(self) -> list[str]:
-        """The agent's arguments that make the same choices."""
-        chosen = {
+        """Command-line options of the agent for this row."""
+        options = {
             "--artefact": self.artefact,
             "--engine": self.engine,
             "--precision": self.precision,
             "--threads": self.threads,
         }
-        return [word for k, v in chosen.items() if v is not None for word in (k, str(v))]
+        return [word for k, v in options.items() if v is not None for word in (k, str(v))]
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class MeasurementPlan:
     """Measurement plan: rounds, block length, warm-up and time limits.
 
     Attributes:
-        rounds: blocks of each row; a comparison has as many pairs.
-        block_ms: a block repeats the run until about this long, at least once and at most
+        rounds: number of blocks of each row; a comparison has as many pairs.
+        block_ms: approximate duration of a block, which repeats the run at least once and at most
             `MAX_RUNS_PER_BLOCK` times.
-        warmup_s: the warm-up of each row ends here, stable or not.
-        max_s: no further round begins after this long, once there are enough for a verdict.
-        sustained_s: rounds go on for this long instead, however many they are.
-        cold_starts: fresh processes of each row.
+        warmup_s: time limit of each row's warm-up, stable or not.
+        max_s: no round begins after this long, once there are enough rounds for a verdict.
+        sustained_s: if given, rounds go on for this long, whatever `rounds` and `max_s` are.
+        cold_starts: number of fresh processes of each row.
     """
 
     rounds: int = 60
@@ -75,14 +75,14 @@ class MeasurementPlan:
 
 @dataclass(frozen=True)
 class MeasurementJob:
-    """All of one measurement on one device.
+    """One measurement on one device.
 
     Attributes:
         environments: name → environment, for those that the subjects name.
-        who: the one who measures, for others that wait for the machine.
-        wait_s: how long to wait for another bench on the same machine; None lets it go on beside.
-        done_rounds: rounds that an interrupted run has finished already.
-        done_cold: cold starts that it has, row by row; empty for none.
+        who: name of the bench's owner, shown to others that wait for the machine.
+        wait_s: how long to wait for another bench on the same machine; None does not lock.
+        done_rounds: number of rounds that an interrupted run has finished.
+        done_cold: number of cold starts that it has finished, row by row; empty for none.
     """
 
     subjects: tuple[Subject, ...]

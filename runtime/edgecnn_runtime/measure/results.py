@@ -23,10 +23,10 @@ class ResultRow:
 
     Attributes:
         verdict: of its golden examples: equal, differs, unproven, refused, crashed.
-        note: the limit that the verdict rests on, or what went wrong.
-        engine: None where it did not come to a proof.
-        rounds: number of the round that each of the latency's blocks belongs to.
-        energy_j: joules of one run, where the machine counts them; all of the machine's.
+        note: the limit that the verdict rests on, or the error.
+        engine: None where no golden answers were verified.
+        rounds: round number of each block of `latency`.
+        energy_j: joules of the whole machine per run, where it has counters.
         comparison: with the row that `Subject.against` names, where both were timed.
     """
 
@@ -48,7 +48,7 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class Moment:
-    """A round: when it ended, in seconds since the first began, and the machine's state then."""
+    """End of a round, in seconds since the first round began, and the machine's state then."""
 
     number: int
     at_s: float
@@ -60,7 +60,7 @@ class BenchResult:
     """All rows of one machine, in the order of the job.
 
     Attributes:
-        tainted: why the times are not to be trusted; empty when nothing disturbed the run.
+        tainted: disturbances that make the times unreliable; empty if there were none.
         host, before, after: None where no row was timed.
     """
 
@@ -73,10 +73,10 @@ class BenchResult:
 
 
 @dataclass
-class _Gathered:
-    """Events of one row, collected so far."""
+class _RowEvents:
+    """Events of one row, collected so far. `parity` has the fields of its event ``row``."""
 
-    told: dict[str, Any] = field(default_factory=dict)
+    parity: dict[str, Any] = field(default_factory=dict)
     warmup_runs: int = 0
     blocks: list[list[float]] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
@@ -95,16 +95,16 @@ def assemble(
     """Assemble a result from the events of one run, or of a run and those that resumed it.
 
     Args:
-        is_sustained: the run was to show how latency drifts, so that its drift disturbs nothing.
+        is_sustained: the run measures drift, so its drift does not taint it.
     """
-    rows = [_Gathered() for _ in subjects]
+    rows = [_RowEvents() for _ in subjects]
     ends: dict[str, list[Mapping[str, Any]]] = {"before": [], "after": []}
     moments: list[Moment] = []
     began_s = 0.0
     for event in events:
         match event["event"]:
             case "row":
-                rows[event["row"]].told = {
+                rows[event["row"]].parity = {
                     key: value for key, value in event.items() if key not in {"event", "row"}
                 }
                 rows[event["row"]].died = ""
@@ -126,7 +126,7 @@ def assemble(
     return _conclude(subjects, rows, ends, tuple(moments), is_sustained)
 
 
-def _add(row: _Gathered, number: int, block: Mapping[str, Any]) -> None:
+def _add(row: _RowEvents, number: int, block: Mapping[str, Any]) -> None:
     row.blocks.append(block["samples_ms"])
     row.rounds.append(number)
     energy = block["energy_j"]
@@ -135,12 +135,12 @@ def _add(row: _Gathered, number: int, block: Mapping[str, Any]) -> None:
 
 def _conclude(
     subjects: Sequence[Subject],
-    gathered: Sequence[_Gathered],
+    collected: Sequence[_RowEvents],
     ends: Mapping[str, Sequence[Mapping[str, Any]]],
     moments: tuple[Moment, ...],
     is_sustained: bool,
 ) -> BenchResult:
-    rows = [_row(subject, row) for subject, row in zip(subjects, gathered, strict=True)]
+    rows = [_row(subject, row) for subject, row in zip(subjects, collected, strict=True)]
     befores, afters = (
         [state_from_json(event["state"]) for event in ends[name]] for name in ("before", "after")
     )
@@ -166,15 +166,20 @@ def _conclude(
     )
 
 
-def _row(subject: Subject, row: _Gathered) -> ResultRow:
-    told = dict(row.told) or {"verdict": "unfinished", "note": "interrupted before it was opened"}
+def _row(subject: Subject, row: _RowEvents) -> ResultRow:
+    unfinished: dict[str, Any] = {
+        "verdict": "unfinished",
+        "note": "interrupted before it was opened",
+    }
+    parity = dict(row.parity) or unfinished
     if row.died:
-        told |= {"verdict": "crashed", "note": row.died}
-    engine = engine_from_fields(told)
-    told = {key: value for key, value in told.items() if key not in {"engine", "engine_id"}}
-    found = told.pop("difference", None)
-    if found is not None:
-        found = Difference(**found | {"top1_interval": tuple(found["top1_interval"])})
+        parity |= {"verdict": "crashed", "note": row.died}
+    engine = engine_from_fields(parity)
+    parity = {key: value for key, value in parity.items() if key not in {"engine", "engine_id"}}
+    difference = parity.pop("difference", None)
+    if difference is not None:
+        interval = tuple(difference["top1_interval"])
+        difference = Difference(**difference | {"top1_interval": interval})
     is_timed = bool(row.blocks) and not row.died
     energy = [joules for joules in row.energy_j if joules is not None]
     cold = None
@@ -182,9 +187,9 @@ def _row(subject: Subject, row: _Gathered) -> ResultRow:
         cold = ColdStart(tuple(row.cold_ms), median(row.cold_ms), int(median(row.peaks)))
     return ResultRow(
         subject=subject,
-        **told,
+        **parity,
         engine=engine,
-        difference=found,
+        difference=difference,
         latency=summarise(subject.bundle, row.blocks, row.warmup_runs) if is_timed else None,
         rounds=tuple(row.rounds),
         cold=cold,
@@ -205,7 +210,7 @@ def _compared(row: ResultRow, rows: Sequence[ResultRow], is_tainted: bool) -> Re
 def compare_rows(
     row: ResultRow, other: ResultRow, *, tainted: bool = False
 ) -> LatencyComparison | None:
-    """`row` against `other` by the rounds that both have; None where those are too few."""
+    """Compare `row` with `other` over the rounds that both have; None where those are too few."""
     if row.latency is None or other.latency is None:
         return None
     ours = dict(zip(row.rounds, row.latency.blocks_ms, strict=True))
@@ -217,13 +222,13 @@ def compare_rows(
 
 
 def host_from_json(values: Mapping[str, Any]) -> Host:
-    """The host that an event told."""
+    """The host in an event's JSON."""
     lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
     return Host(**dict(values) | lists)
 
 
 def state_from_json(values: Mapping[str, Any]) -> HostState:
-    """The state that an event told."""
+    """The machine's state in an event's JSON."""
     lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
     cpu = values["cpu"] and CpuTimes(**values["cpu"])
     return HostState(**dict(values) | lists | {"cpu": cpu})

@@ -10,9 +10,9 @@ from edgecnn_runtime.measure.job import MeasurementPlan
 
 Clock = Callable[[], int]
 
-# Keeps the samples of a run of microseconds to some ten thousand.
+# Limits a run of microseconds to some ten thousand samples.
 MAX_RUNS_PER_BLOCK = 500
-# The whole range of n pairs holds the median ratio with 1 - 2 / 2^n: 99 % takes 8 of them.
+# The range of n pairs contains the median ratio with probability 1 - 2 / 2^n: 99 % takes 8 pairs.
 MIN_ROUNDS_FOR_VERDICT = 8
 
 
@@ -30,7 +30,7 @@ def round_numbers(
 ) -> Iterator[int]:
     """The numbers of the rounds that the plan has time for, from `first` on.
 
-    A round and the next, which turns its order, come in pairs, so that nobody is first more often.
+    Rounds come in pairs of opposite order, so that no candidate is first more often.
     """
     began = clock()
     if plan.sustained_s is not None:
@@ -46,11 +46,11 @@ def round_numbers(
         yield number
 
 
-def turn(number: int, candidates: int) -> list[int]:
+def round_order(number: int, candidates: int) -> list[int]:
     """The order of the candidates in a round: A B C, C B A, then B C A, A C B, …
 
-    Each is first, last and beside each other as often, so that neither slow drift nor what a
-    neighbour leaves in the caches falls on one of them.
+    Each is first, last and beside each other equally often, so that neither slow drift nor the
+    cache content of a neighbour affects one of them alone.
     """
     start = number // 2 % candidates
     order = [(start + step) % candidates for step in range(candidates)]
@@ -58,5 +58,5 @@ def turn(number: int, candidates: int) -> list[int]:
 
 
 def runs_per_block(plan: MeasurementPlan, warmup: WarmUp) -> int:
-    """How many runs make a block of about the plan's length."""
+    """The number of runs in a block of about the plan's length."""
     return min(MAX_RUNS_PER_BLOCK, max(1, round(plan.block_ms / max(warmup.last_ms, 1e-6))))

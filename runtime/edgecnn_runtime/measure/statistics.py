@@ -1,8 +1,8 @@
 """Latency statistics: medians, bootstrap intervals, comparison of two artefacts.
 
-Latencies are skewed, have outliers, and each is like its neighbours: a mean with a standard error
-of independent samples promises far more than the samples hold. So: medians, intervals by
-resampling whole blocks, and for two artefacts the ratio of neighbours in time.
+Latencies are skewed, have outliers, and correlate with their neighbours: a mean with a standard
+error of independent samples is far too confident. Hence medians, intervals by resampling whole
+blocks, and for two artefacts the ratio of neighbours in time.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from edgecnn_runtime.measure.rounds import MIN_ROUNDS_FOR_VERDICT
 LatencyVerdict = Literal["faster", "slower", "no difference", "tainted"]
 
 RESAMPLES = 2000
-# Resampled values held at once: some 30 MB, where 18 000 samples in one piece would take 600 MB,
-# more than a Raspberry Pi Zero 2 has.
+# Resampled values in memory at once: some 30 MB, where 18 000 samples in one piece would take
+# 600 MB, more than a Raspberry Pi Zero 2 has.
 VALUES_AT_ONCE = 1_000_000
 CONFIDENCE = 0.95
-# A verdict asks for more than an interval does: two-sided 99 %, and a ratio beyond 1 %, which is
-# what the place of a buffer in memory alone can change (Mytkowicz et al. 2009, section 4).
+# A verdict needs more than an interval: two-sided 99 %, and a ratio beyond 1 %, which the position
+# of a buffer in memory alone can change (Mytkowicz et al. 2009, section 4).
 VERDICT_CONFIDENCE = 0.99
 MARGIN = 0.01
-# Two runs at different times share neither the place of their buffers nor the state of the machine:
-# what is said of them has to be larger.
+# Two runs at different times differ in buffer positions and machine state: a larger margin.
 MARGIN_APART = 0.03
-# Below these there is no interval to speak of.
+# With fewer rounds there is no useful interval.
 LEAST_ROUNDS = 4
 
 
@@ -42,8 +41,8 @@ class LatencyComparison:
     Attributes:
         ratio: median over the rounds of candidate / baseline; below 1 is faster.
         low, high: interval of `ratio` at `VERDICT_CONFIDENCE`; with fewer than
-            `MIN_ROUNDS_FOR_VERDICT` rounds the whole range, which promises less.
-        rounds: pairs of neighbours that were compared.
+            `MIN_ROUNDS_FOR_VERDICT` rounds the whole range, at a lower confidence.
+        rounds: number of pairs that were compared.
     """
 
     ratio: float
@@ -56,7 +55,7 @@ class LatencyComparison:
 def median_interval(
     samples: Sequence[float] | Float64, *, confidence: float = CONFIDENCE, seed: int = 0
 ) -> tuple[float, float]:
-    """The interval that holds the median at `confidence`, by bootstrap.
+    """Confidence interval of the median, by block bootstrap.
 
     Samples of one run are not independent: blocks of neighbours are drawn instead of samples
     (Künsch 1989), of length n^(1/3), the rate that Hall, Horowitz and Jing (1995) derive.
@@ -77,14 +76,14 @@ def compare(
 ) -> LatencyComparison:
     """Compare two artefacts by the medians of their blocks, one pair a round.
 
-    Each round measured both within a fraction of a second, in turned order every other time, so
-    that slow drift (heat, a neighbour's load) falls on both and leaves the ratio (Kalibera and
+    Each round measured both within a fraction of a second, in reversed order every other time, so
+    that slow drift (heat, a neighbour's load) affects both and cancels in the ratio (Kalibera and
     Jones 2013, section 3, on the level that repetition belongs to). The interval of the median
-    log-ratio over the rounds covers both the block bootstrap's, which knows that rounds are like
-    their neighbours, and the sign test's at `CONFIDENCE`, which holds however few they are: on 8
-    noisy rounds the bootstrap alone names a winner in 10 of 100 comparisons of an artefact with
-    itself. "faster" or "slower" is said only where all of the interval lies beyond `MARGIN`, and
-    never on fewer than `MIN_ROUNDS_FOR_VERDICT` rounds.
+    log-ratio over the rounds covers both the block bootstrap's, which respects the correlation of
+    neighbouring rounds, and the sign test's at `CONFIDENCE`, which is valid for any number of
+    rounds: on 8 noisy rounds the bootstrap alone names a winner in 10 of 100 comparisons of an
+    artefact with itself. The verdict is "faster" or "slower" only where all of the interval is
+    beyond `MARGIN`, and never on fewer than `MIN_ROUNDS_FOR_VERDICT` rounds.
 
     Args:
         candidate: median latency of each of the candidate's blocks, in the order of the rounds.
@@ -126,8 +125,8 @@ def compare_apart(
 ) -> LatencyComparison:
     """Compare two runs that were not measured in turn, by the medians of their blocks.
 
-    The interval is of the ratio of the two medians, both by block bootstrap. "faster" or "slower"
-    is said only where all of it lies beyond `MARGIN_APART`.
+    The interval is of the ratio of the two medians, both by block bootstrap. The verdict is
+    "faster" or "slower" only where all of it is beyond `MARGIN_APART`.
 
     Args:
         candidate: median latency of each block; baseline: the same, of the other run. Their numbers
@@ -159,14 +158,14 @@ def compare_apart(
 
 
 def _resampled_medians(values: Float64, seed: int) -> Float64:
-    """(`RESAMPLES`,): the median of each of so many block resamples of `values`."""
+    """Medians (`RESAMPLES`,) of block resamples of `values`."""
     return np.concatenate([np.median(part, axis=1) for part in _block_resamples(values, seed)])
 
 
 def _sign_test_interval(values: Float64) -> tuple[float, float]:
-    """The order statistics that hold the median at `CONFIDENCE`, or the whole range.
+    """Sign-test interval of the median at `CONFIDENCE`; the whole range if n is too small.
 
-    The k-th smallest of n lies above the median with P(B < k), B binomial (n, 1/2), whatever the
+    The k-th smallest of n is above the median with P(B < k), B binomial (n, 1/2), whatever the
     distribution (Conover 1999, section 3.2).
     """
     n = len(values)
@@ -179,7 +178,7 @@ def _sign_test_interval(values: Float64) -> tuple[float, float]:
 
 
 def _block_resamples(values: Float64, seed: int) -> Iterator[Float64]:
-    """`RESAMPLES` series (n,), each put together from random blocks of `values` (n,), in parts."""
+    """`RESAMPLES` series (n,) of random blocks of `values` (n,), yielded as parts (count, n)."""
     n = len(values)
     length = max(1, round(n ** (1 / 3)))
     blocks = -(-n // length)

@@ -1,4 +1,4 @@
-"""Timed runs: warm-up until stable, raw samples, two artefacts in turn, disturbances named."""
+"""Timed runs: warm-up until stable, raw samples, one or two candidates in turn, disturbances."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host.facts import Host, HostState, read_host, read_state
 from edgecnn_runtime.measure.disturbances import disturbances, drift
 from edgecnn_runtime.measure.job import MeasurementPlan
-from edgecnn_runtime.measure.rounds import Clock, WarmUp, round_numbers, runs_per_block, turn
+from edgecnn_runtime.measure.rounds import Clock, WarmUp, round_numbers, round_order, runs_per_block
 from edgecnn_runtime.measure.statistics import LatencyComparison, compare, median_interval
 from edgecnn_runtime.progress import Progress, no_progress
 
@@ -34,7 +34,7 @@ class Timed(Protocol):
         ...
 
     def block(self, runs: int) -> Sequence[float]:
-        """Milliseconds of each of so many runs, one right after the other."""
+        """Milliseconds of each of `runs` runs, one right after the other."""
         ...
 
 
@@ -54,13 +54,13 @@ class InProcess:
 
 @dataclass(frozen=True)
 class Latency:
-    """One candidate's samples and what they say; all times in milliseconds.
+    """Latency samples of one candidate with their statistics, in milliseconds.
 
     Attributes:
         samples_ms: every single run, in order.
         blocks_ms: the median of each block, in order.
         interval_ms: 95 % interval of the median.
-        warmup_runs: runs before the first sample.
+        warmup_runs: number of runs before the first sample.
     """
 
     label: str
@@ -75,10 +75,10 @@ class Latency:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A whole run: every candidate, the machine, and what disturbed it.
+    """Result of `measure`: latency of every candidate, the machine, and its disturbances.
 
     Attributes:
-        tainted: why these figures are not to be trusted; empty when nothing disturbed the run.
+        tainted: disturbances that make the figures unreliable; empty if there were none.
         comparison: the first candidate against the second, where there are two.
     """
 
@@ -101,9 +101,9 @@ def measure(
     """Measure one candidate, or two in turn: A B, B A, A B, …
 
     Args:
-        candidates: label → what to run; the second, if any, is the baseline of the first.
-        progress: told the share done, 0 to 1.
-        state: reads the machine's state; clock: nanoseconds. Others than the real ones in tests.
+        candidates: label → function to time; the second, if any, is the baseline of the first.
+        progress: called with the share done, 0 to 1.
+        state: reads the machine's state; clock: nanoseconds. Tests replace both.
 
     Raises:
         MeasureError: there are no candidates, or more than two.
@@ -113,11 +113,11 @@ def measure(
         raise MeasureError(f"{len(candidates)} candidates to measure, expected one or two")
     runners = [InProcess(run, clock) for run in candidates.values()]
     warmups = [runner.warm_up(plan.warmup_s) for runner in runners]
-    counts = [runs_per_block(plan, found) for found in warmups]
+    counts = [runs_per_block(plan, warmup) for warmup in warmups]
     blocks: list[list[Sequence[float]]] = [[] for _ in runners]
     before, done = state(), 0.0
     for number in round_numbers(plan, clock):
-        for index in turn(number, len(runners)):
+        for index in round_order(number, len(runners)):
             blocks[index].append(runners[index].block(counts[index]))
         done = (number + 1) / plan.rounds
         progress(done)
@@ -125,8 +125,8 @@ def measure(
         progress(1.0)
     after = state()
     latencies = tuple(
-        summarise(label, found, warmup.runs)
-        for label, found, warmup in zip(candidates, blocks, warmups, strict=True)
+        summarise(label, timed, warmup.runs)
+        for label, timed, warmup in zip(candidates, blocks, warmups, strict=True)
     )
     tainted = (*disturbances(before, after), *_drifts(latencies))
     comparison = None
@@ -137,9 +137,9 @@ def measure(
 
 
 def warm_up(run: Run, limit_s: float, clock: Clock = time.perf_counter_ns) -> WarmUp:
-    """Run until the medians of two windows that follow one another agree within 2 %.
+    """Run until the medians of two consecutive windows agree within 2 %.
 
-    Ends with the run that passes `limit_s`, be it in the middle of a window.
+    Ends with the run that passes `limit_s`, even in the middle of a window.
     """
     end = clock() + limit_s * 1e9
     runs, previous = 0, float("inf")
@@ -157,7 +157,7 @@ def warm_up(run: Run, limit_s: float, clock: Clock = time.perf_counter_ns) -> Wa
 
 
 def timed_block(run: Run, times: int, clock: Clock) -> list[float]:
-    """Milliseconds of each of `times` runs. The garbage collector waits until the end."""
+    """Milliseconds of each of `times` runs, with the garbage collector disabled."""
     collects = gc.isenabled()
     gc.disable()
     stamps = [clock()]
@@ -192,8 +192,8 @@ def summarise(label: str, blocks: Sequence[Sequence[float]], warmup_runs: int) -
 
 
 def _drifts(latencies: tuple[Latency, ...]) -> list[str]:
-    found = []
+    reasons = []
     for latency in latencies:
         if reason := drift(latency.blocks_ms):
-            found.append(f"{latency.label}: {reason}" if len(latencies) > 1 else reason)
-    return found
+            reasons.append(f"{latency.label}: {reason}" if len(latencies) > 1 else reason)
+    return reasons

@@ -1,14 +1,14 @@
 """Worker of a bench: one row in a process of its own, opened once, run on request.
 
-So an engine that crashes ends its own row only, its threads and its memory are its own, and engines
-that cannot share an interpreter (NumPy 1 beside NumPy 2) are measured in turn all the same.
+A crash of an engine ends only its own row, threads and memory are not shared, and engines that
+cannot share an interpreter (NumPy 1 and NumPy 2) are still measured in turn.
 
-A request is one line of JSON on stdin, an answer one on stdout: ``{"open": true}``, always the
-first, answered by what the artefact makes of its golden examples, ``{"warm_up": seconds}`` and
-``{"block": runs}``. The end of stdin ends the process.
+A request is one line of JSON on stdin, the reply one on stdout: ``{"open": true}``, always the
+first, whose reply is the parity of the artefact on its golden examples, ``{"warm_up": seconds}``
+and ``{"block": runs}``. The end of stdin ends the process.
 
-Engines are loaded at once and so side by side; artefacts are opened one at a time, for what that
-takes for a moment would be too much together on a board of little memory.
+Engines are loaded at once, all workers side by side; artefacts are opened one at a time, because
+the peak memory of opening all together would be too much for a small board.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 
 def work(subject: Subject) -> None:
-    """Open what `subject` names and answer requests until there are no more.
+    """Open the artefact of `subject` on its engine and reply to requests until stdin ends.
 
     Raises:
-        BundleError, EngineError: as `open` says.
+        BundleError, EngineError: from `open`.
     """
-    answers = _own_stdout()
+    replies = _own_stdout()
     if subject.engine is not None:
-        with contextlib.suppress(EngineUnavailable):  # which opening says better
+        with contextlib.suppress(EngineUnavailable):  # `open` raises it again
             engine_class(subject.engine).version()
     if not sys.stdin.readline():
         return
@@ -56,29 +56,29 @@ def work(subject: Subject) -> None:
         threads=subject.threads,
         artefact=subject.artefact,
     ) as session:
-        proof, run = _prove(subject.bundle, session)
-        _answer(answers, proof)
+        parity, run = _verify(subject.bundle, session)
+        _write(replies, parity)
         for line in sys.stdin:
-            _answer(answers, _fulfil(json.loads(line), run))
+            _write(replies, _fulfil(json.loads(line), run))
 
 
 def _own_stdout() -> TextIO:
-    """The stream of answers; what an engine prints on stdout goes to stderr from here on."""
+    """The stream of replies; what an engine prints on stdout goes to stderr from here on."""
     own = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return own
 
 
-def _answer(answers: TextIO, answer: dict[str, Any]) -> None:
-    answers.write(json.dumps(answer) + "\n")
-    answers.flush()
+def _write(replies: TextIO, reply: dict[str, Any]) -> None:
+    replies.write(json.dumps(reply) + "\n")
+    replies.flush()
 
 
-def _prove(bundle_path: str, session: Session) -> tuple[dict[str, Any], Callable[[], object]]:
-    """Parity of the artefact on its golden examples, and one run of it to be timed."""
+def _verify(bundle_path: str, session: Session) -> tuple[dict[str, Any], Callable[[], object]]:
+    """Parity of the artefact on its golden examples, and the function to time."""
     artefact = session.artefact
     engine = engine_id(engine_class(session.engine.name))
-    proof: dict[str, Any] = {
+    reply: dict[str, Any] = {
         "name": session.manifest.name,
         "artefact": artefact.path,
         "format": artefact.format,
@@ -87,23 +87,22 @@ def _prove(bundle_path: str, session: Session) -> tuple[dict[str, Any], Callable
     }
     if not session.manifest.golden:
         feeds = zero_feeds(session.manifest)
-        proof |= {"verdict": "unproven", "note": "the bundle has no golden examples"}
+        reply |= {"verdict": "unproven", "note": "the bundle has no golden examples"}
     else:
         with Bundle(bundle_path) as bundle:
-            found = judge(artefact, engine, list(golden_answers(bundle, session.engine)))
+            parity = judge(artefact, engine, list(golden_answers(bundle, session.engine)))
             feeds = dict(bundle.golden(0).inputs)
-        assert found.difference is not None, "it has answered"
-        proof |= {"verdict": found.verdict, "note": found.note}
-        proof["difference"] = asdict(found.difference)
-    return proof, one_run(session.engine, feeds)
+        assert parity.difference is not None, "there are golden answers"
+        reply |= {"verdict": parity.verdict, "note": parity.note}
+        reply["difference"] = asdict(parity.difference)
+    return reply, one_run(session.engine, feeds)
 
 
 def _fulfil(request: dict[str, Any], run: Callable[[], object]) -> dict[str, Any]:
     if "warm_up" in request:
-        found = warm_up(run, request["warm_up"])
-        answer: dict[str, Any] = asdict(found)
+        reply: dict[str, Any] = asdict(warm_up(run, request["warm_up"]))
     else:
-        # Rounded to nanoseconds, which is what the clock tells.
+        # Rounded to nanoseconds, the resolution of the clock.
         samples = timed_block(run, request["block"], time.perf_counter_ns)
-        answer = {"samples_ms": [round(sample, 6) for sample in samples]}
-    return answer | {"own_seconds": time.process_time(), "peak_memory_bytes": peak_memory_bytes()}
+        reply = {"samples_ms": [round(sample, 6) for sample in samples]}
+    return reply | {"own_seconds": time.process_time(), "peak_memory_bytes": peak_memory_bytes()}

@@ -1,4 +1,4 @@
-"""Handle of a worker process: start it, send requests, read answers, detect its death."""
+"""Handle of a worker process: start it, send requests, read replies, detect its death."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from edgecnn_runtime.host.process import AGENT_PREFIX, agent_command, signal_nam
 from edgecnn_runtime.measure.job import Environment, Subject
 from edgecnn_runtime.measure.rounds import WarmUp
 
-# Opening and proving a large network on a small board; one block or a warm-up takes far less.
+# Opening and verifying a large network on a small board; one block or a warm-up takes far less.
 TIMEOUT_S = 600
 
 
 class WorkerDied(MeasureError):
-    """A worker ended without an answer; the message says how.
+    """A worker ended without a reply; the message says how.
 
     Attributes:
-        signal: the number of the signal that ended it; None where it ended by itself.
+        signal: number of the signal that ended it; None where it exited.
         exit_code: None where a signal ended it.
     """
 
     def __init__(
         self, *, signal: int | None = None, exit_code: int | None = None, last_line: str = ""
     ) -> None:
-        """How it ended.
+        """Build the message from the signal, the exit code or the last line.
 
         Args:
-            last_line: what it wrote last on stderr.
+            last_line: its last line on stderr.
         """
         self.signal = signal
         self.exit_code = exit_code
-        how = last_line or f"exit code {exit_code} and nothing on stderr"
-        super().__init__(how if signal is None else f"died of {signal_name(signal)}")
+        message = last_line or f"exit code {exit_code} and nothing on stderr"
+        super().__init__(message if signal is None else f"died of {signal_name(signal)}")
 
 
 class Worker:
-    """A row in a process of its own, as a `Candidate`. It loads its engine at once."""
+    """A row in a process of its own, as a `timing.Timed`. It loads its engine at once."""
 
     def __init__(self, subject: Subject, environment: Environment | None) -> None:
         command, variables = launch(environment)
         self.own_seconds = 0.0
         self.peak_memory_bytes = 0
-        self._said: list[str] = []
+        self._stderr_lines: list[str] = []
         self._process = subprocess.Popen(
             [*command, "work", subject.bundle, *subject.options()],
             stdin=subprocess.PIPE,
@@ -57,29 +57,29 @@ class Worker:
             errors="replace",
             env=variables,
         )
-        # An engine that talks must not fill the pipe and wait for a reader.
+        # Read all the time: an engine that prints much would fill the pipe and block.
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def proof(self) -> dict[str, Any]:
-        """Open the artefact and return its parity on the golden examples.
+    def verify(self) -> dict[str, Any]:
+        """Open the artefact and return its parity on the golden examples, as JSON fields.
 
         Raises:
-            WorkerDied: it did not come to that.
+            WorkerDied: it ended before that.
         """
-        self._tell({"open": True})
-        return self._read()
+        self._send({"open": True})
+        return self._receive()
 
     def warm_up(self, limit_s: float) -> WarmUp:
-        found = self._ask({"warm_up": limit_s})
-        return WarmUp(found["runs"], found["last_ms"], found["is_stable"])
+        reply = self._request({"warm_up": limit_s})
+        return WarmUp(reply["runs"], reply["last_ms"], reply["is_stable"])
 
     def block(self, runs: int) -> list[float]:
-        samples: list[float] = self._ask({"block": runs})["samples_ms"]
+        samples: list[float] = self._request({"block": runs})["samples_ms"]
         return samples
 
     def kill(self) -> None:
-        """End the process, whatever another thread does with it."""
+        """End the process; may be called while another thread uses it."""
         self._process.kill()
 
     def close(self) -> None:
@@ -94,14 +94,14 @@ class Worker:
                 except BrokenPipeError:  # a request that it never read
                     continue
 
-    def _ask(self, request: Mapping[str, object]) -> dict[str, Any]:
-        self._tell(request)
-        answer = self._read()
-        self.own_seconds = answer.pop("own_seconds")
-        self.peak_memory_bytes = answer.pop("peak_memory_bytes")
-        return answer
+    def _request(self, request: Mapping[str, object]) -> dict[str, Any]:
+        self._send(request)
+        reply = self._receive()
+        self.own_seconds = reply.pop("own_seconds")
+        self.peak_memory_bytes = reply.pop("peak_memory_bytes")
+        return reply
 
-    def _tell(self, request: Mapping[str, object]) -> None:
+    def _send(self, request: Mapping[str, object]) -> None:
         pipe = _open(self._process.stdin)
         try:
             pipe.write(json.dumps(request) + "\n")
@@ -109,8 +109,8 @@ class Worker:
         except (BrokenPipeError, ValueError):
             raise self._death() from None
 
-    def _read(self) -> dict[str, Any]:
-        # A hung engine is ended: the read then comes to the end of the pipe.
+    def _receive(self) -> dict[str, Any]:
+        # A hung engine is killed: the read then reaches the end of the pipe.
         alarm = threading.Timer(TIMEOUT_S, self._process.kill)
         alarm.daemon = True
         alarm.start()
@@ -120,31 +120,31 @@ class Worker:
             alarm.cancel()
         if not line.endswith("\n"):
             raise self._death()
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        reply: dict[str, Any] = json.loads(line)
+        return reply
 
     def _death(self) -> WorkerDied:
         code = self._process.wait()
         self._listener.join(1.0)
         if code < 0:
             return WorkerDied(signal=-code)
-        last_line = self._said[-1] if self._said else ""
+        last_line = self._stderr_lines[-1] if self._stderr_lines else ""
         return WorkerDied(exit_code=code, last_line=last_line.removeprefix(AGENT_PREFIX))
 
     def _listen(self) -> None:
-        # Closed by its reader: what an engine started may hold it still, and closing it under a
-        # reader could wait for ever.
+        # Closed by this reader: a child of the engine may keep the pipe open, and closing it in
+        # another thread could block for ever.
         with _open(self._process.stderr) as stream:
             for line in stream:
                 if text := line.strip():
-                    self._said[:] = [*self._said[-20:], text]
+                    self._stderr_lines[:] = [*self._stderr_lines[-20:], text]
 
 
 def launch(environment: Environment | None) -> tuple[list[str], dict[str, str]]:
     """Command and environment variables that start the agent in an environment.
 
     Args:
-        environment: None is this process's own.
+        environment: None takes that of this process.
     """
     variables = dict(os.environ)
     if environment is None:

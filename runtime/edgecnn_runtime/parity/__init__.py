@@ -1,1 +1,1 @@
-"""Parity: golden answers, the verdict of each artefact on each engine, each in its own process."""
+"""Parity: verification of golden answers, one verdict per artefact and engine."""

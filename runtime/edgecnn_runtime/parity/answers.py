@@ -1,6 +1,6 @@
-"""Bit-exact outputs of an artefact on one engine, with marks for instruction counting.
+"""Verified golden answers of an artefact on one engine, bit by bit, with instruction marks.
 
-An emulator can count the instructions between two marks. On every other machine they do nothing.
+An emulator counts the instructions between two marks. On every other machine a mark has no effect.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from edgecnn_runtime.parity.verify import REFUSALS, judge
 
 Answers = Mapping[str, Array]
 
-# No process has a number as high: pid_max is 2^22 at most (proc_sys_kernel(5)).
+# No process has so high a number: pid_max is 2^22 at most (proc_sys_kernel(5)).
 MARKER = 0x7E570000
 FIRST_RESULT = 1
-"""Mark: the artefact is open and has answered once, as after a cold start."""
+"""Mark: the artefact is open and has given its first result, as after a cold start."""
 FIRST_COUNTED = 16
-"""Mark: a counted run begins; the next mark ends it, and begins the next."""
+"""Mark: a counted run begins; the next mark ends it and begins the next run."""
 # After the golden examples: Python's interpreter specialises code in its first calls (PEP 659),
 # engines allocate in theirs. An emulated run of a large network takes seconds.
 WARMUP_RUNS = 2
 
 
 @dataclass(frozen=True)
-class Proof:
-    """Proof of an artefact on one engine: parity, output digests, memory.
+class Verification:
+    """Result of `verify_answers`: parity, output digests, peak memory.
 
     Attributes:
-        parity: held to the original network.
+        parity: comparison with the original network.
         outputs: of each golden example: output → sha256 of its type, shape and bytes. Equal on two
-            machines where the answers are identical, bit for bit.
+            machines whose answers are identical, bit by bit.
         peak_memory_bytes: the largest resident set of the process after its first result.
-        counted_runs: runs between marks.
+        counted_runs: number of runs between marks.
     """
 
     parity: Parity
@@ -62,48 +62,48 @@ class Proof:
         return asdict(self) | {"parity": self.parity.to_json()}
 
 
-def prove(
+def verify_answers(
     bundle: Bundle,
     artefact: Artefact,
     kind: type[Engine],
     *,
     threads: int | None = 1,
     counted_runs: int = 0,
-) -> tuple[Proof, tuple[Answers, ...]]:
-    """Run the golden examples, then as many more as are to be counted.
+) -> tuple[Verification, tuple[Answers, ...]]:
+    """Verify the golden answers, then make `counted_runs` more runs between marks.
 
     Returns:
-        The proof, and what each golden example was answered. What an engine refuses is a verdict,
-        without answers.
+        The verification, and the outputs of each golden example. An engine's refusal is a verdict,
+        without outputs.
 
     Raises:
-        BundleError: the artefact is not what the bundle says, or there are no golden examples.
+        BundleError: the artefact does not match the manifest, or there are no golden examples.
     """
     if not bundle.manifest.golden:
         raise BundleError(f"{bundle.path} has no golden examples to answer; export it again")
     try:
         identity = engine_id(kind)
     except EngineUnavailable as error:
-        note = f"{error.reason}, {error.mend}"
-        return Proof(_unanswered(artefact, EngineId(kind.name), "skipped", note)), ()
+        note = f"{error.reason}, {error.fix}"
+        return Verification(_unanswered(artefact, EngineId(kind.name), "skipped", note)), ()
     content = bundle.read_artefact(artefact)
     try:
         engine = kind.open(content.model, weights=content.weights, threads=threads)
     except REFUSALS as error:
-        return Proof(_unanswered(artefact, identity, "differs", f"does not run: {error}")), ()
+        return Verification(_refused(artefact, identity, error)), ()
     try:
-        return _answered(bundle, artefact, engine, identity, counted_runs)
+        return _run_examples(bundle, artefact, engine, identity, counted_runs)
     except REFUSALS as error:
-        return Proof(_unanswered(artefact, identity, "differs", f"does not run: {error}")), ()
+        return Verification(_refused(artefact, identity, error)), ()
     finally:
         engine.close()
 
 
 def find_artefact(bundle: Bundle, path: str) -> Artefact:
-    """The artefact of a bundle that lies at `path` in it.
+    """The artefact with this path in the bundle.
 
     Raises:
-        BundleError: there is none; lists those that there are.
+        BundleError: there is none; the message lists the bundle's artefacts.
     """
     for artefact in bundle.manifest.artefacts:
         if artefact.path == path:
@@ -113,34 +113,34 @@ def find_artefact(bundle: Bundle, path: str) -> Artefact:
 
 
 def mark(number: int) -> None:
-    """A system call without effect, whose argument names a point of the program."""
+    """Mark a point of the program by the argument of a system call without effect."""
     with contextlib.suppress(OSError):
         os.getpriority(os.PRIO_PROCESS, MARKER + number)
 
 
-def _answered(
+def _run_examples(
     bundle: Bundle, artefact: Artefact, engine: Engine, identity: EngineId, counted_runs: int
-) -> tuple[Proof, tuple[Answers, ...]]:
+) -> tuple[Verification, tuple[Answers, ...]]:
     model = adapt(engine, bundle.manifest, artefact)
     compared: list[Answer] = []
     answers: list[Answers] = []
     peak = None
     for index in range(len(bundle.manifest.golden)):
         example = bundle.golden(index)
-        found = model.run(example.inputs)
+        outputs = model.run(example.inputs)
         if peak is None:
             mark(FIRST_RESULT)
             peak = peak_memory_bytes()
-        answers.append(found)
-        compared += [Answer(name, one, found[name]) for name, one in example.outputs.items()]
+        answers.append(outputs)
+        compared += [Answer(name, one, outputs[name]) for name, one in example.outputs.items()]
     parity = judge(artefact, identity, compared)
-    outputs = tuple({name: digest(array) for name, array in one.items()} for one in answers)
-    _count(model, bundle.golden(0).inputs, counted_runs)
-    return Proof(parity, outputs, peak, counted_runs), tuple(answers)
+    digests = tuple({name: digest(array) for name, array in one.items()} for one in answers)
+    _run_counted(model, bundle.golden(0).inputs, counted_runs)
+    return Verification(parity, digests, peak, counted_runs), tuple(answers)
 
 
-def _count(model: Model, feeds: Mapping[str, Array], counted_runs: int) -> None:
-    """Marks around each of so many runs, of the engine alone."""
+def _run_counted(model: Model, feeds: Mapping[str, Array], counted_runs: int) -> None:
+    """Run the engine alone `counted_runs` times, with marks around each run."""
     if not counted_runs:
         return
     run = one_run(model, feeds)
@@ -152,12 +152,16 @@ def _count(model: Model, feeds: Mapping[str, Array], counted_runs: int) -> None:
     mark(FIRST_COUNTED + counted_runs)
 
 
+def _refused(artefact: Artefact, engine: EngineId, error: Exception) -> Parity:
+    return _unanswered(artefact, engine, "differs", f"does not run: {error}")
+
+
 def _unanswered(artefact: Artefact, engine: EngineId, verdict: ParityVerdict, note: str) -> Parity:
     return Parity(artefact.path, engine, artefact.precision, verdict, None, note)
 
 
 def save_answers(path: str, answers: Sequence[Answers]) -> None:
-    """Write an ``.npz`` that `load_answers` reads."""
+    """Write the outputs of all golden examples as an ``.npz`` that `load_answers` reads."""
     with zipfile.ZipFile(path, "w") as archive:
         for number, one in enumerate(answers):
             for name, array in one.items():
@@ -169,7 +173,7 @@ def load_answers(path: str | os.PathLike[str]) -> tuple[Answers, ...]:
     """Read the outputs that `save_answers` wrote.
 
     Raises:
-        ValueError, OSError: it is damaged, or not there.
+        ValueError, OSError: the file is damaged or missing.
     """
     answers: dict[int, dict[str, Array]] = {}
     with np.load(path, allow_pickle=False) as arrays:
@@ -180,7 +184,7 @@ def load_answers(path: str | os.PathLike[str]) -> tuple[Answers, ...]:
 
 
 def digest(array: Array) -> str:
-    """The sha256 of an array's type, shape and bytes, in the order of C."""
-    made = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
-    made.update(np.ascontiguousarray(array).tobytes())
-    return made.hexdigest()
+    """The sha256 of an array's type, shape and bytes in C order, as hex."""
+    sha256 = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
+    sha256.update(np.ascontiguousarray(array).tobytes())
+    return sha256.hexdigest()

@@ -41,16 +41,16 @@ TOLERANCES: dict[str, Tolerance] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference of `found` from `reference`, over all outputs of all examples.
+    """Difference of the actual outputs from the reference, over all outputs of all examples.
 
     Attributes:
         max_abs: largest absolute difference.
         relative: `max_abs` over the largest magnitude of the reference.
         sqnr_db: signal to quantisation-noise ratio in dB; infinite when equal.
         top1_agreement: share of rows whose largest value is at the same index.
-        top1_interval: the interval that holds that share at 95 %, by Wilson.
-        n: rows compared.
-        numbers: compared in them.
+        top1_interval: Wilson's 95 % confidence interval of that share.
+        n: number of rows compared.
+        numbers: number of values compared in these rows.
     """
 
     max_abs: float
@@ -63,18 +63,18 @@ class Difference:
 
 
 def difference(pairs: Iterable[tuple[Array, Array]]) -> Difference:
-    """Compare (reference, found) arrays of shape (batch, …), pair by pair.
+    """Compare (reference, actual) arrays of shape (batch, …), pair by pair.
 
     Raises:
         ValueError: no pair, or a pair differs in shape.
     """
     max_abs = largest = signal = noise = 0.0
     agreed = n = numbers = 0
-    for reference, found in pairs:
-        if reference.shape != found.shape:
-            raise ValueError(f"found shape {found.shape}, expected {reference.shape}")
+    for reference, actual in pairs:
+        if reference.shape != actual.shape:
+            raise ValueError(f"found shape {actual.shape}, expected {reference.shape}")
         rows = reference.astype(np.float64).reshape(len(reference), -1)
-        error = found.astype(np.float64).reshape(len(reference), -1) - rows
+        error = actual.astype(np.float64).reshape(len(reference), -1) - rows
         # NaN must never pass for a small error: np.max propagates it, and so must the sums.
         max_abs = float(np.maximum(max_abs, np.abs(error).max()))
         largest = max(largest, float(np.abs(rows).max()))
@@ -103,35 +103,40 @@ def _decibels(signal: float, noise: float) -> float:
     return -math.inf if ratio == 0 else 10 * math.log10(ratio)
 
 
-def is_within(found: Difference, precision: str) -> bool:
+def is_within(difference: Difference, precision: str) -> bool:
     """Whether the difference is within the precision's tolerance; NaN never is."""
-    return found.relative <= TOLERANCES[precision].relative
+    return difference.relative <= TOLERANCES[precision].relative
 
 
-# What an 8-bit artefact may lose on another engine or another CPU: its noise power, doubled.
+# An 8-bit artefact's allowed loss of SQNR on another engine or CPU: its noise power, doubled.
 # Integer kernels round the same sum to neighbouring steps, which is noise as large as that of
 # quantising; a saturated product or a wrong zero point costs ten decibels and more.
 ALLOWED_LOSS_DB = 3.0
 
 
 def allowed_loss_db(numbers: int) -> float:
-    """`ALLOWED_LOSS_DB`, and two deviations of what so few numbers tell of a noise power.
+    """`ALLOWED_LOSS_DB` plus two standard deviations of a noise power estimated from `numbers`.
 
-    A power that m numbers tell is off by √(2/m) of itself, the ratio of two by twice √(1/m): 3 dB
-    more for the thirty logits of three photographs, 0.3 dB for three thousand.
+    A power estimated from m values has a relative standard deviation of √(2/m), the ratio of two
+    such powers one of 2√(1/m): 3 dB more for the thirty logits of three photographs, 0.3 dB for
+    three thousand.
     """
     return ALLOWED_LOSS_DB + 2 * (10 / math.log(10)) * 2 / math.sqrt(numbers)
 
 
-def is_as_proven(found: Difference, artefact: Artefact) -> bool:
-    """Whether an artefact answers the golden inputs as well as where it was made."""
+def is_within_limit(difference: Difference, artefact: Artefact) -> bool:
+    """Whether the difference is within the artefact's limit.
+
+    The limit is the tolerance of its precision, or, where the manifest lists the SQNR measured at
+    export, that value less the allowed loss.
+    """
     if artefact.sqnr_db is None:
-        return is_within(found, artefact.precision)
-    return found.sqnr_db >= artefact.sqnr_db - allowed_loss_db(found.numbers)
+        return is_within(difference, artefact.precision)
+    return difference.sqnr_db >= artefact.sqnr_db - allowed_loss_db(difference.numbers)
 
 
 def limit_of(artefact: Artefact, numbers: int) -> str:
-    """The limit that `is_as_proven` applies to an artefact, in words."""
+    """The limit that `is_within_limit` applies to an artefact, as text."""
     if artefact.sqnr_db is None:
         return f"≤ {TOLERANCES[artefact.precision].relative:.0e}"
     return f"≥ {artefact.sqnr_db - allowed_loss_db(numbers):.1f} dB"
@@ -143,25 +148,25 @@ class Answer:
 
     output: str
     reference: Array
-    found: Array
+    actual: Array
 
 
 def golden_answers(bundle: Bundle, model: Model) -> Iterator[Answer]:
     """Outputs of `model` for the golden examples, one after the other."""
     for index in range(len(bundle.manifest.golden)):
         example = bundle.golden(index)
-        found = model.run(example.inputs)
+        outputs = model.run(example.inputs)
         for name, reference in example.outputs.items():
-            yield Answer(name, reference, found[name])
+            yield Answer(name, reference, outputs[name])
 
 
 def largest_steps(answers: Iterable[Answer], artefact: Artefact) -> float | None:
-    """The largest error in steps of the integers that the artefact answers in.
+    """The largest error in integer steps (multiples of the scale) of the encoded outputs.
 
     None where no output has an encoding.
     """
     steps = [
-        float(np.abs(answer.found - answer.reference).max()) / artefact.encodings[answer.output][0]
+        float(np.abs(answer.actual - answer.reference).max()) / artefact.encodings[answer.output][0]
         for answer in answers
         if answer.output in artefact.encodings
     ]

@@ -1,4 +1,4 @@
-"""Verification of one artefact in a subprocess, so that an engine's crash is only a row."""
+"""Verification of one artefact in a subprocess; an engine's crash becomes a row of the table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ TIMEOUT_S = 600
 
 
 def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
-    """What `verify.verify_artefact` says of one artefact on one engine, from a process of its own.
+    """Verify one artefact on one engine as `verify.verify_artefact` does, in another process.
 
-    The verdict is "crashed" where that process ended without an answer.
+    The verdict is "crashed" if that process ends without a row.
 
     Args:
         bundle: path of the bundle.
@@ -28,32 +28,33 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
         *("verify", bundle, "--engine", engine, "--artefact", artefact.path),
     ]
     try:
-        ran = subprocess.run(
+        completed = subprocess.run(
             command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
         return _crashed(artefact, engine, f"gave no answer in {TIMEOUT_S} s")
-    if ran.returncode < 0:
-        return _crashed(artefact, engine, f"died of {signal_name(-ran.returncode)}")
-    rows = [row for line in ran.stdout.splitlines() if (row := _row(line))]
-    if ran.returncode == 0 and len(rows) == 1:
+    code = completed.returncode
+    if code < 0:
+        return _crashed(artefact, engine, f"died of {signal_name(-code)}")
+    rows = [row for line in completed.stdout.splitlines() if (row := _row(line))]
+    if code == 0 and len(rows) == 1:
         return rows[0]
-    said = (ran.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-    return _crashed(artefact, engine, f"ended with exit code {ran.returncode}: {said}")
+    message = (completed.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+    return _crashed(artefact, engine, f"ended with exit code {code}: {message}")
 
 
-def _crashed(artefact: Artefact, engine: str, how: str) -> Parity:
-    note = f"the engine {how}"
+def _crashed(artefact: Artefact, engine: str, reason: str) -> Parity:
+    note = f"the engine {reason}"
     return Parity(artefact.path, EngineId(engine), artefact.precision, "crashed", None, note)
 
 
 def _row(line: str) -> Parity | None:
-    """The row that a line of the agent holds; None for a line of anything else."""
+    """The row in a line that the agent printed; None for any other line."""
     try:
         fields = json.loads(line)
         if fields.pop("event") != "row":
             return None
         return parity_from_json(fields)
     except (ValueError, TypeError, KeyError, AttributeError):
-        # An engine may print on stdout; whatever it is, it is no row.
+        # An engine may print on stdout too.
         return None

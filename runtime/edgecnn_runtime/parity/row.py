@@ -1,4 +1,4 @@
-"""A row of the parity table: how one artefact answers its golden examples on one engine."""
+"""A row of the parity table: verification result of one artefact on one engine, with its JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Parity:
         subject: path of the artefact, or "preprocessing".
         engine: without a version where it did not run; None for the preprocessing.
         note: the tolerance that the verdict rests on, or why nothing was run.
-        steps: the largest error in integer steps, where the artefact answers in integers.
+        steps: the largest error in integer steps, where the artefact's outputs are integers.
     """
 
     subject: str
@@ -37,13 +37,14 @@ class Parity:
 
 
 def parity_from_json(fields: Mapping[str, Any]) -> Parity:
-    """The line of proof that `Parity.to_json` wrote.
+    """The row that `Parity.to_json` wrote.
 
     Raises:
-        TypeError, KeyError: it is none.
+        TypeError, KeyError: `fields` is not such a row.
     """
-    found = fields["difference"]
-    if found is not None:
-        found = Difference(**found | {"top1_interval": tuple(found["top1_interval"])})
-    kept = {key: value for key, value in fields.items() if key != "engine_id"}
-    return Parity(**{**kept, "engine": engine_from_fields(fields), "difference": found})
+    difference = fields["difference"]
+    if difference is not None:
+        interval = tuple(difference["top1_interval"])
+        difference = Difference(**difference | {"top1_interval": interval})
+    others = {key: value for key, value in fields.items() if key != "engine_id"}
+    return Parity(**{**others, "engine": engine_from_fields(fields), "difference": difference})

@@ -1,4 +1,4 @@
-"""Verification of every artefact of a bundle on every installed engine, by golden outputs."""
+"""Verification of a bundle's artefacts on all installed engines, by golden answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgecnn_runtime.parity.golden import (
     Answer,
     difference,
     golden_answers,
-    is_as_proven,
+    is_within_limit,
     largest_steps,
     limit_of,
 )
@@ -30,10 +30,11 @@ from edgecnn_runtime.parity.isolated import verify_isolated
 from edgecnn_runtime.parity.row import Parity, ParityVerdict
 from edgecnn_runtime.progress import Progress, no_progress
 
-# A grey level on either side of a rounding boundary is one level; more is another preprocessing.
+# Values on either side of a rounding boundary differ by one grey level; a larger difference means
+# another preprocessing.
 PREPROCESS_LEVELS = 1.0
 
-# How an engine says no to an artefact or to what it is fed.
+# Errors by which an engine refuses an artefact or its inputs.
 REFUSALS = (EngineError, FeedError, ManifestInvalid, ValueError, KeyError)
 
 
@@ -48,9 +49,9 @@ def verify(
 
     Args:
         engines: names of the engines to run; None takes all that open a format of the bundle.
-        isolated: each artefact meets each engine in a process of its own, so that one that crashes
-            is a row and the others go on.
-        progress: told the share done, 0 to 1.
+        isolated: run each artefact on each engine in a process of its own; a crash becomes a row,
+            and the others go on.
+        progress: called with the share done, 0 to 1.
 
     Raises:
         BundleError: the bundle cannot be trusted.
@@ -64,11 +65,11 @@ def verify(
         for kind in kinds
         if artefact.format in kind.formats
     ]
-    found = []
+    rows = []
     for number, (artefact, kind) in enumerate(pairs):
-        found.append(_verify_pair(bundle, artefact, kind, isolated))
+        rows.append(_verify_pair(bundle, artefact, kind, isolated))
         progress((number + 1) / len(pairs))
-    return [*found, *_verify_preprocess(bundle)]
+    return [*rows, *_verify_preprocess(bundle)]
 
 
 def _verify_pair(bundle: Bundle, artefact: Artefact, kind: type[Engine], isolated: bool) -> Parity:
@@ -78,10 +79,10 @@ def _verify_pair(bundle: Bundle, artefact: Artefact, kind: type[Engine], isolate
 
 
 def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
-    """One artefact on one engine, in this process, on the golden examples.
+    """Verify the golden answers of one artefact on one engine, in this process.
 
     Raises:
-        BundleError: the artefact is not what the bundle says.
+        BundleError: the artefact does not match the manifest.
     """
     precision = artefact.precision
     if not bundle.manifest.golden:
@@ -90,7 +91,7 @@ def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> P
     try:
         engine = engine_id(kind)
     except EngineUnavailable as error:
-        note = f"{error.reason}, {error.mend}"
+        note = f"{error.reason}, {error.fix}"
         return Parity(artefact.path, EngineId(kind.name), precision, "skipped", None, note)
     content = bundle.read_artefact(artefact)
     try:
@@ -101,16 +102,16 @@ def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> P
 
 
 def judge(artefact: Artefact, engine: EngineId, answers: Sequence[Answer]) -> Parity:
-    """Verdict of an artefact from its outputs.
+    """Parity row of an artefact from its answers to the golden inputs.
 
     Raises:
-        ValueError: no answer, or one of another shape than the original network's.
+        ValueError: there is no answer, or its shape is not the original network's.
     """
-    found = difference((answer.reference, answer.found) for answer in answers)
-    verdict: ParityVerdict = "equal" if is_as_proven(found, artefact) else "differs"
+    measured = difference((answer.reference, answer.actual) for answer in answers)
+    verdict: ParityVerdict = "equal" if is_within_limit(measured, artefact) else "differs"
     steps = largest_steps(answers, artefact)
-    limit = limit_of(artefact, found.numbers)
-    return Parity(artefact.path, engine, artefact.precision, verdict, found, limit, steps)
+    limit = limit_of(artefact, measured.numbers)
+    return Parity(artefact.path, engine, artefact.precision, verdict, measured, limit, steps)
 
 
 def _answers(
@@ -124,7 +125,7 @@ def _answers(
 
 
 def _verify_preprocess(bundle: Bundle) -> list[Parity]:
-    """Check that the bundle's preprocessing makes the golden inputs of the golden images."""
+    """Check that the bundle's preprocessing of the golden images gives the golden inputs."""
     spec = bundle.manifest.preprocess
     if spec is None or not any(entry.image for entry in bundle.manifest.golden):
         return []
@@ -135,13 +136,13 @@ def _verify_preprocess(bundle: Bundle) -> list[Parity]:
     for index in range(len(bundle.manifest.golden)):
         example = bundle.golden(index)
         if example.image is not None:
-            found = preprocess(example.image, spec)
-            if found.shape != example.inputs[name].shape:
+            actual = preprocess(example.image, spec)
+            if actual.shape != example.inputs[name].shape:
                 raise BundleError(
-                    f"{bundle.path}: preprocessing makes {found.shape}, "
+                    f"{bundle.path}: preprocessing makes {actual.shape}, "
                     f"the golden input is {example.inputs[name].shape}"
                 )
-            pairs.append((example.inputs[name], found))
+            pairs.append((example.inputs[name], actual))
     result = difference(pairs)
     limit = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
     verdict: ParityVerdict = "equal" if result.max_abs <= limit else "differs"

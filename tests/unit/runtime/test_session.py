@@ -98,7 +98,7 @@ def test_the_engine_and_precision_can_be_chosen(tmp_path: Path) -> None:
         EngineError, match=r"no int8 artefact; it has model.onnx \(fp32\), second.fake \(fp16\)"
     ):
         edge.open(path, precision="int8")
-    with pytest.raises(EngineError, match="onnxruntime runs fake"):
+    with pytest.raises(EngineError, match="'onnxruntime' does not run the formats of .*: fake"):
         edge.open(path, engine="onnxruntime", precision="fp16")
     with pytest.raises(EngineError, match="no engine is called 'tensorrt'"):
         edge.open(path, engine="tensorrt")

@@ -11,7 +11,7 @@ import pytest
 
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host.facts import CpuTimes, HostState
-from edgecnn_runtime.host.process import fresh_start, peak_memory_bytes
+from edgecnn_runtime.host.process import measure_cold_start, peak_memory_bytes
 from edgecnn_runtime.measure.disturbances import disturbances, drift
 from edgecnn_runtime.measure.job import MeasurementPlan
 from edgecnn_runtime.measure.rounds import MAX_RUNS_PER_BLOCK
@@ -239,7 +239,7 @@ GOOD = "from edgecnn_runtime.host.process import first_result_line; print(first_
 
 
 def test_a_cold_start_is_a_fresh_process_each_time() -> None:
-    found = [fresh_start([sys.executable, "-c", GOOD]) for _ in range(3)]
+    found = [measure_cold_start([sys.executable, "-c", GOOD]) for _ in range(3)]
     assert all(sample_ms > 0 for sample_ms, _ in found)
     assert all(peak_bytes > 1 << 20 for _, peak_bytes in found)
 
@@ -249,7 +249,7 @@ def test_peak_memory_is_this_processs_own() -> None:
     ballast = bytearray(300 << 20)
     ballast[::4096] = b"x" * len(ballast[::4096])
     assert peak_memory_bytes() > 300 << 20
-    _, peak_bytes = fresh_start([sys.executable, "-c", GOOD])
+    _, peak_bytes = measure_cold_start([sys.executable, "-c", GOOD])
     assert peak_bytes < 200 << 20
 
 
@@ -265,12 +265,12 @@ def test_peak_memory_is_this_processs_own() -> None:
 )
 def test_a_cold_start_that_fails_says_why(code: str, says: str) -> None:
     with pytest.raises(MeasureError, match=says):
-        fresh_start([sys.executable, "-c", code])
+        measure_cold_start([sys.executable, "-c", code])
 
 
 def test_a_command_that_does_not_exist_is_named() -> None:
     with pytest.raises(MeasureError, match="cannot run /no/such/agent"):
-        fresh_start(["/no/such/agent"])
+        measure_cold_start(["/no/such/agent"])
 
 
 def test_what_measures_a_cold_start_does_not_slow_it() -> None:

@@ -23,7 +23,7 @@ time.sleep(60)
 
 def test_a_worker_is_closed_though_what_it_started_holds_its_pipes() -> None:
     worker = Worker(Subject("any.edge"), Environment((sys.executable, "-c", LEAVES_ONE_BEHIND)))
-    left = worker.proof()["left"]
+    left = worker.verify()["left"]
     worker.close()
     try:
         os.kill(left, 0)  # nobody has waited for its end
@@ -46,7 +46,7 @@ def test_a_death_has_its_signal_or_its_exit_code(
 ) -> None:
     worker = Worker(Subject("any.edge"), Environment((sys.executable, "-c", code)))
     with pytest.raises(WorkerDied) as death:
-        worker.proof()
+        worker.verify()
     worker.close()
     assert (death.value.signal, death.value.exit_code) == (number, exit_code)
     assert str(death.value) == says

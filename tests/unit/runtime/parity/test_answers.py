@@ -1,4 +1,4 @@
-"""What an artefact answers, to the last bit."""
+"""Verified golden answers of an artefact on one engine, bit by bit."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.errors import BundleError
 from edgecnn_runtime.parity.answers import (
-    Proof,
+    Verification,
     digest,
     find_artefact,
     load_answers,
     mark,
-    prove,
     save_answers,
+    verify_answers,
 )
 from edgecnn_runtime.parity.row import parity_from_json
 
 
-def proof_of(bundle: Path, engine: str, artefact: str, **options: Any) -> tuple[Proof, Any]:
+def verify(bundle: Path, engine: str, artefact: str, **options: Any) -> tuple[Verification, Any]:
     with Bundle(bundle) as opened:
-        return prove(opened, find_artefact(opened, artefact), engine_class(engine), **options)
+        chosen = find_artefact(opened, artefact)
+        return verify_answers(opened, chosen, engine_class(engine), **options)
 
 
-def test_answers_are_proven_and_digested(onnx_bundle: Path) -> None:
-    proof, answers = proof_of(onnx_bundle, "onnxruntime", "model.onnx", counted_runs=2)
-    assert proof.parity.verdict == "equal"
-    assert proof.counted_runs == 2
-    assert proof.peak_memory_bytes is not None
+def test_answers_are_verified_and_digested(onnx_bundle: Path) -> None:
+    verification, answers = verify(onnx_bundle, "onnxruntime", "model.onnx", counted_runs=2)
+    assert verification.parity.verdict == "equal"
+    assert verification.counted_runs == 2
+    assert verification.peak_memory_bytes is not None
     with Bundle(onnx_bundle) as opened:
         feed = opened.golden(0).inputs["input"]
     expected = (feed.mean(axis=(2, 3)) * SCALE + OFFSET).astype(np.float32)
     np.testing.assert_allclose(answers[0]["logits"], expected, rtol=1e-6)
-    assert proof.outputs == ({"logits": digest(answers[0]["logits"])},)
+    assert verification.outputs == ({"logits": digest(answers[0]["logits"])},)
 
 
 def test_a_digest_tells_bits_types_and_shapes_apart() -> None:
@@ -57,25 +58,25 @@ def test_answers_come_back_from_a_file_as_they_were(tmp_path: Path) -> None:
     answers = [{"a/b": np.arange(6).reshape(2, 3), "c": np.ones(1)} for _ in range(11)]
     answers[10]["c"] *= 7
     save_answers(str(tmp_path / "answers"), answers)
-    found = load_answers(tmp_path / "answers")
-    assert len(found) == 11
-    assert found[10]["c"] == 7
-    np.testing.assert_array_equal(found[0]["a/b"], answers[0]["a/b"])
+    loaded = load_answers(tmp_path / "answers")
+    assert len(loaded) == 11
+    assert loaded[10]["c"] == 7
+    np.testing.assert_array_equal(loaded[0]["a/b"], answers[0]["a/b"])
 
 
 def test_an_engine_that_refuses_is_a_verdict(onnx_bundle: Path) -> None:
-    proof, answers = proof_of(onnx_bundle, "tflite", "model.onnx")
-    assert proof.parity.verdict == "differs"
-    assert "does not begin as a TFLite file does" in proof.parity.note
-    assert (proof.outputs, proof.peak_memory_bytes, answers) == ((), None, ())
+    verification, answers = verify(onnx_bundle, "tflite", "model.onnx")
+    assert verification.parity.verdict == "differs"
+    assert "does not begin as a TFLite file does" in verification.parity.note
+    assert (verification.outputs, verification.peak_memory_bytes, answers) == ((), None, ())
 
 
-def test_a_bundle_without_golden_examples_proves_nothing(tmp_path: Path) -> None:
+def test_a_bundle_without_golden_examples_is_refused(tmp_path: Path) -> None:
     manifest, files = contents()
     kept = {name: content for name, content in files.items() if "golden" not in name}
     write_bundle(tmp_path / "bare.edge", replace(manifest, golden=()), kept)
     with pytest.raises(BundleError, match="no golden examples"):
-        proof_of(tmp_path / "bare.edge", "fake", "model.fake")
+        verify(tmp_path / "bare.edge", "fake", "model.fake")
 
 
 def test_a_mark_changes_nothing() -> None:
@@ -83,12 +84,15 @@ def test_a_mark_changes_nothing() -> None:
     mark(65_535)
 
 
-def test_a_line_of_proof_survives_json(onnx_bundle: Path) -> None:
-    proof, _ = proof_of(onnx_bundle, "onnxruntime", "model.onnx")
-    assert parity_from_json(json.loads(json.dumps(proof.parity.to_json()))) == proof.parity
+def test_a_parity_row_survives_json(onnx_bundle: Path) -> None:
+    verification, _ = verify(onnx_bundle, "onnxruntime", "model.onnx")
+    assert (
+        parity_from_json(json.loads(json.dumps(verification.parity.to_json())))
+        == verification.parity
+    )
 
 
-def test_the_agent_tells_its_proof_as_one_event(onnx_bundle: Path, tmp_path: Path) -> None:
+def test_the_agent_prints_a_verification_as_one_event(onnx_bundle: Path, tmp_path: Path) -> None:
     arguments = ["prove", onnx_bundle, "--artefact", "model.onnx", "--engine", "onnxruntime"]
     ran = subprocess.run(
         [sys.executable, "-m", "edgecnn_runtime", *arguments, "--answers", tmp_path / "answers"],
