@@ -1,5 +1,7 @@
 """Every network × every format × every engine × float in 32 and 16 bits, in a thin form.
 
+The first network of each family is run every time, the others are further cells of the matrix.
+
 At full size and with trained weights, in 8 bits too, docs/parity.md has the figures; it is held
 here against the rows that it was written from.
 """
@@ -53,7 +55,7 @@ def thin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 EVERY = pytest.mark.parametrize(
     "thin",
     [
-        pytest.param(name, marks=[] if name in FIRST else [pytest.mark.slow])
+        pytest.param(name, marks=[] if name in FIRST else [pytest.mark.matrix])
         for name in ARCHITECTURES
     ],
     indirect=True,
