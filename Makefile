@@ -1,6 +1,7 @@
 # make demo   export MobileNetV2, run it on photographs, measure it
-# make test   all tests; make quick leaves out the slow ones and those that fetch
-# make exhaustive  the tests that make test leaves out: every network at full size (an hour)
+# make test   every feature once (minutes); make quick leaves out what is slow or fetches
+# make test-all  make test, then the further networks, formats and engines that it leaves out
+# make exhaustive  the tests that even that leaves out: every network at full size (an hour)
 # make check  lint, types, import rules
 # make weights  train the shipped checkpoints again (hours; those that are there are kept)
 # make bench  our figures beside the peer's (minutes; on a quiet machine)
@@ -14,7 +15,7 @@ TFLITE_READY := $(TFLITE_VENV)/.ready
 BIN := $(VENV)/bin
 PHOTOGRAPHS := exporters/edgecnn_exporters/photographs
 
-.PHONY: demo test quick exhaustive check weights bench clean
+.PHONY: demo test test-rest test-all quick exhaustive check weights bench clean
 
 demo: $(READY)
 	@mkdir -p demo
@@ -27,8 +28,15 @@ test: $(READY) $(TFLITE_READY)
 	@.ci/system-packages
 	$(BIN)/pytest -n 2 --dist loadgroup
 
+test-rest: $(READY) $(TFLITE_READY)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "matrix and not exhaustive"
+
+test-all: test
+	@$(MAKE) --no-print-directory test-rest
+
 quick: $(READY)
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not network and not exhaustive"
+	$(BIN)/pytest -n 2 --dist loadgroup \
+		-m "not slow and not network and not matrix and not exhaustive"
 
 exhaustive: $(READY)
 	$(BIN)/pytest -m exhaustive

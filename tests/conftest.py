@@ -38,6 +38,29 @@ def pytest_configure() -> None:
             signal.signal(number, usual)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what a fixture of their module makes go to one worker, which makes it once.
+
+    Workers of `pytest -n` share nothing: with the tests of a module on two of them, each makes it.
+    """
+    for item in items:
+        group = _shared(item)
+        if group and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _shared(item: pytest.Item) -> str:
+    """The module of a test and the parameters of the module's fixtures; "" if it uses none."""
+    if not isinstance(item, pytest.Function):
+        return ""
+    fixtures = item._fixtureinfo.name2fixturedefs
+    names = [name for name, made in fixtures.items() if made[-1].scope == "module"]
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    values = [str(parameters[name]) for name in sorted(names) if name in parameters]
+    return "-".join([item.path.name, *values]) if names else ""
+
+
 INPUT = TensorSpec("input", "float32", (None, 3, 4, 4))
 OUTPUT = TensorSpec("logits", "float32", (None, 3))
 SCALE, OFFSET = 2.0, 1.0

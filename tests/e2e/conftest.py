@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from e2e.fork_server import ForkServer
+from shared import once
 
 EDGECNN = str(Path(sys.executable).with_name("edgecnn"))
 PHOTOGRAPHS = Path(__file__).parents[2] / "exporters/edgecnn_exporters/photographs"
@@ -53,9 +56,30 @@ def unbalanced():
 """
 
 
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """A process that has imported what commands import, and forks one at a time."""
+    server = ForkServer()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def edgecnn(tmp_path: Path) -> Run:
-    """Run `edgecnn ARGUMENTS` in an empty folder."""
+def edgecnn(fork_server: ForkServer, tmp_path: Path) -> Run:
+    """Run `edgecnn ARGUMENTS` in an empty folder, in a process of its own."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return fork_server.run(EDGECNN, [*map(str, arguments)], tmp_path, os.environ)
+
+    return run
+
+
+@pytest.fixture
+def fresh_edgecnn(tmp_path: Path) -> Run:
+    """Run `edgecnn ARGUMENTS` in an empty folder, in an interpreter of its own.
+
+    It has another order of sets than every other: for what must not depend on it.
+    """
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -76,27 +100,27 @@ def own(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Path:
     """A network of a user's own, exported once."""
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "nets.py").write_text(TINY)
-    command = [EDGECNN, "export", "nets:build", "--input", "1x3x32x32", "--preprocess", "unit"]
-    ran = subprocess.run(
-        [*command, "-o", "tiny.edge"], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    return folder / "tiny.edge"
+
+    def make(folder: Path) -> Path:
+        (folder / "nets.py").write_text(TINY)
+        command = ["export", "nets:build", "--input", "1x3x32x32", "--preprocess", "unit"]
+        ran = fork_server.run(EDGECNN, [*command, "-o", "tiny.edge"], folder, os.environ)
+        assert ran.returncode == 0, ran.stderr
+        return folder / "tiny.edge"
+
+    return once(tmp_path_factory, "tiny", make)
 
 
 @pytest.fixture(scope="session")
-def mobilenet_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mobilenet_bundle(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Path:
     """MobileNetV2 with its ImageNet weights, exported once."""
-    bundle = tmp_path_factory.mktemp("mobilenet") / "mobilenet_v2.edge"
-    ran = subprocess.run(
-        [EDGECNN, "export", "mobilenet_v2", "-o", str(bundle)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    return bundle
+
+    def make(folder: Path) -> Path:
+        command = ["export", "mobilenet_v2", "-o", "mobilenet_v2.edge"]
+        ran = fork_server.run(EDGECNN, command, folder, os.environ)
+        assert ran.returncode == 0, ran.stderr
+        return folder / "mobilenet_v2.edge"
+
+    return once(tmp_path_factory, "mobilenet", make)

@@ -71,8 +71,8 @@ def test_the_graph_is_canonical_and_its_names_are_the_networks(mobilenet_bundle:
 
 
 def test_a_second_export_gives_the_same_bytes(
-    edgecnn: Run, mobilenet_bundle: Path, tmp_path: Path
+    fresh_edgecnn: Run, mobilenet_bundle: Path, tmp_path: Path
 ) -> None:
-    again = edgecnn("export", "mobilenet_v2", "-o", "again.edge")
+    again = fresh_edgecnn("export", "mobilenet_v2", "-o", "again.edge")
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "again.edge").read_bytes() == mobilenet_bundle.read_bytes()

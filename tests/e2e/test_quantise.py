@@ -59,10 +59,10 @@ class TestResNet:
         assert rows["int8"]["verdict"] == rows["fp32"]["verdict"] == "equal"
 
     def test_a_second_export_gives_the_same_bytes(
-        self, edgecnn: Run, resnet: Path, tmp_path: Path
+        self, fresh_edgecnn: Run, resnet: Path, tmp_path: Path
     ) -> None:
         again = tmp_path / "again.edge"
-        assert edgecnn(*RESNET, "-v", "-o", again).returncode == 0
+        assert fresh_edgecnn(*RESNET, "-v", "-o", again).returncode == 0
         assert again.read_bytes() == resnet.read_bytes()
 
     def test_all_of_it_runs_in_integers(self, resnet: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from e2e.conftest import EDGECNN, PHOTOGRAPHS, TINY, Run
+from e2e.fork_server import ForkServer
 from onnx import numpy_helper
 
 from edgecnn_exporters.bundle.write import write_bundle
@@ -20,19 +22,14 @@ from edgecnn_runtime.manifest import Manifest
 
 
 @pytest.fixture(scope="module")
-def every_format(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def every_format(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Path:
     """A small network in all formats and precisions."""
     folder = tmp_path_factory.mktemp("formats")
     (folder / "nets.py").write_text(TINY)
-    command = [EDGECNN, "export", "nets:build", "--input", "1x3x32x32", "--preprocess", "unit"]
+    command = ["export", "nets:build", "--input", "1x3x32x32", "--preprocess", "unit"]
     int8 = ["--quantize", "int8", "--recipe", "fast", "--samples", "8", "--no-measure"]
-    ran = subprocess.run(
-        [*command, *int8, "--target", "all", "-o", "tiny.edge"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command += [*int8, "--target", "all", "-o", "tiny.edge"]
+    ran = fork_server.run(EDGECNN, command, folder, os.environ)
     assert ran.returncode == 0, ran.stderr
     return folder / "tiny.edge"
 

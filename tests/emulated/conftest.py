@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -18,8 +14,6 @@ from edgecnn.devices.emulated.qemu import INSTALL as INSTALL_QEMU
 from edgecnn.devices.emulated.qemu import PROGRAMS, Qemu, find_qemu
 from edgecnn.devices.emulated.userland import INSTALL as INSTALL_MMDEBSTRAP
 from edgecnn.devices.emulated.userland import userland
-
-T = TypeVar("T")
 
 EDGECNN = str(Path(sys.executable).with_name("edgecnn"))
 
@@ -48,21 +42,6 @@ def arm64_root() -> Path:
     if shutil.which("mmdebstrap") is None:
         pytest.skip(f"no mmdebstrap; {INSTALL_MMDEBSTRAP}")
     return userland()
-
-
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], T]) -> T:
-    """What `make` makes in a folder, made by the first worker that needs it, for all of them."""
-    base = factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    kept = shared / f"{name}.pickle"
-    with (shared / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.exists():
-            folder = shared / name
-            folder.mkdir(exist_ok=True)
-            kept.write_bytes(pickle.dumps(make(folder)))
-    found: T = pickle.loads(kept.read_bytes())
-    return found
 
 
 def export(folder: Path, name: str, *arguments: str) -> Path:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from emulated.arm64_programs import SDOT
-from emulated.conftest import export, once
+from emulated.conftest import export
+from shared import once
 
 from edgecnn.bench.emulated import Proved, ProvedRow, prove_on
 from edgecnn.bench.wanted import Wanted

@@ -1,5 +1,7 @@
 """Every network × every format × every engine × float in 32 and 16 bits, in a thin form.
 
+The first network of each family is run every time, the others are further cells of the matrix.
+
 At full size and with trained weights, in 8 bits too, docs/parity.md has the figures; it is held
 here against the rows that it was written from.
 """
@@ -9,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import onnx
 import pytest
 from parity.test_zoo import FIRST, check_graph, export, settled, thin_form
 
+from benchmarks.parity import page
+from benchmarks.parity.rows import Job, jobs, read_rows
 from edgecnn.model.build import Network
 from edgecnn.zoo import ARCHITECTURES
 from edgecnn_exporters.targets.openvino.target import OpenVinoTarget
@@ -53,7 +56,7 @@ def thin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 EVERY = pytest.mark.parametrize(
     "thin",
     [
-        pytest.param(name, marks=[] if name in FIRST else [pytest.mark.slow])
+        pytest.param(name, marks=[] if name in FIRST else [pytest.mark.matrix])
         for name in ARCHITECTURES
     ],
     indirect=True,
@@ -105,15 +108,6 @@ def test_tflite_runtime_answers_as_pytorch_does(thin: Thin) -> None:
         assert row["difference"]["relative"] <= TOLERANCES[row["precision"]].relative
 
 
-@pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module that writes docs/parity.md."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    import parity_page
-
-    return parity_page
-
-
 def a_row(engine: str, relative: float, verdict: str = "equal") -> dict[str, Any]:
     proof = {"artefact": "model.onnx", "precision": "fp32", "engine": engine, "note": "≤ 1e-04"}
     proof |= {"verdict": verdict, "relative": relative, "sqnr_db": 9.0, "agreed": 2, "n": 3}
@@ -121,15 +115,11 @@ def a_row(engine: str, relative: float, verdict: str = "equal") -> dict[str, Any
     return said | {"versions": {"torch": "2.13"}, "transposes": 4, "proofs": [proof]}
 
 
-def test_the_page_says_what_the_rows_say(page: Any) -> None:
-    from parity_rows import read_rows
-
+def test_the_page_says_what_the_rows_say() -> None:
     assert page.render(read_rows()) == (ROOT / "docs/parity.md").read_text(encoding="utf-8")
 
 
-def test_what_differs_stands_out_and_what_is_missing_is_named(page: Any) -> None:
-    from parity_rows import Job, jobs
-
+def test_what_differs_stands_out_and_what_is_missing_is_named() -> None:
     lenet, alexnet = Job("lenet5", "random"), Job("alexnet", "random")
     refused = {"fp16": "model.fp16.tflite differs"}
     written = page.render(
@@ -149,9 +139,7 @@ def test_what_differs_stands_out_and_what_is_missing_is_named(page: Any) -> None
     assert len(left.split("), ")) == len(jobs()) - 3
 
 
-def test_a_share_between_two_engines_is_of_their_own_answers(page: Any) -> None:
-    from parity_rows import Job
-
+def test_a_share_between_two_engines_is_of_their_own_answers() -> None:
     answers = [
         {"engine": name, "precision": "int8", "n": 100, "sqnr_db": 30.0, "agreed": 97}
         | {"agreed_with": with_}
@@ -164,7 +152,6 @@ def test_a_share_between_two_engines_is_of_their_own_answers(page: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fp32", "fp16", "int8"])
-def test_every_tolerance_comes_with_its_reason(page: Any, kind: str) -> None:
-    table: Callable[[], str] = page.tolerances
-    (line,) = (line for line in table().splitlines() if line.startswith(f"| {kind} |"))
+def test_every_tolerance_comes_with_its_reason(kind: str) -> None:
+    (line,) = (line for line in page.tolerances().splitlines() if line.startswith(f"| {kind} |"))
     assert len(line.split("|")[3]) > 100

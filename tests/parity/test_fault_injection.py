@@ -13,7 +13,7 @@ from edgecnn.zoo import ARCHITECTURES
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 
 CHECKPOINTS = [(name, data) for name in ARCHITECTURES for data in shipped(name)]
-# These have every operator of the others; the others take a minute.
+# These have every operator of the others.
 QUICK = ("lenet5_relu", "resnet20", "mobilenet_v3_small")
 # Share of the faults that must be located and named.
 WANTED = 15 / 16
@@ -48,7 +48,7 @@ def test_planted_faults_are_located_and_named() -> None:
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        pytest.param(name, data, marks=[] if name in QUICK else [pytest.mark.slow])
+        pytest.param(name, data, marks=[] if name in QUICK else [pytest.mark.matrix])
         for name, data in CHECKPOINTS
     ],
 )

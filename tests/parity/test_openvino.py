@@ -31,7 +31,7 @@ openvino = pytest.importorskip("openvino")
 WEIGHTS = Path(__file__).parents[2] / "weights/edgecnn_weights"
 # Sums behind convolutions, behind activations, and squeeze-and-excitation.
 CHECKPOINTS = (
-    "mobilenet_v2-cifar10",
+    pytest.param("mobilenet_v2-cifar10", marks=pytest.mark.matrix),
     "resnet20-cifar10",
     "mobilenet_v3_small-cifar10",
 )

@@ -21,9 +21,9 @@ from edgecnn_runtime.image.preprocess import preprocess
 
 pytestmark = pytest.mark.network
 
-# The smallest of each family every time; the others take minutes.
+# The smallest of each family every time.
 NETWORKS = [
-    pytest.param(name, marks=[] if index == 0 else pytest.mark.slow)
+    pytest.param(name, marks=[] if index == 0 else pytest.mark.matrix)
     for names in FAMILIES.values()
     for index, name in enumerate(names)
 ]

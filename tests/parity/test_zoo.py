@@ -29,6 +29,10 @@ from edgecnn_runtime.manifest import TensorSpec
 RELATIVE = 1e-5
 # A family's smallest network stands for it where every one would take too long.
 FIRST = [family.architectures[0].name for family in FAMILIES]
+# Squeeze-and-excitation, hard swish and depthwise convolutions, at 224 pixels.
+FULL = "mobilenet_v3_small"
+# Sums behind convolutions; and what the network above has, trained.
+TRAINED = ("resnet20", "mobilenet_v3_small")
 SHIPPED = [(name, data) for name in ARCHITECTURES for data in shipped(name)]
 
 
@@ -84,7 +88,12 @@ def check_graph(model: onnx.ModelProto, network: Network) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow if name in FIRST else pytest.mark.exhaustive)
+        pytest.param(
+            name,
+            marks=pytest.mark.slow
+            if name == FULL
+            else (pytest.mark.matrix if name in FIRST else pytest.mark.exhaustive),
+        )
         for name in ARCHITECTURES
     ],
 )
@@ -93,8 +102,13 @@ def test_every_network_at_full_size_is_equal(tmp_path: Path, name: str) -> None:
     check_graph(export(network, tmp_path / "full.edge"), network)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "data"), SHIPPED)
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        pytest.param(name, data, marks=pytest.mark.slow if name in TRAINED else pytest.mark.matrix)
+        for name, data in SHIPPED
+    ],
+)
 def test_every_shipped_checkpoint_is_equal(tmp_path: Path, name: str, data: str) -> None:
     network = build_network(resolve(name), NetworkOptions(data, quiet=True))
     check_graph(export(network, tmp_path / "trained.edge"), network)

@@ -1,0 +1,123 @@
+"""A fork server for the `edgecnn` command: commands start without importing PyTorch again.
+
+Run as a program, it reads requests from stdin, one line of JSON each, and answers each with the
+exit code. Every command has a process of its own with its own folder, environment, stdout and
+stderr, so that only the imports are shared. What the imports of a fresh process decide is tested
+with a fresh process: which modules a command loads, and that the order of sets, another one in
+each process, changes no byte of a bundle.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# None of them starts a thread that a command needs: a fork has the thread that forked alone.
+PRELOADED = (
+    "torch._dynamo",
+    "torch._export",
+    "torch._inductor.config",
+    "torch.onnx._internal.exporter._core",
+    "onnx.reference",
+    "onnxruntime",
+    "onnxscript.rewriter",
+    "networkx",
+    "edgecnn.cli",
+    "edgecnn_exporters.export",
+    *(f"edgecnn.commands.{name}" for name in ("zoo", "export", "verify", "evaluate", "bench")),
+)
+# A command that takes longer hangs; none of those that are tested takes a tenth of it.
+LIMIT_S = 900
+
+
+class ForkServer:
+    """The server, and what is asked of it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(
+        self, program: str, arguments: list[str], folder: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `program` with `arguments` in `folder`, as `subprocess.run` with its output kept."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with tempfile.TemporaryDirectory() as outputs:
+            paths = [Path(outputs, name) for name in ("stdout", "stderr")]
+            request = {
+                "argv": [program, *arguments],
+                "folder": str(folder),
+                "environment": dict(environment),
+                "outputs": [str(path) for path in paths],
+            }
+            self._process.stdin.write(f"{json.dumps(request)}\n")
+            self._process.stdin.flush()
+            code = int(self._process.stdout.readline())
+            stdout, stderr = (path.read_text(encoding="utf-8") for path in paths)
+        return subprocess.CompletedProcess(request["argv"], code, stdout, stderr)
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+def serve() -> None:
+    for name in PRELOADED:
+        importlib.import_module(name)
+    # Python 3.12 warns of each fork beside threads of OpenBLAS, which are not there afterwards.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _become(json.loads(line))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _become(request: dict[str, Any]) -> None:
+    """Run the command of the request in this process, and end with its exit code."""
+    from edgecnn.cli import main
+
+    signal.alarm(LIMIT_S)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv, sys.path[0] = request["argv"], str(Path(request["argv"][0]).parent)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, path in enumerate(request["outputs"], start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    try:
+        main()
+        code: Any = 0
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    # What an interpreter does at its end, but for libraries that wait for threads of the server.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+if __name__ == "__main__":
+    serve()
