@@ -1,4 +1,7 @@
-"""`edgecnn bench --device rpi`, from nothing to the table, and what is left on the board."""
+"""`edgecnn bench --device rpi`, from nothing to the table, and what is left on the board.
+
+What is marked `matrix` is tested on this machine's own sshd too, in `unit/edgecnn/devices/ssh`.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +55,7 @@ def test_two_commands_lead_from_an_address_to_the_table(
     station.assert_nothing_is_left()
 
 
+@pytest.mark.matrix
 def test_a_bundle_arrives_as_it_is(
     station: Workstation, network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,6 +72,7 @@ def test_a_bundle_arrives_as_it_is(
     station.assert_nothing_is_left()
 
 
+@pytest.mark.matrix
 def test_a_slow_link_and_a_login_script_that_talks_change_nothing(
     station: Workstation, network: Path
 ) -> None:
@@ -112,6 +117,7 @@ def test_two_benches_take_turns_and_ctrl_c_makes_room_for_the_next(
     station.assert_nothing_is_left()
 
 
+@pytest.mark.matrix
 def test_a_link_that_breaks_is_told_and_leaves_nothing(station: Workstation, network: Path) -> None:
     with linked(station.board.port) as link:
         station.add("far", link.port)
@@ -125,6 +131,7 @@ def test_a_link_that_breaks_is_told_and_leaves_nothing(station: Workstation, net
     station.assert_nothing_is_left()
 
 
+@pytest.mark.matrix
 def test_a_link_that_breaks_while_engines_are_sent_leaves_none_half_there(
     new_pi4: Board, tmp_path: Path, network: Path
 ) -> None:
@@ -142,6 +149,7 @@ def test_a_link_that_breaks_while_engines_are_sent_leaves_none_half_there(
     assert station.run("bench", network, "--device", "near", *SHORT).returncode == 0
 
 
+@pytest.mark.matrix
 def test_a_board_that_reboots_is_told_and_swept_by_the_next_bench(
     station: Workstation, network: Path
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_board_whose_key_is_not_known_is_not_trusted(
     assert "fingerprint" in ran.stderr
 
 
+@pytest.mark.matrix
 def test_doctor_says_what_the_board_can_run(edgecnn: Run, pi5: Board) -> None:
     added(edgecnn, pi5)
     ran = edgecnn("doctor", "--device", "rpi", "--json")

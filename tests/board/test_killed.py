@@ -1,4 +1,7 @@
-"""A bench of which one process is killed: on the board, or here."""
+"""A bench of which one process is killed: on the board, or here.
+
+What is marked `matrix` is tested on this machine's own sshd too, in `unit/edgecnn/devices/ssh`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from board.workstation import LITERT, LONG, Workstation, wait_for_rounds
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("failing board")]
 
 
+@pytest.mark.matrix
 def test_a_killed_agent_is_told_and_its_workers_end(station: Workstation, network: Path) -> None:
     station.add()
     process = station.start("bench", network, "--device", "rpi", *LONG, "-o", "agent.jsonl")
@@ -39,6 +43,7 @@ def test_a_killed_worker_ends_its_row_only(station: Workstation, network: Path) 
     station.assert_nothing_is_left()
 
 
+@pytest.mark.matrix
 def test_a_killed_client_leaves_nothing_there_and_no_ssh_here(
     station: Workstation, network: Path
 ) -> None:

@@ -28,13 +28,15 @@ from typing import Any
 PRELOADED = (
     "torch._dynamo",
     "torch._export",
+    "torch._functorch.aot_autograd",
     "torch._inductor.config",
     "torch.onnx._internal.exporter._core",
     "onnx.reference",
     "onnxruntime",
-    "onnxscript.rewriter",
-    "networkx",
+    "onnxscript.function_libs.torch_lib.ops",
+    "onnxscript.rewriter.onnx_fusions",
     "edgecnn.cli",
+    "edgecnn.export.run",
     "edgecnn_exporters.export",
     *(f"edgecnn.commands.{name}" for name in ("zoo", "export", "verify", "evaluate", "bench")),
 )

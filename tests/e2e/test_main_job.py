@@ -70,6 +70,7 @@ def test_the_graph_is_canonical_and_its_names_are_the_networks(mobilenet_bundle:
     assert "features.3.conv.1.0.weight" in {tensor.name for tensor in graph.initializer}
 
 
+@pytest.mark.matrix
 def test_a_second_export_gives_the_same_bytes(
     fresh_edgecnn: Run, mobilenet_bundle: Path, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ class TestResNet:
         rows = {row["precision"]: row for row in json.loads(ran.stdout)["rows"]}
         assert rows["int8"]["verdict"] == rows["fp32"]["verdict"] == "equal"
 
+    @pytest.mark.matrix
     def test_a_second_export_gives_the_same_bytes(
         self, fresh_edgecnn: Run, resnet: Path, tmp_path: Path
     ) -> None:
