@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from benchmarks.parity.rows import Job, Row, jobs
 from benchmarks.parity.table import between, floats, name_of, power, tolerances, trained
 from edgecnn.zoo import ARCHITECTURES
-from edgecnn_runtime.parity.golden import TOLERANCES
+from edgecnn_runtime.parity.tolerances import TOLERANCES
 
 HEAD = """
 # Parity

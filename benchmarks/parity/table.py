@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from benchmarks.parity.rows import ENGINES, Job, Row
-from edgecnn_runtime.parity.golden import ALLOWED_LOSS_DB, TOLERANCES, allowed_loss_db
 from edgecnn_runtime.parity.proportion import wilson_interval
+from edgecnn_runtime.parity.tolerances import ALLOWED_LOSS_DB, TOLERANCES, allowed_loss_db
 
 PAIRS = (
     ("onnxruntime", "litert"),

@@ -9,13 +9,8 @@ from typing import Any
 
 from edgecnn.bench.wanted import Wanted, artefacts_of, engine_name
 from edgecnn.devices.board import OWN_PACKAGES
-from edgecnn_runtime.engines import (
-    ENGINES,
-    engine_entry,
-    engine_names,
-    engine_of_format,
-    package_of,
-)
+from edgecnn_runtime.engines import engine_entry, engine_names, engine_of_format, package_of
+from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.measure.job import Environment, Subject
 
 

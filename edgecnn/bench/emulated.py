@@ -25,7 +25,7 @@ from edgecnn.devices.emulated.instructions import (
 from edgecnn.devices.local import this_machine
 from edgecnn.errors import DeviceFailed, EmulationUnavailable
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines.identity import EngineId, engine_fields
+from edgecnn_runtime.engines.engine_id import EngineId, engine_fields
 from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.parity.answers import Answers, find_artefact, load_answers
 from edgecnn_runtime.parity.golden import Answer, Difference, difference, largest_steps

@@ -13,13 +13,13 @@ from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import (
-    ENGINES,
     engine_entry,
     engine_names,
     engine_of_format,
     engine_packages,
     package_of,
 )
+from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.measure.job import MeasurementPlan, Subject
 

@@ -69,7 +69,7 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
 
 def _engines(found: dict[str, Any]) -> list[Check]:
     """A check for every engine, in the agent's words where it does not work."""
-    from edgecnn_runtime.engines import ENGINES, REFERENCE
+    from edgecnn_runtime.engines.table import ENGINES, REFERENCE
 
     checks = []
     for name, version in found["engines"].items():

@@ -18,7 +18,8 @@ from edgecnn.devices.events import agent_events, start_agent
 from edgecnn.devices.names import HOST
 from edgecnn.devices.probe import PROBE_SCRIPT, read_facts
 from edgecnn.errors import DeviceFailed
-from edgecnn_runtime.engines import ENGINES, package_of
+from edgecnn_runtime.engines import package_of
+from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.measure.job import Environment
 
 PROBE_TIMEOUT_S = 30

@@ -11,7 +11,7 @@ from typing import Any
 
 from edgecnn.bench.compare import Change
 from edgecnn.bench.verdicts import best_of, verdict_of
-from edgecnn_runtime.engines.identity import engine_fields
+from edgecnn_runtime.engines.engine_id import engine_fields
 from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
 CSV_COLUMNS = (

@@ -11,8 +11,9 @@ import numpy as np
 
 from edgecnn_runtime.arrays import Floating, UInt8
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import REFERENCE, engine_class
+from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import Model, adapt
+from edgecnn_runtime.engines.table import REFERENCE
 from edgecnn_runtime.errors import EngineError, NotAClassifier
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess

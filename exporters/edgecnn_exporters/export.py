@@ -27,7 +27,8 @@ from edgecnn_exporters.capture.torch_export import Attempt, capture
 from edgecnn_exporters.errors import CaptureFailed, NonFiniteWeights
 from edgecnn_exporters.targets import Translated
 from edgecnn_runtime.manifest import Manifest
-from edgecnn_runtime.parity.golden import Difference, is_within
+from edgecnn_runtime.parity.golden import Difference
+from edgecnn_runtime.parity.tolerances import is_within
 from edgecnn_runtime.progress import Announce
 
 if TYPE_CHECKING:

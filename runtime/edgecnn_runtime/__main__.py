@@ -72,7 +72,7 @@ def _emit(event: str, **fields: object) -> None:
 
 def _host(options: argparse.Namespace) -> None:
     from edgecnn_runtime.engines import engine_class, engine_entry, engine_names
-    from edgecnn_runtime.engines.identity import engine_id
+    from edgecnn_runtime.engines.engine_id import engine_id
     from edgecnn_runtime.errors import EngineUnavailable
     from edgecnn_runtime.host.facts import read_host, read_state
 

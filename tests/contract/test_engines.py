@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from conftest import INPUT, MODELS, OFFSET, OUTPUT, SCALE
 
-from edgecnn_runtime.engines import ENGINES, Engine, engine_class, engine_names
+from edgecnn_runtime.engines import Engine, engine_class, engine_names
+from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError, FeedError
 
 FEED = np.random.default_rng(0).random((2, 3, 4, 4), np.float32)

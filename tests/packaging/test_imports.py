@@ -106,7 +106,7 @@ def test_help_needs_nothing_heavy() -> None:
 
 
 def test_what_only_waits_and_counts_needs_no_numpy() -> None:
-    names = ("measure.benchmark", "host.run_folder", "engines.identity", "__main__")
+    names = ("measure.benchmark", "host.run_folder", "engines.engine_id", "__main__")
     imports = "\n".join(f"import edgecnn_runtime.{name}" for name in names)
     ran = python(BLOCK.format(blocked={"numpy"}) + imports)
     assert ran.returncode == 0, ran.stderr

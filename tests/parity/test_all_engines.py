@@ -26,7 +26,7 @@ from edgecnn.zoo import ARCHITECTURES
 from edgecnn_exporters.targets.openvino.target import OpenVinoTarget
 from edgecnn_exporters.targets.tflite.target import TfliteTarget
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.parity.golden import TOLERANCES
+from edgecnn_runtime.parity.tolerances import TOLERANCES
 from edgecnn_runtime.parity.verify import verify
 
 ROOT = Path(__file__).parents[2]

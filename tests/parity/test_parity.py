@@ -1,6 +1,6 @@
 """Architecture × artefact × engine × precision: each equal to PyTorch, within one table.
 
-The table is `edgecnn_runtime.parity.golden.TOLERANCES`, where each number has its reason.
+The table is `edgecnn_runtime.parity.tolerances.TOLERANCES`, where each number has its reason.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.export import export_module
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.manifest import TensorSpec
-from edgecnn_runtime.parity.golden import TOLERANCES
+from edgecnn_runtime.parity.tolerances import TOLERANCES
 from edgecnn_runtime.parity.verify import verify
 
 # Reduced in width and resolution, so that each takes seconds; full size is the main job's test.

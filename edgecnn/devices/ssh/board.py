@@ -19,7 +19,7 @@ from edgecnn.devices.ssh.messages import failure_of
 from edgecnn.devices.ssh.store import Store, check_room, wheel_bytes
 from edgecnn.devices.wheels import Supplies, Supply, choose, fetch_wheels
 from edgecnn.errors import DeviceFailed, DeviceUnsuitable
-from edgecnn_runtime.engines import PACKAGES
+from edgecnn_runtime.engines.table import PACKAGES
 from edgecnn_runtime.measure.job import Environment
 
 PROBE_S = 60

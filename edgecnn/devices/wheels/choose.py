@@ -14,7 +14,7 @@ from edgecnn.devices.wheels.reasons import reason_for_none
 from edgecnn.devices.wheels.resolve import resolve
 from edgecnn.devices.wheels.supply import Supplies, Supply
 from edgecnn.devices.wheels.target import Target
-from edgecnn_runtime.engines import PACKAGES
+from edgecnn_runtime.engines.table import PACKAGES
 
 # Engine's package → the extra of edgecnn that says which versions were tested.
 EXTRAS = {name: package.extra for name, package in PACKAGES.items() if package.extra is not None}

@@ -9,7 +9,7 @@ from edgecnn.devices.board import Interpreter, Offer
 from edgecnn.devices.wheels.index import Wheel
 from edgecnn.devices.wheels.resolve import closure
 from edgecnn.devices.wheels.target import Target
-from edgecnn_runtime.engines import ENGINES
+from edgecnn_runtime.engines.table import ENGINES
 
 
 @dataclass(frozen=True)

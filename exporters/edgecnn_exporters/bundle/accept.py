@@ -13,7 +13,8 @@ from edgecnn_runtime.engines import Engine, engine_class
 from edgecnn_runtime.engines.adapted import adapt, dequantise, quantise
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact, Manifest
-from edgecnn_runtime.parity.golden import Difference, difference, is_within_limit
+from edgecnn_runtime.parity.golden import Difference, difference
+from edgecnn_runtime.parity.tolerances import is_within_limit
 
 Examples = Sequence[tuple[Float32, Mapping[str, Array]]]
 

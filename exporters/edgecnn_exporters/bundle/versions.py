@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from edgecnn_runtime import __version__
-from edgecnn_runtime.engines import ENGINES, REFERENCE
+from edgecnn_runtime.engines.table import ENGINES, REFERENCE
 
 
 def tool_versions() -> dict[str, str]:

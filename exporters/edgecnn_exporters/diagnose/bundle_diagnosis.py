@@ -11,7 +11,8 @@ from edgecnn_exporters.diagnose.sources import Candidate, OnnxCandidate
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import ENGINES, EngineEntry, is_importable
+from edgecnn_runtime.engines import is_importable
+from edgecnn_runtime.engines.table import ENGINES, EngineEntry
 from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.manifest import Artefact
 

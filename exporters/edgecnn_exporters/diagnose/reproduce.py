@@ -13,7 +13,7 @@ from edgecnn_exporters.diagnose.causes.case import Case
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.openvino_candidate import OpenVinoCandidate
 from edgecnn_exporters.errors import OutputNotWritable
-from edgecnn_runtime.engines import ENGINES
+from edgecnn_runtime.engines.table import ENGINES
 
 _HEAD = '''"""{title}
 

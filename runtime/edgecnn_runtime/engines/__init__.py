@@ -1,18 +1,18 @@
-"""The table of inference engines: names, formats, packages, environments, classes. Needs no numpy.
+"""Inference engines by name: those of the table, and those of other distributions. Needs no numpy.
 
-`ENGINES` is the one place that states these facts. An engine of another distribution is found by
-the entry point group ``edgecnn.engines`` and states them in its class; `edgecnn_runtime.engines.
-protocol.Engine` documents which. An engine's package is imported when a model is opened.
+`table.ENGINES` states what is known of each built-in engine. An engine of another distribution is
+found by the entry point group ``edgecnn.engines`` and states the same facts in its class;
+`protocol.Engine` documents which. An engine's package is imported when a model is opened.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
+from edgecnn_runtime.engines.table import ENGINES, EngineEntry, EnginePackage
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 
 if TYPE_CHECKING:
@@ -21,90 +21,6 @@ if TYPE_CHECKING:
     from edgecnn_runtime.engines.protocol import Engine as Engine
 
 ENTRY_POINTS = "edgecnn.engines"
-MAIN = "main"
-"""The environment of a board that packages share unless they conflict."""
-REFERENCE = "onnxruntime"
-"""The engine of the canonical form, ONNX: export and verify compare the others with it."""
-
-
-@dataclass(frozen=True)
-class EnginePackage:
-    """A package of the package index that contains an engine.
-
-    Attributes:
-        name: its name for pip.
-        module: its name for ``import``; empty where only its engine's class knows it.
-        extra: the extra of edgecnn with the tested versions; None for a plug-in.
-        environment: packages of one environment share an interpreter on a board.
-    """
-
-    name: str
-    module: str = ""
-    extra: str | None = None
-    environment: str = MAIN
-
-
-@dataclass(frozen=True)
-class EngineEntry:
-    """Facts of an engine that are known before it is imported.
-
-    Attributes:
-        formats: artefact formats that it opens.
-        packages: any one of them contains it, in order of preference; empty if none is needed.
-        implementation: ``module:attribute`` of its class.
-        is_double: a test double, which is not offered to users.
-    """
-
-    name: str
-    formats: frozenset[str]
-    packages: tuple[EnginePackage, ...]
-    implementation: str
-    is_double: bool = False
-
-    @property
-    def extra(self) -> str | None:
-        """The extra of edgecnn that installs it."""
-        return self.packages[0].extra if self.packages else None
-
-    @property
-    def package_names(self) -> tuple[str, ...]:
-        """Their names for pip."""
-        return tuple(package.name for package in self.packages)
-
-
-_TABLE = (
-    EngineEntry(
-        "onnxruntime",
-        frozenset({"onnx"}),
-        (EnginePackage("onnxruntime", "onnxruntime", "onnxruntime"),),
-        "edgecnn_runtime.engines.onnxruntime:OnnxRuntimeEngine",
-    ),
-    EngineEntry(
-        "openvino",
-        frozenset({"openvino"}),
-        (EnginePackage("openvino", "openvino", "openvino"),),
-        "edgecnn_runtime.engines.openvino:OpenVINOEngine",
-    ),
-    EngineEntry(
-        "tflite",
-        frozenset({"tflite"}),
-        (
-            EnginePackage("ai-edge-litert", "ai_edge_litert", "litert"),
-            # The last release was built against NumPy 1, so it gets an environment of its own.
-            EnginePackage("tflite-runtime", "tflite_runtime", "tflite", "tflite-runtime"),
-        ),
-        "edgecnn_runtime.engines.tflite:TFLiteEngine",
-    ),
-    EngineEntry(
-        "fake", frozenset({"fake"}), (), "edgecnn_runtime.engines.fake:FakeEngine", is_double=True
-    ),
-)
-ENGINES: dict[str, EngineEntry] = {entry.name: entry for entry in _TABLE}
-"""In order of preference, the test double last."""
-PACKAGES: dict[str, EnginePackage] = {
-    package.name: package for entry in _TABLE for package in entry.packages
-}
-"""The packages of `ENGINES`, by their name for pip."""
 
 
 def engine_names() -> Iterator[str]:
@@ -112,9 +28,9 @@ def engine_names() -> Iterator[str]:
 
     Entry points are looked up only when the iteration reaches them.
     """
-    yield from (entry.name for entry in _TABLE if not entry.is_double)
+    yield from (entry.name for entry in ENGINES.values() if not entry.is_double)
     yield from (point.name for point in _entry_points() if point.name not in ENGINES)
-    yield from (entry.name for entry in _TABLE if entry.is_double)
+    yield from (entry.name for entry in ENGINES.values() if entry.is_double)
 
 
 def engine_entry(name: str) -> EngineEntry:
@@ -148,7 +64,9 @@ def engine_class(name: str) -> type[Engine]:
 
 def engine_packages() -> dict[str, str]:
     """Package → name of its engine, for built-in engines and all plug-ins that load."""
-    packages = {package: entry.name for entry in _TABLE for package in entry.package_names}
+    packages = {
+        package: entry.name for entry in ENGINES.values() for package in entry.package_names
+    }
     for name in engine_names():
         if name in ENGINES:
             continue

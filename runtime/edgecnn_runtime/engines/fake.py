@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.engines import ENGINES, refuse_weights
+from edgecnn_runtime.engines import refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import TensorSpec
 

@@ -7,8 +7,9 @@ from types import ModuleType
 from typing import Any, ClassVar, Self
 
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.engines import ENGINES, is_importable, refuse_weights
+from edgecnn_runtime.engines import is_importable, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.manifest import TensorSpec
 

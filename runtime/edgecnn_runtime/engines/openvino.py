@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.engines import ENGINES, is_importable
+from edgecnn_runtime.engines import is_importable
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.manifest import DTYPES, TensorSpec
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
-from edgecnn_runtime.engines.identity import EngineId, engine_from_fields
+from edgecnn_runtime.engines.engine_id import EngineId, engine_from_fields
 from edgecnn_runtime.host.facts import CpuTimes, Host, HostState
 from edgecnn_runtime.host.process import ColdStart
 from edgecnn_runtime.measure.disturbances import disturbances, drift

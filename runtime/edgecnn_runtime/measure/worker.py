@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import one_run
-from edgecnn_runtime.engines.identity import engine_fields, engine_id
+from edgecnn_runtime.engines.engine_id import engine_fields, engine_id
 from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.measure.timing import timed_block, warm_up

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from edgecnn_runtime.engines.identity import EngineId
+from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.host.process import agent_command, signal_name
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.row import Parity, parity_from_json

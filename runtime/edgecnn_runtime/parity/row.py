@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from edgecnn_runtime.engines.identity import EngineId, engine_fields, engine_from_fields
+from edgecnn_runtime.engines.engine_id import EngineId, engine_fields, engine_from_fields
 from edgecnn_runtime.parity.golden import Difference
 
 ParityVerdict = Literal["equal", "differs", "skipped", "crashed"]

@@ -9,7 +9,7 @@ import numpy as np
 from edgecnn_runtime.bundle import ArtefactContent, Bundle
 from edgecnn_runtime.engines import Engine, engine_class, engine_names
 from edgecnn_runtime.engines.adapted import adapt
-from edgecnn_runtime.engines.identity import EngineId, engine_id
+from edgecnn_runtime.engines.engine_id import EngineId, engine_id
 from edgecnn_runtime.errors import (
     BundleError,
     EngineError,
@@ -18,16 +18,10 @@ from edgecnn_runtime.errors import (
     ManifestInvalid,
 )
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.golden import (
-    Answer,
-    difference,
-    golden_answers,
-    is_within_limit,
-    largest_steps,
-    limit_of,
-)
+from edgecnn_runtime.parity.golden import Answer, difference, golden_answers, largest_steps
 from edgecnn_runtime.parity.isolated import verify_isolated
 from edgecnn_runtime.parity.row import Parity, ParityVerdict
+from edgecnn_runtime.parity.tolerances import is_within_limit, limit_of
 from edgecnn_runtime.progress import Progress, no_progress
 
 # Values on either side of a rounding boundary differ by one grey level; a larger difference means

@@ -15,7 +15,8 @@ from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EngineError, FeedError, NotAClassifier
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.golden import difference, is_within
+from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.tolerances import is_within
 from edgecnn_runtime.parity.verify import verify
 from edgecnn_runtime.tasks import softmax, top_k
 
@@ -98,7 +99,7 @@ def test_the_engine_and_precision_can_be_chosen(tmp_path: Path) -> None:
         EngineError, match=r"no int8 artefact; it has model.onnx \(fp32\), second.fake \(fp16\)"
     ):
         edge.open(path, precision="int8")
-    with pytest.raises(EngineError, match="'onnxruntime' does not run the formats of .*: fake"):
+    with pytest.raises(EngineError, match=r"'onnxruntime' does not run the formats of .*: fake"):
         edge.open(path, engine="onnxruntime", precision="fp16")
     with pytest.raises(EngineError, match="no engine is called 'tensorrt'"):
         edge.open(path, engine="tensorrt")

@@ -7,7 +7,7 @@ import json
 from unit.edgecnn.bench.told import INT8
 
 from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
-from edgecnn_runtime.engines.identity import EngineId
+from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.parity.row import Parity
 
 LITERT = EngineId("tflite", "2.3.0", "ai-edge-litert")

@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from edgecnn_runtime.engines import ENGINES, PACKAGES, engine_class, engine_names
-from edgecnn_runtime.engines.identity import (
+from edgecnn_runtime.engines import engine_class, engine_names
+from edgecnn_runtime.engines.engine_id import (
     EngineId,
     engine_fields,
     engine_from_fields,
     engine_id,
 )
+from edgecnn_runtime.engines.table import ENGINES, PACKAGES
 
 LITERT = EngineId("tflite", "2.3.0", "ai-edge-litert")
 TFLITE_RUNTIME = EngineId("tflite", "2.14.0", "tflite-runtime")

@@ -11,14 +11,8 @@ from edgecnn_exporters.bundle.write import record
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
 from edgecnn_runtime.errors import ManifestInvalid
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.golden import (
-    Answer,
-    allowed_loss_db,
-    difference,
-    is_within_limit,
-    largest_steps,
-    limit_of,
-)
+from edgecnn_runtime.parity.golden import Answer, difference, largest_steps
+from edgecnn_runtime.parity.tolerances import allowed_loss_db, is_within_limit, limit_of
 
 REFERENCE = np.random.default_rng(0).standard_normal((3, 10))
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgecnn_runtime.engines import ENGINES, PACKAGES, package_of
+from edgecnn_runtime.engines import package_of
+from edgecnn_runtime.engines.table import ENGINES, PACKAGES
 
 if TYPE_CHECKING:
     from edgecnn_runtime.engines.protocol import Engine
