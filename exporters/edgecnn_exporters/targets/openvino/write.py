@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.passes.graph import is_quantised
 from edgecnn_exporters.targets import Precision
 from edgecnn_exporters.targets.openvino.rounding import KeepRounding
 from edgecnn_runtime.engines.openvino import import_openvino
@@ -55,13 +56,12 @@ def write_openvino(model: ir.Model, precision: Precision) -> OpenVinoModel:
 
 
 def _check_precision(model: ir.Model, precision: Precision) -> None:
-    is_quantised = any(node.op_type == "QuantizeLinear" for node in model.graph)
-    if is_quantised and precision != "int8":
+    if is_quantised(model) and precision != "int8":
         raise UnsupportedModel(
             f"{model.graph.name}: {precision} is written from the float graph, found a quantised "
             "one; give the graph from before quantising"
         )
-    if precision == "int8" and not is_quantised:
+    if precision == "int8" and not is_quantised(model):
         raise UnsupportedModel(
             f"{model.graph.name}: int8 is written from a quantised graph, found no QuantizeLinear; "
             "quantise it first"
