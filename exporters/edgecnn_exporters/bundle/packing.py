@@ -103,4 +103,4 @@ def choose_mixture(
             provenance = manifest.provenance | {"accuracy": dict(verdict.accuracy)}
             return candidate, replace(manifest, provenance=provenance), files
         failure = failure or verdict.failure
-    raise LimitMissed(f"{failure}; most to blame: {quantised.blame()}")
+    raise LimitMissed(f"{failure}; most sensitive: {quantised.most_sensitive()}")

@@ -100,7 +100,7 @@ def test_torch_computes_what_the_graph_does(coarse, name: str) -> None:  # type:
     seen = ValueProbe(model, [source, target]).run(SAMPLES[0])
     weight = node.inputs[1].const_value.numpy()
     bias = node.inputs[2].const_value.numpy() if len(node.inputs) > 2 else np.zeros(len(weight))
-    layer = round_layer.Layer(
+    layer = round_layer.LayerSamples(
         node,
         weight,
         bias.astype(np.float32),
