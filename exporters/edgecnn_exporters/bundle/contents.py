@@ -39,7 +39,7 @@ def bundle_contents(
         TargetInvalid: one of them is not what its target declares.
     """
     engine = OnnxRuntimeEngine.open(models["fp32"])
-    own = [OnnxTarget().hold(model, precision) for precision, model in models.items()]
+    own = [OnnxTarget().from_bytes(model, precision) for precision, model in models.items()]
     golden, files = golden_files(reference, request, engine.inputs[0].name)
     postprocess = None
     labels = labels_of(request, engine.outputs)
