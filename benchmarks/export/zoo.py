@@ -89,13 +89,13 @@ def _export_settled(name: str) -> dict[str, Any]:
     from safetensors.torch import save_file
     from torch.optim.swa_utils import update_bn
 
-    from edgecnn_exporters.capture.examples import pictures
+    from edgecnn_exporters.capture.examples import example_images
     from edgecnn_runtime.image.preprocess import preprocess
 
     torch.manual_seed(0)
     architecture = ARCHITECTURES[name]
     network = architecture.build()
-    arrays = [preprocess(image, architecture.preprocess) for image in pictures(8)]
+    arrays = [preprocess(image, architecture.preprocess) for image in example_images(8)]
     update_bn([torch.cat([torch.from_numpy(array) for array in arrays])], network)
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/settled.safetensors"

@@ -20,7 +20,7 @@ from benchmarks.quantise.accuracy import Classify, by_nncf, by_onnxruntime, onnx
 from edgecnn.fetch import fetch
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
-from edgecnn_exporters.capture.examples import pictures
+from edgecnn_exporters.capture.examples import example_images
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
@@ -54,7 +54,9 @@ def measure(name: str, recipe: str, count: int, *, per_channel: bool) -> None:
     network = build_network(resolve(name), NetworkOptions(quiet=True))
     assert network.preprocess is not None
     # As many different ones as the photographs give; more of them only take their time.
-    different = [preprocess(image, network.preprocess) for image in pictures(min(count, DIFFERENT))]
+    different = [
+        preprocess(image, network.preprocess) for image in example_images(min(count, DIFFERENT))
+    ]
     samples = (different * -(-count // DIFFERENT))[:count]
     feeds = [np.concatenate(samples[:size]) for size in (2, 3)]
     model = capture(network.module, run_module(network.module, feeds), batch=None, opset=18).model

@@ -22,7 +22,7 @@ from benchmarks.interleave import interleave, report
 from benchmarks.quantise.accuracy import by_onnxruntime
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
-from edgecnn_exporters.capture.examples import pictures
+from edgecnn_exporters.capture.examples import example_images
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
@@ -72,7 +72,7 @@ def build(name: str) -> tuple[ir.Model, list[Float32]]:
     """The canonical graph, and photographs as its inputs."""
     network = build_network(resolve(name), NetworkOptions("random", quiet=True))
     assert network.preprocess is not None
-    samples = [preprocess(image, network.preprocess) for image in pictures(SAMPLES)]
+    samples = [preprocess(image, network.preprocess) for image in example_images(SAMPLES)]
     feeds = [np.concatenate(samples[:size]) for size in (2, 3)]
     model = capture(network.module, run_module(network.module, feeds), batch=None, opset=18).model
     canonicalise(model)

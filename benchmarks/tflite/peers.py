@@ -23,7 +23,7 @@ from torch import nn
 
 from edgecnn.model.build import Network, NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
-from edgecnn_exporters.capture.examples import pictures
+from edgecnn_exporters.capture.examples import example_images
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.image.preprocess import preprocess
 
@@ -47,7 +47,7 @@ def network_and_pictures(name: str, count: int) -> tuple[Network, list[Float32]]
     """
     network = build_network(resolve(name), NetworkOptions("random", quiet=True))
     assert network.preprocess is not None
-    samples = [preprocess(image, network.preprocess) for image in pictures(count)]
+    samples = [preprocess(image, network.preprocess) for image in example_images(count)]
     torch.manual_seed(1)
     for layer in network.module.modules():
         if isinstance(layer, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file replacement: a file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _link_at_end(descriptor: int, path: Path) -> Iterator[BinaryIO]:
             with contextlib.suppress(FileExistsError):
                 _give_name(descriptor, path)
                 return
-        # A link never replaces; a rename does. Between the two lies one system call.
+        # A link never replaces a file; a rename does.
         name = _hidden_name(path)
         _give_name(descriptor, name)
         name.replace(path)
@@ -88,7 +88,7 @@ def _hidden_name(path: Path) -> Path:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Hidden files of processes that were killed before they could rename or remove them."""
+    """Remove hidden files of processes that were killed before they could rename or remove them."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         pid = leftover.name.split(".")[-2]
         if pid.isdigit() and not _is_alive(int(pid)):

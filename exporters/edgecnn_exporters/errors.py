@@ -31,15 +31,15 @@ class NonFiniteWeights(EdgeCNNError):
 
 
 class OutputNotWritable(EdgeCNNError):
-    """The bundle cannot be written where it was asked for."""
+    """The bundle cannot be written to the requested path."""
 
 
 class InputMismatch(EdgeCNNError):
-    """The preprocessing makes another shape than the network reads."""
+    """The preprocessing gives another shape than the network reads."""
 
 
 class TargetDiffers(EdgeCNNError):
-    """An artefact in another format does not answer as the original network does."""
+    """The outputs of an artefact in another format differ from the original network's."""
 
 
 class LimitMissed(EdgeCNNError):

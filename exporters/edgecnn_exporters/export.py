@@ -57,8 +57,8 @@ class Exported:
     Attributes:
         difference: of the packaged model against the original, over all batches.
         passes: names of the graph passes that changed the model.
-        operators: how often each operator stands in the packaged model.
-        quantised: the 8-bit network, where it was asked for.
+        operators: count of each operator in the packaged model.
+        quantised: the 8-bit network, where it was requested.
         translated: the artefacts in other formats than ONNX.
         left_alone: the nodes that a graph pass, or a rewrite before quantising, refused.
     """
@@ -82,15 +82,15 @@ def export_module(
 
     Args:
         module: in evaluation mode, on the CPU, in float32.
-        progress: told the name of each of `STAGES` as it begins.
+        progress: gets the name of each of `STAGES` as it begins.
 
     Raises:
         NonFiniteWeights: a weight is NaN or infinite.
-        CaptureFailed: no exporter agrees with PyTorch, or the network answers NaN or infinity.
+        CaptureFailed: no exporter agrees with PyTorch, or the network's outputs are not finite.
         UnsupportedModel: the graph cannot be brought into canonical form.
         LimitMissed: the quantised network is further from the float one than was allowed, or an
             artefact holds more TRANSPOSE operators.
-        TargetDiffers: an artefact in another format does not answer as the original does.
+        TargetDiffers: the outputs of an artefact in another format differ from the original's.
         TargetInvalid: an artefact is not what its target declares.
         OutputNotWritable: the bundle cannot be written.
     """
@@ -128,10 +128,10 @@ def export_onnx(source: OnnxSource, request: Request, output: Path, progress: An
 
 @dataclass(frozen=True)
 class _Read:
-    """A network as it was read, and what it answers.
+    """A network as it was read, with its reference outputs.
 
     Attributes:
-        norms: what its batch normalisations say, where the model no longer holds them.
+        norms: statistics of its batch normalisations, where the model no longer has them.
     """
 
     model: ir.Model
@@ -150,14 +150,15 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
     note_moments(model, read.norms)
     progress("verify")
     content = to_bytes(model)
-    found = compare_model(content, reference)
-    if not is_within(found, "fp32"):
+    difference = compare_model(content, reference)
+    if not is_within(difference, "fp32"):
         raise CaptureFailed(
-            f"the optimised graph differs from the original by {found.relative:.1e} of its output; "
+            "the optimised graph differs from the original by "
+            f"{difference.relative:.1e} of its output; "
             f"passes applied: {', '.join(passes)}. This is a defect of edgecnn: please report it"
         )
     quantised = _quantise(model, request, progress)
-    provenance = provenance_of(request, reference, read.attempts, passes, found)
+    provenance = provenance_of(request, reference, read.attempts, passes, difference)
     packing = Packing(model, content, request, reference, provenance)
     manifest, files = packing.contents(quantised)
     if quantised is not None and request.quantise is not None and request.quantise.judge:
@@ -178,7 +179,7 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
         size_bytes=output.stat().st_size,
         manifest=manifest,
         attempts=read.attempts,
-        difference=found,
+        difference=difference,
         passes=passes,
         operators=Counter(node.op_type for node in model.graph),
         quantised=quantised,
@@ -203,7 +204,7 @@ def _quantise(model: ir.Model, request: Request, progress: Announce) -> Quantise
 
 
 def _refuse_non_finite_answers(reference: Reference) -> None:
-    """Nothing can be proven equal to NaN, nor to infinity."""
+    """Refuse NaN and infinity in the reference: nothing compares equal to them."""
     for feed, outputs in reference.batches:
         for name, array in outputs.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import update_bn
 
 from edgecnn.errors import SourceFailed
 from edgecnn.zoo import ARCHITECTURES
-from edgecnn_exporters.capture.examples import pictures
+from edgecnn_exporters.capture.examples import example_images
 from edgecnn_runtime.image.preprocess import preprocess
 
 pytestmark = pytest.mark.network
@@ -133,7 +133,7 @@ def test_every_network_that_both_have_is_compared(published: Callable[[str], nn.
 
 def photographs(name: str, count: int = 2) -> torch.Tensor:
     """(count, 3, H, W), as the network reads them."""
-    arrays = [preprocess(image, ARCHITECTURES[name].preprocess) for image in pictures(count)]
+    arrays = [preprocess(image, ARCHITECTURES[name].preprocess) for image in example_images(count)]
     return torch.cat([torch.from_numpy(array) for array in arrays])
 
 

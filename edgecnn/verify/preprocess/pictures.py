@@ -8,7 +8,7 @@ from pathlib import Path
 from edgecnn.data.named import NAMED
 from edgecnn.data.pictures import SAMPLES, draw, find_images, is_picture_source
 from edgecnn.errors import DataUnreadable
-from edgecnn_exporters.capture.examples import NAMES, pictures
+from edgecnn_exporters.capture.examples import NAMES, example_images
 from edgecnn_runtime.arrays import UInt8
 
 # Mirror images and crops of the photographs: more of them would be small pieces.
@@ -27,7 +27,7 @@ def find_pictures(data: str | None, limit: int, *, quiet: bool) -> Sequence[Path
         FetchError: a named one is not there and cannot be fetched.
     """
     if data is None:
-        return pictures(min(limit, FEW))
+        return example_images(min(limit, FEW))
     if not is_picture_source(data):
         raise DataUnreadable(
             f"--data {data} is no folder and none of {', '.join((*NAMED, SAMPLES))}"

@@ -20,18 +20,18 @@ Examples = Sequence[tuple[Float32, Mapping[str, Array]]]
 
 
 def accept(translated: Translated, manifest: Manifest, examples: Examples) -> Artefact:
-    """The artefact's entry, once its target's engine has answered all examples as it should.
+    """Accept an artefact, and return its entry in the manifest.
 
-    A float one answers as the original does, within the tolerance of its precision; one of 8 bits
-    as near to it as ONNX Runtime does with the QDQ graph that both were made from. Where the
-    engine misses that by a known fault of this processor, the target's exact engine decides. What
-    no engine here runs is accepted as its target's compiler wrote it.
+    A float one must compute what the original does, within the tolerance of its precision; one of
+    8 bits must come as near to it as ONNX Runtime does with the QDQ graph that both were made
+    from. Where the engine misses that by a known fault of this processor, the target's exact
+    engine decides. What no engine here runs is accepted as its target's compiler wrote it.
 
     Args:
-        examples: inputs, and what the original answers, by name.
+        examples: inputs, and the original's outputs by name.
 
     Raises:
-        TargetDiffers: it answers otherwise.
+        TargetDiffers: its outputs differ.
         EngineError: its engine is not installed, or refuses it.
     """
     if translated.target.proof not in ANSWERED:
@@ -64,7 +64,7 @@ def _accept_int8(translated: Translated, manifest: Manifest, examples: Examples)
 def _compare(
     engine: Engine, artefact: Artefact, manifest: Manifest, examples: Examples
 ) -> Difference:
-    """How far the opened artefact is from the original; it is closed afterwards."""
+    """Difference of the opened artefact from the original; the engine is closed afterwards."""
     try:
         model = adapt(engine, manifest, artefact)
         name = manifest.inputs[0].name
@@ -79,9 +79,9 @@ def _compare(
 
 
 def _with_rounding(sqnr_db: float, artefact: Artefact, examples: Examples) -> float:
-    """What is left of a signal to noise ratio when the results are rounded to 8 bits as well."""
-    # A zero point below zero is one of int8; of the others either type gives the same steps, for
-    # what saturates is beyond the range that was calibrated.
+    """A signal-to-noise ratio, reduced by rounding the outputs to 8 bits as well."""
+    # A zero point below zero is int8's; with others both types give the same steps, for what
+    # saturates is beyond the calibrated range.
     dtype = "int8" if any(zero < 0 for _, zero in artefact.encodings.values()) else "uint8"
     rounded = [
         (expected[name], dequantise(quantise(expected[name], encoding, dtype), encoding))
@@ -104,8 +104,8 @@ def _open(translated: Translated) -> Engine:
         )
     kind = engine_class(target.engine)
     if not kind.is_installed():
-        mend = f"pip install 'edgecnn[{kind.extra}]'" if kind.extra else "leave that target out"
-        raise EngineError(f"no engine here runs {path}, so it cannot be proven; {mend}")
+        fix = f"pip install 'edgecnn[{kind.extra}]'" if kind.extra else "leave that target out"
+        raise EngineError(f"no engine here runs {path}, so it cannot be proven; {fix}")
     return kind.open(translated.model, weights=translated.weights)
 
 

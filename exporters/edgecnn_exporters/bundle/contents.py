@@ -17,7 +17,7 @@ from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.manifest import Artefact, Manifest, Postprocess, TensorSpec
 
 LABELS = "labels.txt"
-# Whoever asks for 8 bits means to run them.
+# int8 first: whoever exports it means to run it.
 PRECISIONS = ("int8", "fp32", "fp16")
 
 
@@ -28,18 +28,18 @@ def bundle_contents(
     provenance: dict[str, Any],
     translated: Sequence[Translated] = (),
 ) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest (its files still open) and every file of the bundle.
+    """The manifest, without its file records, and every file of the bundle.
 
     Args:
         models: ONNX models by precision, fp32 among them.
-        translated: the same in other formats, each yet to be accepted.
+        translated: artefacts in other formats, not yet accepted.
 
     Raises:
-        TargetDiffers: one of them does not answer as the original does.
+        TargetDiffers: the outputs of one of them differ from the original's.
         TargetInvalid: one of them is not what its target declares.
     """
     engine = OnnxRuntimeEngine.open(models["fp32"])
-    own = [OnnxTarget().hold(model, precision) for precision, model in models.items()]
+    own = [OnnxTarget().from_bytes(model, precision) for precision, model in models.items()]
     golden, files = golden_files(reference, request, engine.inputs[0].name)
     postprocess = None
     labels = labels_of(request, engine.outputs)
@@ -67,7 +67,7 @@ def bundle_contents(
 
 
 def _check_declared(translated: Translated, files: Mapping[str, bytes]) -> None:
-    """The artefact is as its target declares, and none of its files is in the bundle already."""
+    """Refuse an artefact that is not as its target declares, or whose files are in the bundle."""
     target, artefact = translated.target, translated.artefact
     is_declared = (
         artefact.format == target.format
@@ -90,7 +90,7 @@ def _check_declared(translated: Translated, files: Mapping[str, bytes]) -> None:
 
 
 def _rank(ranked: tuple[Translated, Artefact]) -> tuple[int, int]:
-    """By precision, then in the order of `TARGETS`, what comes by entry points last."""
+    """Sort key of artefacts: precision, then the order of `TARGETS`, plug-in targets last."""
     translated, artefact = ranked
     names = [*TARGETS, translated.target.name]
     return PRECISIONS.index(artefact.precision), names.index(translated.target.name)
@@ -103,7 +103,7 @@ def about(request: Request, labels: tuple[str, ...]) -> About:
 
 
 def _with_distance(onnx: Translated, reference: Reference, request: Request) -> Artefact:
-    """An ONNX artefact's entry; of a quantised one with its distance from the original."""
+    """The manifest entry of an ONNX artefact; of a quantised one with its SQNR to the original."""
     if onnx.artefact.precision == "fp32":
         return onnx.artefact
     examples = Reference(tuple(golden_examples(reference, request)))

@@ -1,8 +1,8 @@
-"""Golden examples of a bundle: real inputs and the original network's answers, as .npy files."""
+"""Golden examples of a bundle: real inputs and the original network's outputs, as .npy files."""
 
 from __future__ import annotations
 
-from edgecnn_exporters.bundle.requests import GOLDEN_PICTURES, Request
+from edgecnn_exporters.bundle.requests import GOLDEN_IMAGES, Request
 from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.examples import NAMES, photograph
 from edgecnn_exporters.capture.reference import Reference
@@ -19,7 +19,7 @@ def golden_examples(
     feed, outputs = reference.batches[-1]
     return [
         (feed[i : i + 1], {name: array[i : i + 1] for name, array in outputs.items()})
-        for i in range(GOLDEN_PICTURES)
+        for i in range(GOLDEN_IMAGES)
     ]
 
 
@@ -28,7 +28,7 @@ def golden_files(
 ) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
     """The manifest's entries, and the files that they name.
 
-    With each example goes the photograph that its input was made from, where it is one.
+    Each example has the photograph that its input was made from, where there is one.
     """
     entries, files = [], {}
     for index, (feed, outputs) in enumerate(golden_examples(reference, request)):

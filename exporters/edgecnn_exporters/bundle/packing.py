@@ -31,7 +31,7 @@ class Packing:
 
     Attributes:
         model: the canonical graph.
-        fp32: the same as bytes.
+        fp32: the canonical graph as ONNX bytes.
     """
 
     model: ir.Model
@@ -43,12 +43,12 @@ class Packing:
     def contents(
         self, quantised: Quantised | None, translated: Sequence[Translated] = ()
     ) -> tuple[Manifest, dict[str, bytes]]:
-        """The manifest and every file."""
+        """The manifest and every file of the bundle."""
         models: dict[Precision, bytes] = {"fp32": self.fp32}
-        provenance, asked = self.provenance, self.request.quantise
-        if quantised is not None and asked is not None:
+        provenance, request = self.provenance, self.request.quantise
+        if quantised is not None and request is not None:
             models["int8"] = to_bytes(quantised.model)
-            own = {"data": asked.data, **asdict(asked.config), **quantised.provenance()}
+            own = {"data": request.data, **asdict(request.config), **quantised.provenance()}
             provenance = provenance | {"quantisation": own}
         if translated:
             provenance = provenance | {"targets": targets_provenance(translated)}
@@ -57,7 +57,7 @@ class Packing:
     def translate(
         self, quantised: Quantised | None, manifest: Manifest, progress: Announce
     ) -> tuple[Translated, ...]:
-        """Every other format that is asked for, in every precision that it has and there is.
+        """Every requested format, in every precision that it writes and the export makes.
 
         Raises:
             UnsupportedModel: a target that writes none of them, or cannot hold the graph.
@@ -87,7 +87,7 @@ class Packing:
 def choose_mixture(
     judge: Judge, packing: Packing, quantised: Quantised, progress: Announce
 ) -> tuple[Quantised, Manifest, dict[str, bytes]]:
-    """The first bundle that the judge lets through: all in 8 bits, or a few operators in float.
+    """The first bundle that passes the judge: all in 8 bits, or a few operators in float.
 
     Raises:
         LimitMissed: the accuracies are less than was asked for, whatever is left in float.

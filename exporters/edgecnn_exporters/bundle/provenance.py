@@ -1,4 +1,4 @@
-"""Provenance of a bundle: who made it, of what, and how."""
+"""Provenance of a bundle: command, sources, capture, passes, versions, targets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def provenance_of(
 
 
 def targets_provenance(translated: Sequence[Translated]) -> dict[str, Any]:
-    """What is in each artefact of another format, and its proof where it was not measured."""
+    """Provenance of each artefact of another format: operators, batch, proof if not measured."""
     return {each.artefact.path: _of_artefact(each) for each in translated}
 
 

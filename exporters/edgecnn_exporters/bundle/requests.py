@@ -20,7 +20,7 @@ from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.progress import Progress
 
 BATCHES = (1, 2, 3, 7)
-GOLDEN_PICTURES = 3
+GOLDEN_IMAGES = 3
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class AccuracyVerdict:
 
     Attributes:
         accuracy: for the provenance.
-        failure: why it must not be shipped; None where it may.
+        failure: the reason why it must not be shipped; None where it may.
     """
 
     accuracy: Mapping[str, Any]
     failure: str | None
 
 
-# Is given the path of a bundle, and what to call with the share that is done.
+# Called with the path of a bundle and a progress callback.
 Judge = Callable[[Path, Progress], AccuracyVerdict]
 
 
@@ -45,10 +45,10 @@ class QuantiseRequest:
     """Request of an 8-bit artefact: configuration, calibration samples, accuracy check.
 
     Attributes:
-        data: what the samples are, for the provenance.
-        inputs: of the network's input, where batch normalisation is to tell the ranges and the
-            samples only judge.
-        judge: sees the bundle before it is written; None where nobody asks for accuracy.
+        data: description of the samples, for the provenance.
+        inputs: range of the network's input, where ranges follow from batch normalisation and
+            the samples only judge.
+        judge: checks the bundle's accuracy before it is written; None for no check.
     """
 
     config: QuantConfig
@@ -67,7 +67,7 @@ class Request:
         input: float32, 4-D; a batch of None is dynamic.
         labels: class names in class order; None numbers the classes.
         source: where structure and weights came from; becomes part of the provenance.
-        command: what was typed, for the provenance.
+        command: the command line, for the provenance.
         quantise: how to make the 8-bit artefact; None makes none.
         targets: the formats beside ONNX, each with its options.
         half: a float artefact whose weights are stored in 16 bits, of each target that writes one.
@@ -87,10 +87,10 @@ class Request:
     is_zoo: bool = False
 
     def feeds(self) -> list[Float32]:
-        """Real pictures as inputs: at each of `BATCHES`, or three of the fixed batch size."""
+        """Real images as inputs: at each of `BATCHES`, or three of the fixed batch size."""
         batch = self.input.shape[0]
         if batch is None:
             examples = example_batch(self.input, self.preprocess, max(BATCHES))
             return [examples[:size] for size in BATCHES]
-        examples = example_batch(self.input, self.preprocess, GOLDEN_PICTURES * batch)
-        return np.split(examples, GOLDEN_PICTURES)
+        examples = example_batch(self.input, self.preprocess, GOLDEN_IMAGES * batch)
+        return np.split(examples, GOLDEN_IMAGES)

@@ -1,4 +1,4 @@
-"""Writing a bundle to a zip archive with its manifest. docs/bundle.md is the specification."""
+"""Writer of a bundle: a zip archive with its manifest. docs/bundle.md is the specification."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import MANIFEST
 from edgecnn_runtime.manifest import FileRecord, Manifest
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can say: equal content, equal bytes
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date of the zip format: equal content, equal bytes
 
 
 def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Manifest:

@@ -1,7 +1,7 @@
-"""Real example inputs: edgecnn's photographs, preprocessed for any network.
+"""Example inputs: edgecnn's photographs, preprocessed for any network.
 
 Networks are compared on photographs, not on noise: noise leaves most channels of a trained
-network silent, and a fault in a silent channel shows in no output.
+network inactive, and a fault in an inactive channel shows in no output.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ def photograph(name: str) -> UInt8:
     return load_image((folder / f"{name}.jpg").read_bytes())
 
 
-def pictures(count: int) -> list[UInt8]:
-    """`count` different pictures: the photographs, then their mirror images, then crops of both."""
-    found: list[UInt8] = []
+def example_images(count: int) -> list[UInt8]:
+    """`count` different images: the photographs, then their mirror images, then crops of both."""
+    images: list[UInt8] = []
     margin = 0
-    while len(found) < count:
+    while len(images) < count:
         for name in NAMES:
             image = photograph(name)
-            found.append(image[margin:, margin:])
-        found += [image[:, ::-1] for image in found[-len(NAMES) :]]
+            images.append(image[margin:, margin:])
+        images += [image[:, ::-1] for image in images[-len(NAMES) :]]
         margin += 24
-    return found[:count]
+    return images[:count]
 
 
 def example_batch(spec: TensorSpec, prepare: Preprocess | None, count: int) -> Float32:
-    """`count` pictures as the input `spec`, through the bundle's preprocessing where there is one.
+    """`count` images as the input `spec`, through the bundle's preprocessing where there is one.
 
-    A network without preprocessing of images (say, of seven channels) gets the pictures' colour
+    A network without preprocessing of images (say, of seven channels) gets the images' colour
     planes in turn, scaled to -1…1.
 
     Raises:
         InputMismatch: the preprocessing makes another shape than the input's.
     """
     if prepare is not None:
-        batch = np.concatenate([preprocess(image, prepare) for image in pictures(count)])
+        batch = np.concatenate([preprocess(image, prepare) for image in example_images(count)])
         if batch.shape[1:] != spec.shape[1:]:
-            made = "x".join(map(str, batch.shape[1:]))
-            raise InputMismatch(f"preprocessing makes Nx{made}, the network reads {spec}")
+            shape = "x".join(map(str, batch.shape[1:]))
+            raise InputMismatch(f"preprocessing makes Nx{shape}, the network reads {spec}")
         return batch
     layout = layout_of(spec)
     channels, height, width = spatial(spec)
@@ -68,7 +68,7 @@ def example_batch(spec: TensorSpec, prepare: Preprocess | None, count: int) -> F
         layout=layout,
     )
     axis = 1 if layout == "NCHW" else 3
-    planes = [preprocess(image, plain) for image in pictures(count)]
+    planes = [preprocess(image, plain) for image in example_images(count)]
     return np.concatenate([array.take(np.arange(channels) % 3, axis) for array in planes])
 
 
@@ -85,6 +85,6 @@ def spatial(spec: TensorSpec) -> tuple[int, int, int]:
         ValueError: the input is not 4-D, or one of the three is dynamic.
     """
     if len(spec.shape) != 4 or None in spec.shape[1:]:
-        raise ValueError(f"{spec} is no image input of known size")
+        raise ValueError(f"{spec} is not an image input of known size")
     _, a, b, c = (extent or 0 for extent in spec.shape)
     return (c, a, b) if layout_of(spec) == "NHWC" else (a, b, c)

@@ -30,8 +30,8 @@ class LocatedNode:
 def first_difference(module: torch.nn.Module, model: ir.Model, reference: Reference) -> str | None:
     """The first node, in the graph's order, whose output differs from its PyTorch layer's.
 
-    Layers are matched to nodes by module path, so what a network computes by functions between
-    its layers is narrowed down to the layers before and after.
+    Layers are matched to nodes by module path, so a difference in functions between layers is
+    narrowed down to the layers before and after.
 
     Returns:
         Node, operator, and by how much it differs at which batch size; None when no layer differs.
@@ -42,10 +42,10 @@ def first_difference(module: torch.nn.Module, model: ir.Model, reference: Refere
     for feed, _ in reference.batches:
         layers = layer_outputs(module, feed)
         steps = _steps(model, layers)
-        found = _node_outputs(model, steps, feed)
+        outputs = _node_outputs(model, steps, feed)
         previous = "the input"
         for step in steps:
-            expected, own = layers[step.layer], found[step.output]
+            expected, own = layers[step.layer], outputs[step.output]
             where = f"{step.node} ({step.operator}) at batch {len(feed)}, after {previous}"
             if expected.shape != own.shape:
                 return f"{where}: shape {own.shape}, expected {expected.shape}"
@@ -74,7 +74,7 @@ def layer_outputs(module: torch.nn.Module, feed: Float32) -> dict[str, Array]:
     finally:
         for hook in hooks:
             hook.remove()
-    return {path: found[0].numpy() for path, found in outputs.items() if len(found) == 1}
+    return {path: runs[0].numpy() for path, runs in outputs.items() if len(runs) == 1}
 
 
 def _steps(model: ir.Model, layers: dict[str, Array]) -> list[LocatedNode]:
@@ -89,7 +89,7 @@ def _steps(model: ir.Model, layers: dict[str, Array]) -> list[LocatedNode]:
 
 
 def _node_outputs(model: ir.Model, steps: list[LocatedNode], feed: Float32) -> dict[str, Array]:
-    """Run the graph as it stands, without the engine's rewrites, and read every step's output."""
+    """Outputs of every step, from the graph without ONNX Runtime's optimisations."""
     import onnx
     import onnxruntime
 

@@ -37,28 +37,28 @@ def norm_statistics(module: torch.nn.Module, feed: Float32) -> tuple[NormStatist
     """Statistics of every batch normalisation that runs once.
 
     Args:
-        feed: any input of the network: it tells which module's output each one reads.
+        feed: any input of the network: a run shows which module's output each one reads.
     """
     import torch
     from torch.nn.modules.batchnorm import _BatchNorm
     from torch.nn.modules.conv import _ConvNd
 
-    # The tensors are held, or another one might get the number of one that is gone.
-    made: dict[int, tuple[str, torch.Tensor]] = {}
-    found: list[NormStatistics] = []
+    # The tensors are kept alive, so that no other one gets the id of a freed one.
+    outputs: dict[int, tuple[str, torch.Tensor]] = {}
+    statistics: list[NormStatistics] = []
 
-    def sees(path: str, layer: torch.nn.Module) -> Any:
+    def hook_of(path: str, layer: torch.nn.Module) -> Any:
         def hook(_: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
             if isinstance(layer, _BatchNorm):
-                source, _tensor = made.get(id(inputs[0]), (None, None))
-                found.append(NormStatistics(path, source, _moments(layer)))
+                source, _tensor = outputs.get(id(inputs[0]), (None, None))
+                statistics.append(NormStatistics(path, source, _moments(layer)))
             else:
-                made[id(output)] = (path, output)
+                outputs[id(output)] = (path, output)
 
         return hook
 
     hooks = [
-        layer.register_forward_hook(sees(path, layer))
+        layer.register_forward_hook(hook_of(path, layer))
         for path, layer in module.named_modules()
         if isinstance(layer, (_BatchNorm, _ConvNd, torch.nn.Linear))
     ]
@@ -68,7 +68,7 @@ def norm_statistics(module: torch.nn.Module, feed: Float32) -> tuple[NormStatist
     finally:
         for each in hooks:
             each.remove()
-    return tuple(each for each in found if [e.norm for e in found].count(each.norm) == 1)
+    return tuple(each for each in statistics if [e.norm for e in statistics].count(each.norm) == 1)
 
 
 def note_moments(model: ir.Model, statistics: Sequence[NormStatistics]) -> None:

@@ -19,10 +19,10 @@ OPSET = 18
 
 @dataclass(frozen=True)
 class OnnxSource:
-    """A model as others made it, all of its weights inside, and a copy for the passes to work on.
+    """A third-party model with all of its weights, and a copy for the passes to work on.
 
     Attributes:
-        original: the ONNX message as it was read; its answers are the reference.
+        original: the ONNX message as it was read; its outputs are the reference.
         model: the same network with operators of opset 18 or newer.
     """
 
@@ -31,24 +31,24 @@ class OnnxSource:
 
 
 def read_onnx(path: Path) -> OnnxSource:
-    """The model with all of its weights in memory.
+    """Read a model with all of its weights into memory.
 
     External data is read only from the model's own folder (onnx refuses other places).
 
     Raises:
         UnsupportedModel: missing, damaged, invalid, of an opset that cannot be raised to 18, or its
-            external data is not where it may be.
+            external data is outside the model's folder.
     """
     import onnx
     import onnx_ir as ir
 
     if not path.is_file():
-        raise UnsupportedModel(f"{path} does not exist or is no file, expected an ONNX model")
+        raise UnsupportedModel(f"{path} does not exist or is not a file, expected an ONNX model")
     try:
         proto = onnx.load(path)
         onnx.checker.check_model(proto, full_check=True)
     except Exception as error:  # protobuf's and onnx's errors share no narrower base
-        raise UnsupportedModel(f"{path} is no valid ONNX model: {first_line(error)}") from error
+        raise UnsupportedModel(f"{path} is not a valid ONNX model: {first_line(error)}") from error
     return OnnxSource(proto.SerializeToString(), ir.from_proto(_at_least(proto, OPSET, path)))
 
 
@@ -63,9 +63,9 @@ def _at_least(proto: onnx.ModelProto, opset: int, path: Path) -> onnx.ModelProto
         return proto
     try:
         return version_converter.convert_version(proto, opset)
-    except Exception as error:  # the converter is C++ and raises what it likes
+    except Exception as error:  # the converter is C++ and raises any exception
         raise UnsupportedModel(
-            f"{path} has opset {own} and cannot be brought to {opset}: {first_line(error)}; "
+            f"{path} has opset {own} and cannot be converted to {opset}: {first_line(error)}; "
             f"export it again with opset {opset} or newer"
         ) from error
 
@@ -74,7 +74,7 @@ def image_input(model: ir.Model, name: str, shape: tuple[int, int, int] | None) 
     """The model's one input; dynamic height and width are taken from `shape`.
 
     Args:
-        shape: (channels, height, width), or None when nothing was said.
+        shape: (channels, height, width), or None when --input was not given.
 
     Raises:
         UnsupportedModel: several inputs, not 4-D, not float32, or of unknown size.
@@ -92,11 +92,11 @@ def image_input(model: ir.Model, name: str, shape: tuple[int, int, int] | None) 
         raise UnsupportedModel(f"{name}: input {value.name} is {value.dtype}, expected float32")
     extents = [extent if isinstance(extent, int) else None for extent in value.shape]
     if shape is not None:
-        if any(own not in (None, said) for own, said in zip(extents[1:], shape, strict=True)):
+        if any(own not in (None, wanted) for own, wanted in zip(extents[1:], shape, strict=True)):
             raise UnsupportedModel(f"{name}: its input is {value.shape}, --input says {shape}")
         extents[1:] = shape
     if None in extents[1:]:
         raise UnsupportedModel(
-            f"{name}: input {value.name} is {value.shape}; say its size with --input 1x3x224x224"
+            f"{name}: input {value.name} is {value.shape}; give its size with --input 1x3x224x224"
         )
     return TensorSpec(str(value.name), "float32", tuple(extents))

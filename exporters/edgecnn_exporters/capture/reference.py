@@ -25,6 +25,7 @@ class Reference:
 
     @property
     def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, in the network's order."""
         return tuple(self.batches[0][1])
 
 
@@ -41,7 +42,7 @@ def run_module(module: torch.nn.Module, feeds: Sequence[Float32]) -> Reference:
         try:
             with torch.no_grad():
                 outputs = module(torch.from_numpy(feed))
-        except Exception as error:  # whatever a network raises from its forward
+        except Exception as error:  # forward may raise anything
             shape = "x".join(map(str, feed.shape))
             reason = f"{type(error).__name__}: {first_line(error)}"
             raise CaptureFailed(
@@ -61,9 +62,9 @@ def compare_model(model: bytes, reference: Reference) -> Difference:
     engine = OnnxRuntimeEngine.open(model)
     (spec,) = engine.inputs
     return difference(
-        (expected[name], found[name])
+        (expected[name], outputs[name])
         for feed, expected in reference.batches
-        for found in [engine.run({spec.name: feed})]
+        for outputs in [engine.run({spec.name: feed})]
         for name in expected
     )
 

@@ -1,8 +1,8 @@
 """Export of an ``nn.Module`` to ONNX, accepted only when its outputs agree with PyTorch's.
 
-PyTorch has two exporters, and each is known to be wrong, without a word, for some networks
-(pytorch#169178, #166797). Both are tried in turn; the first whose model agrees with PyTorch on
-real pictures, at every batch size, is kept.
+PyTorch has two exporters, and each is silently wrong for some networks (pytorch#169178,
+#166797). Both are tried in turn; the first whose model agrees with PyTorch on real images, at
+every batch size, is kept.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TRACED_BATCH = 2  # 1 would be taken for a constant
 
 @dataclass(frozen=True)
 class Attempt:
-    """One exporter's attempt: `outcome` says in words why it was kept or not."""
+    """One exporter's attempt; `outcome` is the reason, in words, why it was kept or not."""
 
     exporter: str
     outcome: str
@@ -41,7 +41,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Captured:
-    """The accepted model and how it came about."""
+    """The accepted model, its exporter, and all attempts."""
 
     model: ir.Model
     exporter: str
@@ -54,7 +54,7 @@ def capture(
     """Export `module` (in evaluation mode) with the first exporter that agrees with PyTorch.
 
     Args:
-        reference: the network's own answers, from `run_module`.
+        reference: the network's own outputs, from `run_module`.
         batch: fixed batch size, or None for a dynamic one.
         opset: ONNX operator set, at least 18.
 
@@ -67,16 +67,17 @@ def capture(
         try:
             with _quiet():
                 model = export(module, reference, batch, opset)
-            found = compare_model(to_bytes(model), reference)
-        except Exception as error:  # the exporters raise whatever went wrong inside them
-            cause = error.__cause__ or error  # dynamo wraps what it met in advice on torch.export
+            difference = compare_model(to_bytes(model), reference)
+        except Exception as error:  # the exporters raise any exception
+            cause = error.__cause__ or error  # dynamo wraps the cause in advice on torch.export
             reason = f"failed: {type(cause).__name__}: {first_line(cause)}"
             attempts.append(Attempt(name, reason))
             continue
-        if is_within(found, "fp32"):
-            attempts.append(Attempt(name, "agrees with PyTorch", found))
+        if is_within(difference, "fp32"):
+            attempts.append(Attempt(name, "agrees with PyTorch", difference))
             return Captured(model, name, tuple(attempts))
-        attempts.append(Attempt(name, f"differs by {found.relative:.1e} of the output", found))
+        outcome = f"differs by {difference.relative:.1e} of the output"
+        attempts.append(Attempt(name, outcome, difference))
         differing.append(model)
     raise CaptureFailed(_explain(module, reference, attempts, differing))
 
@@ -153,7 +154,7 @@ def _explain(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporters' warnings speak of torch's inside; what matters here is the comparison."""
+    """Suppress the exporters' warnings on torch's internals: the comparison decides."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.ERROR)

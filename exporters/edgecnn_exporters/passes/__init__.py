@@ -34,14 +34,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PassStage:
-    """Passes that run from top to bottom, and again until none finds anything or `rounds` end."""
+    """Passes that run in order, repeatedly until none changes the graph, at most `rounds` times."""
 
     passes: tuple[Callable[[], ir.passes.InPlacePass], ...]
     rounds: int = 1
 
 
-# MobileNetV2 needs three rounds, ShuffleNetV2 from TorchScript ten: its sizes hang on one another,
-# reshape after reshape. The bound leaves room for deeper ones, and ends what would never settle.
+# MobileNetV2 needs three rounds, ShuffleNetV2 from TorchScript ten: its sizes depend on each other,
+# reshape after reshape. The bound leaves room for deeper ones, and ends a loop that never settles.
 MAX_ROUNDS = 100
 
 PIPELINE: tuple[PassStage, ...] = (
@@ -53,7 +53,7 @@ PIPELINE: tuple[PassStage, ...] = (
             NameBatch,
         )
     ),
-    # Around and around: a size that one pass resolves is what another waits for.
+    # Repeated: one pass needs sizes that another resolves.
     PassStage(
         (
             LiftConstants,
@@ -89,7 +89,7 @@ def canonicalise(model: ir.Model) -> PassReport:
     """Bring `model` into canonical form, in place.
 
     Raises:
-        UnsupportedModel: a pass cannot make sense of the graph.
+        UnsupportedModel: a pass fails on the graph.
     """
     changed: dict[str, None] = {}
     # Of each pass the last run: what an early round refuses, a later one may match.
@@ -124,7 +124,7 @@ def _apply(make: Callable[[], ir.passes.InPlacePass], model: ir.Model) -> ir.pas
 
 
 def name_nodes(model: ir.Model) -> None:
-    """Give nodes and values the names of the network's modules, and change nothing else."""
+    """Name nodes and values after the network's modules, and change nothing else."""
     NameNodes()(model)
 
 
@@ -145,9 +145,9 @@ def find_non_finite(model: ir.Model) -> list[str]:
 
 
 def _is_bound(value: ir.Value) -> bool:
-    """Whether Clips alone read the value, as a bound: infinity is a fair one."""
+    """Whether Clips alone read the value, as a bound: infinity is a valid one."""
     uses = value.uses()
     return bool(uses) and all(use.node.op_type == "Clip" and use.idx > 0 for use in uses)
 
 
-__all__ = ["PIPELINE", "PassReport", "Stage", "canonicalise", "find_non_finite", "name_nodes"]
+__all__ = ["PIPELINE", "PassReport", "PassStage", "canonicalise", "find_non_finite", "name_nodes"]

@@ -1,4 +1,4 @@
-"""Batch normalisation is folded into the convolution before it."""
+"""Folding of batch normalisation into the convolution before it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FoldBatchNorm(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        # One after the other: what follows a folded one now follows the convolution.
+        # One after the other: a norm behind a folded one is then behind the convolution.
         return apply_rules(model, Rule(_match, _rewrite))
 
 

@@ -29,7 +29,7 @@ class FoldConstants(ir.passes.InPlacePass):
 
     onnxscript's folder, which also resolves the Shape → Gather → Concat chains that TorchScript
     leaves before a Reshape. Left alone: results of more than a million values that are larger than
-    their inputs, and what quantises or dequantises.
+    their inputs, QuantizeLinear and DequantizeLinear.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -37,12 +37,12 @@ class FoldConstants(ir.passes.InPlacePass):
 
         result = fold_constants(
             model,
-            # Weights are large: what normalises or scales them is folded whatever their size.
+            # Weights are large: their scaling is folded whatever the size.
             input_size_limit=sys.maxsize,
             output_size_limit=MAX_OUTPUT_VALUES,
             should_fold=_is_fill,
         )
-        _let_go(model.graph)
+        _drop_stale_outputs(model.graph)
         return ir.passes.PassResult(model, modified=bool(result.modified))
 
 
@@ -54,11 +54,11 @@ def _is_fill(node: ir.Node) -> bool | None:
     return True if is_operator(node, "ConstantOfShape") else None
 
 
-def _let_go(graph: ir.Graph) -> None:
-    """Values are no outputs of the branches that the folder cut away.
+def _drop_stale_outputs(graph: ir.Graph) -> None:
+    """Clear the outputs of branches that the folder removed.
 
-    Of an If whose condition is known it takes the nodes out of the branch, and leaves the branch
-    its outputs: the passes would believe that those leave the graph.
+    Of an If whose condition is known it moves the nodes out of the branch, and leaves the branch
+    its outputs: the passes would take those values for graph outputs.
     """
     live = {id(each) for each in (graph, *graph.subgraphs())}
     for node in graph:

@@ -1,4 +1,4 @@
-"""Dropout, which only training needs, is removed."""
+"""Removal of Dropout, which only training needs."""
 
 from __future__ import annotations
 

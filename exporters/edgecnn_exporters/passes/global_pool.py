@@ -97,7 +97,7 @@ def _mean(node: ir.Node) -> Mean | None:
 
 
 def _joined(after: Mean, before: Mean | None) -> Mean | None:
-    """The two as one. The mean of equally many means is the mean of all."""
+    """Two means as one: the mean of equally many means is the mean of all."""
     if before is None or before.keeps_axes != after.keeps_axes:
         return None
     left = [

@@ -57,12 +57,12 @@ def is_operator(node: ir.Node, *operators: str) -> bool:
 
 
 def is_quantised(model: ir.Model) -> bool:
-    """Whether the model is a QDQ graph: a QuantizeLinear says what it holds in 8 bits."""
+    """Whether the model is a QDQ graph: it has a QuantizeLinear."""
     return any(is_operator(node, "QuantizeLinear") for node in model.graph)
 
 
 def is_border(node: ir.Node) -> bool:
-    """Whether the node only takes values from float to 8 bits, or back."""
+    """Whether the node only converts values from float to 8 bits, or back."""
     return is_operator(node, "QuantizeLinear", "DequantizeLinear")
 
 
@@ -75,8 +75,8 @@ def extent(value: ir.Value, axis: int) -> int | None:
     """The static size of an axis; None when it is dynamic or unknown."""
     if value.shape is None or not -len(value.shape) <= axis < len(value.shape):
         return None
-    found = value.shape[axis]
-    return found if isinstance(found, int) else None
+    size = value.shape[axis]
+    return size if isinstance(size, int) else None
 
 
 def rank(value: ir.Value | None) -> int | None:
@@ -120,8 +120,8 @@ def new_initialiser(graph: ir.Graph, name: str, array: Array) -> ir.Value:
     """
     candidate, number = name, 0
     while candidate in graph.initializers:
-        held = constant(graph.initializers[candidate])
-        if held is not None and held.dtype == array.dtype and np.array_equal(held, array):
+        other = constant(graph.initializers[candidate])
+        if other is not None and other.dtype == array.dtype and np.array_equal(other, array):
             return graph.initializers[candidate]
         number += 1
         candidate = f"{name}_{number}"
@@ -137,7 +137,7 @@ def new_initialiser(graph: ir.Graph, name: str, array: Array) -> ir.Value:
 
 
 def replace_node(graph: ir.Graph, old: ir.Node, new: ir.Node) -> None:
-    """Put `new` where `old` stands; its first output takes over name, type, shape and readers."""
+    """Replace `old` by `new`; its first output takes over name, type, shape and readers."""
     before, after = old.outputs[0], new.outputs[0]
     after.type, after.shape = before.type, before.shape
     new.metadata_props.update(old.metadata_props)

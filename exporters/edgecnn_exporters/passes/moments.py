@@ -1,6 +1,6 @@
 """Mean and deviation of batch-normalised values, noted on them before folding loses them.
 
-A note is no part of the model that is written. Whatever rescales a value takes its note along.
+A note is not part of the serialised model. A rewrite that rescales a value rescales its note.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ class Moments:
 
     @classmethod
     def of_norm(cls, gamma: Any, beta: Any) -> Moments:
-        """Those of the output of a batch normalisation."""
+        """The moments of the output of a batch normalisation."""
         return cls(np.array(beta, np.float64), np.abs(np.array(gamma, np.float64)))
 
 
-def note(value: ir.Value, found: Moments) -> None:
+def note(value: ir.Value, moments: Moments) -> None:
     """Note the mean and deviation of a value's channels."""
-    value.meta[_KEY] = found
+    value.meta[_KEY] = moments
 
 
 def noted(value: ir.Value) -> Moments | None:
     """Noted mean and deviation of a value; None where nothing was noted."""
-    found = value.meta.get(_KEY)
-    return found if isinstance(found, Moments) else None
+    moments = value.meta.get(_KEY)
+    return moments if isinstance(moments, Moments) else None
 
 
 def rescale_note(value: ir.Value, factor: Any = 1.0, offset: Any = 0.0) -> None:
-    """The value became ``factor · x + offset``, numbers or one for each channel."""
-    if (found := noted(value)) is not None:
-        note(value, Moments(found.mean * factor + offset, found.deviation * np.abs(factor)))
+    """Rescale the note of a value that became ``factor · x + offset``, scalars or by channel."""
+    if (moments := noted(value)) is not None:
+        note(value, Moments(moments.mean * factor + offset, moments.deviation * np.abs(factor)))

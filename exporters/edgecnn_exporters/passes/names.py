@@ -15,9 +15,9 @@ from edgecnn_exporters.passes.relu6 import HIGH, LOW
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
-# What dynamo notes as the module of sizes that it traced outside of any.
+# Dynamo's name of the module of sizes that it traced outside of any.
 _NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"
-# With a number behind it where a weight that two nodes read had to become two.
+# With a number appended where a weight that two nodes read was duplicated.
 _WEIGHT = re.compile(r"(.+)\.weight(_\d+)?")
 BATCH = "N"
 _ROLES: dict[str, tuple[str, ...]] = {
@@ -35,15 +35,15 @@ class NameNodes(ir.passes.InPlacePass):
     A node that computes a module is named by its path (``features.3.conv.1.0``); what a module
     computes beside its own modules or its own weight, by that path and the operator
     (``features.3.add``). Further nodes of one name get ``_1``, ``_2``, … in the graph's order. A
-    value is called as the node that makes it (its second output ``<node>.1``), weights as
+    value is named as the node that computes it (its second output ``<node>.1``), weights as
     ``<node>.weight`` and ``<node>.bias``, and constants that an exporter named as the node that
-    reads them and the operator's own word for them (``features.3.reshape.shape``). The graph's
-    inputs and outputs keep their names, parameters theirs, and what comes without a module path
-    and has a name keeps it.
+    reads them and the operator's own name for them (``features.3.reshape.shape``). The graph's
+    inputs and outputs keep their names, parameters theirs, and nodes without a module path keep
+    the names that they have.
 
     The path comes from the name of the weight, from what PyTorch's dynamo exporter notes on each
     node, or from the node names of its TorchScript exporter, whichever is there first. A node
-    without one, amid nodes that have one, belongs where its readers do.
+    without one, between nodes that have one, gets the path that its readers share.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -67,7 +67,7 @@ class NameNodes(ir.passes.InPlacePass):
 class NameBatch(ir.passes.InPlacePass):
     """A dynamic batch axis is named N.
 
-    PyTorch calls it ``s77``, or otherwise with each version. One without a name is only known to
+    PyTorch names it ``s77``, or otherwise with each version. One without a name is only known to
     be the batch in the inputs themselves: shapes must be inferred afterwards.
     """
 
@@ -89,8 +89,8 @@ class NameBatch(ir.passes.InPlacePass):
 
 
 def _all_names(graph: ir.Graph) -> list[str | None]:
-    made = [name for node in graph for name in (node.name, *(v.name for v in node.outputs))]
-    return [*made, *graph.initializers]
+    computed = [name for node in graph for name in (node.name, *(v.name for v in node.outputs))]
+    return [*computed, *graph.initializers]
 
 
 def _name_nodes(graph: ir.Graph, scopes: dict[ir.Node, str | None]) -> None:
@@ -103,7 +103,7 @@ def _name_nodes(graph: ir.Graph, scopes: dict[ir.Node, str | None]) -> None:
         if node in owners:
             node.name = _unique(owners[node], taken)
         else:
-            # So that the value a node makes can be called as the node.
+            # So that the output of a node can be named as the node.
             avoid = fed if scopes[node] is not None else set()
             node.name = _unique(_path(node, scopes[node], shared), taken, avoid)
 
@@ -113,20 +113,20 @@ def _parameters(graph: ir.Graph) -> set[str]:
         str(value.name)
         for node in graph
         for value in node.inputs
-        if value is not None and value.is_initializer() and not _is_of_exporter(value, node)
+        if value is not None and value.is_initializer() and not _is_exporter_named(value, node)
     }
 
 
 def _own_path(node: ir.Node, scope: str | None, parents: set[str]) -> str | None:
     """``features.0.0`` of a node that reads ``features.0.0.weight``, or a weight without a path.
 
-    The weight says more: dynamo notes a Conv with a folded norm under the norm's module.
+    The weight is more reliable: dynamo notes a Conv with a folded norm under the norm's module.
     """
     weight = node.inputs[1] if len(node.inputs) > 1 else None
     if not is_operator(node, *_ROLES) or weight is None or not weight.is_initializer():
         return None
-    if found := _WEIGHT.fullmatch(str(weight.name)):
-        return found[1]
+    if match := _WEIGHT.fullmatch(str(weight.name)):
+        return match[1]
     return scope if scope and scope not in parents else None
 
 
@@ -147,7 +147,7 @@ def _name_outputs(node: ir.Node, taken: set[str]) -> None:
 
 
 def _name_constants(graph: ir.Graph, node: ir.Node, scope: str | None, taken: set[str]) -> None:
-    """Those that no node before this one has named."""
+    """Name the node's constants that no node before it has named."""
     roles = _ROLES.get(node.op_type, ()) if node.domain == "" else ()
     for index, value in enumerate(node.inputs):
         if value is None or not value.is_initializer() or value.is_graph_output():
@@ -155,7 +155,7 @@ def _name_constants(graph: ir.Graph, node: ir.Node, scope: str | None, taken: se
         if value.name in taken or str(value.name).startswith((LOW, HIGH)):
             continue
         role = roles[index] if index < len(roles) else ""
-        if scope is not None and (role or _is_of_exporter(value, node)):
+        if scope is not None and (role or _is_exporter_named(value, node)):
             wanted = _unique(f"{node.name}.{role or _word(node, index)}", taken)
             if wanted in graph.initializers and graph.initializers[wanted] is not value:
                 taken.discard(wanted)
@@ -164,8 +164,8 @@ def _name_constants(graph: ir.Graph, node: ir.Node, scope: str | None, taken: se
         taken.add(str(value.name))
 
 
-def _is_of_exporter(value: ir.Value, node: ir.Node) -> bool:
-    """Whether an exporter made up the constant's name: it is no parameter's."""
+def _is_exporter_named(value: ir.Value, node: ir.Node) -> bool:
+    """Whether an exporter generated the constant's name: it is not a parameter's."""
     if _SCOPES in node.metadata_props:
         return value.metadata_props.get(_KIND) not in ("PARAMETER", "BUFFER")
     return str(value.name).startswith(("/", "onnx::")) or str(value.name).isdigit()
@@ -219,7 +219,7 @@ def _common(scopes: Iterable[str], parents: set[str]) -> str:
 
 
 def _join(segments: list[str]) -> str:
-    """TorchScript's scopes as one path.
+    """The module path of TorchScript's scopes.
 
     ``features, features.3, conv, conv.1`` is ``features.3.conv.1``: a segment that begins with the
     one before it repeats it.
@@ -238,7 +238,7 @@ def _ancestors(scope: str) -> set[str]:
 
 
 def _unique(name: str, taken: set[str], avoid: Collection[str] = ()) -> str:
-    """`name`, or the first of ``name_1``, ``name_2``, … that nothing has; it is taken then."""
+    """`name`, or the first of ``name_1``, ``name_2``, … that is not taken; adds it to `taken`."""
     candidate, number = name, 0
     while candidate in taken or candidate in avoid:
         number += 1

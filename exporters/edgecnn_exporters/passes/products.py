@@ -1,6 +1,6 @@
 """Matching of products of values and constants, in any order and through any Mul and Div.
 
-Exporters spell out activations as such products; a pass that looks for one asks here first.
+Exporters write activations as such products, which passes match.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant, is_operator, producer, scalar
 
-# Of the numbers of a spelling: exporters round 1/6 to seven digits.
+# Relative, of the constants in a product: exporters round 1/6 to seven digits.
 TOLERANCE = 1e-6
 
 
@@ -45,8 +45,8 @@ def expand(value: ir.Value | None) -> Product | None:
     """A value as a product of factors, or of itself alone."""
     if value is None:
         return None
-    if (found := scalar(value)) is not None:
-        return Product((), found)
+    if (number := scalar(value)) is not None:
+        return Product((), number)
     node = producer(value, "Mul") or producer(value, "Div")
     product = product_of(node) if node is not None else None
     if node is None or product is None:
@@ -54,11 +54,11 @@ def expand(value: ir.Value | None) -> Product | None:
     return Product(product.factors, product.number, (node, *product.inner))
 
 
-def agree(found: tuple[float | None, ...], wanted: tuple[float, ...]) -> bool:
-    """Whether the numbers of a spelling are those of its formula."""
+def agree(numbers: tuple[float | None, ...], wanted: tuple[float, ...]) -> bool:
+    """Whether the constants of a subgraph are those of its formula."""
     return all(
         one is not None and isclose(one, other, rel_tol=TOLERANCE)
-        for one, other in zip(found, wanted, strict=True)
+        for one, other in zip(numbers, wanted, strict=True)
     )
 
 

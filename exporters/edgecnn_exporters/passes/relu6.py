@@ -33,7 +33,7 @@ class Match:
 
 
 class CanonicaliseRelu6(ir.passes.InPlacePass):
-    """Every spelling of ``min(max(x, 0), 6)`` becomes ``Clip(x, 0, 6)``, bounds as initialisers.
+    """Every form of ``min(max(x, 0), 6)`` becomes ``Clip(x, 0, 6)``, bounds as initialisers.
 
     ``Min(Max(x, 0), 6)`` and ``Max(Min(x, 6), 0)``, inputs in any order ·
     ``Clip(Relu(x), 0 or none, 6)`` · ``Relu(Clip(x, 0 or none, 6))`` · ``Min(Relu(x), 6)`` ·
@@ -56,7 +56,7 @@ def _match(node: ir.Node) -> Match | Refusal | None:
     inner = _bounds(before) if before is not None else None
     shared = why_shared(before) if before is not None else None
     if isinstance(inner, tuple):
-        # One clip after another is a clip to what both ranges share.
+        # Two clips in a row are a clip to the intersection of their ranges.
         both = max(low, inner[1]), min(high, inner[2])
         if both == (0.0, SIX) and shared is None:
             return Match(node, inner[0])
@@ -99,7 +99,7 @@ def _optional(node: ir.Node, index: int, otherwise: float) -> float | None:
 
 def _is_canonical(node: ir.Node) -> bool:
     return is_operator(node, "Clip") and all(
-        # With a number behind it where the network clips in several precisions.
+        # With a number appended where the network clips in several precisions.
         value is not None and str(value.name).startswith((LOW, HIGH))
         for value in node.inputs[1:]
     )

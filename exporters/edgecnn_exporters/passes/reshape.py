@@ -23,7 +23,7 @@ from edgecnn_runtime.arrays import Array
 
 @dataclass(frozen=True)
 class Match:
-    """A Reshape that keeps the batch, and the constant target that says so."""
+    """A Reshape that keeps the batch, and the constant target for it."""
 
     node: ir.Node
     target: Array
@@ -85,7 +85,7 @@ def _rest_of_result(node: ir.Node) -> tuple[int, ...] | None:
 
 
 def _rest_of_computed(node: ir.Node) -> tuple[int, ...] | None:
-    """What follows the batch in a target that is computed from shapes."""
+    """The sizes behind the batch in a target that is computed from shapes."""
     source, target = node.inputs[0], sizes(node.inputs[1])
     if source is None or not source.shape or not target or constant(node.inputs[1]) is not None:
         return None

@@ -91,35 +91,35 @@ def _window(pool: ir.Node, source: ir.Value) -> int | Refusal:
     if pad is None or not size or not is_plain or not _is_padded(pad, size // 2):
         return other
     lifted = pad.inputs[0]
-    # (N, C, H, W) as (N, 1, C, H, W), whichever node made it so.
+    # (N, C, H, W) as (N, 1, C, H, W), by whichever node.
     if lifted is None or static_rest(lifted) != (1, *(static_rest(source) or ())):
         return other
     return size if _is_square(_before_reshapes(lifted), source) else other
 
 
 def _nodes_between(source: ir.Value, last: ir.Node) -> list[ir.Node]:
-    """The nodes that compute what `last` divides `source` by, but for constants."""
-    found: dict[ir.Node, None] = {}
+    """The nodes that compute the divisor of `last`, constants left out."""
+    nodes: dict[ir.Node, None] = {}
     pending = list(last.inputs[1:])
     while pending:
         value = pending.pop()
         node = value.producer() if value is not None and value is not source else None
         if node is not None and constant(value) is None:
-            found[node] = None
-            # What says the shape or the padding may have other readers.
+            nodes[node] = None
+            # The constants of shape or padding may have other readers.
             pending += node.inputs if is_operator(node, "Add", "Mul") else node.inputs[:1]
-    return list(found)
+    return list(nodes)
 
 
 def _before_reshapes(value: ir.Value | None) -> ir.Value | None:
-    """What nodes that change nothing but the shape were given."""
+    """The value before nodes that change only the shape."""
     while (node := maker(value, "Reshape", "Squeeze", "Unsqueeze")) is not None:
         value = node.inputs[0]
     return value
 
 
 def _is_padded(pad: ir.Node, channels: int) -> bool:
-    """Whether zeros, and nothing else, stand `channels` before and after the third axis of five."""
+    """Whether the Pad adds `channels` zeros around the third axis of five, and nothing else."""
     amounts = constant(pad.inputs[1])
     fill = pad.inputs[2] if len(pad.inputs) > 2 else None
     has_axes = len(pad.inputs) > 3 and pad.inputs[3] is not None

@@ -5,16 +5,16 @@ from __future__ import annotations
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-# onnx's own names for extents that it cannot tell.
+# onnx's own names for unknown extents.
 _UNKNOWN = "unk__"
 
 
 class InferShapes(ir.passes.InPlacePass):
     """All shapes are inferred anew from the graph's inputs and operators.
 
-    What the file notes on values inside the graph is forgotten first: other tools leave notes
-    behind that are stale, and the passes believe what they read. Of the outputs, whose shape is
-    the model's promise, only names of dynamic axes are forgotten. Left alone: a graph of which
+    Shapes that the file notes on values inside the graph are dropped first: other tools leave
+    stale ones behind. Of the outputs, whose shapes are part of the model's interface, only names
+    of dynamic axes are dropped. Left alone: a graph of which
     onnx can infer nothing.
     """
 

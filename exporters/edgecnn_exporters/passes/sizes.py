@@ -11,7 +11,7 @@ from edgecnn_exporters.passes.graph import constant, is_operator, new_initialise
 from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
 from edgecnn_runtime.arrays import Array
 
-# A number, or the axis of unknown size that it is.
+# A static size, or the symbolic one of a dynamic axis.
 Size = int | ir.SymbolicDim
 
 
@@ -27,8 +27,8 @@ class FoldSizes(ir.passes.InPlacePass):
     """A value that is computed from static shapes becomes a constant.
 
     ``Gather(Shape(x), i)`` and the like, as TorchScript writes ``x.size(i)``; onnxscript's folder
-    passes over it where i is a scalar. Left alone: sizes that hang on a dynamic axis, and
-    computations of more than picking and joining, which FoldConstants does.
+    skips it where i is a scalar. Left alone: sizes that depend on a dynamic axis, and
+    computations other than selection and concatenation, which FoldConstants does.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -44,7 +44,7 @@ def _match(node: ir.Node) -> Match | Refusal | None:
     if known is None:
         return None
     if not all(isinstance(size, int) for size in known):
-        return Refusal("it hangs on a dynamic axis")
+        return Refusal("it depends on a dynamic axis")
     return Match(node, np.array(known, np.int64).reshape(() if axes == 0 else -1))
 
 
@@ -91,15 +91,15 @@ def _joined(parts: list[tuple[Size, ...] | None]) -> tuple[Size, ...] | None:
     return tuple(size for part in known for size in part) if len(known) == len(parts) else None
 
 
-def _gathered(held: tuple[Size, ...] | None, indices: Array | None) -> tuple[Size, ...] | None:
-    if held is None or indices is None or indices.ndim > 1:
+def _gathered(elements: tuple[Size, ...] | None, indices: Array | None) -> tuple[Size, ...] | None:
+    if elements is None or indices is None or indices.ndim > 1:
         return None
-    return tuple(held[int(index)] for index in indices.reshape(-1))
+    return tuple(elements[int(index)] for index in indices.reshape(-1))
 
 
-def _sliced(held: tuple[Size, ...] | None, node: ir.Node) -> tuple[Size, ...] | None:
+def _sliced(elements: tuple[Size, ...] | None, node: ir.Node) -> tuple[Size, ...] | None:
     start, end = (scalar(value) for value in node.inputs[1:3])
     step = scalar(node.inputs[4]) if len(node.inputs) > 4 else 1.0
-    if held is None or start is None or end is None or step is None:
+    if elements is None or start is None or end is None or step is None:
         return None
-    return held[int(start) : int(end) : int(step)]
+    return elements[int(start) : int(end) : int(step)]

@@ -1,1 +1,1 @@
-"""Quantising: from the canonical float graph to the QDQ graph that every runtime copies."""
+"""Quantisation: from the canonical float graph to the QDQ graph that every runtime copies."""

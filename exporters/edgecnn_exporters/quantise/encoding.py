@@ -13,21 +13,21 @@ import numpy as np
 from edgecnn_runtime.arrays import Float32, Int8, Int32, UInt8
 
 LEVELS = 255  # steps between the least and the greatest of 256 values
-# The narrowest range that is told from zero: a dead channel has none, and scale 0 divides by zero.
+# The narrowest range: a dead channel has none, and scale 0 divides by zero.
 SMALLEST_SPAN = 1e-6
 INT32 = np.iinfo(np.int32)
 
 
 @dataclass(frozen=True)
 class Range:
-    """The reals that 8 bits are to hold. It always reaches to zero: padding must be exact."""
+    """Range of reals that 8 bits are to hold. It always reaches to zero: padding must be exact."""
 
     low: float
     high: float
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low <= self.high):
-            raise ValueError(f"range {self.low} … {self.high} is none")
+            raise ValueError(f"range {self.low} … {self.high} is empty or not finite")
 
     def to_zero(self) -> Range:
         """The range, widened to hold zero."""
@@ -85,7 +85,7 @@ class QuantisedWeight:
         return self.integers.astype(np.float32) * along(self.scale, self.integers.ndim, self.axis)
 
 
-def encode(found: Range, limit: Range | None = None) -> Encoding:
+def encode(interval: Range, limit: Range | None = None) -> Encoding:
     """The encoding of a range, moved by less than a step so that zero is an integer.
 
     The scale is a float32, as runtimes store it.
@@ -94,7 +94,7 @@ def encode(found: Range, limit: Range | None = None) -> Encoding:
         limit: what a Relu or a Clip lets through. Neither end of the encoding lies beyond it, not
             by a rounding either: only then may a runtime leave the clip to saturation.
     """
-    wide = found.to_zero()
+    wide = interval.to_zero()
     scale = np.float32(max(wide.high - wide.low, SMALLEST_SPAN) / LEVELS)
     zero_point = int(np.clip(np.rint(-wide.low / scale), 0, LEVELS))
     if limit is not None and limit.low <= 0.0 <= limit.high:
@@ -115,13 +115,13 @@ def weight_scales(weight: Float32, axis: int | None, bits: int = 8) -> Float32:
     """
     others = None if axis is None else tuple(i for i in range(weight.ndim) if i != axis)
     largest = np.abs(weight).max(axis=others).astype(np.float32)
-    return np.asarray(np.maximum(largest, SMALLEST_SPAN) / most(bits), np.float32)
+    return np.asarray(np.maximum(largest, SMALLEST_SPAN) / largest_integer(bits), np.float32)
 
 
 def quantise_weight(weight: Float32, scale: Float32, axis: int, bits: int = 8) -> QuantisedWeight:
     """The nearest integers to a weight at given scales, (channels,) or ()."""
     steps = weight / along(scale, weight.ndim, axis)
-    limit = most(bits)
+    limit = largest_integer(bits)
     integers = np.clip(np.rint(steps), -limit, limit).astype(np.int8)
     return QuantisedWeight(integers, scale, axis)
 
@@ -136,7 +136,7 @@ def quantise_bias(
     return integers.astype(np.int32), scale
 
 
-def most(bits: int) -> int:
+def largest_integer(bits: int) -> int:
     """The largest integer of a symmetric weight: 127 of 8 bits, 63 of 7."""
     return int(2 ** (bits - 1) - 1)
 

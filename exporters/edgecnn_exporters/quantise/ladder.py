@@ -34,10 +34,10 @@ LEAST_GAIN_DB = 0.1
 
 @dataclass(frozen=True)
 class Quantised:
-    """A quantised network, and how it was reached.
+    """A quantised network with the rungs that led to it.
 
     Attributes:
-        first: before the first rung: nearest integers within all that was seen.
+        first: before the first rung: nearest integers within the whole measured range.
         forms: rewrites that made operators computable in integers.
         left_alone: the nodes that those rewrites refused.
         calibrated: number of samples.
@@ -98,7 +98,7 @@ class Quantised:
         return {name: reason for name, reason in plan.left.items() if name not in plan.tail}
 
     def provenance(self) -> dict[str, Any]:
-        """How it was made, as JSON values."""
+        """Provenance of the quantised network, as JSON values."""
         return {
             "calibrated": self.calibrated,
             "held_out": self.held_out,
@@ -124,12 +124,12 @@ def quantise(
     Args:
         samples: inputs like those of the device; every fourth one judges, the others calibrate.
         progress: asked for the progress of each step, by its name.
-        inputs: least and greatest of the network's input; given, batch normalisation tells the
-            ranges (`passes.moments` has noted it), and all of the samples judge.
+        inputs: least and greatest of the network's input; given, the ranges follow
+            from batch normalisation (noted by `passes.moments`), and all of the samples judge.
 
     Raises:
-        CalibrationFailed: no samples, no batch normalisation where it is to tell the ranges, or
-            NaN or infinity among the network's values.
+        CalibrationFailed: no samples, no batch normalisation where ranges are to follow from it,
+            or NaN or infinity among the network's values.
         UnsupportedModel: the graph is quantised already.
         LimitMissed: a stated limit is not met.
     """
@@ -165,7 +165,7 @@ def _climb(name: str, state: LadderState, bench: Bench) -> tuple[LadderState, Ru
     candidate, note = RUNGS[name](state, bench)
     if candidate is None:
         return state, Rung(name, False, state.score, None, note)
-    # Said so that a score of NaN does not pass for a gain.
+    # Written so that a score of NaN does not pass for a gain.
     is_kept = candidate.score.sqnr_db > state.score.sqnr_db + LEAST_GAIN_DB
     rung = Rung(name, is_kept, state.score, candidate.score, note)
     return (candidate if is_kept else state), rung

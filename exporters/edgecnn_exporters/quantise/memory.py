@@ -42,7 +42,7 @@ def fit_memory(model: ir.Model, plan: QuantisationPlan, sample: Float32, limit: 
 
 def _sizes(graph: ir.Graph, batch: int) -> dict[str, int]:
     """Number of elements of each value; those of unknown shape are left out."""
-    found = {}
+    sizes = {}
     for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
         if value.shape is None:
             continue
@@ -50,5 +50,5 @@ def _sizes(graph: ir.Graph, batch: int) -> dict[str, int]:
         for axis, extent in enumerate(value.shape):
             known = extent if isinstance(extent, int) else batch if axis == 0 else 0
             size *= known
-        found[str(value.name)] = size
-    return found
+        sizes[str(value.name)] = size
+    return sizes

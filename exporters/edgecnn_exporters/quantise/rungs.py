@@ -1,4 +1,4 @@
-"""The rungs of the ladder: each takes a quantised network and offers a better one, or says why not.
+"""The rungs of the ladder: each improves a quantised network, or gives the reason why it cannot.
 
 Nagel et al. 2021, "A White Paper on Neural Network Quantization", section 3.6, gives the order.
 """
@@ -34,23 +34,26 @@ def equalise_layers(state: LadderState, bench: Bench) -> tuple[LadderState | Non
     """Cross-layer equalisation, and the ranges measured anew."""
     model = state.model.clone()
     peaks = {name: each.high for name, each in state.calibration.channels.items()}
-    found = equalise(model, peaks)
-    if not found.equalised:
+    equalisation = equalise(model, peaks)
+    if not equalisation.equalised:
         return None, "no two layers with a positively homogeneous activation between them"
-    changed = {name for each in found.equalised for name in each.values}
+    changed = {name for each in equalisation.equalised for name in each.values}
     after = _rebuild(model, state, bench, changed)
-    return after, f"{len(found.equalised)} pairs of layers, {len(found.refused)} left alone"
+    return (
+        after,
+        f"{len(equalisation.equalised)} pairs of layers, {len(equalisation.refused)} left alone",
+    )
 
 
 def absorb_biases(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """High-bias absorption, and the ranges measured anew."""
     model = state.model.clone()
     floors = {name: each.low for name, each in state.calibration.channels.items()}
-    found = absorb_high_biases(model, floors)
-    if not found.absorbed:
+    absorption = absorb_high_biases(model, floors)
+    if not absorption.absorbed:
         return None, "no channel stays above zero before a Relu"
-    changed = {name for each in found.absorbed for name in each.values}
-    return _rebuild(model, state, bench, changed), f"{len(found.absorbed)} pairs of layers"
+    changed = {name for each in absorption.absorbed for name in each.values}
+    return _rebuild(model, state, bench, changed), f"{len(absorption.absorbed)} pairs of layers"
 
 
 def _rebuild(
@@ -62,7 +65,7 @@ def _rebuild(
 
 
 def search_ranges(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
-    """The other observers, of which the best is offered."""
+    """Range search: the best of the other observers."""
     if bench.config.observer is not None:
         return None, f"{bench.config.observer} was asked for"
     states = []
@@ -92,8 +95,8 @@ def round_worst(state: LadderState, bench: Bench) -> tuple[LadderState | None, s
     if bench.inputs is not None:
         return None, "it needs samples"
     can = {str(node.name) for node in state.model.graph if can_round(node)}
-    found = measure_sensitivity(state, bench.compared, only_products=True)
-    worst = sorted(found, key=lambda each: each.isolated_db)
+    sensitivities = measure_sensitivity(state, bench.compared, only_products=True)
+    worst = sorted(sensitivities, key=lambda each: each.isolated_db)
     names = [each.node for each in worst if each.node in can][:WORST_LAYERS]
     numbers, rounded = round_adaptively(
         state.model,

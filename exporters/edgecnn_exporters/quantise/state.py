@@ -37,7 +37,7 @@ COMPARED = 8
 
 @dataclass(frozen=True)
 class Rung:
-    """One step of the ladder, and what came of it.
+    """Result of one rung of the ladder.
 
     Attributes:
         before, after: of the held-out samples' outputs against the float network's; `after` is
@@ -68,7 +68,7 @@ class LadderState:
 
     Attributes:
         model: the float network, in forms that can be quantised; equalised where that was kept.
-        observer: the name of what found the ranges.
+        observer: name of the observer that chose the ranges.
         qdq: its quantised copy.
         score: of the held-out samples' outputs against the original's.
     """
@@ -92,12 +92,12 @@ class Bench:
     """Workbench of the ladder: samples, reference outputs and configuration for every rung.
 
     Attributes:
-        samples: that calibrate.
-        held_out: that judge.
+        samples: those that calibrate.
+        held_out: those that judge.
         compared: the first few of these, in memory: layers are compared on them.
-        reference: what the float network answers to these.
-        progress: told the share done of what is being done.
-        inputs: of the network's input; given, batch normalisation tells the ranges.
+        reference: the float network's outputs for these.
+        progress: gets the share done of the current step.
+        inputs: range of the network's input; given, ranges follow from batch normalisation.
         most_in_hand: samples that a layer-wise rung keeps in memory.
     """
 
@@ -114,8 +114,8 @@ class Bench:
         """The outputs for the held-out samples against the float network's."""
         outputs = ValueProbe(qdq).stream(self.held_out)
         return difference(
-            (expected[name], found[name])
-            for expected, found in zip(self.reference, outputs, strict=True)
+            (expected[name], actual[name])
+            for expected, actual in zip(self.reference, outputs, strict=True)
             for name in expected
         )
 
@@ -138,9 +138,11 @@ class Bench:
             return self.calibrate(model, plan)
         values = [name for name in plan.sources if name in changed]
         channels = [name for name in products_of(model, plan).values() if name in changed]
-        found = calibrate(model, self.samples, values, channels, self.progress)
+        calibration = calibrate(model, self.samples, values, channels, self.progress)
         return CalibrationStatistics(
-            {**before.values, **found.values}, {**before.channels, **found.channels}, found.samples
+            {**before.values, **calibration.values},
+            {**before.channels, **calibration.channels},
+            calibration.samples,
         )
 
     def build(

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from edgecnn_runtime.engines import Engine
 
 Precision = Literal["fp32", "fp16", "int8"]
-# How far an artefact's answers are proven. Of "estimated", "predicted" and "compiled only" no
-# answer was seen.
+# How far an artefact's outputs are proven. With "estimated", "predicted" and "compiled only" no
+# output was computed.
 ProofKind = Literal["exact", "measured", "simulated", "estimated", "predicted", "compiled only"]
 ANSWERED: frozenset[ProofKind] = frozenset({"exact", "measured", "simulated"})
 
-# In this order artefacts of one precision stand in a bundle. ONNX is in every bundle.
+# Artefacts of one precision are in this order in a bundle. ONNX is in every bundle.
 TARGETS: Mapping[str, str] = {
     "onnx": "edgecnn_exporters.targets.onnx.target:OnnxTarget",
     "tflite": "edgecnn_exporters.targets.tflite.target:TfliteTarget",
@@ -51,7 +51,7 @@ class TargetInvalid(EdgeCNNError):
 
 @dataclass(frozen=True)
 class About:
-    """What an artefact may carry of the network beside its graph.
+    """Metadata of a network that an artefact may carry beside its graph.
 
     Attributes:
         is_zoo: it is one of edgecnn's own networks, whose layouts are known.
@@ -70,11 +70,11 @@ class Translated:
     """An artefact in a target's format.
 
     Attributes:
-        target: that wrote it.
-        files: by their paths in the bundle, those that `artefact` names.
-        operators: how often each stands in it, where that says something.
-        batch: that it is fixed to, where the graph's is not; None where it is as in the graph.
-        notes: what a person should know before using it on this machine.
+        target: the target that wrote it.
+        files: content by path in the bundle, for the paths that `artefact` names.
+        operators: count of each operator in it; empty where the target does not count them.
+        batch: the batch size that it is fixed to, where the graph's is dynamic; else None.
+        notes: warnings about its use on this machine.
     """
 
     target: Target
@@ -98,7 +98,7 @@ class Translated:
 
 @dataclass(frozen=True)
 class NoOptions:
-    """The options of a target that leaves nothing to choose."""
+    """The options of a target that has none."""
 
 
 class Target(Protocol):
@@ -112,7 +112,7 @@ class Target(Protocol):
     precisions: ClassVar[tuple[Precision, ...]]
     """Those that it writes."""
     options_type: ClassVar[type[Any]]
-    """A frozen dataclass, every field with a default: what the class is called with."""
+    """A frozen dataclass, every field with a default: the argument of the class."""
 
     @property
     def options(self) -> Any:
@@ -126,9 +126,9 @@ class Target(Protocol):
 
     @property
     def proof(self) -> ProofKind:
-        """How far this machine can prove its artefacts; with an answer only by an `engine`.
+        """How far this machine can prove its artefacts; with an output only by an `engine`.
 
-        An artefact with a proof of `ANSWERED` is packed only if it answers as it should.
+        An artefact with a proof of `ANSWERED` is packed only once it is accepted.
         """
         ...
 
@@ -155,13 +155,13 @@ class Target(Protocol):
 
 
 def target_names() -> Iterator[str]:
-    """All known targets: those of the table in its order, then those of entry points."""
+    """Names of all known targets: those of the table in its order, then those of entry points."""
     yield from TARGETS
     yield from (point.name for point in _entry_points() if point.name not in TARGETS)
 
 
 def target_class(name: str) -> type[Target]:
-    """The class of the target called `name`.
+    """The class of the target named `name`.
 
     Raises:
         UnknownTarget: there is none.
@@ -176,14 +176,14 @@ def target_class(name: str) -> type[Target]:
                 return cast("type[Target]", point.load())
             except (ImportError, AttributeError) as error:
                 raise TargetInvalid(
-                    f"target {name!r} ({point.value}) cannot be loaded: {error}; mend or remove "
+                    f"target {name!r} ({point.value}) cannot be loaded: {error}; fix or remove "
                     "the distribution that registers it"
                 ) from error
     raise UnknownTarget(f"no target is called {name!r}; there are {', '.join(target_names())}")
 
 
 def make_target(name: str, settings: Mapping[str, object] | None = None) -> Target:
-    """The target called `name`; what `settings` do not name is as its options default to.
+    """The target named `name`, with its options; those not in `settings` keep their defaults.
 
     Raises:
         UnknownTarget, TargetInvalid: as `target_class` says.

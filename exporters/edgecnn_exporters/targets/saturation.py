@@ -1,8 +1,8 @@
 """Saturation of u8 × s8 products in 16 bits (VPMADDUBSW).
 
 VPMADDUBSW multiplies 32 unsigned by 32 signed bytes and adds each pair of neighbours with
-saturation to 16 bits. Two products of 255 · 127 are 64,770, and 32,767 is what is left of them.
-Kernels for x86 without VNNI are made of it; VNNI's VPDPBUSD adds in 32 bits.
+saturation to 16 bits. Two products of 255 · 127 are 64,770, which saturates to 32,767. Kernels
+for x86 without VNNI use it; VNNI's VPDPBUSD adds in 32 bits.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def add_pairs(inputs: Array, weights: Array) -> Array:
 
 @cache
 def saturates_here() -> bool:
-    """Whether this processor's kernels add pairs in 16 bits, as one of ONNX Runtime shows.
+    """Whether this processor's kernels add pairs in 16 bits, measured with one of ONNX Runtime.
 
-    `session_options` mends that for ONNX Runtime; OpenVINO has no such option.
+    `session_options` avoids that in ONNX Runtime; OpenVINO has no such option.
     """
     import onnx.parser
     import onnxruntime

@@ -17,7 +17,7 @@ from parity.faults.saturating import SaturatingCandidate
 from processor import OPENVINO_WEIGHT_BITS
 from torch import nn
 
-from edgecnn_exporters.capture.examples import pictures
+from edgecnn_exporters.capture.examples import example_images
 from edgecnn_exporters.diagnose.causes.case import Cause
 from edgecnn_exporters.diagnose.diagnose import diagnose, diagnose_preprocessing
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
@@ -84,7 +84,7 @@ def _in_preprocessing(title: str, words: str, plant: Callable[[Preprocess], Prep
     def find() -> Diagnosis | None:
         spec = shipped("resnet20").preprocess
         assert spec is not None
-        pairs = [(image, preprocess(image, spec)) for image in pictures(3)]
+        pairs = [(image, preprocess(image, spec)) for image in example_images(3)]
         return diagnose_preprocessing(plant(spec), pairs, "input")
 
     return Fault(f"{title} [manifest]", "input", Cause.PREPROCESSING, words, find)

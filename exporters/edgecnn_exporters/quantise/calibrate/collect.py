@@ -1,4 +1,4 @@
-"""Calibration run: statistics of every activation, collected while the samples stream by."""
+"""Calibration run: statistics of every activation, collected sample by sample."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def calibrate(
         CalibrationFailed: a value is NaN or infinite, or there are no samples.
     """
     probe = ValueProbe(model, list(dict.fromkeys((*values, *channels))))
-    found = {name: TensorStatistics() for name in values}
+    tensor_statistics = {name: TensorStatistics() for name in values}
     sums = {name: _Channels() for name in channels}
     for number, outputs in enumerate(probe.stream(samples)):
-        for name, statistics in found.items():
+        for name, statistics in tensor_statistics.items():
             try:
                 statistics.observe(outputs[name])
             except ValueError as error:
@@ -79,7 +79,7 @@ def calibrate(
     if not len(samples):
         raise CalibrationFailed("there are no samples to calibrate with")
     return CalibrationStatistics(
-        found, {name: each.result() for name, each in sums.items()}, len(samples)
+        tensor_statistics, {name: each.result() for name, each in sums.items()}, len(samples)
     )
 
 

@@ -1,7 +1,7 @@
 """Data-free calibration: ranges and biases from batch normalisation alone.
 
 Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction". The
-weaker choice: what a network sees is told better by a hundred pictures than by its own statistics.
+weaker choice: a hundred images describe a network's inputs better than its own statistics.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def calibrate_data_free(
     """Calibration of the float network from its batch normalisation alone.
 
     Args:
-        inputs: of the network's input, which its preprocessing tells.
+        inputs: of the network's input, which follows from its preprocessing.
 
     Raises:
         CalibrationFailed: as `propagate` says.
     """
-    found = propagate(model.graph, inputs)
+    channels = propagate(model.graph, inputs)
     products = [
         str(node.outputs[0].name)
         for node in model.graph
         if plan.integer.get(str(node.name)) is Role.PRODUCT
     ]
     return CalibrationStatistics(
-        {name: _statistics(found[name]) for name in plan.sources},
+        {name: _statistics(channels[name]) for name in plan.sources},
         {
             name: ChannelStatistics(
-                found[name].low.astype(np.float32), found[name].high.astype(np.float32)
+                channels[name].low.astype(np.float32), channels[name].high.astype(np.float32)
             )
             for name in products
         },
@@ -67,32 +67,33 @@ def correct_data_free(
     Returns:
         (channels,), by the name of each integer product.
     """
-    found = propagate(model.graph, inputs)
+    channels = propagate(model.graph, inputs)
     biases = {}
     for node in model.graph:
         name = str(node.name)
         if plan.integer.get(name) is not Role.PRODUCT:
             continue
         error = by_output(node, weight_of(node) - numbers.weights[name].dequantise()).sum(axis=2)
-        shift = _weighted(node, error, found)
+        shift = _weighted(node, error, channels)
         bias = bias_of(node)
         biases[name] = (shift if bias is None else shift + bias).astype(np.float32)
     return biases
 
 
-def _weighted(node: ir.Node, error: Float64, found: Mapping[str, Channels]) -> Float64:
+def _weighted(node: ir.Node, error: Float64, channels: Mapping[str, Channels]) -> Float64:
     """(out,), a weight's error (out, in / group) times the means of what the product reads."""
     source = node.inputs[0]
     assert source is not None
     groups = node.attributes.get_int("group", 1)
     outputs, inputs = error.shape
-    mean = np.broadcast_to(found[str(source.name)].mean, inputs * groups).reshape(groups, inputs)
+    mean = np.broadcast_to(channels[str(source.name)].mean, inputs * groups).reshape(groups, inputs)
     shift: Float64 = (error * np.repeat(mean, outputs // groups, axis=0)).sum(axis=1)
     return elements_met(node) * shift
 
 
-def _statistics(found: Channels) -> TensorStatistics:
+def _statistics(channels: Channels) -> TensorStatistics:
+    """Tensor statistics of all channels together."""
     statistics = TensorStatistics()
-    statistics.observe(found.draws.astype(np.float32))
-    statistics.reach(float(found.low.min()), float(found.high.max()))
+    statistics.observe(channels.draws.astype(np.float32))
+    statistics.reach(float(channels.low.min()), float(channels.high.max()))
     return statistics

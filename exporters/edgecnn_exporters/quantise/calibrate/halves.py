@@ -43,59 +43,59 @@ def part_halves(
     scales = _Scales(plan, encodings)
     nodes = [node for node in graph if str(node.name) in plan.integer]
     for node in reversed(nodes):
-        result = scales.held(node.outputs[0])
+        result = scales.encoded_value(node.outputs[0])
         if node.op_type == "Add" and result is not None:
             for term in activations(node):
                 scales.move(str(term.name), str(result.name), 1 / PARTS)
             scales.settle(str(result.name))
     for node in nodes:
-        result = scales.held(node.outputs[0])
+        result = scales.encoded_value(node.outputs[0])
         pixels = static_rest(node.inputs[0])
         if node.op_type == "GlobalAveragePool" and result is not None and pixels is not None:
             count = prod(pixels[1:])
             # The powers of two in the number of pixels would make halves again.
             unit = PARTS_OF_MEAN / (count & -count)
             scales.move(str(result.name), str(_source(node).name), unit, -1)
-    return scales.found
+    return scales.encodings
 
 
 class _Scales:
-    """Encodings on the move, of all values of a group together."""
+    """Encodings whose scales are adjusted, for all values of a group together."""
 
     def __init__(self, plan: QuantisationPlan, encodings: Mapping[str, Encoding]) -> None:
-        self.found = dict(encodings)
+        self.encodings = dict(encodings)
         self._groups = plan.group_of
         self._settled = {group for group in plan.groups if _is_bound(group, plan)}
 
-    def held(self, value: ir.Value) -> ir.Value | None:
+    def encoded_value(self, value: ir.Value) -> ir.Value | None:
         """The value, or the clip of it, that is held in 8 bits; None where neither is."""
-        if str(value.name) in self.found:
+        if str(value.name) in self.encodings:
             return value
         reader = sole_reader(value)
         rule = RULES.get(reader.op_type) if reader is not None else None
         if reader is None or rule is None or rule.role is not Role.CLAMP:
             return None
-        return self.held(reader.outputs[0])
+        return self.encoded_value(reader.outputs[0])
 
     def settle(self, name: str) -> None:
-        """The scale stays what it is."""
+        """Fix the scale of the value's group."""
         self._settled.add(self._groups[name])
 
     def move(self, name: str, other: str, unit: float, power: int = 1) -> None:
-        """The scale becomes a whole multiple of `unit` times the other's, or that divided by one.
+        """Make the scale a whole multiple of `unit` times the other's, or that divided by one.
 
         With `power` -1 the scale is ``unit * other / multiple``.
         """
         group = self._groups[name]
         if group in self._settled or group is self._groups[other]:
             return
-        base = self.found[other].scale * unit
-        parts = round((self.found[name].scale / base) ** power)
+        base = self.encodings[other].scale * unit
+        parts = round((self.encodings[name].scale / base) ** power)
         if parts < LEAST:
             return
         scale = float(np.float32(base * float(parts) ** power))
         for each in group.values:
-            self.found[each] = replace(self.found[each], scale=scale)
+            self.encodings[each] = replace(self.encodings[each], scale=scale)
         self._settled.add(group)
 
 

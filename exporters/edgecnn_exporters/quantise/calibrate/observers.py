@@ -23,40 +23,40 @@ SMALLEST_CLIP = 0.3
 JOINED = 4
 
 
-def min_max(found: Histogram) -> Range:
+def min_max(histogram: Histogram) -> Range:
     """The min-max range: from the least to the greatest value."""
-    return Range(found.low, found.high).to_zero()
+    return Range(histogram.low, histogram.high).to_zero()
 
 
-def percentile(found: Histogram) -> Range:
+def percentile(histogram: Histogram) -> Range:
     """The 99.99 % percentile range: one value in ten thousand clipped, half on either side.
 
     Where a tensor has one sign, as after Relu, all of them are cut from its far end.
     """
-    whole = min_max(found)
+    whole = min_max(histogram)
     ends = (whole.low < 0) + (whole.high > 0)
     if not ends:
         return whole
     share = OUTSIDE / ends
-    below = np.cumsum(found.counts) / max(1, found.counts.sum())
+    below = np.cumsum(histogram.counts) / max(1, histogram.counts.sum())
     first = int(np.searchsorted(below, share, side="right"))
     last = int(np.searchsorted(below, 1 - share, side="left"))
-    low, high = (first - HALF) * found.bin, (last + 1 - HALF) * found.bin
+    low, high = (first - HALF) * histogram.bin, (last + 1 - HALF) * histogram.bin
     return Range(
         min(0.0, max(whole.low, low)),
         max(0.0, min(whole.high, high)),
     )
 
 
-def least_squares(found: Histogram) -> Range:
+def least_squares(histogram: Histogram) -> Range:
     """The range at which the expected squared error of rounding and clipping is least.
 
     Rounding within costs ``s² / 12`` for all values but exact zeros, which every encoding holds;
     a value beyond costs the square of its distance. Both ends are searched for, coarse to fine.
     Nagel et al. 2021, "A White Paper on Neural Network Quantization", section 3.1.
     """
-    whole = min_max(found)
-    moments = _Moments(found)
+    whole = min_max(histogram)
+    moments = _Moments(histogram)
     lows, highs = (_shares(SMALLEST_SHARE, 1.0) * end for end in (whole.low, whole.high))
     low, high = whole.low, whole.high
     step = (1 - SMALLEST_SHARE) / (CANDIDATES - 1)
@@ -70,18 +70,18 @@ def least_squares(found: Histogram) -> Range:
     return Range(min(low, 0.0), max(high, 0.0))
 
 
-def entropy(found: Histogram) -> Range:
+def entropy(histogram: Histogram) -> Range:
     """The clip with the least Kullback-Leibler divergence of 256 levels from the distribution.
 
     Least Kullback-Leibler divergence of the quantised from the clipped histogram, both ends clipped
     to one magnitude. Migacz 2017, "8-bit Inference with TensorRT", for ranges that begin elsewhere
     than at zero. Exact zeros are left out: after Relu they would outweigh all else.
     """
-    whole = min_max(found)
-    counts = found.counts.astype(np.float64)
-    counts[HALF] = max(0.0, counts[HALF] - found.zeros)
+    whole = min_max(histogram)
+    counts = histogram.counts.astype(np.float64)
+    counts[HALF] = max(0.0, counts[HALF] - histogram.zeros)
     counts = counts.reshape(-1, JOINED).sum(axis=1)
-    middle, width = HALF // JOINED, JOINED * found.bin
+    middle, width = HALF // JOINED, JOINED * histogram.bin
     if not counts.any():
         return whole
     best, least = whole, np.inf
@@ -98,7 +98,7 @@ def entropy(found: Histogram) -> Range:
 
 
 def _divergence(counts: Float64, first: int, last: int) -> float:
-    """Of the counts in 256 levels from those in all bins between `first` and `last`."""
+    """Kullback-Leibler divergence of the counts in 256 levels from those of all bins."""
     inside = counts[first:last]
     clipped = inside.copy()
     clipped[0] += counts[:first].sum()
@@ -111,19 +111,19 @@ def _divergence(counts: Float64, first: int, last: int) -> float:
     spread = np.repeat(np.divide(sums, filled, out=np.zeros_like(sums), where=filled > 0), lengths)
     is_held = clipped > 0
     truth = clipped[is_held] / clipped.sum()
-    # A bin that only what was clipped fills has no level of its own: as unlikely as can be.
-    told = np.maximum(spread[is_held] / max(spread[is_held].sum(), 1.0), 1e-12)
-    return float((truth * np.log(truth / told)).sum())
+    # A bin that only clipped values fill has no level of its own: its likelihood is the least.
+    quantised = np.maximum(spread[is_held] / max(spread[is_held].sum(), 1.0), 1e-12)
+    return float((truth * np.log(truth / quantised)).sum())
 
 
 class _Moments:
-    """Sums over a histogram up to each bin, from which errors follow without going through it."""
+    """Sums over a histogram up to each bin, from which errors follow without iterating over it."""
 
-    def __init__(self, found: Histogram) -> None:
-        counts = found.counts.astype(np.float64)
-        counts[HALF] = max(0.0, counts[HALF] - found.zeros)
-        centres = found.centres
-        self._bin = found.bin
+    def __init__(self, histogram: Histogram) -> None:
+        counts = histogram.counts.astype(np.float64)
+        counts[HALF] = max(0.0, counts[HALF] - histogram.zeros)
+        centres = histogram.centres
+        self._bin = histogram.bin
         self._sums = [np.concatenate([[0.0], np.cumsum(counts * centres**k)]) for k in range(3)]
 
     def error(self, low: Float64, high: Float64) -> Float64:

@@ -28,14 +28,14 @@ from edgecnn_runtime.arrays import Array, Float64
 DRAWS = 256
 GRID = 33
 WIDTH = 6.0  # deviations to either side
-# A picture's mean is that of so many independent places: neighbours are alike.
+# An image's mean is that of so many independent places: neighbours are alike.
 PLACES = 4
 QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / DRAWS) for i in range(DRAWS)])
 
 
 @dataclass(frozen=True)
 class Channels:
-    """The distribution of each channel of a value; one for all where the channels are not told.
+    """The distribution of each channel of a value; one for all where they do not differ.
 
     Attributes:
         draws: (DRAWS, C).
@@ -50,20 +50,20 @@ class Channels:
     @property
     def low(self) -> Float64:
         """(C,), the least of each channel."""
-        found: Float64 = self.grid.min(axis=0)
-        return found
+        least: Float64 = self.grid.min(axis=0)
+        return least
 
     @property
     def high(self) -> Float64:
         """(C,), the greatest of each channel."""
-        found: Float64 = self.grid.max(axis=0)
-        return found
+        greatest: Float64 = self.grid.max(axis=0)
+        return greatest
 
     @property
     def mean(self) -> Float64:
         """(C,), the mean of each channel."""
-        found: Float64 = self.draws.mean(axis=0)
-        return found
+        means: Float64 = self.draws.mean(axis=0)
+        return means
 
 
 def propagate(graph: ir.Graph, inputs: Range) -> dict[str, Channels]:
@@ -73,24 +73,25 @@ def propagate(graph: ir.Graph, inputs: Range) -> dict[str, Channels]:
         inputs: of the network's input.
 
     Raises:
-        CalibrationFailed: no batch normalisation is left a trace of, or what it says does not
-            reach a value.
+        CalibrationFailed: the graph has no statistics of batch normalisation, or they do not
+            determine a value.
     """
     if not any(noted(output) for node in graph for output in node.outputs):
         raise CalibrationFailed(
-            "no batch normalisation tells the ranges: the network has none, or it was folded "
+            "no batch normalisation determines the ranges: the network has none, or it was folded "
             "before the file was written; calibrate with samples, --calibrate FOLDER"
         )
-    found = {str(value.name): _uniform(str(value.name), inputs) for value in graph.inputs}
+    channels = {str(value.name): _uniform(str(value.name), inputs) for value in graph.inputs}
     for node in graph:
-        found |= {
-            str(output.name): _told(output) or made
-            for output, made in zip(node.outputs, _compute(node, found), strict=True)
+        channels |= {
+            str(output.name): _from_batch_norm(output) or computed
+            for output, computed in zip(node.outputs, _compute(node, channels), strict=True)
         }
-    return found
+    return channels
 
 
-def _told(value: ir.Value) -> Channels | None:
+def _from_batch_norm(value: ir.Value) -> Channels | None:
+    """The channels that a batch normalisation behind the value determines."""
     moments = noted(value)
     return None if moments is None else _normal(str(value.name), moments)
 
@@ -105,10 +106,11 @@ def _normal(name: str, moments: Moments) -> Channels:
     )
 
 
-def _uniform(name: str, found: Range) -> Channels:
-    draws = np.linspace(found.low, found.high, DRAWS)
+def _uniform(name: str, interval: Range) -> Channels:
+    """One uniform distribution for all channels."""
+    draws = np.linspace(interval.low, interval.high, DRAWS)
     np.random.default_rng(zlib.crc32(name.encode())).shuffle(draws)
-    return Channels(draws[:, None], np.linspace(found.low, found.high, GRID)[:, None], name)
+    return Channels(draws[:, None], np.linspace(interval.low, interval.high, GRID)[:, None], name)
 
 
 def _compute(node: ir.Node, known: Mapping[str, Channels]) -> Iterator[Channels]:
@@ -169,7 +171,7 @@ def by_output(node: ir.Node, weight: Array) -> Float64:
 
 
 def _moved(node: ir.Node, output: ir.Value, sources: list[Channels]) -> Channels:
-    """What only moves values keeps their channels, or mixes them."""
+    """Channels behind an operator that only moves values: kept, or mixed into one."""
     name = str(output.name)
     first = sources[0]
     channels = extent(output, 1)
@@ -194,7 +196,7 @@ def _moved(node: ir.Node, output: ir.Value, sources: list[Channels]) -> Channels
 
 
 def _mixed(name: str, sources: list[Channels]) -> Channels:
-    """All channels as one."""
+    """One distribution for all channels of all sources."""
     values = np.sort(np.concatenate([each.draws.ravel() for each in sources]))
     draws = values[(np.arange(DRAWS) * len(values)) // DRAWS]
     np.random.default_rng(zlib.crc32(name.encode())).shuffle(draws)
@@ -203,13 +205,13 @@ def _mixed(name: str, sources: list[Channels]) -> Channels:
 
 
 def _averaged(name: str, source: Channels) -> Channels:
-    """The mean of a few places in place of all: pictures differ, and so do their means."""
+    """Channels of a global average, over a few places in place of all: image means differ too."""
     draws = source.draws.reshape(PLACES, -1, source.draws.shape[1]).mean(axis=0)
     return _within(name, np.tile(draws, (PLACES, 1)), source.low, source.high)
 
 
 def _within(name: str, draws: Float64, low: Float64, high: Float64) -> Channels:
-    """Draws that end at a bound or six deviations from their mean, whichever is nearer."""
+    """Channels whose range ends at a bound or six deviations from the mean, whichever is nearer."""
     mean, width = draws.mean(axis=0), WIDTH * draws.std(axis=0)
     lowest = np.maximum(low, np.minimum(mean - width, draws.min(axis=0)))
     highest = np.minimum(high, np.maximum(mean + width, draws.max(axis=0)))
@@ -217,7 +219,7 @@ def _within(name: str, draws: Float64, low: Float64, high: Float64) -> Channels:
 
 
 def _applied(node: ir.Node, name: str, known: Mapping[str, Channels]) -> Channels:
-    """An operator that computes each place by itself, run on draws in place of places."""
+    """Channels behind an elementwise operator, which is run on draws in place of places."""
     names = [str(value.name) for value in node.inputs if value is not None]
     sources = {each: known[each] for each in names if each in known}
     draws = _run(node, {each: source.draws for each, source in sources.items()})
@@ -233,7 +235,7 @@ def _applied(node: ir.Node, name: str, known: Mapping[str, Channels]) -> Channel
 
 
 def _corners(sources: list[Channels]) -> Iterator[tuple[Float64, ...]]:
-    """Every choice of least and greatest of each: (1, C) arrays."""
+    """Every combination of the sources' bounds: (1, C) arrays."""
     for number in range(2 ** len(sources)):
         yield tuple(
             (source.high if number >> i & 1 else source.low)[None]
@@ -257,10 +259,10 @@ def _run(node: ir.Node, arrays: Mapping[str, Float64]) -> Float64:
         feeds[str(value.name)] = array.astype(np.float32).reshape(*array.shape, *axes)
     count = max(len(array) for array in arrays.values())
     try:
-        (found, *_) = ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)
-        return np.asarray(found, np.float64).reshape(count, -1)
-    except Exception as error:  # whatever the operator makes of places that are none
+        (outputs, *_) = ReferenceEvaluator(ir.to_proto(node)).run(None, feeds)
+        return np.asarray(outputs, np.float64).reshape(count, -1)
+    except Exception as error:  # the operator may reject (n, C, 1, 1)
         raise CalibrationFailed(
-            f"batch normalisation says nothing of what {node.op_type} {node.name} computes; "
+            f"batch normalisation does not determine what {node.op_type} {node.name} computes; "
             "calibrate with samples, --calibrate FOLDER"
         ) from error

@@ -45,8 +45,8 @@ def _encode_group(
     if group.fixed is not None:
         return group.fixed
     limits = {plan.limits.get(name) for name in group.sources}
-    found = reduce(Range.joined, (ranges[name].to_zero() for name in group.sources))
-    return encode(found, limits.pop() if len(limits) == 1 else None)
+    joined = reduce(Range.joined, (ranges[name].to_zero() for name in group.sources))
+    return encode(joined, limits.pop() if len(limits) == 1 else None)
 
 
 def encode_results(
@@ -66,15 +66,15 @@ def quantise_weights(
     config: QuantConfig,
 ) -> dict[str, QuantisedWeight]:
     """The weights of every integer product, by the node's name: nearest integers."""
-    found = {}
+    weights = {}
     for node in graph:
         if plan.integer.get(str(node.name)) is Role.PRODUCT:
             source = node.inputs[0]
             assert source is not None
-            found[str(node.name)] = quantise_product(
+            weights[str(node.name)] = quantise_product(
                 node, activations[str(source.name)].scale, config
             )
-    return found
+    return weights
 
 
 def quantise_product(node: ir.Node, input_scale: float, config: QuantConfig) -> QuantisedWeight:

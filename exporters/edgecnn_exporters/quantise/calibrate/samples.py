@@ -14,7 +14,7 @@ from edgecnn_runtime.arrays import Array, Float32
 
 
 class Samples(Protocol):
-    """Inputs of a network, (batch, …) float32 each, that can be gone through again and again."""
+    """Inputs of a network, (batch, …) float32 each, that can be iterated over repeatedly."""
 
     def __len__(self) -> int: ...
 
@@ -22,7 +22,7 @@ class Samples(Protocol):
 
 
 class Spool:
-    """Samples from any iterable, which is gone through once; they wait in a temporary file.
+    """Samples from any iterable, spooled to a temporary file so that they can be read repeatedly.
 
     Calibrating goes through its samples several times. Decoding photographs every time would take
     longer than the network does, and holding them grows with their number.
@@ -47,7 +47,7 @@ class Spool:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one sample."""
+        """The shape of one sample."""
         assert self._shape is not None
         return self._shape
 
@@ -61,7 +61,7 @@ class Spool:
             yield np.frombuffer(self._file.read(size), np.float32).reshape(self.shape)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close and delete the temporary file."""
         self._file.close()
 
     def __enter__(self) -> Self:

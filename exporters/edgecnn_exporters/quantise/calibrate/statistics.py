@@ -57,7 +57,7 @@ class TensorStatistics:
         self.high = -math.inf
 
     def observe(self, values: Float32) -> None:
-        """Take in one sample's activations, of any shape.
+        """Count one sample's activations, of any shape.
 
         Raises:
             ValueError: one is NaN or infinite.
@@ -80,7 +80,7 @@ class TensorStatistics:
         """The histogram so far.
 
         Raises:
-            ValueError: nothing was.
+            ValueError: no values were observed.
         """
         if self.low > self.high:
             raise ValueError("nothing was observed")
@@ -96,9 +96,9 @@ class TensorStatistics:
 
     def _count(self, values: Float32) -> Int64:
         if not self._half_width:
-            found = np.zeros(BINS, np.int64)
-            found[HALF] = values.size
-            return found
+            counts = np.zeros(BINS, np.int64)
+            counts[HALF] = values.size
+            return counts
         # A power of two: the division is exact, and no value falls into its neighbour's bin.
         places = np.floor(values * np.float32(HALF / self._half_width)).astype(np.int64) + HALF
         return np.bincount(places, minlength=BINS)
@@ -115,9 +115,9 @@ def _power_above(magnitude: float) -> float:
 
 def _halved(counts: Int64) -> Int64:
     """The same counts in bins of twice the width."""
-    found = np.zeros_like(counts)
-    found[HALF // 2 : HALF + HALF // 2] = counts.reshape(-1, 2).sum(axis=1)
-    return found
+    halved = np.zeros_like(counts)
+    halved[HALF // 2 : HALF + HALF // 2] = counts.reshape(-1, 2).sum(axis=1)
+    return halved
 
 
 def _subset(values: Float32) -> Float32:

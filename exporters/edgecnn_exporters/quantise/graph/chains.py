@@ -13,10 +13,10 @@ from edgecnn_exporters.quantise.graph.eligible import refusal
 from edgecnn_runtime.arrays import Array, Float32
 
 SUMS = ("Conv", "Gemm")
-# What goes over height and width, each channel by itself.
+# Operators over height and width, each channel by itself.
 SPATIAL = ("AveragePool", "Flatten", "GlobalAveragePool", "MaxPool", "Pad")
 
-# Why what a rewrite carries from the first sum to the second cannot pass a node; None if it can.
+# The reason why a node blocks a rewrite that carries a factor from the first sum to the second.
 Obstacle = Callable[[ir.Node], str | None]
 
 
@@ -90,10 +90,10 @@ def _why_not_alone(value: ir.Value) -> str:
         if product is None or product not in readers or not is_operator(product, "Mul"):
             continue
         if is_operator(gate, "Sigmoid", "HardSigmoid"):
-            spelt = "SiLU" if gate.op_type == "Sigmoid" else "HardSwish"
-            return f"{describe(product)}: it ends {spelt}, x times {gate.op_type}(x)"
-    found = ", ".join(describe(reader) for reader in readers)
-    return f"{value.name} has not one reader but {found or 'none'}"
+            activation = "SiLU" if gate.op_type == "Sigmoid" else "HardSwish"
+            return f"{describe(product)}: it ends {activation}, x times {gate.op_type}(x)"
+    names = ", ".join(describe(reader) for reader in readers)
+    return f"{value.name} has not one reader but {names or 'none'}"
 
 
 def spatial_obstacle(node: ir.Node) -> str | None:
@@ -155,13 +155,13 @@ def measured(statistics: Mapping[str, Float32], pair: Pair) -> Float32 | None:
         ValueError: it is not one number for each channel.
     """
     name, channels = str(pair.first.outputs[0].name), len(weight_of(pair.first))
-    found = statistics.get(name)
-    if found is not None and (found.shape != (channels,) or np.isnan(found).any()):
+    values = statistics.get(name)
+    if values is not None and (values.shape != (channels,) or np.isnan(values).any()):
         raise ValueError(
-            f"of {name} {found.shape} numbers were measured, expected ({channels},) without NaN; "
+            f"of {name} {values.shape} numbers were measured, expected ({channels},) without NaN; "
             "measure one for each output channel"
         )
-    return found
+    return values
 
 
 def describe(node: ir.Node) -> str:

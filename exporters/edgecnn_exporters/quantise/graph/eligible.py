@@ -48,7 +48,7 @@ def _refuse_product(node: ir.Node) -> str | None:
 
 
 def _refuse_form(node: ir.Node) -> str | None:
-    """What some forms of an operator do is more than the rule covers."""
+    """The reason why a form of the operator is not covered by its rule."""
     if node.op_type == "Pad":
         fill = node.inputs[2] if len(node.inputs) > 2 else None
         mode = node.attributes.get_string("mode", "constant")

@@ -1,8 +1,8 @@
 """Encodings of the float outputs of a QDQ graph, noted as metadata for formats that need them.
 
 The result of the last sum stays float in the QDQ graph. Formats whose kernels have no float result
-of an integer sum still need scale and zero point; they are measured with the rest, so that nobody
-quantises twice, and ride along as metadata of the value.
+of an integer sum still need scale and zero point; they are measured with the rest, so that nothing
+is quantised twice, and are kept as metadata of the value.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class QuantisationPlan:
 
 
 def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> QuantisationPlan:
-    """Decide for every node and value of a canonical float graph.
+    """Plan the quantisation of every node and value of a canonical float graph.
 
     The output of a Gemm after which no other sum comes stays float: an 8-bit logit ties with its
     neighbour, and the float result of an integer sum costs nothing.
@@ -89,9 +89,11 @@ def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> Quantisation
     results = tuple(_output(n) for n in last if _name(n) in integer)
     float_values |= set(map(_output, last))
     groups = _groups([n for n in nodes if _name(n) in integer])
-    held = _held(groups, nodes, integer, float_values)
+    shared = _encoded_groups(groups, nodes, integer, float_values)
     kept = tuple(name for name in left if name in keep_float)
-    return QuantisationPlan(integer, held, limits, left, frozenset(map(_name, tail)), kept, results)
+    return QuantisationPlan(
+        integer, shared, limits, left, frozenset(map(_name, tail)), kept, results
+    )
 
 
 def _reason(node: ir.Node, keep_float: Collection[str], tail: Collection[ir.Node]) -> str | None:
@@ -123,10 +125,10 @@ def _ends_in(node: ir.Node, tail: Collection[ir.Node]) -> bool:
 
 
 def _leave_stragglers(nodes: list[ir.Node], left: dict[str, str]) -> None:
-    """What only moves or clips values between float nodes is not worth a way to 8 bits and back."""
-    found = True
-    while found:
-        found = False
+    """Leave nodes in float that only move or clip values between float nodes."""
+    is_changed = True
+    while is_changed:
+        is_changed = False
         for node in nodes:
             if _name(node) in left or RULES[node.op_type].role not in (Role.SAME, Role.CLAMP):
                 continue
@@ -134,7 +136,7 @@ def _leave_stragglers(nodes: list[ir.Node], left: dict[str, str]) -> None:
             after = {use.node for output in node.outputs for use in output.uses()}
             if all(n is None or _name(n) in left for n in before | after):
                 left[_name(node)] = "stands between float operators"
-                found = True
+                is_changed = True
 
 
 def _is_fused(node: ir.Node, integer: Mapping[str, Role]) -> bool:
@@ -156,7 +158,7 @@ class _Groups:
         self._parents: dict[str, str] = {}
 
     def add(self, *names: str) -> None:
-        """All of these share one encoding."""
+        """Join the names into one set: their values share one encoding."""
         for name in names:
             self._parents.setdefault(name, name)
             first, second = self.find(names[0]), self.find(name)
@@ -168,10 +170,10 @@ class _Groups:
         return name
 
     def sets(self) -> list[list[str]]:
-        found: dict[str, list[str]] = {}
+        members: dict[str, list[str]] = {}
         for name in self._parents:
-            found.setdefault(self.find(name), []).append(name)
-        return list(found.values())
+            members.setdefault(self.find(name), []).append(name)
+        return list(members.values())
 
 
 def _groups(nodes: Iterable[ir.Node]) -> list[list[str]]:
@@ -187,14 +189,14 @@ def _groups(nodes: Iterable[ir.Node]) -> list[list[str]]:
     return groups.sets()
 
 
-def _held(
+def _encoded_groups(
     groups: list[list[str]],
     nodes: list[ir.Node],
     integer: Mapping[str, Role],
     float_values: Collection[str],
 ) -> tuple[EncodingGroup, ...]:
     producers = {str(output.name): node for node in nodes for output in node.outputs}
-    found = []
+    encoded = []
     for names in groups:
         values = tuple(name for name in names if name not in float_values)
         sources = []
@@ -208,8 +210,8 @@ def _held(
                 fixed.add(RULES[node.op_type].encoding if node is not None and is_fixed else None)
         if values:
             encoding = fixed.pop() if len(fixed) == 1 else None
-            found.append(EncodingGroup(values, tuple(sources), encoding))
-    return tuple(found)
+            encoded.append(EncodingGroup(values, tuple(sources), encoding))
+    return tuple(encoded)
 
 
 def activations(node: ir.Node) -> list[ir.Value]:

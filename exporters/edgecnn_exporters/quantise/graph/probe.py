@@ -12,18 +12,18 @@ from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-# What a sample is given as and what a value comes out as: (batch, …), batch 1 unless it is fixed.
+# Values by name, (batch, …) each; batch 1 unless it is fixed.
 Outputs = dict[str, Float32]
 
 
 class ValueProbe:
-    """A model in ONNX Runtime that answers with the values asked for, beside its outputs."""
+    """A model in ONNX Runtime that returns intermediate values by name."""
 
     def __init__(self, model: ir.Model, values: Sequence[str] = (), *, threads: int = 0) -> None:
         """Open the model.
 
         Args:
-            values: names of what is to be read; the model's outputs where there are none.
+            values: names of the values to return; the model's outputs where there are none.
             threads: 0 leaves the number to ONNX Runtime.
         """
         import onnx
@@ -33,22 +33,22 @@ class ValueProbe:
         inputs = {value.name for value in proto.graph.input}
         self._names = tuple(values) or tuple(own)
         # An input cannot be an output as well: it is handed back as it came.
-        self._asked = [name for name in self._names if name not in inputs]
-        more = (name for name in self._asked if name not in own)
+        self._requested = [name for name in self._names if name not in inputs]
+        more = (name for name in self._requested if name not in own)
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in more)
         self._session = open_session(proto.SerializeToString(), session_options(threads))
         self._input = self._session.get_inputs()[0].name
 
     def run(self, sample: Float32) -> Outputs:
-        """The values asked for, by name."""
+        """The requested values, by name."""
         return self.run_all({self._input: sample})
 
     def run_all(self, feeds: Mapping[str, Float32]) -> Outputs:
-        """The values asked for, of a graph with several inputs."""
-        # Asked for nothing, ONNX Runtime answers with everything.
-        made = self._session.run(self._asked, dict(feeds)) if self._asked else []
-        found = dict(zip(self._asked, made, strict=True))
-        return {name: found[name] if name in found else feeds[name] for name in self._names}
+        """The requested values of a graph with several inputs."""
+        # Without names, ONNX Runtime returns every output.
+        computed = self._session.run(self._requested, dict(feeds)) if self._requested else []
+        values = dict(zip(self._requested, computed, strict=True))
+        return {name: values[name] if name in values else feeds[name] for name in self._names}
 
     def stream(self, samples: Iterable[Float32]) -> Iterator[Outputs]:
         """The values for each sample in turn; those of one alone are held at a time."""

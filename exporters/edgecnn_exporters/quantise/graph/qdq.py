@@ -103,10 +103,10 @@ def _write_constants(graph: ir.Graph, node: ir.Node) -> None:
         integers = new_initialiser(
             graph, f"{value.name}.quantised", encoding.quantise(array.astype(np.float32))
         )
-        found = _dequantise(
+        dequantised = _dequantise(
             graph, node, integers, np.array(encoding.scale), None, encoding.zero_point
         )
-        node.replace_input_with(index, found)
+        node.replace_input_with(index, dequantised)
 
 
 def _write_activation(

@@ -19,11 +19,11 @@ from edgecnn_runtime.arrays import Array, Float32
 
 @dataclass(frozen=True)
 class WalkStep:
-    """From values in hand to one more.
+    """One step of the walk: from values in memory to the next one.
 
     Attributes:
-        target: name of the value that is made: 8-bit, or an output of the graph.
-        sources: names of those that it is made of.
+        target: name of the value that is computed: 8-bit, or an output of the graph.
+        sources: names of those that it is computed from.
         nodes: names of the nodes between, all of them.
         products: of these, the float value that each integer product puts out, by its name.
     """
@@ -38,14 +38,14 @@ def steps_of(graph: ir.Graph, products: Sequence[str]) -> list[WalkStep]:
     """The steps through a QDQ graph, in its order.
 
     Args:
-        products: names of the nodes that are to be looked at.
+        products: names of the nodes whose outputs the caller looks at.
     """
-    held = [
+    quantised = [
         node.outputs[0] for node in graph if node.op_type == "QuantizeLinear" and node.domain == ""
     ]
-    stops = {*graph.inputs, *held}
+    stops = {*graph.inputs, *quantised}
     wanted = set(products)
-    targets = list(dict.fromkeys([*held, *graph.outputs]))
+    targets = list(dict.fromkeys([*quantised, *graph.outputs]))
     return [_step(target, stops - {target}, wanted) for target in targets]
 
 
@@ -71,7 +71,7 @@ def _step(target: ir.Value, stops: set[ir.Value], wanted: set[str]) -> WalkStep:
 
 @dataclass
 class Walk:
-    """The values in hand, each a list with one array a sample."""
+    """Layer-by-layer run: the values in memory, each a list with one array a sample."""
 
     model: ir.Model
     steps: Sequence[WalkStep]
@@ -82,27 +82,27 @@ class Walk:
         self._needed = Counter(name for step in self.steps for name in step.sources)
 
     def begin(self, samples: Sequence[Float32]) -> Iterator[WalkStep]:
-        """Go through the steps. What a step is made of is in hand when it is yielded.
+        """Iterate over the steps. The sources of a step are in memory when it is yielded.
 
-        Whoever walks calls `advance` for each, once the step's numbers are as they shall be.
+        The caller calls `advance` for each, once the step's numbers are final.
         """
         self.samples = samples
         self.hand = {str(self.model.graph.inputs[0].name): list(samples)}
         yield from self.steps
 
     def look(self, step: WalkStep, value: str) -> Iterator[Float32]:
-        """A float value within the step, sample by sample, computed from what is in hand."""
+        """A float value within the step, sample by sample, computed from the values in memory."""
         return (outputs[value] for outputs in self._run(step, value))
 
     def advance(self, step: WalkStep) -> None:
-        """Make the step's target, and let go of what no later step reads."""
-        made = [outputs[step.target] for outputs in self._run(step, step.target)]
+        """Compute the step's target, and free the values that no later step reads."""
+        values = [outputs[step.target] for outputs in self._run(step, step.target)]
         for name in step.sources:
             self._needed[name] -= 1
             if not self._needed[name]:
                 del self.hand[name]
         if self._needed[step.target]:
-            self.hand[step.target] = made
+            self.hand[step.target] = values
 
     def _run(self, step: WalkStep, value: str) -> Iterator[dict[str, Float32]]:
         graph = ir.convenience.extract(self.model.graph, list(step.sources), [value])

@@ -141,11 +141,11 @@ def _is_float32(source: ir.Value, *arrays: Array | None) -> bool:
 
 
 def _rewrite(graph: ir.Graph, match: Match) -> None:
-    found = _moments(match.last)
+    moments = _moments(match.last)
     total = _multiply_and_add if rank(match.source) == 2 else _convolve
     made = total(graph, match)
-    if found is not None:
-        note(made, found)
+    if moments is not None:
+        note(made, moments)
 
 
 def _moments(node: ir.Node) -> Moments | None:

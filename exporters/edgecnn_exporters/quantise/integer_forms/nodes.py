@@ -11,22 +11,22 @@ from edgecnn_exporters.passes.graph import new_initialiser
 
 
 def insert(graph: ir.Graph, before: ir.Node, operator: str, inputs: Sequence[ir.Value]) -> ir.Value:
-    """What a new node computes that stands in front of `before`.
+    """Insert a new node in front of `before`, and return its output.
 
-    It is called ``<before>.<operator>``. Type and shape are those of the first input, so the others
+    It is named ``<before>.<operator>``. Type and shape are those of the first input, so the others
     must not broadcast it.
     """
     name = _unused(graph, f"{before.name}.{operator.lower()}")
     node = ir.node(operator, inputs, name=name)
-    source, made = inputs[0], node.outputs[0]
-    made.name, made.type = name, source.type
-    made.shape = None if source.shape is None else source.shape.copy()
+    source, output = inputs[0], node.outputs[0]
+    output.name, output.type = name, source.type
+    output.shape = None if source.shape is None else source.shape.copy()
     graph.insert_before(before, node)
-    return made
+    return output
 
 
 def number(graph: ir.Graph, name: str, value: float, like: ir.Value) -> ir.Value:
-    """A constant of no axes in the precision of `like`; one for all who ask for the same."""
+    """A scalar constant in the precision of `like`; equal ones are shared."""
     dtype = np.float32 if like.dtype is None else like.dtype.numpy()
     return new_initialiser(graph, name, np.array(value, dtype))
 

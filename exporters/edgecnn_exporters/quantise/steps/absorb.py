@@ -32,7 +32,7 @@ from edgecnn_runtime.arrays import Float32
 
 @dataclass(frozen=True)
 class Absorbed:
-    """A pair of sums, by name.
+    """A pair of sums whose biases were changed, by name.
 
     Attributes:
         values: those between them, which are lower now.
@@ -57,14 +57,14 @@ class Absorption:
 
 @dataclass(frozen=True)
 class _Match:
-    """A pair, and c, by which its first sum can be lowered: (C,)."""
+    """A pair with c, (C,): the amount by which its first sum can be lowered."""
 
     pair: Pair
     surplus: Float32
 
 
 def absorb_high_biases(model: ir.Model, floors: Mapping[str, Float32]) -> Absorption:
-    """What a channel before a Relu never falls below moves into the bias of the next sum.
+    """Move the floor of each channel before a Relu into the bias of the next sum.
 
     With ``c = max(0, floor)``, ``b1' = b1 - c`` and ``b2' = b2 + W2 c``, summed over the kernel.
     The model computes the same wherever no channel falls below its floor, for there
@@ -80,13 +80,13 @@ def absorb_high_biases(model: ir.Model, floors: Mapping[str, Float32]) -> Absorp
     Raises:
         ValueError: a floor is not one number for each channel.
     """
-    found = [_match(each, floors) for each in neighbours(model.graph, _obstacle)]
-    matches = [each for each in found if isinstance(each, _Match)]
+    candidates = [_match(each, floors) for each in neighbours(model.graph, _obstacle)]
+    matches = [each for each in candidates if isinstance(each, _Match)]
     for match in matches:
         _rewrite(model.graph, match)
     return Absorption(
         tuple(map(_report, matches)),
-        tuple(each for each in found if isinstance(each, Refused)),
+        tuple(each for each in candidates if isinstance(each, Refused)),
     )
 
 
@@ -108,23 +108,23 @@ def _zeros_obstacle(node: ir.Node) -> str | None:
     return None
 
 
-def _match(found: Pair | Refused, floors: Mapping[str, Float32]) -> _Match | Refused:
-    if isinstance(found, Refused):
-        return found
-    name, value = str(found.first.name), found.first.outputs[0].name
-    if not any(is_operator(node, "Relu") for node in found.between):
-        return Refused(name, f"no Relu stands between it and {describe(found.second)}")
-    if pads_with_zeros(found.second):
+def _match(pair: Pair | Refused, floors: Mapping[str, Float32]) -> _Match | Refused:
+    if isinstance(pair, Refused):
+        return pair
+    name, value = str(pair.first.name), pair.first.outputs[0].name
+    if not any(is_operator(node, "Relu") for node in pair.between):
+        return Refused(name, f"no Relu stands between it and {describe(pair.second)}")
+    if pads_with_zeros(pair.second):
         return Refused(
-            name, f"{describe(found.second)}: it pads with zeros, of which none is c lower"
+            name, f"{describe(pair.second)}: it pads with zeros, of which none is c lower"
         )
-    floor = measured(floors, found)
+    floor = measured(floors, pair)
     if floor is None:
         return Refused(name, f"no floors of {value} tell what stays above zero")
     surplus = np.maximum(floor, np.float32(0))
     if not surplus.any():
         return Refused(name, f"every channel of {value} falls to zero or below")
-    return _Match(found, surplus)
+    return _Match(pair, surplus)
 
 
 def _rewrite(graph: ir.Graph, match: _Match) -> None:

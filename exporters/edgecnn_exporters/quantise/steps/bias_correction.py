@@ -1,4 +1,4 @@
-"""Bias correction: a layer's bias takes back the shift of its mean output by quantisation.
+"""Bias correction: a layer's bias compensates the shift of its mean output by quantisation.
 
 Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction",
 section 4.2, in its empirical form (appendix D): layer after layer, each seeing inputs that come
@@ -82,16 +82,16 @@ def leaving(product: ir.Node, plan: QuantisationPlan) -> str:
 
 
 def sample_means(values: Iterable[Float32]) -> Float32:
-    """(samples, channels), the means over (batch, channels, …) of each sample."""
+    """Channel means of each sample, (samples, channels), over (batch, channels, …)."""
     means = [array.reshape(*array.shape[:2], -1).mean(axis=2).mean(axis=0) for array in values]
-    found: Float32 = np.array(means, np.float32)
-    return found
+    stacked: Float32 = np.array(means, np.float32)
+    return stacked
 
 
 def float_means(
     model: ir.Model, plan: QuantisationPlan, samples: Iterable[Float32]
 ) -> dict[str, Float32]:
-    """(samples, channels), what leaves each integer product in the float network, by its name."""
+    """Float channel means (samples, channels) behind each integer product, by its name."""
     values = {
         str(node.name): leaving(node, plan)
         for node in model.graph
@@ -108,28 +108,28 @@ def _shift(outputs: Sequence[Float32], means: Float32, limit: Range | None) -> F
     """Shift of each channel at which its clipped output has the wanted mean.
 
     Newton's method: of a shift, only the share of values between the bounds moves the mean. The
-    shift is shrunk by what is known of it, ``e² / (e² + s²)`` for a mean error e with standard
+    shift is shrunk to its reliable share, ``e² / (e² + s²)`` for a mean error e with standard
     error s over the samples: of few of them, some of the error is their own.
     """
     if limit is None:
         errors = means - sample_means(outputs)
-        moved: Float32 = errors.mean(axis=0) * _known(errors)
+        moved: Float32 = errors.mean(axis=0) * _reliable_share(errors)
         return moved
     errors = means
     shift = np.zeros(means.shape[1], np.float32)
     for step in range(NEWTON_STEPS):
-        found, inside = _clipped(outputs, shift, limit)
-        left = means - found
+        mean, inside = _clipped(outputs, shift, limit)
+        left = means - mean
         errors = left if step == 0 else errors
         # A channel that is hardly ever between the bounds is known too little.
         shift += np.where(inside > LEAST_INSIDE, left.mean(axis=0) / np.maximum(inside, 1e-6), 0)
         if np.abs(left.mean(axis=0)).max() <= SETTLED * np.abs(errors.mean(axis=0)).max():
             break
-    return shift * _known(errors)
+    return shift * _reliable_share(errors)
 
 
 def _clipped(outputs: Sequence[Float32], shift: Float32, limit: Range) -> tuple[Float32, Float32]:
-    """Of shifted values: (samples, channels) means once clipped, (channels,) share not clipped."""
+    """Means (samples, channels) of shifted and clipped values, and the share inside (channels,)."""
     means, inside = [], []
     for array in outputs:
         rows = array.reshape(*array.shape[:2], -1) + shift[:, None]
@@ -140,15 +140,15 @@ def _clipped(outputs: Sequence[Float32], shift: Float32, limit: Range) -> tuple[
     return np.array(means, np.float32), np.array(inside, np.float32).mean(axis=0)
 
 
-def _known(errors: Float32) -> Float32:
-    """The share of each channel's mean error, (samples, channels), that is not the samples' own."""
+def _reliable_share(errors: Float32) -> Float32:
+    """The share of each channel's mean error (samples, channels) that is not sampling noise."""
     mean = np.square(errors.mean(axis=0, dtype=np.float64))
     variance = errors.var(axis=0, dtype=np.float64) / max(1, len(errors) - 1)
     if len(errors) == 1:
         variance = mean
     share = np.divide(mean, mean + variance, out=np.zeros_like(mean), where=mean > 0)
-    found: Float32 = share.astype(np.float32)
-    return found
+    shares: Float32 = share.astype(np.float32)
+    return shares
 
 
 def with_biases(

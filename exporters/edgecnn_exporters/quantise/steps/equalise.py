@@ -46,7 +46,7 @@ MARGIN = 0.1
 
 @dataclass(frozen=True)
 class Equalised:
-    """A pair of sums, by name.
+    """A pair of sums whose weights were scaled, by name.
 
     Attributes:
         channels: how many were scaled by more than the tolerance.
@@ -75,7 +75,7 @@ class Equalisation:
 
 @dataclass(frozen=True)
 class _Link:
-    """A pair, and between what each channel's s must lie: (C,) both, 1 and 1 where it is fixed."""
+    """A pair with the bounds of each channel's s: (C,) both, 1 and 1 where it is fixed."""
 
     pair: Pair
     lowest: Float64
@@ -92,7 +92,7 @@ class _Scales:
 
 
 def equalise(model: ir.Model, peaks: Mapping[str, Float32] | None = None) -> Equalisation:
-    """Channel for channel, a Conv or Gemm and the next one get weights of the same range.
+    """Equalise the weight ranges of a Conv or Gemm and the next one, channel for channel.
 
     With ``r1`` the largest magnitude of the first weight's output channel and ``r2`` that of the
     second's input channel, ``s = sqrt(r1 / r2)`` divides the first weight and its bias and
@@ -113,14 +113,14 @@ def equalise(model: ir.Model, peaks: Mapping[str, Float32] | None = None) -> Equ
     Raises:
         ValueError: a peak is not one number for each channel.
     """
-    found = [_link(each, peaks or {}) for each in neighbours(model.graph, _obstacle)]
-    links = [each for each in found if isinstance(each, _Link)]
+    candidates = [_link(each, peaks or {}) for each in neighbours(model.graph, _obstacle)]
+    links = [each for each in candidates if isinstance(each, _Link)]
     scales = _balance(links)
     for node in scales.incoming:
         _rewrite(model.graph, node, scales.incoming[node], scales.outgoing[node])
     return Equalisation(
         tuple(_report(link.pair, scales.outgoing[link.pair.first]) for link in links),
-        tuple(each for each in found if isinstance(each, Refused)),
+        tuple(each for each in candidates if isinstance(each, Refused)),
         scales.is_settled,
     )
 
@@ -138,9 +138,9 @@ def _obstacle(node: ir.Node) -> str | None:
 
 
 def _clip_obstacle(clip: ir.Node) -> str | None:
-    found = bounds(clip)
-    if not found.low == 0 < found.high:
-        return f"it clips to {found.low:g} … {found.high:g}, not from zero upwards"
+    limits = bounds(clip)
+    if not limits.low == 0 < limits.high:
+        return f"it clips to {limits.low:g} … {limits.high:g}, not from zero upwards"
     before = clip.inputs[0].producer() if clip.inputs[0] is not None else None
     # Peaks are known of what the sum computes.
     is_direct = before is not None and is_operator(before, *SUMS)
@@ -151,32 +151,32 @@ def _has_ceiling(clip: ir.Node) -> bool:
     return bounds(clip).high < float(np.finfo(np.float32).max)
 
 
-def _link(found: Pair | Refused, peaks: Mapping[str, Float32]) -> _Link | Refused:
-    if isinstance(found, Refused):
-        return found
-    name = str(found.first.name)
-    for node in (found.first, found.second):
+def _link(pair: Pair | Refused, peaks: Mapping[str, Float32]) -> _Link | Refused:
+    if isinstance(pair, Refused):
+        return pair
+    name = str(pair.first.name)
+    for node in (pair.first, pair.second):
         weight = node.inputs[1]
         if weight is not None and sole_reader(weight) is not node:
             return Refused(name, f"the weight of {describe(node)} has a second reader")
-    channels = len(weight_of(found.first))
+    channels = len(weight_of(pair.first))
     lowest, highest = np.full(channels, 1 / LARGEST), np.full(channels, LARGEST)
-    clip = next((node for node in found.between if is_operator(node, "Clip")), None)
+    clip = next((node for node in pair.between if is_operator(node, "Clip")), None)
     if clip is None or not _has_ceiling(clip):
-        return _Link(found, lowest, highest)
-    peak = measured(peaks, found)
-    value, ceiling = found.first.outputs[0].name, bounds(clip).high
+        return _Link(pair, lowest, highest)
+    peak = measured(peaks, pair)
+    value, ceiling = pair.first.outputs[0].name, bounds(clip).high
     if peak is None:
         return Refused(name, f"{describe(clip)}: no peaks of {value} tell what stays below it")
     limit = ceiling * (1 - MARGIN)
     if not (peak < limit).any():
         return Refused(name, f"{describe(clip)}: every channel reaches {limit:g} of {ceiling:g}")
     lowest = np.maximum(lowest, np.minimum(peak / limit, 1.0))
-    return _Link(found, lowest, np.where(peak < limit, highest, 1.0))
+    return _Link(pair, lowest, np.where(peak < limit, highest, 1.0))
 
 
 def _balance(links: Sequence[_Link]) -> _Scales:
-    """The s of every pair, in all, at which no pair wants another.
+    """The scales of all pairs at which no pair would change its own.
 
     At the best s of one pair, ``s² = r1 / r2`` with the ranges that its own s does not touch.
     """

@@ -1,4 +1,4 @@
-"""Mixed precision: the operators that damage the network most stay float."""
+"""Mixed precision: the most sensitive operators stay float."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ def mix_precision(state: LadderState, bench: Bench) -> tuple[LadderState | None,
     if state.score.top1_agreement >= limit:
         return None, f"top-1 is equal for {state.score.top1_agreement:.1%}, which is enough"
     best, named = None, ""
-    for found, note in mixtures(state, bench):
-        if best is None or found.score.sqnr_db > best.score.sqnr_db:
-            best, named = found, note
-        if found.score.top1_agreement >= limit:
+    for mixture, note in mixtures(state, bench):
+        if best is None or mixture.score.sqnr_db > best.score.sqnr_db:
+            best, named = mixture, note
+        if mixture.score.top1_agreement >= limit:
             break
     return best, named
 
 
 def mixtures(state: LadderState, bench: Bench) -> Iterator[tuple[LadderState, str]]:
-    """One, two, four … of the most sensitive operators in float, each with what it is in words."""
+    """One, two, four … of the most sensitive operators in float, each with a note in words."""
     ranked = rank(state, bench.compared)
     count, most = 1, max(1, int(LARGEST_SHARE * len(ranked)))
     while count <= min(most, len(ranked)):
         kept = [each.node for each in ranked[:count]]
         more = f" and {count - LISTED} more" if count > LISTED else ""
-        found = keep_float(state, bench, kept)
+        mixture = keep_float(state, bench, kept)
         bench.progress(count / most)
-        yield found, f"{count} of {len(ranked)} in float: {', '.join(kept[:LISTED])}{more}"
+        yield mixture, f"{count} of {len(ranked)} in float: {', '.join(kept[:LISTED])}{more}"
         count *= 2
 
 
 def rank(state: LadderState, samples: Sequence[Float32]) -> list[Sensitivity]:
-    """The operators, the most damaging first."""
+    """The operators by sensitivity, the most sensitive first."""
     rows = measure_sensitivity(state, samples)
     return sorted(rows, key=lambda row: row.isolated_db)
 
@@ -84,13 +84,13 @@ def check_limit(state: LadderState, bench: Bench) -> None:
     """Check the agreement limit that was asked for.
 
     Raises:
-        LimitMissed: it is below the limit; names the most sensitive operators.
+        LimitMissed: it is missed; the message names the most sensitive operators.
     """
-    limit, found = bench.config.min_agreement, state.score
-    if limit is None or found.top1_agreement >= limit:
+    limit, score = bench.config.min_agreement, state.score
+    if limit is None or score.top1_agreement >= limit:
         return
     raise LimitMissed(
-        f"int8 gives the same class as float for {found.top1_agreement:.1%} of {found.n} held-out "
+        f"int8 gives the same class as float for {score.top1_agreement:.1%} of {score.n} held-out "
         f"samples, {limit:.1%} was asked for; most sensitive: "
         f"{most_sensitive(state, bench.compared)}. "
         "--recipe best tries more, and more --samples calibrate better"

@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
-from edgecnn_exporters.quantise.encoding import QuantisedWeight, along, most
+from edgecnn_exporters.quantise.encoding import QuantisedWeight, along, largest_integer
 from edgecnn_runtime.arrays import Float32
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ class LayerSamples:
 
 
 def can_round(node: ir.Node) -> bool:
-    """Whether `round_layer` computes the product as the graph does: its pads must be said."""
+    """Whether `round_layer` computes the product as the graph does: its pads must be explicit."""
     pads = node.attributes.get_string("auto_pad", "NOTSET")
     return node.op_type == "Gemm" or (node.op_type == "Conv" and pads == "NOTSET")
 
 
 def round_layer(layer: LayerSamples, bits: int = 8) -> tuple[QuantisedWeight, Rounded]:
-    """Round one layer's weights up or down by gradient, and say what it brought.
+    """Round one layer's weights up or down by gradient, and measure what it brought.
 
     With ``W = s clip(floor(w/s) + h(v), -n, n)`` and ``h(v) = clip(1.2 sigmoid(v) - 0.1, 0, 1)``,
     the squared error of the output plus ``λ Σ (1 - |2 h(v) - 1|^β)``, β falling from 20 to 2, is
@@ -76,7 +76,7 @@ def round_layer(layer: LayerSamples, bits: int = 8) -> tuple[QuantisedWeight, Ro
     """
     import torch
 
-    limit = most(bits)
+    limit = largest_integer(bits)
     scale = _tensor(along(layer.quantised.scale, layer.weight.ndim, layer.quantised.axis))
     steps = _tensor(layer.weight) / scale
     floor = torch.floor(steps)
@@ -101,13 +101,15 @@ def round_layer(layer: LayerSamples, bits: int = 8) -> tuple[QuantisedWeight, Ro
         optimiser.step()
     with torch.no_grad():
         rounded = torch.clamp(floor + (_share(value) >= 0.5), -limit, limit)
-    found = replace(layer.quantised, integers=rounded.numpy().astype(np.int8))
-    before, after = (error_of(layer, each.dequantise()) for each in (layer.quantised, found))
-    return found, Rounded(str(layer.node.name), before, after)
+    rounded_weight = replace(layer.quantised, integers=rounded.numpy().astype(np.int8))
+    before, after = (
+        error_of(layer, each.dequantise()) for each in (layer.quantised, rounded_weight)
+    )
+    return rounded_weight, Rounded(str(layer.node.name), before, after)
 
 
 def _soften(rest: torch.Tensor) -> torch.Tensor:
-    """The v at which h(v) is what rounding down leaves over, so that W begins as it is."""
+    """The v at which h(v) is the remainder of rounding down: W begins unchanged."""
     import torch
 
     low, high = STRETCH
@@ -116,6 +118,7 @@ def _soften(rest: torch.Tensor) -> torch.Tensor:
 
 
 def _share(value: torch.Tensor) -> torch.Tensor:
+    """h(v), the share of a step by which a weight is rounded up."""
     import torch
 
     low, high = STRETCH
@@ -132,7 +135,7 @@ def _push(share: torch.Tensor, done: float) -> torch.Tensor | float:
 
 
 def _tensor(array: Float32) -> torch.Tensor:
-    """A copy: what comes out of ONNX Runtime or a file may not be written to."""
+    """The array as a tensor, copied: arrays of ONNX Runtime or of a file may be read-only."""
     import torch
 
     return torch.from_numpy(np.array(array))
@@ -176,8 +179,10 @@ def _torch_product(node: ir.Node) -> Callable[..., torch.Tensor]:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Layers are small: on a machine that does anything else, two threads of torch wait for each
-    other, and take thirty times as long as one.
+    """Limit torch to one thread.
+
+    Layers are small: on a machine that does anything else, two threads wait for each other, and
+    take thirty times as long as one.
     """
     import torch
 

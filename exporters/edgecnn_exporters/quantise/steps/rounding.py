@@ -1,4 +1,4 @@
-"""Adaptive rounding within a network: each layer sees what the quantised ones before it put out."""
+"""Adaptive rounding within a network: each layer sees the outputs of the quantised ones before."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def round_adaptively(
         for name, value in step.products.items():
             layer = _look(walk, step, model, products[name], quantised[name], numbers)
             with one_thread():
-                found, result = round_layer(layer, bits)
+                weight, result = round_layer(layer, bits)
             if result.after < result.before:
-                weights[name] = found
-                _set_weight(copy.graph, quantised[name], found)
+                weights[name] = weight
+                _set_weight(copy.graph, quantised[name], weight)
                 change = sample_means(layer.targets) - sample_means(walk.look(step, value))
                 biases[name] = biases[name] + change.mean(axis=0)
                 source = products[name].inputs[0]
@@ -85,7 +85,7 @@ def _look(
     quantised: ir.Node,
     numbers: Numbers,
 ) -> LayerSamples:
-    """What the layer sees on the walk, and what the float network answers there."""
+    """Inputs of the layer on the walk, and the float network's outputs as targets."""
     name = str(node.name)
     source = quantised.inputs[0]
     assert source is not None

@@ -46,7 +46,7 @@ def measure_sensitivity(
     nodes = [node for node in model.graph if plan.integer.get(str(node.name)) in roles]
     cumulative = _cumulative(model, plan, numbers, nodes, samples)
     reference = list(ValueProbe(model).stream(samples))
-    found = []
+    sensitivities = []
     for number, node in enumerate(nodes):
         alone = _alone(model, node, plan, numbers)
         outputs = ValueProbe(alone).stream(samples)
@@ -56,9 +56,9 @@ def measure_sensitivity(
             for name in expected
         ).sqnr_db
         name = str(node.name)
-        found.append(Sensitivity(name, node.op_type, isolated, cumulative[name]))
+        sensitivities.append(Sensitivity(name, node.op_type, isolated, cumulative[name]))
         progress((number + 1) / len(nodes))
-    return found
+    return sensitivities
 
 
 def _alone(model: ir.Model, node: ir.Node, plan: QuantisationPlan, numbers: Numbers) -> ir.Model:
@@ -97,12 +97,12 @@ def _cumulative(
     qdq = write_qdq(model, plan, numbers)
     renamed = {str(node.name): str(node.outputs[0].name) for node in qdq.graph}
     names = {str(node.name): str(node.outputs[0].name) for node in model.graph}
-    expected, found = (
+    expected, actual = (
         ValueProbe(model, list(names.values())),
         ValueProbe(qdq, [renamed[str(n.name)] for n in nodes]),
     )
     pairs: dict[str, list[tuple[Float32, Float32]]] = {str(node.name): [] for node in nodes}
-    for wanted, got in zip(expected.stream(samples), found.stream(samples), strict=True):
+    for wanted, got in zip(expected.stream(samples), actual.stream(samples), strict=True):
         for name, kept in pairs.items():
             kept.append((wanted[names[name]], got[renamed[name]]))
     return {name: difference(kept).sqnr_db for name, kept in pairs.items()}

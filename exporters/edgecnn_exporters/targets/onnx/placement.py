@@ -13,7 +13,7 @@ from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 _BORDERS = frozenset({"DequantizeLinear", "QuantizeLinear"})
 # Integer kernels of com.microsoft whose name does not begin with QLinear.
 _INTEGER = frozenset({"ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "QGemm"})
-# What is computed in the type that it is given.
+# Operators that compute in the type of their input.
 _TYPELESS = frozenset(
     {
         *("Concat", "DepthToSpace", "Flatten", "Gather", "Identity", "MaxPool", "NhwcMaxPool"),
@@ -30,7 +30,7 @@ class Placement:
     Attributes:
         integer: computed from integers.
         real: computed in float.
-        borders: ways from float to 8 bits and back.
+        borders: conversions from float to 8 bits and back.
     """
 
     integer: Mapping[str, int]
@@ -39,7 +39,7 @@ class Placement:
 
 
 def place(model: bytes) -> Placement:
-    """Let ONNX Runtime optimise the model, and look at what became of it on this machine."""
+    """Placement of the model after ONNX Runtime's optimisation for this machine."""
     import onnx
 
     options = session_options()
@@ -51,17 +51,19 @@ def place(model: bytes) -> Placement:
     weights = {value.name for value in graph.initializer}
     borders = [n for n in graph.node if n.op_type in _BORDERS]
     others = [n for n in graph.node if n.op_type not in _BORDERS]
-    held = {name for n in borders if n.op_type == "QuantizeLinear" for name in n.output}
+    encoded = {name for n in borders if n.op_type == "QuantizeLinear" for name in n.output}
     kernels = [n for n in others if n.op_type.startswith("QLinear") or n.op_type in _INTEGER]
-    held.update(name for n in kernels for name in n.output)
+    encoded.update(name for n in kernels for name in n.output)
     eight_bits = (onnx.TensorProto.UINT8, onnx.TensorProto.INT8)
-    held.update(value.name for value in graph.initializer if value.data_type in eight_bits)
+    encoded.update(value.name for value in graph.initializer if value.data_type in eight_bits)
     # The optimised nodes are in no order: a value is known to be 8-bit once its source is.
     moved = [n for n in others if n.op_type in _TYPELESS]
-    while found := {name for n in moved if n.input[0] in held for name in n.output} - held:
-        held |= found
-    integer = Counter(n.op_type for n in others if set(n.output) & held)
-    real = Counter(n.op_type for n in others if not set(n.output) & held)
+    while (
+        moved_names := {name for n in moved if n.input[0] in encoded for name in n.output} - encoded
+    ):
+        encoded |= moved_names
+    integer = Counter(n.op_type for n in others if set(n.output) & encoded)
+    real = Counter(n.op_type for n in others if not set(n.output) & encoded)
     # A weight's dequantising is folded, or done once.
     ways = sum(n.input[0] not in weights for n in borders)
     return Placement(dict(integer), dict(real), ways)

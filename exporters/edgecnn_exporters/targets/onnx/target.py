@@ -1,4 +1,4 @@
-"""ONNX as a target: the canonical graph as it is, which every other artefact is compared with."""
+"""ONNX as a target: the canonical graph, the reference of every other artefact."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class OnnxTarget:
     def translate(self, model: ir.Model, precision: Precision, about: About) -> Translated:
         from edgecnn_exporters.capture.reference import to_bytes
 
-        return self.hold(to_bytes(model), precision)
+        return self.from_bytes(to_bytes(model), precision)
 
-    def hold(self, content: bytes, precision: Precision) -> Translated:
+    def from_bytes(self, content: bytes, precision: Precision) -> Translated:
         """The artefact of a graph that is serialised already."""
         path = artefact_path(precision, self.suffixes[0])
         return Translated(self, Artefact(path, self.format, precision), {path: content}, {})

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Operators of OpenVINO's that are sums of products.
+# OpenVINO's operators that are sums of products.
 PRODUCTS = frozenset({"Convolution", "Deconvolution", "FullyConnected", "MatMul"})
 
 
 @dataclass(frozen=True)
 class Executed:
-    """A node of the graph that runs.
+    """A node of the graph that OpenVINO executes.
 
     Attributes:
         kind: OpenVINO's name of what it computes: ``Convolution``, ``Eltwise``, ….
         precision: of the numbers that it reads: ``u8``, ``i8``, ``f32``, ….
         kernel: the implementation that was chosen: ``brgconv_avx512_I8``, ….
-        layers: the nodes of the model that it computes, as the model calls them.
+        layers: the nodes of the model that it computes, by their names there.
     """
 
     kind: str
@@ -35,22 +35,22 @@ class Executed:
 def executed_precisions(compiled: Any) -> Mapping[str, Executed]:
     """Executed nodes of an ``openvino.CompiledModel``, by name, with their precision.
 
-    Constants are left out. What OpenVINO fused stands once, with every layer that it computes.
+    Constants are left out. A fused node appears once, with every layer that it computes.
     """
     return {
-        node.get_friendly_name(): found
+        node.get_friendly_name(): executed
         for node in compiled.get_runtime_model().get_ordered_ops()
-        if (found := _executed(node)).kind not in ("Const", "Constant")
+        if (executed := _executed(node)).kind not in ("Const", "Constant")
     }
 
 
 def _executed(node: Any) -> Executed:
-    said = {key: str(value.astype(str)) for key, value in node.rt_info.items() if key in _KEYS}
-    layers = said.get("originalLayersNames", "").split(",")
+    info = {key: str(value.astype(str)) for key, value in node.rt_info.items() if key in _KEYS}
+    layers = info.get("originalLayersNames", "").split(",")
     return Executed(
-        said["layerType"],
-        said["runtimePrecision"],
-        said["primitiveType"],
+        info["layerType"],
+        info["runtimePrecision"],
+        info["primitiveType"],
         tuple(name for name in layers if name),
     )
 

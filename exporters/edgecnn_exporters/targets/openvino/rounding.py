@@ -46,7 +46,7 @@ def _rewrite(graph: ir.Graph, quantise: ir.Node) -> None:
     assert value is not None
     name = f"{value.name}.rounded"
     identity = ir.node("LeakyRelu", [value], attributes={"alpha": 1.0}, name=name)
-    made = identity.outputs[0]
-    made.name, made.type, made.shape = name, value.type, value.shape
+    output = identity.outputs[0]
+    output.name, output.type, output.shape = name, value.type, value.shape
     graph.insert_before(quantise, [identity])
-    quantise.replace_input_with(0, made)
+    quantise.replace_input_with(0, output)

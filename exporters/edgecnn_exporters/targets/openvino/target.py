@@ -1,4 +1,4 @@
-"""OpenVINO as a target: its intermediate representation, and what its CPU kernels saturate."""
+"""OpenVINO as a target: its intermediate representation, with a note where CPU kernels saturate."""
 
 from __future__ import annotations
 

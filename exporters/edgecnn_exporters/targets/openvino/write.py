@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.passes.graph import is_quantised
 from edgecnn_exporters.targets import Precision
 from edgecnn_exporters.targets.openvino.rounding import KeepRounding
 from edgecnn_runtime.engines.openvino import import_openvino
@@ -19,7 +20,7 @@ from edgecnn_runtime.errors import first_line
 
 @dataclass(frozen=True)
 class OpenVinoModel:
-    """The two files of a model in OpenVINO's format, which belong together.
+    """A model in OpenVINO's format: two files that belong together.
 
     Attributes:
         xml: the graph.
@@ -33,9 +34,9 @@ class OpenVinoModel:
 def write_openvino(model: ir.Model, precision: Precision) -> OpenVinoModel:
     """The model in OpenVINO's format, the same bytes for the same model; `model` stays as it is.
 
-    Inputs and outputs are called as in `model`, and a dynamic batch stays dynamic. fp16 holds the
-    weights in 16 bits and computes in whatever the device is told. int8 keeps every scale and zero
-    point of the QDQ graph, and what OpenVINO would not round is rounded (`KeepRounding`).
+    Inputs and outputs are named as in `model`, and a dynamic batch stays dynamic. fp16 holds the
+    weights in 16 bits and computes in the precision that the device is set to. int8 keeps every
+    scale and zero point of the QDQ graph, and the rounding that OpenVINO skips (`KeepRounding`).
 
     Args:
         model: the canonical float graph, for int8 the QDQ graph.
@@ -55,13 +56,12 @@ def write_openvino(model: ir.Model, precision: Precision) -> OpenVinoModel:
 
 
 def _check_precision(model: ir.Model, precision: Precision) -> None:
-    is_quantised = any(node.op_type == "QuantizeLinear" for node in model.graph)
-    if is_quantised and precision != "int8":
+    if is_quantised(model) and precision != "int8":
         raise UnsupportedModel(
             f"{model.graph.name}: {precision} is written from the float graph, found a quantised "
             "one; give the graph from before quantising"
         )
-    if precision == "int8" and not is_quantised:
+    if precision == "int8" and not is_quantised(model):
         raise UnsupportedModel(
             f"{model.graph.name}: int8 is written from a quantised graph, found no QuantizeLinear; "
             "quantise it first"
@@ -69,16 +69,16 @@ def _check_precision(model: ir.Model, precision: Precision) -> None:
 
 
 def _read(model: ir.Model) -> Any:
-    """The model as an ``openvino.Model``, its tensors and nodes named for ours."""
+    """The model as an ``openvino.Model``, its tensors named as in the ONNX graph."""
     openvino = import_openvino()
     try:
-        # Not convert_model: that one reports its use to a server. What it does beside is this.
+        # Not convert_model, which reports its use to a server. It does the same otherwise.
         read = openvino.Core().read_model(to_bytes(model))
         _simplify(read)
     except Exception as error:  # its exceptions share no narrower base
         raise UnsupportedModel(
             f"{model.graph.name}: OpenVINO {openvino.__version__} does not read the graph: "
-            f"{_reason(error)}; spell the operator in others, or export without this target"
+            f"{_reason(error)}; write the operator in others, or export without this target"
         ) from error
     for ours, theirs in ((model.graph.inputs, read.inputs), (model.graph.outputs, read.outputs)):
         for value, port in zip(ours, theirs, strict=True):
@@ -88,10 +88,10 @@ def _read(model: ir.Model) -> Any:
 
 
 def _simplify(read: Any) -> None:
-    """Biases become plain additions, and constants are computed: less than half of the XML is left.
+    """Turn biases into plain additions, and fold constants.
 
-    Opening MobileNetV2 in int8 takes 0.24 s after it instead of 0.83. OpenVINO's own converter
-    calls the same function; there is no public name for it.
+    Less than half of the XML is left; opening MobileNetV2 in int8 takes 0.24 s instead of 0.83.
+    OpenVINO's own converter calls the same function; there is no public name for it.
     """
     from openvino._offline_transformations import apply_moc_transformations
 
@@ -99,7 +99,7 @@ def _simplify(read: Any) -> None:
 
 
 def _name_nodes(read: Any, known: set[str]) -> None:
-    """Nodes that OpenVINO made for itself are numbered as they stand.
+    """Number the nodes that OpenVINO inserted, in their order in the graph.
 
     It counts its nodes over the life of the process, and would call the same constant
     ``Constant_61`` once and ``Constant_1057`` the next time.
@@ -119,8 +119,8 @@ def _save(read: Any, *, is_half: bool) -> OpenVinoModel:
 
 
 def _reason(error: Exception) -> str:
-    """The line that says what is wrong, after those that name OpenVINO's own source files."""
+    """The line with the cause, after those that name OpenVINO's own source files."""
     lines = [line.strip() for line in str(error).splitlines()]
     summary = ("-- No conversion rule found", "-- Conversion is failed")
-    found = next((line for line in lines if line.startswith(summary)), first_line(error))
-    return found.removeprefix("-- ")
+    reason = next((line for line in lines if line.startswith(summary)), first_line(error))
+    return reason.removeprefix("-- ")

@@ -23,15 +23,15 @@ def clip_bounds(node: ir.Node) -> tuple[float, float] | None:
         return 0.0, math.inf
     if not is_operator(node, "Clip"):
         return None
-    found = []
+    bounds = []
     for index, default in ((1, -math.inf), (2, math.inf)):
         value = node.inputs[index] if len(node.inputs) > index else None
         bound = default if value is None else scalar(value)
         if bound is None:
             return None
         # Exporters write "no bound" as the largest float32.
-        found.append(default if abs(bound) > 3e38 else bound)
-    return found[0], found[1]
+        bounds.append(default if abs(bound) > 3e38 else bound)
+    return bounds[0], bounds[1]
 
 
 def fused_code(node: ir.Node) -> int | None:

@@ -1,4 +1,4 @@
-"""Input and output tensors of a TFLite file, as an application fills and reads them."""
+"""Input and output tensors of a TFLite file."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ from edgecnn_exporters.targets.tflite.views import View
 def feed(
     low: Lowering, value: ir.Value, order: Sequence[int], encoding: Encoding | None, dtype: str
 ) -> int:
-    """The tensor that the application fills."""
+    """The input tensor, which the application fills."""
     shape = shape_of(value)
     sizes = [shape[axis] for axis in order]
     name, view = str(value.name), View.of(shape, order)
     if encoding is None:
-        fed = made = low.temporary(name, sizes, None, is_value=True)
+        application_input = network_input = low.temporary(name, sizes, None, is_value=True)
     elif dtype == "uint8":
         meaning = quantisation_of(encoding, signed=False)
-        fed = low.file.tensor(name, sizes, dtype, meaning, is_value=True)
-        made = low.temporary(f"{name}.signed", sizes, encoding)
-        low.file.operator(BUILTIN.QUANTIZE, [fed], [made], schema.QuantizeOptionsT())
+        application_input = low.file.tensor(name, sizes, dtype, meaning, is_value=True)
+        network_input = low.temporary(f"{name}.signed", sizes, encoding)
+        low.file.operator(
+            BUILTIN.QUANTIZE, [application_input], [network_input], schema.QuantizeOptionsT()
+        )
     else:
-        fed = made = low.temporary(name, sizes, encoding, is_value=True)
-    low.keep(value, PlacedTensor(made, view), integer=encoding is not None)
-    return fed
+        application_input = network_input = low.temporary(name, sizes, encoding, is_value=True)
+    low.keep(value, PlacedTensor(network_input, view), integer=encoding is not None)
+    return application_input
 
 
 def result(low: Lowering, value: ir.Value, order: Sequence[int], dtype: str) -> int:
-    """The tensor that the application reads, of that type and called as the value."""
+    """The output tensor, which the application reads: of that type, named as the value."""
     integer = dtype != "float32" and str(value.name) in low.source.encodings
     tensor = low.read(value, order, integer=integer)
     if integer and dtype == "uint8":

@@ -1,4 +1,4 @@
-"""Writing a TFLite flatbuffer: tensors, constants and operators in, bytes out.
+"""Writer of a TFLite flatbuffer: tensors, constants and operators in, bytes out.
 
 The schema's Python classes come with ai-edge-litert; no part of TensorFlow is needed.
 """
@@ -56,7 +56,7 @@ class Flatbuffer:
     """One subgraph under construction. Tensors are known by their number.
 
     Args:
-        values: names of the network's own, which no tensor takes that holds something else.
+        values: names of the network's values, reserved for the tensors that hold them.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
@@ -80,16 +80,16 @@ class Flatbuffer:
         *,
         is_value: bool = False,
     ) -> int:
-        """A tensor that an operator computes or that is fed; a name that is taken gets a number.
+        """A tensor that an operator computes or that is fed; a name that is in use gets a number.
 
         Args:
             is_value: it holds the value of that name.
         """
-        found = self._free_name(name, is_value=is_value)
-        return self._add(found, shape, dtype, quantisation, buffer=0)
+        free_name = self._free_name(name, is_value=is_value)
+        return self._add(free_name, shape, dtype, quantisation, buffer=0)
 
     def constant(self, name: str, array: Array, quantisation: Quantisation | None = None) -> int:
-        """A tensor that the file holds. Equal ones of the same meaning are held once.
+        """Add a constant tensor. Equal ones of the same quantisation are stored once.
 
         Raises:
             UnsupportedModel: all constants together are more than a flatbuffer can hold.
@@ -98,9 +98,9 @@ class Flatbuffer:
             raise limits.too_large(name)
         content = np.ascontiguousarray(array)
         key = (content.dtype.str, content.shape, quantisation, hash(content.tobytes()))
-        found = self._constants.get(key)
-        if found is not None and np.array_equal(self._bytes_of(found), _bytes(content)):
-            return found
+        existing = self._constants.get(key)
+        if existing is not None and np.array_equal(self._bytes_of(existing), _bytes(content)):
+            return existing
         self._size += content.nbytes
         if self._size > limits.LARGEST:
             raise limits.too_large(name)
@@ -108,8 +108,8 @@ class Flatbuffer:
         buffer.data = _bytes(content)
         self._buffers.append(buffer)
         number = len(self._buffers) - 1
-        found_name = self._free_name(name)
-        index = self._add(found_name, array.shape, array.dtype.name, quantisation, number)
+        free_name = self._free_name(name)
+        index = self._add(free_name, array.shape, array.dtype.name, quantisation, number)
         self._constants[key] = index
         return index
 
@@ -120,7 +120,7 @@ class Flatbuffer:
         outputs: Sequence[int],
         options: Any = None,
     ) -> None:
-        """An operator; one that is missing an optional input has -1 in its place."""
+        """Add an operator; -1 stands for an optional input that is absent."""
         signature = Signature(
             tuple(self.dtype(index) if index >= 0 else "" for index in inputs),
             tuple(self.shape(index) if index >= 0 else () for index in inputs),
@@ -130,38 +130,38 @@ class Flatbuffer:
         code = (builtin, version_of(NAMES[builtin], signature))
         if code not in self._codes:
             self._codes.append(code)
-        made = schema.OperatorT()
-        made.opcodeIndex = self._codes.index(code)
-        made.inputs, made.outputs = list(inputs), list(outputs)
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._codes.index(code)
+        operator.inputs, operator.outputs = list(inputs), list(outputs)
         if options is not None:
             kind = type(options).__name__.removesuffix("T")
-            made.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-            made.builtinOptions = options
-        self._operators.append(made)
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+            operator.builtinOptions = options
+        self._operators.append(operator)
         self.operators[NAMES[builtin]] += 1
 
     def like(self, index: int, what: str, shape: Sequence[int]) -> int:
-        """A tensor of the same type and meaning in another shape, named for what it is."""
+        """Add a tensor of the same type and quantisation in another shape, named NAME.what."""
         model = self._tensors[index]
         meaning = self._quantisations.get(index)
         name = self._free_name(f"{model.name}.{what}")
         return self._add(name, shape, self.dtype(index), meaning, buffer=0)
 
     def rename(self, index: int, name: str, *, is_value: bool = False) -> None:
-        """The tensor is called `name`, or that with a number where it is taken."""
+        """Rename the tensor to `name`, with a number appended where that is in use."""
         self._names.discard(self._tensors[index].name)
         self._tensors[index].name = self._free_name(name, is_value=is_value)
 
     def constant_like(self, index: int, name: str, array: Array) -> int:
-        """A constant that means what the tensor's elements mean."""
+        """Add a constant with the tensor's quantisation."""
         return self.constant(name, array, self._quantisations.get(index))
 
     def shape(self, index: int) -> tuple[int, ...]:
-        """The shape of a tensor, as it lies in memory."""
+        """The shape of a tensor, in memory order."""
         return tuple(self._tensors[index].shape)
 
     def dtype(self, index: int) -> str:
-        """The type of a tensor's elements, as numpy calls it."""
+        """The type of a tensor's elements, by its name in numpy."""
         code = self._tensors[index].type
         return next(name for name, known in TYPES.items() if known == code)
 
@@ -172,7 +172,7 @@ class Flatbuffer:
         metadata: Mapping[str, bytes],
         description: str,
     ) -> bytes:
-        """The file. Inputs and outputs are found by name, through its one signature.
+        """The bytes of the file. Inputs and outputs have names in its one signature.
 
         Args:
             metadata: buffers that readers find by their names.
@@ -202,17 +202,17 @@ class Flatbuffer:
         quantisation: Quantisation | None,
         buffer: int,
     ) -> int:
-        made = schema.TensorT()
-        made.name = name
-        made.shape, made.type, made.buffer = [int(n) for n in shape], TYPES[dtype], buffer
+        tensor = schema.TensorT()
+        tensor.name = name
+        tensor.shape, tensor.type, tensor.buffer = [int(n) for n in shape], TYPES[dtype], buffer
         if quantisation is not None:
-            own = schema.QuantizationParametersT()
-            own.scale = np.array(quantisation.scale, np.float32)
-            own.zeroPoint = np.array(quantisation.zero_point, np.int64)
-            own.quantizedDimension = quantisation.axis
-            made.quantization = own
+            parameters = schema.QuantizationParametersT()
+            parameters.scale = np.array(quantisation.scale, np.float32)
+            parameters.zeroPoint = np.array(quantisation.zero_point, np.int64)
+            parameters.quantizedDimension = quantisation.axis
+            tensor.quantization = parameters
             self._quantisations[len(self._tensors)] = quantisation
-        self._tensors.append(made)
+        self._tensors.append(tensor)
         return len(self._tensors) - 1
 
     def _free_name(self, name: str, *, is_value: bool = False) -> str:
@@ -224,8 +224,8 @@ class Flatbuffer:
         return candidate
 
     def _bytes_of(self, index: int) -> Array:
-        found: Array = self._buffers[self._tensors[index].buffer].data
-        return found
+        data: Array = self._buffers[self._tensors[index].buffer].data
+        return data
 
     def _metadata(self, name: str, content: bytes) -> Any:
         buffer = AlignedBuffer()

@@ -31,18 +31,18 @@ WeightType = Literal["float32", "float16"]
 
 @dataclass(frozen=True)
 class PlacedTensor:
-    """A tensor, and how a value's elements lie in it."""
+    """A tensor with the layout of a value's elements in it."""
 
     tensor: int
     view: View
 
 
 class Lowering:
-    """One graph on its way to one flatbuffer.
+    """Translation of one graph to one flatbuffer.
 
-    A value is held as float, in 8 bits, or both: an operator reads it as it computes, and what is
-    missing is made by a QUANTIZE or DEQUANTIZE. *Order* is always that of the value's axes in
-    memory, (0, 2, 3, 1) for an image with its channels last.
+    A value is held as float, in 8 bits, or both: an operator reads the form that it computes
+    in, and a missing form is written as a QUANTIZE or DEQUANTIZE. *Order* is always that of the
+    value's axes in memory, (0, 2, 3, 1) for an image with its channels last.
     """
 
     def __init__(self, source: TFLiteSource, weights: WeightType) -> None:
@@ -50,15 +50,15 @@ class Lowering:
         self.file = Flatbuffer(names_of(source.graph))
         self.done: set[str] = set()
         self._weights = weights
-        self._held: dict[tuple[str, bool], PlacedTensor] = {}
+        self._placed: dict[tuple[str, bool], PlacedTensor] = {}
         # Floats that were made of 8 bits.
         self._rounded: dict[str, PlacedTensor] = {}
         self._ordered: dict[tuple[int, Axes, tuple[int, ...]], int] = {}
-        # Tensors that are called as the value which they hold.
-        self._called: set[int] = set()
+        # Tensors with the name of the value that they hold.
+        self._named: set[int] = set()
 
     def refuse(self, node: ir.Node, reason: str) -> UnsupportedModel:
-        """The error that says why a node has no translation."""
+        """The error of a node without a translation, with the reason."""
         return UnsupportedModel(
             f"{node.name} ({node.op_type}) cannot be written as TFLite: {reason}"
         )
@@ -67,47 +67,49 @@ class Lowering:
 
     def order_of(self, value: ir.Value) -> Axes:
         """The order in which the value can be read without moving data, or else its own."""
-        held = self._any(value)
-        order = held.view.order()
-        return tuple(range(len(held.view.axes))) if order is None else order
+        placed = self._any(value)
+        order = placed.view.order()
+        return tuple(range(len(placed.view.axes))) if order is None else order
 
     def read(self, value: ir.Value, order: Sequence[int], *, integer: bool = False) -> int:
         """A tensor that holds the value with its axes in this order."""
         if (array := constant(value)) is not None:
             return self._read_constant(value, array, order, integer=integer)
-        held = self._hold(value, integer=integer)
-        return self._arrange(held, shape_of(value), order)
+        placed = self._place(value, integer=integer)
+        return self._arrange(placed, shape_of(value), order)
 
     def read_operand(
         self, value: ir.Value, rank: int, order: Sequence[int], *, integer: bool
     ) -> int:
-        """The same of a value that is to be broadcast against others of that rank."""
+        """As `read`, of a value that is broadcast against others of that rank."""
         shape = shape_of(value)
         if len(shape) == rank:
             return self.read(value, order, integer=integer)
         wide = (1,) * (rank - len(shape)) + shape
         if (array := constant(value)) is not None:
             return self._read_constant(value, array.reshape(wide), order, integer=integer)
-        held = self._hold(value, integer=integer)
-        view = held.view.reshaped(wide)
+        placed = self._place(value, integer=integer)
+        view = placed.view.reshaped(wide)
         assert view is not None
-        return self._arrange(PlacedTensor(held.tensor, view), wide, order)
+        return self._arrange(PlacedTensor(placed.tensor, view), wide, order)
 
     def read_as_is(self, value: ir.Value, *, integer: bool = False) -> PlacedTensor:
         """The tensor that holds the value, in whatever order that is."""
-        return self._hold(value, integer=integer)
+        return self._place(value, integer=integer)
 
     def read_rounded(self, value: ir.Value) -> PlacedTensor:
         """The value in float, after rounding to its 8-bit encoding."""
         name = str(value.name)
         if name not in self._rounded:
-            held = self._hold(value, integer=True)
-            self._rounded[name] = PlacedTensor(self._to_float(f"{name}.rounded", held), held.view)
+            placed = self._place(value, integer=True)
+            self._rounded[name] = PlacedTensor(
+                self._to_float(f"{name}.rounded", placed), placed.view
+            )
         return self._rounded[name]
 
-    def arrange(self, value: ir.Value, held: PlacedTensor, order: Sequence[int]) -> int:
-        """A tensor of what `held` holds of the value, with its axes in this order."""
-        return self._arrange(held, shape_of(value), order)
+    def arrange(self, value: ir.Value, placed: PlacedTensor, order: Sequence[int]) -> int:
+        """A tensor of the value in `placed`, with its axes in this order."""
+        return self._arrange(placed, shape_of(value), order)
 
     def integers(self, value: ir.Value) -> Integers | None:
         """Integers of a constant in the QDQ graph; None where it is float there."""
@@ -117,7 +119,7 @@ class Lowering:
         """The 8-bit encoding of the value.
 
         Raises:
-            KeyError: nothing was said of it.
+            KeyError: it has none.
         """
         return self.source.encodings[str(value.name)]
 
@@ -127,40 +129,40 @@ class Lowering:
         """A new tensor for what an operator computes, its axes in this order."""
         shape = shape_of(value)
         name = str(value.name)
-        made = self.temporary(
+        tensor = self.temporary(
             name,
             [shape[axis] for axis in order],
             self.encoding(value) if integer else None,
             is_value=True,
         )
-        self.keep(value, PlacedTensor(made, View.of(shape, order)), integer=integer)
-        return made
+        self.keep(value, PlacedTensor(tensor, View.of(shape, order)), integer=integer)
+        return tensor
 
-    def write_like(self, value: ir.Value, held: PlacedTensor, *, integer: bool = False) -> int:
+    def write_like(self, value: ir.Value, placed: PlacedTensor, *, integer: bool = False) -> int:
         """A new tensor for what an operator computes element by element of another."""
         encoding = self.encoding(value) if integer else None
-        shape = self.file.shape(held.tensor)
-        made = self.temporary(str(value.name), shape, encoding, is_value=True)
-        self.keep(value, PlacedTensor(made, held.view), integer=integer)
-        return made
+        shape = self.file.shape(placed.tensor)
+        tensor = self.temporary(str(value.name), shape, encoding, is_value=True)
+        self.keep(value, PlacedTensor(tensor, placed.view), integer=integer)
+        return tensor
 
     def view_as(self, value: ir.Value, source: ir.Value, view: View) -> None:
-        """`value` is `source` with its axes counted otherwise: no operator is needed."""
+        """Record `value` as another view of `source`: no operator is written."""
         for integer in (False, True):
-            if (held := self._held.get((str(source.name), integer))) is not None:
-                self._held[str(value.name), integer] = PlacedTensor(held.tensor, view)
+            if (placed := self._placed.get((str(source.name), integer))) is not None:
+                self._placed[str(value.name), integer] = PlacedTensor(placed.tensor, view)
 
     def take_over(
         self, value: ir.Value, tensor: int, order: Sequence[int], *, integer: bool = False
     ) -> None:
-        """A tensor that is already written holds the value, and is called so."""
+        """Record a tensor that is already written as the value, and name it so."""
         self.take_over_as(value, tensor, View.of(shape_of(value), order), integer=integer)
 
     def take_over_as(
         self, value: ir.Value, tensor: int, view: View, *, integer: bool = False
     ) -> None:
-        """The same of a tensor in which the value's elements lie as the view says."""
-        if tensor not in self._called:
+        """As `take_over`, of a tensor with the layout `view`."""
+        if tensor not in self._named:
             self.file.rename(tensor, str(value.name), is_value=True)
         self.keep(value, PlacedTensor(tensor, view), integer=integer)
 
@@ -183,13 +185,13 @@ class Lowering:
         return self.file.constant(name, array)
 
     def weight(self, name: str, array: Array) -> int:
-        """A float constant of a layer, in 16 bits where that was asked for."""
+        """A float constant of a layer, in 16 bits if the export stores weights so."""
         if self._weights == "float32" or array.dtype != np.float32:
             return self.file.constant(name, array)
         half = self.file.constant(f"{name}.half", halve(array, name))
-        made = self.file.tensor(name, array.shape, "float32")
-        self.file.operator(BUILTIN.DEQUANTIZE, [half], [made], schema.DequantizeOptionsT())
-        return made
+        tensor = self.file.tensor(name, array.shape, "float32")
+        self.file.operator(BUILTIN.DEQUANTIZE, [half], [tensor], schema.DequantizeOptionsT())
+        return tensor
 
     def integer_weight(
         self, name: str, array: Array, scale: Array, zero_point: int = 0, axis: int = 0
@@ -199,66 +201,70 @@ class Lowering:
         quantisation = Quantisation(scales, (zero_point,) * len(scales), axis)
         return self.file.constant(name, array, quantisation)
 
-    # How a value comes to be in the form that is asked for.
+    # Forms and orders of a value.
 
-    def keep(self, value: ir.Value, held: PlacedTensor, *, integer: bool) -> None:
-        """A tensor, called as the value, holds it from now on."""
-        self._held[str(value.name), integer] = held
-        self._called.add(held.tensor)
+    def keep(self, value: ir.Value, placed: PlacedTensor, *, integer: bool) -> None:
+        """Record the tensor, which has the value's name, as the value in this form."""
+        self._placed[str(value.name), integer] = placed
+        self._named.add(placed.tensor)
 
     def _any(self, value: ir.Value) -> PlacedTensor:
         name = str(value.name)
-        return self._held.get((name, True)) or self._held[name, False]
+        return self._placed.get((name, True)) or self._placed[name, False]
 
-    def _hold(self, value: ir.Value, *, integer: bool) -> PlacedTensor:
+    def _place(self, value: ir.Value, *, integer: bool) -> PlacedTensor:
         name = str(value.name)
-        found = self._held.get((name, integer))
-        if found is not None:
-            return found
-        other = self._held[name, not integer]
+        placed = self._placed.get((name, integer))
+        if placed is not None:
+            return placed
+        other = self._placed[name, not integer]
         if integer:
             shape = self.file.shape(other.tensor)
-            made = self.temporary(f"{name}.quantised", shape, self.encoding(value))
-            self.file.operator(BUILTIN.QUANTIZE, [other.tensor], [made], schema.QuantizeOptionsT())
+            tensor = self.temporary(f"{name}.quantised", shape, self.encoding(value))
+            self.file.operator(
+                BUILTIN.QUANTIZE, [other.tensor], [tensor], schema.QuantizeOptionsT()
+            )
         else:
-            made = self._to_float(f"{name}.float", other)
-            self._rounded[name] = PlacedTensor(made, other.view)
-        self._held[name, integer] = PlacedTensor(made, other.view)
-        return self._held[name, integer]
+            tensor = self._to_float(f"{name}.float", other)
+            self._rounded[name] = PlacedTensor(tensor, other.view)
+        self._placed[name, integer] = PlacedTensor(tensor, other.view)
+        return self._placed[name, integer]
 
-    def _to_float(self, name: str, held: PlacedTensor) -> int:
-        made = self.temporary(name, self.file.shape(held.tensor), None)
+    def _to_float(self, name: str, placed: PlacedTensor) -> int:
+        tensor = self.temporary(name, self.file.shape(placed.tensor), None)
         options = schema.DequantizeOptionsT()
-        self.file.operator(BUILTIN.DEQUANTIZE, [held.tensor], [made], options)
-        return made
+        self.file.operator(BUILTIN.DEQUANTIZE, [placed.tensor], [tensor], options)
+        return tensor
 
     def _read_constant(
         self, value: ir.Value, array: Array, order: Sequence[int], *, integer: bool
     ) -> int:
         name = str(value.name)
-        held = self.integers(value) if integer else None
-        if held is None:
-            # What is computed is float, so what goes with it is too: an exponent may be integer.
+        integers = self.integers(value) if integer else None
+        if integers is None:
+            # A float operator reads float constants, though an exponent may be integer in ONNX.
             return self.numbers(name, array.astype(np.float32).transpose(order))
-        signed = held.array.reshape(array.shape).transpose(order).astype(np.int16)
-        offset = SIGNED if held.array.dtype == np.uint8 else 0
+        signed = integers.array.reshape(array.shape).transpose(order).astype(np.int16)
+        offset = SIGNED if integers.array.dtype == np.uint8 else 0
         return self.integer_weight(
-            name, (signed - offset).astype(np.int8), held.scale, held.zero_point - offset
+            name, (signed - offset).astype(np.int8), integers.scale, integers.zero_point - offset
         )
 
-    def _arrange(self, held: PlacedTensor, shape: Sequence[int], order: Sequence[int]) -> int:
+    def _arrange(self, placed: PlacedTensor, shape: Sequence[int], order: Sequence[int]) -> int:
         """A tensor of the shape with its axes in the order: as it is, reshaped or transposed."""
         wanted = tuple(shape[axis] for axis in order)
-        key = (held.tensor, held.view.permutation(order)[1], wanted)
+        key = (placed.tensor, placed.view.permutation(order)[1], wanted)
         if key not in self._ordered:
-            self._ordered[key] = self._rearrange(held, wanted, order)
+            self._ordered[key] = self._rearrange(placed, wanted, order)
         return self._ordered[key]
 
-    def _rearrange(self, held: PlacedTensor, wanted: tuple[int, ...], order: Sequence[int]) -> int:
-        if held.view.lies_in(order):
-            return reshape(self.file, held.tensor, wanted)
-        shape, permutation = held.view.permutation(order)
-        whole = reshape(self.file, held.tensor, shape)
+    def _rearrange(
+        self, placed: PlacedTensor, wanted: tuple[int, ...], order: Sequence[int]
+    ) -> int:
+        if placed.view.lies_in(order):
+            return reshape(self.file, placed.tensor, wanted)
+        shape, permutation = placed.view.permutation(order)
+        whole = reshape(self.file, placed.tensor, shape)
         return reshape(self.file, transpose(self.file, whole, permutation), wanted)
 
 

@@ -1,9 +1,9 @@
 """TFLite model metadata: image size and colours, normalisation, labels.
 
-MediaPipe's tasks and Android Studio look for a buffer called TFLITE_METADATA, a flatbuffer of its
+MediaPipe's tasks and Android Studio look for a buffer named TFLITE_METADATA, a flatbuffer of its
 own (tflite-support, metadata_schema.fbs), and for the files that it names in a zip archive behind
-the model's last byte. No Python package on the registries brings that schema's classes by
-themselves; the few tables that a classifier of images needs are written here by their slots.
+the model's last byte. No Python package has that schema's classes alone; the few tables that an
+image classifier needs are written here by their slots.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Field = Callable[[Any], None]
 
 
 def describe(model: ir.Model, about: About, kind: Io) -> bytes:
-    """The metadata of a model of images, as a flatbuffer ``ModelMetadata``."""
+    """The metadata of an image model, as a flatbuffer ``ModelMetadata``."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)
@@ -63,7 +63,7 @@ def describe(model: ir.Model, about: About, kind: Io) -> bytes:
 
 
 def with_labels(content: bytes, labels: Sequence[str]) -> bytes:
-    """The model with its labels in a zip archive behind it, one a line in class order."""
+    """The model with its labels in a zip archive appended, one a line in class order."""
     if not labels:
         return content
     stream = io.BytesIO(content)
@@ -103,15 +103,19 @@ def _input(builder: Any, name: str, preprocess: Preprocess | None) -> int:
 
 
 def _output(builder: Any, name: str, about: About) -> int:
-    """TensorMetadata of a result: of a classifier, with the file that names its classes."""
+    """TensorMetadata of an output; of a classifier, with the file that names its classes."""
     label = builder.CreateString(name)
     content = _content(builder, _FEATURE_PROPERTIES, _table(builder, 0))
     fields = [_offset(0, label), _offset(3, content)]
     if about.labels:
         file_name = builder.CreateString(LABELS)
-        said = builder.CreateString("names of the classes, one a line")
+        description = builder.CreateString("names of the classes, one a line")
         file = _table(
-            builder, 5, _offset(0, file_name), _offset(1, said), _number(2, _TENSOR_AXIS_LABELS)
+            builder,
+            5,
+            _offset(0, file_name),
+            _offset(1, description),
+            _number(2, _TENSOR_AXIS_LABELS),
         )
         fields.append(_offset(6, _vector(builder, [file])))
     return _table(builder, 7, *fields)

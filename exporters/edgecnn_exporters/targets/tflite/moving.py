@@ -15,18 +15,18 @@ BUILTIN = schema.BuiltinOperator
 
 
 def cut(file: Flatbuffer, tensor: int, begin: Sequence[int], sizes: Sequence[int]) -> int:
-    """A box of the tensor."""
-    made = file.like(tensor, "cut", sizes)
+    """SLICE: a box of the tensor."""
+    result = file.like(tensor, "cut", sizes)
     bounds = [file.constant("box", np.array(numbers, np.int32)) for numbers in (begin, sizes)]
-    file.operator(BUILTIN.SLICE, [tensor, *bounds], [made], schema.SliceOptionsT())
-    return made
+    file.operator(BUILTIN.SLICE, [tensor, *bounds], [result], schema.SliceOptionsT())
+    return result
 
 
 def cut_with_steps(
     file: Flatbuffer, tensor: int, begin: Sequence[int], steps: Sequence[int], sizes: Sequence[int]
 ) -> int:
-    """Every so many-th number of the tensor along each axis, `sizes` of them."""
-    made = file.like(tensor, "cut", sizes)
+    """STRIDED_SLICE: `sizes` elements of the tensor along each axis, `steps` apart."""
+    result = file.like(tensor, "cut", sizes)
     ends = [b + n * s for b, n, s in zip(begin, sizes, steps, strict=True)]
     options = schema.StridedSliceOptionsT()
     # An end before the first number is written as no end at all.
@@ -34,62 +34,62 @@ def cut_with_steps(
     bounds = [
         file.constant("bounds", np.array(numbers, np.int32)) for numbers in (begin, ends, steps)
     ]
-    file.operator(BUILTIN.STRIDED_SLICE, [tensor, *bounds], [made], options)
-    return made
+    file.operator(BUILTIN.STRIDED_SLICE, [tensor, *bounds], [result], options)
+    return result
 
 
 def gather(file: Flatbuffer, tensor: int, places: Array, axis: int) -> int:
-    """The tensor's numbers at constant places along one axis."""
+    """GATHER: the tensor's elements at constant indices along one axis."""
     shape = list(file.shape(tensor))
     shape[axis] = len(places)
-    made = file.like(tensor, "gathered", shape)
+    result = file.like(tensor, "gathered", shape)
     options = schema.GatherOptionsT()
     options.axis = axis
     inputs = [tensor, file.constant("places", places)]
-    file.operator(BUILTIN.GATHER, inputs, [made], options)
-    return made
+    file.operator(BUILTIN.GATHER, inputs, [result], options)
+    return result
 
 
 def split(file: Flatbuffer, tensor: int, parts: int, axis: int) -> list[int]:
-    """Equal parts of the tensor, side by side on that axis."""
+    """SPLIT: equal parts of the tensor along that axis."""
     shape = list(file.shape(tensor))
     shape[axis] //= parts
-    made = [file.like(tensor, "part", shape) for _ in range(parts)]
+    result = [file.like(tensor, "part", shape) for _ in range(parts)]
     options = schema.SplitOptionsT()
     options.numSplits = parts
     number = file.constant("axis", np.array(axis, np.int32))
-    file.operator(BUILTIN.SPLIT, [number, tensor], made, options)
-    return made
+    file.operator(BUILTIN.SPLIT, [number, tensor], result, options)
+    return result
 
 
 def join(file: Flatbuffer, tensors: Sequence[int], axis: int) -> int:
-    """The tensors side by side on that axis."""
+    """CONCATENATION: the tensors side by side along that axis."""
     shape = list(file.shape(tensors[0]))
     shape[axis] = sum(file.shape(each)[axis] for each in tensors)
-    made = file.like(tensors[0], "joined", shape)
+    result = file.like(tensors[0], "joined", shape)
     options = schema.ConcatenationOptionsT()
     options.axis = axis
-    file.operator(BUILTIN.CONCATENATION, tensors, [made], options)
-    return made
+    file.operator(BUILTIN.CONCATENATION, tensors, [result], options)
+    return result
 
 
 def reshape(file: Flatbuffer, tensor: int, shape: Sequence[int]) -> int:
-    """The tensor in another shape."""
+    """RESHAPE: the tensor in another shape."""
     if file.shape(tensor) == tuple(shape):
         return tensor
     assert prod(file.shape(tensor)) == prod(shape)
-    made = file.like(tensor, "reshaped", shape)
+    result = file.like(tensor, "reshaped", shape)
     options = schema.ReshapeOptionsT()
     options.newShape = list(shape)
     sizes = file.constant("shape", np.array(shape, np.int32))
-    file.operator(BUILTIN.RESHAPE, [tensor, sizes], [made], options)
-    return made
+    file.operator(BUILTIN.RESHAPE, [tensor, sizes], [result], options)
+    return result
 
 
 def transpose(file: Flatbuffer, tensor: int, permutation: Sequence[int]) -> int:
-    """The tensor with its axes in another order: what the layout is there to avoid."""
+    """TRANSPOSE: the tensor with its axes in another order, which the layout avoids elsewhere."""
     shape = file.shape(tensor)
-    made = file.like(tensor, "transposed", [shape[axis] for axis in permutation])
+    result = file.like(tensor, "transposed", [shape[axis] for axis in permutation])
     axes = file.constant("permutation", np.array(permutation, np.int32))
-    file.operator(BUILTIN.TRANSPOSE, [tensor, axes], [made], schema.TransposeOptionsT())
-    return made
+    file.operator(BUILTIN.TRANSPOSE, [tensor, axes], [result], schema.TransposeOptionsT())
+    return result

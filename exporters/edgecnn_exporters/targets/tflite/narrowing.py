@@ -12,13 +12,13 @@ def narrow(array: Array) -> Array:
     """Numbers as TFLite's kernels take them: 32 bits, not 64."""
     if array.dtype == np.int64:
         limits = np.iinfo(np.int32)
-        # ONNX says "to the end" with the largest number there is.
+        # ONNX writes "to the end" as the largest integer.
         return np.clip(array, limits.min, limits.max).astype(np.int32)
     return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 def halve(array: Array, name: str) -> Array:
-    """In 16 bits.
+    """The numbers as float16.
 
     Raises:
         UnsupportedModel: a number is larger than 16 bits hold.

@@ -19,14 +19,14 @@ def shape_of(value: ir.Value) -> tuple[int, ...]:
 
 
 def names_of(graph: ir.Graph) -> set[str]:
-    """Of all values that are fed or computed."""
-    made = (output for node in graph for output in node.outputs)
-    return {str(value.name) for value in (*graph.inputs, *made)}
+    """Names of all graph inputs and computed values."""
+    computed = (output for node in graph for output in node.outputs)
+    return {str(value.name) for value in (*graph.inputs, *computed)}
 
 
 def attribute(node: ir.Node, name: str, default: Any) -> Any:
     """An attribute of the node, of the kind that the default has."""
-    found = node.attributes.get(name)
-    if found is None:
+    entry = node.attributes.get(name)
+    if entry is None:
         return default
-    return list(found.value) if isinstance(default, list) else found.value
+    return list(entry.value) if isinstance(default, list) else entry.value

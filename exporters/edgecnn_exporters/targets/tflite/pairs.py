@@ -39,8 +39,8 @@ class Integers:
 
 
 def integer_nodes(graph: ir.Graph) -> tuple[frozenset[str], dict[str, Encoding]]:
-    """Nodes between a DequantizeLinear and a QuantizeLinear, and what is noted on their results."""
-    found: set[str] = set()
+    """Nodes between a DequantizeLinear and a QuantizeLinear, and encodings of their results."""
+    nodes: set[str] = set()
     outputs: dict[str, Encoding] = {}
     for node in graph:
         if _quantises(node) or _dequantises(node) or not _reads_integers(node):
@@ -50,20 +50,22 @@ def integer_nodes(graph: ir.Graph) -> tuple[frozenset[str], dict[str, Encoding]]
             outputs[str(node.outputs[0].name)] = note
         is_last = is_operator(node, "Gemm") and _is_dequantised(node.inputs[1])
         if note is not None or is_last or all(_is_held(output) for output in node.outputs):
-            found.add(str(node.name))
-    # A clip that the 8 bits of its sum stand for reads what was never held.
+            nodes.add(str(node.name))
+    # A clip that is fused into the sum before it reads a value that has no encoding.
     for node in graph:
         if is_operator(node, *_CLAMPS) and node.inputs[0] is not None:
             before = node.inputs[0].producer()
-            if before is not None and str(before.name) in found and not _reads_integers(node):
-                found.add(str(node.name))
-    return frozenset(found), outputs
+            if before is not None and str(before.name) in nodes and not _reads_integers(node):
+                nodes.add(str(node.name))
+    return frozenset(nodes), outputs
 
 
 def _reads_integers(node: ir.Node) -> bool:
     values = [value for value in node.inputs if value is not None and constant(value) is None]
-    made = [value.producer() for value in values]
-    return bool(made) and all(before is not None and _dequantises(before) for before in made)
+    producers = [value.producer() for value in values]
+    return bool(producers) and all(
+        before is not None and _dequantises(before) for before in producers
+    )
 
 
 def _is_dequantised(value: ir.Value | None) -> bool:
@@ -90,8 +92,8 @@ def _dequantises(node: ir.Node) -> bool:
 
 
 def take_constants(graph: ir.Graph) -> dict[str, Integers]:
-    """Constants in integers become float initialisers; what they were is returned by name."""
-    found = {}
+    """Turn integer constants into float initialisers, and return the integers by name."""
+    constants = {}
     for node in list(graph):
         array = constant(node.inputs[0]) if _dequantises(node) else None
         if array is None:
@@ -99,7 +101,7 @@ def take_constants(graph: ir.Graph) -> dict[str, Integers]:
         scale, zero = _scale_and_zero_point(node)
         assert scale is not None
         offset = 0 if zero is None else int(zero.reshape(-1)[0])
-        held = Integers(
+        integers = Integers(
             array,
             scale,
             offset,
@@ -107,31 +109,31 @@ def take_constants(graph: ir.Graph) -> dict[str, Integers]:
         )
         output = node.outputs[0]
         name = str(output.name)
-        made = ir.Value(
+        value = ir.Value(
             name=name,
-            const_value=ir.tensor(held.reals, name=name),
+            const_value=ir.tensor(integers.reals, name=name),
             type=ir.TensorType(ir.DataType.FLOAT),
             shape=ir.Shape(array.shape),
         )
-        graph.register_initializer(made)
-        ir.convenience.replace_all_uses_with(output, made)
+        graph.register_initializer(value)
+        ir.convenience.replace_all_uses_with(output, value)
         graph.remove(node, safe=True)
-        found[name] = held
-    return found
+        constants[name] = integers
+    return constants
 
 
 def _scale_and_zero_point(node: ir.Node) -> tuple[Array | None, Array | None]:
-    """Of a QuantizeLinear or a DequantizeLinear, whose zero point is 0 where it says none."""
+    """Scale and zero point of a QuantizeLinear or DequantizeLinear; None where not constant."""
     return constant(node.inputs[1]), constant(node.inputs[2]) if len(node.inputs) > 2 else None
 
 
 def take_pairs(graph: ir.Graph) -> dict[str, Encoding]:
-    """Readers of a pair read what it read; its encoding is returned by the name of that value.
+    """Remove the pairs, and return their encodings by the names of the values that they read.
 
     Raises:
         UnsupportedModel: a DequantizeLinear stands alone, or TFLite has no such encoding.
     """
-    found = {}
+    encodings = {}
     for back in [node for node in graph if _dequantises(node)]:
         to = back.inputs[0].producer() if back.inputs[0] is not None else None
         value = to.inputs[0] if to is not None else None
@@ -153,5 +155,5 @@ def take_pairs(graph: ir.Graph) -> dict[str, Encoding]:
             offset += 128
         hand_over(back.outputs[0], value)
         graph.remove([back, to], safe=True)
-        found[str(value.name)] = Encoding(float(scale.reshape(())), offset)
-    return found
+        encodings[str(value.name)] = Encoding(float(scale.reshape(())), offset)
+    return encodings

@@ -1,8 +1,8 @@
-"""Reading a canonical graph for TFLite: of a fixed batch, and its 8-bit encodings beside it.
+"""Reader of a canonical graph for TFLite: a float graph of fixed batch, and its 8-bit encodings.
 
-A QDQ graph says by pairs of QuantizeLinear and DequantizeLinear what is held in 8 bits. Here the
-pairs are taken out again and what they said is kept by name: what is left is the float graph, and
-which of its nodes compute in integers.
+A QDQ graph marks 8-bit values by pairs of QuantizeLinear and DequantizeLinear. Here the pairs are
+removed and their encodings kept by name: what is left is the float graph, and the names of its
+nodes that compute in integers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TFLiteSource:
         encodings: of values, by name.
         constants: held in integers, by the name of the value that reads as float.
         integer: names of the nodes that compute in integers.
-        outputs: encodings of float results of integer sums, for those who need them in 8 bits.
+        outputs: encodings of float results of integer sums, for files whose outputs are integers.
     """
 
     graph: ir.Graph
@@ -82,21 +82,21 @@ def _fix_batch(model: ir.Model, batch: int) -> None:
 
 
 def _check_values(graph: ir.Graph) -> None:
-    made = (output for node in graph for output in node.outputs)
-    for value in (*graph.inputs, *made, *graph.outputs):
+    computed = (output for node in graph for output in node.outputs)
+    for value in (*graph.inputs, *computed, *graph.outputs):
         is_read = value.name and (value.uses() or value.is_graph_output())
         if not is_read or (constant(value) is not None and not value.is_graph_output()):
             continue
         if value.dtype not in (ir.DataType.FLOAT, None):
             raise UnsupportedModel(
-                f"{value.name} holds {value.dtype.name}: TFLite is written of networks that "
+                f"{value.name} holds {value.dtype.name}: TFLite is written from networks that "
                 "compute in float32; leave operators of other types to the application"
             )
         sizes = list(value.shape) if value.shape is not None else [None]
         if not all(isinstance(size, int) for size in sizes):
             raise UnsupportedModel(
                 f"{value.name} has shape {value.shape}: TFLite needs every size; export with a "
-                "fixed --batch, and say the size of the image with --input 1x3x224x224"
+                "fixed --batch, and give the image size with --input 1x3x224x224"
             )
         if 0 in sizes:
             raise UnsupportedModel(
@@ -116,7 +116,7 @@ _MOVES = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 
 
 def with_integer_results(source: TFLiteSource) -> TFLiteSource:
-    """The same with 8 bits to the very end: no float operator is left behind the last sum."""
+    """The source with 8-bit outputs: no float operator is left behind the last sum."""
     encodings, integer = {**source.encodings, **source.outputs}, set(source.integer)
     for node in source.graph:
         before = node.inputs[0] if node.inputs else None

@@ -8,12 +8,12 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 SIGNATURE = "serving_default"
-# Kernels read weights where they lie in the file, with loads of 16 bytes.
+# Kernels read weights from the mapped file, with loads of 16 bytes.
 ALIGNMENT = 16
 
 
 class AlignedBuffer(schema.BufferT):  # type: ignore[misc] # the schema carries no types
-    """A buffer whose bytes begin at a multiple of `ALIGNMENT`: the schema asks for it."""
+    """A buffer whose bytes begin at a multiple of `ALIGNMENT`, as the schema requires."""
 
     def Pack(self, builder: Any) -> Any:  # noqa: N802 # the schema's name
         vector = None
@@ -30,29 +30,29 @@ class AlignedBuffer(schema.BufferT):  # type: ignore[misc] # the schema carries 
 
 
 def code_of(builtin: int, version: int) -> Any:
-    """The entry of an operator."""
-    made = schema.OperatorCodeT()
-    made.builtinCode = builtin
+    """The operator code of one version of an operator."""
+    entry = schema.OperatorCodeT()
+    entry.builtinCode = builtin
     # The field of the first schema has 8 bits; newer readers take the larger of both.
-    made.deprecatedBuiltinCode = min(
+    entry.deprecatedBuiltinCode = min(
         builtin, schema.BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
     )
-    made.version = version
-    return made
+    entry.version = version
+    return entry
 
 
 def signature_of(inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Any:
-    """The names by which an application finds inputs and outputs."""
-    made = schema.SignatureDefT()
-    made.signatureKey, made.subgraphIndex = SIGNATURE, 0
-    made.inputs, made.outputs = _entries(inputs), _entries(outputs)
-    return made
+    """The signature: the names by which an application finds inputs and outputs."""
+    signature = schema.SignatureDefT()
+    signature.signatureKey, signature.subgraphIndex = SIGNATURE, 0
+    signature.inputs, signature.outputs = _entries(inputs), _entries(outputs)
+    return signature
 
 
 def _entries(tensors: Mapping[str, int]) -> list[Any]:
-    found = []
+    entries = []
     for name, index in tensors.items():
         entry = schema.TensorMapT()
         entry.name, entry.tensorIndex = name, index
-        found.append(entry)
-    return found
+        entries.append(entry)
+    return entries

@@ -1,4 +1,4 @@
-"""TFLite as a target: the file, its metadata, and the budget of its layout."""
+"""TFLite as a target: the file, its metadata, and the limit on TRANSPOSE operators."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from edgecnn_exporters.targets.tflite.write import TfliteModel
     from edgecnn_runtime.engines import Engine
 
-# Of a network whose batch is dynamic: TFLite's kernels and compilers want to know it.
+# Batch of a network whose own is dynamic: TFLite's kernels and compilers need a fixed one.
 BATCH = 1
 
 
 @dataclass(frozen=True)
 class TfliteTargetOptions:
-    """What may be chosen of the TFLite files of an export.
+    """Options of the TFLite files of an export.
 
     Attributes:
-        io: what goes into a file of 8 bits, and comes out.
+        io: element type of the inputs and outputs of an int8 file.
         most_transposes: TRANSPOSE operators that a file may hold. None: none in a network of the
             zoo, any number in others.
     """
@@ -89,7 +89,7 @@ class TfliteTarget:
         )
 
     def open_exact(self, translated: Translated) -> Engine | None:
-        """None: no kernel of LiteRT's is known to be at fault."""
+        """None: no fault of LiteRT's kernels is known."""
         return None
 
     def _check_budget(self, written: TfliteModel, about: About, precision: str) -> None:

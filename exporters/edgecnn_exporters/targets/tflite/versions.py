@@ -16,7 +16,7 @@ class Signature:
     """Signature of an operator, which decides its version.
 
     Attributes:
-        inputs: element types; empty for an optional input that is not there.
+        inputs: element types; empty for an optional input that is absent.
         shapes: of the inputs.
         output: element type of the first output.
         options: the schema's options of the operator; None where it has none.
@@ -34,98 +34,98 @@ class Signature:
 
     @property
     def largest_rank(self) -> int:
-        """The number of axes of the input that has most."""
+        """The largest number of axes of any input."""
         return max(map(len, self.shapes))
 
     @property
     def is_int8(self) -> bool:
-        """Whether the first input that is data holds 8-bit integers."""
+        """Whether the first input holds 8-bit integers."""
         return self.inputs[0] == "int8"
 
 
-def version_of(name: str, found: Signature) -> int:
+def version_of(name: str, signature: Signature) -> int:
     """The version of the operator `name` on these tensors."""
     rule = _RULES.get(name)
     if rule is not None:
-        return rule(found)
-    return 2 if name in _INT8_IS_2 and found.is_int8 else 1
+        return rule(signature)
+    return 2 if name in _INT8_IS_2 and signature.is_int8 else 1
 
 
-def _convolution(found: Signature) -> int:
-    if found.shapes[0][-1] != found.shapes[1][-1]:
+def _convolution(signature: Signature) -> int:
+    if signature.shapes[0][-1] != signature.shapes[1][-1]:
         return 6
-    if found.is_int8:
+    if signature.is_int8:
         return 3
-    return 5 if found.inputs[1] == "int8" else 1
+    return 5 if signature.inputs[1] == "int8" else 1
 
 
-def _depthwise(found: Signature) -> int:
-    if found.is_int8:
+def _depthwise(signature: Signature) -> int:
+    if signature.is_int8:
         return 3
-    dilated = found.options.dilationHFactor != 1 or found.options.dilationWFactor != 1
+    dilated = signature.options.dilationHFactor != 1 or signature.options.dilationWFactor != 1
     return 2 if dilated else 1
 
 
-def _fully_connected(found: Signature) -> int:
-    if found.inputs[0] == "float32" and found.inputs[1] == "int8":
-        return 9 if found.options.asymmetricQuantizeInputs else 3
-    if len(found.inputs) == 2 or not found.inputs[2]:
+def _fully_connected(signature: Signature) -> int:
+    if signature.inputs[0] == "float32" and signature.inputs[1] == "int8":
+        return 9 if signature.options.asymmetricQuantizeInputs else 3
+    if len(signature.inputs) == 2 or not signature.inputs[2]:
         return 6
-    if found.options.keepNumDims:
+    if signature.options.keepNumDims:
         return 5
-    return 4 if found.is_int8 else 1
+    return 4 if signature.is_int8 else 1
 
 
-def _transpose(found: Signature) -> int:
-    if found.rank > 4:
-        return 6 if found.rank > 5 else 4
-    return 2 if found.is_int8 else 1
+def _transpose(signature: Signature) -> int:
+    if signature.rank > 4:
+        return 6 if signature.rank > 5 else 4
+    return 2 if signature.is_int8 else 1
 
 
-def _transpose_convolution(found: Signature) -> int:
-    if found.options.fusedActivationFunction:
+def _transpose_convolution(signature: Signature) -> int:
+    if signature.options.fusedActivationFunction:
         return 4
-    if len(found.inputs) == 4:
+    if len(signature.inputs) == 4:
         return 3
-    return 2 if found.inputs[1] == "int8" else 1
+    return 2 if signature.inputs[1] == "int8" else 1
 
 
-def _split(found: Signature) -> int:
-    return 2 if found.inputs[1] == "int8" else 1
+def _split(signature: Signature) -> int:
+    return 2 if signature.inputs[1] == "int8" else 1
 
 
-def _dequantise(found: Signature) -> int:
-    if found.inputs[0] == "float16":
+def _dequantise(signature: Signature) -> int:
+    if signature.inputs[0] == "float16":
         return 3
-    return 2 if found.is_int8 else 1
+    return 2 if signature.is_int8 else 1
 
 
-def _resize_bilinear(found: Signature) -> int:
-    if found.options.halfPixelCenters:
+def _resize_bilinear(signature: Signature) -> int:
+    if signature.options.halfPixelCenters:
         return 3
-    return 2 if found.is_int8 else 1
+    return 2 if signature.is_int8 else 1
 
 
-def _resize_nearest(found: Signature) -> int:
-    if found.options.halfPixelCenters or found.options.alignCorners:
+def _resize_nearest(signature: Signature) -> int:
+    if signature.options.halfPixelCenters or signature.options.alignCorners:
         return 3
-    return 2 if found.is_int8 else 1
+    return 2 if signature.is_int8 else 1
 
 
 def _of_rank_five(version: int) -> Callable[[Signature], int]:
-    """More than four axes came with `version`, 8 bits with the second."""
-    return lambda found: version if found.rank > 4 else 2 if found.is_int8 else 1
+    """The rule of an operator whose five axes came with `version`, and int8 with version 2."""
+    return lambda signature: version if signature.rank > 4 else 2 if signature.is_int8 else 1
 
 
-def _broadcast_of_many(found: Signature) -> int:
-    if found.largest_rank > 4:
+def _broadcast_of_many(signature: Signature) -> int:
+    if signature.largest_rank > 4:
         return 3
-    return 2 if found.is_int8 else 1
+    return 2 if signature.is_int8 else 1
 
 
-def _multiply(found: Signature) -> int:
+def _multiply(signature: Signature) -> int:
     # Version 3 allows a product of scales of one and more; every runtime since 2020 has it.
-    return 3 if found.is_int8 else 1
+    return 3 if signature.is_int8 else 1
 
 
 _RULES: Mapping[str, Callable[[Signature], int]] = {
@@ -143,11 +143,11 @@ _RULES: Mapping[str, Callable[[Signature], int]] = {
     "MAXIMUM": _broadcast_of_many,
     "MINIMUM": _broadcast_of_many,
     "SUB": _broadcast_of_many,
-    "DIV": lambda found: 2 if found.largest_rank > 4 else 1,
+    "DIV": lambda signature: 2 if signature.largest_rank > 4 else 1,
     "MUL": _multiply,
     "PAD": _of_rank_five(4),
     "PADV2": _of_rank_five(4),
-    "BROADCAST_TO": lambda found: 3 if found.is_int8 else 2,
+    "BROADCAST_TO": lambda signature: 3 if signature.is_int8 else 2,
 }
 _INT8_IS_2 = frozenset(
     {

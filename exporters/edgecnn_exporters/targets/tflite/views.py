@@ -17,7 +17,7 @@ Axes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class View:
-    """The parts that a value's axes are made of, and their order in memory.
+    """The parts of a value's axes, and their order in memory.
 
     An axis of size 1 has no parts; an axis that a Reshape joined of several has several, outermost
     first.
@@ -40,12 +40,12 @@ class View:
         for size in shape:
             axes.append((len(sizes),) if size > 1 else ())
             sizes += [size] if size > 1 else []
-        found = range(len(shape)) if order is None else order
-        return cls(tuple(axes), tuple(sizes), tuple(p for axis in found for p in axes[axis]))
+        axis_order = range(len(shape)) if order is None else order
+        return cls(tuple(axes), tuple(sizes), tuple(p for axis in axis_order for p in axes[axis]))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the value, as ONNX counts its axes."""
+        """The shape of the value in ONNX's axis order."""
         return tuple(prod(self.sizes[part] for part in parts) for parts in self.axes)
 
     def lies_in(self, order: Sequence[int]) -> bool:
@@ -64,7 +64,7 @@ class View:
         """
         blocks = self._blocks()
         sizes: list[int] = []
-        made: list[list[int]] = [[] for _ in blocks]
+        split: list[list[int]] = [[] for _ in blocks]
         axes: list[Axes] = []
         at, left = 0, prod(self.sizes[part] for part in blocks[0]) if blocks else 1
         for size in shape:
@@ -80,12 +80,12 @@ class View:
                     return None
                 taken = min(wanted, left)
                 parts.append(len(sizes))
-                made[at].append(len(sizes))
+                split[at].append(len(sizes))
                 sizes.append(taken)
                 wanted, left = wanted // taken, left // taken
             axes.append(tuple(parts))
         starts = {block[0]: number for number, block in enumerate(blocks)}
-        memory = [p for part in self.memory if part in starts for p in made[starts[part]]]
+        memory = [p for part in self.memory if part in starts for p in split[starts[part]]]
         return View(tuple(axes), tuple(sizes), tuple(memory))
 
     def _blocks(self) -> list[Axes]:
@@ -102,18 +102,18 @@ class View:
     def order(self) -> Axes | None:
         """The order in which the axes lie in memory; None where a joined axis lies scattered.
 
-        Of several that say the same, channels last for four axes, else the value's own.
+        Of several equal ones, channels last for four axes, else the value's own.
         """
         likely = [(0, 2, 3, 1)] if len(self.axes) == 4 else []
         for candidate in (*likely, tuple(range(len(self.axes)))):
             if self.lies_in(candidate):
                 return candidate
         place = {part: index for index, part in enumerate(self.memory)}
-        found = sorted(
+        axis_order = sorted(
             range(len(self.axes)),
             key=lambda axis: place[self.axes[axis][0]] if self.axes[axis] else -1,
         )
-        return tuple(found) if self.lies_in(found) else None
+        return tuple(axis_order) if self.lies_in(axis_order) else None
 
     def permutation(self, order: Sequence[int]) -> tuple[tuple[int, ...], Axes]:
         """The memory as a shape, and the permutation of it after which the axes lie in `order`."""

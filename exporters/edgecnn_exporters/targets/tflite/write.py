@@ -22,7 +22,7 @@ from edgecnn_exporters.targets.tflite.operators.table import OPERATORS, lower
 from edgecnn_exporters.targets.tflite.source import TFLiteSource, read_source, with_integer_results
 from edgecnn_exporters.targets.tflite.views import Axes
 
-# Named in one message; the others are counted.
+# Operators named in one message; the others are counted.
 NAMED = 3
 
 
@@ -32,9 +32,9 @@ class TfliteOptions:
 
     Attributes:
         precision: fp16 stores weights in 16 bits; int8 wants the QDQ graph.
-        io: type of the images that go in and the results that come out of an int8 file. With
+        io: element type of the inputs and outputs of an int8 file. With
             float32 the results are those of the QDQ graph; int8 and uint8 leave no float operator.
-        batch: fixed, for TFLite's kernels and compilers want it so.
+        batch: fixed, as TFLite's kernels and compilers need it.
     """
 
     precision: Precision = "fp32"
@@ -46,13 +46,13 @@ class TfliteOptions:
 
 @dataclass(frozen=True)
 class TfliteModel:
-    """A TFLite file, and what is in it.
+    """A TFLite file with a summary of its contents.
 
     Attributes:
-        layout: NHWC where images lie channels last; None where the graph has no image, or has
-            them so itself.
-        encodings: of inputs and outputs that are integers, as those integers are counted.
-        operators: how often each operator stands in it.
+        layout: NHWC where images are stored channels last; None where the graph has no image,
+            or has them so itself.
+        encodings: scale and zero point of inputs and outputs that are integers, by name.
+        operators: count of each operator.
     """
 
     content: bytes
@@ -62,7 +62,7 @@ class TfliteModel:
 
     @property
     def transposes(self) -> int:
-        """How many TRANSPOSE operators there are: what the layout is there to avoid."""
+        """The number of TRANSPOSE operators, which the layout is there to avoid."""
         return self.operators.get("TRANSPOSE", 0)
 
 
@@ -77,19 +77,19 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
     _check_operators(model.graph)
     check_size(_sizes(model.graph, options.precision))
     source = read_source(model, options.batch)
-    held = options.precision == "int8" and options.io != "float32"
-    if held:
+    is_integer = options.precision == "int8" and options.io != "float32"
+    if is_integer:
         source = with_integer_results(source)
     graph = source.graph
     is_image_last = _has_images_first(graph)
     low = Lowering(source, "float16" if options.precision == "fp16" else "float32")
-    dtype = options.io if held else "float32"
+    dtype = options.io if is_integer else "float32"
     inputs = {
         str(value.name): feed(
             low,
             value,
             _order(value, channels_last=is_image_last),
-            source.encodings.get(str(value.name)) if held else None,
+            source.encodings.get(str(value.name)) if is_integer else None,
             dtype,
         )
         for value in graph.inputs
@@ -112,7 +112,7 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
 
 
 def _sizes(graph: ir.Graph, precision: Precision) -> dict[str, int]:
-    """Bytes of each initialiser as it will be held."""
+    """Bytes of each initialiser as it will be stored."""
     half = precision == "fp16"
     return {
         name: value.const_value.nbytes // (2 if half and value.dtype == ir.DataType.FLOAT else 1)
@@ -122,7 +122,7 @@ def _sizes(graph: ir.Graph, precision: Precision) -> dict[str, int]:
 
 
 def _check_operators(graph: ir.Graph) -> None:
-    """Every operator has a translation; all that have none are named at once."""
+    """Refuse operators without a translation, all of them in one error."""
     own = {"QuantizeLinear", "DequantizeLinear", "Constant", "Shape", "Size", "ConstantOfShape"}
     missing = [
         f"{node.name} ({node.domain}{'.' if node.domain else ''}{node.op_type})"
@@ -138,7 +138,7 @@ def _check_operators(graph: ir.Graph) -> None:
 
 
 def _has_images_first(graph: ir.Graph) -> bool:
-    """Whether images come channels first, as ONNX has them; else they lie right as they are."""
+    """Whether image inputs are channels first, as in ONNX, and not transposed by the graph."""
     images = [value for value in graph.inputs if len(shape_of(value)) == 4]
     return not images or not all(_is_turned(value) for value in images)
 
@@ -162,5 +162,5 @@ def _encodings(source: TFLiteSource, dtype: str, names: list[str]) -> dict[str, 
     if dtype == "float32":
         return {}
     offset = 128 if dtype == "int8" else 0
-    found: dict[str, Encoding] = {n: e for n, e in source.encodings.items() if n in names}
-    return {name: (each.scale, each.zero_point - offset) for name, each in found.items()}
+    encodings: dict[str, Encoding] = {n: e for n, e in source.encodings.items() if n in names}
+    return {name: (each.scale, each.zero_point - offset) for name, each in encodings.items()}

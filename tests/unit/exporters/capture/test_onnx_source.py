@@ -39,7 +39,7 @@ def test_the_input_is_read_from_the_model(
 @pytest.mark.parametrize(
     ("inputs", "said", "says"),
     [
-        ("float[N, 3, H, W] x", None, "say its size with --input"),
+        ("float[N, 3, H, W] x", None, "give its size with --input"),
         ("float[N, 3, 8, 8] x", (3, 9, 9), "--input says"),
         ("float[N, 3, 8, 8] x, float[1] z", None, "2 inputs"),
     ],
@@ -54,7 +54,7 @@ def test_an_input_that_is_no_image_of_known_size_is_refused(
 def test_an_input_that_is_not_4d_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, "float[N, 3, 8] x", "<float[2,3,1] w = {1,2,3,4,5,6}> {y = Conv (x, w)}")
     text = onnx.load(path)
-    with pytest.raises(UnsupportedModel, match=r"expected a 4-D image|no valid ONNX"):
+    with pytest.raises(UnsupportedModel, match=r"expected a 4-D image|not a valid ONNX"):
         image_input(read_onnx(path).model, "net.onnx", None)
     assert text
 
@@ -83,7 +83,7 @@ def test_external_data_outside_the_folder_is_refused(tmp_path: Path) -> None:
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="../secret.bin")
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(UnsupportedModel, match=r"net\.onnx is no valid ONNX model"):
+    with pytest.raises(UnsupportedModel, match=r"net\.onnx is not a valid ONNX model"):
         read_onnx(path)
 
 

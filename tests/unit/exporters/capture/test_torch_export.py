@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from edgecnn_exporters.bundle.requests import BATCHES, Request
-from edgecnn_exporters.capture.examples import NAMES, example_batch, pictures
+from edgecnn_exporters.capture.examples import NAMES, example_batch, example_images
 from edgecnn_exporters.capture.reference import run_module
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.errors import CaptureFailed, InputMismatch, NonFiniteWeights
@@ -194,7 +194,7 @@ def test_a_preprocessing_that_makes_another_shape_is_refused(tmp_path: Path) -> 
 
 
 def test_pictures_are_real_and_all_different() -> None:
-    found = pictures(11)
+    found = example_images(11)
     assert len({image.tobytes() for image in found}) == 11
     assert [image.shape for image in found[: len(NAMES)]] == [
         (300, 451, 3),

@@ -12,7 +12,7 @@ from parity.faults.in_files import FILE_FAULTS
 from parity.faults.networks import shipped, tflite
 
 from edgecnn_exporters.bundle.write import npy, write_bundle
-from edgecnn_exporters.capture.examples import pictures
+from edgecnn_exporters.capture.examples import example_images
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.bundle_diagnosis import (
     diagnose_artefact,
@@ -38,7 +38,7 @@ def bundle(
     """A bundle of a good ONNX file and a TFLite file whose padding is wrong."""
     built = shipped("resnet20")
     assert built.preprocess is not None
-    image = pictures(1)[0]
+    image = example_images(1)[0]
     feed = preprocess(image, built.preprocess)
     files = {
         "model.onnx": to_bytes(built.model),

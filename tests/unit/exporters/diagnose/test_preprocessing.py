@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgecnn_exporters.capture.examples import pictures
+from edgecnn_exporters.capture.examples import example_images
 from edgecnn_exporters.diagnose.diagnose import diagnose_preprocessing
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
@@ -20,7 +20,7 @@ SPEC = Preprocess(
     mean=(0.485, 0.456, 0.406),
     std=(0.229, 0.224, 0.225),
 )
-PAIRS = [(image, preprocess(image, SPEC)) for image in pictures(2)]
+PAIRS = [(image, preprocess(image, SPEC)) for image in example_images(2)]
 
 
 def test_correct_preprocessing_has_no_diagnosis() -> None:

@@ -291,7 +291,7 @@ REFUSED: list[tuple[Make, str, str, str, str]] = [
         IMAGE,
         "[g] b = Shape <end = 1> (x) y = Expand (one, b)",
         "g",
-        "it hangs on a dynamic axis",
+        "it depends on a dynamic axis",
     ),
     (
         CanonicaliseResponseNorm,

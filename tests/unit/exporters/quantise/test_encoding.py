@@ -40,9 +40,9 @@ def test_a_range_above_zero_reaches_down_to_it() -> None:
     assert encode(Range(2.0, 5.1)) == Encoding(float(np.float32(5.1 / 255)), 0)
 
 
-def test_a_range_is_refused_that_is_none() -> None:
+def test_an_empty_or_infinite_range_is_refused() -> None:
     for low, high in ((1.0, 0.0), (float("nan"), 1.0), (0.0, float("inf"))):
-        with pytest.raises(ValueError, match="is none"):
+        with pytest.raises(ValueError, match="is empty or not finite"):
             Range(low, high)
 
 

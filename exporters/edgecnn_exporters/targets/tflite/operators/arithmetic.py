@@ -21,7 +21,7 @@ _Options = Callable[[], Any]
 
 
 def order_of_result(low: Lowering, node: ir.Node) -> Axes:
-    """The order in which most of the data lies already."""
+    """The axis order of the largest input, which moves the least data."""
     rank = len(shape_of(node.outputs[0]))
     computed = [v for v in node.inputs if v is not None and constant(v) is None]
     whole = [value for value in computed if len(shape_of(value)) == rank]
@@ -31,18 +31,18 @@ def order_of_result(low: Lowering, node: ir.Node) -> Axes:
 
 
 def combine(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: _Options) -> None:
-    """One operator of two tensors, and the activation behind it where the operator has one."""
+    """One operator of two tensors, with the activation behind it fused where it can be."""
     order, rank = order_of_result(low, node), len(shape_of(node.outputs[0]))
     inputs = [
         low.read_operand(value, rank, order, integer=integer)
         for value in node.inputs
         if value is not None
     ]
-    made = options()
+    chosen = options()
     output = node.outputs[0]
-    if hasattr(made, "fusedActivationFunction"):
-        made.fusedActivationFunction, output = fuse(low, node, integer=integer)
-    low.file.operator(code, inputs, [low.write(output, order, integer=integer)], made)
+    if hasattr(chosen, "fusedActivationFunction"):
+        chosen.fusedActivationFunction, output = fuse(low, node, integer=integer)
+    low.file.operator(code, inputs, [low.write(output, order, integer=integer)], chosen)
 
 
 def fold(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: _Options) -> None:
@@ -50,15 +50,15 @@ def fold(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: _Op
     values = [value for value in node.inputs if value is not None]
     order, shape = order_of_result(low, node), shape_of(node.outputs[0])
     tensors = [low.read_operand(v, len(shape), order, integer=False) for v in values]
-    found = tensors[0]
+    total = tensors[0]
     for number, tensor in enumerate(tensors[1:], 2):
         if number == len(tensors):
-            made = low.write(node.outputs[0], order)
+            result = low.write(node.outputs[0], order)
         else:
             sizes = [shape[axis] for axis in order]
-            made = low.temporary(f"{node.outputs[0].name}.{number}", sizes, None)
-        low.file.operator(code, [found, tensor], [made], options())
-        found = made
+            result = low.temporary(f"{node.outputs[0].name}.{number}", sizes, None)
+        low.file.operator(code, [total, tensor], [result], options())
+        total = result
     if len(tensors) == 1:
         low.view_as(node.outputs[0], values[0], low.read_as_is(values[0]).view)
 

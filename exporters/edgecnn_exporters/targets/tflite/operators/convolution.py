@@ -19,10 +19,12 @@ from edgecnn_exporters.targets.tflite.operators.windows import NHWC, padded, win
 
 
 def convolve(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """CONV_2D, with groups where there are several, or DEPTHWISE_CONV_2D."""
+    """CONV_2D, grouped or not, or DEPTHWISE_CONV_2D."""
     weight = weight_of(low, node, integer=integer)
     if len(shape_of(node.outputs[0])) != 4:
-        raise low.refuse(node, "only two-dimensional convolutions are; unsqueeze a third axis")
+        raise low.refuse(
+            node, "only two-dimensional convolutions have a kernel; unsqueeze a third axis"
+        )
     window = window_of(low, node, weight.array.shape[2:])
     image, padding = padded(low, node, window, integer=integer)
     groups = attribute(node, "group", 1)
@@ -44,24 +46,24 @@ def convolve(low: Lowering, node: ir.Node, integer: bool) -> None:
 
 
 def convolve_transposed(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """TRANSPOSE_CONV of every group, and a SLICE where it pads as TFLite's SAME does not.
+    """TRANSPOSE_CONV of every group, and a SLICE where its padding is not TFLite's SAME.
 
     Without padding the output is ``(in - 1) * stride + kernel`` long; ONNX's pads cut it at both
     ends, and output_padding adds to the end what the bias alone fills.
     """
     weight = weight_of(low, node, integer=integer)
     if weight.array.ndim != 4:
-        raise low.refuse(node, "only two-dimensional convolutions are")
+        raise low.refuse(node, "only two-dimensional convolutions have a kernel")
     weight = weight.dilated(attribute(node, "dilations", [1, 1]))
     source, groups = node.inputs[0], attribute(node, "group", 1)
     assert source is not None
     image = low.read(source, NHWC, integer=integer)
     if groups == 1:
         # (in, out, h, w) → (out, h, w, in)
-        made = _one_transposed(low, node, image, weight.transposed((1, 2, 3, 0)), integer=integer)
+        result = _one_transposed(low, node, image, weight.transposed((1, 2, 3, 0)), integer=integer)
     else:
-        made = _of_groups(low, node, image, weight, groups, integer=integer)
-    low.take_over(node.outputs[0], made, NHWC, integer=integer)
+        result = _of_groups(low, node, image, weight, groups, integer=integer)
+    low.take_over(node.outputs[0], result, NHWC, integer=integer)
 
 
 def _one_transposed(
@@ -82,7 +84,7 @@ def _one_transposed(
     channels = filters.array.shape[0]
     encoding = low.encoding(node.outputs[0]) if integer else None
     shape = [size[0], *whole, channels]
-    made = low.temporary(f"{node.outputs[0].name}.sums", shape, encoding)
+    result = low.temporary(f"{node.outputs[0].name}.sums", shape, encoding)
     options = schema.TransposeConvOptionsT()
     options.padding = schema.Padding.SAME if is_same else schema.Padding.VALID
     options.strideH, options.strideW = strides
@@ -90,16 +92,16 @@ def _one_transposed(
     bias = bias_of(low, node, filters, integer=integer, rows=rows)
     sizes = low.numbers("shape", np.array(shape, np.int32))
     inputs = [sizes, filters.write(low), image, bias]
-    low.file.operator(BUILTIN.TRANSPOSE_CONV, inputs, [made], options)
+    low.file.operator(BUILTIN.TRANSPOSE_CONV, inputs, [result], options)
     if whole == list(out):
-        return made
-    return moving.cut(low.file, made, [0, *begin, 0], [size[0], *out, channels])
+        return result
+    return moving.cut(low.file, result, [0, *begin, 0], [size[0], *out, channels])
 
 
 def _begins(
     node: ir.Node, kernel: tuple[int, ...], image: tuple[int, ...], out: tuple[int, ...]
 ) -> list[int]:
-    """How many rows and columns are cut off at the beginning."""
+    """Rows and columns that are cut off at the beginning."""
     automatic = attribute(node, "auto_pad", "NOTSET")
     if automatic == "NOTSET" and node.attributes.get("output_shape") is None:
         return list(attribute(node, "pads", [0, 0, 0, 0])[:2])
@@ -113,18 +115,20 @@ def _begins(
 def _of_groups(
     low: Lowering, node: ir.Node, image: int, weight: Weight, groups: int, *, integer: bool
 ) -> int:
-    """Every group by itself: TFLite has no transposed convolution of several."""
+    """One TRANSPOSE_CONV for each group: TFLite has no grouped one."""
     parts = moving.split(low.file, image, groups, axis=3)
     share = weight.array.shape[0] // groups
-    found = []
+    group_outputs = []
     for group, part in enumerate(parts):
         filters = weight.rows(slice(group * share, (group + 1) * share)).transposed((1, 2, 3, 0))
-        found.append(_one_transposed(low, node, part, filters, integer=integer, group=group))
-    return moving.join(low.file, found, axis=3)
+        group_outputs.append(
+            _one_transposed(low, node, part, filters, integer=integer, group=group)
+        )
+    return moving.join(low.file, group_outputs, axis=3)
 
 
 def _has_integer_weights(low: Lowering, node: ir.Node) -> bool:
-    """A weight that the QDQ graph keeps in float makes a float layer."""
+    """Whether the weight is in integers in the QDQ graph; else the layer is float."""
     value = node.inputs[1]
     return value is not None and constant(value) is not None and low.integers(value) is not None
 

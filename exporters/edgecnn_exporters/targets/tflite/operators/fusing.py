@@ -11,7 +11,7 @@ from edgecnn_exporters.targets.tflite.lowering import Lowering
 
 
 def fuse(low: Lowering, node: ir.Node, *, integer: bool) -> tuple[int, ir.Value]:
-    """The activation that the operator can compute itself, and the value that it then makes."""
+    """The activation that the operator can compute itself, and the value that it then writes."""
     output = node.outputs[0]
     reader = sole_reader(output)
     if reader is None:

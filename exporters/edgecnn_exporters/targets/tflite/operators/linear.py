@@ -23,7 +23,7 @@ PLAIN = (0, 1)
 
 
 def connect(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """FULLY_CONNECTED. What was flattened stays as it lies: its weight's inputs are reordered."""
+    """FULLY_CONNECTED. A flattened input keeps its memory order; the weight is permuted."""
     weight = weight_of(low, node, integer=str(node.name) in low.source.integer)
     if not attribute(node, "transB", 0):
         weight = replace(weight.transposed((1, 0)), axis=0)
@@ -40,23 +40,23 @@ def connect(low: Lowering, node: ir.Node, integer: bool) -> None:
     offset = bias_of(low, node, weight, integer=integer, factor=factor)
     options = schema.FullyConnectedOptionsT()
     options.fusedActivationFunction, output = fuse(low, node, integer=integer)
-    made = low.write(output, PLAIN, integer=integer)
-    low.file.operator(BUILTIN.FULLY_CONNECTED, [data, weight.write(low), offset], [made], options)
+    result = low.write(output, PLAIN, integer=integer)
+    low.file.operator(BUILTIN.FULLY_CONNECTED, [data, weight.write(low), offset], [result], options)
 
 
 def _rows(low: Lowering, node: ir.Node, weight: Weight, *, integer: bool) -> tuple[int, Weight]:
-    """(rows, inputs) as they lie, and the weight with its inputs in that order."""
+    """(rows, inputs) in memory order, and the weight with its inputs in that order."""
     source = node.inputs[0]
     assert source is not None
     is_rounded = weight.scale is not None and not integer
-    held = low.read_rounded(source) if is_rounded else low.read_as_is(source, integer=integer)
+    placed = low.read_rounded(source) if is_rounded else low.read_as_is(source, integer=integer)
     if attribute(node, "transA", 0):
-        return low.arrange(source, held, PLAIN[::-1]), weight
-    order = _columns(held)
+        return low.arrange(source, placed, PLAIN[::-1]), weight
+    order = _columns(placed)
     if order is None:
-        return low.arrange(source, held, PLAIN), weight
+        return low.arrange(source, placed, PLAIN), weight
     shape = (shape_of(source)[0], weight.array.shape[1])
-    return moving.reshape(low.file, held.tensor, shape), weight.columns(order)
+    return moving.reshape(low.file, placed.tensor, shape), weight.columns(order)
 
 
 def _is_row(bias: ir.Value) -> bool:
@@ -65,7 +65,7 @@ def _is_row(bias: ir.Value) -> bool:
 
 
 def _add_matrix(low: Lowering, node: ir.Node, data: int, weight: Weight, addend: ir.Value) -> None:
-    """The product, and then what is another for every row, or is computed."""
+    """FULLY_CONNECTED, and an ADD of a bias that differs by row or is computed."""
     if attribute(node, "beta", 1.0) != 1.0:
         raise low.refuse(node, "beta multiplies no constant row; multiply its third input before")
     shape = shape_of(node.outputs[0])
@@ -80,11 +80,11 @@ def _add_matrix(low: Lowering, node: ir.Node, data: int, weight: Weight, addend:
 
 
 def _sum_to_float(low: Lowering, node: ir.Node, data: int, weight: Weight) -> None:
-    """The float result of an integer sum, to the last bit: what the QDQ graph says of its end.
+    """The float result of an integer sum, exact to the last bit as in the QDQ graph.
 
     TFLite's kernels from 8 bits to float measure the range of what they read and quantise to it.
-    Two more inputs of weight 0, the ends of the range that was calibrated, make that range the one
-    which is measured, and their integers those that were there before.
+    Two more inputs of weight 0, the ends of the range that was calibrated, make that range the
+    measured one, and their integers those of the encoding.
 
     Args:
         data: (rows, inputs), float.
@@ -119,32 +119,32 @@ def _sum_to_float(low: Lowering, node: ir.Node, data: int, weight: Weight) -> No
     low.file.operator(BUILTIN.ADD, [scaled, shifts], [low.write(output, PLAIN)], added)
 
 
-def _columns(held: PlacedTensor) -> Array | None:
-    """Where each number in memory stands in the flattened axis; None where rows are not whole."""
-    view = held.view
+def _columns(placed: PlacedTensor) -> Array | None:
+    """Index in the flattened axis of each element in memory; None where rows are not contiguous."""
+    view = placed.view
     rows, columns = view.axes
     if view.memory[: len(rows)] != rows:
         return None
     places = np.arange(prod(view.sizes[part] for part in columns))
     shape = [view.sizes[part] for part in columns]
     order = [columns.index(part) for part in view.memory[len(rows) :]]
-    found: Array = places.reshape(shape).transpose(order).reshape(-1)
-    return found
+    column_indices: Array = places.reshape(shape).transpose(order).reshape(-1)
+    return column_indices
 
 
 def _has_encoded_result(low: Lowering, node: ir.Node) -> bool:
-    """Whether the result is held in 8 bits, and the weight is one that the kernels take."""
+    """Whether the result is held in 8 bits, and the weight is in integers."""
     value = node.inputs[1]
     output = node.outputs[0]
     readers = [use.node for use in output.uses()]
-    held = str(output.name) in low.source.encodings or (
+    is_encoded = str(output.name) in low.source.encodings or (
         len(readers) == 1 and str(readers[0].outputs[0].name) in low.source.encodings
     )
-    return held and value is not None and low.integers(value) is not None
+    return is_encoded and value is not None and low.integers(value) is not None
 
 
 def multiply(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """FULLY_CONNECTED with a constant matrix, BATCH_MATMUL of two that are computed."""
+    """FULLY_CONNECTED with a constant matrix, BATCH_MATMUL of two computed ones."""
     left, right = node.inputs
     assert left is not None
     assert right is not None
@@ -158,14 +158,14 @@ def multiply(low: Lowering, node: ir.Node, integer: bool) -> None:
         options.keepNumDims = True
         inputs = [low.read(left, order), weight.write(low), zeros]
         options.fusedActivationFunction, result = fuse(low, node, integer=False)
-        made = low.write(result, output)
-        low.file.operator(BUILTIN.FULLY_CONNECTED, inputs, [made], options)
+        product = low.write(result, output)
+        low.file.operator(BUILTIN.FULLY_CONNECTED, inputs, [product], options)
         return
     if len(shape) < 2 or len(shape_of(right)) < 2:
         raise low.refuse(node, "one factor is a vector, expected matrices; unsqueeze it")
     inputs = [low.read(left, order), low.read(right, tuple(range(len(shape_of(right)))))]
-    made = low.write(node.outputs[0], output)
-    low.file.operator(BUILTIN.BATCH_MATMUL, inputs, [made], schema.BatchMatMulOptionsT())
+    product = low.write(node.outputs[0], output)
+    low.file.operator(BUILTIN.BATCH_MATMUL, inputs, [product], schema.BatchMatMulOptionsT())
 
 
 OPERATORS: Mapping[str, Operator] = {

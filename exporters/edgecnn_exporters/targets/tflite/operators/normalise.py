@@ -1,4 +1,4 @@
-"""BatchNormalization that could not be folded, and local response normalisation."""
+"""BatchNormalization that is not folded, and local response normalisation."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ def normalise_batch(low: Lowering, node: ir.Node, integer: bool) -> None:
 
 
 def normalise_response(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """LOCAL_RESPONSE_NORMALIZATION, whose alpha is of one square and not of their mean."""
+    """LOCAL_RESPONSE_NORMALIZATION, whose alpha scales the sum of squares, not their mean."""
     source = node.inputs[0]
     assert source is not None
     size = attribute(node, "size", 1)
     if size % 2 == 0:
         raise low.refuse(node, f"its window of {size} channels is even, TFLite's are odd")
     if len(shape_of(source)) != 4:
-        raise low.refuse(node, "only images with two axes are")
+        raise low.refuse(node, "only images with two axes are normalised")
     options = schema.LocalResponseNormalizationOptionsT()
     options.radius = size // 2
     options.bias = attribute(node, "bias", 1.0)
     options.alpha = attribute(node, "alpha", 1e-4) / size
     options.beta = attribute(node, "beta", 0.75)
     data = low.read(source, NHWC)
-    made = low.write(node.outputs[0], NHWC)
-    low.file.operator(BUILTIN.LOCAL_RESPONSE_NORMALIZATION, [data], [made], options)
+    result = low.write(node.outputs[0], NHWC)
+    low.file.operator(BUILTIN.LOCAL_RESPONSE_NORMALIZATION, [data], [result], options)
 
 
 OPERATORS: Mapping[str, Operator] = {

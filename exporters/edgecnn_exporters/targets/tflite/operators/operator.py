@@ -1,4 +1,4 @@
-"""`Operator`: an entry of the table of translations."""
+"""An entry of the table of TFLite translations: `Operator`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.targets.tflite.lowering import Lowering
 
-# Told whether the node computes in integers.
+# The flag: whether the node computes in integers.
 Lower = Callable[[Lowering, ir.Node, bool], None]
 
 

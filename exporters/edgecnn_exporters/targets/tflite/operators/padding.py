@@ -20,7 +20,7 @@ from edgecnn_runtime.arrays import Array
 def pad_node(low: Lowering, node: ir.Node, integer: bool) -> None:
     """PAD with zeros, PADV2 with another number, MIRROR_PAD by reflection, SLICE where negative.
 
-    What repeats the border or the whole is a GATHER along each axis that is padded.
+    Modes edge and wrap are a GATHER along each padded axis.
     """
     source, output = node.inputs[0], node.outputs[0]
     assert source is not None
@@ -33,26 +33,26 @@ def pad_node(low: Lowering, node: ir.Node, integer: bool) -> None:
         data = moving.cut(low.file, data, [-int(n) for n in inner[:, 0]], [int(n) for n in sizes])
     mode = attribute(node, "mode", "constant")
     if not outer.any():
-        made = data
+        result = data
     elif mode == "constant":
-        made = pad(low, data, outer, _fill(low, node, integer=integer))
+        result = pad(low, data, outer, _fill(low, node, integer=integer))
     elif mode == "reflect":
-        made = _reflect(low, data, outer)
+        result = _reflect(low, data, outer)
     else:
-        made = _repeat(low, data, outer, wraps=mode == "wrap")
-    low.take_over(output, made, order, integer=integer)
+        result = _repeat(low, data, outer, wraps=mode == "wrap")
+    low.take_over(output, result, order, integer=integer)
 
 
 def _widths(low: Lowering, node: ir.Node, rank: int) -> Array:
-    """(rank, 2): numbers before and after each axis."""
-    said = constant(node.inputs[1]) if len(node.inputs) > 1 else None
-    if said is None:
+    """Padding (rank, 2) before and after each axis."""
+    pads = constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    if pads is None:
         raise low.refuse(node, "its widths are computed, expected constants")
     axes = constant(node.inputs[3]) if len(node.inputs) > 3 else None
     chosen = range(rank) if axes is None else [int(axis) % rank for axis in axes]
     widths = np.zeros((rank, 2), np.int64)
     for index, axis in enumerate(chosen):
-        widths[axis] = said[index], said[index + len(chosen)]
+        widths[axis] = pads[index], pads[index + len(chosen)]
     return widths
 
 
@@ -68,11 +68,11 @@ def _reflect(low: Lowering, tensor: int, widths: Array) -> int:
     shape = [
         size + int(sum(both)) for size, both in zip(low.file.shape(tensor), widths, strict=True)
     ]
-    made = low.file.like(tensor, "reflected", shape)
+    result = low.file.like(tensor, "reflected", shape)
     options = schema.MirrorPadOptionsT()
     options.mode = schema.MirrorPadMode.REFLECT
-    low.file.operator(BUILTIN.MIRROR_PAD, [tensor, low.numbers("pads", widths)], [made], options)
-    return made
+    low.file.operator(BUILTIN.MIRROR_PAD, [tensor, low.numbers("pads", widths)], [result], options)
+    return result
 
 
 def _repeat(low: Lowering, tensor: int, widths: Array, *, wraps: bool) -> int:

@@ -1,4 +1,4 @@
-"""Element-wise operators of one tensor: activations above all."""
+"""Element-wise operators of one tensor, mostly activations."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def _source(node: ir.Node) -> ir.Value:
 def apply(
     low: Lowering, node: ir.Node, integer: bool, *, code: int, options: _Options | None = None
 ) -> None:
-    """One operator on the tensor as it lies."""
-    held = low.read_as_is(_source(node), integer=integer)
-    made = low.write_like(node.outputs[0], held, integer=integer)
+    """One operator on the tensor, in any axis order."""
+    placed = low.read_as_is(_source(node), integer=integer)
+    result = low.write_like(node.outputs[0], placed, integer=integer)
     chosen = None if options is None else options(node)
-    _compute(low, node, integer, code=code, tensors=(held.tensor, made), options=chosen)
+    _compute(low, node, integer, code=code, tensors=(placed.tensor, result), options=chosen)
 
 
 def _compute(
@@ -47,34 +47,34 @@ def _compute(
     options: Any,
 ) -> None:
     """The operator, and a QUANTIZE where its kernel prescribes another encoding of the result."""
-    source, made = tensors
+    source, result = tensors
     prescribed = RESULTS.get(node.op_type)
     output = node.outputs[0]
     if not integer or prescribed in (None, low.encoding(output)):
-        low.file.operator(code, [source], [made], options)
+        low.file.operator(code, [source], [result], options)
         return
-    between = low.temporary(f"{output.name}.prescribed", low.file.shape(made), prescribed)
+    between = low.temporary(f"{output.name}.prescribed", low.file.shape(result), prescribed)
     low.file.operator(code, [source], [between], options)
-    low.file.operator(BUILTIN.QUANTIZE, [between], [made], schema.QuantizeOptionsT())
+    low.file.operator(BUILTIN.QUANTIZE, [between], [result], schema.QuantizeOptionsT())
 
 
 def clip(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """RELU and its kin by name, MAXIMUM and MINIMUM for other bounds.
+    """RELU, RELU6, RELU_N1_TO_1, or MAXIMUM and MINIMUM for other bounds.
 
     In 8 bits the output's encoding ends where the clip does: a QUANTIZE to it is the clip.
     """
     bounds = clip_bounds(node)
     if bounds is None:
         raise low.refuse(node, "its bounds are computed, expected constants")
-    held = low.read_as_is(_source(node), integer=integer)
+    placed = low.read_as_is(_source(node), integer=integer)
     if integer:
-        made = low.write_like(node.outputs[0], held, integer=True)
-        low.file.operator(BUILTIN.QUANTIZE, [held.tensor], [made], schema.QuantizeOptionsT())
+        result = low.write_like(node.outputs[0], placed, integer=True)
+        low.file.operator(BUILTIN.QUANTIZE, [placed.tensor], [result], schema.QuantizeOptionsT())
         return
     code = _CLIPS.get(bounds)
     if code is not None:
-        made = low.write_like(node.outputs[0], held)
-        low.file.operator(code, [held.tensor], [made])
+        result = low.write_like(node.outputs[0], placed)
+        low.file.operator(code, [placed.tensor], [result])
         return
     steps = [
         (code, bound)
@@ -82,41 +82,41 @@ def clip(low: Lowering, node: ir.Node, integer: bool) -> None:
         if math.isfinite(bound)
     ]
     if not steps:
-        low.view_as(node.outputs[0], _source(node), held.view)
+        low.view_as(node.outputs[0], _source(node), placed.view)
         return
-    tensor = held.tensor
+    tensor = placed.tensor
     for number, (code, bound) in enumerate(steps, 1):
         limit = low.numbers("bound", np.array(bound, np.float32))
-        made = _step(low, node, held, last=number == len(steps))
+        result = _step(low, node, placed, last=number == len(steps))
         options = schema.MaximumMinimumOptionsT()
-        low.file.operator(code, [tensor, limit], [made], options)
-        tensor = made
+        low.file.operator(code, [tensor, limit], [result], options)
+        tensor = result
 
 
 def hard_sigmoid(low: Lowering, node: ir.Node, integer: bool) -> None:
     """``alpha * clip(x + beta / alpha, 0, 1 / alpha)``: ADD with a RELU6 where 1 / alpha is 6."""
     alpha, beta = attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5)
-    held = low.read_as_is(_source(node))
+    placed = low.read_as_is(_source(node))
     shifted, scaled = schema.AddOptionsT(), schema.MulOptionsT()
     offset = low.numbers("offset", np.array(beta / alpha, np.float32))
     factor = low.numbers("factor", np.array(alpha, np.float32))
-    tensor = _step(low, node, held, last=False)
+    tensor = _step(low, node, placed, last=False)
     if math.isclose(alpha, 1 / 6, rel_tol=1e-6):
         shifted.fusedActivationFunction = schema.ActivationFunctionType.RELU6
-        low.file.operator(BUILTIN.ADD, [held.tensor, offset], [tensor], shifted)
+        low.file.operator(BUILTIN.ADD, [placed.tensor, offset], [tensor], shifted)
     else:
-        low.file.operator(BUILTIN.ADD, [held.tensor, offset], [tensor], shifted)
+        low.file.operator(BUILTIN.ADD, [placed.tensor, offset], [tensor], shifted)
         for code, bound in ((BUILTIN.MAXIMUM, 0.0), (BUILTIN.MINIMUM, 1 / alpha)):
             limit = low.numbers("bound", np.array(bound, np.float32))
-            made = _step(low, node, held, last=False)
-            low.file.operator(code, [tensor, limit], [made], schema.MaximumMinimumOptionsT())
-            tensor = made
-    made = low.write_like(node.outputs[0], held)
-    low.file.operator(BUILTIN.MUL, [tensor, factor], [made], scaled)
+            result = _step(low, node, placed, last=False)
+            low.file.operator(code, [tensor, limit], [result], schema.MaximumMinimumOptionsT())
+            tensor = result
+    result = low.write_like(node.outputs[0], placed)
+    low.file.operator(BUILTIN.MUL, [tensor, factor], [result], scaled)
 
 
 def erf(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """Refused: `FuseGelu` has taken what it could."""
+    """Refuse an Erf that `FuseGelu` did not fuse."""
     raise low.refuse(node, "it is no part of a GELU, and TFLite has no operator for it alone")
 
 
@@ -139,27 +139,27 @@ def prelu(low: Lowering, node: ir.Node, integer: bool) -> None:
     # The kernel wants no axis for the batch.
     rest = wide.transpose(order).reshape([wide.shape[axis] for axis in order[1:]])
     factors = low.weight(str(slope.name), rest.astype(np.float32))
-    made = low.write(node.outputs[0], order)
-    low.file.operator(BUILTIN.PRELU, [low.read(source, order), factors], [made])
+    result = low.write(node.outputs[0], order)
+    low.file.operator(BUILTIN.PRELU, [low.read(source, order), factors], [result])
 
 
 def softmax(low: Lowering, node: ir.Node, integer: bool, *, code: int, options: _Options) -> None:
-    """SOFTMAX or LOG_SOFTMAX, over the axis that lies last."""
+    """SOFTMAX or LOG_SOFTMAX, over the last axis in memory."""
     source = _source(node)
     rank = len(shape_of(source))
     axis = attribute(node, "axis", -1) % rank
     order = low.order_of(source)
     if order[-1] != axis:
         order = (*(each for each in order if each != axis), axis)
-    made = low.write(node.outputs[0], order, integer=integer)
-    tensors = (low.read(source, order, integer=integer), made)
+    result = low.write(node.outputs[0], order, integer=integer)
+    tensors = (low.read(source, order, integer=integer), result)
     _compute(low, node, integer, code=code, tensors=tensors, options=options(node))
 
 
-def _step(low: Lowering, node: ir.Node, held: PlacedTensor, *, last: bool) -> int:
+def _step(low: Lowering, node: ir.Node, placed: PlacedTensor, *, last: bool) -> int:
     if last:
-        return low.write_like(node.outputs[0], held)
-    return low.temporary(f"{node.outputs[0].name}.step", low.file.shape(held.tensor), None)
+        return low.write_like(node.outputs[0], placed)
+    return low.temporary(f"{node.outputs[0].name}.step", low.file.shape(placed.tensor), None)
 
 
 def _leaky(node: ir.Node) -> Any:
@@ -181,7 +181,7 @@ def _softmax(node: ir.Node) -> Any:
 
 
 def elu(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """ELU, whose alpha is 1 in TFLite; ``max(x, 0) + alpha ELU(min(x, 0))`` where it is another."""
+    """ELU, whose alpha is 1 in TFLite; ``max(x, 0) + alpha ELU(min(x, 0))`` where it is not."""
     alpha = float(attribute(node, "alpha", 1.0))
     if alpha == 1.0:
         apply(low, node, integer, code=BUILTIN.ELU)
@@ -190,7 +190,7 @@ def elu(low: Lowering, node: ir.Node, integer: bool) -> None:
 
 
 def _add_halves(low: Lowering, node: ir.Node, factor: int, code: int | None = None) -> None:
-    """``max(x, 0) + factor f(min(x, 0))``, f of one operator or nothing at all."""
+    """``max(x, 0) + factor f(min(x, 0))``, f one operator or the identity."""
     order = low.order_of(_source(node))
     data = low.read(_source(node), order)
     positive, negative, scaled = (
@@ -204,8 +204,8 @@ def _add_halves(low: Lowering, node: ir.Node, factor: int, code: int | None = No
         data, negative = negative, low.file.like(negative, "curved", low.file.shape(negative))
         low.file.operator(code, [data], [negative])
     low.file.operator(BUILTIN.MUL, [negative, factor], [scaled], schema.MulOptionsT())
-    made = low.write(node.outputs[0], order)
-    low.file.operator(BUILTIN.ADD, [positive, scaled], [made], schema.AddOptionsT())
+    result = low.write(node.outputs[0], order)
+    low.file.operator(BUILTIN.ADD, [positive, scaled], [result], schema.AddOptionsT())
 
 
 def _operator(code: int, options: Callable[[], Any] | None = None) -> Lower:

@@ -22,9 +22,9 @@ from edgecnn_runtime.arrays import Array
 
 
 def pool_maximum(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """MAX_POOL_2D; what it pads with is no larger than anything.
+    """MAX_POOL_2D, padded with the least number.
 
-    Behind a Relu that is zero, whose PAD is in XNNPACK; PADV2 with a smaller number is not.
+    Behind a Relu that is zero, whose PAD XNNPACK computes; PADV2 with a smaller number it does not.
     """
     window = _window(low, node)
     least: Array | None = None
@@ -36,7 +36,7 @@ def pool_maximum(low: Lowering, node: ir.Node, integer: bool) -> None:
 
 
 def _is_never_negative(low: Lowering, node: ir.Node, *, integer: bool) -> bool:
-    """Whether nothing that is pooled is below zero, in the 8 bits that hold it or in float."""
+    """Whether no pooled value is below zero, by its 8-bit encoding or the activation before it."""
     source = node.inputs[0]
     assert source is not None
     if integer:
@@ -49,8 +49,8 @@ def _is_never_negative(low: Lowering, node: ir.Node, *, integer: bool) -> bool:
 def pool_average(low: Lowering, node: ir.Node, integer: bool) -> None:
     """AVERAGE_POOL_2D, whose SAME leaves padding out of the count.
 
-    Where padding counts, the zeros are part of the image. Where it does not, and is no SAME, the
-    mean over all of the window is corrected by how much of it lies within.
+    Where padding counts, the zeros are part of the image. Where it does not, and is not SAME,
+    the mean over the whole window is corrected for the part of it that lies outside.
     """
     window = _window(low, node)
     counts = bool(attribute(node, "count_include_pad", 0))
@@ -68,8 +68,8 @@ def pool_average(low: Lowering, node: ir.Node, integer: bool) -> None:
     sizes = [shape_of(output)[axis] for axis in NHWC]
     mean = low.temporary(f"{output.name}.mean", sizes, None)
     low.file.operator(BUILTIN.AVERAGE_POOL_2D, [image], [mean], _options(window, padding))
-    made = low.write(output, NHWC)
-    low.file.operator(BUILTIN.MUL, [mean, factors], [made], schema.MulOptionsT())
+    result = low.write(output, NHWC)
+    low.file.operator(BUILTIN.MUL, [mean, factors], [result], schema.MulOptionsT())
 
 
 def average_globally(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -91,8 +91,8 @@ def _reduce_globally(low: Lowering, node: ir.Node, code: int, *, integer: bool) 
     axes = low.numbers("axes", np.array([1, 2], np.int32))
     options = schema.ReducerOptionsT()
     options.keepDims = True
-    made = low.write(node.outputs[0], NHWC, integer=integer)
-    low.file.operator(code, [image, axes], [made], options)
+    result = low.write(node.outputs[0], NHWC, integer=integer)
+    low.file.operator(code, [image, axes], [result], options)
 
 
 def _window(low: Lowering, node: ir.Node) -> SlidingWindow:
@@ -103,7 +103,7 @@ def _window(low: Lowering, node: ir.Node) -> SlidingWindow:
 
 
 def _explicit(window: SlidingWindow) -> SlidingWindow:
-    """The same window with nothing that SAME could stand for: its padding becomes a PAD."""
+    """The window with an output size that SAME never has, so that its padding becomes a PAD."""
     return SlidingWindow(
         window.kernel,
         window.strides,
@@ -116,11 +116,11 @@ def _explicit(window: SlidingWindow) -> SlidingWindow:
 
 
 def _shares(node: ir.Node, window: SlidingWindow, *, counts: bool) -> Array | None:
-    """(height, width): by what the mean over whole windows falls short; None where it does not."""
+    """Corrections (height, width) of the mean over whole windows; None where all are 1."""
     if window.is_valid or (window.is_same and not counts):
         return None
     pads = attribute(node, "pads", [0, 0, 0, 0])
-    found = []
+    axis_shares = []
     for axis in (0, 1):
         begins = np.arange(window.output[axis]) * window.strides[axis] - window.before[axis]
         ends = begins + window.kernel[axis]
@@ -134,13 +134,13 @@ def _shares(node: ir.Node, window: SlidingWindow, *, counts: bool) -> Array | No
             )
         )
         within = np.minimum(ends, high) - np.maximum(begins, low)
-        found.append(window.kernel[axis] / within)
-    shares: Array = np.outer(*found)
+        axis_shares.append(window.kernel[axis] / within)
+    shares: Array = np.outer(*axis_shares)
     return None if np.all(shares == 1) else shares
 
 
 def _has_integer_average(low: Lowering, node: ir.Node) -> bool:
-    """A correction of the mean has no encoding of its own."""
+    """Whether no correction of the mean is needed: a correction has no encoding."""
     window = _window(low, node)
     return _shares(node, window, counts=bool(attribute(node, "count_include_pad", 0))) is None
 
@@ -155,8 +155,8 @@ def _pool(
     integer: bool,
 ) -> None:
     image, padding = padded_image
-    made = low.write(node.outputs[0], NHWC, integer=integer)
-    low.file.operator(code, [image], [made], _options(window, padding))
+    result = low.write(node.outputs[0], NHWC, integer=integer)
+    low.file.operator(code, [image], [result], _options(window, padding))
 
 
 def _options(window: SlidingWindow, padding: int) -> schema.Pool2DOptionsT:

@@ -16,7 +16,7 @@ from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
 
 
 def reduce(low: Lowering, node: ir.Node, integer: bool, *, code: int) -> None:
-    """One reducing operator over axes as they lie in memory."""
+    """One reduction over axes in memory order."""
     source = node.inputs[0]
     assert source is not None
     rank = len(shape_of(source))
@@ -38,16 +38,16 @@ def reduce(low: Lowering, node: ir.Node, integer: bool, *, code: int) -> None:
 
 
 def _axes(low: Lowering, node: ir.Node, rank: int) -> list[int]:
-    said = node.inputs[1] if len(node.inputs) > 1 else None
-    found = attribute(node, "axes", [])
-    if said is not None:
-        array = constant(said)
+    axes_input = node.inputs[1] if len(node.inputs) > 1 else None
+    axes = attribute(node, "axes", [])
+    if axes_input is not None:
+        array = constant(axes_input)
         if array is None:
             raise low.refuse(node, "its axes are computed, expected constants")
-        found = [int(axis) for axis in array.reshape(-1)]
-    if not found and not attribute(node, "noop_with_empty_axes", 0):
+        axes = [int(axis) for axis in array.reshape(-1)]
+    if not axes and not attribute(node, "noop_with_empty_axes", 0):
         return list(range(rank))
-    return sorted(axis % rank for axis in found)
+    return sorted(axis % rank for axis in axes)
 
 
 OPERATORS: Mapping[str, Operator] = {

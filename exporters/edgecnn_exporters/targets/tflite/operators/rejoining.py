@@ -21,7 +21,7 @@ from edgecnn_runtime.arrays import Array
 
 
 def concatenate(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """CONCATENATION along the axis where it lies."""
+    """CONCATENATION along the axis in memory order."""
     order = order_of_result(low, node)
     axis = attribute(node, "axis", 0) % len(order)
     tensors = [
@@ -29,8 +29,8 @@ def concatenate(low: Lowering, node: ir.Node, integer: bool) -> None:
     ]
     options = schema.ConcatenationOptionsT()
     options.axis = order.index(axis)
-    made = low.write(node.outputs[0], order, integer=integer)
-    low.file.operator(BUILTIN.CONCATENATION, tensors, [made], options)
+    result = low.write(node.outputs[0], order, integer=integer)
+    low.file.operator(BUILTIN.CONCATENATION, tensors, [result], options)
 
 
 def split(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -42,16 +42,16 @@ def split(low: Lowering, node: ir.Node, integer: bool) -> None:
     place = low.numbers("axis", np.array(order.index(axis), np.int32))
     data = low.read(source, order, integer=integer)
     sizes = [shape_of(output)[axis] for output in node.outputs]
-    made = [low.write(output, order, integer=integer) for output in node.outputs]
+    result = [low.write(output, order, integer=integer) for output in node.outputs]
     if len(set(sizes)) == 1:
         equal = schema.SplitOptionsT()
         equal.numSplits = len(sizes)
-        low.file.operator(BUILTIN.SPLIT, [place, data], made, equal)
+        low.file.operator(BUILTIN.SPLIT, [place, data], result, equal)
         return
     options = schema.SplitVOptionsT()
     options.numSplits = len(sizes)
     lengths = low.numbers("sizes", np.array(sizes, np.int32))
-    low.file.operator(BUILTIN.SPLIT_V, [data, lengths, place], made, options)
+    low.file.operator(BUILTIN.SPLIT_V, [data, lengths, place], result, options)
 
 
 def cut(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -64,20 +64,20 @@ def cut(low: Lowering, node: ir.Node, integer: bool) -> None:
     after = [shape_of(node.outputs[0])[axis] for axis in order]
     first, steps = ([values[axis] for axis in order] for values in (begin, step))
     if all(each == 1 for each in steps):
-        made = moving.cut(low.file, data, first, after)
+        result = moving.cut(low.file, data, first, after)
     else:
-        made = moving.cut_with_steps(low.file, data, first, steps, after)
-    low.take_over(node.outputs[0], made, order, integer=integer)
+        result = moving.cut_with_steps(low.file, data, first, steps, after)
+    low.take_over(node.outputs[0], result, order, integer=integer)
 
 
 def _begins_and_steps(
     low: Lowering, node: ir.Node, shape: tuple[int, ...]
 ) -> tuple[list[int], list[int]]:
-    """Of every axis: where it begins, and by how much it goes on."""
+    """Begin and step of every axis."""
     given = [constant(value) if value is not None else None for value in node.inputs[1:]]
     if any(
-        value is not None and found is None
-        for value, found in zip(node.inputs[1:], given, strict=True)
+        value is not None and array is None
+        for value, array in zip(node.inputs[1:], given, strict=True)
     ):
         raise low.refuse(node, "its bounds are computed, expected constants")
     starts, _, axes, steps = (*given, None, None)[:4]
@@ -94,22 +94,22 @@ def _begins_and_steps(
 
 
 def gather(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """GATHER of constant places along one axis."""
+    """GATHER at constant indices along one axis."""
     source, places = node.inputs
     assert source is not None
-    found, shape = constant(places), shape_of(source)
+    indices, shape = constant(places), shape_of(source)
     axis = attribute(node, "axis", 0) % len(shape)
-    if found is None:
+    if indices is None:
         raise low.refuse(node, "its indices are computed, expected constants")
-    found = np.where(found < 0, found + shape[axis], found)
+    indices = np.where(indices < 0, indices + shape[axis], indices)
     order = low.order_of(source)
     data = low.read(source, order, integer=integer)
-    made = moving.gather(low.file, data, narrow(found.reshape(-1)), order.index(axis))
-    # Indices of several axes, or of none, only count otherwise what was gathered in a row.
-    row = View.of((*shape[:axis], found.size, *shape[axis + 1 :]), order)
+    result = moving.gather(low.file, data, narrow(indices.reshape(-1)), order.index(axis))
+    # Indices of several axes, or of none, are another view of the row that was gathered.
+    row = View.of((*shape[:axis], indices.size, *shape[axis + 1 :]), order)
     view = row.reshaped(shape_of(node.outputs[0]))
     assert view is not None
-    low.take_over_as(node.outputs[0], made, view, integer=integer)
+    low.take_over_as(node.outputs[0], result, view, integer=integer)
 
 
 def depth_to_space(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -124,8 +124,8 @@ def depth_to_space(low: Lowering, node: ir.Node, integer: bool) -> None:
         image = moving.gather(low.file, image, places.astype(np.int32), 3)
     options = schema.DepthToSpaceOptionsT()
     options.blockSize = block
-    made = low.write(node.outputs[0], NHWC, integer=integer)
-    low.file.operator(BUILTIN.DEPTH_TO_SPACE, [image], [made], options)
+    result = low.write(node.outputs[0], NHWC, integer=integer)
+    low.file.operator(BUILTIN.DEPTH_TO_SPACE, [image], [result], options)
 
 
 def space_to_depth(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -135,26 +135,26 @@ def space_to_depth(low: Lowering, node: ir.Node, integer: bool) -> None:
     options = schema.SpaceToDepthOptionsT()
     block = options.blockSize = attribute(node, "blocksize", 1)
     image = low.read(source, NHWC, integer=integer)
-    made = low.write(node.outputs[0], NHWC, integer=integer)
-    low.file.operator(BUILTIN.SPACE_TO_DEPTH, [image], [made], options)
+    result = low.write(node.outputs[0], NHWC, integer=integer)
+    low.file.operator(BUILTIN.SPACE_TO_DEPTH, [image], [result], options)
     if attribute(node, "mode", "DCR") == "CRD":
         channels = shape_of(source)[1]
         places = np.arange(channels * block**2).reshape(block, block, -1).transpose(2, 0, 1)
-        made = moving.gather(low.file, made, places.reshape(-1).astype(np.int32), 3)
-        low.take_over(node.outputs[0], made, NHWC, integer=integer)
+        result = moving.gather(low.file, result, places.reshape(-1).astype(np.int32), 3)
+        low.take_over(node.outputs[0], result, NHWC, integer=integer)
 
 
 def expand(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """BROADCAST_TO the shape that is known."""
+    """BROADCAST_TO the static shape of the output."""
     source, output = node.inputs[0], node.outputs[0]
     assert source is not None
     order = order_of_result(low, node)
     shape = shape_of(output)
     data = low.read_operand(source, len(shape), order, integer=integer)
     sizes: Array = np.array([shape[axis] for axis in order], np.int32)
-    made = low.write(output, order, integer=integer)
+    result = low.write(output, order, integer=integer)
     inputs = [data, low.numbers("shape", sizes)]
-    low.file.operator(BUILTIN.BROADCAST_TO, inputs, [made], schema.BroadcastToOptionsT())
+    low.file.operator(BUILTIN.BROADCAST_TO, inputs, [result], schema.BroadcastToOptionsT())
 
 
 OPERATORS: Mapping[str, Operator] = {

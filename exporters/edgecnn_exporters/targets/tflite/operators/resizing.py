@@ -16,7 +16,7 @@ from edgecnn_exporters.targets.tflite.operators.operator import Operator
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC
 from edgecnn_runtime.arrays import Array
 
-# What ONNX calls where a pixel lies: (align_corners, half_pixel_centers).
+# ONNX's coordinate transformation modes as (align_corners, half_pixel_centers).
 _CENTRES = {
     "half_pixel": (False, True),
     "pytorch_half_pixel": (False, True),
@@ -56,8 +56,8 @@ def resize(low: Lowering, node: ir.Node, integer: bool) -> None:
     if mode == "nearest":
         places = [_nearest(low, node, axis) for axis in (2, 3)]
         if not _is_computed_so(places, before, after, where):
-            made = _gather(low, image, places)
-            low.take_over(node.outputs[0], made, NHWC, integer=integer)
+            result = _gather(low, image, places)
+            low.take_over(node.outputs[0], result, NHWC, integer=integer)
             return
         options, code = schema.ResizeNearestNeighborOptionsT(), BUILTIN.RESIZE_NEAREST_NEIGHBOR
     else:
@@ -65,12 +65,12 @@ def resize(low: Lowering, node: ir.Node, integer: bool) -> None:
         options, code = schema.ResizeBilinearOptionsT(), BUILTIN.RESIZE_BILINEAR
     options.alignCorners, options.halfPixelCenters = _CENTRES[where]
     size = low.numbers("size", np.array(after[2:], np.int32))
-    made = low.write(node.outputs[0], NHWC, integer=integer)
-    low.file.operator(code, [image, size], [made], options)
+    result = low.write(node.outputs[0], NHWC, integer=integer)
+    low.file.operator(code, [image, size], [result], options)
 
 
 def _scale(node: ir.Node, axis: int) -> float:
-    """Pixels of the output for one of the input, as the node says it or as the sizes do."""
+    """The scale along an axis, given by the node or by the sizes."""
     source = node.inputs[0]
     assert source is not None
     value = node.inputs[2] if len(node.inputs) > 2 else None
@@ -83,7 +83,7 @@ def _scale(node: ir.Node, axis: int) -> float:
 
 
 def _nearest(low: Lowering, node: ir.Node, axis: int) -> Array:
-    """The pixel of the input for each of the output."""
+    """The index of the input pixel for each output pixel."""
     source = node.inputs[0]
     assert source is not None
     size, count = shape_of(source)[axis], shape_of(node.outputs[0])[axis]
@@ -98,8 +98,8 @@ def _nearest(low: Lowering, node: ir.Node, axis: int) -> Array:
     else:
         place = (index + 0.5) / _scale(node, axis) - 0.5
     rounding = attribute(node, "nearest_mode", "round_prefer_floor")
-    found: Array = np.clip(_ROUNDINGS[rounding](place), 0, size - 1).astype(np.int32)
-    return found
+    indices: Array = np.clip(_ROUNDINGS[rounding](place), 0, size - 1).astype(np.int32)
+    return indices
 
 
 def _is_computed_so(
@@ -107,37 +107,37 @@ def _is_computed_so(
 ) -> bool:
     """Whether RESIZE_NEAREST_NEIGHBOR takes just these pixels, computed as its kernels do."""
     corners, halves = _CENTRES[where]
-    for found, size, count in zip(places, before[2:], after[2:], strict=True):
+    for pixels, size, count in zip(places, before[2:], after[2:], strict=True):
         aligned = corners and count > 1
         step = np.float32((size - 1) / (count - 1)) if aligned else np.float32(size / count)
         at = (np.arange(count, dtype=np.float32) + np.float32(0.5 if halves else 0)) * step
         taken = np.floor(at + np.float32(0.5)) if corners else np.floor(at)
-        if not np.array_equal(np.clip(taken, 0, size - 1).astype(np.int32), found):
+        if not np.array_equal(np.clip(taken, 0, size - 1).astype(np.int32), pixels):
             return False
     return True
 
 
 def _gather(low: Lowering, image: int, places: list[Array]) -> int:
-    for axis, found in ((1, places[0]), (2, places[1])):
-        if np.array_equal(found, np.arange(low.file.shape(image)[axis])):
+    for axis, pixels in ((1, places[0]), (2, places[1])):
+        if np.array_equal(pixels, np.arange(low.file.shape(image)[axis])):
             continue
-        image = moving.gather(low.file, image, found, axis)
+        image = moving.gather(low.file, image, pixels, axis)
     return image
 
 
 def _check_scales(low: Lowering, node: ir.Node) -> None:
-    """TFLite's scale is that of the sizes; a node that says another samples elsewhere."""
+    """Refuse a scale that differs from the ratio of sizes, which TFLite uses."""
     source = node.inputs[0]
     assert source is not None
     before, after = shape_of(source), shape_of(node.outputs[0])
     where = attribute(node, "coordinate_transformation_mode", "half_pixel")
     for axis in (2, 3):
-        said, own = _scale(node, axis), after[axis] / before[axis]
-        if not np.isclose(said, own, rtol=1e-6):
+        scale, own = _scale(node, axis), after[axis] / before[axis]
+        if not np.isclose(scale, own, rtol=1e-6):
             raise low.refuse(
                 node,
-                f"scale {said:.6g} makes {after[axis]} of {before[axis]} pixels, but not exactly; "
-                "say the size, not the scale",
+                f"scale {scale:.6g} makes {after[axis]} of {before[axis]} pixels, but not exactly; "
+                "give the size, not the scale",
             )
         if where == "pytorch_half_pixel" and after[axis] == 1:
             raise low.refuse(node, "pytorch_half_pixel to one pixel; use half_pixel")

@@ -1,4 +1,4 @@
-"""Transpose, Reshape, Flatten and their kin: no data moves, only the view changes."""
+"""Transpose, Reshape, Flatten, Squeeze, Unsqueeze: no data moves, only the view changes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from edgecnn_exporters.targets.tflite.operators.operator import Operator
 
 
 def transpose(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """The same memory; an operator behind it that needs another order writes the TRANSPOSE."""
+    """A view of the same memory; an operator behind it writes a TRANSPOSE if it needs one."""
     source = node.inputs[0]
     assert source is not None
     rank = len(shape_of(source))
     order = attribute(node, "perm", list(reversed(range(rank))))
-    held = low.read_as_is(source, integer=integer)
-    low.view_as(node.outputs[0], source, held.view.transposed(order))
+    placed = low.read_as_is(source, integer=integer)
+    low.view_as(node.outputs[0], source, placed.view.transposed(order))
 
 
 def reshape(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """The same memory where its axes are only cut and joined, else in ONNX's own order first."""
+    """A view of the same memory where axes are only split and joined, else a RESHAPE."""
     source = node.inputs[0]
     assert source is not None
     shape = shape_of(node.outputs[0])
-    held = low.read_as_is(source, integer=integer)
-    view = held.view.reshaped(shape)
+    placed = low.read_as_is(source, integer=integer)
+    view = placed.view.reshaped(shape)
     if view is not None:
         low.view_as(node.outputs[0], source, view)
         return
@@ -39,7 +39,7 @@ def reshape(low: Lowering, node: ir.Node, integer: bool) -> None:
 
 
 def drop_nothing(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """Dropout: the identity, but in training."""
+    """Dropout: the identity, refused in training mode."""
     mode = node.inputs[2] if len(node.inputs) > 2 else None
     trains = constant(mode)
     if mode is not None and (trains is None or trains.any()):

@@ -36,11 +36,11 @@ class Weight:
         return replace(self, array=self.array[:, order])
 
     def rows(self, which: slice) -> Weight:
-        """Some of the first axis."""
+        """The weight of some output channels, of the first axis."""
         return replace(self, name=f"{self.name}.{which.start}", array=self.array[which])
 
     def dilated(self, dilations: Sequence[int]) -> Weight:
-        """(…, h, w) with zeros between the elements: for kernels that know no dilation."""
+        """The weight (…, h, w) with zeros between the elements, for kernels without dilation."""
         if all(step == 1 for step in dilations):
             return self
         *others, height, width = self.array.shape
@@ -51,18 +51,18 @@ class Weight:
         return replace(self, array=wide)
 
     def times(self, factor: float) -> Weight:
-        """A float weight with every element multiplied."""
+        """A float weight, every element multiplied by a factor."""
         return self if factor == 1.0 else replace(self, array=self.array * np.float32(factor))
 
     def write(self, low: Lowering) -> int:
-        """The constant's tensor."""
+        """Write the weight as a constant, and return its tensor."""
         if self.scale is None:
             return low.weight(self.name, self.array)
         return low.integer_weight(self.name, self.array, self.scale, axis=self.axis)
 
 
 def weight_of(low: Lowering, node: ir.Node, *, integer: bool) -> Weight:
-    """The second input of a layer.
+    """The weight of a layer, its second input.
 
     Raises:
         UnsupportedModel: it is computed.
@@ -71,16 +71,17 @@ def weight_of(low: Lowering, node: ir.Node, *, integer: bool) -> Weight:
     array = constant(value)
     if value is None or array is None:
         raise low.refuse(node, "its weight is computed, expected a constant")
-    held = low.integers(value) if integer else None
-    if held is None:
+    integers = low.integers(value) if integer else None
+    if integers is None:
         return Weight(str(value.name), array.astype(np.float32, copy=False), None, 0)
-    if held.array.dtype != np.int8 or held.zero_point != 0:
+    if integers.array.dtype != np.int8 or integers.zero_point != 0:
         raise low.refuse(
             node,
-            f"its weight is {held.array.dtype} with zero point {held.zero_point}, TFLite's are "
-            "int8 with 0; quantise the float network with edgecnn export --quantize int8",
+            f"its weight is {integers.array.dtype} with zero point {integers.zero_point}, TFLite's "
+            "are int8 with 0; quantise the float network with edgecnn export --quantize int8",
         )
-    return Weight(str(value.name), held.array, held.scale, held.axis if held.scale.ndim else 0)
+    axis = integers.axis if integers.scale.ndim else 0
+    return Weight(str(value.name), integers.array, integers.scale, axis)
 
 
 def bias_of(
@@ -92,7 +93,7 @@ def bias_of(
     rows: slice | None = None,
     factor: float = 1.0,
 ) -> int:
-    """The third input of a layer; zeros where it has none, for kernels and delegates want one.
+    """The bias of a layer, its third input; zeros where it has none, as kernels need one.
 
     Args:
         rows: the channels that are wanted, of a layer that is written in parts.
@@ -112,10 +113,10 @@ def bias_of(
         row = row if rows is not None else np.broadcast_to(row, (channels,))
         return low.weight(name, row[chosen] * np.float32(factor))
     assert weight.scale is not None
-    held = low.integers(value) if value is not None else None
-    if held is not None:
-        scale = held.scale[chosen] if held.scale.ndim else held.scale
-        return low.integer_weight(name, held.array[chosen], scale)
+    integers = low.integers(value) if value is not None else None
+    if integers is not None:
+        scale = integers.scale[chosen] if integers.scale.ndim else integers.scale
+        return low.integer_weight(name, integers.array[chosen], scale)
     assert node.inputs[0] is not None
     units = np.float32(low.encoding(node.inputs[0]).scale) * weight.scale
     scale = np.asarray(units, np.float32)

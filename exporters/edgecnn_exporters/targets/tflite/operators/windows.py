@@ -22,7 +22,7 @@ class SlidingWindow:
 
     Attributes:
         before, after: padding in pixels. `after` is what the output needs, which a rounded-up
-            output size (ceil_mode) makes more than the node says, and an unused rest less.
+            output size (ceil_mode) makes larger than the node's pads, and an unused rest smaller.
     """
 
     kernel: tuple[int, int]
@@ -50,7 +50,7 @@ class SlidingWindow:
 
     @property
     def padding(self) -> int | None:
-        """TFLite's word for the padding; None where it has none."""
+        """``schema.Padding`` of the window; None where neither SAME nor VALID fits."""
         if self.is_valid:
             return int(schema.Padding.VALID)
         return int(schema.Padding.SAME) if self.is_same else None
@@ -88,20 +88,20 @@ def window_of(low: Lowering, node: ir.Node, kernel: Sequence[int]) -> SlidingWin
     )
 
 
-def _first(node: ir.Node, total: int, said: int) -> int:
-    """The padding before the image, of all that there is."""
+def _first(node: ir.Node, total: int, explicit: int) -> int:
+    """The padding before the image, of the whole padding `total`."""
     automatic = attribute(node, "auto_pad", "NOTSET")
     if automatic == "SAME_UPPER":
         return total // 2
     if automatic == "SAME_LOWER":
         return total - total // 2
-    return 0 if automatic == "VALID" else said
+    return 0 if automatic == "VALID" else explicit
 
 
 def padded(
     low: Lowering, node: ir.Node, window: SlidingWindow, fill: Array | None = None, *, integer: bool
 ) -> tuple[int, int]:
-    """The image with the padding that TFLite has no word for, and the word for the rest.
+    """The image padded where neither SAME nor VALID does it, and the padding of the operator.
 
     Args:
         fill: what is padded with, a number of the tensor's type; None for zero.
@@ -121,16 +121,16 @@ def padded(
 
 
 def pad(low: Lowering, tensor: int, widths: Array, fill: Array | None = None) -> int:
-    """The tensor with so many numbers (before, after) around each axis; zeros where not said."""
+    """PAD or PADV2: `widths` (before, after) elements around each axis, zeros by default."""
     shape = [
         size + int(before) + int(after)
         for size, (before, after) in zip(low.file.shape(tensor), widths, strict=True)
     ]
-    made = low.file.like(tensor, "padded", shape)
+    result = low.file.like(tensor, "padded", shape)
     inputs = [tensor, low.numbers("pads", widths)]
     if fill is None:
-        low.file.operator(BUILTIN.PAD, inputs, [made], schema.PadOptionsT())
+        low.file.operator(BUILTIN.PAD, inputs, [result], schema.PadOptionsT())
     else:
         value = low.file.constant_like(tensor, "fill", fill)
-        low.file.operator(BUILTIN.PADV2, [*inputs, value], [made], schema.PadV2OptionsT())
-    return made
+        low.file.operator(BUILTIN.PADV2, [*inputs, value], [result], schema.PadV2OptionsT())
+    return result

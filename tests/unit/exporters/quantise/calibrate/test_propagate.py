@@ -109,7 +109,7 @@ def test_without_batch_normalisation_nothing_is_told() -> None:
 
 
 def test_what_is_not_computed_place_by_place_is_named() -> None:
-    with pytest.raises(CalibrationFailed, match="says nothing of what MatMul mixed computes"):
+    with pytest.raises(CalibrationFailed, match="does not determine what MatMul mixed computes"):
         told("[mixed] y = MatMul (a, m)", m=RANDOM.standard_normal((8, 3)).astype(np.float32))
 
 

@@ -58,8 +58,8 @@ def test_a_limit_that_is_met_changes_nothing() -> None:
 
 def test_a_limit_that_cannot_be_met_names_the_most_sensitive_operators() -> None:
     two_bits = QuantConfig("fast", "min-max", weight_bits=2, min_agreement=1.0)
-    message = r"100.0% was asked for; most sensitive: \w+ \(\w+, -?\d+ dB"
-    with pytest.raises(LimitMissed, match=message):
+    named = r"100.0% was asked for; most sensitive: \w+ \(\w+, -?\d+ dB"
+    with pytest.raises(LimitMissed, match=named):
         quantise(model(), SAMPLES, two_bits)
 
 

@@ -81,7 +81,7 @@ def test_a_batch_that_the_network_has_fixed_itself_stays() -> None:
         (
             "g (float[N, 2, H, 3] x) => (float[N, 2, H, 3] y) { y = Relu (x) }",
             r"x has shape \[1,2,H,3\]: TFLite needs every size; export with a fixed --batch, and "
-            r"say the size of the image with --input",
+            r"give the image size with --input",
         ),
         (
             "g (float[1, 2, 0, 3] x) => (float[1, 2, 0, 3] y) { y = Relu (x) }",
@@ -89,7 +89,7 @@ def test_a_batch_that_the_network_has_fixed_itself_stays() -> None:
         ),
         (
             "g (int64[1, 2] x) => (int64[1, 2] y) { y = Add (x, x) }",
-            "x holds INT64: TFLite is written of networks that compute in float32",
+            "x holds INT64: TFLite is written from networks that compute in float32",
         ),
         (
             "g (float16[1, 2] x) => (float16[1, 2] y) { y = Add (x, x) }",

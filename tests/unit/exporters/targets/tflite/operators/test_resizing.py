@@ -73,7 +73,7 @@ def test_axes_say_which_are_resized() -> None:
         (
             f'{IMAGE} {{ y = Resize <mode = "linear"> (x, , s) }}',
             {"s": np.array([1, 1, 0.6, 0.6], np.float32)},
-            "scale 0.6 makes 2 of 4 pixels, but not exactly; say the size",
+            "scale 0.6 makes 2 of 4 pixels, but not exactly; give the size",
         ),
     ],
 )
