@@ -94,7 +94,15 @@ class DeviceConfigInvalid(EdgeCNNError):
 
 
 class DeviceFailed(EdgeCNNError):
-    """The agent on a device refused or failed; the message is its own."""
+    """The agent on a device refused or failed; the message is its own.
+
+    Attributes:
+        device: the device that the message names; None where it names none.
+    """
+
+    def __init__(self, message: str, *, device: str | None = None) -> None:
+        super().__init__(message)
+        self.device = device
 
 
 class DeviceUnreachable(DeviceFailed):
@@ -114,7 +122,15 @@ class EmulationUnavailable(DeviceFailed):
 
 
 class BenchRefused(EdgeCNNError):
-    """A measurement that the bundle or the device does not allow."""
+    """A measurement that the bundle or the device does not allow.
+
+    Attributes:
+        device: the device that the message names; None where it names none.
+    """
+
+    def __init__(self, message: str, *, device: str | None = None) -> None:
+        super().__init__(message)
+        self.device = device
 
 
 class JournalBusy(EdgeCNNError):

@@ -47,7 +47,7 @@ class Asked:
 
 
 def absent_rows(
-    wanted: Wanted, places: Mapping[Path, str], asked: Asked, board: str
+    wanted: Wanted, places: Mapping[Path, str], answers: Asked, board: str
 ) -> tuple[Absent, ...]:
     """The rows of each plug-in engine that `wanted` needs and that no environment has.
 
@@ -55,11 +55,11 @@ def absent_rows(
         places: where each bundle lies on the board.
         board: its name.
     """
-    engines = [name for name in _plugins(wanted) if not asked.has(name)]
+    engines = [name for name in _plugins(wanted) if not answers.has(name)]
     return tuple(
         Absent(
             Subject(places[bundle], artefact.path, engine, artefact.precision),
-            why_absent(engine, asked, board),
+            why_absent(engine, answers, board),
         )
         for bundle in wanted.bundles
         for artefact in artefacts_of(bundle, wanted)
@@ -68,20 +68,22 @@ def absent_rows(
     )
 
 
-def why_absent(engine: str, asked: Asked, board: str) -> str:
+def why_absent(engine: str, answers: Asked, board: str) -> str:
     """Which package of a plug-in engine is missing on a board, and what to do."""
     package = package_of(engine)
-    told = [host["missing"][engine] for host in asked.hosts.values() if engine in host["missing"]]
-    if told:
-        return f"{engine} {told[0]['reason']}, {told[0]['mend']}"
+    missing = [
+        host["missing"][engine] for host in answers.hosts.values() if engine in host["missing"]
+    ]
+    if missing:
+        return f"{engine} {missing[0]['reason']}, {missing[0]['mend']}"
     # Interpreters that see what is installed for them; the others see nothing but what was sent.
-    pythons = [one.command[0] for one in asked.environments.values() if not one.path]
+    pythons = [one.command[0] for one in answers.environments.values() if not one.path]
     if not pythons:
         return (
             f"{engine} comes with the package {package}, which cannot be brought to {board}; "
             "measure it on a device whose own interpreter has it"
         )
-    failure = asked.failures.get(OWN_PACKAGES)
+    failure = answers.failures.get(OWN_PACKAGES)
     why = f"cannot be looked for ({failure})" if failure else "is not installed there"
     return f"{engine} {why}: {pythons[0]} -m pip install {package}"
 

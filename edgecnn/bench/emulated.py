@@ -153,13 +153,13 @@ def _prove(board: EmulatedBoard, subject: Subject, is_counted: bool) -> ProvedRo
         there, here = Path(folder) / "there.npz", Path(folder) / "here.npz"
         marks: Sequence[Mark] = ()
         try:
-            asked = [*arguments, "--answers", str(there)]
+            with_answers = [*arguments, "--answers", str(there)]
             if is_counted:
-                asked += ["--count", str(COUNTED_RUNS)]
-                events, marks = board.counted(subject.environment, asked)
+                with_answers += ["--count", str(COUNTED_RUNS)]
+                events, marks = board.counted(subject.environment, with_answers)
                 parity = _parity(events)
             else:
-                parity = _run(board, subject.environment, asked)
+                parity = _run(board, subject.environment, with_answers)
         except DeviceFailed as error:
             precision, note = subject.precision or "", str(error)
             died = Parity(artefact, EngineId(engine), precision, "crashed", None, note)
@@ -207,8 +207,8 @@ def compare_answers(
     assert subject.artefact is not None
     with Bundle(subject.bundle) as bundle:
         steps = largest_steps(pairs, find_artefact(bundle, subject.artefact))
-    found = difference((pair.reference, pair.found) for pair in pairs)
-    return Likeness(engine, is_identical, found, steps, note)
+    figures = difference((pair.reference, pair.found) for pair in pairs)
+    return Likeness(engine, is_identical, figures, steps, note)
 
 
 def _run(board: Board, environment: str, arguments: Sequence[str]) -> Parity:

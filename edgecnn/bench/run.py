@@ -134,20 +134,23 @@ def make_ready(board: Board, wanted: Wanted, say: Announce = no_lines) -> Ready:
     if not environments:
         refused = {**board.offer().refused, **why_not_brought(wanted, board.name)}
         reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
-        raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
+        raise BenchRefused(
+            f"{board.name} can have none of the engines that it needs: {reasons}",
+            device=board.name,
+        )
     if board.sent_bytes:
         say(f"{board.name}: sent {board.sent_bytes / 1e6:.1f} MB of agent and engines")
     with contextlib.ExitStack() as stack:
         # They answer while the bundles are on their way.
         answers = {name: stack.enter_context(asked_host(board, name)) for name in environments}
         places = board.send(wanted.bundles)
-        asked = _asked(environments, answers)
-    absent = absent_rows(wanted, places, asked, board.name)
+        engines = _asked(environments, answers)
+    absent = absent_rows(wanted, places, engines, board.name)
     reasons_of = {str(one.subject.engine): one.reason for one in absent}
     try:
-        subjects = subjects_of(wanted, places, asked.hosts, reasons_of)
+        subjects = subjects_of(wanted, places, engines.hosts, reasons_of)
     except BenchRefused as error:
-        raise BenchRefused(f"{error}, on {board.name}") from None
+        raise BenchRefused(f"{error}, on {board.name}", device=board.name) from None
     return Ready(environments, subjects, absent)
 
 
@@ -191,7 +194,8 @@ def _resumed(
     if before != now:
         raise BenchRefused(
             f"{device} would measure other rows than {earlier.path} has ({_words(now)}; there "
-            f"{_words(before)}); begin anew without --resume"
+            f"{_words(before)}); begin anew without --resume",
+            device=device,
         )
     events = earlier.events[device]
     rounds = [event for event in events if event["event"] == "round"]

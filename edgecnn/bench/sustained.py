@@ -39,7 +39,7 @@ def windows(result: BenchResult, count: int = WINDOWS) -> list[TimeWindow]:
     if not moments:
         return []
     length_s = moments[-1].at_s / count
-    found: list[TimeWindow] = []
+    pieces: list[TimeWindow] = []
     for number in range(count):
         begin = number * length_s
         end = moments[-1].at_s if number == count - 1 else (number + 1) * length_s
@@ -55,17 +55,17 @@ def windows(result: BenchResult, count: int = WINDOWS) -> list[TimeWindow]:
         timed = {index: values for index, values in blocks.items() if values}
         heat = [max(m.state.celsius.values()) for m in inside if m.state and m.state.celsius]
         limits = sorted({limit for m in inside if m.state for limit in m.state.throttled})
-        found.append(
+        pieces.append(
             TimeWindow(
                 begin,
                 end,
                 {index: median(values) for index, values in timed.items()},
                 sum(heat) / len(heat) if heat else None,
                 tuple(limits),
-                _order(timed, found[0].order if found else ()),
+                _order(timed, pieces[0].order if pieces else ()),
             )
         )
-    return found
+    return pieces
 
 
 def _order(blocks: dict[int, list[float]], before: Sequence[int]) -> tuple[int, ...]:

@@ -88,5 +88,5 @@ def _median(row: ResultRow) -> float:
 
 
 def _is_alike(row: ResultRow, fastest: ResultRow) -> bool:
-    found = compare_rows(row, fastest)
-    return found is not None and found.verdict == "no difference"
+    comparison = compare_rows(row, fastest)
+    return comparison is not None and comparison.verdict == "no difference"

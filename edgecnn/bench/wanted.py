@@ -80,12 +80,14 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
         BundleError: the bundle cannot be read.
     """
     with Bundle(bundle) as opened:
-        held = opened.manifest.artefacts
-    of_precision = [a for a in held if not wanted.precisions or a.precision in wanted.precisions]
+        artefacts = opened.manifest.artefacts
+    of_precision = [
+        a for a in artefacts if not wanted.precisions or a.precision in wanted.precisions
+    ]
     if not of_precision:
-        listing = ", ".join(f"{one.path} ({one.precision})" for one in held)
-        asked = ", ".join(wanted.precisions)
-        raise BenchRefused(f"{bundle} has no artefact in {asked}; it has {listing}")
+        listing = ", ".join(f"{one.path} ({one.precision})" for one in artefacts)
+        precisions = ", ".join(wanted.precisions)
+        raise BenchRefused(f"{bundle} has no artefact in {precisions}; it has {listing}")
     formats = _formats(wanted)
     chosen = [a for a in of_precision if not wanted.engines or a.format in formats]
     if not chosen:
@@ -215,6 +217,8 @@ def _why_none(
         if name in absent:
             reasons.append(absent[name])
             continue
-        told = [host["missing"][name] for host in hosts.values() if name in host["missing"]]
-        reasons.append(f"{name} {told[0]['reason']}, {told[0]['mend']}" if told else f"no {name}")
+        missing = [host["missing"][name] for host in hosts.values() if name in host["missing"]]
+        reasons.append(
+            f"{name} {missing[0]['reason']}, {missing[0]['mend']}" if missing else f"no {name}"
+        )
     return f"no engine there runs {wanted.bundle}: {'; '.join(reasons)}"

@@ -122,8 +122,8 @@ def command(
         from edgecnn.report.bench_plot import draw_bench
 
         draw_bench(measured.results, plot, is_sustained=sustained is not None)
-    for name, message in measured.failed.items():
-        click.echo(f"edgecnn: {message if name in message else f'{name}: {message}'}", err=True)
+    for message in measured.failed.values():
+        click.echo(f"edgecnn: {message}", err=True)
     return FAILED if measured.failed else _exit_code(measured.results, compared, against)
 
 
@@ -153,12 +153,12 @@ def _prove(
     if refused:
         raise click.UsageError(f"{refused[0]} is of times, and an emulated board gives none")
     with bars([board.name for board in boards], quiet=quiet or as_json) as (progress, _):
-        found = [prove_on(board, wanted, progress[board.name]) for board in emulated]
+        proofs = [prove_on(board, wanted, progress[board.name]) for board in emulated]
     if as_json:
-        print_json(PROOF_SCHEMA, {"devices": [one.to_json() for one in found]})
+        print_json(PROOF_SCHEMA, {"devices": [one.to_json() for one in proofs]})
     else:
-        print_proved(found)
-    wrong = any(row.parity.verdict in {"differs", "crashed"} for one in found for row in one.rows)
+        print_proved(proofs)
+    wrong = any(row.parity.verdict in {"differs", "crashed"} for one in proofs for row in one.rows)
     return DIFFERS if wrong else OK
 
 
@@ -191,10 +191,10 @@ def _exit_code(
     rows = [row for result in results.values() for row in result.rows]
     if any(row.verdict in {"differs", "crashed"} for row in rows):
         return DIFFERS
-    found = [change.comparison for change in compared if change.comparison]
+    comparisons = [change.comparison for change in compared if change.comparison]
     if against is not None:
-        found += [row.comparison for row in rows if row.comparison]
-    verdicts = {comparison.verdict for comparison in found}
+        comparisons += [row.comparison for row in rows if row.comparison]
+    verdicts = {comparison.verdict for comparison in comparisons}
     if "slower" in verdicts:
         return SLOWER
     return NO_VERDICT if "tainted" in verdicts else OK

@@ -48,7 +48,7 @@ class Duration(click.ParamType[float]):
     ) -> float:
         if isinstance(value, int | float):
             return float(value)
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
-        if found is None:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
+        if match is None:
             self.fail(f"{value!r} is no time; write it as 90s, 30m or 2h", param, ctx)
-        return float(found[1]) * UNITS_S[found[2]]
+        return float(match[1]) * UNITS_S[match[2]]

@@ -28,7 +28,6 @@ def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from dataclasses import asdict
 
     from edgecnn.console import print_json
     from edgecnn.devices.configured import config_path
@@ -37,7 +36,7 @@ def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
 
     rows = device_rows(is_asked=not no_probe)
     if as_json:
-        document = {"file": str(config_path()), "devices": [asdict(row) for row in rows]}
+        document = {"file": str(config_path()), "devices": [row.to_json() for row in rows]}
         print_json(SCHEMA, document)
     else:
         print_devices(rows)

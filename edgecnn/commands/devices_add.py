@@ -68,21 +68,26 @@ def add(
         raise click.UsageError("--port and --profile are for boards; say where it is: USER@HOST")
     else:
         device = Configured(name, python=_whole_path(python))
-    said = ""
+    described = ""
     if not no_check:
-        device, said = _examined(device, quiet)
+        device, described = _examined(device, quiet)
     path = add_device(device)
     if as_json:
-        document = {"name": name, "file": str(path), "profile": device.profile_name, "said": said}
+        document = {
+            "name": name,
+            "file": str(path),
+            "profile": device.profile_name,
+            "said": described,
+        }
         print_json(SCHEMA, document)
     else:
-        print_added(device, said, path)
+        print_added(device, described, path)
 
 
 def _whole_path(python: str) -> str:
     """An interpreter on this machine: a path, or a command as the shell would find it."""
-    found = shutil.which(python) if "/" not in python else None
-    return str(Path(found or python).expanduser().absolute())
+    program = shutil.which(python) if "/" not in python else None
+    return str(Path(program or python).expanduser().absolute())
 
 
 def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
@@ -102,7 +107,9 @@ def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
             facts = board.facts()
             for remark in _remarks(device, facts):
                 note(remark, quiet=quiet)
-            return replace(device, profile=device.profile or _told(facts)), summary(facts)
+            return replace(device, profile=device.profile or _recognised_profile(facts)), summary(
+                facts
+            )
         packages = board.offer().environments[device.name]
     except DeviceFailed as error:
         reason = str(error).rstrip(".")
@@ -114,7 +121,7 @@ def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
     return device, ", ".join(f"{name} {version}" for name, version in packages.items())
 
 
-def _told(facts: Facts) -> str | None:
+def _recognised_profile(facts: Facts) -> str | None:
     """Name of the profile for a board's model, or of the general one for its kernel."""
     from edgecnn.devices.profile_toml import profile_of
 
@@ -139,6 +146,6 @@ def _remarks(device: Configured, facts: Facts) -> Iterator[str]:
             f"its programs are for {facts.machine}, though its kernel is for {facts.kernel}: most "
             "engines need a 64-bit system"
         )
-    told = _told(facts)
-    if told and device.profile not in (None, told) and profiles()[told].models:
-        yield f"it calls itself {facts.model!r}, which is a {told}"
+    recognised = _recognised_profile(facts)
+    if recognised and device.profile not in (None, recognised) and profiles()[recognised].models:
+        yield f"it calls itself {facts.model!r}, which is a {recognised}"

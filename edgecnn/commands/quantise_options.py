@@ -168,13 +168,13 @@ class Quantising:
             *("calibrate", "observer", "per_tensor", "min_agreement", "max_drop", "data"),
             *("memory_limit", "report"),
         )
-        said = [
+        given = [
             name
             for name in alone
             if getattr(self, name) is not None and getattr(self, name) is not False
         ]
-        if said:
-            named = ", ".join(f"--{name.replace('_', '-')}" for name in said)
+        if given:
+            named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise click.UsageError(f"{named}: only with --quantize int8")
 
 
@@ -182,9 +182,9 @@ def quantise_options(command: Callable[..., object]) -> Callable[..., object]:
     """The options of the 8-bit artefact; the command gets them as one, `quantising`."""
 
     @functools.wraps(command)
-    def gathered(**said: Any) -> object:
-        own = {each.name: said.pop(each.name) for each in fields(Quantising)}
-        return command(**said, quantising=Quantising(**own))
+    def gathered(**arguments: Any) -> object:
+        own = {each.name: arguments.pop(each.name) for each in fields(Quantising)}
+        return command(**arguments, quantising=Quantising(**own))
 
     for option in reversed(QUANTISE_OPTIONS):
         gathered = option(gathered)

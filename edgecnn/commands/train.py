@@ -87,16 +87,16 @@ def command(
     """
     from edgecnn.train.plan import TrainOptions
 
-    said = {field: recipe[field] for field in RECIPE if recipe[field] is not None}
+    changes = {field: recipe[field] for field in RECIPE if recipe[field] is not None}
     if augment is not None:
-        said["augmentation"] = () if augment == "none" else tuple(augment.split(","))
+        changes["augmentation"] = () if augment == "none" else tuple(augment.split(","))
     options = TrainOptions(
         name=name,
         data=data,
         output=output or Path("runs") / f"{name}-{Path(data).name}",
         form=Form(classes, width, depth, stem, phi),
         shape=shape,
-        recipe=said,
+        recipe=changes,
         init_from=init_from,
         is_head_reset=reset_head,
         is_resumed=resume,

@@ -80,13 +80,13 @@ def add_device(device: Configured, path: Path | None = None) -> Path:
         import tomlkit
 
         table = tomlkit.table()
-        held = {
+        values = {
             "ssh": device.ssh,
             "port": device.port,
             "python": device.python,
             "profile": device.profile_name,
         }
-        for key, value in held.items():
+        for key, value in values.items():
             if value is not None:
                 table.add(key, value)
         if not document.as_string().endswith("\n\n"):
@@ -125,9 +125,9 @@ def remove_device(name: str, path: Path | None = None) -> Path:
     path = path or config_path()
     with edited(path, HEADER) as document:
         if name not in document:
-            held = ", ".join(document) or "none"
+            names = ", ".join(document) or "none"
             raise DeviceConfigInvalid(
-                f"no device is configured as {name!r} in {path}; it has {held}"
+                f"no device is configured as {name!r} in {path}; it has {names}"
             )
         take_out(document, name)
     return path
@@ -137,7 +137,7 @@ def _entry(name: str, value: object, path: Path) -> Configured:
     _checked(path, check_name, name)
     fields = TomlFields(value, str(path), name)
     ssh = fields.optional("ssh", fields.text)
-    made = Configured(
+    device = Configured(
         name=name,
         ssh=None if ssh is None else _checked(path, check_target, ssh),
         port=fields.optional("port", lambda key: fields.whole(key, 1, MAX_PORT)),
@@ -145,11 +145,11 @@ def _entry(name: str, value: object, path: Path) -> Configured:
         profile=_profile(name, fields, path),
     )
     fields.finish()
-    if made.ssh is None:
-        return _local(made, path)
-    if made.python is not None:
-        _checked(path, check_python, made.python)
-    return made
+    if device.ssh is None:
+        return _local(device, path)
+    if device.python is not None:
+        _checked(path, check_python, device.python)
+    return device
 
 
 def _checked(path: Path, check: Callable[[str], str], value: str) -> str:

@@ -30,11 +30,11 @@ def find_boards(names: Sequence[str]) -> list[Board]:
         UnknownDevice: a name is none of these; says what to type.
         DeviceConfigInvalid: a file of devices does not hold.
     """
-    found = [one for name in dict.fromkeys(names) for one in _resolve(name)]
+    resolved = [one for name in dict.fromkeys(names) for one in _resolve(name)]
     local: dict[str, str | None] = {}
     places: dict[tuple[object, ...], Configured | Profile] = {}
     called: set[str] = set()
-    for one in found:
+    for one in resolved:
         place = _place(one)
         if place in places:
             continue
@@ -50,10 +50,12 @@ def find_boards(names: Sequence[str]) -> list[Board]:
     return _boards(list(places.values()), local)
 
 
-def _boards(found: Sequence[Configured | Profile], local: Mapping[str, str | None]) -> list[Board]:
+def _boards(
+    devices: Sequence[Configured | Profile], local: Mapping[str, str | None]
+) -> list[Board]:
     boards: list[Board] = []
     is_local_there = False
-    for one in found:
+    for one in devices:
         if isinstance(one, Profile):
             from edgecnn.devices.emulated import EmulatedBoard
 
@@ -169,18 +171,18 @@ def _with_profile(name: str, configured: Mapping[str, Configured]) -> Configured
     if having:
         names = ", ".join(one.name for one in having)
         raise UnknownDevice(f"{len(having)} boards are configured as a {name}: {names}; name one")
-    raise UnknownDevice(_nobody(name))
+    raise UnknownDevice(_not_configured(name))
 
 
-def _nobody(name: str) -> str:
-    said = f"no board is configured as {name!r}; add it: edgecnn devices add {name} {EXAMPLE}"
-    return f"{said}; or try {name}{EMULATED}" if name in emulatable() else said
+def _not_configured(name: str) -> str:
+    message = f"no board is configured as {name!r}; add it: edgecnn devices add {name} {EXAMPLE}"
+    return f"{message}; or try {name}{EMULATED}" if name in emulatable() else message
 
 
 def _unknown(name: str, configured: Mapping[str, Configured]) -> UnknownDevice:
     known = [HOST, *configured, *profiles(), *(f"{one}{EMULATED}" for one in emulatable())]
     if name in USUAL or any(one.startswith(name) for one in profiles() if len(name) > 1):
-        return UnknownDevice(_nobody(name))
+        return UnknownDevice(_not_configured(name))
     near = difflib.get_close_matches(name, known, 3, 0.5)
     if near:
         return UnknownDevice(

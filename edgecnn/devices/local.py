@@ -59,18 +59,18 @@ class LocalBoard:
     def offer(self) -> Offer:
         environments: dict[str, dict[str, str]] = {}
         reasons: dict[str, str] = {}
-        held: set[str] = set()
+        working: set[str] = set()
         for name in self._interpreters:
-            found = self.host(name)
+            host = self.host(name)
             environments[name] = {
                 one["package"]: one["version"]
-                for engine, one in found["ids"].items()
+                for engine, one in host["ids"].items()
                 if engine not in ENGINES or not ENGINES[engine].is_double
             }
-            for engine, missing in found["missing"].items():
+            for engine, missing in host["missing"].items():
                 reasons.setdefault(engine, f"{missing['reason']}; {missing['mend']}")
-            held |= found["ids"].keys()
-        refused = {package_of(one): why for one, why in reasons.items() if one not in held}
+            working |= host["ids"].keys()
+        refused = {package_of(one): why for one, why in reasons.items() if one not in working}
         return Offer(environments, refused)
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
@@ -100,7 +100,7 @@ class LocalBoard:
         try:
             return ask_host(self, name)
         except DeviceFailed as error:
-            raise DeviceFailed(f"{name}: {error}") from error
+            raise DeviceFailed(f"{name}: {error}", device=name) from error
 
     def close(self) -> None:
         """No effect: a local board leaves no files."""
@@ -129,11 +129,11 @@ def agent_file() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            made = Path(scratch) / "agent.pyz"
-            write_agent(made)
+            agent = Path(scratch) / "agent.pyz"
+            write_agent(agent)
             # Named by what it holds: a running bench keeps its own when edgecnn is updated.
-            digest = hashlib.sha256(made.read_bytes()).hexdigest()[:12]
-            return made.replace(folder / f"edgecnn-agent-{digest}.pyz")
+            digest = hashlib.sha256(agent.read_bytes()).hexdigest()[:12]
+            return agent.replace(folder / f"edgecnn-agent-{digest}.pyz")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DeviceFailed(

@@ -128,10 +128,10 @@ class TomlFields:
         offer = f"did you mean {near[0]}?" if near else f"expected {', '.join(self._known)}"
         raise DeviceConfigInvalid(f"{self.file}: {self._path(key)} is not a known key; {offer}")
 
-    def wrong(self, key: str, found: object, expected: str) -> DeviceConfigInvalid:
+    def wrong(self, key: str, value: object, expected: str) -> DeviceConfigInvalid:
         """The error for a value that is not what it must be."""
         return DeviceConfigInvalid(
-            f"{self.file}: {self._path(key)} is {shown(found)}, expected {expected}"
+            f"{self.file}: {self._path(key)} is {shown(value)}, expected {expected}"
         )
 
     def _take(self, key: str, kinds: type | tuple[type, ...], expected: str) -> Any:

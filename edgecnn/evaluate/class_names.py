@@ -44,8 +44,8 @@ class ClassNames:
         if self.labels and {_fold(name) for name in names} & {_fold(each) for each in self.labels}:
             self._refuse_ambiguous(names)
             known = {_fold(label): number for number, label in enumerate(self.labels)}
-            found = {name: known[_fold(name)] for name in names if _fold(name) in known}
-            return self._by(found, names, "the bundle's labels"), ()
+            indices = {name: known[_fold(name)] for name in names if _fold(name) in known}
+            return self._by(indices, names, "the bundle's labels"), ()
         if all(name.isascii() and name.isdigit() for name in names):
             return self._by({name: int(name) for name in names}, names, "numbers"), ()
         if len(names) == self.classes:

@@ -79,11 +79,11 @@ def open_examples(data: str, names: ClassNames, *, quiet: bool = False) -> Examp
 
 
 def _folder(path: Path, names: ClassNames) -> Examples:
-    found = find_classes(path, least=1)
-    classes = found.test or found.train
+    folders = find_classes(path, least=1)
+    classes = folders.test or folders.train
     numbers, notes = names.numbers(tuple(classes))
-    if found.others:
-        others = name_some([str(other.relative_to(path)) for other in found.others])
+    if folders.others:
+        others = name_some([str(other.relative_to(path)) for other in folders.others])
         notes = (*notes, f"left out, being no images of a class: {others}")
     counts = [len(paths) for paths in classes.values()]
     labels = np.repeat(np.array(numbers, np.int64), counts)

@@ -157,11 +157,11 @@ def _prepared(
 ) -> Iterator[Float32]:
     """Inputs of batch 1, in order; the names of images that cannot be read go to `broken`."""
     for index in chosen:
-        found = images[index]
+        image = images[index]
         try:
-            pixels = load_image(found) if isinstance(found, Path) else found
+            pixels = load_image(image) if isinstance(image, Path) else image
         except ImageError:
-            broken.append(Path(str(found)).name)
+            broken.append(Path(str(image)).name)
             continue
         grey = pixels.shape[-1] == 1
         yield preprocess(pixels.repeat(3, axis=-1) if grey else pixels, prepare)

@@ -75,20 +75,24 @@ class ExportPlan:
         }
 
     def _artefacts(self) -> str:
-        said = self.options
-        precisions = ["int8"] if said.quantise is not None else []
-        found = [f"onnx ({', '.join([*precisions, 'fp32'])})"]
-        more = [*precisions, "fp32", *(["fp16"] if said.half else [])]
-        for target in said.targets:
-            found.append(f"{target.name} ({', '.join(p for p in more if p in target.precisions)})")
-        return ", ".join(found)
+        options = self.options
+        precisions = ["int8"] if options.quantise is not None else []
+        artefacts = [f"onnx ({', '.join([*precisions, 'fp32'])})"]
+        more = [*precisions, "fp32", *(["fp16"] if options.half else [])]
+        for target in options.targets:
+            artefacts.append(
+                f"{target.name} ({', '.join(p for p in more if p in target.precisions)})"
+            )
+        return ", ".join(artefacts)
 
     def _quantise(self) -> str:
-        said = self.options.quantise
-        if said is None:
+        options = self.options.quantise
+        if options is None:
             return "no; --quantize int8 adds an 8-bit artefact"
-        data = said.data or "what it was trained on, or else edgecnn's photographs"
-        return f"int8, recipe {said.config.recipe}, calibrated with {data}, {said.count} samples"
+        data = options.data or "what it was trained on, or else edgecnn's photographs"
+        return (
+            f"int8, recipe {options.config.recipe}, calibrated with {data}, {options.count} samples"
+        )
 
 
 def _kind(source: ModelSource) -> str:

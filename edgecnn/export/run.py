@@ -60,8 +60,8 @@ def _run_network(
         half=options.half,
         is_zoo=not isinstance(source, Factory),
     )
-    with quantised(request, options.quantise, network.data, quiet=options.quiet) as (asked, more):
-        exported = export_module(network.module, asked, planned.output, progress)
+    with quantised(request, options.quantise, network.data, quiet=options.quiet) as (request, more):
+        exported = export_module(network.module, request, planned.output, progress)
     return exported, (*network.notes, *notes, *more)
 
 
@@ -75,8 +75,8 @@ def _run_onnx(
     from edgecnn_exporters.export import export_onnx
 
     options = planned.options
-    found = read_onnx(source.path)
-    spec = image_input(found.model, source.path.name, options.shape)
+    source_model = read_onnx(source.path)
+    spec = image_input(source_model.model, source.path.name, options.shape)
     preprocess, notes = _preprocess(options, spatial(spec), None)
     if preprocess is not None:
         preprocess = replace(preprocess, layout=layout_of(spec))
@@ -88,14 +88,14 @@ def _run_onnx(
         opset=options.opset,
         source={
             "onnx": source.path.name,
-            "onnx_sha256": hashlib.sha256(found.original).hexdigest(),
+            "onnx_sha256": hashlib.sha256(source_model.original).hexdigest(),
         },
         command=options.command,
         targets=options.targets,
         half=options.half,
     )
-    with quantised(request, options.quantise, None, quiet=options.quiet) as (asked, more):
-        exported = export_onnx(found, asked, planned.output, progress)
+    with quantised(request, options.quantise, None, quiet=options.quiet) as (request, more):
+        exported = export_onnx(source_model, request, planned.output, progress)
     return exported, (*notes, *more)
 
 

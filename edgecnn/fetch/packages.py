@@ -61,10 +61,10 @@ def download_package(package: Package, folder: Path) -> Path:
             raise
         options = _update_own_lists(folder)
         _run(package.client, [*command, *options, package.package], folder)
-    made = sorted(path for path in set(folder.iterdir()) - before if path.is_file())
-    if not made:
+    downloaded = sorted(path for path in set(folder.iterdir()) - before if path.is_file())
+    if not downloaded:
         raise SourceFailed(f"{package.client} downloaded nothing")
-    return made[0]
+    return downloaded[0]
 
 
 @contextlib.contextmanager

@@ -84,10 +84,10 @@ def _from_checkpoint(checkpoint: Checkpoint, options: NetworkOptions) -> Network
 
 def _from_zoo(architecture: Architecture, options: NetworkOptions) -> Network:
     architecture.check(options.form)
-    said = options.weights or _default_weights(architecture, options.form)
-    if said == RANDOM:
+    weights_name = options.weights or _default_weights(architecture, options.form)
+    if weights_name == RANDOM:
         return _assemble(architecture, options, None)
-    weights = find_weights(architecture, said, quiet=options.quiet)
+    weights = find_weights(architecture, weights_name, quiet=options.quiet)
     return _assemble(architecture, options, weights)
 
 
@@ -143,17 +143,17 @@ def _assemble(
     )
 
 
-def _agree(architecture: Architecture, said: Form, weights: Weights) -> Form:
+def _agree(architecture: Architecture, form: Form, weights: Weights) -> Form:
     """The form that the weights are of, which what a person said must not contradict."""
     if weights.description is None:
-        return said
+        return form
     own = weights.description
     if own.architecture != architecture.name:
         raise CheckpointMismatch(
             f"{weights.name} is of {own.architecture}, not of {architecture.name}"
         )
     trained = own.form.given()
-    for name, value in said.given().items():
+    for name, value in form.given().items():
         if trained.get(name) == value or (name not in trained and value in (1.0, "imagenet")):
             continue
         raise CheckpointMismatch(
@@ -166,10 +166,10 @@ def _agree(architecture: Architecture, said: Form, weights: Weights) -> Form:
 
 def _spell(form: Form, architecture: Architecture) -> dict[str, str]:
     """Differences from the paper's form, for the provenance."""
-    said = form.given()
-    if said.get("classes") == architecture.classes:
-        del said["classes"]
-    return {name: str(value) for name, value in said.items()}
+    given = form.given()
+    if given.get("classes") == architecture.classes:
+        del given["classes"]
+    return {name: str(value) for name, value in given.items()}
 
 
 def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
@@ -179,8 +179,8 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
         raise ModelUnusable(f"{factory.typed} needs the shape of its input: --input 1x3x224x224")
     try:
         sys.path[:0] = map(str, options.search)  # a script's own folder is not on the path of ours
-        found = getattr(importlib.import_module(factory.module), factory.name)
-        network = found() if callable(found) and not isinstance(found, nn.Module) else found
+        target = getattr(importlib.import_module(factory.module), factory.name)
+        network = target() if callable(target) and not isinstance(target, nn.Module) else target
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise ModelUnusable(f"{factory.typed} cannot be built: {reason}") from error

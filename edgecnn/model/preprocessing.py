@@ -72,12 +72,12 @@ def at_resolution(preprocess: Preprocess, height: int, width: int) -> Preprocess
 
 def _read(path: Path, channels: int) -> Preprocess:
     try:
-        found = preprocess_from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        preprocess = preprocess_from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
     except OSError as error:
         raise PreprocessUnknown(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, ManifestInvalid) as error:
         raise PreprocessUnknown(f"{path} is no preprocessing: {error}") from error
-    own = 1 if found.colour == "L" else 3
+    own = 1 if preprocess.colour == "L" else 3
     if own != channels:
         raise PreprocessUnknown(f"{path} makes {own} channels, the network reads {channels}")
-    return found
+    return preprocess

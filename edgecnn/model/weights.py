@@ -26,10 +26,10 @@ class Weights:
 
 def shipped(architecture: str) -> dict[str, Path]:
     """Trained checkpoints of a network that the extra ``weights`` brings, by the data's name."""
-    found = importlib.util.find_spec(SHIPPED_PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec(SHIPPED_PACKAGE)
+    if package is None or not package.submodule_search_locations:
         return {}
-    folder = Path(next(iter(found.submodule_search_locations)))
+    folder = Path(next(iter(package.submodule_search_locations)))
     begin = f"{architecture}-"
     paths = {path.stem.removeprefix(begin): path for path in folder.glob(f"{begin}*{SUFFIX}")}
     # The data set that a family is known for comes first.
@@ -53,7 +53,7 @@ def default_weights(architecture: Architecture) -> str | None:
     return None
 
 
-def find_weights(architecture: Architecture, said: str, *, quiet: bool) -> Weights:
+def find_weights(architecture: Architecture, name: str, *, quiet: bool) -> Weights:
     """The weights that a person named for a network of the zoo.
 
     Raises:
@@ -61,21 +61,21 @@ def find_weights(architecture: Architecture, said: str, *, quiet: bool) -> Weigh
         FetchError: published weights cannot be had.
         CheckpointUnreadable: a file that is missing or damaged.
     """
-    if said in architecture.weights:
+    if name in architecture.weights:
         from edgecnn.fetch import fetch
 
-        return Weights(said, fetch(architecture.weights[said], quiet=quiet), None)
-    if said in (own := shipped(architecture.name)):
-        return Weights(said, own[said], read_description(own[said]))
-    path = Path(said)
+        return Weights(name, fetch(architecture.weights[name], quiet=quiet), None)
+    if name in (own := shipped(architecture.name)):
+        return Weights(name, own[name], read_description(own[name]))
+    path = Path(name)
     if not path.suffix:
         raise WeightsMissing(
-            f"{architecture.name} has no weights called {said!r}; it has "
+            f"{architecture.name} has no weights called {name!r}; it has "
             f"{', '.join(names_of(architecture)) or 'none'}; "
             "or pass a file (.safetensors, .pth)"
         )
     described = read_description(path) if path.is_file() else None
-    return Weights(said, path, described)
+    return Weights(name, path, described)
 
 
 def names_of(architecture: Architecture) -> list[str]:

@@ -93,20 +93,20 @@ def load_folder(
             `is_strict`.
     """
     deployed = choose_preprocess(shape)
-    found = find_classes(path)
+    folders = find_classes(path)
     notes = []
-    if found.others:
-        notes.append(f"left out, being no images of a class: {_name_paths(path, found.others)}")
-    images = [*paths_of(found.train), *paths_of(found.test)]
+    if folders.others:
+        notes.append(f"left out, being no images of a class: {_name_paths(path, folders.others)}")
+    images = [*paths_of(folders.train), *paths_of(folders.test)]
     if broken := _find_broken(images, quiet=quiet):
         notes.append(_say_broken(path, broken, len(images), is_strict))
-    train, test = _without(found.train, broken), _without(found.test, broken)
+    train, test = _without(folders.train, broken), _without(folders.test, broken)
     if not test:
         train, test = hold_out(train, seed)
-        held = len(paths_of(test))
+        count = len(paths_of(test))
         notes.append(
-            f"{path} has no folder test/; {held:,} of its {held + len(paths_of(train)):,} images, "
-            f"a tenth of each class, are held out for testing by seed {seed}"
+            f"{path} has no folder test/; {count:,} of its {count + len(paths_of(train)):,} "
+            f"images, a tenth of each class, are held out for testing by seed {seed}"
         )
     window = shape[1:] if deployed.crop is None else _with_margin(shape[1:])
     return Dataset(
@@ -169,13 +169,13 @@ def _find_fault(path: Path) -> str | None:
 
 def _say_broken(root: Path, broken: Mapping[Path, str], total: int, is_strict: bool) -> str:
     """The note on broken images; raised instead where they are not allowed."""
-    found = f"{len(broken):,} of {total:,} images cannot be read"
+    summary = f"{len(broken):,} of {total:,} images cannot be read"
     names, first = _name_paths(root, broken), next(iter(broken.values()))
     if is_strict:
         raise DataUnreadable(
-            f"{found}: {names}; the first: {first}; without --strict they are left out"
+            f"{summary}: {names}; the first: {first}; without --strict they are left out"
         )
-    return f"{found}; left out: {names}; the first: {first}"
+    return f"{summary}; left out: {names}; the first: {first}"
 
 
 def _without(classes: Classes, broken: Mapping[Path, str]) -> Classes:

@@ -122,10 +122,10 @@ class _Loop:
         loss = right = 0.0
         for step, batch in enumerate(self.batches.epoch(epoch, self.device)):
             rate = learning_rate(self.recipe, epoch * steps + step, steps)
-            found, hits = self._step(batch, rate)
-            if not math.isfinite(found):
-                raise self._diverged(f"the loss became {found} in epoch {epoch + 1}")
-            loss, right = loss + found, right + hits
+            batch_loss, hits = self._step(batch, rate)
+            if not math.isfinite(batch_loss):
+                raise self._diverged(f"the loss became {batch_loss} in epoch {epoch + 1}")
+            loss, right = loss + batch_loss, right + hits
             if self.average is not None:
                 self.average.update(self.network, epoch * steps + step)
             seen = (step + 1) * self.batches.size

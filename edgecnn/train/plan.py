@@ -43,13 +43,13 @@ class TrainOptions:
     quiet: bool = False
 
 
-def make_recipe(architecture: Architecture, said: Mapping[str, Any]) -> Recipe:
+def make_recipe(architecture: Architecture, changes: Mapping[str, Any]) -> Recipe:
     """The family's recipe with what a person said in its place.
 
     Raises:
         RecipeInvalid: an augmentation that there is not.
     """
-    return replace(RECIPES[architecture.family], **said)
+    return replace(RECIPES[architecture.family], **changes)
 
 
 def prepare(options: TrainOptions) -> tuple[TrainingJob, tuple[str, ...]]:

@@ -26,7 +26,7 @@ CHUNK = 32
 
 
 @dataclass(frozen=True)
-class HeldRow:
+class HeldOutRow:
     """Difference of an artefact on an engine from the float graph.
 
     Attributes:
@@ -41,22 +41,22 @@ class HeldRow:
 
 
 @dataclass(frozen=True)
-class HeldToFloat:
+class HeldOutComparison:
     """Rows of the held-out comparison, its reference and number of pictures."""
 
     reference: str
     data: str
     count: int
-    rows: tuple[HeldRow, ...]
+    rows: tuple[HeldOutRow, ...]
 
 
-def hold_to_float(
+def compare_with_float(
     bundle: Bundle,
     verified: Sequence[Parity],
     pictures: Sequence[Path | UInt8],
     data: str,
     progress: Progress = no_progress,
-) -> HeldToFloat:
+) -> HeldOutComparison:
     """Compare every artefact with the float graph on the same pictures, on engines that run it.
 
     Args:
@@ -92,13 +92,13 @@ def hold_to_float(
     expected = answers[reference.path, REFERENCE]
     rows = []
     for artefact, engine in pairs:
-        found = answers[artefact.path, engine]
+        actual = answers[artefact.path, engine]
         base = None if quantised is None else answers.get((quantised.path, REFERENCE))
         is_copy = artefact.precision == "int8" and artefact is not quantised
-        near = _within(base, found, steps) if is_copy and base is not None else None
-        compared = difference((expected[name], found[name]) for name in expected)
-        rows.append(HeldRow(artefact.path, engine, compared, near))
-    return HeldToFloat(f"{reference.path} by {REFERENCE}", data, len(pictures), tuple(rows))
+        near = _within(base, actual, steps) if is_copy and base is not None else None
+        compared = difference((expected[name], actual[name]) for name in expected)
+        rows.append(HeldOutRow(artefact.path, engine, compared, near))
+    return HeldOutComparison(f"{reference.path} by {REFERENCE}", data, len(pictures), tuple(rows))
 
 
 def _is_onnx(artefact: Artefact, precision: str) -> bool:
@@ -120,7 +120,7 @@ def _ask(model: Model, prepared: Sequence[Floating], progress: Progress) -> dict
     """Outputs of the model for the prepared pictures, (n, …) by name."""
     name = model.inputs[0].name
     most = model.inputs[0].shape[0] or CHUNK
-    found = []
+    outputs = []
     for begin in range(0, len(prepared), most):
         batch = np.concatenate(prepared[begin : begin + most])
         if model.inputs[0].shape[0] not in (None, len(batch)):
@@ -128,10 +128,10 @@ def _ask(model: Model, prepared: Sequence[Floating], progress: Progress) -> dict
                 f"the bundle takes {most} pictures at a time, {len(prepared)} are no multiple; "
                 f"say --limit {len(prepared) // most * most}"
             )
-        found.append(model.run({name: batch}))
+        outputs.append(model.run({name: batch}))
         progress((begin + len(batch)) / len(prepared))
     return {
-        spec.name: np.concatenate([each[spec.name] for each in found]) for spec in model.outputs
+        spec.name: np.concatenate([each[spec.name] for each in outputs]) for spec in model.outputs
     }
 
 
@@ -148,7 +148,7 @@ def _steps(qdq: bytes) -> dict[str, float]:
 
 
 def _within(
-    expected: dict[str, Floating], found: dict[str, Floating], steps: dict[str, float]
+    expected: dict[str, Floating], actual: dict[str, Floating], steps: dict[str, float]
 ) -> float | None:
-    near = [np.abs(expected[n] - found[n]) <= step * (1 + 1e-4) for n, step in steps.items()]
+    near = [np.abs(expected[n] - actual[n]) <= step * (1 + 1e-4) for n, step in steps.items()]
     return float(np.concatenate([each.reshape(-1) for each in near]).mean()) if near else None

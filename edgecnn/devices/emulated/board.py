@@ -113,8 +113,8 @@ class EmulatedBoard:
         with tempfile.TemporaryDirectory() as folder:
             marks = Path(folder) / "marks"
             with self._agent(environment, arguments, None, marks) as events:
-                found = list(events)
-            return found, read_marks(marks)
+                printed = list(events)
+            return printed, read_marks(marks)
 
     def close(self) -> None:
         self._undo.close()
@@ -132,9 +132,9 @@ class EmulatedBoard:
         Raises:
             EmulationUnavailable: there is none, or none that can be.
         """
-        found = find_qemu()
-        check_cpu(found, self._emulation.qemu_cpu)
-        return found
+        qemu = find_qemu()
+        check_cpu(qemu, self._emulation.qemu_cpu)
+        return qemu
 
     @functools.cached_property
     def root(self) -> Path:
@@ -204,8 +204,8 @@ class EmulatedBoard:
     @functools.cached_property
     def _scratch(self) -> Path:
         """Scratch folder, for core dumps as well; removed when the board is closed."""
-        made = tempfile.TemporaryDirectory(prefix="edgecnn-emulated-")
-        return Path(self._undo.enter_context(made))
+        folder = tempfile.TemporaryDirectory(prefix="edgecnn-emulated-")
+        return Path(self._undo.enter_context(folder))
 
 
 def _agent() -> Path:

@@ -61,7 +61,7 @@ def find_qemu(programs: Sequence[str] = PROGRAMS) -> Qemu:
         )
     for name in programs:
         if (program := shutil.which(name)) is not None:
-            return _check_version(_asked(program))
+            return _check_version(_read_version(program))
     raise EmulationUnavailable(
         f"boards are emulated by {programs[0]}, which is not installed here; {INSTALL}"
     )
@@ -80,7 +80,7 @@ def check_cpu(qemu: Qemu, cpu: str) -> None:
             f"{qemu.words} computes wrongly with -cpu {cpu}; give -cpu {SOUND_MAX}, or the "
             "board's own processor"
         )
-    known = _said(qemu.program, "-cpu", "help").split()
+    known = _output_of(qemu.program, "-cpu", "help").split()
     if name not in known:
         cores = ", ".join(word for word in known if word.startswith(("cortex", "neoverse")))
         raise EmulationUnavailable(
@@ -111,15 +111,15 @@ def guest_command(
     return [*command, *map(str, program)]
 
 
-def _asked(program: str) -> Qemu:
-    said = _said(program, "--version")
-    found = re.search(r"version (\d+)\.(\d+)", said)
-    if found is None:
+def _read_version(program: str) -> Qemu:
+    output = _output_of(program, "--version")
+    match = re.search(r"version (\d+)\.(\d+)", output)
+    if match is None:
         raise EmulationUnavailable(
-            f"{program} --version says {said[:60]!r}, expected QEMU's version; {INSTALL}"
+            f"{program} --version says {output[:60]!r}, expected QEMU's version; {INSTALL}"
         )
-    has_plugins = re.search(r"^-plugin\b", _said(program, "-h"), re.M) is not None
-    return Qemu(program, (int(found[1]), int(found[2])), has_plugins)
+    has_plugins = re.search(r"^-plugin\b", _output_of(program, "-h"), re.M) is not None
+    return Qemu(program, (int(match[1]), int(match[2])), has_plugins)
 
 
 def _check_version(qemu: Qemu) -> Qemu:
@@ -131,7 +131,7 @@ def _check_version(qemu: Qemu) -> Qemu:
     return qemu
 
 
-def _said(*command: str) -> str:
+def _output_of(*command: str) -> str:
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:

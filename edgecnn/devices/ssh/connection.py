@@ -15,7 +15,7 @@ from typing import IO
 from edgecnn.devices.names import check_target
 from edgecnn.devices.ssh.messages import SSH_FAILED, killed, lost, unreachable
 from edgecnn.devices.ssh.script import remote_command
-from edgecnn.devices.ssh.talk import Said, Talk, end
+from edgecnn.devices.ssh.talk import Reply, Talk, end
 from edgecnn.errors import DeviceFailed, DeviceUnreachable
 
 COMMAND_VARIABLE = "EDGECNN_SSH"
@@ -102,16 +102,16 @@ class Connection:
             if write is not None:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     write(_Counted(talk.stdin, self))  # type: ignore[arg-type]  # write() is all it has
-            said = talk.end()
-        if said.is_late:
-            raise DeviceFailed(f"{self.name} gave no answer in {timeout_s:g} s")
-        if said.code < 0 or (said.code == SSH_FAILED and self.is_lost()):
+            reply = talk.end()
+        if reply.is_late:
+            raise DeviceFailed(f"{self.name} gave no answer in {timeout_s:g} s", device=self.name)
+        if reply.code < 0 or (reply.code == SSH_FAILED and self.is_lost()):
             raise lost(self.name)
-        if said.code == SSH_FAILED:
+        if reply.code == SSH_FAILED:
             raise killed(self.name, "a command")
-        if said.code != 0:
-            raise RemoteFailed(self.name, said)
-        return said.stdout.partition(f"{marker}\n")[2]
+        if reply.code != 0:
+            raise RemoteFailed(self.name, reply)
+        return reply.stdout.partition(f"{marker}\n")[2]
 
     def is_lost(self) -> bool:
         """Whether the connection broke; one that is breaking is given a moment to end."""
@@ -152,28 +152,29 @@ class Connection:
         """The process that holds the connection, which is there: it has run a command."""
         marker = secrets.token_hex(8)
         # Two commands of any shell; a script would be one of a POSIX shell.
-        held = f"echo {marker}; exec cat"
-        master = self._start([*self._ssh("yes"), "--", self.target, held])
+        command = f"echo {marker}; exec cat"
+        master = self._start([*self._ssh("yes"), "--", self.target, command])
         talk = Talk(master, 3 * CONNECT_S)
         if talk.waits_for(marker):
             # Nobody reads what else it says; a login script may greet, and must not wait for a
             # reader.
             return master
         with talk:
-            said = talk.end()
-        raise unreachable(self.name, self.target, self._port, said)
+            reply = talk.end()
+        raise unreachable(self.name, self.target, self._port, reply)
 
 
 class RemoteFailed(DeviceFailed):
     """A script on the board failed."""
 
-    def __init__(self, name: str, said: Said) -> None:
-        self.said = said.last_line or "nothing on stderr"
+    def __init__(self, name: str, reply: Reply) -> None:
+        self.reason = reply.last_line or "nothing on stderr"
         super().__init__(
-            f"{name}: a command on the board failed with exit code {said.code}: {self.said}"
+            f"{name}: a command on the board failed with exit code {reply.code}: {self.reason}",
+            device=name,
         )
-        self.code = said.code
-        self.stderr = said.stderr
+        self.code = reply.code
+        self.stderr = reply.stderr
 
 
 class _Counted:

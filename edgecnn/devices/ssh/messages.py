@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from edgecnn.devices.events import Ended, agent_failure
-from edgecnn.devices.ssh.talk import Said
+from edgecnn.devices.ssh.talk import Reply
 from edgecnn.errors import ConnectionLost, DeviceFailed, DeviceUnreachable
 
 SSH_FAILED = 255  # ssh(1), EXIT STATUS; else it is the remote command's
@@ -50,34 +50,39 @@ _UNREACHABLE: Sequence[tuple[str, str]] = (
 )
 
 
-def unreachable(name: str, target: str, port: int | None, said: Said) -> DeviceUnreachable:
+def unreachable(name: str, target: str, port: int | None, reply: Reply) -> DeviceUnreachable:
     """Error of a connection that could not be opened."""
     begin = f"{name} ({target}) cannot be reached:"
     where = f"-p {port} {target}" if port else target
     host = target.rpartition("@")[2]
-    if said.is_late:
-        return DeviceUnreachable(f"{begin} it lets nobody in within its time; try: ssh {where}")
-    if said.code != SSH_FAILED:
-        words = said.last_line or f"exit code {said.code} and nothing else"
+    if reply.is_late:
         return DeviceUnreachable(
-            f"{begin} it logs us in and runs no command; it says: {words}; try: ssh {where} id"
+            f"{begin} it lets nobody in within its time; try: ssh {where}", device=name
+        )
+    if reply.code != SSH_FAILED:
+        words = reply.last_line or f"exit code {reply.code} and nothing else"
+        return DeviceUnreachable(
+            f"{begin} it logs us in and runs no command; it says: {words}; try: ssh {where} id",
+            device=name,
         )
     # As ssh itself advises: with the port, and under the name that known_hosts has.
-    advised = re.search(r"-R \"?([^\"\s]+)\"?", said.stderr)
+    advised = re.search(r"-R \"?([^\"\s]+)\"?", reply.stderr)
     known = advised[1] if advised else f"[{host}]:{port}" if port else host
     for pattern, advice in _UNREACHABLE:
-        if re.search(pattern, said.stderr):
+        if re.search(pattern, reply.stderr):
             words = advice.format(
                 ssh=f"ssh {where}", copy_id=f"ssh-copy-id {where}", known=shlex.quote(known)
             )
-            return DeviceUnreachable(f"{begin} {words}")
-    return DeviceUnreachable(f"{begin} {said.last_line or 'ssh said nothing'}; try: ssh {where}")
+            return DeviceUnreachable(f"{begin} {words}", device=name)
+    words = reply.last_line or "ssh said nothing"
+    return DeviceUnreachable(f"{begin} {words}; try: ssh {where}", device=name)
 
 
 def lost(name: str) -> ConnectionLost:
     """Error of a connection that was lost."""
     return ConnectionLost(
-        f"the connection to {name} broke: the link dropped, or the board went down or rebooted"
+        f"the connection to {name} broke: the link dropped, or the board went down or rebooted",
+        device=name,
     )
 
 
@@ -85,7 +90,8 @@ def killed(name: str, what: str) -> DeviceFailed:
     """Error of a process that was killed on the board, over a working connection."""
     return DeviceFailed(
         f"{what} on {name} was killed there; that is what a system does when it is out of memory: "
-        "see dmesg on the board"
+        "see dmesg on the board",
+        device=name,
     )
 
 
@@ -107,7 +113,7 @@ def failure_of(name: str, is_lost: Callable[[], bool]) -> Callable[[Ended], Devi
             from edgecnn_runtime.host.process import signal_name
 
             how = signal_name(ended.exit_code - 128)
-            return DeviceFailed(f"the agent on {name} was ended by {how}")
+            return DeviceFailed(f"the agent on {name} was ended by {how}", device=name)
         return agent_failure(ended)
 
     return failure

@@ -30,9 +30,9 @@ import glob, hashlib, os, shutil, sys, zipfile
 sha256, folder = sys.argv[1:]
 packed = os.path.join(folder, {PACKED!r})
 with open(packed, "rb") as stream:
-    found = hashlib.file_digest(stream, "sha256").hexdigest()
-if found != sha256:
-    sys.exit("it came with sha256 " + found)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+if digest != sha256:
+    sys.exit("it came with sha256 " + digest)
 with zipfile.ZipFile(packed) as archive:
     archive.extractall(folder)
 os.unlink(packed)
@@ -51,7 +51,7 @@ class Store:
     connection: Connection
     folder: str
 
-    def held(self) -> frozenset[str]:
+    def content(self) -> frozenset[str]:
         """Content of the store, as ``wheels/SHA256`` and ``agents/SHA256.pyz``.
 
         Raises:
@@ -71,8 +71,9 @@ for one in wheels/* agents/*; do if [ -e "$one" ]; then printf '%s\\n' "$one"; f
             return frozenset(self.connection.run(script).splitlines())
         except RemoteFailed as error:
             raise DeviceUnsuitable(
-                f"{self.connection.name}: {self.folder} cannot be made there: {error.said}; give "
-                "the user a home that can be written"
+                f"{self.connection.name}: {self.folder} cannot be made there: {error.reason}; give "
+                "the user a home that can be written",
+                device=self.connection.name,
             ) from error
 
     def free_bytes(self) -> int | None:
@@ -125,14 +126,16 @@ if [ -e "$place/${{part##*/}}" ]; then rm -rf "$place/${{part##*/}}"; fi
         if re.search("No space left|Disk quota|File too large", error.stderr):
             return DeviceUnsuitable(
                 f"{name}: its disk is full: {self.folder} has no room for {place}; free some, or "
-                "point XDG_CACHE_HOME there to another disk"
+                "point XDG_CACHE_HOME there to another disk",
+                device=name,
             )
         if missing := re.search(r"(?:No module named|import of) '?([\w.]+)", error.stderr):
             return DeviceUnsuitable(
                 f"{name}: its Python has no module {missing[1]}, which unpacks what is sent; on "
-                "the board: sudo apt install python3"
+                "the board: sudo apt install python3",
+                device=name,
             )
-        return DeviceFailed(f"{name}: {place} did not arrive whole: {error.said}")
+        return DeviceFailed(f"{name}: {place} did not arrive whole: {error.reason}", device=name)
 
 
 def _whole(file: Path) -> str:
@@ -169,5 +172,6 @@ def check_room(name: str, what: str, needed_bytes: int, free_bytes: int | None) 
     if free_bytes is not None and needed_bytes and needed > free_bytes:
         raise DeviceUnsuitable(
             f"{name}: {what}: {needed / 1e6:.0f} MB are needed and {free_bytes / 1e6:.0f} MB are "
-            "free there; free some, or point XDG_CACHE_HOME there to another disk"
+            "free there; free some, or point XDG_CACHE_HOME there to another disk",
+            device=name,
         )

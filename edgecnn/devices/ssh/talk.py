@@ -19,7 +19,7 @@ GRACE_S = 2.0
 
 
 @dataclass(frozen=True)
-class Said:
+class Reply:
     """End of a process: its exit code and output.
 
     Attributes:
@@ -63,13 +63,13 @@ class Talk:
             return True
         return False
 
-    def end(self) -> Said:
+    def end(self) -> Reply:
         """Wait for its end; its standard input ends first."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.stdin.close()
         code = self._process.wait()
         stdout, stderr = (one.heard() for one in self._listeners)
-        return Said(code, stdout, stderr, self._is_late)
+        return Reply(code, stdout, stderr, self._is_late)
 
     def __enter__(self) -> Talk:
         return self

@@ -56,14 +56,14 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
     environments: list[Supply] = []
     refused: dict[str, str] = {}
     for name, engines in ENVIRONMENTS.items():
-        found = []
+        resolved = []
         for python in pythons:
             target = Target(facts.machine, facts.libc, python.version[:2])
             answers = _answers(engines, target)
-            found.append((python, target, answers))
+            resolved.append((python, target, answers))
             if not _missing(answers):
                 break
-        python, target, answers = min(found, key=lambda one: len(_missing(one[2])))
+        python, target, answers = min(resolved, key=lambda one: len(_missing(one[2])))
         environments += _environments(name, python, target, answers)
         refused |= _reasons(_missing(answers), target)
     return Supplies(tuple(environments), refused)

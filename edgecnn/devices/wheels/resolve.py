@@ -56,15 +56,15 @@ def closure(names: Sequence[str], wheels: Sequence[Wheel], target: Target) -> tu
     from packaging.utils import canonicalize_name
 
     by_name: Mapping[str, Wheel] = {wheel.name: wheel for wheel in wheels}
-    found: set[str] = set()
+    packages: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name in found or name not in by_name:
+        if name in packages or name not in by_name:
             continue
-        found.add(name)
+        packages.add(name)
         waiting += [canonicalize_name(one.name) for one in required(by_name[name], target)]
-    return tuple(wheel for wheel in wheels if wheel.name in found)
+    return tuple(wheel for wheel in wheels if wheel.name in packages)
 
 
 def _needed(

@@ -57,21 +57,21 @@ class Supplies:
 
         Where one is asked for and cannot be had, the next of the same engine stands in.
         """
-        held = {engine for one in self.environments for engine in one.engines}
-        asked = set(packages or ())
+        available = {engine for one in self.environments for engine in one.engines}
+        requested = set(packages or ())
         if packages is None:
-            asked = {entry.package_names[0] for entry in ENGINES.values() if entry.packages}
-        chosen = asked | _stand_ins(asked, held)
+            requested = {entry.package_names[0] for entry in ENGINES.values() if entry.packages}
+        chosen = requested | _stand_ins(requested, available)
         parts = (one.only(chosen) for one in self.environments)
         return tuple(part for part in parts if part is not None)
 
 
-def _stand_ins(asked: Collection[str], held: Collection[str]) -> set[str]:
+def _stand_ins(requested: Collection[str], available: Collection[str]) -> set[str]:
     """Of each package that is asked for and not held: the next of its engine that is."""
-    found = set()
+    replacements = set()
     for entry in ENGINES.values():
         for place, name in enumerate(entry.package_names):
-            if name in asked and name not in held:
+            if name in requested and name not in available:
                 later = entry.package_names[place + 1 :]
-                found |= set([one for one in later if one in held][:1])
-    return found
+                replacements |= set([one for one in later if one in available][:1])
+    return replacements

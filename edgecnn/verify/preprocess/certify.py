@@ -54,7 +54,7 @@ class WayCost:
 
 
 @dataclass
-class _Found:
+class _Sums:
     """Sums over the pictures so far."""
 
     largest: float = 0.0
@@ -62,11 +62,11 @@ class _Found:
     values: int = 0
     scores: list[tuple[Float32, Float32]] = field(default_factory=list)
 
-    def add(self, levels: Float32, own: Float32, found: Float32) -> None:
+    def add(self, levels: Float32, own: Float32, actual: Float32) -> None:
         self.largest = max(self.largest, float(levels.max()))
         self.absolute += float(levels.sum(dtype=np.float64))
         self.values += levels.size
-        self.scores.append((own, found))
+        self.scores.append((own, actual))
 
     def cost(self) -> Cost:
         far = difference(self.scores)
@@ -100,7 +100,7 @@ def certify(
     spec = _preprocess_of(session)
     notes = {way.name: _note(way, spec) for way in ways}
     chosen = [way for way in ways if not notes[way.name]]
-    found = {way.name: _Found() for way in chosen}
+    sums = {way.name: _Sums() for way in chosen}
     for number, picture in enumerate(pictures):
         image = load_image(picture)
         own = session.preprocess(image)
@@ -108,9 +108,9 @@ def certify(
         for way in chosen:
             other = way.prepare(image, spec)
             levels = _grey_levels(other - own, spec)
-            found[way.name].add(levels, expected, _scores(session, other))
+            sums[way.name].add(levels, expected, _scores(session, other))
         progress((number + 1) / len(pictures))
-    costs = {name: each.cost() for name, each in found.items()}
+    costs = {name: each.cost() for name, each in sums.items()}
     return [WayCost(way.name, way.stands_for, costs.get(way.name), notes[way.name]) for way in ways]
 
 
@@ -142,8 +142,8 @@ def _grey_levels(difference: Float32, spec: Preprocess) -> Float32:
     """A difference between two inputs, as what it is of the 256 grey levels of a picture."""
     axes = (-1, 1, 1) if spec.layout == "NCHW" else (1, 1, -1)
     level = np.array(spec.scale / np.array(spec.std), np.float32).reshape(axes)
-    found: Float32 = np.abs(difference / level)
-    return found
+    levels: Float32 = np.abs(difference / level)
+    return levels
 
 
 def _scores(session: Session, prepared: Float32) -> Float32:

@@ -112,7 +112,7 @@ def _find_in_view(
     source: Sequence[int], axes: tuple[int, int], output: Sequence[int]
 ) -> tuple[int, int] | None:
     """The axes of a view with the extents of height and width and as many elements before them."""
-    found = []
+    candidates = []
     for axis in axes:
         before = math.prod(source[:axis])
         fits = [
@@ -122,8 +122,8 @@ def _find_in_view(
         ]
         if not fits:
             return None
-        found.append(fits[-1])
-    return found[0], found[1]
+        candidates.append(fits[-1])
+    return candidates[0], candidates[1]
 
 
 def _convolution(operation: Operation) -> Windows:
@@ -180,13 +180,13 @@ def _resampling(
 ) -> Windows:
     """The widest window of an adaptive pooling, an interpolation or a pixel shuffle."""
     neighbours = 3 if "bicubic" in name else 1 if "linear" in name else 0
-    made = []
+    windows = []
     for axis in axes:
         extent, wanted = source[axis], output[axis]
         bins = (-(-(i + 1) * extent // wanted) - i * extent // wanted for i in range(wanted))
         same = extent == wanted
-        made.append(AxisWindow(1 if same else max(bins) + neighbours, Fraction(extent, wanted)))
-    return made[0], made[1]
+        windows.append(AxisWindow(1 if same else max(bins) + neighbours, Fraction(extent, wanted)))
+    return windows[0], windows[1]
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
