@@ -128,7 +128,7 @@ def _failures(rows: Mapping[Job, Row], order: Sequence[Job]) -> str:
         row, name = rows[job], f"{job.network} ({job.weights})"
         if "error" in row:
             lines.append(f"- {name}: {row['error'].partition(';')[0]}")
-        lines += [f"- {name}: refused, {said}" for said in row.get("refused", {}).values()]
+        lines += [f"- {name}: refused, {reason}" for reason in row.get("refused", {}).values()]
         lines += [
             f"- {name}: {proof['artefact']} {proof['verdict']} in {name_of(proof)}, {proof['note']}"
             for proof in row.get("proofs", ())
@@ -142,12 +142,12 @@ def _failures(rows: Mapping[Job, Row], order: Sequence[Job]) -> str:
 
 def _machine(rows: Iterable[Row]) -> str:
     """Every combination of machine and versions that rows are of."""
-    found = Counter(
+    machines = Counter(
         f"{row['machine']}, Python {row['python']}; "
-        + ", ".join(f"{name} {said}" for name, said in row["versions"].items() if said)
+        + ", ".join(f"{name} {version}" for name, version in row["versions"].items() if version)
         for row in rows
     )
     dates = sorted(row["date"][:10] for row in rows)
-    lines = [f"- {what} ({count} rows)" for what, count in found.items()]
+    lines = [f"- {what} ({count} rows)" for what, count in machines.items()]
     span = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "–"
     return "\n".join([f"## Versions and machine, {span}", "", *lines])

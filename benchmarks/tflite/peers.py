@@ -115,8 +115,8 @@ class LiteRT:
         """The output for one image, as it is fed; both in float, whatever the file holds."""
         self.feed(image)
         self._interpreter.invoke()
-        found = self._interpreter.get_tensor(self._output["index"])
-        return _real(found, self._output["quantization"])
+        output = self._interpreter.get_tensor(self._output["index"])
+        return _real(output, self._output["quantization"])
 
     def feed(self, image: Float32) -> None:
         """Copy the image into the input tensor."""

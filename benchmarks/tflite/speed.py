@@ -124,8 +124,8 @@ def compare(
     """Print and keep how far every candidate's answers are from PyTorch's."""
     print(f"{name}, against PyTorch on {len(images)} photographs")
     for candidate, engine in engines.items():
-        found = np.concatenate([engine.run(image) for image in images]).reshape(expected.shape)
-        far = difference([(expected, found)])
+        actual = np.concatenate([engine.run(image) for image in images]).reshape(expected.shape)
+        far = difference([(expected, actual)])
         print(
             f"  {candidate:<28}relative {far.relative:.1e}, top-1 equal {far.top1_agreement:.0%}, "
             f"{far.sqnr_db:.1f} dB",

@@ -26,7 +26,7 @@ class Change:
     note: str = ""
 
     def words(self) -> str:
-        """As one line."""
+        """The change in one line."""
         if self.comparison is None:
             return f"{name_of(self.row)}: {self.note}"
         comparison = self.comparison

@@ -68,7 +68,7 @@ def measure_on(
             errors = run_boards(boards, wanted, journal, earlier, listeners)
     except KeyboardInterrupt:
         if any(_has_rounds(read_journal(path), name) for name in names):
-            note("what was measured is kept; --resume goes on with it", quiet=quiet)
+            note("what was measured is kept; --resume continues it", quiet=quiet)
         raise
     finally:
         journal.close()
@@ -115,4 +115,4 @@ def _message(record: Record, name: str, error: EdgeCNNError) -> str:
     message = str(error) if is_named else f"{name}: {error}"
     if name in record.finished or not _has_rounds(record, name):
         return message
-    return f"{message}; what was measured is kept, the same command with --resume goes on"
+    return f"{message}; what was measured is kept, the same command with --resume continues"

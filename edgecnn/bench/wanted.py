@@ -48,14 +48,14 @@ class Wanted:
 
     @property
     def bundles(self) -> list[Path]:
-        """Those to be sent, the candidate first."""
+        """Bundles to send, the candidate first."""
         return [self.bundle] if self.against is None else [self.bundle, self.against]
 
     def check(self) -> None:
-        """Check the bundles, and that they hold what is wanted, before any board is contacted.
+        """Check that the bundles hold what is wanted, before any board is contacted.
 
         Raises:
-            BenchRefused, BundleError: one does not.
+            BenchRefused, BundleError: one of them does not.
         """
         for path in self.bundles:
             with Bundle(path) as opened:
@@ -73,7 +73,7 @@ class Wanted:
 
 
 def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
-    """The artefacts to be measured: float first, as what the others are compared with.
+    """The artefacts to measure, float first: the others are compared with it.
 
     Raises:
         BenchRefused: there is none of the precisions, or for the engines, that are wanted.
@@ -102,7 +102,7 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
 
 
 def _formats(wanted: Wanted) -> list[str]:
-    """What the engines that are wanted open; one that is not known here opens nothing."""
+    """Formats that the wanted engines open; an engine that is not known here opens none."""
     known = set(engine_names())
     names = [engine_name(name) for name in wanted.engines]
     return [f for name in names if name in known for f in sorted(engine_entry(name).formats)]
@@ -114,7 +114,7 @@ def _order(artefact: Artefact) -> tuple[int, str]:
 
 
 def engine_name(name: str) -> str:
-    """The engine that a user's word names: an engine, or the package that brings it."""
+    """The engine of that name, or the engine that the package of that name brings."""
     return engine_packages().get(name, name)
 
 
@@ -122,7 +122,7 @@ def packages_for(wanted: Wanted) -> set[str] | None:
     """The packages that a board needs for it; None: whatever it can have.
 
     Raises:
-        BenchRefused, BundleError: as `artefacts_of` says.
+        BenchRefused, BundleError: as for `artefacts_of`.
     """
     if wanted.engines:
         packages = engine_packages()

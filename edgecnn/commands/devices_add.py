@@ -1,4 +1,4 @@
-"""``edgecnn devices add``: remember a board, or an interpreter on this machine."""
+"""``edgecnn devices add``: store a board, or an interpreter on this machine."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 SCHEMA = "edgecnn.devices-add/1"
 
 
-@click.command("add", short_help="Remember a board, or an interpreter here.")
+@click.command("add", short_help="Add a board, or an interpreter here.")
 @click.argument("name")
 @click.argument("target", required=False)
-@click.option("--profile", help="Kind of board; by default the one that its model tells.")
-@click.option("--port", type=click.IntRange(1, 65535), help="ssh's port, where it is not its own.")
+@click.option("--profile", help="Profile of the board; by default that of its model.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port of ssh; by default the one that ssh chooses.",
+)
 @click.option("--python", help="Interpreter on the board; without TARGET, one on this machine.")
-@click.option("--no-check", is_flag=True, help="Do not ask whether it is there.")
+@click.option("--no-check", is_flag=True, help="Do not contact it.")
 @json_option
 @quiet_option
 def add(
@@ -38,7 +42,7 @@ def add(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Remember the board that ssh reaches at TARGET as NAME.
+    """Add the board that ssh reaches at TARGET as NAME.
 
     TARGET is USER@HOST, or a Host of your ~/.ssh/config; ssh must get there with a key and without
     a question. What cannot be reached is not stored. Without TARGET, --python is an interpreter on
@@ -63,9 +67,11 @@ def add(
         named = None if profile is None else check_profile(profile)
         device = Configured(name, target, port, checked, named)
     elif python is None:
-        raise click.UsageError("say where the board is, USER@HOST, or --python PATH for one here")
+        raise click.UsageError(
+            "give the board's address, USER@HOST, or --python PATH for an interpreter here"
+        )
     elif port is not None or profile is not None:
-        raise click.UsageError("--port and --profile are for boards; say where it is: USER@HOST")
+        raise click.UsageError("--port and --profile are for boards; give the address: USER@HOST")
     else:
         device = Configured(name, python=_whole_path(python))
     described = ""
@@ -113,7 +119,9 @@ def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
         packages = board.offer().environments[device.name]
     except DeviceFailed as error:
         reason = str(error).rstrip(".")
-        raise type(error)(f"{reason}. Nothing was stored; --no-check stores it unseen") from error
+        raise type(error)(
+            f"{reason}. Nothing was stored; --no-check stores it unchecked"
+        ) from error
     finally:
         board.close()
     if not packages:
@@ -148,4 +156,4 @@ def _remarks(device: Configured, facts: Facts) -> Iterator[str]:
         )
     recognised = _recognised_profile(facts)
     if recognised and device.profile not in (None, recognised) and profiles()[recognised].models:
-        yield f"it calls itself {facts.model!r}, which is a {recognised}"
+        yield f"its model is {facts.model!r}, which is a {recognised}"

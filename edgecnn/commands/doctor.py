@@ -1,4 +1,4 @@
-"""``edgecnn doctor``: what this machine can run, what is missing, and what mends it."""
+"""``edgecnn doctor``: engines and packages of this machine, and how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PACKAGES = {
 }
 
 
-@click.command("doctor", short_help="What works here, and what would mend the rest.")
-@click.option("--device", default="host", show_default=True, help="Which machine to examine.")
+@click.command("doctor", short_help="Show what works here, and how to fix the rest.")
+@click.option("--device", default="host", show_default=True, help="Machine to examine.")
 @json_option
 @quiet_option
 def command(device: str, as_json: bool, quiet: bool) -> int:

@@ -1,4 +1,4 @@
-"""``edgecnn doctor --device``: what a board can run, why not the rest, what disturbs a bench."""
+"""``edgecnn doctor --device``: engines of a board, missing ones, and what disturbs a bench."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
 
 
 def _offered(board: Board) -> tuple[Offer, str]:
-    """The engines that it can be given, or none and the reason: no Python, no package index."""
+    """The engines available to a board, or none and the reason: no Python, no package index."""
     from edgecnn.devices.board import Offer
 
     try:

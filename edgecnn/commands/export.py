@@ -42,7 +42,7 @@ SCHEMA = "edgecnn.export/1"
 @target_options
 @click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
-@click.option("-v", "--verbose", is_flag=True, help="Say what passes and quantising did.")
+@click.option("-v", "--verbose", is_flag=True, help="Print what the passes and quantisation did.")
 @json_option
 @quiet_option
 @click.pass_context
@@ -114,7 +114,7 @@ def command(
 
 
 def _typed(context: click.Context) -> str:
-    """The command line without the place that it writes to, for the provenance."""
+    """The command line without its output path, for the provenance."""
     words: list[str] = list(context.obj or ())
     for flag in ("-o", "--output"):
         if flag in words:

@@ -23,7 +23,7 @@ ALL = "all"
 
 
 class EngineNames(click.ParamType["tuple[str, ...]"]):
-    """``tflite,openvino`` → the two; ``all`` → none in particular."""
+    """Comma-separated names of engines; ``all`` → ()."""
 
     name = "NAME[,NAME]"
 
@@ -36,7 +36,7 @@ class EngineNames(click.ParamType["tuple[str, ...]"]):
         return () if ALL in names else names
 
 
-@click.command("verify", short_help="Prove that a bundle is whole and answers rightly.")
+@click.command("verify", short_help="Check a bundle's digests and verify its answers.")
 @bundle_argument
 @click.option(
     "--engine",
@@ -59,7 +59,7 @@ class EngineNames(click.ParamType["tuple[str, ...]"]):
     type=click.IntRange(1),
     default=256,
     show_default=True,
-    help="Pictures of --data, at most.",
+    help="At most this many images of --data.",
 )
 @json_option
 @quiet_option
@@ -82,7 +82,7 @@ def command(
     Exit code 0: all that ran is equal. 3: something differs, or an engine crashed. 1: the bundle
     cannot be trusted, or no engine for it is installed.
 
-    With --preprocess, what it costs to prepare pictures in other ways than the bundle does.
+    With --preprocess, the cost of preparing images in other ways than the bundle does.
 
     \b
     Examples:
@@ -139,8 +139,8 @@ def _hold(
 ) -> HeldOutComparison:
     from edgecnn.console import bar
     from edgecnn.verify.held_out import compare_with_float
-    from edgecnn.verify.preprocess.pictures import find_pictures
+    from edgecnn.verify.preprocess.pictures import verification_images
 
-    pictures = find_pictures(data, limit, quiet=quiet)
-    with bar("pictures", quiet=quiet) as progress:
+    pictures = verification_images(data, limit, quiet=quiet)
+    with bar("images", quiet=quiet) as progress:
         return compare_with_float(opened, rows, pictures, data, progress)

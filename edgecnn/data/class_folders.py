@@ -119,7 +119,7 @@ def _find_images(folder: Path) -> tuple[Classes, list[Path]]:
     for each in folders:
         if not each.name.isprintable():
             raise DataUnreadable(
-                f"the class folder {str(each)!r} has a name that is no line of text; rename it"
+                f"the class folder {str(each)!r} has a name that is not a line of text; rename it"
             )
         inner, files = _list(each)
         images = [file for file in files if _is_image(file)]

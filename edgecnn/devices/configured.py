@@ -38,7 +38,7 @@ class Configured:
 
     @property
     def profile_name(self) -> str | None:
-        """What the profile is called."""
+        """Name of the profile."""
         return self.profile.name if isinstance(self.profile, Profile) else self.profile
 
 
@@ -55,7 +55,7 @@ def read_devices(path: Path | None = None) -> Mapping[str, Configured]:
     """The devices of a file, by name; of the user's file, which need not exist, by default.
 
     Raises:
-        DeviceConfigInvalid: the file cannot be read, or an entry does not hold; names file and key.
+        DeviceConfigInvalid: the file cannot be read, or an entry is invalid; names file and key.
     """
     if path is None:
         path = config_path()
@@ -99,7 +99,7 @@ def check_free(name: str) -> None:
     """Check that a device name is valid and not taken.
 
     Raises:
-        DeviceConfigInvalid: it may not, or the name is taken.
+        DeviceConfigInvalid: it is not valid, or it is taken.
     """
     check_name(name)
     _check_free(name, read_devices(), config_path())
@@ -168,7 +168,7 @@ def _profile(name: str, fields: TomlFields, path: Path) -> str | Profile | None:
 
 
 def _local(device: Configured, path: Path) -> Configured:
-    """An interpreter on this machine; a path that is not whole begins where the file lies."""
+    """An interpreter on this machine; a relative path is relative to the file's folder."""
     if device.python is None:
         raise DeviceConfigInvalid(
             f"{path}: [{device.name}] has neither ssh nor python, expected "

@@ -14,7 +14,7 @@ from edgecnn.devices.profile import Profile
 from edgecnn.devices.profile_toml import profiles
 from edgecnn.errors import DeviceConfigInvalid, UnknownDevice
 
-# What people call a board before they have looked whether there is one.
+# Usual names for a board, typed before a device of that name is configured.
 USUAL = frozenset({"pi", "raspi", "raspberry", "raspberrypi", "board", "jetson", "orangepi"})
 EXAMPLE = "pi@raspberrypi.local"
 
@@ -27,8 +27,8 @@ def find_boards(names: Sequence[str]) -> list[Board]:
     Interpreters on this machine are environments of one board.
 
     Raises:
-        UnknownDevice: a name is none of these; says what to type.
-        DeviceConfigInvalid: a file of devices does not hold.
+        UnknownDevice: a name is none of these; the message offers what to type.
+        DeviceConfigInvalid: a file of devices is invalid.
     """
     resolved = [one for name in dict.fromkeys(names) for one in _resolve(name)]
     local: dict[str, str | None] = {}
@@ -39,7 +39,7 @@ def find_boards(names: Sequence[str]) -> list[Board]:
         if place in places:
             continue
         places[place] = one
-        name = _called(one)
+        name = _name_of(one)
         if name in called:
             raise DeviceConfigInvalid(
                 f"two devices are called {name!r}; rename one, to tell their results apart"
@@ -81,7 +81,7 @@ def find_profile(name: str) -> Profile:
     """The profile called `name`, or that of the configured or emulated device of that name.
 
     Raises:
-        UnknownDevice: there is none; offers the nearest.
+        UnknownDevice: there is none; the message offers the nearest.
     """
     known = profiles()
     if name in known:
@@ -101,10 +101,12 @@ def _profile_of(device: Configured) -> Profile:
     if device.profile is not None:
         return profiles()[device.profile]
     if device.ssh is None:
-        raise UnknownDevice(f"{device.name!r} is an interpreter on this machine: no kind of board")
+        raise UnknownDevice(
+            f"{device.name!r} is an interpreter on this machine, which has no profile"
+        )
     raise UnknownDevice(
         f"{device.name!r} has no profile; write one into its table in {config_path()}, such as "
-        f'profile = "rpi4"; edgecnn devices show rpi4 shows what that says'
+        f'profile = "rpi4"; edgecnn devices show rpi4 shows an example'
     )
 
 
@@ -115,7 +117,7 @@ def _place(one: Configured | Profile) -> tuple[object, ...]:
     return ("ssh", one.ssh, one.port, one.python) if one.ssh else ("local", one.python)
 
 
-def _called(one: Configured | Profile) -> str:
+def _name_of(one: Configured | Profile) -> str:
     return f"{one.name}{EMULATED}" if isinstance(one, Profile) else one.name
 
 
@@ -156,7 +158,7 @@ def _emulated(name: str) -> Profile:
     if what in known:
         return known[what]
     if what in profiles():
-        reason = f"the profile {what!r} names no processor of QEMU's"
+        reason = f"the profile {what!r} has no processor of QEMU's"
     else:
         near = difflib.get_close_matches(what, known, 1, 0.4)
         reason = f"no profile is called {what!r}" + (f"; did you mean {near[0]}?" if near else "")

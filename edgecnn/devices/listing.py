@@ -29,7 +29,7 @@ class ListedDevice:
     Attributes:
         kind: ``host``, ``local`` (an interpreter on this machine), ``ssh`` or ``emulated``.
         where: how it is reached.
-        is_there: None where nobody asked.
+        is_there: whether it answers; None where it was not contacted.
         status: what the device is, or why it is not there.
     """
 
@@ -50,11 +50,11 @@ def device_rows(*, is_asked: bool, answer_s: float = ANSWER_S) -> list[ListedDev
     """This machine, the user's devices, and the boards that can be emulated here.
 
     Args:
-        is_asked: whether boards are reached for, all at once.
-        answer_s: seconds that they have.
+        is_asked: whether boards are contacted, all at once.
+        answer_s: seconds to wait for their answers.
 
     Raises:
-        DeviceConfigInvalid: the file of devices does not hold.
+        DeviceConfigInvalid: the file of devices is invalid.
     """
     configured = read_devices()
     boards = [Configured(HOST), *(one for one in configured.values() if one.ssh is not None)]
@@ -136,15 +136,15 @@ def _ask(devices: Sequence[Configured], answer_s: float) -> dict[str, tuple[bool
     for device in devices:
         # A thread of an executor would be waited for at the end of the program.
         threading.Thread(target=ask, args=(device,), daemon=True).start()
-    heard: dict[str, tuple[bool, str]] = {}
+    statuses: dict[str, tuple[bool, str]] = {}
     end = time.monotonic() + answer_s
-    while len(heard) < len(devices) and (left := end - time.monotonic()) > 0:
+    while len(statuses) < len(devices) and (left := end - time.monotonic()) > 0:
         try:
             name, is_there, words = answers.get(timeout=left)
         except queue.Empty:
             break
-        heard[name] = (is_there, words)
+        statuses[name] = (is_there, words)
     for device in devices:
         silence = f"no answer in {answer_s:g} s; edgecnn doctor --device {device.name} waits longer"
-        heard.setdefault(device.name, (False, silence))
-    return heard
+        statuses.setdefault(device.name, (False, silence))
+    return statuses

@@ -27,8 +27,8 @@ PROBE_TIMEOUT_S = 30
 class LocalBoard:
     """This machine, with one environment for each interpreter.
 
-    They are one board, not several: what is measured at the same time on one machine disturbs
-    itself.
+    They are one board, not several: benches at the same time on one machine would disturb each
+    other.
     """
 
     is_timed = True
@@ -74,7 +74,7 @@ class LocalBoard:
         return Offer(environments, refused)
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
-        # Nothing is brought here; which interpreter has which package `offer` says.
+        # Nothing is sent; `offer` lists the packages of each interpreter.
         return {name: self._environment(name) for name in self._interpreters}
 
     def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:
@@ -131,7 +131,7 @@ def agent_file() -> Path:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             agent = Path(scratch) / "agent.pyz"
             write_agent(agent)
-            # Named by what it holds: a running bench keeps its own when edgecnn is updated.
+            # Named by its digest: a running bench keeps its own file when edgecnn is updated.
             digest = hashlib.sha256(agent.read_bytes()).hexdigest()[:12]
             return agent.replace(folder / f"edgecnn-agent-{digest}.pyz")
     except OSError as error:

@@ -20,7 +20,7 @@ BEGIN = "--- edgecnn facts ---"
 END = "--- edgecnn facts end ---"
 
 # Run by dash, busybox ash, bash, …: no arrays, no `local`, no `[[`. Nothing in it is fatal.
-# Interpreters tell their own resolved path: a launcher, such as pyenv's, is not the interpreter.
+# Interpreters print their own resolved path: a launcher, such as pyenv's, is not the interpreter.
 PROBE_SCRIPT = r"""
 LC_ALL=C; export LC_ALL
 say() { printf '%s=%s\n' "$1" "$2"; }
@@ -127,7 +127,7 @@ def read_probe(output: str) -> BoardFacts:
 
 
 def free_bytes(line: str) -> int | None:
-    """Of a line that ``df -Pk`` prints."""
+    """Free bytes in a line of ``df -Pk``."""
     # POSIX: name, blocks, used, available, capacity, mounted on. A name may hold blanks.
     return _kilobytes(r"\s\d+\s+\d+\s+(\d+)\s+\d+%\s", line)
 
@@ -139,8 +139,8 @@ def _read_lines(output: str) -> dict[str, list[str]]:
     if not begin or not end:
         excerpt = " ".join(output.split())[-200:]
         raise DeviceFailed(
-            "the board's shell did not run what it was asked"
-            + (f"; it said: {excerpt}" if excerpt else " and said nothing")
+            "the board's shell did not run the probe"
+            + (f"; it printed: {excerpt}" if excerpt else " and printed nothing")
         )
     values: dict[str, list[str]] = {}
     for line in body.splitlines():
@@ -171,7 +171,7 @@ def _bits(long_bit: str, elf_class: str) -> int | None:
 
 
 def _machine(kernel: str, bits: int | None) -> str:
-    """Of the userland; a 32-bit one on a 64-bit ARM kernel is ARMv7."""
+    """Machine of the userland; a 32-bit one on a 64-bit ARM kernel is ARMv7."""
     if kernel.startswith("armv8") or (kernel == "aarch64" and bits == 32):
         return "armv7l"
     if kernel == "x86_64" and bits == 32:
@@ -189,7 +189,7 @@ def _libc(texts: Sequence[str]) -> tuple[str, tuple[int, int]] | None:
 
 
 def _pythons(lines: Sequence[str]) -> tuple[Interpreter, ...]:
-    """Those that edgecnn runs on come first, the oldest ahead: most engines have wheels for it."""
+    """Interpreters, supported ones first, the oldest ahead: most engines have wheels for it."""
     interpreters: dict[str, Interpreter] = {}
     for line in lines:
         if match := re.fullmatch(r"(\d+)\.(\d+)\.(\d+) (/.*)", line):

@@ -26,7 +26,7 @@ from edgecnn.errors import DeviceConfigInvalid
 
 
 def read_profile(path: Path) -> Profile:
-    """The profile that a file holds, called as the file is.
+    """Read a profile from a file; its name is the file's.
 
     Raises:
         DeviceConfigInvalid: it cannot be read, or is no profile; names file and key.
@@ -44,7 +44,7 @@ def profiles() -> Mapping[str, Profile]:
 
 
 def profile_of(model: str | None, machine: str) -> Profile | None:
-    """The profile of a board that calls itself `model`; the general one of its machine, or None."""
+    """The profile for a board's model, or the general one of its machine, or None."""
     known = profiles().values()
     for profile in known:
         if model and any(fnmatch.fnmatchcase(model, pattern) for pattern in profile.models):
@@ -54,10 +54,10 @@ def profile_of(model: str | None, machine: str) -> Profile | None:
 
 
 def check_profile(name: str) -> str:
-    """The name, which a profile has.
+    """Check that a profile has this name, and return it.
 
     Raises:
-        DeviceConfigInvalid: none has; offers the nearest.
+        DeviceConfigInvalid: none has; the message offers the nearest.
     """
     if name not in profiles():
         near = difflib.get_close_matches(name, profiles(), 3, 0.4) or list(profiles())

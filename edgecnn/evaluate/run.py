@@ -53,7 +53,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Answers of each variant, to the images whose labels these are; and the broken ones."""
+    """Predictions of each variant, labels of the images, and the broken images."""
 
     labels: Int64
     answers: tuple[Predictions, ...]
@@ -176,7 +176,7 @@ def _ask(sessions: Sequence[Session], chunk: Chunk) -> Part:
 
 
 def _scores(sessions: Sequence[Session], image: Path | UInt8) -> Iterator[Floating]:
-    """Of each session (C,), as an app would get them."""
+    """Scores (C,) of each session, as an app would get them."""
     pixels = load_image(image)
     inputs: dict[Preprocess | None, Array] = {}
     for session in sessions:

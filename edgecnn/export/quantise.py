@@ -38,7 +38,7 @@ class QuantiseOptions:
 def quantised(
     request: Request, options: QuantiseOptions | None, trained_on: str | None, *, quiet: bool
 ) -> Iterator[tuple[Request, tuple[str, ...]]]:
-    """The request with calibration samples where 8 bits are asked for, and notes for a person.
+    """The request with calibration samples where 8 bits are asked for, and notes for the user.
 
     Raises:
         DataUnreadable, CalibrationFailed: as `open_calibration` says.

@@ -1,4 +1,4 @@
-"""A planned export carried out: from MODEL to a request, and through it to a bundle."""
+"""Execution of an export plan: MODEL to a request, and the request to a bundle."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOAD = "load the network"
 
 
 def run(planned: ExportPlan, progress: Announce) -> tuple[Exported, tuple[str, ...]]:
-    """Do what was planned. Returns the bundle, and notes for a person.
+    """Carry out a plan. Returns the bundle, and notes for the user.
 
     Raises:
         EdgeCNNError: as `build_network`, `export_module` and `export_onnx` say.
@@ -109,8 +109,8 @@ def _preprocess(
         return own, ()
     likely = {1: "unit", 3: "imagenet"}.get(shape[0], "none")
     return choose_preprocess(likely, shape), (
-        f"preprocessing {likely!r} is assumed; a wrong one costs accuracy without a word: "
-        "say --preprocess imagenet, unit, signed, none or FILE.json",
+        f"preprocessing {likely!r} is assumed; a wrong one costs accuracy without an error: "
+        "give --preprocess imagenet, unit, signed, none or FILE.json",
     )
 
 

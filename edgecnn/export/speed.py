@@ -41,7 +41,7 @@ class Speed:
     mixing: LatencyComparison | None = None
 
     def words(self) -> str:
-        """The verdict in words, and why where it is none to be glad of."""
+        """The verdict in words, with the reason where int8 is not faster."""
         comparison = self.comparison
         interval = f"99 % interval {comparison.low:.2f} to {comparison.high:.2f}"
         phrase = {
@@ -78,7 +78,7 @@ class Speed:
 
 
 def measure_speed(bundle: Path, quantised: Quantised, progress: Progress = no_progress) -> Speed:
-    """Measure int8 against fp32, in turn; and against all in 8 bits, where it is not.
+    """Measure int8 against fp32, in turn, and against all-int8 where operators stay float.
 
     Raises:
         MeasureError: an artefact answers wrongly, or does not run.

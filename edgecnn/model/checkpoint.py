@@ -1,4 +1,4 @@
-"""Loading checkpoints as people publish them."""
+"""Loading checkpoints in the forms in which they are published."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LISTED = 4
 
 @dataclass(frozen=True)
 class StateDict:
-    """Weights by key, and what was taken off to reach them, outermost first."""
+    """Weights by key, and the wrappers removed to reach them, outermost first."""
 
     weights: dict[str, torch.Tensor]
     unwrapped: tuple[str, ...]
@@ -110,7 +110,7 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointUnreadable(f"{path} is no safetensors file: {error}") from error
+        raise CheckpointUnreadable(f"{path} is not a safetensors file: {error}") from error
 
 
 def _read_torch(path: Path) -> object:
@@ -135,7 +135,7 @@ def _read_torch(path: Path) -> object:
 def _refused(error: Exception) -> str:
     """The forbidden global of a pickle, out of torch's error message."""
     match = re.search(r"GLOBAL (\S+)", str(error))
-    return f"it calls {match[1]}" if match else "it is no plain state dict"
+    return f"it calls {match[1]}" if match else "it is not a plain state dict"
 
 
 def _unwrap(content: object, path: Path) -> StateDict:

@@ -40,7 +40,7 @@ _FIRST = ("mnist", "cifar10")
 
 
 def default_weights(architecture: Architecture) -> str | None:
-    """The weights of the network as its paper has it, when nothing is said; None if there are none.
+    """Default weights of a network in its paper's form; None if there are none.
 
     A shipped checkpoint of a thinner or smaller form is not what the name alone promises.
     """
@@ -54,7 +54,7 @@ def default_weights(architecture: Architecture) -> str | None:
 
 
 def find_weights(architecture: Architecture, name: str, *, quiet: bool) -> Weights:
-    """The weights that a person named for a network of the zoo.
+    """Find the weights of a zoo network by name or path.
 
     Raises:
         WeightsMissing: no weights have that name, and it is no file.

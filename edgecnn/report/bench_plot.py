@@ -134,7 +134,7 @@ def _draw_time(panels: Sequence[Axes], result: BenchResult) -> None:
             color=COLOURS[4],
         )
         panels[1].set_ylabel("hottest zone (°C)")
-    panels[-1].set_xlabel("time (minutes); dotted: the ranking turns")
+    panels[-1].set_xlabel("time (minutes); dotted: the ranking changes")
 
 
 def _colour(rows: Sequence[ResultRow], row: ResultRow) -> str:

@@ -128,10 +128,10 @@ def sustained_lines(result: BenchResult) -> list[str]:
     lines = [_window_line(result.rows, pieces[0])]
     for before, now in pairwise(pieces):
         if now.order != before.order:
-            lines.append(f"the ranking turns: {_window_line(result.rows, now)}")
+            lines.append(f"the ranking changes: {_window_line(result.rows, now)}")
     if len(lines) == 1 and len(pieces) > 1:
         lines.append(_window_line(result.rows, pieces[-1]))
-        lines.append(f"the ranking held for all {len(pieces)} windows")
+        lines.append(f"the ranking is the same in all {len(pieces)} windows")
     return lines
 
 

@@ -31,10 +31,10 @@ def print_devices(rows: Sequence[ListedDevice]) -> None:
 
 
 def print_added(device: Configured, described: str, path: Path) -> None:
-    """A device that was added, and the file that remembers it.
+    """Print a device that was added, and the file that stores it.
 
     Args:
-        described: what it is, in a line; empty where it was not asked.
+        described: the device in one line; empty where it was not contacted.
     """
     from edgecnn.devices.listing import address
     from edgecnn.report.labelled_lines import print_labelled

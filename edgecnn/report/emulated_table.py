@@ -27,7 +27,7 @@ ARITHMETIC: Mapping[str, Sequence[str]] = {
 
 
 def print_proved(proofs: Sequence[Proved]) -> None:
-    """A line and a table for each board, and below them what needs a sentence."""
+    """Print a line and a table for each board, and footnotes below them."""
     from edgecnn.console import stdout, table
 
     titles = ("artefact", "engine", "verdict", "agreement", f"vs {platform.machine()} here")

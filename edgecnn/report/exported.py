@@ -134,7 +134,7 @@ def ladder_table(quantised: Quantised) -> Table:
 
 
 def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> Table:
-    """The layers that hurt most, before the ladder and after it."""
+    """Table of the most sensitive layers, before the ladder and after it."""
     columns = ("alone before", "after", "up to here before", "after ")
     shown = table(("layer", "operator", *columns), right=columns)
     was = {row.node: row for row in before}

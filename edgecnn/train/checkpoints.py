@@ -91,7 +91,7 @@ def summarise_labels(dataset: Dataset) -> dict[str, tuple[int, int]]:
 
 
 def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) -> None:
-    """A safetensors file with its description, whole or not at all.
+    """Write a safetensors file with its description, completely or not at all.
 
     Raises:
         OutputNotWritable: the folder is missing, not writable, or full.
@@ -105,7 +105,7 @@ def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) 
 
 
 def write_state(path: Path, state: TrainingState) -> None:
-    """Put the state on disk, whole or not at all.
+    """Write the state completely or not at all.
 
     Raises:
         OutputNotWritable: the folder is missing, not writable, or full.
@@ -152,13 +152,13 @@ def read_state(path: Path) -> TrainingState:
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecipeInvalid) as error:
         raise CheckpointUnreadable(
-            f"{path} is no state of a training that can be gone on with: {_message_of(error)}; it "
+            f"{path} is not a training state to resume from: {_message_of(error)}; it "
             "is damaged or of another version of edgecnn; choose another folder with --output"
         ) from error
 
 
 def copy_tensors(into: Tensors, kept: Tensors, path: Path) -> None:
-    """Put kept numbers in the place of those in use, which stay where and as they lie in memory.
+    """Copy stored values into tensors in use, which keep their memory and layout.
 
     Raises:
         CheckpointUnreadable: `kept`, read from `path`, has other keys or shapes.
@@ -186,7 +186,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tenso
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, kept: Tensors, path: Path) -> None:
-    """Give the optimiser the momenta that `optimiser_tensors` named.
+    """Load the momenta that `optimiser_tensors` named into the optimiser.
 
     Raises:
         CheckpointUnreadable: `kept`, read from `path`, are not those of this optimiser.

@@ -57,7 +57,7 @@ class ImageFiles:
         """
         assert self.levels.crop is not None
         batch = np.empty((len(indices), *self.levels.crop, len(self.levels.mean)), np.uint8)
-        # What Pillow had to say of these images, it said to no one when they were looked through.
+        # Pillow's warnings about these images: they were ignored when the folder was searched, too.
         with warnings.catch_warnings(action="ignore"), _threads() as pool:
             images = pool.map(self._read, (self.paths[index] for index in indices))
             for position, image in enumerate(images):
@@ -85,7 +85,7 @@ def load_folder(
     Args:
         shape: (channels, height, width) that the network reads.
         is_strict: a broken image is an error; else it is left out and named in the notes.
-        seed: chooses what is held out.
+        seed: of the random choice of held-out images.
 
     Raises:
         DataUnreadable: no such folder, no class folders, fewer than two classes, a class without
@@ -160,7 +160,7 @@ def _find_fault(path: Path) -> str | None:
     try:
         # A pipe would be waited for without end.
         if path.exists() and not path.is_file():
-            return f"image {str(path)!r} is no file"
+            return f"image {str(path)!r} is not a file"
         load_image(path)
     except (ImageError, OSError) as error:
         return str(error)

@@ -52,12 +52,12 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training.
+    """A training: network, data, recipe and output folder.
 
     Attributes:
         folder: where weights, state and metrics are written.
-        description: what the weights say of themselves: architecture, form, input, …
-        is_resumed: go on from the state in `folder`, if there is one.
+        description: written into the weights: architecture, form, input, …
+        is_resumed: resume from the state in `folder`, if there is one.
     """
 
     network: nn.Module

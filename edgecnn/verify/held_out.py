@@ -1,4 +1,4 @@
-"""Comparison of every artefact and engine with the float graph on held-out pictures."""
+"""Comparison of every artefact and engine with the float graph on held-out images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edgecnn_runtime.parity.golden import Difference, difference
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.progress import Progress, no_progress
 
-# Answers of a network to so many pictures are compared at once.
+# Number of images whose outputs are compared at once.
 CHUNK = 32
 
 
@@ -42,7 +42,7 @@ class HeldOutRow:
 
 @dataclass(frozen=True)
 class HeldOutComparison:
-    """Rows of the held-out comparison, its reference and number of pictures."""
+    """Rows of the held-out comparison, its reference and number of images."""
 
     reference: str
     data: str
@@ -53,19 +53,19 @@ class HeldOutComparison:
 def compare_with_float(
     bundle: Bundle,
     verified: Sequence[Parity],
-    pictures: Sequence[Path | UInt8],
+    images: Sequence[Path | UInt8],
     data: str,
     progress: Progress = no_progress,
 ) -> HeldOutComparison:
-    """Compare every artefact with the float graph on the same pictures, on engines that run it.
+    """Compare every artefact with the float graph on the same images, on engines that run it.
 
     Args:
-        verified: what `verify` said of each artefact on each engine.
-        data: what the pictures are, in words.
+        verified: result of `verify` for each artefact on each engine.
+        data: name of the images, for display.
 
     Raises:
         NotAClassifier: the bundle has no preprocessing, or no float ONNX graph.
-        EngineError, ImageError: an engine failed, or a picture cannot be read.
+        EngineError, ImageError: an engine failed, or an image cannot be read.
     """
     manifest = bundle.manifest
     artefacts = {each.path: each for each in manifest.artefacts}
@@ -84,7 +84,7 @@ def compare_with_float(
             return adapt(model, manifest, artefact)
 
         models = {(a.path, e): opened(a, e) for a, e in (*pairs, (reference, REFERENCE))}
-        prepared = [preprocess(load_image(each), manifest.preprocess) for each in pictures]
+        prepared = [preprocess(load_image(each), manifest.preprocess) for each in images]
         answers = {}
         for number, (key, model) in enumerate(models.items()):
             answers[key] = _ask(model, prepared, _share(progress, number, len(models)))
@@ -98,7 +98,7 @@ def compare_with_float(
         near = _within(base, actual, steps) if is_copy and base is not None else None
         compared = difference((expected[name], actual[name]) for name in expected)
         rows.append(HeldOutRow(artefact.path, engine, compared, near))
-    return HeldOutComparison(f"{reference.path} by {REFERENCE}", data, len(pictures), tuple(rows))
+    return HeldOutComparison(f"{reference.path} by {REFERENCE}", data, len(images), tuple(rows))
 
 
 def _is_onnx(artefact: Artefact, precision: str) -> bool:
@@ -117,7 +117,7 @@ def _share(progress: Progress, number: int, count: int) -> Progress:
 
 
 def _ask(model: Model, prepared: Sequence[Floating], progress: Progress) -> dict[str, Floating]:
-    """Outputs of the model for the prepared pictures, (n, …) by name."""
+    """Outputs of the model for the prepared images, (n, …) by name."""
     name = model.inputs[0].name
     most = model.inputs[0].shape[0] or CHUNK
     outputs = []
@@ -125,7 +125,7 @@ def _ask(model: Model, prepared: Sequence[Floating], progress: Progress) -> dict
         batch = np.concatenate(prepared[begin : begin + most])
         if model.inputs[0].shape[0] not in (None, len(batch)):
             raise EngineError(
-                f"the bundle takes {most} pictures at a time, {len(prepared)} are no multiple; "
+                f"the bundle takes {most} images at a time, {len(prepared)} are no multiple; "
                 f"say --limit {len(prepared) // most * most}"
             )
         outputs.append(model.run({name: batch}))

@@ -2,7 +2,7 @@
 
 Without them engines would read this machine's: LiteRT's and ONNX Runtime's cpuinfo looks for ARM
 cores in /proc/cpuinfo and ends the process where it finds none. It has to agree with QEMU's core:
-kernels are chosen by the features that are said here.
+kernels are chosen by the features listed here.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def build_plugin(qemu: Qemu) -> Path:
     """
     if not qemu.has_plugins:
         raise EmulationUnavailable(
-            f"{qemu.program} takes no plugins, so that nothing is counted; {INSTALL} brings one "
+            f"{qemu.program} takes no plugins, so nothing is counted; {INSTALL} brings one "
             "that does, on Debian bookworm"
         )
     compiler = next((path for name in COMPILERS if (path := shutil.which(name))), None)

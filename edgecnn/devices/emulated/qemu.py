@@ -18,11 +18,11 @@ PROGRAMS = ("qemu-aarch64", "qemu-aarch64-static")
 OLDEST = (7, 2)
 """The oldest that was tested, of Debian bookworm."""
 FIRST_SOUND_MAX = (10, 0)
-"""The first in which ``-cpu max`` was seen to compute LiteRT's int8 rightly."""
+"""The first in which ``-cpu max`` was seen to compute LiteRT's int8 correctly."""
 SOUND_MAX = "max,sme=off"
 
-# The program's memory lies here, apart from QEMU's own, which can so be told from it; and always
-# at the same addresses, without which two runs would not count alike.
+# The program's memory lies here, apart from QEMU's own, so that the two can be distinguished, and
+# always at the same addresses: otherwise the counts of two runs would differ.
 GUEST_BASE = 0x2000_0000_0000
 GUEST_BYTES = 1 << 36
 SEED = 1
@@ -71,7 +71,7 @@ def check_cpu(qemu: Qemu, cpu: str) -> None:
     """Check that QEMU knows this ``-cpu`` and is not known to emulate it wrongly.
 
     Raises:
-        EmulationUnavailable: it does not know it, or is known to compute wrongly with it.
+        EmulationUnavailable: the processor is unknown, or known to be emulated wrongly.
     """
     name, *options = cpu.split(",")
     # 7.2.22, Debian's: with its SME, LiteRT's int8 answers are wrong and nothing is reported.
@@ -106,7 +106,7 @@ def guest_command(
     command = [qemu.program, "-cpu", cpu, "-L", str(root), "-seed", str(SEED)]
     command += ["-B", hex(GUEST_BASE), "-R", hex(GUEST_BYTES)]
     if plugin:
-        # QEMU's lists of options are parted by commas, and a doubled one is one that was meant.
+        # QEMU separates options by commas; a doubled comma stands for a comma.
         command += ["-plugin", ",".join(one.replace(",", ",,") for one in plugin)]
     return [*command, *map(str, program)]
 

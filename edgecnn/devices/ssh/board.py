@@ -26,7 +26,7 @@ PROBE_S = 60
 
 
 class SshBoard:
-    """A machine that ssh leads to. Nothing is asked of it before the first method is called."""
+    """A board reached by ssh. It is not contacted before the first method is called."""
 
     is_timed = True
 
@@ -63,7 +63,7 @@ class SshBoard:
         return self._supplies.offer()
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
-        # No index is asked where nothing is to be had from it.
+        # The index is not asked where it offers none of the packages.
         is_supplied = packages is None or any(name in PACKAGES for name in packages)
         supplies = self._supplies.chosen(packages) if is_supplied else ()
         stored = self._store.content()
@@ -112,7 +112,7 @@ class SshBoard:
         """Probe the board.
 
         Raises:
-            DeviceUnsuitable: it is no Linux.
+            DeviceUnsuitable: it does not run Linux.
         """
         probe = read_probe(self._connection.run(PROBE_SCRIPT, timeout_s=PROBE_S))
         if probe.system != "Linux":
@@ -131,10 +131,10 @@ class SshBoard:
         return Store(self._connection, self._probe.cache)
 
     def _pythons(self) -> tuple[Interpreter, ...]:
-        """Those that the agent runs on, best first.
+        """Interpreters that the agent runs on, best first.
 
         Raises:
-            DeviceUnsuitable: there is none; says what was found.
+            DeviceUnsuitable: there is none; the message lists what was found.
         """
         interpreters = self.facts().pythons
         if self._python is not None:
@@ -164,7 +164,7 @@ class SshBoard:
             first, second, third = map(int, version.split("."))
         except (RemoteFailed, ValueError) as error:
             raise DeviceUnsuitable(
-                f"{self.name}: {path} is no Python that runs there: {error}; see "
+                f"{self.name}: {path} is not a Python that runs there: {error}; see "
                 f"edgecnn devices add --help, --python",
                 device=self.name,
             ) from error
@@ -194,7 +194,7 @@ class SshBoard:
         )
 
     def _keep_run(self) -> str:
-        """A folder for bundles, below the store's, which the board removes when we are gone."""
+        """Make a folder for bundles in the store; the board removes it when the connection ends."""
         run = f"runs/{secrets.token_hex(8)}"
         environment = next(iter(self._environments.values()))
         script = _script(environment, ["keep", f"{self._store.folder}/{run}"])
@@ -208,7 +208,7 @@ class SshBoard:
         return run
 
     def _remove(self, run: str) -> None:
-        # The keeper does so as well, a moment later: whoever looks now finds nothing.
+        # The keeper does so as well, but a moment later.
         with contextlib.suppress(DeviceFailed):
             self._connection.run(f"rm -rf {shlex.quote(f'{self._store.folder}/{run}')}")
 

@@ -38,7 +38,7 @@ OPTIONS = (
     "ForwardX11=no",
     "ForwardAgent=no",
     "ClearAllForwardings=yes",
-    # Its errors are read, and nothing else of what it says.
+    # Only its errors are read.
     "LogLevel=ERROR",
 )
 
@@ -46,10 +46,10 @@ Write = Callable[[IO[bytes]], None]
 
 
 class Connection:
-    """An ssh connection that others go through (ssh_config(5), ControlMaster).
+    """A shared ssh connection (ssh_config(5), ControlMaster).
 
-    It opens with the first question. The process that holds it has a command on the board that
-    reads from us, so that it ends when we do, however we end.
+    It opens with the first command. The process that holds it runs a command on the board that
+    reads from this one, so that it ends with this process, however that ends.
     """
 
     def __init__(self, name: str, target: str, port: int | None = None) -> None:
@@ -75,7 +75,7 @@ class Connection:
         """Open the connection.
 
         Raises:
-            DeviceUnreachable: it cannot be; says what to type.
+            DeviceUnreachable: it cannot be opened; the message says what to type.
             ConnectionLost: it was, and broke.
         """
         with self._lock:
@@ -91,7 +91,7 @@ class Connection:
             write: writes to its standard input.
 
         Raises:
-            RemoteFailed: the script ended with another code than 0; carries what it said.
+            RemoteFailed: the script ended with another code than 0; carries its last line.
             DeviceUnreachable, ConnectionLost: the connection is not there.
         """
         self.open()
@@ -103,7 +103,7 @@ class Connection:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     write(_Counted(talk.stdin, self))  # type: ignore[arg-type]  # write() is all it has
             reply = talk.end()
-        if reply.is_late:
+        if reply.is_timed_out:
             raise DeviceFailed(f"{self.name} gave no answer in {timeout_s:g} s", device=self.name)
         if reply.code < 0 or (reply.code == SSH_FAILED and self.is_lost()):
             raise lost(self.name)
@@ -149,14 +149,14 @@ class Connection:
             ) from error
 
     def _connected(self) -> subprocess.Popen[bytes]:
-        """The process that holds the connection, which is there: it has run a command."""
+        """Start the process that holds the connection; it has run a command there."""
         marker = secrets.token_hex(8)
         # Two commands of any shell; a script would be one of a POSIX shell.
         command = f"echo {marker}; exec cat"
         master = self._start([*self._ssh("yes"), "--", self.target, command])
         talk = Talk(master, 3 * CONNECT_S)
         if talk.waits_for(marker):
-            # Nobody reads what else it says; a login script may greet, and must not wait for a
+            # The rest of its output is not read: a login script may greet, and must not wait for a
             # reader.
             return master
         with talk:

@@ -20,7 +20,7 @@ from edgecnn.devices.wheels.target import Target, platforms
 from edgecnn.errors import FetchError
 
 TIMEOUT_S = 1200
-# pip says the same when an index has no wheel and when it did not answer; only warnings tell.
+# pip's error is the same without a wheel and without an answer; only its warnings differ.
 _NO_ANSWER = re.compile(
     r"connection broken|Could not fetch URL|ProxyError|SSLError|timed out|Connection refused"
     r"|Temporary failure in name resolution|Max retries exceeded",
@@ -46,7 +46,7 @@ class Wheel:
 
 
 class NoWheel(FetchError):
-    """The index has no wheel of a package that fits; `requirement` is what was asked for."""
+    """The index has no fitting wheel of a package; `requirement` is the request."""
 
     def __init__(self, package: str, requirement: str, message: str) -> None:
         super().__init__(f"{package}: {message}")
@@ -81,10 +81,10 @@ def find_wheels(requirements: Sequence[str], *targets: Target) -> tuple[Wheel, .
 
 
 def download_wheel(wheel: Wheel, target: Target, folder: Path) -> Path:
-    """Have pip put this very file into `folder`; it has compared the digest.
+    """Download exactly this file into `folder` by pip, which checks its digest.
 
     Raises:
-        NoWheel: the index has that file no more.
+        NoWheel: the index no longer has that file.
         IndexUnreachable: pip cannot ask.
     """
     requirements = folder / "requirements.txt"

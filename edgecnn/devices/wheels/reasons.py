@@ -1,4 +1,4 @@
-"""Why a board cannot have a package: what would have to be different, found by asking the index."""
+"""Reasons why a package has no wheel for a board, found by asking the index for other targets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MACHINES = ("aarch64", "x86_64", "armv7l")
 
 
 def reason_for_none(requirement: str, target: Target) -> str:
-    """In words, why the index has no wheel of `requirement` for the target.
+    """The reason, in words, why the index has no wheel of `requirement` for the target.
 
     Raises:
         IndexUnreachable: pip cannot ask.

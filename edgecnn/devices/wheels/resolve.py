@@ -21,7 +21,7 @@ def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
     """Wheels that satisfy the requirements and, between them, all that they require.
 
     The newest of each is taken that the ranges known so far allow. A version is never lowered to
-    widen the range of another: what cannot agree so is refused.
+    widen the range of another: a conflict is refused.
 
     Raises:
         NoWheel: a package has none that fits the target, and the ranges that the others leave.
@@ -29,7 +29,7 @@ def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
     """
     chosen: dict[str, Wheel] = {}
     tried = set()
-    # Versions that exclude each other come round again.
+    # Versions that exclude each other lead back to an earlier state.
     while (state := frozenset(chosen.values())) not in tried:
         tried.add(state)
         needed = _needed(requirements, chosen, target)

@@ -1,4 +1,4 @@
-"""Comparison of a bundle's own preprocessing with other ways, on the same pictures."""
+"""Comparison of a bundle's own preprocessing with other ways, on the same images."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from edgecnn_runtime.parity.proportion import wilson_interval
 from edgecnn_runtime.progress import Progress, no_progress
 from edgecnn_runtime.session import Session
 
-Pictures = Sequence[Path | UInt8] | UInt8
+ImageSources = Sequence[Path | UInt8] | UInt8
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of a way: its changes of input and of output.
+    """Cost of a way to preprocess: its changes of the input and of the output.
 
     Attributes:
         largest_levels: largest difference of the network's input, in grey levels of 256.
         mean_levels: mean absolute difference, the same.
-        agreed: pictures that are given the class which the bundle's own preprocessing gives.
+        agreed: number of images with the same class as by the bundle's own preprocessing.
         interval: 95 %, by Wilson, of the share of them.
         sqnr_db: of the outputs against those by the bundle's own; infinite when equal.
-        n: pictures.
+        n: number of images.
     """
 
     largest_levels: float
@@ -55,7 +55,7 @@ class WayCost:
 
 @dataclass
 class _Sums:
-    """Sums over the pictures so far."""
+    """Sums over the images so far."""
 
     largest: float = 0.0
     absolute: float = 0.0
@@ -83,7 +83,7 @@ class _Sums:
 
 def certify(
     session: Session,
-    pictures: Pictures,
+    images: ImageSources,
     progress: Progress = no_progress,
     ways: Sequence[Way] = WAYS,
 ) -> list[WayCost]:
@@ -91,25 +91,25 @@ def certify(
 
     Args:
         session: of a bundle with preprocessing, whose first output is one score a class.
-        pictures: paths, or (H, W, 1 or 3) uint8.
+        images: paths, or (H, W, 1 or 3) uint8.
 
     Raises:
         NotAClassifier: the bundle has no preprocessing, or its output is not (batch, classes).
-        ImageError: a picture cannot be read.
+        ImageError: an image cannot be read.
     """
     spec = _preprocess_of(session)
     notes = {way.name: _note(way, spec) for way in ways}
     chosen = [way for way in ways if not notes[way.name]]
     sums = {way.name: _Sums() for way in chosen}
-    for number, picture in enumerate(pictures):
-        image = load_image(picture)
+    for number, source in enumerate(images):
+        image = load_image(source)
         own = session.preprocess(image)
         expected = _scores(session, own)
         for way in chosen:
             other = way.prepare(image, spec)
             levels = _grey_levels(other - own, spec)
             sums[way.name].add(levels, expected, _scores(session, other))
-        progress((number + 1) / len(pictures))
+        progress((number + 1) / len(images))
     costs = {name: each.cost() for name, each in sums.items()}
     return [WayCost(way.name, way.stands_for, costs.get(way.name), notes[way.name]) for way in ways]
 
@@ -139,7 +139,7 @@ def _note(way: Way, spec: Preprocess) -> str:
 
 
 def _grey_levels(difference: Float32, spec: Preprocess) -> Float32:
-    """A difference between two inputs, as what it is of the 256 grey levels of a picture."""
+    """A difference between two inputs, in grey levels of 256."""
     axes = (-1, 1, 1) if spec.layout == "NCHW" else (1, 1, -1)
     level = np.array(spec.scale / np.array(spec.std), np.float32).reshape(axes)
     levels: Float32 = np.abs(difference / level)

@@ -21,7 +21,7 @@ MATRIX_PRODUCTS = frozenset({"linear", "matmul", "mm", "bmm", "addmm", "einsum"}
 
 @dataclass(frozen=True)
 class AxisWindow:
-    """What output i of one axis reads: taps ``i·stride − padding + t·dilation``, 0 ≤ t < kernel.
+    """Window of one axis: output i reads ``i·stride − padding + t·dilation``, 0 ≤ t < kernel.
 
     A fractional stride is one of upsampling.
     """
@@ -146,7 +146,7 @@ def _convolution(operation: Operation) -> Windows:
 
 
 def _transposed(kernel: int, stride: int, padding: int, dilation: int) -> AxisWindow:
-    """Its widest phase; output i reads inputs from ``(i + padding − reach) / stride`` on."""
+    """Widest phase of a transposed convolution: ``(i + padding − reach) / stride`` is first."""
     reach = (kernel - 1) * dilation
     return AxisWindow(-(-(reach + 1) // stride), Fraction(1, stride), (reach - padding) // stride)
 
@@ -190,7 +190,7 @@ def _resampling(
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    """One number for both axes, or one for each."""
+    """A number for each axis, from one for both or a sequence."""
     if isinstance(value, int):
         return value, value
     return value[0], value[-1]

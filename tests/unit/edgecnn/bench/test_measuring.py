@@ -43,4 +43,4 @@ def test_a_message_that_names_the_device_names_it_once(
     ssh.chmod(0o755)
     monkeypatch.setenv("EDGECNN_SSH", str(ssh))
     message = failure(SshBoard("rpi", "pi@lab"), tmp_path)
-    assert message.startswith("rpi (pi@lab) cannot be reached: nobody answers ssh there")
+    assert message.startswith("rpi (pi@lab) cannot be reached: no ssh server answers there")

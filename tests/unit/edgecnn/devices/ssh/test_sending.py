@@ -173,7 +173,7 @@ def test_an_interpreter_that_is_none_is_named(
     server: Server, index: Index, reach: Reach, python: str
 ) -> None:
     server.start()
-    with pytest.raises(DeviceUnsuitable, match=f"{python} is no Python that runs there"):
+    with pytest.raises(DeviceUnsuitable, match=f"{python} is not a Python that runs there"):
         reach(python=python).prepare()
 
 
@@ -246,7 +246,7 @@ def test_what_a_wheel_keeps_apart_lies_beside_the_rest(
 def test_a_home_that_cannot_be_written_says_so(server: Server, index: Index, reach: Reach) -> None:
     (server.home / ".cache").touch()
     server.start()
-    with pytest.raises(DeviceUnsuitable, match="cannot be made there"):
+    with pytest.raises(DeviceUnsuitable, match="cannot be created there"):
         reach().prepare()
 
 
