@@ -53,7 +53,7 @@ def print_figures(names: list[str]) -> None:
 
 
 def print_export(name: str, weights: str) -> None:
-    """Export in a process of its own, so that memory is given back; keep what it said."""
+    """Export in a process of its own, so that memory is freed; keep its result."""
     known = {(row["network"], row["weights"]): row for row in _kept()}
     row = known.get((name, weights))
     if row is None:

@@ -112,7 +112,7 @@ def candidates(graphs: dict[str, ir.Model]) -> Iterator[Candidate]:
 
 
 def by_openvino(target: str, precision: str, model: OpenVinoModel) -> Candidate:
-    """Computed in float32 where it is not int8; else OpenVINO takes bfloat16 unasked."""
+    """Computed in float32 where it is not int8; else OpenVINO takes bfloat16 by default."""
     import openvino
 
     core = openvino.Core()

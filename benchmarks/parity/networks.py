@@ -75,7 +75,7 @@ def seconds(job: Job) -> float:
 
 
 def run(wanted: list[Job], images: int, *, is_again: bool) -> None:
-    """Prove each, one after the other, and keep and print what was found."""
+    """Prove each, one after the other; keep and print the results."""
     installed = versions()
     for number, job in enumerate(wanted, 1):
         known = read_rows().get(job)
@@ -86,7 +86,7 @@ def run(wanted: list[Job], images: int, *, is_again: bool) -> None:
         row |= prove_alone(job, images)
         row["seconds"] = round(time.perf_counter() - began, 1)
         keep("parity/networks", row)
-        outcome = row.get("error") or said_of(row["proofs"])
+        outcome = row.get("error") or summary_of(row["proofs"])
         print(f"{number}/{len(wanted)} {job.network} {job.weights}: {outcome}", flush=True)
 
 
@@ -116,8 +116,8 @@ def prove_alone(job: Job, images: int) -> dict[str, Any]:
     return row
 
 
-def said_of(proofs: list[dict[str, Any]]) -> str:
-    """Every engine in a few words, for whoever watches."""
+def summary_of(proofs: list[dict[str, Any]]) -> str:
+    """Every engine's result in a few words, for the console."""
     parts = []
     for proof in proofs:
         relative = "–" if proof["relative"] is None else f"{proof['relative']:.1e}"
@@ -128,7 +128,7 @@ def said_of(proofs: list[dict[str, Any]]) -> str:
 
 
 def versions() -> dict[str, str | None]:
-    """Of everything that has a part in the figures; None for what is not there."""
+    """Versions of all packages that affect the figures; None for those not installed."""
     installed: dict[str, str | None] = {package: version(package) for package in PACKAGES}
     installed["tflite-runtime"] = None
     if OTHER_PYTHON.exists():

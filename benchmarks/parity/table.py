@@ -17,7 +17,7 @@ PAIRS = (
 
 
 def name_of(proof: Row) -> str:
-    """Of the engine; preparing the images is edgecnn's own."""
+    """Name of the engine; preprocessing is edgecnn's own."""
     return ENGINES.get(proof["engine"], "edgecnn")
 
 

@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def measure(name: str, config: QuantConfig, count: int, *, is_data_free: bool = False) -> None:
-    """Quantise one checkpoint with every quantiser, and print and keep what came of it."""
+    """Quantise one checkpoint with every quantiser, and print and keep the results."""
     path = WEIGHTS / f"{name}.safetensors"
     description = read_description(path)
     assert description is not None

@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measure(name: str, recipe: str, count: int, *, per_channel: bool) -> None:
-    """Quantise one network with every quantiser, and print and keep what came of it."""
+    """Quantise one network with every quantiser, and print and keep the results."""
     network = build_network(resolve(name), NetworkOptions(quiet=True))
     assert network.preprocess is not None
     # As many different ones as the photographs give; more of them only take their time.

@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def measure(name: str, rounds: int) -> None:
-    """Time one network's candidates, and say what of ours is not in integers."""
+    """Time one network's candidates, and print which of our operators are not in integers."""
     model, samples = build(name)
     int8 = to_bytes(quantise(model, samples, QuantConfig("fast", "min-max")).model)
     candidates = {

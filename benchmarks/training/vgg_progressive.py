@@ -110,7 +110,7 @@ def longer(epochs: int) -> Way:
 
 
 def ways(epochs: int) -> list[Way]:
-    """What is trained. The chain's first network has fresh weights and serves both sides."""
+    """The ways to train. The chain's first network has fresh weights and serves both sides."""
     return [chain(epochs), *(Way((layers,), epochs) for layers in LAYERS[1:]), longer(epochs)]
 
 

@@ -60,7 +60,7 @@ def test_a_host_key_that_has_changed_is_a_danger_and_is_told_as_one(
     server.make_key("other")
     server.know(server.folder / "other.pub")
     said = refusal(reach())
-    assert "host key is not the one that is known" in said
+    assert "host key is not the known one" in said
     assert "another machine" in said
     assert f"ssh-keygen -R '[{ADDRESS}]:{server.port}'" in said
 
