@@ -34,13 +34,15 @@ NAMED = 3
 @click.option(
     "--classes",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File that says which class a folder is: lines NAME NUMBER, or JSON.",
+    help="Class of each folder: a file of lines NAME NUMBER, or JSON.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Images at most, drawn from all alike.")
-@click.option("--processes", type=click.IntRange(1, 256), help="By default one for each core.")
-@click.option("--strict", is_flag=True, help="A broken image is an error, not left out.")
+@click.option("--limit", type=click.IntRange(1), help="At most this many images, drawn uniformly.")
+@click.option(
+    "--processes", type=click.IntRange(1, 256), help="Processes; by default one for each core."
+)
+@click.option("--strict", is_flag=True, help="A broken image is an error; else it is left out.")
 @engine_option
-@click.option("--precision", help="Precision to use; by default every one held.")
+@click.option("--precision", help="Precision to use; by default all in the bundle.")
 @json_option
 @quiet_option
 def command(

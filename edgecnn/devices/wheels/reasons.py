@@ -1,4 +1,4 @@
-"""Why a board cannot have a package: what would have to be different, found by asking the index."""
+"""Reasons why a package has no wheel for a board, found by asking the index for other targets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MACHINES = ("aarch64", "x86_64", "armv7l")
 
 
 def reason_for_none(requirement: str, target: Target) -> str:
-    """In words, why the index has no wheel of `requirement` for the target.
+    """The reason, in words, why the index has no wheel of `requirement` for the target.
 
     Raises:
         IndexUnreachable: pip cannot ask.
@@ -22,14 +22,14 @@ def reason_for_none(requirement: str, target: Target) -> str:
     if wheel := _first(requirement, newest):
         return _because_of_libc(requirement, wheel, target)
     others = [one for one in PYTHONS if one != target.python]
-    if found := list(_all(requirement, [replace(newest, python=one) for one in others])):
-        own = [replace(one, libc=target.libc) for one, _ in found]
-        listed = list(_all(requirement, own)) or found
+    if available := list(_all(requirement, [replace(newest, python=one) for one in others])):
+        own = [replace(one, libc=target.libc) for one, _ in available]
+        listed = list(_all(requirement, own)) or available
         pythons = [one.python_name for one, _ in listed]
         reason = f"no wheel for Python {target.python_name}, there is one for {_listing(pythons)}"
-        if listed is not found:
+        if listed is not available:
             return reason
-        return f"{reason}, and {_because_of_libc(requirement, found[0][1], own[0])}"
+        return f"{reason}, and {_because_of_libc(requirement, available[0][1], own[0])}"
     for python in (target.python, *others):
         machines = [replace(newest, machine=one, python=python) for one in MACHINES]
         if wheel := _first(requirement, *machines):

@@ -21,7 +21,7 @@ def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
     """Wheels that satisfy the requirements and, between them, all that they require.
 
     The newest of each is taken that the ranges known so far allow. A version is never lowered to
-    widen the range of another: what cannot agree so is refused.
+    widen the range of another: a conflict is refused.
 
     Raises:
         NoWheel: a package has none that fits the target, and the ranges that the others leave.
@@ -29,7 +29,7 @@ def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
     """
     chosen: dict[str, Wheel] = {}
     tried = set()
-    # Versions that exclude each other come round again.
+    # Versions that exclude each other lead back to an earlier state.
     while (state := frozenset(chosen.values())) not in tried:
         tried.add(state)
         needed = _needed(requirements, chosen, target)
@@ -56,15 +56,15 @@ def closure(names: Sequence[str], wheels: Sequence[Wheel], target: Target) -> tu
     from packaging.utils import canonicalize_name
 
     by_name: Mapping[str, Wheel] = {wheel.name: wheel for wheel in wheels}
-    found: set[str] = set()
+    packages: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name in found or name not in by_name:
+        if name in packages or name not in by_name:
             continue
-        found.add(name)
+        packages.add(name)
         waiting += [canonicalize_name(one.name) for one in required(by_name[name], target)]
-    return tuple(wheel for wheel in wheels if wheel.name in found)
+    return tuple(wheel for wheel in wheels if wheel.name in packages)
 
 
 def _needed(

