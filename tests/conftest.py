@@ -58,7 +58,7 @@ def _shared(item: pytest.Item) -> str:
     names = [name for name, made in fixtures.items() if made[-1].scope == "module"]
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     values = [str(parameters[name]) for name in sorted(names) if name in parameters]
-    return "-".join([item.path.name, *values]) if names else ""
+    return "-".join([item.module.__name__, *values]) if names else ""
 
 
 INPUT = TensorSpec("input", "float32", (None, 3, 4, 4))

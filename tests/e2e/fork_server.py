@@ -101,7 +101,13 @@ def _become(request: dict[str, Any]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv, sys.path[0] = request["argv"], str(Path(request["argv"][0]).parent)
+    sys.argv = request["argv"]
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    # The server's own first is the folder of this file; a program's is that of the program.
+    sys.path[:1] = [
+        str(Path(sys.argv[0]).parent),
+        *(path for path in paths if path not in sys.path),
+    ]
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, path in enumerate(request["outputs"], start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
