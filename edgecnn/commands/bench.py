@@ -102,7 +102,7 @@ def command(
     """
     from edgecnn.bench.compare import changes
     from edgecnn.bench.journal import read_journal
-    from edgecnn.bench.measuring import measure_on
+    from edgecnn.bench.resumable import measure_on
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices import find_boards
     from edgecnn_runtime.measure.job import MeasurementPlan
@@ -149,8 +149,9 @@ def _prove(
 ) -> int:
     """Outputs and instruction counts on emulated boards; no latency."""
     from edgecnn.bench.emulated import prove_on
-    from edgecnn.console import bars, print_json
+    from edgecnn.console import print_json
     from edgecnn.devices.emulated import EmulatedBoard
+    from edgecnn.progress_bar import bars
     from edgecnn.report.emulated_table import print_proved
 
     emulated = [board for board in boards if isinstance(board, EmulatedBoard)]

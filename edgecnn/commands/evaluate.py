@@ -72,10 +72,11 @@ def command(
       edgecnn evaluate mine.edge --data photographs/ --limit 1000
       edgecnn evaluate new.edge --against old.edge --data photographs/
     """
-    from edgecnn.console import bar, note, print_json
+    from edgecnn.console import note, print_json
     from edgecnn.evaluate.class_names import classes_of, read_mapping
     from edgecnn.evaluate.examples import open_examples
     from edgecnn.evaluate.run import find_variants, run
+    from edgecnn.progress_bar import bar
     from edgecnn.report.evaluate_tables import as_rows, print_result
 
     names = classes_of(bundle, read_mapping(classes) if classes else {})

@@ -131,8 +131,9 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from edgecnn.console import bar, note, print_json, stages, stdout
+    from edgecnn.console import note, print_json, stdout
     from edgecnn.export.run import LOAD, run
+    from edgecnn.progress_bar import bar, stages
     from edgecnn.report.exported import as_json as as_document
     from edgecnn.report.exported import facts, ladder_table, left_alone_lines
     from edgecnn.report.labelled_lines import print_labelled
@@ -164,7 +165,8 @@ def _run(
 
 def _report(quantised: Quantised, path: Path, name: str, *, quiet: bool) -> None:
     """Measure every layer, print the worst, and draw them all."""
-    from edgecnn.console import bar, stdout
+    from edgecnn.console import stdout
+    from edgecnn.progress_bar import bar
     from edgecnn.report.exported import layer_table
     from edgecnn.report.layers_plot import draw_layers
 

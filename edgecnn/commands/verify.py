@@ -95,7 +95,8 @@ def command(
     engines = tuple(dict.fromkeys(name for names in chosen for name in names))
     if by_hand:
         return print_certificate(bundle, data, engines, as_json=as_json, quiet=quiet)
-    from edgecnn.console import bar, print_json
+    from edgecnn.console import print_json
+    from edgecnn.progress_bar import bar
     from edgecnn.report.verify_tables import print_held_out, print_rows
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verify import verify
@@ -137,7 +138,7 @@ def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> lis
 def _hold(
     opened: Bundle, rows: list[Parity], data: str, limit: int, *, quiet: bool
 ) -> HeldOutComparison:
-    from edgecnn.console import bar
+    from edgecnn.progress_bar import bar
     from edgecnn.verify.held_out import compare_with_float
     from edgecnn.verify.preprocess.pictures import verification_images
 

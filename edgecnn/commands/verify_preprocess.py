@@ -49,8 +49,9 @@ def print_certificate(
         DataUnreadable, FetchError, ImageError: there are no such images.
     """
     import edgecnn_runtime
-    from edgecnn.console import bar, print_json
+    from edgecnn.console import print_json
     from edgecnn.data.pictures import PHOTOGRAPHS
+    from edgecnn.progress_bar import bar
     from edgecnn.report.verify_tables import print_costs
     from edgecnn.verify.preprocess.certify import certify
     from edgecnn.verify.preprocess.pictures import verification_images

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edgecnn.console import bar
 from edgecnn.data.class_folders import Classes, find_classes, hold_out, name_some, paths_of
 from edgecnn.errors import DataUnreadable
 from edgecnn.model.preprocessing import at_resolution
+from edgecnn.progress_bar import bar
 from edgecnn.train.dataset import Dataset, Split
 from edgecnn.zoo import IMAGENET
 from edgecnn_runtime.arrays import Int64, UInt8

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.bench.measuring import measure_on
+from edgecnn.bench.resumable import measure_on
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import Board
 from edgecnn.devices.local import LocalBoard

@@ -48,7 +48,8 @@ def measure_on(
         BenchRefused: there is nothing to resume.
         JournalUnreadable: the file of samples cannot be read or written.
     """
-    from edgecnn.console import bars, note
+    from edgecnn.console import note
+    from edgecnn.progress_bar import bars
 
     names = [board.name for board in boards]
     path = output or _default_path(wanted, names)
