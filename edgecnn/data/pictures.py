@@ -20,7 +20,7 @@ SAMPLES = "imagenet-samples"
 # The four that come with edgecnn.
 PHOTOGRAPHS = "photographs"
 
-Images = Sequence[Path] | Array
+ImageList = Sequence[Path] | Array
 
 
 def is_image_source(data: str) -> bool:
@@ -28,7 +28,7 @@ def is_image_source(data: str) -> bool:
     return data in NAMED or data == SAMPLES or Path(data).is_dir()
 
 
-def find_images(data: str, *, split: str = "train", quiet: bool = False) -> Images:
+def find_images(data: str, *, split: str = "train", quiet: bool = False) -> ImageList:
     """The images of a named data set, (N, H, W, C) uint8, or the files of all below a folder.
 
     Raises:

@@ -13,7 +13,7 @@ from edgecnn.data.named import NAMED
 from edgecnn.data.pictures import (
     PHOTOGRAPHS,
     SAMPLES,
-    Images,
+    ImageList,
     draw,
     find_images,
     is_image_source,
@@ -71,7 +71,7 @@ def open_calibration(
         array = read_npz(Path(data))
         if array.dtype.kind == "f":
             return _from_inputs(data, array, spec, count)
-        images: Images = array
+        images: ImageList = array
     elif data == PHOTOGRAPHS:
         # Mirror images and crops of the four photographs.
         few = example_batch(spec, prepare, min(count, 8 * len(NAMES)))
@@ -136,7 +136,7 @@ def _from_inputs(data: str, inputs: Array, spec: TensorSpec, count: int) -> Cali
 
 
 def _from_images(
-    data: str, images: Images, spec: TensorSpec, prepare: Preprocess, count: int
+    data: str, images: ImageList, spec: TensorSpec, prepare: Preprocess, count: int
 ) -> CalibrationSamples:
     broken: list[str] = []
     chosen = draw(len(images), count)
@@ -153,7 +153,7 @@ def _from_images(
 
 
 def _prepared(
-    images: Images, chosen: Sequence[int], prepare: Preprocess, broken: list[str]
+    images: ImageList, chosen: Sequence[int], prepare: Preprocess, broken: list[str]
 ) -> Iterator[Float32]:
     """Inputs of batch 1, in order; the names of images that cannot be read go to `broken`."""
     for index in chosen:

@@ -13,7 +13,7 @@ from edgecnn.devices.wheels.memory import remembered
 from edgecnn.devices.wheels.reasons import reason_for_none
 from edgecnn.devices.wheels.resolve import resolve
 from edgecnn.devices.wheels.supply import Supplies, Supply
-from edgecnn.devices.wheels.target import Target
+from edgecnn.devices.wheels.target import WheelTarget
 from edgecnn_runtime.engines.table import PACKAGES
 
 # Engine's package → the extra of edgecnn with the versions that were tested.
@@ -58,7 +58,7 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
     for name, engines in ENVIRONMENTS.items():
         resolved = []
         for python in pythons:
-            target = Target(facts.machine, facts.libc, python.version[:2])
+            target = WheelTarget(facts.machine, facts.libc, python.version[:2])
             answers = _answers(engines, target)
             resolved.append((python, target, answers))
             if not _missing(answers):
@@ -87,12 +87,12 @@ def requirements(extra: str) -> tuple[str, ...]:
     return tuple(f"{one.name}{one.specifier}" for one in (*of_extra, *numpy))
 
 
-def _answers(engines: Sequence[str], target: Target) -> dict[str, WheelChoice]:
+def _answers(engines: Sequence[str], target: WheelTarget) -> dict[str, WheelChoice]:
     """Resolve each engine by itself."""
     return _at_once(lambda engine: _resolved(requirements(EXTRAS[engine]), target), engines)
 
 
-def _reasons(missing: Mapping[str, Missing], target: Target) -> dict[str, str]:
+def _reasons(missing: Mapping[str, Missing], target: WheelTarget) -> dict[str, str]:
     return _at_once(lambda engine: _reason(engine, missing[engine], target), list(missing))
 
 
@@ -105,7 +105,7 @@ def _at_once(ask: Callable[[str], Result], names: Sequence[str]) -> dict[str, Re
 
 
 def _environments(
-    name: str, python: Interpreter, target: Target, answers: Mapping[str, WheelChoice]
+    name: str, python: Interpreter, target: WheelTarget, answers: Mapping[str, WheelChoice]
 ) -> list[Supply]:
     """One environment for all available engines, or one for each where their wheels conflict."""
     apart = {
@@ -124,7 +124,7 @@ def _missing(answers: Mapping[str, WheelChoice]) -> dict[str, Missing]:
     return {engine: one for engine, one in answers.items() if isinstance(one, Missing)}
 
 
-def _resolved(wanted: Sequence[str], target: Target) -> WheelChoice:
+def _resolved(wanted: Sequence[str], target: WheelTarget) -> WheelChoice:
     """`resolve`, with the answer cached."""
 
     def ask() -> dict[str, object]:
@@ -139,7 +139,7 @@ def _resolved(wanted: Sequence[str], target: Target) -> WheelChoice:
     return tuple(Wheel(**one | {"requires": tuple(one["requires"])}) for one in answer["wheels"])
 
 
-def _reason(engine: str, missing: Missing, target: Target) -> str:
+def _reason(engine: str, missing: Missing, target: WheelTarget) -> str:
     requirement = missing.requirement
     reason: str = remembered(
         f"why no wheel of {requirement} for {target}", lambda: reason_for_none(requirement, target)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.wheels.target import Target, platforms
+from edgecnn.devices.wheels.target import WheelTarget, platforms
 from edgecnn.errors import FetchError
 
 TIMEOUT_S = 1200
@@ -58,7 +58,7 @@ class IndexUnreachable(FetchError):
     """The index did not answer, or pip is missing."""
 
 
-def find_wheels(requirements: Sequence[str], *targets: Target) -> tuple[Wheel, ...]:
+def find_wheels(requirements: Sequence[str], *targets: WheelTarget) -> tuple[Wheel, ...]:
     """The best wheel of each requirement, not of what they require; nothing is downloaded.
 
     Args:
@@ -80,7 +80,7 @@ def find_wheels(requirements: Sequence[str], *targets: Target) -> tuple[Wheel, .
         ) from error
 
 
-def download_wheel(wheel: Wheel, target: Target, folder: Path) -> Path:
+def download_wheel(wheel: Wheel, target: WheelTarget, folder: Path) -> Path:
     """Download exactly this file into `folder` by pip, which checks its digest.
 
     Raises:
@@ -95,7 +95,7 @@ def download_wheel(wheel: Wheel, target: Target, folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def _options(targets: Sequence[Target]) -> list[str]:
+def _options(targets: Sequence[WheelTarget]) -> list[str]:
     python = targets[0].python
     options = ["--python-version", "{}.{}".format(*python), "--implementation", "cp"]
     for name in ("cp{}{}".format(*python), "abi3", "none"):

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edgecnn.devices.wheels.index import NoWheel, Wheel, find_wheels
-from edgecnn.devices.wheels.target import OLDEST_GLIBC, Target, needed_glibc
+from edgecnn.devices.wheels.target import OLDEST_GLIBC, WheelTarget, needed_glibc
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
 MACHINES = ("aarch64", "x86_64", "armv7l")
 
 
-def reason_for_none(requirement: str, target: Target) -> str:
+def reason_for_none(requirement: str, target: WheelTarget) -> str:
     """The reason, in words, why the index has no wheel of `requirement` for the target.
 
     Raises:
@@ -38,7 +38,7 @@ def reason_for_none(requirement: str, target: Target) -> str:
     return f"the package index has no wheel of {requirement}"
 
 
-def _because_of_libc(requirement: str, wheel: Wheel, target: Target) -> str:
+def _because_of_libc(requirement: str, wheel: Wheel, target: WheelTarget) -> str:
     """`wheel` is the newest that a newer glibc would allow; an older release may need less."""
     board = "{} {}.{}".format(target.libc[0], *target.libc[1])
     needed = needed_glibc(wheel.file)
@@ -59,14 +59,14 @@ def _listing(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _first(requirement: str, *targets: Target) -> Wheel | None:
+def _first(requirement: str, *targets: WheelTarget) -> Wheel | None:
     try:
         return find_wheels([requirement], *targets)[0]
     except NoWheel:
         return None
 
 
-def _all(requirement: str, targets: Sequence[Target]) -> Iterator[tuple[Target, Wheel]]:
+def _all(requirement: str, targets: Sequence[WheelTarget]) -> Iterator[tuple[WheelTarget, Wheel]]:
     for target in targets:
         if wheel := _first(requirement, target):
             yield target, wheel

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgecnn.devices.wheels.index import NoWheel, Wheel, find_wheels
-from edgecnn.devices.wheels.target import Target, markers
+from edgecnn.devices.wheels.target import WheelTarget, markers
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 
-def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
+def resolve(requirements: Sequence[str], target: WheelTarget) -> tuple[Wheel, ...]:
     """Wheels that satisfy the requirements and, between them, all that they require.
 
     The newest of each is taken that the ranges known so far allow. A version is never lowered to
@@ -46,12 +46,14 @@ def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
     raise NoWheel(name, listing, f"no versions of {listing} agree on what they require")
 
 
-def required(wheel: Wheel, target: Target) -> list[Requirement]:
+def required(wheel: Wheel, target: WheelTarget) -> list[Requirement]:
     """Requirements of a wheel on the target, without its extras."""
     return _applicable(wheel.requires, target)
 
 
-def closure(names: Sequence[str], wheels: Sequence[Wheel], target: Target) -> tuple[Wheel, ...]:
+def closure(
+    names: Sequence[str], wheels: Sequence[Wheel], target: WheelTarget
+) -> tuple[Wheel, ...]:
     """Of resolved wheels those that the packages need, themselves included, in the given order."""
     from packaging.utils import canonicalize_name
 
@@ -68,7 +70,7 @@ def closure(names: Sequence[str], wheels: Sequence[Wheel], target: Target) -> tu
 
 
 def _needed(
-    requirements: Sequence[str], chosen: Mapping[str, Wheel], target: Target
+    requirements: Sequence[str], chosen: Mapping[str, Wheel], target: WheelTarget
 ) -> dict[str, Requirement]:
     """Package → the range that all who need it leave, of what can be reached through `chosen`."""
     from packaging.utils import canonicalize_name
@@ -90,7 +92,7 @@ def _needed(
     return needed
 
 
-def _applicable(requirements: Sequence[str], target: Target) -> list[Requirement]:
+def _applicable(requirements: Sequence[str], target: WheelTarget) -> list[Requirement]:
     from packaging.requirements import Requirement
 
     environment = dict(markers(target)) | {"extra": ""}

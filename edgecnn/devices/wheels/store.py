@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edgecnn.devices.wheels.index import Wheel, download_wheel
-from edgecnn.devices.wheels.target import Target
+from edgecnn.devices.wheels.target import WheelTarget
 from edgecnn.errors import FetchedDigestMismatch, FetchError
 from edgecnn.fetch import cache_folder
 
 
-def fetch_wheels(wheels: Sequence[Wheel], target: Target) -> Mapping[Wheel, Path]:
+def fetch_wheels(wheels: Sequence[Wheel], target: WheelTarget) -> Mapping[Wheel, Path]:
     """Path of each wheel; missing ones are downloaded, and their digests checked.
 
     Raises:
@@ -27,7 +27,7 @@ def fetch_wheels(wheels: Sequence[Wheel], target: Target) -> Mapping[Wheel, Path
     return {wheel: _fetch(wheel, target) for wheel in wheels}
 
 
-def _fetch(wheel: Wheel, target: Target) -> Path:
+def _fetch(wheel: Wheel, target: WheelTarget) -> Path:
     folder = cache_folder() / "wheels"
     path = folder / f"{wheel.sha256}.whl"
     if path.is_file():
@@ -45,7 +45,7 @@ def _fetch(wheel: Wheel, target: Target) -> Path:
     return path
 
 
-def _download(wheel: Wheel, target: Target, path: Path) -> None:
+def _download(wheel: Wheel, target: WheelTarget, path: Path) -> None:
     part = path.with_name(f".{wheel.sha256}.part")
     shutil.rmtree(part, ignore_errors=True)  # what a killed run left
     part.mkdir()

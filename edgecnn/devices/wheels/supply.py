@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgecnn.devices.board import Interpreter, Offer
 from edgecnn.devices.wheels.index import Wheel
 from edgecnn.devices.wheels.resolve import closure
-from edgecnn.devices.wheels.target import Target
+from edgecnn.devices.wheels.target import WheelTarget
 from edgecnn_runtime.engines.table import ENGINES
 
 
@@ -22,7 +22,7 @@ class Supply:
 
     name: str
     python: Interpreter
-    target: Target
+    target: WheelTarget
     engines: tuple[str, ...]
     wheels: tuple[Wheel, ...]
 

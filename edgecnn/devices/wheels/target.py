@@ -16,7 +16,7 @@ LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
 @dataclass(frozen=True)
-class Target:
+class WheelTarget:
     """Platform of a board that decides whether a wheel fits.
 
     Attributes:
@@ -34,12 +34,12 @@ class Target:
         """Major and minor version, as ``3.11``."""
         return "{}.{}".format(*self.python)
 
-    def with_newest_libc(self) -> Target:
+    def with_newest_libc(self) -> WheelTarget:
         """A board with a glibc that no wheel is too new for."""
         return replace(self, libc=("glibc", (2, NEWEST_GLIBC)))
 
 
-def platforms(target: Target) -> tuple[str, ...]:
+def platforms(target: WheelTarget) -> tuple[str, ...]:
     """The platform tags that the target takes, the best first (PEP 600, PEP 656)."""
     name, (major, minor) = target.libc
     # What is built on the machine itself and served by an index for it, as for the older Pis.
@@ -56,7 +56,7 @@ def platforms(target: Target) -> tuple[str, ...]:
     return (*tags, own)
 
 
-def markers(target: Target) -> Mapping[str, str]:
+def markers(target: WheelTarget) -> Mapping[str, str]:
     """Values of the environment markers (PEP 508) on the board."""
     return {
         "implementation_name": "cpython",
