@@ -71,11 +71,12 @@ def table() -> str:
 def row(command: list[str], description: Description) -> str:
     """One line of the table."""
     from edgecnn.model.describe import describe
+    from edgecnn.model.resolve import resolve
 
     test = description.training["test"]
     right, images = test["right"], test["images"]
     low, high = wilson_interval(right, images)
-    network = describe(description.architecture, description.form, description.input)
+    network = describe(resolve(description.architecture), description.form, description.input)
     return (
         f"| {description.architecture} | {description.data} | {network.summary.parameters:,} "
         f"| {right / images:.2%} | {low:.2%} – {high:.2%} | {description.training['epoch']} "
