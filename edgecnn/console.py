@@ -1,16 +1,13 @@
-"""Console output: results on stdout, progress bars and notes on stderr."""
+"""Console output: results on stdout, notes on stderr, tables."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from edgecnn_runtime.progress import Announce, Progress, no_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,67 +61,3 @@ def table(columns: Sequence[str], *, right: Sequence[str] = ()) -> Table:
             column, justify="right" if column in right else "left", overflow="fold", no_wrap=False
         )
     return made
-
-
-@contextlib.contextmanager
-def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Announce]:
-    """A progress bar over named stages, on stderr and only on a terminal.
-
-    Yields:
-        A function to call with the name of each stage as it begins; ``NAME: WHAT`` says what of a
-        stage is being done.
-    """
-    console = stderr()
-    if quiet or not console.is_terminal:
-        yield lambda name: None
-        return
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (SpinnerColumn(), TextColumn("{task.description:<18}"), BarColumn(30))
-    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-        task = progress.add_task(names[0], total=len(names))
-        yield lambda name: progress.update(
-            task, description=name, completed=names.index(name.partition(":")[0])
-        )
-
-
-@contextlib.contextmanager
-def bar(description: str, *, quiet: bool) -> Iterator[Progress]:
-    """A progress bar on stderr, only on a terminal.
-
-    Yields:
-        A function to call with the share done, 0 to 1.
-    """
-    console = stderr()
-    if quiet or not console.is_terminal:
-        yield no_progress
-        return
-    from rich.progress import Progress as Bars
-
-    with Bars(console=console, transient=True) as progress:
-        task = progress.add_task(description, total=1.0)
-        yield lambda done: progress.update(task, completed=done)
-
-
-@contextlib.contextmanager
-def bars(names: Sequence[str], *, quiet: bool) -> Iterator[tuple[dict[str, Progress], Announce]]:
-    """A progress bar for each name on stderr, only on a terminal.
-
-    Yields:
-        For each name, a function to call with the share done, 0 to 1; and one that says a line
-        above the bars, or without bars, unless `quiet`.
-    """
-    console = stderr()
-    if quiet or not console.is_terminal:
-        yield dict.fromkeys(names, no_progress), lambda line: note(line, quiet=quiet)
-        return
-    from rich.progress import Progress as Bars
-
-    with Bars(console=console, transient=True) as progress:
-        tasks = {name: progress.add_task(name, total=1.0) for name in names}
-
-        def teller(name: str) -> Progress:
-            return lambda done: progress.update(tasks[name], completed=done)
-
-        yield {name: teller(name) for name in names}, lambda line: console.print(line, markup=False)

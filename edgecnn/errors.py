@@ -66,7 +66,7 @@ class LabelsUnreadable(EdgeCNNError):
 
 
 class FetchError(EdgeCNNError):
-    """Published weights or data that cannot be had."""
+    """Published weights or data that cannot be fetched."""
 
 
 class UnknownAsset(FetchError):
@@ -74,7 +74,7 @@ class UnknownAsset(FetchError):
 
 
 class FetchedDigestMismatch(FetchError):
-    """What a source sent is not the file that it should be."""
+    """A fetched file whose digest is not the expected one."""
 
 
 class SourceFailed(FetchError):
@@ -82,7 +82,7 @@ class SourceFailed(FetchError):
 
 
 class DataUnreadable(EdgeCNNError):
-    """A data set or one of its files that is unknown, damaged or of another form."""
+    """A data set, or one of its files, that is unknown, damaged or in another format."""
 
 
 class UnknownDevice(EdgeCNNError):
@@ -90,15 +90,23 @@ class UnknownDevice(EdgeCNNError):
 
 
 class DeviceConfigInvalid(EdgeCNNError):
-    """A device profile, or the file of the user's devices, that cannot be read or does not hold."""
+    """A device profile, or the user's file of devices, that cannot be read or is invalid."""
 
 
 class DeviceFailed(EdgeCNNError):
-    """The agent on a device refused or failed; the message is its own."""
+    """The agent on a device refused or failed; the message is its own.
+
+    Attributes:
+        device: the device that the message names; None where it names none.
+    """
+
+    def __init__(self, message: str, *, device: str | None = None) -> None:
+        super().__init__(message)
+        self.device = device
 
 
 class DeviceUnreachable(DeviceFailed):
-    """No connection: no such host, nobody listens, a host key that is not known, no permission."""
+    """No connection: unknown host, no ssh server, unknown host key, or no permission."""
 
 
 class ConnectionLost(DeviceFailed):
@@ -114,7 +122,15 @@ class EmulationUnavailable(DeviceFailed):
 
 
 class BenchRefused(EdgeCNNError):
-    """A measurement that the bundle or the device does not allow."""
+    """A measurement that the bundle or the device does not allow.
+
+    Attributes:
+        device: the device that the message names; None where it names none.
+    """
+
+    def __init__(self, message: str, *, device: str | None = None) -> None:
+        super().__init__(message)
+        self.device = device
 
 
 class JournalBusy(EdgeCNNError):
@@ -130,7 +146,7 @@ class IllegalInstruction(DeviceFailed):
 
 
 class RecipeInvalid(EdgeCNNError):
-    """A way to train that there is not."""
+    """A training recipe with an unknown or invalid setting."""
 
 
 class LossDiverged(EdgeCNNError):

@@ -48,7 +48,7 @@ def name_of(command: list[str]) -> str:
 
 
 def train(command: list[str]) -> None:
-    """Train one, or go on where it was cut off; its weights are then those shipped."""
+    """Train one, or resume it; its weights are then those shipped."""
     folder = RUNS / name_of(command)
     edgecnn = [sys.executable, "-m", "edgecnn", "train", *command]
     subprocess.run([*edgecnn, "--output", str(folder), "--resume"], check=True)

@@ -1,4 +1,4 @@
-"""What `edgecnn bench` adds to a latency: its worker beside a bare loop over the engine.
+"""Overhead of `edgecnn bench` on a latency: its worker beside a bare loop over the engine.
 
 Both are processes of their own that time one block when they are told to, in turn, on the same
 model and input with one thread. Then the whole command, in seconds, as a user waits for it.

@@ -74,11 +74,11 @@ def workload(bundle: str | None) -> Iterator[Callable[[], object]]:
 
 def record(run: Callable[[], object]) -> Float64:
     """Block medians in milliseconds, ten times as many as a measurement has."""
-    found = measure({"noise": run}, MeasurementPlan(rounds=10 * ROUNDS, max_s=120)).latencies[0]
-    stream = np.array(found.blocks_ms)
+    latency = measure({"noise": run}, MeasurementPlan(rounds=10 * ROUNDS, max_s=120)).latencies[0]
+    stream = np.array(latency.blocks_ms)
     neighbours = float(np.corrcoef(stream[:-1], stream[1:])[0, 1])
     print(
-        f"noise: {len(stream)} block medians of {found.median_ms:.2f} ms, "
+        f"noise: {len(stream)} block medians of {latency.median_ms:.2f} ms, "
         f"{spread_of(stream):.2%} standard deviation, {neighbours:.2f} correlated with the next"
     )
     keep("bench/verdicts", {"what": "noise", "unit": "ms", "samples": stream.tolist()})
@@ -102,15 +102,15 @@ def simulate(stream: Float64, factor: float, seed: int) -> dict[str, Any]:
     start = np.random.default_rng(seed).integers(0, len(stream) - 2 * ROUNDS)
     pairs = stream[start : start + 2 * ROUNDS].reshape(ROUNDS, 2).copy()
     pairs[1::2] = pairs[1::2, ::-1]
-    found = compare(pairs[:, 0] * factor, pairs[:, 1], seed=seed)
-    return {"verdict": found.verdict, "ratio": found.ratio, "start": int(start)}
+    comparison = compare(pairs[:, 0] * factor, pairs[:, 1], seed=seed)
+    return {"verdict": comparison.verdict, "ratio": comparison.ratio, "start": int(start)}
 
 
 def same_twice(run: Callable[[], object]) -> dict[str, Any]:
     """A real comparison of a workload with itself, with the verdict that its taint withheld."""
-    found: Measurement = measure({"candidate": run, "baseline": run})
-    blocks = [latency.blocks_ms for latency in found.latencies]
-    return judged(blocks, found.tainted)
+    measurement: Measurement = measure({"candidate": run, "baseline": run})
+    blocks = [latency.blocks_ms for latency in measurement.latencies]
+    return judged(blocks, measurement.tainted)
 
 
 def same_row_twice(bundle: str) -> dict[str, Any]:
@@ -118,9 +118,9 @@ def same_row_twice(bundle: str) -> dict[str, Any]:
     subjects = (Subject(bundle, threads=1, against=1), Subject(bundle, threads=1))
     events: list[dict[str, Any]] = []
     benchmark(MeasurementJob(subjects, MeasurementPlan()), events.append)
-    found = assemble(subjects, events)
-    blocks = [row.latency.blocks_ms for row in found.rows if row.latency]
-    return judged(blocks, found.tainted)
+    result = assemble(subjects, events)
+    blocks = [row.latency.blocks_ms for row in result.rows if row.latency]
+    return judged(blocks, result.tainted)
 
 
 def judged(blocks: Sequence[Sequence[float]], tainted: Sequence[str]) -> dict[str, Any]:
@@ -139,9 +139,9 @@ def show(what: str, results: Iterable[dict[str, Any]]) -> None:
     """Print how often each verdict was given, and keep every result."""
     kept = list(results)
     for key in ("verdict", "taint ignored"):
-        found = Counter(result[key] for result in kept if key in result)
-        if found:
-            counts = ", ".join(f"{n} {verdict}" for verdict, n in found.most_common())
+        verdicts = Counter(result[key] for result in kept if key in result)
+        if verdicts:
+            counts = ", ".join(f"{n} {verdict}" for verdict, n in verdicts.most_common())
             print(
                 f"{what}{'' if key == 'verdict' else ', taint ignored'} (n = {len(kept)}): {counts}"
             )

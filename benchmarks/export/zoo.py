@@ -40,20 +40,20 @@ def print_figures(names: list[str]) -> None:
     """Ours / published, for every network that someone published figures of."""
     print(f"{'network':<20}{'parameters / published':>28}{'MACs / published':>32}{'field':>12}")
     fields = {row["name"]: row["pixels"][-1] for row in PUBLISHED["receptive_fields"]}
-    for name, found in read_figures().items():
+    for name, figures in read_figures().items():
         if name not in names:
             continue
         rows = [row for row in PUBLISHED["counts"] if row["name"] == name]
         first: dict[str, Any] = rows[0] if rows else {}
         print(
-            f"{name:<20}{_beside(found.parameters, first.get('parameters')):>28}"
-            f"{_beside(found.macs, first.get('macs')):>32}"
-            f"{_beside(found.receptive_field, fields.get(name)):>12}"
+            f"{name:<20}{_beside(figures.parameters, first.get('parameters')):>28}"
+            f"{_beside(figures.macs, first.get('macs')):>32}"
+            f"{_beside(figures.receptive_field, fields.get(name)):>12}"
         )
 
 
 def print_export(name: str, weights: str) -> None:
-    """Export in a process of its own, so that memory is given back; keep what it said."""
+    """Export in a process of its own, so that memory is freed; keep its result."""
     known = {(row["network"], row["weights"]): row for row in _kept()}
     row = known.get((name, weights))
     if row is None:
@@ -61,8 +61,8 @@ def print_export(name: str, weights: str) -> None:
         if "NaN or infinity" in row.get("error", ""):
             row = {"network": name, "weights": weights, **_export_settled(name)}
         keep("export/zoo", row)
-    said = row.get("error") or f"{row['relative']:.1e}  top-1 equal {row['top1']:.0%}"
-    print(f"{name:<20}{weights:<16}{said}  {row.get('exporter', '')}", flush=True)
+    outcome = row.get("error") or f"{row['relative']:.1e}  top-1 equal {row['top1']:.0%}"
+    print(f"{name:<20}{weights:<16}{outcome}  {row.get('exporter', '')}", flush=True)
 
 
 def _export(name: str, weights: str) -> dict[str, Any]:

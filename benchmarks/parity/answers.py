@@ -28,12 +28,12 @@ def main(path: str, artefact_path: str, engine: str, inputs: str, outputs: str) 
     opened = engine_class(engine).open(content.model, weights=content.weights, threads=1)
     model = adapt(opened, manifest, artefact)
     (name,) = (spec.name for spec in manifest.inputs)
-    found = [
+    parts = [
         next(iter(model.run({name: np.array(images[i : i + BATCH])}).values()))
         for i in range(0, len(images), BATCH)
     ]
     model.close()
-    np.save(outputs, np.concatenate(found))
+    np.save(outputs, np.concatenate(parts))
 
 
 if __name__ == "__main__":

@@ -93,8 +93,8 @@ def measure(name: str, config: QuantConfig, count: int) -> None:
         top1 = (logits.argmax(1) == labels).mean()
         print(f"{name:<28}{'ONNX Runtime':<16}{kind:<11}{top1:>8.2%}", flush=True)
     for candidate in candidates(graphs):
-        found = answer(candidate.run)
-        report(name, candidate, expected[baseline(candidate.precision)], found, labels, config)
+        actual = answer(candidate.run)
+        report(name, candidate, expected[baseline(candidate.precision)], actual, labels, config)
 
 
 def baseline(precision: str) -> str:
@@ -112,7 +112,7 @@ def candidates(graphs: dict[str, ir.Model]) -> Iterator[Candidate]:
 
 
 def by_openvino(target: str, precision: str, model: OpenVinoModel) -> Candidate:
-    """Computed in float32 where it is not int8; else OpenVINO takes bfloat16 unasked."""
+    """Computed in float32 where it is not int8; else OpenVINO takes bfloat16 by default."""
     import openvino
 
     core = openvino.Core()
@@ -129,13 +129,13 @@ def report(
     name: str,
     candidate: Candidate,
     expected: Float32,
-    found: Float32,
+    actual: Float32,
     labels: np.ndarray[Any, Any],
     config: QuantConfig,
 ) -> None:
-    far = difference([(expected, found)])
-    top1 = float((found.argmax(1) == labels).mean())
-    same = int((found.argmax(1) == expected.argmax(1)).sum())
+    far = difference([(expected, actual)])
+    top1 = float((actual.argmax(1) == labels).mean())
+    same = int((actual.argmax(1) == expected.argmax(1)).sum())
     low, high = wilson_interval(same, len(labels))
     placed = "" if candidate.products is None else f"{candidate.integer}/{candidate.products}"
     print(

@@ -61,10 +61,10 @@ def export(
             targets=tuple(map(make_target, targets)),
             half="fp16" in wanted,
         )
-        said = QuantiseOptions() if "int8" in wanted else None
+        options = QuantiseOptions() if "int8" in wanted else None
         try:
-            with quantised(request, said, network.data, quiet=True) as (asked, _):
-                return export_module(network.module, asked, path, lambda stage: None), refused
+            with quantised(request, options, network.data, quiet=True) as (request, _):
+                return export_module(network.module, request, path, lambda stage: None), refused
         except TargetDiffers as error:
             reason = str(error).partition(";")[0]
             named = [precision for precision in wanted if f".{precision}." in reason]

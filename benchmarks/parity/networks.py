@@ -68,14 +68,14 @@ def chosen(names: list[str], weights: str | None) -> Iterator[Job]:
 
 def seconds(job: Job) -> float:
     """About how long one takes: it decides only what is lost by an interruption."""
-    found = read_figures()[job.network]
+    figures = read_figures()[job.network]
     if job.is_shipped:
         return 0.0
-    return found.macs / 1e9 + found.parameters / 2e7 + found.depth / 6
+    return figures.macs / 1e9 + figures.parameters / 2e7 + figures.depth / 6
 
 
 def run(wanted: list[Job], images: int, *, is_again: bool) -> None:
-    """Prove each, one after the other, and keep and print what was found."""
+    """Prove each, one after the other; keep and print the results."""
     installed = versions()
     for number, job in enumerate(wanted, 1):
         known = read_rows().get(job)
@@ -86,8 +86,8 @@ def run(wanted: list[Job], images: int, *, is_again: bool) -> None:
         row |= prove_alone(job, images)
         row["seconds"] = round(time.perf_counter() - began, 1)
         keep("parity/networks", row)
-        said = row.get("error") or said_of(row["proofs"])
-        print(f"{number}/{len(wanted)} {job.network} {job.weights}: {said}", flush=True)
+        outcome = row.get("error") or summary_of(row["proofs"])
+        print(f"{number}/{len(wanted)} {job.network} {job.weights}: {outcome}", flush=True)
 
 
 def prove_alone(job: Job, images: int) -> dict[str, Any]:
@@ -112,12 +112,12 @@ def prove_alone(job: Job, images: int) -> dict[str, Any]:
     if ran.returncode:
         lines = ran.stderr.strip().splitlines() or [f"ended with exit code {ran.returncode}"]
         return {"error": lines[-1]}
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+    row: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return row
 
 
-def said_of(proofs: list[dict[str, Any]]) -> str:
-    """Every engine in a few words, for whoever watches."""
+def summary_of(proofs: list[dict[str, Any]]) -> str:
+    """Every engine's result in a few words, for the console."""
     parts = []
     for proof in proofs:
         relative = "–" if proof["relative"] is None else f"{proof['relative']:.1e}"
@@ -128,14 +128,14 @@ def said_of(proofs: list[dict[str, Any]]) -> str:
 
 
 def versions() -> dict[str, str | None]:
-    """Of everything that has a part in the figures; None for what is not there."""
-    found: dict[str, str | None] = {package: version(package) for package in PACKAGES}
-    found["tflite-runtime"] = None
+    """Versions of all packages that affect the figures; None for those not installed."""
+    installed: dict[str, str | None] = {package: version(package) for package in PACKAGES}
+    installed["tflite-runtime"] = None
     if OTHER_PYTHON.exists():
         ask = "from importlib.metadata import version; print(version('tflite-runtime'))"
         ran = subprocess.run([OTHER_PYTHON, "-c", ask], capture_output=True, text=True, check=True)
-        found["tflite-runtime"] = ran.stdout.strip()
-    return found
+        installed["tflite-runtime"] = ran.stdout.strip()
+    return installed
 
 
 if __name__ == "__main__":

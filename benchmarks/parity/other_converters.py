@@ -80,8 +80,8 @@ def converted(
     yield PEER, peer.run
 
 
-def show(name: str, what: str, expected: Float32, found: Float32) -> None:
-    far = difference([(expected, found.reshape(expected.shape))])
+def show(name: str, what: str, expected: Float32, actual: Float32) -> None:
+    far = difference([(expected, actual.reshape(expected.shape))])
     print(f"  {what:<50}relative {far.relative:.1e}, top-1 {far.top1_agreement:.0%}", flush=True)
     row = {"network": name, "what": what, "images": IMAGES, "relative": far.relative}
     keep("parity/other_converters", row | {"agreement": far.top1_agreement})

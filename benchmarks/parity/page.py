@@ -14,9 +14,9 @@ HEAD = """
 # Parity
 
 Every architecture of the zoo is exported once and then run as every artefact, in every engine that
-opens it, in every precision; here is how far each is from PyTorch. A network is captured at batch
-1, 2, 3 and 7. What is compared below are three photographs, prepared as the network wants them, one
-at a time, and for trained networks test images as well.
+opens it, in every precision; this page shows how far each is from PyTorch. A network is captured
+at batch 1, 2, 3 and 7. Below, three photographs are compared, prepared as
+the network needs them, one at a time, and for trained networks test images as well.
 """
 FLOATS = """
 ## Float
@@ -27,7 +27,7 @@ Top-1 counts the engines' answers in float32 that name PyTorch's class. The last
 TRANSPOSE operators in the TFLite files.
 
 Networks with random weights are of full size. Fresh batch normalisations would change nothing, so
-theirs have weights of chance and statistics of photographs (`tests/parity/settle.py`).
+theirs have random weights and statistics of photographs (`tests/parity/settle.py`).
 Training has not made them robust: rounding their weights costs up to three times what it costs a
 trained network. Those called `cifar10`, `mnist` and `fashion-mnist` are the small forms of
 [checkpoints.md](checkpoints.md), `imagenet` is the published weights.
@@ -60,13 +60,14 @@ make .venv/.ready .venv-tflite/.ready
 .venv/bin/python -m benchmarks.parity.networks
 ```
 
-takes about an hour on two cores, small networks first, and prints this page. What is known of a
-network is kept at once as a line of `benchmarks/results/parity/networks.jsonl`: run again, it goes
-on where it was interrupted, and does again what was done with other versions. Followed by
-`resnet50` it runs that one, `--again` also what is there already, `--images 10000` asks about all
-test images, and `--table` runs nothing and writes the page from the lines.
+takes about an hour on two cores, small networks first, and prints this page. Each network's
+result is kept at once as a line of `benchmarks/results/parity/networks.jsonl`: a second run
+continues where the first was interrupted, and repeats what was done with other versions. With
+`resnet50` it runs that network only, with `--again` also those that are there, with
+`--images 10000` it takes all test images, and with `--table` it runs nothing and writes the page
+from the lines.
 
-Of one bundle, `edgecnn verify BUNDLE` prints the same, and the cause where something differs.
+Of one bundle, `edgecnn verify BUNDLE` prints the same, and the cause of a difference.
 """
 
 
@@ -128,7 +129,7 @@ def _failures(rows: Mapping[Job, Row], order: Sequence[Job]) -> str:
         row, name = rows[job], f"{job.network} ({job.weights})"
         if "error" in row:
             lines.append(f"- {name}: {row['error'].partition(';')[0]}")
-        lines += [f"- {name}: refused, {said}" for said in row.get("refused", {}).values()]
+        lines += [f"- {name}: refused, {reason}" for reason in row.get("refused", {}).values()]
         lines += [
             f"- {name}: {proof['artefact']} {proof['verdict']} in {name_of(proof)}, {proof['note']}"
             for proof in row.get("proofs", ())
@@ -142,12 +143,12 @@ def _failures(rows: Mapping[Job, Row], order: Sequence[Job]) -> str:
 
 def _machine(rows: Iterable[Row]) -> str:
     """Every combination of machine and versions that rows are of."""
-    found = Counter(
+    machines = Counter(
         f"{row['machine']}, Python {row['python']}; "
-        + ", ".join(f"{name} {said}" for name, said in row["versions"].items() if said)
+        + ", ".join(f"{name} {version}" for name, version in row["versions"].items() if version)
         for row in rows
     )
     dates = sorted(row["date"][:10] for row in rows)
-    lines = [f"- {what} ({count} rows)" for what, count in found.items()]
+    lines = [f"- {what} ({count} rows)" for what, count in machines.items()]
     span = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "–"
     return "\n".join([f"## Versions and machine, {span}", "", *lines])

@@ -55,21 +55,21 @@ def prove_network(job: Job, images: int, other_python: Path) -> dict[str, Any]:
     """
     network = build(job)
     precisions = {"fp16"} if job.weights == RANDOM else {"fp16", "int8"}
-    found: dict[str, Any] = {"transposes": 0, "refused": {}, "proofs": []}
+    row: dict[str, Any] = {"transposes": 0, "refused": {}, "proofs": []}
     for targets in bundles_of(network):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.edge"
             exported, refused = export(network, targets, precisions, path)
-            found["batches"] = exported.manifest.provenance["batches"]
-            found["transposes"] += transposes(exported)
-            found["refused"] |= refused
-            known = {(proof["artefact"], proof["engine"]) for proof in found["proofs"]}
+            row["batches"] = exported.manifest.provenance["batches"]
+            row["transposes"] += transposes(exported)
+            row["refused"] |= refused
+            known = {(proof["artefact"], proof["engine"]) for proof in row["proofs"]}
             proofs = [*proofs_here(path), *proofs_there(path, other_python)]
             # ONNX is in every bundle.
-            found["proofs"] += [p for p in proofs if (p["artefact"], p["engine"]) not in known]
+            row["proofs"] += [p for p in proofs if (p["artefact"], p["engine"]) not in known]
             if job.weights != RANDOM:
-                found["answers"] = list(compare_answers(network, path, images, other_python))
-    return found
+                row["answers"] = list(compare_answers(network, path, images, other_python))
+    return row
 
 
 def proofs_here(path: Path) -> Iterator[dict[str, Any]]:
@@ -87,13 +87,13 @@ def proofs_there(path: Path, python: Path) -> Iterator[dict[str, Any]]:
     if not python.exists():
         return
     with Bundle(path) as bundle:
-        held = [one for one in bundle.manifest.artefacts if one.format == "tflite"]
-    for artefact in held:
+        artefacts = [one for one in bundle.manifest.artefacts if one.format == "tflite"]
+    for artefact in artefacts:
         command = [python, "-m", "edgecnn_runtime", "verify", path, "--artefact", artefact.path]
         ran = _run([*command, "--engine", "tflite"])
         if ran.returncode:
-            said = (ran.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-            note = f"exit code {ran.returncode}: {said}"
+            last_line = (ran.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+            note = f"exit code {ran.returncode}: {last_line}"
             row = {"subject": artefact.path, "precision": artefact.precision, "note": note}
             yield _proof("tflite-runtime", row | {"verdict": "crashed", "difference": None})
         else:
@@ -159,8 +159,8 @@ def answer(path: Path, artefact: Artefact, place: Place) -> Float32:
     ran = _run([place.python, script, path, artefact.path, place.kind, inputs, outputs])
     if ran.returncode:
         raise RuntimeError(f"{artefact.path} in {place.engine}: {ran.stderr.strip()}")
-    found: Float32 = np.load(outputs)
-    return found
+    logits: Float32 = np.load(outputs)
+    return logits
 
 
 def _run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
@@ -189,5 +189,5 @@ def by_pytorch(module: nn.Module, inputs: Float32) -> Float32:
         parts = [
             module(torch.from_numpy(inputs[i : i + BATCH])) for i in range(0, len(inputs), BATCH)
         ]
-    found: Float32 = torch.cat(parts).numpy()
-    return found
+    logits: Float32 = torch.cat(parts).numpy()
+    return logits

@@ -50,7 +50,7 @@ def jobs() -> list[Job]:
 
 
 def read_rows() -> dict[Job, Row]:
-    """What was found last of each."""
+    """The newest row of each job."""
     path = RESULTS / "parity/networks.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return {Job(row["network"], row["weights"]): row for row in map(json.loads, lines)}

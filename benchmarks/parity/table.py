@@ -17,7 +17,7 @@ PAIRS = (
 
 
 def name_of(proof: Row) -> str:
-    """Of the engine; preparing the images is edgecnn's own."""
+    """Name of the engine; preprocessing is edgecnn's own."""
     return ENGINES.get(proof["engine"], "edgecnn")
 
 
@@ -26,10 +26,10 @@ def floats(done: Mapping[Job, Row]) -> str:
     head = ["network", "weights", *(f"{ENGINES[name]} {kind[2:]}" for kind, name in columns)]
     body = []
     for job, row in done.items():
-        held = {(proof["precision"], proof["engine"]): proof for proof in row["proofs"]}
-        own = [proof for (kind, _), proof in held.items() if kind == "fp32"]
+        proofs = {(proof["precision"], proof["engine"]): proof for proof in row["proofs"]}
+        own = [proof for (kind, _), proof in proofs.items() if kind == "fp32"]
         agreed, n = (sum(proof[key] or 0 for proof in own) for key in ("agreed", "n"))
-        cells = [_error(held.get(key), key[0] in row.get("refused", ())) for key in columns]
+        cells = [_error(proofs.get(key), key[0] in row.get("refused", ())) for key in columns]
         body.append([job.network, job.weights, *cells, f"{agreed}/{n}", str(row["transposes"])])
     return table([*head, "top-1, 32", "TRANSPOSE"], body)
 
@@ -39,8 +39,8 @@ def _error(proof: Row | None, is_refused: bool) -> str:
         return "refused" if is_refused else "–"
     if proof["relative"] is None:
         return f"**{proof['verdict']}**"
-    said = power(proof["relative"])
-    return said if proof["verdict"] == "equal" else f"**{said}**"
+    error = power(proof["relative"])
+    return error if proof["verdict"] == "equal" else f"**{error}**"
 
 
 def trained(done: Mapping[Job, Row], precision: str) -> str:
@@ -48,12 +48,12 @@ def trained(done: Mapping[Job, Row], precision: str) -> str:
     names = list(ENGINES) if precision == "int8" else list(ENGINES)[1:]
     body = []
     for job, row in done.items():
-        held = {
+        answers = {
             one["engine"]: one for one in row.get("answers", ()) if one["precision"] == precision
         }
-        if held:
-            cells = [_answer(held[name]) if name in held else "–" for name in names]
-            n = next(iter(held.values()))["n"]
+        if answers:
+            cells = [_answer(answers[name]) if name in answers else "–" for name in names]
+            n = next(iter(answers.values()))["n"]
             body.append([f"{job.network}-{job.weights}", f"{n:,}", *cells])
     return table(["network", "images", *(ENGINES[name] for name in names)], body)
 
@@ -87,8 +87,8 @@ def between(done: Mapping[Job, Row], precision: str) -> str:
 
 def tolerances() -> str:
     body = [
-        [name, f"{power(found.relative)} of the largest output", found.reason]
-        for name, found in TOLERANCES.items()
+        [name, f"{power(tolerance.relative)} of the largest output", tolerance.reason]
+        for name, tolerance in TOLERANCES.items()
     ]
     eight = (
         "at most the noise of quantising once more: integer kernels round the same sum to "

@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def measure(name: str, config: QuantConfig, count: int, *, is_data_free: bool = False) -> None:
-    """Quantise one checkpoint with every quantiser, and print and keep what came of it."""
+    """Quantise one checkpoint with every quantiser, and print and keep the results."""
     path = WEIGHTS / f"{name}.safetensors"
     description = read_description(path)
     assert description is not None
@@ -86,9 +86,9 @@ def measure(name: str, config: QuantConfig, count: int, *, is_data_free: bool = 
     print(f"{name:<28}{'float':<22}{right.mean():>8.2%}", flush=True)
     own = by_batch_norm(description) if is_data_free else None
     for quantiser, run, seconds in quantised(model, samples, config, own):
-        found = np.concatenate([run(batch) for batch in inputs])
-        far = difference([(expected, found)])
-        top1 = float((found.argmax(1) == labels).mean())
+        actual = np.concatenate([run(batch) for batch in inputs])
+        far = difference([(expected, actual)])
+        top1 = float((actual.argmax(1) == labels).mean())
         drop = 100 * (float(right.mean()) - top1)
         print(
             f"{'':<28}{quantiser:<22}{top1:>8.2%}{drop:>+7.2f}{far.top1_agreement:>8.2%}"
@@ -141,12 +141,12 @@ def quantised(
     """Name, classifier and seconds of every quantiser."""
     began = time.perf_counter()
     if own is None:
-        found, label = quantise(model, samples, config), f"edgecnn {config.recipe}"
+        quantised_model, label = quantise(model, samples, config), f"edgecnn {config.recipe}"
     else:
-        found = quantise(model, own.samples, config, inputs=own.inputs)
+        quantised_model = quantise(model, own.samples, config, inputs=own.inputs)
         label = f"edgecnn {config.recipe}, no data"
     took = time.perf_counter() - began
-    yield label, onnxruntime_run(to_bytes(found.model)), took
+    yield label, onnxruntime_run(to_bytes(quantised_model.model)), took
     began = time.perf_counter()
     peer = by_onnxruntime(to_bytes(model), samples, per_channel=config.per_channel)
     yield "quantize_static", onnxruntime_run(peer), time.perf_counter() - began
@@ -190,8 +190,8 @@ def by_nncf(model: bytes, samples: list[Float32]) -> Classify:
 
     core = openvino.Core()
     read = core.read_model(model)
-    found = nncf.quantize(read, nncf.Dataset(samples), subset_size=len(samples))
-    compiled = core.compile_model(found, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    quantised_model = nncf.quantize(read, nncf.Dataset(samples), subset_size=len(samples))
+    compiled = core.compile_model(quantised_model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda batch: np.asarray(compiled(batch)[0])
 
 

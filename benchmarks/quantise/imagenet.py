@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measure(name: str, recipe: str, count: int, *, per_channel: bool) -> None:
-    """Quantise one network with every quantiser, and print and keep what came of it."""
+    """Quantise one network with every quantiser, and print and keep the results."""
     network = build_network(resolve(name), NetworkOptions(quiet=True))
     assert network.preprocess is not None
     # As many different ones as the photographs give; more of them only take their time.
@@ -75,11 +75,11 @@ def measure(name: str, recipe: str, count: int, *, per_channel: bool) -> None:
         ),
         "NNCF": lambda: by_nncf(to_bytes(model), samples),
     }
-    for quantiser, run, seconds in made(makers):
-        found = np.concatenate([run(each) for each in inputs])
-        far = difference([(expected, found)])
+    for quantiser, run, seconds in each_quantiser(makers):
+        actual = np.concatenate([run(each) for each in inputs])
+        far = difference([(expected, actual)])
         low, high = wilson_interval(round(far.top1_agreement * far.n), far.n)
-        right = int((found.argmax(1) == labels).sum())
+        right = int((actual.argmax(1) == labels).sum())
         agrees = f"{far.top1_agreement:.0%} ({100 * low:.0f}–{100 * high:.0f})"
         print(
             f"{'':<20}{quantiser:<22}{right:>3}/{len(labels)}{agrees:>22}"
@@ -91,7 +91,9 @@ def measure(name: str, recipe: str, count: int, *, per_channel: bool) -> None:
         keep("quantise/imagenet", row | {"n": far.n, "sqnr_db": far.sqnr_db, "seconds": seconds})
 
 
-def made(makers: dict[str, Callable[[], Classify]]) -> Iterator[tuple[str, Classify, float]]:
+def each_quantiser(
+    makers: dict[str, Callable[[], Classify]],
+) -> Iterator[tuple[str, Classify, float]]:
     """Every quantiser's network and how long it took; what is not installed is left out."""
     for name, make in makers.items():
         began = time.perf_counter()

@@ -76,7 +76,7 @@ def measure(folder: str, quantiser: str, count: int) -> float:
 
 
 def quantise_once(folder: Path, quantiser: str, count: int) -> None:
-    """Quantise as the parent asked, and print what it took."""
+    """Quantise with the parent's settings, and print the peak memory."""
     import onnx
     import onnx_ir as ir
 

@@ -47,12 +47,12 @@ def main() -> None:
 
 
 def measure(name: str, rounds: int) -> None:
-    """Time one network's candidates, and say what of ours is not in integers."""
+    """Time one network's candidates, and print which of our operators are not in integers."""
     model, samples = build(name)
-    found = to_bytes(quantise(model, samples, QuantConfig("fast", "min-max")).model)
+    int8 = to_bytes(quantise(model, samples, QuantConfig("fast", "min-max")).model)
     candidates = {
         "ONNX Runtime fp32": onnxruntime_timer(to_bytes(model), samples[0]),
-        "edgecnn int8": onnxruntime_timer(found, samples[0]),
+        "edgecnn int8": onnxruntime_timer(int8, samples[0]),
         "quantize_static int8": onnxruntime_timer(
             by_onnxruntime(to_bytes(model), samples), samples[0]
         ),
@@ -61,7 +61,7 @@ def measure(name: str, rounds: int) -> None:
         candidates["NNCF int8, OpenVINO"] = openvino_timer(to_bytes(model), samples)
     times = interleave(candidates, rounds)
     report("quantise/speed", name, times, unit="ms", peer="ONNX Runtime fp32")
-    placement = place(found)
+    placement = place(int8)
     real = ", ".join(f"{count} {operator}" for operator, count in placement.real.items())
     print(
         f"  of ours in float: {real or 'nothing'}; {placement.borders} ways in and out", flush=True
@@ -90,10 +90,12 @@ def openvino_timer(model: bytes, samples: list[Float32]) -> Callable[[], float]:
     import openvino
 
     core = openvino.Core()
-    found = nncf.quantize(core.read_model(model), nncf.Dataset(samples), subset_size=len(samples))
-    found.reshape([1, *samples[0].shape[1:]])
+    quantised_model = nncf.quantize(
+        core.read_model(model), nncf.Dataset(samples), subset_size=len(samples)
+    )
+    quantised_model.reshape([1, *samples[0].shape[1:]])
     hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    request = core.compile_model(found, "CPU", hints).create_infer_request()
+    request = core.compile_model(quantised_model, "CPU", hints).create_infer_request()
     return timer(lambda: request.infer([samples[0]]))
 
 

@@ -73,10 +73,10 @@ def measure(name: str, config: QuantConfig, count: int) -> None:
     for io in ("float32", "int8"):
         file = write_tflite(model, TfliteOptions("int8", io, BATCH))
         engine = LiteRT(file.content)
-        found = np.concatenate([engine.run(batch.transpose(TO_NHWC)) for batch in inputs])
+        logits = np.concatenate([engine.run(batch.transpose(TO_NHWC)) for batch in inputs])
         theirs = expected if io == "float32" else rounded(expected, encoding)
         row = {"network": name, "recipe": config.recipe, "io": io, "step": encoding.scale}
-        row |= compared(theirs, found, labels[:count], encoding.scale)
+        row |= compared(theirs, logits, labels[:count], encoding.scale)
         show(row)
         keep("tflite/agreement", row | {"operators": dict(file.operators)})
 
@@ -84,31 +84,31 @@ def measure(name: str, config: QuantConfig, count: int) -> None:
 def result_encoding(model: ir.Model) -> Encoding:
     """The 8-bit encoding of the logits."""
     last = model.graph.outputs[0]
-    while (found := noted_encoding(last)) is None:
+    while (encoding := noted_encoding(last)) is None:
         before = last.producer()
         assert before is not None
         assert before.inputs[0] is not None
         last = before.inputs[0]
-    return found
+    return encoding
 
 
 def rounded(logits: Float32, encoding: Encoding) -> Float32:
     """The logits as 8 bits hold them."""
     steps = np.rint(logits / np.float32(encoding.scale)) + encoding.zero_point
-    held = np.clip(steps, 0, 255) - encoding.zero_point
-    return (np.float32(encoding.scale) * held).astype(np.float32)
+    integers = np.clip(steps, 0, 255) - encoding.zero_point
+    return (np.float32(encoding.scale) * integers).astype(np.float32)
 
 
 def compared(
-    expected: Float32, found: Float32, labels: np.ndarray[Any, Any], step: float
+    expected: Float32, actual: Float32, labels: np.ndarray[Any, Any], step: float
 ) -> dict[str, Any]:
     """Both accuracies, agreement with its interval, and how many steps lie between."""
-    steps = np.abs(expected - found) / step
-    same = int((expected.argmax(1) == found.argmax(1)).sum())
+    steps = np.abs(expected - actual) / step
+    same = int((expected.argmax(1) == actual.argmax(1)).sum())
     return {
         "images": len(labels),
         "onnxruntime_top1": float((expected.argmax(1) == labels).mean()),
-        "litert_top1": float((found.argmax(1) == labels).mean()),
+        "litert_top1": float((actual.argmax(1) == labels).mean()),
         "agreement": same / len(labels),
         "interval": list(wilson_interval(same, len(labels))),
         # Differences of whole steps come out of float32 a little above them.

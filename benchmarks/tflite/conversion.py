@@ -20,7 +20,7 @@ import onnx_ir as ir
 import torch
 
 from benchmarks.interleave import interleave, report
-from benchmarks.tflite.peers import by_litert_torch, network_and_pictures, require_peers
+from benchmarks.tflite.peers import by_litert_torch, network_and_images, require_peers
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
@@ -42,7 +42,7 @@ def main() -> None:
 
 def measure(name: str, rounds: int) -> None:
     """Time every way from one network to its TFLite file."""
-    network, samples = network_and_pictures(name, 3)
+    network, samples = network_and_images(name, 3)
     feeds = [np.concatenate(samples[:size]) for size in (2, 3)]
     expected = run_module(network.module, feeds)
 

@@ -33,13 +33,13 @@ TO_NHWC = (0, 2, 3, 1)
 
 
 def require_peers() -> None:
-    """Ends the process where a peer is missing, and says how to get it."""
+    """End the process where a peer is missing, with a message how to install it."""
     missing = [name for name in PEERS if importlib.util.find_spec(name) is None]
     if missing:
         sys.exit(f"{', '.join(missing)} not installed; see the head of {__file__}")
 
 
-def network_and_pictures(name: str, count: int) -> tuple[Network, list[Float32]]:
+def network_and_images(name: str, count: int) -> tuple[Network, list[Float32]]:
     """The full-size network, and photographs as its inputs, (1, C, H, W) each.
 
     Random weights do not change speed. Every BatchNorm has weights of chance and the statistics of
@@ -61,7 +61,7 @@ def network_and_pictures(name: str, count: int) -> tuple[Network, list[Float32]]
 
 
 def by_litert_torch(module: nn.Module, shape: Sequence[int], *, channels_last: bool) -> bytes:
-    """The peer's file for one input (C, H, W); images channels last where it is told so."""
+    """The peer's file for one input (C, H, W); images channels last on request."""
     litert_torch = quiet_import("litert_torch")
     sizes = (1, shape[1], shape[2], shape[0]) if channels_last else (1, *shape)
     if channels_last:
@@ -115,8 +115,8 @@ class LiteRT:
         """The output for one image, as it is fed; both in float, whatever the file holds."""
         self.feed(image)
         self._interpreter.invoke()
-        found = self._interpreter.get_tensor(self._output["index"])
-        return _real(found, self._output["quantization"])
+        output = self._interpreter.get_tensor(self._output["index"])
+        return _real(output, self._output["quantization"])
 
     def feed(self, image: Float32) -> None:
         """Copy the image into the input tensor."""

@@ -27,7 +27,7 @@ from benchmarks.tflite.peers import (
     LiteRT,
     by_ai_edge_quantizer,
     by_litert_torch,
-    network_and_pictures,
+    network_and_images,
     require_peers,
 )
 from edgecnn_exporters.capture.reference import run_module
@@ -66,7 +66,7 @@ def main() -> None:
 
 def measure(name: str, rounds: int, threads: int) -> None:
     """Time one network's files, ours beside the peers', and int8 beside float."""
-    network, samples = network_and_pictures(name, SAMPLES)
+    network, samples = network_and_images(name, SAMPLES)
     with torch.no_grad():
         expected = network.module(torch.from_numpy(np.concatenate(samples))).numpy()
     files = written(network.module, network.shape, samples)
@@ -124,8 +124,8 @@ def compare(
     """Print and keep how far every candidate's answers are from PyTorch's."""
     print(f"{name}, against PyTorch on {len(images)} photographs")
     for candidate, engine in engines.items():
-        found = np.concatenate([engine.run(image) for image in images]).reshape(expected.shape)
-        far = difference([(expected, found)])
+        actual = np.concatenate([engine.run(image) for image in images]).reshape(expected.shape)
+        far = difference([(expected, actual)])
         print(
             f"  {candidate:<28}relative {far.relative:.1e}, top-1 equal {far.top1_agreement:.0%}, "
             f"{far.sqnr_db:.1f} dB",

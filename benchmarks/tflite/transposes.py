@@ -51,11 +51,11 @@ def main() -> None:
         if not options.full:
             choice = replace(choice, form=thin_form(name))
         network = build_network(resolve(name), choice)
-        found = own(network)
+        counts = own(network)
         if name in FIRST and not options.no_peer:
-            found |= peers(network)
-        show(name, found)
-        keep("tflite/transposes", {"network": name, "full": options.full} | found)
+            counts |= peers(network)
+        show(name, counts)
+        keep("tflite/transposes", {"network": name, "full": options.full} | counts)
 
 
 def own(network: Network) -> dict[str, int]:
@@ -87,10 +87,12 @@ def peers(network: Network) -> dict[str, int]:
     }
 
 
-def show(name: str, found: dict[str, int]) -> None:
-    mine = f"{name:<22}{found['fp32']:>6}{found['fp16']:>6}{found['int8']:>6}{found['int8 io']:>9}"
-    others = [f"{value} ({key})" for key, value in found.items() if "litert" in key]
-    print(f"{mine}{found['operators']:>11}  {', '.join(others)}", flush=True)
+def show(name: str, counts: dict[str, int]) -> None:
+    mine = (
+        f"{name:<22}{counts['fp32']:>6}{counts['fp16']:>6}{counts['int8']:>6}{counts['int8 io']:>9}"
+    )
+    others = [f"{value} ({key})" for key, value in counts.items() if "litert" in key]
+    print(f"{mine}{counts['operators']:>11}  {', '.join(others)}", flush=True)
 
 
 if __name__ == "__main__":

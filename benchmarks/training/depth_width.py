@@ -82,15 +82,15 @@ def main() -> None:
             "recipe": recipe.to_json(),
         }
         if dataset is None:
-            found = find(BENCHMARK, configuration)
+            result = find(BENCHMARK, configuration)
         else:
             print(f"{network} seed {seed}", file=sys.stderr, flush=True)
             run = functools.partial(train_one, network, recipe, dataset)
-            found = once(BENCHMARK, configuration, run)
-        if found is None:
+            result = once(BENCHMARK, configuration, run)
+        if result is None:
             print(f"not trained yet: {network} seed {seed}", file=sys.stderr)
         else:
-            results.append(found)
+            results.append(result)
     if not results:
         sys.exit("nothing is trained with these settings; leave out --plot-only")
     print_table(results)

@@ -19,7 +19,7 @@ STEPS = 8
 
 
 class GradientNorms:
-    """Watches a training: the mean norm of each convolution's gradient, input to output.
+    """Observer of a training: the mean norm of each convolution's gradient, input to output.
 
     Hooks on the weights see the gradient as backward made it, before clipping. Only the first
     `STEPS` steps after each `take` count.

@@ -67,11 +67,11 @@ def fit(
 
 def once(benchmark: str, configuration: Mapping[str, Any], run: Callable[[], Result]) -> Result:
     """The result of a configuration: what ``results/BENCHMARK.jsonl`` holds, or `run` and kept."""
-    found = find(benchmark, configuration)
-    if found is None:
-        found = run() | {"configuration": dict(configuration), "torch": torch.__version__}
-        keep(benchmark, {"what": "training"} | found)
-    return found
+    result = find(benchmark, configuration)
+    if result is None:
+        result = run() | {"configuration": dict(configuration), "torch": torch.__version__}
+        keep(benchmark, {"what": "training"} | result)
+    return result
 
 
 def find(benchmark: str, configuration: Mapping[str, Any]) -> Result | None:

@@ -84,15 +84,15 @@ def main() -> None:
                 "recipe": recipe.to_json(),
             }
             if dataset is None:
-                found = find(BENCHMARK, configuration)
+                result = find(BENCHMARK, configuration)
             else:
                 print(f"{way} seed {seed}", file=sys.stderr, flush=True)
                 run = functools.partial(train_way, way, recipe, dataset)
-                found = once(BENCHMARK, configuration, run)
-            if found is None:
+                result = once(BENCHMARK, configuration, run)
+            if result is None:
                 print(f"not trained yet: {way} seed {seed}", file=sys.stderr)
             else:
-                results.setdefault(way, []).append(found)
+                results.setdefault(way, []).append(result)
     if not results:
         sys.exit("nothing is trained with these settings; leave out --plot-only")
     print_table(results, arguments.epochs, arguments.images)
@@ -110,7 +110,7 @@ def longer(epochs: int) -> Way:
 
 
 def ways(epochs: int) -> list[Way]:
-    """What is trained. The chain's first network has fresh weights and serves both sides."""
+    """The ways to train. The chain's first network has fresh weights and serves both sides."""
     return [chain(epochs), *(Way((layers,), epochs) for layers in LAYERS[1:]), longer(epochs)]
 
 

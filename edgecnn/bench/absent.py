@@ -1,4 +1,4 @@
-"""Rows of a plug-in engine that a board does not have: what they are, and what would install it."""
+"""Rows of plug-in engines that a board lacks, each with the command that installs the engine."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from edgecnn_runtime.measure.job import Environment, Subject
 
 @dataclass(frozen=True)
 class Absent:
-    """A row that is wanted and that nothing there can run."""
+    """A requested row that the board has no engine for, and the reason."""
 
     subject: Subject
     reason: str
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the environments of a board answered when they were asked for their engines.
+class EngineReports:
+    """Reports of a board's environments about their engines.
 
     Attributes:
         environments: as `Board.prepare` made them.
@@ -42,7 +42,7 @@ class Asked:
 
 
 def absent_rows(
-    wanted: Wanted, places: Mapping[Path, str], asked: Asked, board: str
+    wanted: Wanted, places: Mapping[Path, str], reports: EngineReports, board: str
 ) -> tuple[Absent, ...]:
     """The rows of each plug-in engine that `wanted` needs and that no environment has.
 
@@ -50,11 +50,11 @@ def absent_rows(
         places: where each bundle lies on the board.
         board: its name.
     """
-    engines = [name for name in _plugins(wanted) if not asked.has(name)]
+    engines = [name for name in _plugins(wanted) if not reports.has(name)]
     return tuple(
         Absent(
             Subject(places[bundle], artefact.path, engine, artefact.precision),
-            why_absent(engine, asked, board),
+            why_absent(engine, reports, board),
         )
         for bundle in wanted.bundles
         for artefact in artefacts_of(bundle, wanted)
@@ -63,27 +63,29 @@ def absent_rows(
     )
 
 
-def why_absent(engine: str, asked: Asked, board: str) -> str:
-    """Which package of a plug-in engine is missing on a board, and what to do."""
+def why_absent(engine: str, reports: EngineReports, board: str) -> str:
+    """The missing package of a plug-in engine on a board, and how to install it."""
     package = package_of(engine)
-    told = [host["missing"][engine] for host in asked.hosts.values() if engine in host["missing"]]
-    if told:
-        return f"{engine} {told[0]['reason']}, {told[0]['mend']}"
+    missing = [
+        host["missing"][engine] for host in reports.hosts.values() if engine in host["missing"]
+    ]
+    if missing:
+        return f"{engine} {missing[0]['reason']}, {missing[0]['mend']}"
     # Interpreters that see what is installed for them; the others see nothing but what was sent.
-    pythons = [one.command[0] for one in asked.environments.values() if not one.path]
+    pythons = [one.command[0] for one in reports.environments.values() if not one.path]
     if not pythons:
         return (
             f"{engine} comes with the package {package}, which cannot be brought to {board}; "
             "measure it on a device whose own interpreter has it"
         )
-    failure = asked.failures.get(OWN_PACKAGES)
+    failure = reports.failures.get(OWN_PACKAGES)
     why = f"cannot be looked for ({failure})" if failure else "is not installed there"
     return f"{engine} {why}: {pythons[0]} -m pip install {package}"
 
 
 def why_not_brought(wanted: Wanted, board: str) -> dict[str, str]:
     """Package → the reason, of every plug-in engine that is wanted on a board without a Python."""
-    nothing = Asked({}, {})
+    nothing = EngineReports({}, {})
     return {package_of(name): why_absent(name, nothing, board) for name in _plugins(wanted)}
 
 

@@ -26,29 +26,29 @@ class Change:
     note: str = ""
 
     def words(self) -> str:
-        """As one line."""
+        """The change in one line."""
         if self.comparison is None:
             return f"{name_of(self.row)}: {self.note}"
-        found = self.comparison
-        said = {
+        comparison = self.comparison
+        phrase = {
             "faster": "FASTER",
             "slower": "SLOWER",
             "no difference": f"NO DIFFERENCE beyond {MARGIN_APART:.0%}",
             "tainted": "NO VERDICT, a run was disturbed",
-        }[found.verdict]
+        }[comparison.verdict]
         line = (
-            f"{name_of(self.row)}: {said}: {found.ratio:.3f} × the earlier latency "
-            f"(99 % interval {found.low:.3f} to {found.high:.3f})"
+            f"{name_of(self.row)}: {phrase}: {comparison.ratio:.3f} × the earlier latency "
+            f"(99 % interval {comparison.low:.3f} to {comparison.high:.3f})"
         )
         return f"{line}; {self.note}" if self.note else line
 
 
 def changes(results: Mapping[str, BenchResult], earlier: Record) -> list[Change]:
     """Compare every row of `results` with the same row of `earlier`."""
-    found = []
+    compared = []
     for device, result in results.items():
         if device not in earlier.subjects:
-            found += [
+            compared += [
                 Change(device, row, None, f"{earlier.path} has no device {device}")
                 for row in result.rows[:1]
             ]
@@ -57,10 +57,10 @@ def changes(results: Mapping[str, BenchResult], earlier: Record) -> list[Change]
         alike = {_likeness(row): row for row in before.rows}
         is_tainted = bool(result.tainted or before.tainted)
         host = _host_change(result, before)
-        found += [
+        compared += [
             _change(device, row, alike.get(_likeness(row)), is_tainted, host) for row in result.rows
         ]
-    return found
+    return compared
 
 
 def _likeness(row: ResultRow) -> tuple[object, ...]:
@@ -79,8 +79,8 @@ def _change(
     notes = [host] if host else []
     if row.engine != before.engine:
         notes.append(f"it was {engine_of(before)}")
-    found = compare_apart(row.latency.blocks_ms, before.latency.blocks_ms, tainted=is_tainted)
-    return Change(device, row, found, ", ".join(notes))
+    comparison = compare_apart(row.latency.blocks_ms, before.latency.blocks_ms, tainted=is_tainted)
+    return Change(device, row, comparison, ", ".join(notes))
 
 
 def _host_change(result: BenchResult, before: BenchResult) -> str:

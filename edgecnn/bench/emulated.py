@@ -33,7 +33,7 @@ from edgecnn_runtime.parity.row import Parity, parity_from_json
 from edgecnn_runtime.progress import Progress, no_progress
 
 COUNTED_RUNS = 3
-# An emulated row is one busy thread; how long it takes is told to nobody.
+# An emulated row is one busy thread; its latency is not reported.
 MOST_AT_ONCE = 4
 THREADS = 1
 
@@ -66,8 +66,8 @@ class ProvedRow:
     """An artefact on an engine of an emulated board.
 
     Attributes:
-        parity: held to the original network; "crashed" where the process died.
-        likeness: held to this machine.
+        parity: compared with the original network; "crashed" where the process died.
+        likeness: compared with this machine.
         instructions: of one inference; None where it was not counted.
         peak_memory_bytes: the most of the program's own memory that was resident until its first
             result: Python, engine, network and files that it maps, in pages of 4 KiB; without what
@@ -91,7 +91,7 @@ class Proved:
     """Results of one emulated board.
 
     Attributes:
-        words: what the board is, for a line above the table.
+        words: description of the board, for a line above the table.
         uncounted: why there are neither instructions nor memory; empty where there are.
     """
 
@@ -106,9 +106,9 @@ class Proved:
 
 
 def prove_on(board: EmulatedBoard, wanted: Wanted, progress: Progress = no_progress) -> Proved:
-    """Every artefact that is wanted, on every engine that the board can have and that opens it.
+    """Run every requested artefact on every engine of the board that opens it.
 
-    One thread each, whatever `wanted` says: counts of several would not be repeatable.
+    One thread each, whatever `wanted` asks for: counts of several would not be repeatable.
 
     Args:
         progress: told the share done, 0 to 1.
@@ -153,13 +153,13 @@ def _prove(board: EmulatedBoard, subject: Subject, is_counted: bool) -> ProvedRo
         there, here = Path(folder) / "there.npz", Path(folder) / "here.npz"
         marks: Sequence[Mark] = ()
         try:
-            asked = [*arguments, "--answers", str(there)]
+            with_answers = [*arguments, "--answers", str(there)]
             if is_counted:
-                asked += ["--count", str(COUNTED_RUNS)]
-                events, marks = board.counted(subject.environment, asked)
+                with_answers += ["--count", str(COUNTED_RUNS)]
+                events, marks = board.counted(subject.environment, with_answers)
                 parity = _parity(events)
             else:
-                parity = _run(board, subject.environment, asked)
+                parity = _run(board, subject.environment, with_answers)
         except DeviceFailed as error:
             precision, note = subject.precision or "", str(error)
             died = Parity(artefact, EngineId(engine), precision, "crashed", None, note)
@@ -207,8 +207,8 @@ def compare_answers(
     assert subject.artefact is not None
     with Bundle(subject.bundle) as bundle:
         steps = largest_steps(pairs, find_artefact(bundle, subject.artefact))
-    found = difference((pair.reference, pair.actual) for pair in pairs)
-    return Likeness(engine, is_identical, found, steps, note)
+    figures = difference((pair.reference, pair.actual) for pair in pairs)
+    return Likeness(engine, is_identical, figures, steps, note)
 
 
 def _run(board: Board, environment: str, arguments: Sequence[str]) -> Parity:

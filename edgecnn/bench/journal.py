@@ -1,7 +1,7 @@
 """Results as JSON lines with raw samples, written while the bench runs.
 
 The first line is a header, ``{"schema": "edgecnn.bench/2", …}``; each other one is an event of the
-agent with the ``device`` that told it, or ``{"event": "job", "device": …, "subjects": …}`` before
+agent with the ``device`` that sent it, or ``{"event": "job", "device": …, "subjects": …}`` before
 and ``{"event": "finished", "device": …}`` after them. A line that a crash cut short is left out.
 """
 
@@ -48,7 +48,7 @@ class Record:
 
 
 class Journal:
-    """A file of results that grows; every line is on disk before the next event is heard."""
+    """A file of results that grows; every line is on disk before the next event is read."""
 
     def __init__(self, path: Path, header: Mapping[str, Any] | None) -> None:
         """Open it.
@@ -107,15 +107,15 @@ def new_header(wanted: Wanted, devices: Iterable[str]) -> dict[str, Any]:
 
 
 def read_journal(path: Path) -> Record:
-    """Everything that a journal holds.
+    """Read a journal.
 
     Raises:
-        JournalUnreadable: there is none, or it is none.
+        JournalUnreadable: the file is missing, or is not a journal.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise JournalUnreadable(f"{path} cannot be read: {reason}") from error
     values = [value for line in lines if isinstance(value := _json(line), dict)]
     header = values[0] if values else {}
@@ -150,7 +150,7 @@ def _json(line: str) -> Any:
 
 
 def _end_last_line(path: Path) -> None:
-    """A line that a crash cut short is ended, so that the next one is a line of its own."""
+    """End a line that a crash cut short, so that the next one is a line of its own."""
     content = path.read_bytes()
     if content and not content.endswith(b"\n"):
         with path.open("ab") as file:

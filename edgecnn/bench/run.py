@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from threading import Event
 from typing import Any
 
-from edgecnn.bench.absent import Absent, Asked, absent_rows, why_not_brought
+from edgecnn.bench.absent import Absent, EngineReports, absent_rows, why_not_brought
 from edgecnn.bench.journal import Journal, Record
 from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
-from edgecnn.devices.board import OWN_PACKAGES, Board, asked_host
+from edgecnn.devices.board import OWN_PACKAGES, Board, host_query
 from edgecnn.errors import BenchRefused, DeviceFailed
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.measure.job import Environment, MeasurementJob, MeasurementPlan, Subject
@@ -76,9 +76,9 @@ def run_boards(
     earlier: Record | None,
     listeners: Mapping[str, Listener],
 ) -> dict[str, EdgeCNNError]:
-    """Measure on each board at the same time. What failed, by the board's name."""
+    """Measure on all boards at the same time. Returns the failures by the board's name."""
     if len(boards) == 1:
-        # In the main thread, where Ctrl-C is heard.
+        # In the main thread, which receives Ctrl-C.
         (board,) = boards
         try:
             run_board(board, wanted, journal, earlier, listeners[board.name])
@@ -95,7 +95,7 @@ def run_boards(
         }
         try:
             failed = {name: run.exception() for name, run in runs.items()}
-        except BaseException:  # Ctrl-C, which the main thread alone hears
+        except BaseException:  # Ctrl-C, which only the main thread receives
             is_cancelled.set()
             for board in boards:
                 board.close()
@@ -111,7 +111,7 @@ def run_boards(
 
 @dataclass(frozen=True)
 class Ready:
-    """A board that has what it was to be given.
+    """A prepared board: its environments, the rows to run and the rows without an engine.
 
     Attributes:
         subjects: the rows that it can run.
@@ -134,27 +134,30 @@ def make_ready(board: Board, wanted: Wanted, say: Announce = no_lines) -> Ready:
     if not environments:
         refused = {**board.offer().refused, **why_not_brought(wanted, board.name)}
         reasons = "; ".join(f"{name}: {why}" for name, why in refused.items())
-        raise BenchRefused(f"{board.name} can have none of the engines that it needs: {reasons}")
+        raise BenchRefused(
+            f"{board.name} can have none of the engines that it needs: {reasons}",
+            device=board.name,
+        )
     if board.sent_bytes:
         say(f"{board.name}: sent {board.sent_bytes / 1e6:.1f} MB of agent and engines")
     with contextlib.ExitStack() as stack:
         # They answer while the bundles are on their way.
-        answers = {name: stack.enter_context(asked_host(board, name)) for name in environments}
+        answers = {name: stack.enter_context(host_query(board, name)) for name in environments}
         places = board.send(wanted.bundles)
-        asked = _asked(environments, answers)
-    absent = absent_rows(wanted, places, asked, board.name)
+        reports = _engine_reports(environments, answers)
+    absent = absent_rows(wanted, places, reports, board.name)
     reasons_of = {str(one.subject.engine): one.reason for one in absent}
     try:
-        subjects = subjects_of(wanted, places, asked.hosts, reasons_of)
+        subjects = subjects_of(wanted, places, reports.hosts, reasons_of)
     except BenchRefused as error:
-        raise BenchRefused(f"{error}, on {board.name}") from None
+        raise BenchRefused(f"{error}, on {board.name}", device=board.name) from None
     return Ready(environments, subjects, absent)
 
 
-def _asked(
+def _engine_reports(
     environments: Mapping[str, Environment], answers: Mapping[str, Callable[[], dict[str, Any]]]
-) -> Asked:
-    """What the environments answer; nothing is promised of what an interpreter has of its own."""
+) -> EngineReports:
+    """Collect the environments' reports; a failure of `OWN_PACKAGES` is kept, others are raised."""
     hosts: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}
     for name, answer in answers.items():
@@ -164,7 +167,7 @@ def _asked(
             if name != OWN_PACKAGES:
                 raise
             failures[name] = str(error)
-    return Asked(environments, hosts, failures)
+    return EngineReports(environments, hosts, failures)
 
 
 def _job(wanted: Wanted, ready: Ready) -> MeasurementJob:
@@ -177,7 +180,7 @@ def _job(wanted: Wanted, ready: Ready) -> MeasurementJob:
 def _resumed(
     job: MeasurementJob, rows: Sequence[Subject], earlier: Record, device: str, listener: Listener
 ) -> MeasurementJob:
-    """The job without what was finished.
+    """The job without the rounds and cold starts that are finished.
 
     Args:
         rows: those of the job, and those that cannot be run.
@@ -191,14 +194,15 @@ def _resumed(
     if before != now:
         raise BenchRefused(
             f"{device} would measure other rows than {earlier.path} has ({_words(now)}; there "
-            f"{_words(before)}); begin anew without --resume"
+            f"{_words(before)}); start again without --resume",
+            device=device,
         )
     events = earlier.events[device]
     rounds = [event for event in events if event["event"] == "round"]
     cold = [event["row"] for event in events if event["event"] == "cold"]
     spent_s = earlier.result(device).moments[-1].at_s if rounds else 0.0
     done = rounds[-1]["number"] + 1 if rounds else 0
-    listener.say(f"{device}: goes on after {done} rounds and {len(cold)} cold starts")
+    listener.say(f"{device}: resumes after {done} rounds and {len(cold)} cold starts")
     return replace(
         job,
         plan=_remaining(job.plan, spent_s),
@@ -224,4 +228,4 @@ def _remaining(plan: MeasurementPlan, spent_s: float) -> MeasurementPlan:
 
 def _holder(holder: Mapping[str, Any]) -> str:
     who, since = holder.get("who", "another bench"), holder.get("since")
-    return f"{who}, who holds the machine since {since}" if since else str(who)
+    return f"{who}, which has used the machine since {since}" if since else str(who)

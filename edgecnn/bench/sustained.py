@@ -20,8 +20,8 @@ class TimeWindow:
     Attributes:
         from_s, to_s: since the first round began.
         medians_ms: of each row in it, by index; rows that were not timed in it are absent.
-        celsius: the hottest zone's mean; None where none is told.
-        order: rows, fastest first; those that the samples cannot tell apart as in the first window.
+        celsius: mean of the hottest zone; None where no temperature is reported.
+        order: rows, fastest first; rows without a significant difference as in the first window.
     """
 
     from_s: float
@@ -39,7 +39,7 @@ def windows(result: BenchResult, count: int = WINDOWS) -> list[TimeWindow]:
     if not moments:
         return []
     length_s = moments[-1].at_s / count
-    found: list[TimeWindow] = []
+    pieces: list[TimeWindow] = []
     for number in range(count):
         begin = number * length_s
         end = moments[-1].at_s if number == count - 1 else (number + 1) * length_s
@@ -55,24 +55,24 @@ def windows(result: BenchResult, count: int = WINDOWS) -> list[TimeWindow]:
         timed = {index: values for index, values in blocks.items() if values}
         heat = [max(m.state.celsius.values()) for m in inside if m.state and m.state.celsius]
         limits = sorted({limit for m in inside if m.state for limit in m.state.throttled})
-        found.append(
+        pieces.append(
             TimeWindow(
                 begin,
                 end,
                 {index: median(values) for index, values in timed.items()},
                 sum(heat) / len(heat) if heat else None,
                 tuple(limits),
-                _order(timed, found[0].order if found else ()),
+                _order(timed, pieces[0].order if pieces else ()),
             )
         )
-    return found
+    return pieces
 
 
 def _order(blocks: dict[int, list[float]], before: Sequence[int]) -> tuple[int, ...]:
     """Fastest first. Rows swap their places of `before` only where the difference is one."""
     order = [index for index in before if index in blocks]
     order += sorted((i for i in blocks if i not in order), key=lambda i: median(blocks[i]))
-    # Bubbles: each swap is one that the samples of this window bear out.
+    # A bubble sort: rows swap only where this window's samples show a difference.
     for _ in order:
         for place in range(len(order) - 1):
             first, second = order[place : place + 2]

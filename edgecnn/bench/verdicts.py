@@ -10,7 +10,7 @@ WRONG = {"differs": "WRONG", "crashed": "CRASHED", "refused": "REFUSED", "unfini
 
 
 def verdict_of(row: ResultRow) -> str:
-    """``FASTER 1.68× ✓``, ``SLOWER 0.82×``, ``NO DIFFERENCE``, ``TAINTED``, or what went wrong."""
+    """Verdict of a row: ``FASTER 1.68× ✓``, ``SLOWER 0.82×``, ``NO DIFFERENCE`` or a failure."""
     if row.verdict in WRONG:
         return WRONG[row.verdict]
     if row.comparison is None:
@@ -33,23 +33,23 @@ def agreement_of(row: ResultRow) -> str:
 
 
 def engine_of(row: ResultRow) -> str:
-    """The engine that ran, in words; where none did, the one that was asked for."""
+    """Name of the engine that ran, or of the requested one where none did."""
     return row.engine.words() if row.engine is not None else row.subject.engine or ""
 
 
 @dataclass(frozen=True)
 class Best:
-    """The fastest row that answers rightly.
+    """The fastest row with correct outputs.
 
     Attributes:
-        alike: other rows that the samples cannot tell from it.
+        alike: rows whose latencies do not differ from it significantly.
     """
 
     row: ResultRow
     alike: tuple[ResultRow, ...]
 
     def words(self) -> str:
-        """As one line."""
+        """The best row in one line."""
         assert self.row.latency is not None
         line = f"{name_of(self.row)}: {self.row.latency.median_ms:.3g} ms"
         if agreement := agreement_of(self.row):
@@ -60,7 +60,7 @@ class Best:
 
 
 def name_of(row: ResultRow) -> str:
-    """A row in words."""
+    """Artefact, engine and threads of a row, for display."""
     engine = engine_of(row)
     threads = row.subject.threads
     of_threads = "" if threads is None else f", {threads} thread{'s' * (threads != 1)}"
@@ -68,7 +68,7 @@ def name_of(row: ResultRow) -> str:
 
 
 def best_of(result: BenchResult, bundle: str) -> Best | None:
-    """The best choice among the rows of one bundle; None where nothing right was timed undisturbed.
+    """The best row of one bundle; None where no correct row was timed without a disturbance.
 
     Args:
         bundle: its path on the board.
@@ -88,5 +88,5 @@ def _median(row: ResultRow) -> float:
 
 
 def _is_alike(row: ResultRow, fastest: ResultRow) -> bool:
-    found = compare_rows(row, fastest)
-    return found is not None and found.verdict == "no difference"
+    comparison = compare_rows(row, fastest)
+    return comparison is not None and comparison.verdict == "no difference"

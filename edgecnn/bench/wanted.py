@@ -48,14 +48,14 @@ class Wanted:
 
     @property
     def bundles(self) -> list[Path]:
-        """Those to be sent, the candidate first."""
+        """Bundles to send, the candidate first."""
         return [self.bundle] if self.against is None else [self.bundle, self.against]
 
     def check(self) -> None:
-        """Check the bundles, and that they hold what is wanted, before any board is contacted.
+        """Check that the bundles hold what is wanted, before any board is contacted.
 
         Raises:
-            BenchRefused, BundleError: one does not.
+            BenchRefused, BundleError: one of them does not.
         """
         for path in self.bundles:
             with Bundle(path) as opened:
@@ -73,19 +73,21 @@ class Wanted:
 
 
 def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
-    """The artefacts to be measured: float first, as what the others are compared with.
+    """The artefacts to measure, float first: the others are compared with it.
 
     Raises:
         BenchRefused: there is none of the precisions, or for the engines, that are wanted.
         BundleError: the bundle cannot be read.
     """
     with Bundle(bundle) as opened:
-        held = opened.manifest.artefacts
-    of_precision = [a for a in held if not wanted.precisions or a.precision in wanted.precisions]
+        artefacts = opened.manifest.artefacts
+    of_precision = [
+        a for a in artefacts if not wanted.precisions or a.precision in wanted.precisions
+    ]
     if not of_precision:
-        listing = ", ".join(f"{one.path} ({one.precision})" for one in held)
-        asked = ", ".join(wanted.precisions)
-        raise BenchRefused(f"{bundle} has no artefact in {asked}; it has {listing}")
+        listing = ", ".join(f"{one.path} ({one.precision})" for one in artefacts)
+        precisions = ", ".join(wanted.precisions)
+        raise BenchRefused(f"{bundle} has no artefact in {precisions}; it has {listing}")
     formats = _formats(wanted)
     chosen = [a for a in of_precision if not wanted.engines or a.format in formats]
     if not chosen:
@@ -100,7 +102,7 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
 
 
 def _formats(wanted: Wanted) -> list[str]:
-    """What the engines that are wanted open; one that is not known here opens nothing."""
+    """Formats that the wanted engines open; an engine that is not known here opens none."""
     known = set(engine_names())
     names = [engine_name(name) for name in wanted.engines]
     return [f for name in names if name in known for f in sorted(engine_entry(name).formats)]
@@ -112,7 +114,7 @@ def _order(artefact: Artefact) -> tuple[int, str]:
 
 
 def engine_name(name: str) -> str:
-    """The engine that a user's word names: an engine, or the package that brings it."""
+    """The engine of that name, or the engine that the package of that name brings."""
     return engine_packages().get(name, name)
 
 
@@ -120,7 +122,7 @@ def packages_for(wanted: Wanted) -> set[str] | None:
     """The packages that a board needs for it; None: whatever it can have.
 
     Raises:
-        BenchRefused, BundleError: as `artefacts_of` says.
+        BenchRefused, BundleError: as for `artefacts_of`.
     """
     if wanted.engines:
         packages = engine_packages()
@@ -215,6 +217,8 @@ def _why_none(
         if name in absent:
             reasons.append(absent[name])
             continue
-        told = [host["missing"][name] for host in hosts.values() if name in host["missing"]]
-        reasons.append(f"{name} {told[0]['reason']}, {told[0]['mend']}" if told else f"no {name}")
+        missing = [host["missing"][name] for host in hosts.values() if name in host["missing"]]
+        reasons.append(
+            f"{name} {missing[0]['reason']}, {missing[0]['mend']}" if missing else f"no {name}"
+        )
     return f"no engine there runs {wanted.bundle}: {'; '.join(reasons)}"

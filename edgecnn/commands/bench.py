@@ -43,18 +43,24 @@ PROOF_SCHEMA = "edgecnn.bench-emulated/1"
 @click.option(
     "--cold-starts", type=click.IntRange(0, 50), default=3, show_default=True, help="0 for none."
 )
-@click.option("--sustained", type=Duration(), help="Go on for so long, such as 30m.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Keep raw samples here.")
-@click.option("--resume", is_flag=True, help="Go on where the same bench was interrupted.")
+@click.option("--sustained", type=Duration(), help="Measure for this long, such as 30m.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the raw samples.")
+@click.option("--resume", is_flag=True, help="Continue the same bench where it was interrupted.")
 @click.option(
     "--compare",
     "earlier",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Say whether it got slower than the results of an earlier -o.",
+    help="Compare with the results of an earlier -o.",
 )
-@click.option("--wait", type=Duration(), default="10m", show_default=True, help="For a busy board.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the samples: png, svg or pdf.")
+@click.option(
+    "--wait",
+    type=Duration(),
+    default="10m",
+    show_default=True,
+    help="Longest wait for a busy board.",
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="Plot the samples: png, svg or pdf.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for each row.")
 @json_option
 @quiet_option
@@ -79,9 +85,9 @@ def command(
 ) -> int:
     """Measure every artefact of BUNDLE on every engine of a device, in turn.
 
-    An artefact must first answer the golden photographs rightly. What is timed is one run at
+    An artefact must first answer the golden photographs correctly. What is timed is one run at
     batch 1, after a warm-up until it is stable; rows are compared with the first, or with those of
-    --against, round by round. A run that was disturbed says by what, and names no winner. On an
+    --against, round by round. A disturbed run reports its cause and names no winner. On an
     emulated board nothing is timed: answers are compared and instructions counted.
 
     Exit code 0: measured. 1: a device failed. 3: an artefact answers wrongly there. 4: slower than
@@ -96,13 +102,13 @@ def command(
     """
     from edgecnn.bench.compare import changes
     from edgecnn.bench.journal import read_journal
-    from edgecnn.bench.measuring import measure_on
+    from edgecnn.bench.resumable import measure_on
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices import find_boards
     from edgecnn_runtime.measure.job import MeasurementPlan
 
     if as_csv and as_json:
-        raise click.UsageError("--csv and --json are two forms of one output; choose one")
+        raise click.UsageError("--csv and --json exclude each other; choose one")
     past = None if earlier is None else read_journal(earlier)
     plan = MeasurementPlan(rounds=rounds, sustained_s=sustained, cold_starts=cold_starts)
     old = None if against is None else Path(against)
@@ -122,17 +128,17 @@ def command(
         from edgecnn.report.bench_plot import draw_bench
 
         draw_bench(measured.results, plot, is_sustained=sustained is not None)
-    for name, message in measured.failed.items():
-        click.echo(f"edgecnn: {message if name in message else f'{name}: {message}'}", err=True)
+    for message in measured.failed.values():
+        click.echo(f"edgecnn: {message}", err=True)
     return FAILED if measured.failed else _exit_code(measured.results, compared, against)
 
 
-# What says something of times alone.
+# Options for latencies only.
 TIMED = ("against", "sustained", "output", "resume", "earlier", "plot", "as_csv")
 
 
 def _timing_options() -> list[str]:
-    """Those options of times that the user has given, as they are written."""
+    """Options for latencies that the user gave, as written on the command line."""
     context = click.get_current_context()
     written = {p.name: p.opts[-1] for p in context.command.params if p.name in TIMED}
     return [written[name] for name in TIMED if context.params[name] not in {None, False}]
@@ -143,22 +149,25 @@ def _prove(
 ) -> int:
     """Outputs and instruction counts on emulated boards; no latency."""
     from edgecnn.bench.emulated import prove_on
-    from edgecnn.console import bars, print_json
+    from edgecnn.console import print_json
     from edgecnn.devices.emulated import EmulatedBoard
+    from edgecnn.progress_bar import bars
     from edgecnn.report.emulated_table import print_proved
 
     emulated = [board for board in boards if isinstance(board, EmulatedBoard)]
     if len(emulated) < len(boards):
         raise click.UsageError("emulated boards give no latency: bench them apart from real ones")
     if refused:
-        raise click.UsageError(f"{refused[0]} is of times, and an emulated board gives none")
+        raise click.UsageError(
+            f"{refused[0]} is for latencies, which an emulated board does not give"
+        )
     with bars([board.name for board in boards], quiet=quiet or as_json) as (progress, _):
-        found = [prove_on(board, wanted, progress[board.name]) for board in emulated]
+        proofs = [prove_on(board, wanted, progress[board.name]) for board in emulated]
     if as_json:
-        print_json(PROOF_SCHEMA, {"devices": [one.to_json() for one in found]})
+        print_json(PROOF_SCHEMA, {"devices": [one.to_json() for one in proofs]})
     else:
-        print_proved(found)
-    wrong = any(row.parity.verdict in {"differs", "crashed"} for one in found for row in one.rows)
+        print_proved(proofs)
+    wrong = any(row.parity.verdict in {"differs", "crashed"} for one in proofs for row in one.rows)
     return DIFFERS if wrong else OK
 
 
@@ -191,10 +200,10 @@ def _exit_code(
     rows = [row for result in results.values() for row in result.rows]
     if any(row.verdict in {"differs", "crashed"} for row in rows):
         return DIFFERS
-    found = [change.comparison for change in compared if change.comparison]
+    comparisons = [change.comparison for change in compared if change.comparison]
     if against is not None:
-        found += [row.comparison for row in rows if row.comparison]
-    verdicts = {comparison.verdict for comparison in found}
+        comparisons += [row.comparison for row in rows if row.comparison]
+    verdicts = {comparison.verdict for comparison in comparisons}
     if "slower" in verdicts:
         return SLOWER
     return NO_VERDICT if "tainted" in verdicts else OK

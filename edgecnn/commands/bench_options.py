@@ -10,7 +10,7 @@ UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 class Names(click.ParamType["tuple[str, ...]"]):
-    """``a,b`` → ("a", "b"), each once."""
+    """Comma-separated names, each once: ``a,b`` → ("a", "b")."""
 
     name = "NAME[,NAME…]"
 
@@ -23,7 +23,7 @@ class Names(click.ParamType["tuple[str, ...]"]):
 
 
 class Threads(click.ParamType["tuple[int, ...]"]):
-    """``1,4`` → (1, 4)."""
+    """Comma-separated numbers of threads: ``1,4`` → (1, 4)."""
 
     name = "N[,N…]"
 
@@ -34,12 +34,12 @@ class Threads(click.ParamType["tuple[int, ...]"]):
             return value
         words = [word.strip() for word in str(value).split(",") if word.strip()]
         if not all(word.isascii() and word.isdigit() and 1 <= int(word) <= 1024 for word in words):
-            self.fail(f"{value!r} is no number of threads; write 4, or 1,4", param, ctx)
+            self.fail(f"{value!r} is not a number of threads; write 4, or 1,4", param, ctx)
         return tuple(dict.fromkeys(map(int, words)))
 
 
 class Duration(click.ParamType[float]):
-    """``90s``, ``30m`` or ``2h`` → seconds."""
+    """Duration in seconds: ``90s``, ``30m`` or ``2h``."""
 
     name = "TIME"
 
@@ -48,7 +48,7 @@ class Duration(click.ParamType[float]):
     ) -> float:
         if isinstance(value, int | float):
             return float(value)
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
-        if found is None:
-            self.fail(f"{value!r} is no time; write it as 90s, 30m or 2h", param, ctx)
-        return float(found[1]) * UNITS_S[found[2]]
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a duration; write it as 90s, 30m or 2h", param, ctx)
+        return float(match[1]) * UNITS_S[match[2]]

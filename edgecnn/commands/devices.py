@@ -11,7 +11,7 @@ SCHEMA = "edgecnn.devices/1"
 
 
 @click.group("devices", invoke_without_command=True, short_help="List, add and remove boards.")
-@click.option("--no-probe", is_flag=True, help="Do not ask boards whether they are there.")
+@click.option("--no-probe", is_flag=True, help="Do not contact the boards.")
 @json_option
 @silent_option
 @click.pass_context
@@ -28,7 +28,6 @@ def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from dataclasses import asdict
 
     from edgecnn.console import print_json
     from edgecnn.devices.configured import config_path
@@ -37,18 +36,18 @@ def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
 
     rows = device_rows(is_asked=not no_probe)
     if as_json:
-        document = {"file": str(config_path()), "devices": [asdict(row) for row in rows]}
+        document = {"file": str(config_path()), "devices": [row.to_json() for row in rows]}
         print_json(SCHEMA, document)
     else:
         print_devices(rows)
 
 
-@command.command("remove", short_help="Forget a device.")
+@command.command("remove", short_help="Remove a device.")
 @click.argument("name")
 @json_option
 @silent_option
 def remove(name: str, as_json: bool) -> None:
-    """Take NAME out of your file of devices. Nothing is touched on the board.
+    """Remove NAME from your file of devices. The board is not contacted.
 
     \b
     Example:
@@ -64,7 +63,7 @@ def remove(name: str, as_json: bool) -> None:
         click.echo(f"removed {name} from {path}")
 
 
-@command.command("show", short_help="A kind of board in figures, with their sources.")
+@command.command("show", short_help="Show a board's figures and their sources.")
 @click.argument("name")
 @json_option
 @silent_option

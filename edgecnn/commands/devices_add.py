@@ -1,4 +1,4 @@
-"""``edgecnn devices add``: remember a board, or an interpreter on this machine."""
+"""``edgecnn devices add``: store a board, or an interpreter on this machine."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 SCHEMA = "edgecnn.devices-add/1"
 
 
-@click.command("add", short_help="Remember a board, or an interpreter here.")
+@click.command("add", short_help="Add a board, or an interpreter here.")
 @click.argument("name")
 @click.argument("target", required=False)
-@click.option("--profile", help="Kind of board; by default the one that its model tells.")
-@click.option("--port", type=click.IntRange(1, 65535), help="ssh's port, where it is not its own.")
+@click.option("--profile", help="Profile of the board; by default that of its model.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port of ssh; by default the one that ssh chooses.",
+)
 @click.option("--python", help="Interpreter on the board; without TARGET, one on this machine.")
-@click.option("--no-check", is_flag=True, help="Do not ask whether it is there.")
+@click.option("--no-check", is_flag=True, help="Do not contact it.")
 @json_option
 @quiet_option
 def add(
@@ -38,7 +42,7 @@ def add(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Remember the board that ssh reaches at TARGET as NAME.
+    """Add the board that ssh reaches at TARGET as NAME.
 
     TARGET is USER@HOST, or a Host of your ~/.ssh/config; ssh must get there with a key and without
     a question. What cannot be reached is not stored. Without TARGET, --python is an interpreter on
@@ -63,26 +67,33 @@ def add(
         named = None if profile is None else check_profile(profile)
         device = Configured(name, target, port, checked, named)
     elif python is None:
-        raise click.UsageError("say where the board is, USER@HOST, or --python PATH for one here")
+        raise click.UsageError(
+            "give the board's address, USER@HOST, or --python PATH for an interpreter here"
+        )
     elif port is not None or profile is not None:
-        raise click.UsageError("--port and --profile are for boards; say where it is: USER@HOST")
+        raise click.UsageError("--port and --profile are for boards; give the address: USER@HOST")
     else:
         device = Configured(name, python=_whole_path(python))
-    said = ""
+    described = ""
     if not no_check:
-        device, said = _examined(device, quiet)
+        device, described = _examined(device, quiet)
     path = add_device(device)
     if as_json:
-        document = {"name": name, "file": str(path), "profile": device.profile_name, "said": said}
+        document = {
+            "name": name,
+            "file": str(path),
+            "profile": device.profile_name,
+            "said": described,
+        }
         print_json(SCHEMA, document)
     else:
-        print_added(device, said, path)
+        print_added(device, described, path)
 
 
 def _whole_path(python: str) -> str:
     """An interpreter on this machine: a path, or a command as the shell would find it."""
-    found = shutil.which(python) if "/" not in python else None
-    return str(Path(found or python).expanduser().absolute())
+    program = shutil.which(python) if "/" not in python else None
+    return str(Path(program or python).expanduser().absolute())
 
 
 def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
@@ -102,11 +113,15 @@ def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
             facts = board.facts()
             for remark in _remarks(device, facts):
                 note(remark, quiet=quiet)
-            return replace(device, profile=device.profile or _told(facts)), summary(facts)
+            return replace(device, profile=device.profile or _recognised_profile(facts)), summary(
+                facts
+            )
         packages = board.offer().environments[device.name]
     except DeviceFailed as error:
         reason = str(error).rstrip(".")
-        raise type(error)(f"{reason}. Nothing was stored; --no-check stores it unseen") from error
+        raise type(error)(
+            f"{reason}. Nothing was stored; --no-check stores it unchecked"
+        ) from error
     finally:
         board.close()
     if not packages:
@@ -114,7 +129,7 @@ def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
     return device, ", ".join(f"{name} {version}" for name, version in packages.items())
 
 
-def _told(facts: Facts) -> str | None:
+def _recognised_profile(facts: Facts) -> str | None:
     """Name of the profile for a board's model, or of the general one for its kernel."""
     from edgecnn.devices.profile_toml import profile_of
 
@@ -139,6 +154,6 @@ def _remarks(device: Configured, facts: Facts) -> Iterator[str]:
             f"its programs are for {facts.machine}, though its kernel is for {facts.kernel}: most "
             "engines need a 64-bit system"
         )
-    told = _told(facts)
-    if told and device.profile not in (None, told) and profiles()[told].models:
-        yield f"it calls itself {facts.model!r}, which is a {told}"
+    recognised = _recognised_profile(facts)
+    if recognised and device.profile not in (None, recognised) and profiles()[recognised].models:
+        yield f"its model is {facts.model!r}, which is a {recognised}"

@@ -1,4 +1,4 @@
-"""``edgecnn doctor``: what this machine can run, what is missing, and what mends it."""
+"""``edgecnn doctor``: engines and packages of this machine, and how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PACKAGES = {
 }
 
 
-@click.command("doctor", short_help="What works here, and what would mend the rest.")
-@click.option("--device", default="host", show_default=True, help="Which machine to examine.")
+@click.command("doctor", short_help="Show what works here, and how to fix the rest.")
+@click.option("--device", default="host", show_default=True, help="Machine to examine.")
 @json_option
 @quiet_option
 def command(device: str, as_json: bool, quiet: bool) -> int:
@@ -52,9 +52,9 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
     from edgecnn.devices.local import this_machine
     from edgecnn.report.doctor_table import print_checks
 
-    found = this_machine().host("host")
-    host, state = found["host"], found["state"]
-    checks = [*_engines(found), *_packages(), _cache(), *measuring(host, state)]
+    event = this_machine().host("host")
+    host, state = event["host"], event["state"]
+    checks = [*_engines(event), *_packages(), _cache(), *measuring(host, state)]
     if as_json:
         rows = [asdict(one) for one in checks]
         print_json(SCHEMA, {"device": device, "host": host, "state": state, "checks": rows})
@@ -67,15 +67,15 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
     return OK if all(one.ok for one in checks if one.needed) else FAILED
 
 
-def _engines(found: dict[str, Any]) -> list[Check]:
+def _engines(event: dict[str, Any]) -> list[Check]:
     """A check for every engine, in the agent's words where it does not work."""
     from edgecnn_runtime.engines.table import ENGINES, REFERENCE
 
     checks = []
-    for name, version in found["engines"].items():
+    for name, version in event["engines"].items():
         if name in ENGINES and ENGINES[name].is_double:
             continue
-        missing = found["missing"].get(name, {"reason": "", "mend": ""})
+        missing = event["missing"].get(name, {"reason": "", "mend": ""})
         shown = version or missing["reason"]
         needed = name == REFERENCE
         checks.append(
@@ -90,11 +90,11 @@ def _packages() -> list[Check]:
     checks = []
     for package, (extra, purpose) in PACKAGES.items():
         try:
-            found, ok = version(package), True
+            installed, ok = version(package), True
         except PackageNotFoundError:
-            found, ok = f"not installed; needed for {purpose}", False
+            installed, ok = f"not installed; needed for {purpose}", False
         mend = f"pip install 'edgecnn[{extra}]'"
-        checks.append(check(package, ok, found, mend, needed=True))
+        checks.append(check(package, ok, installed, mend, needed=True))
     return checks
 
 

@@ -1,4 +1,4 @@
-"""``edgecnn doctor --device``: what a board can run, why not the rest, what disturbs a bench."""
+"""``edgecnn doctor --device``: engines of a board, missing ones, and what disturbs a bench."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
 
 
 def _offered(board: Board) -> tuple[Offer, str]:
-    """The engines that it can be given, or none and the reason: no Python, no package index."""
+    """The engines available to a board, or none and the reason: no Python, no package index."""
     from edgecnn.devices.board import Offer
 
     try:
@@ -109,17 +109,17 @@ def system_checks(facts: Facts) -> Iterator[Check]:
 
     is_64 = facts.machine in ("aarch64", "x86_64")
     bits = "64-bit" if is_64 else "32-bit" if facts.machine.startswith(("arm", "i")) else ""
-    said = ", ".join(one for one in (userland(facts), bits) if one)
-    yield check("userland", is_64, said, "a 64-bit system: most engines need one", needed=False)
+    system = ", ".join(one for one in (userland(facts), bits) if one)
+    yield check("userland", is_64, system, "a 64-bit system: most engines need one", needed=False)
     is_glibc = facts.libc is not None and facts.libc[0] == "glibc"
     written = "unknown" if facts.libc is None else "{} {}.{}".format(facts.libc[0], *facts.libc[1])
     mend = "a system with glibc, such as Debian: engines have no wheels for others"
     yield check("libc", is_glibc, written, mend, needed=False)
     fit = [one for one in facts.pythons if one.version[:2] >= OLDEST_PYTHON]
     shown = ["{}.{}.{} ({})".format(*one.version, one.path) for one in fit or facts.pythons]
-    found = ", ".join(shown[:2]) + (f" and {len(shown) - 2} more" if len(shown) > 2 else "")
+    interpreters = ", ".join(shown[:2]) + (f" and {len(shown) - 2} more" if len(shown) > 2 else "")
     mend = "sudo apt install python3 (from Debian 12 on), or python = in your file of devices"
-    yield check("Python", bool(fit), found or "none", mend, needed=False)
+    yield check("Python", bool(fit), interpreters or "none", mend, needed=False)
     if facts.available_bytes is not None:
         room = facts.available_bytes >= LEAST_MEMORY_BYTES
         total = f" of {facts.memory_bytes / 1e9:.1f} GB" if facts.memory_bytes else ""
@@ -145,12 +145,12 @@ def engine_checks(
         for package, version in packages.items():
             if package not in engines:
                 continue
-            told = hosts.get(environment, {"missing": {}})
-            missing = told["missing"].get(engines[package], {"reason": "", "mend": ""})
+            host = hosts.get(environment, {"missing": {}})
+            missing = host["missing"].get(engines[package], {"reason": "", "mend": ""})
             reason = failures.get(environment) or missing["reason"]
             where = f", environment {environment}" if len(offer.environments) > 1 else ""
-            found = f"{version}{where}: {reason}" if reason else f"{version}{where}"
-            yield check(f"engine {package}", not reason, found, missing["mend"], needed=True)
+            text = f"{version}{where}: {reason}" if reason else f"{version}{where}"
+            yield check(f"engine {package}", not reason, text, missing["mend"], needed=True)
     for package, reason in offer.refused.items():
         yield check(f"engine {package}", False, reason, needed=False)
 
@@ -162,8 +162,8 @@ def _conditions(board: Board, facts: Facts, hosts: dict[str, Event]) -> Iterator
     if not board.is_timed:
         yield check("latency", True, "emulated: none is measured", needed=False)
         return
-    for told in list(hosts.values())[:1]:
-        yield from measuring(told["host"], told["state"])
+    for host in list(hosts.values())[:1]:
+        yield from measuring(host["host"], host["state"])
     profile = profile_of(facts.model, facts.kernel)
     if profile is not None and (heat := profile.heat):
         begins = f"throttles at {heat.throttle_celsius:g} °C; " if heat.throttle_celsius else ""
@@ -173,11 +173,11 @@ def _conditions(board: Board, facts: Facts, hosts: dict[str, Event]) -> Iterator
 def _document(
     name: str, facts: Facts, offer: Offer, hosts: dict[str, Event], checks: list[Check]
 ) -> dict[str, Any]:
-    told: Event = next(iter(hosts.values()), {})
+    host: Event = next(iter(hosts.values()), {})
     return {
         "device": name,
-        "host": told.get("host"),
-        "state": told.get("state"),
+        "host": host.get("host"),
+        "state": host.get("state"),
         "facts": asdict(facts) | {"features": sorted(facts.features)},
         "environments": {key: dict(packages) for key, packages in offer.environments.items()},
         "refused": dict(offer.refused),

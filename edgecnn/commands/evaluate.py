@@ -34,13 +34,15 @@ NAMED = 3
 @click.option(
     "--classes",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File that says which class a folder is: lines NAME NUMBER, or JSON.",
+    help="Class of each folder: a file of lines NAME NUMBER, or JSON.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Images at most, drawn from all alike.")
-@click.option("--processes", type=click.IntRange(1, 256), help="By default one for each core.")
-@click.option("--strict", is_flag=True, help="A broken image is an error, not left out.")
+@click.option("--limit", type=click.IntRange(1), help="At most this many images, drawn uniformly.")
+@click.option(
+    "--processes", type=click.IntRange(1, 256), help="Processes; by default one for each core."
+)
+@click.option("--strict", is_flag=True, help="A broken image is an error; else it is left out.")
 @engine_option
-@click.option("--precision", help="Precision to use; by default every one held.")
+@click.option("--precision", help="Precision to use; by default all in the bundle.")
 @json_option
 @quiet_option
 def command(
@@ -70,10 +72,11 @@ def command(
       edgecnn evaluate mine.edge --data photographs/ --limit 1000
       edgecnn evaluate new.edge --against old.edge --data photographs/
     """
-    from edgecnn.console import bar, note, print_json
+    from edgecnn.console import note, print_json
     from edgecnn.evaluate.class_names import classes_of, read_mapping
     from edgecnn.evaluate.examples import open_examples
     from edgecnn.evaluate.run import find_variants, run
+    from edgecnn.progress_bar import bar
     from edgecnn.report.evaluate_tables import as_rows, print_result
 
     names = classes_of(bundle, read_mapping(classes) if classes else {})

@@ -42,7 +42,7 @@ SCHEMA = "edgecnn.export/1"
 @target_options
 @click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
-@click.option("-v", "--verbose", is_flag=True, help="Say what passes and quantising did.")
+@click.option("-v", "--verbose", is_flag=True, help="Print what the passes and quantisation did.")
 @json_option
 @quiet_option
 @click.pass_context
@@ -114,7 +114,7 @@ def command(
 
 
 def _typed(context: click.Context) -> str:
-    """The command line without the place that it writes to, for the provenance."""
+    """The command line without its output path, for the provenance."""
     words: list[str] = list(context.obj or ())
     for flag in ("-o", "--output"):
         if flag in words:
@@ -131,8 +131,9 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from edgecnn.console import bar, note, print_json, stages, stdout
+    from edgecnn.console import note, print_json, stdout
     from edgecnn.export.run import LOAD, run
+    from edgecnn.progress_bar import bar, stages
     from edgecnn.report.exported import as_json as as_document
     from edgecnn.report.exported import facts, ladder_table, left_alone_lines
     from edgecnn.report.labelled_lines import print_labelled
@@ -145,31 +146,32 @@ def _run(
         note(f"note: {line}", quiet=quiet)
     for line in left_alone_lines(exported.left_alone) if verbose else ():
         note(line, quiet=quiet)
-    speed, found = None, exported.quantised
-    if found is not None and quantising.is_measured:
+    speed, quantised = None, exported.quantised
+    if quantised is not None and quantising.is_measured:
         from edgecnn.export.speed import measure_speed
 
         with bar("measure", quiet=quiet or as_json) as measured:
-            speed = measure_speed(exported.path, found, measured)
+            speed = measure_speed(exported.path, quantised, measured)
     if as_json:
         print_json(SCHEMA, as_document(exported, speed))
     else:
         print_labelled(facts(exported, speed, time.perf_counter() - began).items(), 10)
-        if verbose and found is not None:
+        if verbose and quantised is not None:
             click.echo()
-            stdout().print(ladder_table(found))
-    if quantising.report is not None and found is not None:
-        _report(found, quantising.report, exported.manifest.name, quiet=quiet or as_json)
+            stdout().print(ladder_table(quantised))
+    if quantising.report is not None and quantised is not None:
+        _report(quantised, quantising.report, exported.manifest.name, quiet=quiet or as_json)
 
 
-def _report(found: Quantised, path: Path, name: str, *, quiet: bool) -> None:
+def _report(quantised: Quantised, path: Path, name: str, *, quiet: bool) -> None:
     """Measure every layer, print the worst, and draw them all."""
-    from edgecnn.console import bar, stdout
+    from edgecnn.console import stdout
+    from edgecnn.progress_bar import bar
     from edgecnn.report.exported import layer_table
     from edgecnn.report.layers_plot import draw_layers
 
     with bar("look at every layer", quiet=quiet) as progress:
-        before, after = found.sensitivity(progress)
+        before, after = quantised.sensitivity(progress)
     draw_layers(before, after, path, f"{name}: what int8 costs, layer by layer")
     if not quiet:
         click.echo()

@@ -10,16 +10,18 @@ import click
 Command = TypeVar("Command", bound=Callable[..., object])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print only the result.")
 silent_option = click.option(
     "-q",
     "--quiet",
     is_flag=True,
     expose_value=False,
-    help="Accepted; there is no talk to leave out.",
+    help="Accepted, without effect here.",
 )
 engine_option = click.option("--engine", help="Engine to use; by default the first installed.")
-precision_option = click.option("--precision", help="Precision to use; by default the first held.")
+precision_option = click.option(
+    "--precision", help="Precision to use; by default the first in the bundle."
+)
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), help="Threads of the engine; by default its own."
 )
@@ -28,7 +30,9 @@ FORM_OPTIONS = (
     click.option("--width", type=click.FloatRange(0.01, 8), help="Multiplier of channels (zoo)."),
     click.option("--depth", type=click.FloatRange(0.05, 8), help="Multiplier of layers (zoo)."),
     click.option(
-        "--stem", type=click.Choice(["imagenet", "small"]), help="For 224×224, or for 32×32 (zoo)."
+        "--stem",
+        type=click.Choice(["imagenet", "small"]),
+        help="First layers for 224×224 or for 32×32 (zoo).",
     ),
     click.option(
         "--phi", type=click.FloatRange(-8, 8), help="Compound coefficient (efficientnet)."
@@ -47,7 +51,7 @@ bundle_argument = click.argument("bundle", type=click.Path(dir_okay=True))
 
 
 class ShapeParam(click.ParamType[tuple[int, int, int]]):
-    """``1x3x224x224`` → (3, 224, 224): the batch is set with --batch, and ignored here."""
+    """Shape ``1x3x224x224`` → (3, 224, 224): the batch is set with --batch, and ignored here."""
 
     name = "NxCxHxW"
 
@@ -56,7 +60,7 @@ class ShapeParam(click.ParamType[tuple[int, int, int]]):
     ) -> tuple[int, int, int]:
         parts = str(value).lower().replace("×", "x").replace(",", "x").split("x")
         if not all(part.strip().isdigit() for part in parts):
-            self.fail(f"{value!r} is no shape; write it as 1x3x224x224", param, ctx)
+            self.fail(f"{value!r} is not a shape; write it as 1x3x224x224", param, ctx)
         extents = [int(part) for part in parts]
         if len(extents) != 4:
             self.fail(
@@ -71,7 +75,7 @@ class ShapeParam(click.ParamType[tuple[int, int, int]]):
 
 
 class BatchParam(click.ParamType["int | None"]):
-    """``dynamic`` → None, or a fixed batch size."""
+    """Batch size, or ``dynamic`` → None."""
 
     name = "dynamic|N"
 
@@ -81,5 +85,7 @@ class BatchParam(click.ParamType["int | None"]):
         if value is None or value == "dynamic":
             return None
         if not str(value).isdigit() or not 1 <= int(str(value)) <= 64:
-            self.fail(f"{value!r} is no batch; say dynamic, or a size from 1 to 64", param, ctx)
+            self.fail(
+                f"{value!r} is not a batch size; use dynamic, or a size from 1 to 64", param, ctx
+            )
         return int(str(value))

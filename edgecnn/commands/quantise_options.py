@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PrecisionParam(click.ParamType[str]):
-    """``int8``; what serves a CNN ill is refused with the reason."""
+    """Precision of quantisation, ``int8``; others are refused with the reason."""
 
     name = "int8"
 
@@ -32,7 +32,9 @@ class PrecisionParam(click.ParamType[str]):
                 ctx,
             )
         if value != "int8":
-            self.fail(f"{value!r} is no precision that edgecnn quantises to; say int8", param, ctx)
+            self.fail(
+                f"{value!r} is not a precision that edgecnn quantises to; use int8", param, ctx
+            )
         return str(value)
 
 
@@ -65,14 +67,14 @@ QUANTISE_OPTIONS = (
         type=click.Choice(["fast", "balanced", "best"]),
         default="balanced",
         show_default=True,
-        help="How much is tried to keep the accuracy.",
+        help="Effort to keep the accuracy.",
     ),
     click.option(
         "--observer",
         type=click.Choice(["min-max", "percentile", "entropy", "mse"]),
-        help="How ranges are found; by default what serves best.",
+        help="How ranges are chosen; by default the best on held-out samples.",
     ),
-    click.option("--per-tensor", is_flag=True, help="One scale for a whole weight."),
+    click.option("--per-tensor", is_flag=True, help="One scale for a whole weight tensor."),
     click.option(
         "--weight-bits",
         type=click.Choice(["8", "7"]),
@@ -113,7 +115,7 @@ QUANTISE_OPTIONS = (
         "--measure/--no-measure",
         "is_measured",
         default=True,
-        help="Say whether int8 is faster on this machine (a few seconds).",
+        help="Measure whether int8 is faster on this machine (a few seconds).",
     ),
 )
 
@@ -168,23 +170,23 @@ class Quantising:
             *("calibrate", "observer", "per_tensor", "min_agreement", "max_drop", "data"),
             *("memory_limit", "report"),
         )
-        said = [
+        given = [
             name
             for name in alone
             if getattr(self, name) is not None and getattr(self, name) is not False
         ]
-        if said:
-            named = ", ".join(f"--{name.replace('_', '-')}" for name in said)
+        if given:
+            named = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise click.UsageError(f"{named}: only with --quantize int8")
 
 
 def quantise_options(command: Callable[..., object]) -> Callable[..., object]:
-    """The options of the 8-bit artefact; the command gets them as one, `quantising`."""
+    """Add the options of the 8-bit artefact; the command gets them as one, `quantising`."""
 
     @functools.wraps(command)
-    def gathered(**said: Any) -> object:
-        own = {each.name: said.pop(each.name) for each in fields(Quantising)}
-        return command(**said, quantising=Quantising(**own))
+    def gathered(**arguments: Any) -> object:
+        own = {each.name: arguments.pop(each.name) for each in fields(Quantising)}
+        return command(**arguments, quantising=Quantising(**own))
 
     for option in reversed(QUANTISE_OPTIONS):
         gathered = option(gathered)

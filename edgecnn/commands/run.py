@@ -68,7 +68,7 @@ def command(
         used = {"engine": session.engine.name, "precision": session.artefact.precision}
     if as_json:
         listed = [
-            {"image": image, "classes": [asdict(found) for found in classes]}
+            {"image": image, "classes": [asdict(prediction) for prediction in classes]}
             for image, classes in results.items()
         ]
         print_json(SCHEMA, {"bundle": bundle} | used | {"images": listed})

@@ -21,7 +21,7 @@ NAMES = tuple(name for name in TARGETS if name != ALWAYS)
 
 
 class Formats(click.ParamType["tuple[str, ...]"]):
-    """``tflite,openvino`` → the two; ``all`` is every one, and ONNX is always there."""
+    """Comma-separated formats beside ONNX, or ``all``."""
 
     name = "NAME[,NAME]"
 
@@ -35,7 +35,7 @@ class Formats(click.ParamType["tuple[str, ...]"]):
         unknown = [name for name in names if name not in (*known, ALL)]
         if unknown:
             choices = ", ".join((*known, ALL))
-            self.fail(f"{unknown[0]!r} is no target; choose of {choices}", param, ctx)
+            self.fail(f"{unknown[0]!r} is not a target; choose from {choices}", param, ctx)
         chosen = known if ALL in names else names
         return tuple(name for name in known if name in chosen and name != ALWAYS)
 
@@ -74,14 +74,14 @@ TARGET_OPTIONS = (
     click.option(
         "--fp16",
         is_flag=True,
-        help="Put artefacts with weights of 16 bits beside, in the formats of --target.",
+        help="Add artefacts with 16-bit weights, in the formats of --target.",
     ),
     click.option(
         "--tflite-io",
         type=click.Choice(["float32", "int8", "uint8"]),
         default="float32",
         show_default=True,
-        help="What a TFLite file of 8 bits takes and gives; int8 and uint8 leave no float in it.",
+        help="Inputs and outputs of an 8-bit TFLite file; int8 and uint8 leave no float in it.",
     ),
     click.option(
         "--max-transposes",
@@ -95,7 +95,7 @@ TARGET_OPTIONS = (
 
 @dataclass(frozen=True)
 class TargetChoice:
-    """The targets that a person named, and what was said of each.
+    """The chosen targets, and the options given for each.
 
     Attributes:
         half: artefacts with weights of 16 bits too.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgecnn.train.plan import TrainOptions
 
 SCHEMA = "edgecnn.train/1"
-# What a person may say of the recipe; what is not said is the family's.
+# Options for fields of the recipe; the family's recipe gives the others.
 RECIPE = tuple(field.name for field in fields(Recipe) if field.name != "augmentation")
 
 
@@ -28,27 +28,35 @@ RECIPE = tuple(field.name for field in fields(Recipe) if field.name != "augmenta
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.")
 @form_options
 @click.option("--input", "shape", type=ShapeParam(), help="Input of the network, as 1x3x96x96.")
-@click.option("--epochs", type=click.IntRange(1), help="Times that every image is seen.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
 @click.option("--batch-size", type=click.IntRange(2), help="Images a step, over all processes.")
 @click.option("--optimiser", "--optimizer", type=click.Choice(["sgd", "adamw"]))
 @click.option("--learning-rate", "--lr", type=click.FloatRange(0, min_open=True))
-@click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), help="Of SGD.")
+@click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), help="Momentum of SGD.")
 @click.option("--weight-decay", type=click.FloatRange(0))
 @click.option("--schedule", type=click.Choice(["cosine", "one-cycle", "constant"]))
-@click.option("--warmup-epochs", type=click.FloatRange(0), help="Of the cosine schedule.")
+@click.option("--warmup-epochs", type=click.FloatRange(0), help="Warm-up of the cosine schedule.")
 @click.option("--label-smoothing", type=click.FloatRange(0, 1, max_open=True))
-@click.option("--ema", type=click.FloatRange(0, 1, max_open=True), help="Decay of the average.")
-@click.option("--augment", help="crop,flip,jitter,lighting as they are wanted, or none.")
-@click.option("--mixup", type=click.FloatRange(0), help="α of mixup; 0 is without.")
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Of every layer of it.")
-@click.option("--clip", type=click.FloatRange(0), help="Largest gradient norm; 0 is without.")
+@click.option(
+    "--ema",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Decay of the weights' moving average.",
+)
+@click.option("--augment", help="Any of crop,flip,jitter,lighting, or none.")
+@click.option("--mixup", type=click.FloatRange(0), help="α of mixup; 0 turns it off.")
+@click.option(
+    "--dropout", type=click.FloatRange(0, 1, max_open=True), help="Rate of all dropout layers."
+)
+@click.option(
+    "--clip", type=click.FloatRange(0), help="Largest gradient norm; 0 turns clipping off."
+)
 @click.option("--seed", type=click.IntRange(0))
-@click.option("--threads", type=click.IntRange(1, 1024), help="Of PyTorch, on the CPU.")
+@click.option("--threads", type=click.IntRange(1, 1024), help="Threads of PyTorch on the CPU.")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Checkpoint to begin with.")
 @click.option("--reset-head", is_flag=True, help="Begin with a new last layer.")
 @click.option("--progressive", is_flag=True, help="VGG: train 11, 13, 16 … each from the last.")
-@click.option("--resume", is_flag=True, help="Go on where the folder's training was cut off.")
-@click.option("--strict", is_flag=True, help="A broken image is an error, not left out.")
+@click.option("--resume", is_flag=True, help="Continue the training in the folder.")
+@click.option("--strict", is_flag=True, help="A broken image is an error; else it is left out.")
 @json_option
 @quiet_option
 def command(
@@ -71,10 +79,10 @@ def command(
     quiet: bool,
     **recipe: Any,
 ) -> None:
-    """Train NAME of `edgecnn zoo`. Every epoch ends with a checkpoint in the folder of the output.
+    """Train NAME of `edgecnn zoo`. Every epoch writes a checkpoint into the output folder.
 
-    A folder of data has a folder of images for each class, or train/ and test/ with those. What is
-    not said of the recipe is what the family trains well with. Several processes or machines:
+    A folder of data has a folder of images for each class, or train/ and test/ with those. Options
+    that are not given take the values that train the family well. Several processes or machines:
     torchrun --nproc-per-node 2 -m edgecnn train NAME …
 
     \b
@@ -87,16 +95,16 @@ def command(
     """
     from edgecnn.train.plan import TrainOptions
 
-    said = {field: recipe[field] for field in RECIPE if recipe[field] is not None}
+    changes = {field: recipe[field] for field in RECIPE if recipe[field] is not None}
     if augment is not None:
-        said["augmentation"] = () if augment == "none" else tuple(augment.split(","))
+        changes["augmentation"] = () if augment == "none" else tuple(augment.split(","))
     options = TrainOptions(
         name=name,
         data=data,
         output=output or Path("runs") / f"{name}-{Path(data).name}",
         form=Form(classes, width, depth, stem, phi),
         shape=shape,
-        recipe=said,
+        recipe=changes,
         init_from=init_from,
         is_head_reset=reset_head,
         is_resumed=resume,

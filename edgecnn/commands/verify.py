@@ -14,7 +14,7 @@ from edgecnn.exit_codes import DIFFERS, FAILED, OK
 
 if TYPE_CHECKING:
     from edgecnn.verify.diagnose import RowDiagnosis
-    from edgecnn.verify.held_out import HeldToFloat
+    from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.row import Parity
 
@@ -23,7 +23,7 @@ ALL = "all"
 
 
 class EngineNames(click.ParamType["tuple[str, ...]"]):
-    """``tflite,openvino`` → the two; ``all`` → none in particular."""
+    """Comma-separated names of engines; ``all`` → ()."""
 
     name = "NAME[,NAME]"
 
@@ -36,7 +36,7 @@ class EngineNames(click.ParamType["tuple[str, ...]"]):
         return () if ALL in names else names
 
 
-@click.command("verify", short_help="Prove that a bundle is whole and answers rightly.")
+@click.command("verify", short_help="Check a bundle's digests and verify its answers.")
 @bundle_argument
 @click.option(
     "--engine",
@@ -59,7 +59,7 @@ class EngineNames(click.ParamType["tuple[str, ...]"]):
     type=click.IntRange(1),
     default=256,
     show_default=True,
-    help="Pictures of --data, at most.",
+    help="At most this many images of --data.",
 )
 @json_option
 @quiet_option
@@ -82,7 +82,7 @@ def command(
     Exit code 0: all that ran is equal. 3: something differs, or an engine crashed. 1: the bundle
     cannot be trusted, or no engine for it is installed.
 
-    With --preprocess, what it costs to prepare pictures in other ways than the bundle does.
+    With --preprocess, the cost of preparing images in other ways than the bundle does.
 
     \b
     Examples:
@@ -95,7 +95,8 @@ def command(
     engines = tuple(dict.fromkeys(name for names in chosen for name in names))
     if by_hand:
         return print_certificate(bundle, data, engines, as_json=as_json, quiet=quiet)
-    from edgecnn.console import bar, print_json
+    from edgecnn.console import print_json
+    from edgecnn.progress_bar import bar
     from edgecnn.report.verify_tables import print_held_out, print_rows
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verify import verify
@@ -105,19 +106,19 @@ def command(
             rows = verify(opened, engines or None, isolated=True, progress=progress)
         files = len(opened.manifest.files)
         findings = _diagnose(opened, rows, reproduce) if is_diagnosed or reproduce else []
-        held = _hold(opened, rows, data, limit, quiet=quiet or as_json) if data else None
+        held_out = _hold(opened, rows, data, limit, quiet=quiet or as_json) if data else None
     if as_json:
         document: dict[str, Any] = {"bundle": bundle, "files": files}
         document["rows"] = [row.to_json() for row in rows]
         document["findings"] = [finding.to_json() for finding in findings]
-        document["pictures"] = None if held is None else asdict(held)
+        document["pictures"] = None if held_out is None else asdict(held_out)
         print_json(SCHEMA, document)
     else:
         print_rows(rows)
         for finding in findings:
             click.echo(f"\n{finding.words()}")
-        if held is not None:
-            print_held_out(held)
+        if held_out is not None:
+            print_held_out(held_out)
         if not quiet:
             click.echo(f"\n{files} files have the digests that the manifest lists", err=True)
     if any(row.verdict in ("differs", "crashed") for row in rows):
@@ -134,11 +135,13 @@ def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> lis
     return find_causes(opened, rows, reproduce)
 
 
-def _hold(opened: Bundle, rows: list[Parity], data: str, limit: int, *, quiet: bool) -> HeldToFloat:
-    from edgecnn.console import bar
-    from edgecnn.verify.held_out import hold_to_float
-    from edgecnn.verify.preprocess.pictures import find_pictures
+def _hold(
+    opened: Bundle, rows: list[Parity], data: str, limit: int, *, quiet: bool
+) -> HeldOutComparison:
+    from edgecnn.progress_bar import bar
+    from edgecnn.verify.held_out import compare_with_float
+    from edgecnn.verify.preprocess.pictures import verification_images
 
-    pictures = find_pictures(data, limit, quiet=quiet)
-    with bar("pictures", quiet=quiet) as progress:
-        return hold_to_float(opened, rows, pictures, data, progress)
+    pictures = verification_images(data, limit, quiet=quiet)
+    with bar("images", quiet=quiet) as progress:
+        return compare_with_float(opened, rows, pictures, data, progress)

@@ -16,20 +16,21 @@ LIMIT = 256
 
 
 def preprocess_options(command: Command) -> Command:
-    """The options of the certificate."""
-    asked = click.option(
+    """Add the options of the preprocessing certificate."""
+    preprocess = click.option(
         "--preprocess",
         "by_hand",
         is_flag=True,
-        help="Compare ways to prepare pictures with the bundle's own.",
+        help="Compare other ways to prepare images with the bundle's own.",
     )
     data = click.option(
         "--data",
         metavar="NAME|FOLDER",
-        help="Hold every artefact on every engine to the float graph on these pictures too: a "
-        "folder, mnist, fashion-mnist, cifar10, imagenet-samples. With --preprocess, prepare them.",
+        help="Compare every artefact on every engine with the float graph on these images: "
+        "a folder, mnist, fashion-mnist, cifar10, imagenet-samples. With --preprocess, the images "
+        "to prepare.",
     )
-    return asked(data(command))
+    return preprocess(data(command))
 
 
 def print_certificate(
@@ -40,22 +41,23 @@ def print_certificate(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Prepare the same pictures in every way, print what each costs, and return the exit code.
+    """Prepare the same images in every way, print the cost of each, and return the exit code.
 
     Raises:
         BundleError, EngineError: the bundle cannot be trusted, or nothing in it can run here.
         NotAClassifier: it has no preprocessing, or no scores of classes.
-        DataUnreadable, FetchError, ImageError: there are no such pictures.
+        DataUnreadable, FetchError, ImageError: there are no such images.
     """
     import edgecnn_runtime
-    from edgecnn.console import bar, print_json
+    from edgecnn.console import print_json
     from edgecnn.data.pictures import PHOTOGRAPHS
+    from edgecnn.progress_bar import bar
     from edgecnn.report.verify_tables import print_costs
     from edgecnn.verify.preprocess.certify import certify
-    from edgecnn.verify.preprocess.pictures import find_pictures
+    from edgecnn.verify.preprocess.pictures import verification_images
 
     with edgecnn_runtime.open(bundle, engine=next(iter(engines), None)) as session:
-        pictures = find_pictures(data, LIMIT, quiet=quiet or as_json)
+        pictures = verification_images(data, LIMIT, quiet=quiet or as_json)
         with bar("prepare", quiet=quiet or as_json) as progress:
             rows = certify(session, pictures, progress)
         used = f"{session.artefact.path} by {session.engine.name}"

@@ -61,7 +61,7 @@ def _read_cifar10(folder: Path, split: str) -> tuple[UInt8, Int64]:
 
 
 def _read_batch(path: Path) -> UInt8:
-    """(N, 32, 32, 3) of a picture whose every row of 1024 pixels is one image."""
+    """Images (N, 32, 32, 3) of a PNG file with one image in each row of 1024 pixels."""
     try:
         from PIL import Image
     except ImportError as error:

@@ -68,9 +68,11 @@ def hold_out(classes: Classes, seed: int) -> tuple[Classes, Classes]:
     train, test = {}, {}
     for index, (name, paths) in enumerate(classes.items()):
         count = max(1, round(len(paths) / HELD_OUT)) if len(paths) > 1 else 0
-        held = set(np.random.default_rng((seed, index)).permutation(len(paths))[:count].tolist())
-        test[name] = [path for at, path in enumerate(paths) if at in held]
-        train[name] = [path for at, path in enumerate(paths) if at not in held]
+        test_indices = set(
+            np.random.default_rng((seed, index)).permutation(len(paths))[:count].tolist()
+        )
+        test[name] = [path for at, path in enumerate(paths) if at in test_indices]
+        train[name] = [path for at, path in enumerate(paths) if at not in test_indices]
     if not any(test.values()):
         folder = next(iter(classes.values()))[0].parent.parent
         raise DataUnreadable(
@@ -109,15 +111,15 @@ def _find_images(folder: Path) -> tuple[Classes, list[Path]]:
     folders, others = _list(folder)
     if not folders:
         images = [entry for entry in others if _is_image(entry)]
-        found = f"holds {len(images):,} images but no folders" if images else "holds no folders"
+        content = f"holds {len(images):,} images but no folders" if images else "holds no folders"
         raise DataUnreadable(
-            f"{folder} {found}; expected one folder of images for each class, named after it"
+            f"{folder} {content}; expected one folder of images for each class, named after it"
         )
     classes = {}
     for each in folders:
         if not each.name.isprintable():
             raise DataUnreadable(
-                f"the class folder {str(each)!r} has a name that is no line of text; rename it"
+                f"the class folder {str(each)!r} has a name that is not a line of text; rename it"
             )
         inner, files = _list(each)
         images = [file for file in files if _is_image(file)]

@@ -21,7 +21,7 @@ def read_idx(path: Path) -> UInt8:
     """The array of uint8 that an idx file holds, of the shape that it gives.
 
     Raises:
-        DataUnreadable: missing, no idx file of uint8, or longer or shorter than its shape says.
+        DataUnreadable: missing, not an idx file of uint8, or longer or shorter than its shape says.
     """
     try:
         content = path.read_bytes()
@@ -30,7 +30,8 @@ def read_idx(path: Path) -> UInt8:
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UINT8 or content[3] == 0:
         raise DataUnreadable(
             f"{path} begins with {content[:4].hex(' ') or 'nothing'}, expected 00 00 08 and a rank "
-            "of 1 or more: no idx file of uint8; unpack it if it is compressed, or fetch it again"
+            "of 1 or more: not an idx file of uint8; unpack it if it is compressed, or fetch it "
+            "again"
         )
     rank = content[3]
     offset = 4 + 4 * rank

@@ -1,4 +1,4 @@
-"""Unlabelled pictures by what a person names: a data set, a folder, or an ``.npz`` file."""
+"""Unlabelled images of a named data set, a folder, or an ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SAMPLES = "imagenet-samples"
 # The four that come with edgecnn.
 PHOTOGRAPHS = "photographs"
 
-Images = Sequence[Path] | Array
+ImageList = Sequence[Path] | Array
 
 
-def is_picture_source(data: str) -> bool:
+def is_image_source(data: str) -> bool:
     """Whether `find_images` takes it: a named data set, imagenet-samples, or a folder."""
     return data in NAMED or data == SAMPLES or Path(data).is_dir()
 
 
-def find_images(data: str, *, split: str = "train", quiet: bool = False) -> Images:
+def find_images(data: str, *, split: str = "train", quiet: bool = False) -> ImageList:
     """The images of a named data set, (N, H, W, C) uint8, or the files of all below a folder.
 
     Raises:
@@ -37,8 +37,8 @@ def find_images(data: str, *, split: str = "train", quiet: bool = False) -> Imag
     """
     if data in NAMED:
         return load(data, split, quiet=quiet)[0]
-    if not is_picture_source(data):
-        raise DataUnreadable(f"{data} is no folder and none of {', '.join((*NAMED, SAMPLES))}")
+    if not is_image_source(data):
+        raise DataUnreadable(f"{data} is not a folder and none of {', '.join((*NAMED, SAMPLES))}")
     folder = fetch(SAMPLES, quiet=quiet) if data == SAMPLES else Path(data)
     paths = sorted(
         path
@@ -63,7 +63,7 @@ def read_npz(path: Path) -> Array:
                 raise DataUnreadable(f"{path} holds {len(names)} arrays, expected one")
             array: Array = archive[names[0]]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataUnreadable(f"{path} is no readable .npz: {error}") from error
+        raise DataUnreadable(f"{path} is not a readable .npz: {error}") from error
     is_images = array.dtype == np.uint8 and array.ndim == 4 and array.shape[-1] in (1, 3)
     if not len(array) or not (is_images or array.dtype.kind == "f"):
         raise DataUnreadable(

@@ -6,7 +6,7 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 
-# What an older Python can read, so that it can say what is wrong.
+# Readable by an older Python, so that it can report what is wrong.
 MAIN = """\
 import sys
 if sys.version_info < (3, 11):
@@ -19,7 +19,7 @@ main()
 def write_agent(path: Path) -> int:
     """Write the zipapp; any Python with numpy and an engine runs it. Returns its size in bytes.
 
-    The same sources make the same bytes: a board that has it is not sent it again.
+    The same sources make the same bytes, so a board that has the file is not sent it again.
     """
     with (
         resources.as_file(resources.files("edgecnn_runtime")) as package,

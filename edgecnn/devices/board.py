@@ -15,7 +15,7 @@ Event = dict[str, Any]
 
 OWN_PACKAGES = "own packages"
 """The environment of a board's interpreter with what is installed for it, where plug-in engines are
-looked for. No device can be called so."""
+looked for. No device can have this name."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Facts:
     """Facts of a board that decide its wheels, read by a POSIX shell alone.
 
     Attributes:
-        model: the board or product; None where it does not say.
+        model: the board or product; None where it is unknown.
         cpu: the cores, by name.
         kernel: machine name of the kernel, as ``uname -m`` prints it.
-        machine: of the userland, as wheels spell it: ``aarch64``, ``armv7l``, ``armv6l``,
+        machine: of the userland, as wheel tags write it: ``aarch64``, ``armv7l``, ``armv6l``,
             ``x86_64``, … A 64-bit kernel may run a 32-bit userland.
-        libc: ``glibc`` or ``musl``, and its version; None where neither answers.
+        libc: ``glibc`` or ``musl``, and its version; None where it is unknown.
         pythons: every Python that was found, best first.
         features: of the processor, as /proc/cpuinfo names them: ``asimddp``, ``i8mm``, ``fphp`` …
         memory_bytes, available_bytes: of the whole board, and free for a new program.
@@ -78,7 +78,7 @@ class Board(Protocol):
     """
 
     name: str
-    """As the user calls it."""
+    """The user's name for it."""
     is_timed: bool
     """Whether a time measured there is a latency; False for an emulated board."""
 
@@ -141,21 +141,21 @@ def ask_host(board: Board, environment: str) -> Event:
     """The agent's facts of a board, and the engines of one of its environments.
 
     Raises:
-        DeviceFailed: it does not run there, or says nothing.
+        DeviceFailed: it does not run there, or sends no report.
     """
-    with asked_host(board, environment) as answer:
+    with host_query(board, environment) as answer:
         return answer()
 
 
 @contextmanager
-def asked_host(board: Board, environment: str) -> Iterator[Callable[[], Event]]:
-    """As `ask_host`, which is asked now and waited for when the context's value is called."""
+def host_query(board: Board, environment: str) -> Iterator[Callable[[], Event]]:
+    """Start the query of `ask_host` now; calling the context's value waits for its answer."""
     with board.agent(environment, ["host"]) as events:
 
         def answer() -> Event:
             for event in events:
                 if event["event"] == "host":
                     return event
-            raise DeviceFailed("the agent said nothing of this machine")
+            raise DeviceFailed("the agent did not report this machine")
 
         yield answer

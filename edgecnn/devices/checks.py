@@ -1,4 +1,4 @@
-"""Checks of a machine or board: what it has, and what mends what it has not."""
+"""Checks of a machine or board: each with the value found, and how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Check:
-    """A check of one thing that a machine has, or has not.
+    """A check of one property of a machine.
 
     Attributes:
-        mend: what to type or do; empty where it is as it should be.
+        mend: how to fix it; empty where nothing is wrong.
         needed: whether nothing works without it.
     """
 
@@ -23,7 +23,7 @@ class Check:
 
 
 def check(what: str, ok: bool, found: str, mend: str = "", *, needed: bool) -> Check:
-    """A check, whose mend is left out where it is as it should be."""
+    """A check, without its fix where nothing is wrong."""
     return Check(what, ok, found, "" if ok else mend, needed)
 
 
@@ -31,7 +31,7 @@ def measuring(host: dict[str, Any], state: dict[str, Any]) -> list[Check]:
     """Checks of conditions that would taint a bench on a machine now.
 
     Args:
-        host, state: as the agent's ``host`` tells them.
+        host, state: fields of the agent's ``host`` event.
     """
     checks = []
     if host["governors"]:

@@ -38,7 +38,7 @@ class Configured:
 
     @property
     def profile_name(self) -> str | None:
-        """What the profile is called."""
+        """Name of the profile."""
         return self.profile.name if isinstance(self.profile, Profile) else self.profile
 
 
@@ -55,7 +55,7 @@ def read_devices(path: Path | None = None) -> Mapping[str, Configured]:
     """The devices of a file, by name; of the user's file, which need not exist, by default.
 
     Raises:
-        DeviceConfigInvalid: the file cannot be read, or an entry does not hold; names file and key.
+        DeviceConfigInvalid: the file cannot be read, or an entry is invalid; names file and key.
     """
     if path is None:
         path = config_path()
@@ -80,13 +80,13 @@ def add_device(device: Configured, path: Path | None = None) -> Path:
         import tomlkit
 
         table = tomlkit.table()
-        held = {
+        values = {
             "ssh": device.ssh,
             "port": device.port,
             "python": device.python,
             "profile": device.profile_name,
         }
-        for key, value in held.items():
+        for key, value in values.items():
             if value is not None:
                 table.add(key, value)
         if not document.as_string().endswith("\n\n"):
@@ -99,7 +99,7 @@ def check_free(name: str) -> None:
     """Check that a device name is valid and not taken.
 
     Raises:
-        DeviceConfigInvalid: it may not, or the name is taken.
+        DeviceConfigInvalid: it is not valid, or it is taken.
     """
     check_name(name)
     _check_free(name, read_devices(), config_path())
@@ -125,9 +125,9 @@ def remove_device(name: str, path: Path | None = None) -> Path:
     path = path or config_path()
     with edited(path, HEADER) as document:
         if name not in document:
-            held = ", ".join(document) or "none"
+            names = ", ".join(document) or "none"
             raise DeviceConfigInvalid(
-                f"no device is configured as {name!r} in {path}; it has {held}"
+                f"no device is configured as {name!r} in {path}; it has {names}"
             )
         take_out(document, name)
     return path
@@ -137,7 +137,7 @@ def _entry(name: str, value: object, path: Path) -> Configured:
     _checked(path, check_name, name)
     fields = TomlFields(value, str(path), name)
     ssh = fields.optional("ssh", fields.text)
-    made = Configured(
+    device = Configured(
         name=name,
         ssh=None if ssh is None else _checked(path, check_target, ssh),
         port=fields.optional("port", lambda key: fields.whole(key, 1, MAX_PORT)),
@@ -145,11 +145,11 @@ def _entry(name: str, value: object, path: Path) -> Configured:
         profile=_profile(name, fields, path),
     )
     fields.finish()
-    if made.ssh is None:
-        return _local(made, path)
-    if made.python is not None:
-        _checked(path, check_python, made.python)
-    return made
+    if device.ssh is None:
+        return _local(device, path)
+    if device.python is not None:
+        _checked(path, check_python, device.python)
+    return device
 
 
 def _checked(path: Path, check: Callable[[str], str], value: str) -> str:
@@ -168,7 +168,7 @@ def _profile(name: str, fields: TomlFields, path: Path) -> str | Profile | None:
 
 
 def _local(device: Configured, path: Path) -> Configured:
-    """An interpreter on this machine; a path that is not whole begins where the file lies."""
+    """An interpreter on this machine; a relative path is relative to the file's folder."""
     if device.python is None:
         raise DeviceConfigInvalid(
             f"{path}: [{device.name}] has neither ssh nor python, expected "

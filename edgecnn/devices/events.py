@@ -46,14 +46,14 @@ Failure = Callable[[Ended], DeviceFailed]
 
 
 def agent_failure(ended: Ended) -> DeviceFailed:
-    """The agent's own message: its last line on stderr, or else what can be said of its end."""
-    said = ended.stderr or ended.stdout
+    """The agent's own message: its last line on stderr, or else a description of its end."""
+    last_lines = ended.stderr or ended.stdout
     if ended.exit_code < 0:
         how = f"the agent died of {_signal_name(-ended.exit_code)}"
-        return DeviceFailed(f"{how}; its last line: {said[-1]}" if said else how)
-    if said:
-        return DeviceFailed(said[-1].removeprefix(AGENT_PREFIX))
-    return DeviceFailed(f"the agent ended with exit code {ended.exit_code} and said nothing")
+        return DeviceFailed(f"{how}; its last line: {last_lines[-1]}" if last_lines else how)
+    if last_lines:
+        return DeviceFailed(last_lines[-1].removeprefix(AGENT_PREFIX))
+    return DeviceFailed(f"the agent ended with exit code {ended.exit_code} and printed nothing")
 
 
 def start_agent(
@@ -112,16 +112,18 @@ def agent_events(
     assert agent.stdout is not None
     assert agent.stderr is not None
     left = threading.Event()
-    said: deque[str] = deque(maxlen=KEPT_LINES)
+    stderr_lines: deque[str] = deque(maxlen=KEPT_LINES)
     feeder = _begin(_feed, agent.stdin, job, left)
-    listener = _begin(_keep, agent.stderr, said)
+    listener = _begin(_keep, agent.stderr, stderr_lines)
     watcher = _begin(_end_group_with, agent.pid)
 
     def ended(stdout: Sequence[str]) -> Ended | None:
         """End of the process; None while it runs."""
         watcher.join(GRACE_S)
         listener.join(GRACE_S)
-        return None if watcher.is_alive() else Ended(agent.wait(), tuple(said), tuple(stdout))
+        return (
+            None if watcher.is_alive() else Ended(agent.wait(), tuple(stderr_lines), tuple(stdout))
+        )
 
     try:
         yield _events(agent.stdout, ended, failure)
@@ -144,7 +146,7 @@ def _begin(run: Callable[..., None], *arguments: object) -> threading.Thread:
 
 def _feed(stream: IO[bytes], job: Mapping[str, Any] | None, left: threading.Event) -> None:
     """The job, then a heartbeat until the context is left; then the end of the file."""
-    # A pipe that broke is no news here: the exit code and stderr say why.
+    # A broken pipe is no error here: the exit code and stderr give the reason.
     with contextlib.suppress(OSError), stream:
         if job is not None:
             stream.write(json.dumps(job).encode() + b"\n")
@@ -154,16 +156,16 @@ def _feed(stream: IO[bytes], job: Mapping[str, Any] | None, left: threading.Even
             stream.flush()
 
 
-def _keep(stream: IO[bytes], said: deque[str]) -> None:
+def _keep(stream: IO[bytes], lines: deque[str]) -> None:
     while line := stream.readline(MAX_KEPT_LINE):
         if text := _text(line):
-            said.append(text)
+            lines.append(text)
 
 
 def _end_group_with(pid: int) -> None:
     """Wait for the agent's end, then end what it left in its group, which may hold its pipes.
 
-    Until the agent is reaped its number is nobody else's: who reaps it waits for this first.
+    Until the agent is reaped no other process gets its number: reaping it waits for this first.
     """
     with contextlib.suppress(OSError):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)

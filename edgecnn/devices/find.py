@@ -14,7 +14,7 @@ from edgecnn.devices.profile import Profile
 from edgecnn.devices.profile_toml import profiles
 from edgecnn.errors import DeviceConfigInvalid, UnknownDevice
 
-# What people call a board before they have looked whether there is one.
+# Usual names for a board, typed before a device of that name is configured.
 USUAL = frozenset({"pi", "raspi", "raspberry", "raspberrypi", "board", "jetson", "orangepi"})
 EXAMPLE = "pi@raspberrypi.local"
 
@@ -27,19 +27,19 @@ def find_boards(names: Sequence[str]) -> list[Board]:
     Interpreters on this machine are environments of one board.
 
     Raises:
-        UnknownDevice: a name is none of these; says what to type.
-        DeviceConfigInvalid: a file of devices does not hold.
+        UnknownDevice: a name is none of these; the message offers what to type.
+        DeviceConfigInvalid: a file of devices is invalid.
     """
-    found = [one for name in dict.fromkeys(names) for one in _resolve(name)]
+    resolved = [one for name in dict.fromkeys(names) for one in _resolve(name)]
     local: dict[str, str | None] = {}
     places: dict[tuple[object, ...], Configured | Profile] = {}
     called: set[str] = set()
-    for one in found:
+    for one in resolved:
         place = _place(one)
         if place in places:
             continue
         places[place] = one
-        name = _called(one)
+        name = _name_of(one)
         if name in called:
             raise DeviceConfigInvalid(
                 f"two devices are called {name!r}; rename one, to tell their results apart"
@@ -50,10 +50,12 @@ def find_boards(names: Sequence[str]) -> list[Board]:
     return _boards(list(places.values()), local)
 
 
-def _boards(found: Sequence[Configured | Profile], local: Mapping[str, str | None]) -> list[Board]:
+def _boards(
+    devices: Sequence[Configured | Profile], local: Mapping[str, str | None]
+) -> list[Board]:
     boards: list[Board] = []
     is_local_there = False
-    for one in found:
+    for one in devices:
         if isinstance(one, Profile):
             from edgecnn.devices.emulated import EmulatedBoard
 
@@ -79,7 +81,7 @@ def find_profile(name: str) -> Profile:
     """The profile called `name`, or that of the configured or emulated device of that name.
 
     Raises:
-        UnknownDevice: there is none; offers the nearest.
+        UnknownDevice: there is none; the message offers the nearest.
     """
     known = profiles()
     if name in known:
@@ -99,10 +101,12 @@ def _profile_of(device: Configured) -> Profile:
     if device.profile is not None:
         return profiles()[device.profile]
     if device.ssh is None:
-        raise UnknownDevice(f"{device.name!r} is an interpreter on this machine: no kind of board")
+        raise UnknownDevice(
+            f"{device.name!r} is an interpreter on this machine, which has no profile"
+        )
     raise UnknownDevice(
         f"{device.name!r} has no profile; write one into its table in {config_path()}, such as "
-        f'profile = "rpi4"; edgecnn devices show rpi4 shows what that says'
+        f'profile = "rpi4"; edgecnn devices show rpi4 shows an example'
     )
 
 
@@ -113,7 +117,7 @@ def _place(one: Configured | Profile) -> tuple[object, ...]:
     return ("ssh", one.ssh, one.port, one.python) if one.ssh else ("local", one.python)
 
 
-def _called(one: Configured | Profile) -> str:
+def _name_of(one: Configured | Profile) -> str:
     return f"{one.name}{EMULATED}" if isinstance(one, Profile) else one.name
 
 
@@ -154,7 +158,7 @@ def _emulated(name: str) -> Profile:
     if what in known:
         return known[what]
     if what in profiles():
-        reason = f"the profile {what!r} names no processor of QEMU's"
+        reason = f"the profile {what!r} has no processor of QEMU's"
     else:
         near = difflib.get_close_matches(what, known, 1, 0.4)
         reason = f"no profile is called {what!r}" + (f"; did you mean {near[0]}?" if near else "")
@@ -169,18 +173,18 @@ def _with_profile(name: str, configured: Mapping[str, Configured]) -> Configured
     if having:
         names = ", ".join(one.name for one in having)
         raise UnknownDevice(f"{len(having)} boards are configured as a {name}: {names}; name one")
-    raise UnknownDevice(_nobody(name))
+    raise UnknownDevice(_not_configured(name))
 
 
-def _nobody(name: str) -> str:
-    said = f"no board is configured as {name!r}; add it: edgecnn devices add {name} {EXAMPLE}"
-    return f"{said}; or try {name}{EMULATED}" if name in emulatable() else said
+def _not_configured(name: str) -> str:
+    message = f"no board is configured as {name!r}; add it: edgecnn devices add {name} {EXAMPLE}"
+    return f"{message}; or try {name}{EMULATED}" if name in emulatable() else message
 
 
 def _unknown(name: str, configured: Mapping[str, Configured]) -> UnknownDevice:
     known = [HOST, *configured, *profiles(), *(f"{one}{EMULATED}" for one in emulatable())]
     if name in USUAL or any(one.startswith(name) for one in profiles() if len(name) > 1):
-        return UnknownDevice(_nobody(name))
+        return UnknownDevice(_not_configured(name))
     near = difflib.get_close_matches(name, known, 3, 0.5)
     if near:
         return UnknownDevice(

@@ -8,7 +8,8 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from edgecnn.devices.board import Facts
 from edgecnn.devices.configured import Configured, read_devices
@@ -28,8 +29,8 @@ class ListedDevice:
     Attributes:
         kind: ``host``, ``local`` (an interpreter on this machine), ``ssh`` or ``emulated``.
         where: how it is reached.
-        is_there: None where nobody asked.
-        said: what it is, or why it is not there.
+        is_there: whether it answers; None where it was not contacted.
+        status: what the device is, or why it is not there.
     """
 
     name: str
@@ -37,31 +38,38 @@ class ListedDevice:
     where: str
     profile: str | None
     is_there: bool | None
-    said: str
+    status: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, with the status as "said"."""
+        fields = asdict(self)
+        return fields | {"said": fields.pop("status")}
 
 
 def device_rows(*, is_asked: bool, answer_s: float = ANSWER_S) -> list[ListedDevice]:
     """This machine, the user's devices, and the boards that can be emulated here.
 
     Args:
-        is_asked: whether boards are reached for, all at once.
-        answer_s: seconds that they have.
+        is_asked: whether boards are contacted, all at once.
+        answer_s: seconds to wait for their answers.
 
     Raises:
-        DeviceConfigInvalid: the file of devices does not hold.
+        DeviceConfigInvalid: the file of devices is invalid.
     """
     configured = read_devices()
-    asked = [Configured(HOST), *(one for one in configured.values() if one.ssh is not None)]
-    said = _ask(asked, answer_s) if is_asked else {}
-    rows = [ListedDevice(HOST, "host", "this machine", None, True, said.get(HOST, (True, ""))[1])]
+    boards = [Configured(HOST), *(one for one in configured.values() if one.ssh is not None)]
+    statuses = _ask(boards, answer_s) if is_asked else {}
+    rows = [
+        ListedDevice(HOST, "host", "this machine", None, True, statuses.get(HOST, (True, ""))[1])
+    ]
     for one in configured.values():
         if one.ssh is None:
             rows.append(_interpreter(one))
             continue
         row = ListedDevice(one.name, "ssh", address(one), one.profile_name, None, "")
-        if one.name in said:
-            is_there, words = said[one.name]
-            row = replace(row, is_there=is_there, said=words)
+        if one.name in statuses:
+            is_there, words = statuses[one.name]
+            row = replace(row, is_there=is_there, status=words)
         rows.append(row)
     is_qemu_there = shutil.which(QEMU) is not None or shutil.which(f"{QEMU}-static") is not None
     lacking = "" if is_qemu_there else "qemu-user is not installed; apt-get install qemu-user"
@@ -108,8 +116,8 @@ def python(facts: Facts) -> str:
 def _interpreter(device: Configured) -> ListedDevice:
     path = str(device.python)
     is_there = os.access(path, os.X_OK)
-    said = "" if is_there else "no such program"
-    return ListedDevice(device.name, "local", path, None, is_there, said)
+    status = "" if is_there else "no such program"
+    return ListedDevice(device.name, "local", path, None, is_there, status)
 
 
 def _ask(devices: Sequence[Configured], answer_s: float) -> dict[str, tuple[bool, str]]:
@@ -128,15 +136,15 @@ def _ask(devices: Sequence[Configured], answer_s: float) -> dict[str, tuple[bool
     for device in devices:
         # A thread of an executor would be waited for at the end of the program.
         threading.Thread(target=ask, args=(device,), daemon=True).start()
-    heard: dict[str, tuple[bool, str]] = {}
+    statuses: dict[str, tuple[bool, str]] = {}
     end = time.monotonic() + answer_s
-    while len(heard) < len(devices) and (left := end - time.monotonic()) > 0:
+    while len(statuses) < len(devices) and (left := end - time.monotonic()) > 0:
         try:
             name, is_there, words = answers.get(timeout=left)
         except queue.Empty:
             break
-        heard[name] = (is_there, words)
+        statuses[name] = (is_there, words)
     for device in devices:
         silence = f"no answer in {answer_s:g} s; edgecnn doctor --device {device.name} waits longer"
-        heard.setdefault(device.name, (False, silence))
-    return heard
+        statuses.setdefault(device.name, (False, silence))
+    return statuses

@@ -28,8 +28,8 @@ PROBE_TIMEOUT_S = 30
 class LocalBoard:
     """This machine, with one environment for each interpreter.
 
-    They are one board, not several: what is measured at the same time on one machine disturbs
-    itself.
+    They are one board, not several: benches at the same time on one machine would disturb each
+    other.
     """
 
     is_timed = True
@@ -60,22 +60,22 @@ class LocalBoard:
     def offer(self) -> Offer:
         environments: dict[str, dict[str, str]] = {}
         reasons: dict[str, str] = {}
-        held: set[str] = set()
+        working: set[str] = set()
         for name in self._interpreters:
-            found = self.host(name)
+            host = self.host(name)
             environments[name] = {
                 one["package"]: one["version"]
-                for engine, one in found["ids"].items()
+                for engine, one in host["ids"].items()
                 if engine not in ENGINES or not ENGINES[engine].is_double
             }
-            for engine, missing in found["missing"].items():
+            for engine, missing in host["missing"].items():
                 reasons.setdefault(engine, f"{missing['reason']}; {missing['mend']}")
-            held |= found["ids"].keys()
-        refused = {package_of(one): why for one, why in reasons.items() if one not in held}
+            working |= host["ids"].keys()
+        refused = {package_of(one): why for one, why in reasons.items() if one not in working}
         return Offer(environments, refused)
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
-        # Nothing is brought here; which interpreter has which package `offer` says.
+        # Nothing is sent; `offer` lists the packages of each interpreter.
         return {name: self._environment(name) for name in self._interpreters}
 
     def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:
@@ -101,7 +101,7 @@ class LocalBoard:
         try:
             return ask_host(self, name)
         except DeviceFailed as error:
-            raise DeviceFailed(f"{name}: {error}") from error
+            raise DeviceFailed(f"{name}: {error}", device=name) from error
 
     def close(self) -> None:
         """No effect: a local board leaves no files."""
@@ -130,11 +130,11 @@ def agent_file() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            made = Path(scratch) / "agent.pyz"
-            write_agent(made)
-            # Named by what it holds: a running bench keeps its own when edgecnn is updated.
-            digest = hashlib.sha256(made.read_bytes()).hexdigest()[:12]
-            return made.replace(folder / f"edgecnn-agent-{digest}.pyz")
+            agent = Path(scratch) / "agent.pyz"
+            write_agent(agent)
+            # Named by its digest: a running bench keeps its own file when edgecnn is updated.
+            digest = hashlib.sha256(agent.read_bytes()).hexdigest()[:12]
+            return agent.replace(folder / f"edgecnn-agent-{digest}.pyz")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DeviceFailed(

@@ -23,7 +23,7 @@ def check_name(name: str) -> str:
     """Check the name of a configured device.
 
     Raises:
-        DeviceConfigInvalid: it may not; says why.
+        DeviceConfigInvalid: it is not allowed; the message says why.
     """
     if not _NAME.fullmatch(name):
         raise DeviceConfigInvalid(
@@ -44,7 +44,7 @@ def check_target(target: str) -> str:
     """Check an ssh target: HOST, USER@HOST, or a Host of ~/.ssh/config.
 
     Raises:
-        DeviceConfigInvalid: it is no such thing; says what to write instead.
+        DeviceConfigInvalid: it is not one of these; the message says what to write instead.
     """
     if _TARGET.fullmatch(target) and len(target) <= 255:
         return target
@@ -54,13 +54,13 @@ def check_target(target: str) -> str:
             f"--port {named[2]}"
         )
     raise DeviceConfigInvalid(
-        f"{target[:80]!r} is nothing that ssh should connect to; expected USER@HOST, as in "
+        f"{target[:80]!r} is not a target for ssh; expected USER@HOST, as in "
         "pi@raspberrypi.local, or the name of a Host in ~/.ssh/config"
     )
 
 
 def check_python(python: str) -> str:
-    """Check an interpreter of a board: a whole path, or a command that its shell finds.
+    """Check an interpreter of a board: an absolute path, or a command that its shell finds.
 
     Raises:
         DeviceConfigInvalid: it is neither.
@@ -69,6 +69,6 @@ def check_python(python: str) -> str:
     if is_path or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", python):
         return python
     raise DeviceConfigInvalid(
-        f"{python[:80]!r} is no interpreter of a board; expected a whole path, as in "
+        f"{python[:80]!r} is not an interpreter of a board; expected an absolute path, as in "
         "/usr/bin/python3.11"
     )

@@ -20,7 +20,7 @@ BEGIN = "--- edgecnn facts ---"
 END = "--- edgecnn facts end ---"
 
 # Run by dash, busybox ash, bash, …: no arrays, no `local`, no `[[`. Nothing in it is fatal.
-# Interpreters tell their own resolved path: a launcher, such as pyenv's, is not the interpreter.
+# Interpreters print their own resolved path: a launcher, such as pyenv's, is not the interpreter.
 PROBE_SCRIPT = r"""
 LC_ALL=C; export LC_ALL
 say() { printf '%s=%s\n' "$1" "$2"; }
@@ -104,21 +104,21 @@ def read_probe(output: str) -> BoardFacts:
     Raises:
         DeviceFailed: the script did not run, or not to its end.
     """
-    found = _read_lines(output)
+    values = _read_lines(output)
 
     def first(key: str) -> str:
-        return next((value for value in found.get(key, []) if value), "")
+        return next((value for value in values.get(key, []) if value), "")
 
     kernel = first("kernel")
     facts = Facts(
         model=first("model") or None,
-        cpu=_cpu(found),
+        cpu=_cpu(values),
         kernel=kernel,
         machine=_machine(kernel, _bits(first("bits"), first("elf"))),
-        libc=_libc([*found.get("libc", []), *found.get("ldd", [])]),
-        pythons=_pythons(found.get("python", [])),
+        libc=_libc([*values.get("libc", []), *values.get("ldd", [])]),
+        pythons=_pythons(values.get("python", [])),
         cores=int(first("cores")) if first("cores").isdecimal() else 1,
-        features=_features(found.get("features", [])),
+        features=_features(values.get("features", [])),
         memory_bytes=_kilobytes(r"(\d+) kB", first("MemTotal")),
         available_bytes=_kilobytes(r"(\d+) kB", first("MemAvailable")),
         disk_bytes=free_bytes(first("df")),
@@ -127,7 +127,7 @@ def read_probe(output: str) -> BoardFacts:
 
 
 def free_bytes(line: str) -> int | None:
-    """Of a line that ``df -Pk`` prints."""
+    """Free bytes in a line of ``df -Pk``."""
     # POSIX: name, blocks, used, available, capacity, mounted on. A name may hold blanks.
     return _kilobytes(r"\s\d+\s+\d+\s+(\d+)\s+\d+%\s", line)
 
@@ -137,23 +137,23 @@ def _read_lines(output: str) -> dict[str, list[str]]:
     _, begin, after = output.rpartition(BEGIN)
     body, end, _ = after.partition(END)
     if not begin or not end:
-        said = " ".join(output.split())[-200:]
+        excerpt = " ".join(output.split())[-200:]
         raise DeviceFailed(
-            "the board's shell did not run what it was asked"
-            + (f"; it said: {said}" if said else " and said nothing")
+            "the board's shell did not run the probe"
+            + (f"; it printed: {excerpt}" if excerpt else " and printed nothing")
         )
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for line in body.splitlines():
         key, is_pair, value = line.partition("=")
         if is_pair:
-            found.setdefault(key, []).append(value.strip())
-    return found
+            values.setdefault(key, []).append(value.strip())
+    return values
 
 
-def _cpu(found: dict[str, list[str]]) -> str | None:
-    if names := found.get("name"):
+def _cpu(values: dict[str, list[str]]) -> str | None:
+    if names := values.get("name"):
         return names[0]
-    cores = [core.split() for core in found.get("core", [])]
+    cores = [core.split() for core in values.get("core", [])]
     names = [
         ARM_CORES[part]
         if maker == ARM and part in ARM_CORES
@@ -171,7 +171,7 @@ def _bits(long_bit: str, elf_class: str) -> int | None:
 
 
 def _machine(kernel: str, bits: int | None) -> str:
-    """Of the userland; a 32-bit one on a 64-bit ARM kernel is ARMv7."""
+    """Machine of the userland; a 32-bit one on a 64-bit ARM kernel is ARMv7."""
     if kernel.startswith("armv8") or (kernel == "aarch64" and bits == 32):
         return "armv7l"
     if kernel == "x86_64" and bits == 32:
@@ -189,14 +189,14 @@ def _libc(texts: Sequence[str]) -> tuple[str, tuple[int, int]] | None:
 
 
 def _pythons(lines: Sequence[str]) -> tuple[Interpreter, ...]:
-    """Those that edgecnn runs on come first, the oldest ahead: most engines have wheels for it."""
-    found: dict[str, Interpreter] = {}
+    """Interpreters, supported ones first, the oldest ahead: most engines have wheels for it."""
+    interpreters: dict[str, Interpreter] = {}
     for line in lines:
         if match := re.fullmatch(r"(\d+)\.(\d+)\.(\d+) (/.*)", line):
             version = (int(match[1]), int(match[2]), int(match[3]))
-            found.setdefault(match[4], Interpreter(match[4], version))
-    fit = [one for one in found.values() if one.version[:2] >= OLDEST_PYTHON]
-    old = [one for one in found.values() if one.version[:2] < OLDEST_PYTHON]
+            interpreters.setdefault(match[4], Interpreter(match[4], version))
+    fit = [one for one in interpreters.values() if one.version[:2] >= OLDEST_PYTHON]
+    old = [one for one in interpreters.values() if one.version[:2] < OLDEST_PYTHON]
     return (
         *sorted(fit, key=lambda one: one.version[:2]),
         *sorted(old, key=lambda one: one.version, reverse=True),
@@ -210,5 +210,5 @@ def _features(lines: Sequence[str]) -> frozenset[str]:
 
 
 def _kilobytes(pattern: str, text: str) -> int | None:
-    found = re.search(pattern, text)
-    return int(found[1]) * 1024 if found else None
+    match = re.search(pattern, text)
+    return int(match[1]) * 1024 if match else None

@@ -94,7 +94,7 @@ class Heat:
     """Thermal limits of a board: sensors, throttling temperature, cooling.
 
     Attributes:
-        watch: files and commands that say how hot it is, and whether that limits it.
+        watch: files and commands that show the temperature, and whether it limits the cores.
         throttle_celsius: the cores slow down from here on.
         needs: what keeps it below that for the length of a bench.
     """
@@ -111,7 +111,7 @@ class Emulation:
 
     Attributes:
         qemu_cpu: for QEMU's ``-cpu``.
-        model: what /proc/device-tree/model says.
+        model: content of /proc/device-tree/model.
         implementer, variant, part, revision: fields of MIDR_EL1, as /proc/cpuinfo shows them.
         features: the line "Features" of /proc/cpuinfo.
     """
@@ -133,7 +133,7 @@ class Profile:
     Attributes:
         name: of its file, and of ``--profile``.
         machine: of a 64-bit userland, where there is one: ``aarch64``, ``x86_64``.
-        models: patterns (as a shell's) of what /proc/device-tree/model says.
+        models: patterns (as a shell's) for /proc/device-tree/model.
         clusters: the fastest first.
     """
 
@@ -149,5 +149,5 @@ class Profile:
 
     @property
     def cores(self) -> int:
-        """How many there are in all clusters."""
+        """Number of cores in all clusters."""
         return sum(cluster.count for cluster in self.clusters)

@@ -26,7 +26,7 @@ from edgecnn.errors import DeviceConfigInvalid
 
 
 def read_profile(path: Path) -> Profile:
-    """The profile that a file holds, called as the file is.
+    """Read a profile from a file; its name is the file's.
 
     Raises:
         DeviceConfigInvalid: it cannot be read, or is no profile; names file and key.
@@ -39,12 +39,12 @@ def profiles() -> Mapping[str, Profile]:
     """Every profile that edgecnn brings, by name."""
     folder = resources.files("edgecnn.devices") / "profiles"
     with resources.as_file(folder) as path:
-        found = [read_profile(file) for file in sorted(path.glob("*.toml"))]
-    return MappingProxyType({profile.name: profile for profile in found})
+        known = [read_profile(file) for file in sorted(path.glob("*.toml"))]
+    return MappingProxyType({profile.name: profile for profile in known})
 
 
 def profile_of(model: str | None, machine: str) -> Profile | None:
-    """The profile of a board that calls itself `model`; the general one of its machine, or None."""
+    """The profile for a board's model, or the general one of its machine, or None."""
     known = profiles().values()
     for profile in known:
         if model and any(fnmatch.fnmatchcase(model, pattern) for pattern in profile.models):
@@ -54,10 +54,10 @@ def profile_of(model: str | None, machine: str) -> Profile | None:
 
 
 def check_profile(name: str) -> str:
-    """The name, which a profile has.
+    """Check that a profile has this name, and return it.
 
     Raises:
-        DeviceConfigInvalid: none has; offers the nearest.
+        DeviceConfigInvalid: none has; the message offers the nearest.
     """
     if name not in profiles():
         near = difflib.get_close_matches(name, profiles(), 3, 0.4) or list(profiles())
@@ -74,7 +74,7 @@ def profile_from(name: str, fields: TomlFields) -> Profile:
         DeviceConfigInvalid: names file and key.
     """
     clusters = fields.optional("clusters", fields.tables) or ()
-    made = Profile(
+    profile = Profile(
         name=name,
         title=fields.text("title"),
         machine=fields.text("machine"),
@@ -86,11 +86,11 @@ def profile_from(name: str, fields: TomlFields) -> Profile:
         emulation=_emulation(one) if (one := fields.optional("emulation", fields.table)) else None,
     )
     fields.finish()
-    return made
+    return profile
 
 
 def _cluster(fields: TomlFields) -> Cluster:
-    made = Cluster(
+    cluster = Cluster(
         core=fields.text("core"),
         count=fields.whole("count", 1, 1024),
         max_mhz=fields.whole("max_mhz", 1, 10_000),
@@ -99,11 +99,11 @@ def _cluster(fields: TomlFields) -> Cluster:
         source=fields.text("source"),
     )
     fields.finish()
-    return made
+    return cluster
 
 
 def _caches(fields: TomlFields) -> Caches:
-    made = Caches(
+    caches = Caches(
         l1d_kib=fields.whole("l1d_kib", 1),
         l1i_kib=fields.whole("l1i_kib", 1),
         l2=_cache(one) if (one := fields.optional("l2", fields.table)) else None,
@@ -111,17 +111,17 @@ def _caches(fields: TomlFields) -> Caches:
         source=fields.text("source"),
     )
     fields.finish()
-    return made
+    return caches
 
 
 def _cache(fields: TomlFields) -> Cache:
-    made = Cache(fields.whole("kib", 1), fields.whole("cores", 1, 1024))
+    cache = Cache(fields.whole("kib", 1), fields.whole("cores", 1, 1024))
     fields.finish()
-    return made
+    return cache
 
 
 def _simd(fields: TomlFields) -> Simd:
-    made = Simd(
+    simd = Simd(
         bits=fields.whole("bits", 32, 8192),
         dotprod=fields.flag("dotprod"),
         i8mm=fields.flag("i8mm"),
@@ -129,38 +129,38 @@ def _simd(fields: TomlFields) -> Simd:
         source=fields.text("source"),
     )
     fields.finish()
-    return made
+    return simd
 
 
 def _memory(fields: TomlFields) -> Memory:
-    made = Memory(
+    memory = Memory(
         sizes_gb=fields.numbers("sizes_gb"),
         bandwidth_gb_s=fields.optional("bandwidth_gb_s", fields.number),
         source=fields.text("source"),
     )
     fields.finish()
-    return made
+    return memory
 
 
 def _engines(fields: TomlFields) -> ExpectedEngines:
-    made = ExpectedEngines(fields.texts("expected"), fields.text("note"), fields.text("source"))
+    engines = ExpectedEngines(fields.texts("expected"), fields.text("note"), fields.text("source"))
     fields.finish()
-    return made
+    return engines
 
 
 def _heat(fields: TomlFields) -> Heat:
-    made = Heat(
+    heat = Heat(
         watch=fields.texts("watch"),
         throttle_celsius=fields.optional("throttle_celsius", fields.number),
         needs=fields.text("needs"),
         source=fields.text("source"),
     )
     fields.finish()
-    return made
+    return heat
 
 
 def _emulation(fields: TomlFields) -> Emulation:
-    made = Emulation(
+    emulation = Emulation(
         qemu_cpu=fields.text("qemu_cpu"),
         model=fields.text("model"),
         implementer=fields.whole("implementer", 0, 0xFF),
@@ -171,4 +171,4 @@ def _emulation(fields: TomlFields) -> Emulation:
         source=fields.text("source"),
     )
     fields.finish()
-    return made
+    return emulation

@@ -31,7 +31,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        DeviceConfigInvalid: it cannot be read, or is no TOML; says where.
+        DeviceConfigInvalid: it cannot be read, or is not TOML; the message says where.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -39,9 +39,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         reason = (error.strerror or str(error)).lower()
         raise DeviceConfigInvalid(f"cannot read {path}: {reason}") from error
     except UnicodeDecodeError as error:
-        raise DeviceConfigInvalid(f"{path} is no TOML: byte {error.start} is not UTF-8") from error
+        raise DeviceConfigInvalid(f"{path} is not TOML: byte {error.start} is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
-        raise DeviceConfigInvalid(f"{path} is no TOML: {_lowered(str(error))}; mend it") from error
+        raise DeviceConfigInvalid(f"{path} is not TOML: {_lowered(str(error))}; fix it") from error
     except RecursionError as error:
         raise DeviceConfigInvalid(f"{path} is nested too deeply") from error
 
@@ -119,7 +119,7 @@ class TomlFields:
         """Check that no key is left.
 
         Raises:
-            DeviceConfigInvalid: a key that nobody took; offers the nearest that there is.
+            DeviceConfigInvalid: an unknown key; the message offers the nearest known one.
         """
         if not self._left:
             return
@@ -128,10 +128,10 @@ class TomlFields:
         offer = f"did you mean {near[0]}?" if near else f"expected {', '.join(self._known)}"
         raise DeviceConfigInvalid(f"{self.file}: {self._path(key)} is not a known key; {offer}")
 
-    def wrong(self, key: str, found: object, expected: str) -> DeviceConfigInvalid:
+    def wrong(self, key: str, value: object, expected: str) -> DeviceConfigInvalid:
         """The error for a value that is not what it must be."""
         return DeviceConfigInvalid(
-            f"{self.file}: {self._path(key)} is {shown(found)}, expected {expected}"
+            f"{self.file}: {self._path(key)} is {shown(value)}, expected {expected}"
         )
 
     def _take(self, key: str, kinds: type | tuple[type, ...], expected: str) -> Any:
@@ -142,7 +142,7 @@ class TomlFields:
                 f"{self.file}: {where} has no key {key!r}, expected {expected}"
             )
         value = self._left.pop(key)
-        # bool is an int in Python; a file that says true where a number belongs is wrong.
+        # bool is an int in Python; a file with true in place of a number is wrong.
         if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
             raise self.wrong(key, value, expected)
         return value

@@ -22,7 +22,7 @@ class ClassNames:
     Attributes:
         classes: how many there are.
         labels: their names in order; empty where the bundle has none.
-        mapping: numbers by name, as a person said; empty where none were said.
+        mapping: class indices by name, from --classes; empty without it.
     """
 
     classes: int
@@ -44,8 +44,8 @@ class ClassNames:
         if self.labels and {_fold(name) for name in names} & {_fold(each) for each in self.labels}:
             self._refuse_ambiguous(names)
             known = {_fold(label): number for number, label in enumerate(self.labels)}
-            found = {name: known[_fold(name)] for name in names if _fold(name) in known}
-            return self._by(found, names, "the bundle's labels"), ()
+            indices = {name: known[_fold(name)] for name in names if _fold(name) in known}
+            return self._by(indices, names, "the bundle's labels"), ()
         if all(name.isascii() and name.isdigit() for name in names):
             return self._by({name: int(name) for name in names}, names, "numbers"), ()
         if len(names) == self.classes:
@@ -54,7 +54,7 @@ class ClassNames:
                 f"{names[-1]} is {len(names) - 1}",
             )
         raise DataUnreadable(
-            f"{name_some(names)}: these {len(names)} names are no labels of the bundle, no "
+            f"{name_some(names)}: these {len(names)} names are not labels of the bundle, not "
             f"numbers, and not as many as its {self.classes} classes; pass --classes FILE with a "
             "line 'NAME NUMBER' for each"
         )
@@ -108,7 +108,7 @@ def classes_of(path: str, mapping: Mapping[str, int] | None = None) -> ClassName
 
 
 def read_mapping(path: Path) -> dict[str, int]:
-    """Numbers of classes by name, from a file.
+    """Class indices by name, from a file.
 
     Lines ``NAME NUMBER``; lines ``NAME`` in the order of the classes; JSON ``{"NAME": NUMBER}``, or
     ``{"NUMBER": ["NAME", …]}`` as ImageNet's index comes.

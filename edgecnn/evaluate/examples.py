@@ -23,13 +23,13 @@ SAMPLES_CLASSES = 1000
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with the class that each is of.
+    """Images and their class indices.
 
     Attributes:
         name: of the data.
         images: paths, or (N, H, W, C) uint8.
         labels: (N,), numbers of the network's classes.
-        notes: what a person should know of how they were found.
+        notes: remarks on how they were chosen, for the user.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Examples:
         return len(self.labels)
 
     def limited(self, count: int | None) -> Examples:
-        """So many of them, drawn from all classes alike; the same ones every time."""
+        """At most `count` of them, drawn uniformly from all classes; the same ones every time."""
         if count is None or count >= len(self):
             return self
         chosen = np.sort(np.random.default_rng(0).permutation(len(self))[:count])
@@ -60,10 +60,11 @@ def open_examples(data: str, names: ClassNames, *, quiet: bool = False) -> Examp
     In a folder that holds ``train/`` and ``test/``, those in ``test/``.
 
     Args:
-        names: which class of the network a name means.
+        names: maps names of folders to classes of the network.
 
     Raises:
-        DataUnreadable: neither a name nor a folder of images, or classes the network has not.
+        DataUnreadable: neither a name nor a folder of images, or classes that the network
+            does not have.
         FetchError: a named one is not there and cannot be fetched.
     """
     if data == SAMPLES:
@@ -79,11 +80,11 @@ def open_examples(data: str, names: ClassNames, *, quiet: bool = False) -> Examp
 
 
 def _folder(path: Path, names: ClassNames) -> Examples:
-    found = find_classes(path, least=1)
-    classes = found.test or found.train
+    folders = find_classes(path, least=1)
+    classes = folders.test or folders.train
     numbers, notes = names.numbers(tuple(classes))
-    if found.others:
-        others = name_some([str(other.relative_to(path)) for other in found.others])
+    if folders.others:
+        others = name_some([str(other.relative_to(path)) for other in folders.others])
         notes = (*notes, f"left out, being no images of a class: {others}")
     counts = [len(paths) for paths in classes.values()]
     labels = np.repeat(np.array(numbers, np.int64), counts)

@@ -33,7 +33,7 @@ def compare(baseline: Int64, candidate: Int64, labels: Int64) -> Paired:
 
 
 def mcnemar(lost: int, won: int) -> float:
-    """The exact two-sided test of McNemar 1947: are losses and wins equally likely?
+    """p-value of the exact two-sided McNemar test (1947) that losses and wins are equally likely.
 
     The binomial probability of a split at least as uneven, of `lost` + `won` fair throws.
     """

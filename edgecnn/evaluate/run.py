@@ -53,7 +53,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Answers of each variant, to the images whose labels these are; and the broken ones."""
+    """Predictions of each variant, labels of the images, and the broken images."""
 
     labels: Int64
     answers: tuple[Predictions, ...]
@@ -77,11 +77,11 @@ def find_variants(path: str, engine: str | None, precision: str | None) -> list[
         wanted = dict.fromkeys(a.precision for a in manifest.artefacts)
         if precision is not None:
             wanted = {precision: None}
-        found = []
+        variants = []
         for each in sorted(wanted, key=lambda name: name != "fp32"):
             artefact, kind = choose(manifest, engine, each)
-            found.append(Variant(path, kind.name, artefact.precision))
-    return found
+            variants.append(Variant(path, kind.name, artefact.precision))
+    return variants
 
 
 def run(
@@ -121,8 +121,8 @@ def run(
             f"{examples.name} has no image that can be read, of {len(broken):,}; the first: "
             f"{broken[0]}"
         )
-    found = np.concatenate([part[0] for part in parts], axis=2)
-    answers = tuple(Predictions(classes, ranks) for classes, ranks in found)
+    joined = np.concatenate([part[0] for part in parts], axis=2)
+    answers = tuple(Predictions(classes, ranks) for classes, ranks in joined)
     return Outcome(labels, answers, broken)
 
 
@@ -163,20 +163,20 @@ def _open(variants: Sequence[Variant]) -> list[Session]:
 
 def _ask(sessions: Sequence[Session], chunk: Chunk) -> Part:
     images, labels = chunk
-    sound, broken, found = [], [], []
+    sound, broken, predictions = [], [], []
     for image, label in zip(images, labels, strict=True):
         try:
-            found.append([_answer(scores, label) for scores in _scores(sessions, image)])
+            predictions.append([_answer(scores, label) for scores in _scores(sessions, image)])
         except ImageError as error:
             broken.append(str(error))
         else:
             sound.append(label)
-    answers = np.array(found, np.int64).reshape(len(found), len(sessions), 2)
+    answers = np.array(predictions, np.int64).reshape(len(predictions), len(sessions), 2)
     return answers.transpose(1, 2, 0), np.array(sound, np.int64), broken
 
 
 def _scores(sessions: Sequence[Session], image: Path | UInt8) -> Iterator[Floating]:
-    """Of each session (C,), as an app would get them."""
+    """Scores (C,) of each session, as an app would get them."""
     pixels = load_image(image)
     inputs: dict[Preprocess | None, Array] = {}
     for session in sessions:

@@ -1,4 +1,4 @@
-"""Task accuracy of a freshly quantised bundle, before it is written where it was asked for."""
+"""Task accuracy of a freshly quantised bundle, before it is written to its final path."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ from edgecnn.data.named import NAMED
 from edgecnn.data.pictures import (
     PHOTOGRAPHS,
     SAMPLES,
-    Images,
+    ImageList,
     draw,
     find_images,
-    is_picture_source,
+    is_image_source,
     read_npz,
 )
 from edgecnn.errors import DataUnreadable
@@ -53,7 +53,7 @@ class CalibrationSamples:
 def open_calibration(
     data: str, spec: TensorSpec, prepare: Preprocess | None, count: int, *, quiet: bool = False
 ) -> CalibrationSamples:
-    """`count` samples, or all that there are.
+    """Open at most `count` calibration samples.
 
     Args:
         data: mnist, fashion-mnist, cifar10, imagenet-samples, photographs (those that come with
@@ -71,16 +71,16 @@ def open_calibration(
         array = read_npz(Path(data))
         if array.dtype.kind == "f":
             return _from_inputs(data, array, spec, count)
-        images: Images = array
+        images: ImageList = array
     elif data == PHOTOGRAPHS:
         # Mirror images and crops of the four photographs.
         few = example_batch(spec, prepare, min(count, 8 * len(NAMES)))
         return CalibrationSamples(data, Spool(_batches(few, spec)), (_few(len(few)),))
-    elif is_picture_source(data):
+    elif is_image_source(data):
         images = find_images(data, quiet=quiet)
     else:
         raise DataUnreadable(
-            f"{data} is no folder, no .npz and none of "
+            f"{data} is not a folder, not an .npz and none of "
             f"{', '.join((*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM))}"
         )
     if prepare is None:
@@ -92,10 +92,10 @@ def open_calibration(
 
 
 def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> CalibrationSamples:
-    """No sample calibrates; the photographs that come with edgecnn judge."""
+    """Calibration by batch-norm statistics; the shipped photographs serve for comparison only."""
     if prepare is None:
         raise DataUnreadable(
-            "batch normalisation says nothing of the network's input: say --preprocess, which does"
+            "batch normalisation does not give the range of the network's input: --preprocess does"
         )
     mean, std = np.array(prepare.mean), np.array(prepare.std)
     ends = [(grey * prepare.scale - mean) / std for grey in (0, 255)]
@@ -120,7 +120,7 @@ def likely_data(trained_on: str | None) -> str:
 
 def _few(count: int) -> str:
     return (
-        f"calibrated with {count} pictures: enough to try, not to ship; "
+        f"calibrated with {count} images: enough to try, not to ship; "
         "--calibrate FOLDER takes a hundred of yours"
     )
 
@@ -136,7 +136,7 @@ def _from_inputs(data: str, inputs: Array, spec: TensorSpec, count: int) -> Cali
 
 
 def _from_images(
-    data: str, images: Images, spec: TensorSpec, prepare: Preprocess, count: int
+    data: str, images: ImageList, spec: TensorSpec, prepare: Preprocess, count: int
 ) -> CalibrationSamples:
     broken: list[str] = []
     chosen = draw(len(images), count)
@@ -153,15 +153,15 @@ def _from_images(
 
 
 def _prepared(
-    images: Images, chosen: Sequence[int], prepare: Preprocess, broken: list[str]
+    images: ImageList, chosen: Sequence[int], prepare: Preprocess, broken: list[str]
 ) -> Iterator[Float32]:
     """Inputs of batch 1, in order; the names of images that cannot be read go to `broken`."""
     for index in chosen:
-        found = images[index]
+        image = images[index]
         try:
-            pixels = load_image(found) if isinstance(found, Path) else found
+            pixels = load_image(image) if isinstance(image, Path) else image
         except ImageError:
-            broken.append(Path(str(found)).name)
+            broken.append(Path(str(image)).name)
             continue
         grey = pixels.shape[-1] == 1
         yield preprocess(pixels.repeat(3, axis=-1) if grey else pixels, prepare)

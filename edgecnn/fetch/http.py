@@ -38,7 +38,7 @@ class Begun:
 
 
 def download(url: str, part: Path, progress: Received, most_bytes: int) -> bool:
-    """Fetch `url` into `part`, going on behind what is already there if it is the same file still.
+    """Fetch `url` into `part`, resuming what is already there if the file is unchanged.
 
     Args:
         progress: told bytes there and bytes in all (None when the server does not say).
@@ -150,7 +150,7 @@ def _save(response: Response, part: Path, there: int, progress: Received, most_b
             progress(there, total)
     if there > most_bytes:
         part.unlink()
-        raise SourceFailed(f"sent more than {most_bytes} bytes, thrown away")
+        raise SourceFailed(f"sent more than {most_bytes} bytes, discarded")
     if total is not None and there < total:
         raise SourceFailed(f"cut off after {there} of {total} bytes")
 

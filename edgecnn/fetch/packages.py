@@ -45,7 +45,7 @@ _COMMANDS: dict[str, Sequence[str]] = {
 
 
 def download_package(package: Package, folder: Path) -> Path:
-    """Have the client put the package into `folder`; where its archive lies.
+    """Download the package into `folder` by its client. Returns the path of its archive.
 
     Raises:
         SourceFailed: the client is not installed, or fails.
@@ -61,10 +61,10 @@ def download_package(package: Package, folder: Path) -> Path:
             raise
         options = _update_own_lists(folder)
         _run(package.client, [*command, *options, package.package], folder)
-    made = sorted(path for path in set(folder.iterdir()) - before if path.is_file())
-    if not made:
+    downloaded = sorted(path for path in set(folder.iterdir()) - before if path.is_file())
+    if not downloaded:
         raise SourceFailed(f"{package.client} downloaded nothing")
-    return made[0]
+    return downloaded[0]
 
 
 @contextlib.contextmanager
@@ -128,7 +128,7 @@ def _run(client: str, command: Sequence[str], folder: Path) -> None:
 
 
 def _reason(stdout: str, stderr: str) -> str:
-    """One line of what a client gives as its reason.
+    """A client's reason for a failure, in one line.
 
     npm says it in JSON on stdout (its stderr ends in the name of a log); the others end with it.
     """

@@ -1,1 +1,1 @@
-"""MODEL as a person types it: zoo networks, checkpoints, factories, ONNX files, and weights."""
+"""MODEL as the user types it: zoo networks, checkpoints, factories, ONNX files, and weights."""

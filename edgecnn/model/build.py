@@ -29,7 +29,7 @@ class Network:
         name: short name, for the bundle.
         shape: (channels, height, width) of its input.
         source: where structure and weights came from, for the provenance.
-        notes: what a person should know of how it was loaded.
+        notes: remarks on how it was loaded, for the user.
         data: name or folder of what it was trained on, where the weights say so.
     """
 
@@ -75,7 +75,7 @@ def build_network(source: TorchSource, options: NetworkOptions) -> Network:
 
 
 def _from_checkpoint(checkpoint: Checkpoint, options: NetworkOptions) -> Network:
-    """The network that a checkpoint of ours says it is of."""
+    """The network of an edgecnn checkpoint, by its description."""
     path = checkpoint.path
     if options.weights is not None:
         raise ModelUnusable(f"{path} holds its own weights; leave out --weights")
@@ -84,15 +84,15 @@ def _from_checkpoint(checkpoint: Checkpoint, options: NetworkOptions) -> Network
 
 def _from_zoo(architecture: Architecture, options: NetworkOptions) -> Network:
     architecture.check(options.form)
-    said = options.weights or _default_weights(architecture, options.form)
-    if said == RANDOM:
+    weights_name = options.weights or _default_weights(architecture, options.form)
+    if weights_name == RANDOM:
         return _assemble(architecture, options, None)
-    weights = find_weights(architecture, said, quiet=options.quiet)
+    weights = find_weights(architecture, weights_name, quiet=options.quiet)
     return _assemble(architecture, options, weights)
 
 
 def _default_weights(architecture: Architecture, form: Form) -> str:
-    """The name of the weights when none was said; they are for the paper's own form."""
+    """Default weights of a network; they exist for the paper's own form only."""
     default = default_weights(architecture)
     if default is None:
         names = shipped(architecture.name)
@@ -137,23 +137,23 @@ def _assemble(
         shape=shape,
         preprocess=preprocess,
         labels=labels,
-        source={"architecture": architecture.name, **_spell(form, architecture)} | loaded,
+        source={"architecture": architecture.name, **_differences(form, architecture)} | loaded,
         notes=notes,
         data=description.data if description else None,
     )
 
 
-def _agree(architecture: Architecture, said: Form, weights: Weights) -> Form:
-    """The form that the weights are of, which what a person said must not contradict."""
+def _agree(architecture: Architecture, form: Form, weights: Weights) -> Form:
+    """The form of the weights; options that contradict it are refused."""
     if weights.description is None:
-        return said
+        return form
     own = weights.description
     if own.architecture != architecture.name:
         raise CheckpointMismatch(
             f"{weights.name} is of {own.architecture}, not of {architecture.name}"
         )
     trained = own.form.given()
-    for name, value in said.given().items():
+    for name, value in form.given().items():
         if trained.get(name) == value or (name not in trained and value in (1.0, "imagenet")):
             continue
         raise CheckpointMismatch(
@@ -164,12 +164,12 @@ def _agree(architecture: Architecture, said: Form, weights: Weights) -> Form:
     return own.form
 
 
-def _spell(form: Form, architecture: Architecture) -> dict[str, str]:
+def _differences(form: Form, architecture: Architecture) -> dict[str, str]:
     """Differences from the paper's form, for the provenance."""
-    said = form.given()
-    if said.get("classes") == architecture.classes:
-        del said["classes"]
-    return {name: str(value) for name, value in said.items()}
+    given = form.given()
+    if given.get("classes") == architecture.classes:
+        del given["classes"]
+    return {name: str(value) for name, value in given.items()}
 
 
 def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
@@ -179,8 +179,8 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
         raise ModelUnusable(f"{factory.typed} needs the shape of its input: --input 1x3x224x224")
     try:
         sys.path[:0] = map(str, options.search)  # a script's own folder is not on the path of ours
-        found = getattr(importlib.import_module(factory.module), factory.name)
-        network = found() if callable(found) and not isinstance(found, nn.Module) else found
+        target = getattr(importlib.import_module(factory.module), factory.name)
+        network = target() if callable(target) and not isinstance(target, nn.Module) else target
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise ModelUnusable(f"{factory.typed} cannot be built: {reason}") from error
@@ -220,7 +220,7 @@ def _load_own(network: nn.Module, weights: str | None) -> tuple[dict[str, str], 
 def _load(
     module: nn.Module, path: Path, name: str, architecture: Architecture | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Load a file of weights; what it is, and what to say about it."""
+    """Load a file of weights. Returns its provenance, and notes for the user."""
     checkpoint = read_checkpoint(path)
     if architecture is not None:
         checkpoint = replace(

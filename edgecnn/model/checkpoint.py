@@ -1,4 +1,4 @@
-"""Loading checkpoints as people publish them."""
+"""Loading checkpoints in the forms in which they are published."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LISTED = 4
 
 @dataclass(frozen=True)
 class StateDict:
-    """Weights by key, and what was taken off to reach them, outermost first."""
+    """Weights by key, and the wrappers removed to reach them, outermost first."""
 
     weights: dict[str, torch.Tensor]
     unwrapped: tuple[str, ...]
@@ -52,8 +52,8 @@ def read_checkpoint(path: Path) -> StateDict:
         CheckpointUnreadable: missing, damaged, of another format, or a pickle that holds code.
     """
     if path.is_dir() or not path.exists():
-        found = "a folder" if path.is_dir() else "missing"
-        raise CheckpointUnreadable(f"checkpoint {path} is {found}, expected a file of weights")
+        problem = "a folder" if path.is_dir() else "missing"
+        raise CheckpointUnreadable(f"checkpoint {path} is {problem}, expected a file of weights")
     if path.suffix == ".safetensors":
         return _unwrap(read_safetensors(path), path)
     if path.suffix not in SUFFIXES:
@@ -84,13 +84,13 @@ def load_checkpoint(module: torch.nn.Module, checkpoint: StateDict, name: str) -
         if key in given and given[key].shape != own[key].shape
     ]
     faults = [
-        f"{len(found)} {what}: {', '.join(found[:_LISTED])}{', …' if len(found) > _LISTED else ''}"
-        for what, found in (
+        f"{len(keys)} {what}: {', '.join(keys[:_LISTED])}{', …' if len(keys) > _LISTED else ''}"
+        for what, keys in (
             ("missing", missing),
             ("unexpected", unexpected),
             ("of another shape (checkpoint against network)", shapes),
         )
-        if found
+        if keys
     ]
     if faults:
         raise CheckpointMismatch(f"{name} does not fit the network: {'; '.join(faults)}")
@@ -110,7 +110,7 @@ def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointUnreadable(f"{path} is no safetensors file: {error}") from error
+        raise CheckpointUnreadable(f"{path} is not a safetensors file: {error}") from error
 
 
 def _read_torch(path: Path) -> object:
@@ -134,8 +134,8 @@ def _read_torch(path: Path) -> object:
 
 def _refused(error: Exception) -> str:
     """The forbidden global of a pickle, out of torch's error message."""
-    found = re.search(r"GLOBAL (\S+)", str(error))
-    return f"it calls {found[1]}" if found else "it is no plain state dict"
+    match = re.search(r"GLOBAL (\S+)", str(error))
+    return f"it calls {match[1]}" if match else "it is not a plain state dict"
 
 
 def _unwrap(content: object, path: Path) -> StateDict:
@@ -147,8 +147,10 @@ def _unwrap(content: object, path: Path) -> StateDict:
         unwrapped.append(key)
         content = content[key]
     if not isinstance(content, Mapping) or not _is_state_dict(content):
-        found = list(content)[:_LISTED] if isinstance(content, Mapping) else type(content).__name__
-        raise CheckpointUnreadable(f"{path} holds no state dict but {found}")
+        summary = (
+            list(content)[:_LISTED] if isinstance(content, Mapping) else type(content).__name__
+        )
+        raise CheckpointUnreadable(f"{path} holds no state dict but {summary}")
     return StateDict(dict(content), tuple(unwrapped))
 
 

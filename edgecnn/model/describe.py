@@ -23,7 +23,7 @@ from edgecnn.zoo.analysis.summary import Summary, summarise
 
 @dataclass(frozen=True)
 class Described:
-    """A network that was counted; one of a user's own has no architecture."""
+    """Figures of a network; a user's own network has no architecture."""
 
     name: str
     summary: Summary

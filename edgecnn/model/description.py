@@ -77,7 +77,9 @@ def read_header(path: Path) -> dict[str, Any] | None:
             header = file.metadata() or {}
         document = json.loads(header[HEADER]) if HEADER in header else None
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointUnreadable(f"{path} is no safetensors file of weights: {error}") from error
+        raise CheckpointUnreadable(
+            f"{path} is not a safetensors file of weights: {error}"
+        ) from error
     return document if isinstance(document, dict) else None
 
 

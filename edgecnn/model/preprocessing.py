@@ -42,7 +42,7 @@ def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | 
     if channels not in (1, 3) or (choice == "imagenet" and channels != 3):
         raise PreprocessUnknown(
             f"preprocessing {choice!r} does not fit an input of {channels} channels; "
-            "say --preprocess none, or give a .json file"
+            "give --preprocess none, or give a .json file"
         )
     if choice == "imagenet":
         return at_resolution(IMAGENET, height, width)
@@ -72,12 +72,12 @@ def at_resolution(preprocess: Preprocess, height: int, width: int) -> Preprocess
 
 def _read(path: Path, channels: int) -> Preprocess:
     try:
-        found = preprocess_from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        preprocess = preprocess_from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
     except OSError as error:
         raise PreprocessUnknown(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, ManifestInvalid) as error:
-        raise PreprocessUnknown(f"{path} is no preprocessing: {error}") from error
-    own = 1 if found.colour == "L" else 3
+        raise PreprocessUnknown(f"{path} is not a valid preprocessing: {error}") from error
+    own = 1 if preprocess.colour == "L" else 3
     if own != channels:
         raise PreprocessUnknown(f"{path} makes {own} channels, the network reads {channels}")
-    return found
+    return preprocess

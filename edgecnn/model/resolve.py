@@ -1,4 +1,4 @@
-"""MODEL as a person types it, resolved once to what it names.
+"""Resolution of MODEL to an ONNX file, a factory, a zoo network or a checkpoint.
 
 A zoo name, a checkpoint that ``edgecnn train`` wrote, ``package.module:factory`` for a network of
 one's own, or an ``.onnx`` file. Nothing heavy is loaded.
@@ -24,7 +24,7 @@ class OnnxFile:
     """An ``.onnx`` file, which holds structure and weights.
 
     Attributes:
-        typed: its path as a person typed it.
+        typed: its path as the user typed it.
     """
 
     typed: str
@@ -77,10 +77,10 @@ class ZooNetwork:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that ``edgecnn train`` wrote: weights that say which network they are of.
+    """A checkpoint that ``edgecnn train`` wrote: weights that name their network.
 
     Attributes:
-        typed: its path as a person typed it.
+        typed: its path as the user typed it.
         architecture: the zoo's network that the description names.
     """
 
@@ -102,7 +102,7 @@ ModelSource: TypeAlias = OnnxFile | TorchSource
 
 
 def resolve(typed: str) -> ModelSource:
-    """What MODEL names.
+    """Resolve MODEL.
 
     Raises:
         UnknownModel: a name that the zoo has not, or a checkpoint that is missing or does not say
@@ -141,7 +141,7 @@ def find_architecture(name: str) -> Architecture:
 
 
 def unknown_name(name: str) -> UnknownModel:
-    """The error of a name that the zoo has not, with the nearest that it has."""
+    """Error for an unknown name of a network, with the nearest known ones."""
     near = difflib.get_close_matches(name.lower().replace("-", "_"), ARCHITECTURES, 3, 0.4)
     offer = f"did you mean {' or '.join(near)}?" if near else "edgecnn zoo lists them."
     return UnknownModel(

@@ -26,10 +26,10 @@ class Weights:
 
 def shipped(architecture: str) -> dict[str, Path]:
     """Trained checkpoints of a network that the extra ``weights`` brings, by the data's name."""
-    found = importlib.util.find_spec(SHIPPED_PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec(SHIPPED_PACKAGE)
+    if package is None or not package.submodule_search_locations:
         return {}
-    folder = Path(next(iter(found.submodule_search_locations)))
+    folder = Path(next(iter(package.submodule_search_locations)))
     begin = f"{architecture}-"
     paths = {path.stem.removeprefix(begin): path for path in folder.glob(f"{begin}*{SUFFIX}")}
     # The data set that a family is known for comes first.
@@ -40,7 +40,7 @@ _FIRST = ("mnist", "cifar10")
 
 
 def default_weights(architecture: Architecture) -> str | None:
-    """The weights of the network as its paper has it, when nothing is said; None if there are none.
+    """Default weights of a network in its paper's form; None if there are none.
 
     A shipped checkpoint of a thinner or smaller form is not what the name alone promises.
     """
@@ -53,29 +53,29 @@ def default_weights(architecture: Architecture) -> str | None:
     return None
 
 
-def find_weights(architecture: Architecture, said: str, *, quiet: bool) -> Weights:
-    """The weights that a person named for a network of the zoo.
+def find_weights(architecture: Architecture, name: str, *, quiet: bool) -> Weights:
+    """Find the weights of a zoo network by name or path.
 
     Raises:
         WeightsMissing: no weights have that name, and it is no file.
         FetchError: published weights cannot be had.
         CheckpointUnreadable: a file that is missing or damaged.
     """
-    if said in architecture.weights:
+    if name in architecture.weights:
         from edgecnn.fetch import fetch
 
-        return Weights(said, fetch(architecture.weights[said], quiet=quiet), None)
-    if said in (own := shipped(architecture.name)):
-        return Weights(said, own[said], read_description(own[said]))
-    path = Path(said)
+        return Weights(name, fetch(architecture.weights[name], quiet=quiet), None)
+    if name in (own := shipped(architecture.name)):
+        return Weights(name, own[name], read_description(own[name]))
+    path = Path(name)
     if not path.suffix:
         raise WeightsMissing(
-            f"{architecture.name} has no weights called {said!r}; it has "
+            f"{architecture.name} has no weights called {name!r}; it has "
             f"{', '.join(names_of(architecture)) or 'none'}; "
             "or pass a file (.safetensors, .pth)"
         )
     described = read_description(path) if path.is_file() else None
-    return Weights(said, path, described)
+    return Weights(name, path, described)
 
 
 def names_of(architecture: Architecture) -> list[str]:

@@ -116,6 +116,10 @@ def _flat(device: str, row: ResultRow, tainted: tuple[str, ...]) -> dict[str, An
             "sqnr_db": row.difference.sqnr_db,
             "top1_agreement": row.difference.top1_agreement,
         }
-    if (found := row.comparison) is not None:
-        values |= {"ratio": found.ratio, "ratio_low": found.low, "ratio_high": found.high}
+    if (comparison := row.comparison) is not None:
+        values |= {
+            "ratio": comparison.ratio,
+            "ratio_low": comparison.low,
+            "ratio_high": comparison.high,
+        }
     return values

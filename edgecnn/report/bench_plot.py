@@ -127,14 +127,14 @@ def _draw_time(panels: Sequence[Axes], result: BenchResult) -> None:
         if now.order != before.order:
             panels[0].axvline(now.from_s / 60, color="black", ls=":", lw=1)
     if len(panels) > 1:
-        told = [(m.at_s / 60, m.state.celsius) for m in result.moments if m.state]
+        temperatures = [(m.at_s / 60, m.state.celsius) for m in result.moments if m.state]
         panels[1].plot(
-            [at for at, zones in told if zones],
-            [max(zones.values()) for _, zones in told if zones],
+            [at for at, zones in temperatures if zones],
+            [max(zones.values()) for _, zones in temperatures if zones],
             color=COLOURS[4],
         )
         panels[1].set_ylabel("hottest zone (°C)")
-    panels[-1].set_xlabel("time (minutes); dotted: the ranking turns")
+    panels[-1].set_xlabel("time (minutes); dotted: the ranking changes")
 
 
 def _colour(rows: Sequence[ResultRow], row: ResultRow) -> str:

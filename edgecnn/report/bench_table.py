@@ -122,16 +122,16 @@ def _conditions(host: Host, before: HostState, after: HostState | None) -> list[
 
 def sustained_lines(result: BenchResult) -> list[str]:
     """Summary of a sustained run: its first window, and each change of the ranking."""
-    found = windows(result)
-    if not found:
+    pieces = windows(result)
+    if not pieces:
         return []
-    lines = [_window_line(result.rows, found[0])]
-    for before, now in pairwise(found):
+    lines = [_window_line(result.rows, pieces[0])]
+    for before, now in pairwise(pieces):
         if now.order != before.order:
-            lines.append(f"the ranking turns: {_window_line(result.rows, now)}")
-    if len(lines) == 1 and len(found) > 1:
-        lines.append(_window_line(result.rows, found[-1]))
-        lines.append(f"the ranking held for all {len(found)} windows")
+            lines.append(f"the ranking changes: {_window_line(result.rows, now)}")
+    if len(lines) == 1 and len(pieces) > 1:
+        lines.append(_window_line(result.rows, pieces[-1]))
+        lines.append(f"the ranking is the same in all {len(pieces)} windows")
     return lines
 
 

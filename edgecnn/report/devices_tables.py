@@ -23,25 +23,25 @@ def print_devices(rows: Sequence[ListedDevice]) -> None:
     marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: ""}
     shown = table(("", "device", "where", "profile", "what it is"))
     for row in rows:
-        cells = (row.name, row.where, row.profile or "", row.said)
+        cells = (row.name, row.where, row.profile or "", row.status)
         shown.add_row(marks[row.is_there], *map(escape, cells))
     stdout().print(shown)
     if not any(row.kind == "ssh" for row in rows):
         click.echo("\nno board of yours yet; edgecnn devices add rpi pi@raspberrypi.local adds one")
 
 
-def print_added(device: Configured, said: str, path: Path) -> None:
-    """A device that was added, and the file that remembers it.
+def print_added(device: Configured, described: str, path: Path) -> None:
+    """Print a device that was added, and the file that stores it.
 
     Args:
-        said: what it is, in a line; empty where it was not asked.
+        described: the device in one line; empty where it was not contacted.
     """
     from edgecnn.devices.listing import address
     from edgecnn.report.labelled_lines import print_labelled
 
     lines = {
         device.name: address(device) if device.ssh else str(device.python),
-        "is": said,
+        "is": described,
         "profile": device.profile_name or "",
         "stored": f"{path}; next: edgecnn doctor --device {device.name}",
     }

@@ -1,4 +1,4 @@
-"""The table of ``edgecnn doctor``: each check, what is there, and what mends it."""
+"""The table of ``edgecnn doctor``: each check, its value, and how to fix it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def print_checks(checks: Sequence[Check]) -> None:
     """The table, on stdout."""
     from rich.markup import escape
 
-    shown = table(("", "what", "found", "what mends it"))
+    shown = table(("", "what", "found", "how to fix it"))
     for one in checks:
         mark = "[green]✓[/]" if one.ok else "[red]✗[/]" if one.needed else "[yellow]![/]"
         shown.add_row(mark, one.what, escape(one.found), escape(one.mend))

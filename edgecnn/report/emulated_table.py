@@ -26,12 +26,12 @@ ARITHMETIC: Mapping[str, Sequence[str]] = {
 }
 
 
-def print_proved(found: Sequence[Proved]) -> None:
-    """A line and a table for each board, and below them what needs a sentence."""
+def print_proved(proofs: Sequence[Proved]) -> None:
+    """Print a line and a table for each board, and footnotes below them."""
     from edgecnn.console import stdout, table
 
     titles = ("artefact", "engine", "verdict", "agreement", f"vs {platform.machine()} here")
-    for one in found:
+    for one in proofs:
         click.echo(f"{one.device}: {one.words}")
         bundles = {row.subject.bundle for row in one.rows}
         before = ("bundle",) if len(bundles) > 1 else ()
@@ -60,10 +60,11 @@ def _engine(row: ProvedRow) -> str:
     return "" if row.parity.engine is None else row.parity.engine.words()
 
 
-def _agreement(found: Difference | None) -> str:
-    if found is None:
+def _agreement(difference: Difference | None) -> str:
+    if difference is None:
         return ""
-    return f"{found.sqnr_db:.0f} dB, {round(found.top1_agreement * found.n)}/{found.n}"
+    right = round(difference.top1_agreement * difference.n)
+    return f"{difference.sqnr_db:.0f} dB, {right}/{difference.n}"
 
 
 def words_of(likeness: Likeness) -> str:
@@ -90,15 +91,15 @@ def words_of_instructions(instructions: Instructions) -> str:
     return f"{total}, {name} {100 * shares[name]:.0f} %" if shares[name] else total
 
 
-def _footnotes(found: Proved) -> list[str]:
+def _footnotes(proved: Proved) -> list[str]:
     lines = []
-    for row in found.rows:
+    for row in proved.rows:
         note = row.parity.note if row.parity.difference is None else row.likeness.note
         if note:
             lines.append(f"{row.parity.subject} on {_engine(row)}: {note}")
-    if found.uncounted:
-        lines.append(f"neither instructions nor memory: {found.uncounted}")
-    if any(row.instructions is not None for row in found.rows):
+    if proved.uncounted:
+        lines.append(f"neither instructions nor memory: {proved.uncounted}")
+    if any(row.instructions is not None for row in proved.rows):
         lines.append(
             "instructions of one inference on one thread; memory at most until the first result, "
             "without QEMU's own"

@@ -73,18 +73,18 @@ def _targets(exported: Exported) -> dict[str, str]:
     return rows
 
 
-def _quantised(found: Quantised) -> dict[str, str]:
-    score = found.score
-    calibrated = f"calibrated with {found.calibrated or 'batch normalisation alone'}"
+def _quantised(quantised: Quantised) -> dict[str, str]:
+    score = quantised.score
+    calibrated = f"calibrated with {quantised.calibrated or 'batch normalisation alone'}"
     rows = {
         "int8": f"SQNR {score.sqnr_db:.1f} dB, top-1 equal {score.top1_agreement:.1%} of "
-        f"{found.held_out} held-out samples, {calibrated}"
+        f"{quantised.held_out} held-out samples, {calibrated}"
     }
-    for reason in dict.fromkeys(found.left.values()):
-        names = [name for name, why in found.left.items() if why == reason]
+    for reason in dict.fromkeys(quantised.left.values()):
+        names = [name for name, why in quantised.left.items() if why == reason]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        said = f"{', '.join(names[:NAMED])}{more}: {reason}"
-        rows["float"] = f"{rows['float']}; {said}" if "float" in rows else said
+        line = f"{', '.join(names[:NAMED])}{more}: {reason}"
+        rows["float"] = f"{rows['float']}; {line}" if "float" in rows else line
     return rows
 
 
@@ -122,11 +122,11 @@ def _first_of(nodes: list[str]) -> str:
     return f"{nodes[0]}{more}"
 
 
-def ladder_table(found: Quantised) -> Table:
+def ladder_table(quantised: Quantised) -> Table:
     """Every step of quantising, and whether it was kept."""
     columns = ("SQNR before", "after")
     shown = table(("step", "", *columns, "what it did"), right=columns)
-    for rung in found.rungs:
+    for rung in quantised.rungs:
         after = "" if rung.after is None else f"{rung.after.sqnr_db:.2f} dB"
         kept = "–" if rung.after is None else "kept" if rung.is_kept else "left out"
         shown.add_row(rung.name, kept, f"{rung.before.sqnr_db:.2f} dB", after, rung.note)
@@ -134,7 +134,7 @@ def ladder_table(found: Quantised) -> Table:
 
 
 def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> Table:
-    """The layers that hurt most, before the ladder and after it."""
+    """Table of the most sensitive layers, before the ladder and after it."""
     columns = ("alone before", "after", "up to here before", "after ")
     shown = table(("layer", "operator", *columns), right=columns)
     was = {row.node: row for row in before}

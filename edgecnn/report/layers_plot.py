@@ -97,5 +97,5 @@ def _finite(decibels: float) -> float:
 
 
 def _worst(rows: Sequence[Sensitivity]) -> list[tuple[int, Sensitivity]]:
-    """Place and figures of the layers that hurt most by themselves."""
+    """Index and figures of the most sensitive layers."""
     return sorted(enumerate(rows), key=lambda each: each[1].isolated_db)[:WORST]

@@ -206,9 +206,9 @@ ResolutionGroup = Fraction | None
 
 
 def _groups(networks: Sequence[Described]) -> list[ResolutionGroup]:
-    found = {_group(stage) for one in networks for stage in one.summary.stages}
-    strides: list[ResolutionGroup] = [*sorted(group for group in found if group is not None)]
-    return [*strides, None] if None in found else strides
+    groups = {_group(stage) for one in networks for stage in one.summary.stages}
+    strides: list[ResolutionGroup] = [*sorted(group for group in groups if group is not None)]
+    return [*strides, None] if None in groups else strides
 
 
 def _group(stage: ResolutionStage) -> ResolutionGroup:

@@ -45,18 +45,18 @@ def _three_digits(value: float) -> str:
 def family_table(figures: dict[str, Figures]) -> Table:
     """One row a family: its networks as a shell's braces write them, and their ranges."""
     right = ("parameters", "MACs")
-    made = _table(("year", "networks", *right, "weights"), right)
-    made.columns[1].min_width = NAMES_WIDTH
+    shown = _table(("year", "networks", *right, "weights"), right)
+    shown.columns[1].min_width = NAMES_WIDTH
     for family in FAMILIES:
         known = [figures[a.name] for a in family.architectures if a.name in figures]
-        made.add_row(
+        shown.add_row(
             str(family.year),
             "\n".join(_wrap(_braces(family), NAMES_WIDTH)),
-            _range(found.parameters for found in known),
-            _range(found.macs for found in known),
+            _range(one.parameters for one in known),
+            _range(one.macs for one in known),
             ", ".join(_names_of_weights(family)) or "–",
         )
-    return made
+    return shown
 
 
 def _braces(family: Family) -> list[str]:
@@ -90,12 +90,13 @@ def _wrap(words: list[str], width: int) -> list[str]:
 
 def _range(values: Iterable[int]) -> str:
     """Two digits or whole numbers, in the unit of the larger: "0.27–60 M"."""
-    found = sorted(values)
-    if not found:
+    ordered = sorted(values)
+    if not ordered:
         return "–"
-    prefix, factor = prefix_of(found[-1])
+    prefix, factor = prefix_of(ordered[-1])
     low, high = (
-        f"{value / factor:.{2 if value < 99.5 * factor else 3}g}" for value in (found[0], found[-1])
+        f"{value / factor:.{2 if value < 99.5 * factor else 3}g}"
+        for value in (ordered[0], ordered[-1])
     )
     return f"{high if low == high else f'{low}–{high}'} {prefix}"
 
@@ -108,18 +109,18 @@ def _names_of_weights(family: Family) -> list[str]:
 
 def _table(columns: Sequence[str], right: Sequence[str]) -> Table:
     """A table whose columns are one space apart: ten of them fit on a screen."""
-    made = table(columns, right=right)
-    made.padding = (0, 0)
-    return made
+    shown = table(columns, right=right)
+    shown.padding = (0, 0)
+    return shown
 
 
 def stage_table(summary: Summary) -> Table:
     """One row a stage."""
     columns = ("stage", "output", "layers", "width", "params", "MACs", "memory")
     places = ("field", "stride", "centre")
-    made = _table((*columns, *places), (*columns[2:], *places))
+    shown = _table((*columns, *places), (*columns[2:], *places))
     for stage in summary.stages:
-        made.add_row(
+        shown.add_row(
             stage.name,
             "×".join(map(str, stage.output)),
             str(stage.layers),
@@ -129,7 +130,7 @@ def stage_table(summary: Summary) -> Table:
             f"{scaled(stage.peak_bytes)}B",
             *_placed(stage),
         )
-    return made
+    return shown
 
 
 def _placed(stage: ResolutionStage) -> tuple[str, str, str]:
@@ -150,12 +151,12 @@ def _placed(stage: ResolutionStage) -> tuple[str, str, str]:
 def comparison_table(networks: Sequence[Described]) -> Table:
     """One row a network; parameters and MACs also as multiples of the first one's."""
     right = ("input", "depth", "width", "parameters", "MACs", "memory", "field")
-    made = _table(("network", *right), right)
+    shown = _table(("network", *right), right)
     first = networks[0].summary
     for described in networks:
         summary = described.summary
         is_first = summary is first
-        made.add_row(
+        shown.add_row(
             described.name,
             "×".join(map(str, summary.input)),
             str(summary.depth),
@@ -165,7 +166,7 @@ def comparison_table(networks: Sequence[Described]) -> Table:
             f"{scaled(summary.peak_activation_bytes)}B",
             str(summary.receptive_field),
         )
-    return made
+    return shown
 
 
 def _against(value: int, reference: int, is_first: bool) -> str:
@@ -180,7 +181,7 @@ def facts(described: Described) -> list[tuple[str, str]]:
     gate = "; its gates see the whole image" if summary.is_gated else ""
     busiest = max(summary.stages, key=lambda stage: stage.peak_bytes)
     where = "the head" if busiest.place is None else f"stage {busiest.name}"
-    said = [
+    rows = [
         ("input", "×".join(map(str, (1, *summary.input))) + classes),
         ("depth", f"{summary.depth} weighted layers on the longest path, {summary.layers} in all"),
         ("width", f"{summary.width} channels"),
@@ -190,8 +191,8 @@ def facts(described: Described) -> list[tuple[str, str]]:
         ("receptive field", f"{summary.receptive_field} px, one every {summary.stride} px{gate}"),
     ]
     if architecture is None:
-        return said
+        return rows
     weights = ", ".join(names_of(architecture)) or "none; pass --weights FILE to export"
     options = " ".join(f"--{option}" for option in architecture.options)
     paper = ("paper", architecture.paper)
-    return [paper, *said, ("weights", weights), ("options", options)]
+    return [paper, *rows, ("weights", weights), ("options", options)]

@@ -12,6 +12,6 @@ def print_classes(results: Mapping[str, Sequence[Classification]]) -> None:
     """One row a class on stdout, best first; `results` are by the image's name."""
     shown = table(("image", "class", "score"), right=("score",))
     for image, classes in results.items():
-        for rank, found in enumerate(classes):
-            shown.add_row(image if rank == 0 else "", found.label, f"{found.score:.1%}")
+        for rank, prediction in enumerate(classes):
+            shown.add_row(image if rank == 0 else "", prediction.label, f"{prediction.score:.1%}")
     stdout().print(shown)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def announcement(job: TrainingJob) -> str:
-    """What will be trained, on what and how, in a line."""
+    """Network, data and recipe of a training in one line."""
     recipe, data = job.recipe, job.dataset
     parameters = sum(p.numel() for p in job.network.parameters())
     return (

@@ -1,4 +1,4 @@
-"""Tables of ``edgecnn verify``: parity rows, a user's pictures, and ways to prepare them."""
+"""Tables of ``edgecnn verify``: parity rows, a user's images, and ways to prepare them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from edgecnn.console import stdout, table
 
 if TYPE_CHECKING:
-    from edgecnn.verify.held_out import HeldToFloat
+    from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn.verify.preprocess.certify import Cost, WayCost
     from edgecnn_runtime.parity.row import Parity
 
@@ -18,7 +18,7 @@ COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n
 
 
 def print_rows(rows: Sequence[Parity]) -> None:
-    """One row an artefact and engine: the verdict, and how far its answers lie off."""
+    """One row an artefact and engine: the verdict, and the difference of its outputs."""
     shown = table(
         ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit"),
         right=("error", "SQNR", "top-1"),
@@ -38,39 +38,40 @@ def print_rows(rows: Sequence[Parity]) -> None:
 
 
 def _difference_cells(row: Parity) -> tuple[str, str, str]:
-    found = row.difference
-    if found is None:
+    difference = row.difference
+    if difference is None:
         return "", "", ""
-    top1 = f"{found.top1_agreement:.0%}" if row.engine else ""
-    return f"{found.relative:.1e}", f"{found.sqnr_db:.0f} dB", top1
+    top1 = f"{difference.top1_agreement:.0%}" if row.engine else ""
+    return f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f} dB", top1
 
 
-def print_held_out(held: HeldToFloat) -> None:
-    """One row an artefact and engine: its answers to a user's pictures against the float graph."""
+def print_held_out(comparison: HeldOutComparison) -> None:
+    """One row an artefact and engine: its outputs for a user's images against the float graph."""
     columns = ("same class (95 %)", "error", "SQNR", "within 1 step")
     shown = table(("what", "engine", *columns), right=columns)
-    for row in held.rows:
-        found = row.difference
-        low, high = found.top1_interval
-        same = f"{found.top1_agreement:.2%} ({100 * low:.2f}–{100 * high:.2f})"
+    for row in comparison.rows:
+        difference = row.difference
+        low, high = difference.top1_interval
+        same = f"{difference.top1_agreement:.2%} ({100 * low:.2f}–{100 * high:.2f})"
         near = "" if row.within_a_step is None else f"{row.within_a_step:.2%}"
-        figures = f"{found.relative:.1e}", f"{found.sqnr_db:.0f} dB", near
+        figures = f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f} dB", near
         shown.add_row(row.subject, row.engine, same, *figures)
     click.echo()
     stdout().print(shown)
     click.echo(
-        f"\nagainst {held.reference}, n = {held.count:,} pictures of {held.data}; within 1 step: "
+        f"\nagainst {comparison.reference}, n = {comparison.count:,} images of "
+        f"{comparison.data}; within 1 step: "
         "results of\n8 bits that lie no more than one step from those of model.int8.onnx"
     )
 
 
 def print_costs(rows: Sequence[WayCost], data: str | None, used: str, count: int) -> None:
-    """One row a way to prepare pictures: what it costs against the bundle's own.
+    """One row a way to prepare images: its cost against the bundle's own preprocessing.
 
     Args:
-        data: name of the pictures; None for the photographs that come with edgecnn.
+        data: name of the images; None for the photographs that come with edgecnn.
         used: the artefact and its engine, in words.
-        count: of the pictures.
+        count: of the images.
     """
     shown = table(COST_COLUMNS, right=COST_COLUMNS[2:])
     for row in rows:
@@ -79,9 +80,9 @@ def print_costs(rows: Sequence[WayCost], data: str | None, used: str, count: int
         else:
             shown.add_row(row.way, row.stands_for, *_cost_cells(row.cost))
     stdout().print(shown)
-    said = f"pictures of {data}" if data else "photographs, their mirror images and crops"
+    inputs = f"images of {data}" if data else "photographs, their mirror images and crops"
     click.echo(
-        f"\nagainst the bundle's own preprocessing, {used}, n = {count} {said};"
+        f"\nagainst the bundle's own preprocessing, {used}, n = {count} {inputs};"
         "\ndifferences of the input in grey levels of 256; in brackets 95 % intervals (Wilson)"
     )
 

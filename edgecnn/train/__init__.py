@@ -1,1 +1,1 @@
-"""Training: data, augmentation, the loop, and checkpoints that go on where they were cut off."""
+"""Training: data, augmentation, the loop, and checkpoints to resume from."""

@@ -102,7 +102,7 @@ class Augmenter:
         return ((x - mean) / std).permute(0, 3, 1, 2)
 
     def _crop(self, images: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-        """A window at a place of chance; images no larger than it are padded with zeros first."""
+        """Random crops; images no larger than it are padded with zeros first."""
         height, width = self.size
         if images.shape[1:3] == self.size:
             margin = int(PADDING * min(self.size))

@@ -63,22 +63,22 @@ class TrainingState:
         """Differences from the state of another training, one line each: name, ours, theirs."""
         # Through JSON: tuples become the lists that they are when read again.
         ours, theirs = (json.loads(json.dumps(state.description)) for state in (self, other))
-        found = [
+        differences = [
             f"{key} {ours.get(key)} against {theirs.get(key)}"
             for key in ("architecture", "form", "input", "data", "preprocess")
             if ours.get(key) != theirs.get(key)
         ]
         if ours.get("labels") != theirs.get("labels"):
-            found.append("the names of the classes")
+            differences.append("the names of the classes")
         for split, (images, labels) in self.data.items():
             their_images, their_labels = other.data[split]
             if images != their_images:
-                found.append(f"{split} images {images} against {their_images}")
+                differences.append(f"{split} images {images} against {their_images}")
             elif labels != their_labels:
-                found.append(f"the labels of the {split} images, or their order")
+                differences.append(f"the labels of the {split} images, or their order")
         if self.processes != other.processes:
-            found.append(f"processes {self.processes} against {other.processes}")
-        return found + self.recipe.differences(other.recipe)
+            differences.append(f"processes {self.processes} against {other.processes}")
+        return differences + self.recipe.differences(other.recipe)
 
 
 def summarise_labels(dataset: Dataset) -> dict[str, tuple[int, int]]:
@@ -91,7 +91,7 @@ def summarise_labels(dataset: Dataset) -> dict[str, tuple[int, int]]:
 
 
 def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) -> None:
-    """A safetensors file with its description, whole or not at all.
+    """Write a safetensors file with its description, completely or not at all.
 
     Raises:
         OutputNotWritable: the folder is missing, not writable, or full.
@@ -105,15 +105,15 @@ def write_tensors(path: Path, tensors: Tensors, description: Mapping[str, Any]) 
 
 
 def write_state(path: Path, state: TrainingState) -> None:
-    """Put the state on disk, whole or not at all.
+    """Write the state completely or not at all.
 
     Raises:
         OutputNotWritable: the folder is missing, not writable, or full.
     """
     tensors = {
         f"{part}.{key}": value
-        for part, held in _parts(state).items()
-        for key, value in held.items()
+        for part, values in _parts(state).items()
+        for key, value in values.items()
     }
     description = {
         "schema": STATE_SCHEMA,
@@ -135,10 +135,10 @@ def read_state(path: Path) -> TrainingState:
     from edgecnn.model.checkpoint import read_safetensors
 
     tensors, document = read_safetensors(path), read_header(path)
-    found = None if document is None else document.get("schema")
-    if document is None or found != STATE_SCHEMA:
+    schema = None if document is None else document.get("schema")
+    if document is None or schema != STATE_SCHEMA:
         raise CheckpointUnreadable(
-            f"{path} is described by schema {found!r}, expected {STATE_SCHEMA!r}, "
+            f"{path} is described by schema {schema!r}, expected {STATE_SCHEMA!r}, "
             "a training's state; edgecnn of another version wrote it, or something else"
         )
     try:
@@ -152,13 +152,13 @@ def read_state(path: Path) -> TrainingState:
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecipeInvalid) as error:
         raise CheckpointUnreadable(
-            f"{path} is no state of a training that can be gone on with: {_said(error)}; it is "
-            "damaged or of another version of edgecnn; choose another folder with --output"
+            f"{path} is not a training state to resume from: {_message_of(error)}; it "
+            "is damaged or of another version of edgecnn; choose another folder with --output"
         ) from error
 
 
 def copy_tensors(into: Tensors, kept: Tensors, path: Path) -> None:
-    """Put kept numbers in the place of those in use, which stay where and as they lie in memory.
+    """Copy stored values into tensors in use, which keep their memory and layout.
 
     Raises:
         CheckpointUnreadable: `kept`, read from `path`, has other keys or shapes.
@@ -186,7 +186,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tenso
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, kept: Tensors, path: Path) -> None:
-    """Give the optimiser the momenta that `optimiser_tensors` named.
+    """Load the momenta that `optimiser_tensors` named into the optimiser.
 
     Raises:
         CheckpointUnreadable: `kept`, read from `path`, are not those of this optimiser.
@@ -203,7 +203,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, kept: Tensors, path: Pat
             for name in names
         }
     copy_tensors(
-        {f"{index}.{name}": v for index, held in state.items() for name, v in held.items()},
+        {f"{index}.{name}": v for index, tensors in state.items() for name, v in tensors.items()},
         kept,
         path,
     )
@@ -237,5 +237,5 @@ def _epoch(row: Mapping[str, Any]) -> Epoch:
     return Epoch(epoch=int(row["epoch"]), **{k: float(v) for k, v in row.items() if k != "epoch"})
 
 
-def _said(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     return f"{error} is missing or not known" if isinstance(error, KeyError) else str(error)

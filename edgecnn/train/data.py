@@ -23,7 +23,7 @@ def open_dataset(
 
     Args:
         shape: (channels, height, width) that the network reads.
-        is_strict: a broken image in a folder is an error; else it is left out and said.
+        is_strict: a broken image in a folder is an error; else it is left out, with a note.
         seed: of the split of a folder that has no test part.
 
     Raises:

@@ -54,7 +54,7 @@ class Dataset:
     Attributes:
         preprocess: what makes the network's input of an image file, for the bundle.
         labels: names of the classes.
-        notes: what a person should know of how it was read.
+        notes: remarks on how it was read, for the user.
     """
 
     name: str

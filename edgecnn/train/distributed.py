@@ -15,7 +15,7 @@ from torch import distributed, nn
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process among `size`; rank 0 writes and talks."""
+    """Rank of this process and number of processes; rank 0 writes and prints."""
 
     rank: int
     size: int
@@ -39,7 +39,7 @@ class ProcessGroup:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes and talks."""
+    """Whether this process is the one that writes and prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
@@ -139,7 +139,9 @@ class _Total(torch.autograd.Function):
 
 
 def share(network: nn.Module, group: ProcessGroup) -> nn.Module:
-    """The network whose gradients are averaged and whose BatchNorm is common; alone, as it is.
+    """Wrap a network for several processes: averaged gradients and common BatchNorm statistics.
+
+    A single process gets the network as it is.
 
     On GPUs BatchNorm is PyTorch's SyncBatchNorm, which counts in fp32 under autocast too.
     """

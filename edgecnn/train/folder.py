@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edgecnn.console import bar
 from edgecnn.data.class_folders import Classes, find_classes, hold_out, name_some, paths_of
 from edgecnn.errors import DataUnreadable
 from edgecnn.model.preprocessing import at_resolution
+from edgecnn.progress_bar import bar
 from edgecnn.train.dataset import Dataset, Split
 from edgecnn.zoo import IMAGENET
 from edgecnn_runtime.arrays import Int64, UInt8
@@ -57,7 +57,7 @@ class ImageFiles:
         """
         assert self.levels.crop is not None
         batch = np.empty((len(indices), *self.levels.crop, len(self.levels.mean)), np.uint8)
-        # What Pillow had to say of these images, it said to no one when they were looked through.
+        # Pillow's warnings about these images: they were ignored when the folder was searched, too.
         with warnings.catch_warnings(action="ignore"), _threads() as pool:
             images = pool.map(self._read, (self.paths[index] for index in indices))
             for position, image in enumerate(images):
@@ -85,7 +85,7 @@ def load_folder(
     Args:
         shape: (channels, height, width) that the network reads.
         is_strict: a broken image is an error; else it is left out and named in the notes.
-        seed: chooses what is held out.
+        seed: of the random choice of held-out images.
 
     Raises:
         DataUnreadable: no such folder, no class folders, fewer than two classes, a class without
@@ -93,20 +93,20 @@ def load_folder(
             `is_strict`.
     """
     deployed = choose_preprocess(shape)
-    found = find_classes(path)
+    folders = find_classes(path)
     notes = []
-    if found.others:
-        notes.append(f"left out, being no images of a class: {_name_paths(path, found.others)}")
-    images = [*paths_of(found.train), *paths_of(found.test)]
+    if folders.others:
+        notes.append(f"left out, being no images of a class: {_name_paths(path, folders.others)}")
+    images = [*paths_of(folders.train), *paths_of(folders.test)]
     if broken := _find_broken(images, quiet=quiet):
         notes.append(_say_broken(path, broken, len(images), is_strict))
-    train, test = _without(found.train, broken), _without(found.test, broken)
+    train, test = _without(folders.train, broken), _without(folders.test, broken)
     if not test:
         train, test = hold_out(train, seed)
-        held = len(paths_of(test))
+        count = len(paths_of(test))
         notes.append(
-            f"{path} has no folder test/; {held:,} of its {held + len(paths_of(train)):,} images, "
-            f"a tenth of each class, are held out for testing by seed {seed}"
+            f"{path} has no folder test/; {count:,} of its {count + len(paths_of(train)):,} "
+            f"images, a tenth of each class, are held out for testing by seed {seed}"
         )
     window = shape[1:] if deployed.crop is None else _with_margin(shape[1:])
     return Dataset(
@@ -160,7 +160,7 @@ def _find_fault(path: Path) -> str | None:
     try:
         # A pipe would be waited for without end.
         if path.exists() and not path.is_file():
-            return f"image {str(path)!r} is no file"
+            return f"image {str(path)!r} is not a file"
         load_image(path)
     except (ImageError, OSError) as error:
         return str(error)
@@ -169,13 +169,13 @@ def _find_fault(path: Path) -> str | None:
 
 def _say_broken(root: Path, broken: Mapping[Path, str], total: int, is_strict: bool) -> str:
     """The note on broken images; raised instead where they are not allowed."""
-    found = f"{len(broken):,} of {total:,} images cannot be read"
+    summary = f"{len(broken):,} of {total:,} images cannot be read"
     names, first = _name_paths(root, broken), next(iter(broken.values()))
     if is_strict:
         raise DataUnreadable(
-            f"{found}: {names}; the first: {first}; without --strict they are left out"
+            f"{summary}: {names}; the first: {first}; without --strict they are left out"
         )
-    return f"{found}; left out: {names}; the first: {first}"
+    return f"{summary}; left out: {names}; the first: {first}"
 
 
 def _without(classes: Classes, broken: Mapping[Path, str]) -> Classes:

@@ -26,7 +26,7 @@ def initialise(
             shape, as it has with other classes.
 
     Returns:
-        What was taken and what begins anew, for a person.
+        Notes for the user: the layers taken over, and those with fresh weights.
 
     Raises:
         CheckpointUnreadable: missing, damaged, or a pickle that holds code.

@@ -52,12 +52,12 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training.
+    """A training: network, data, recipe and output folder.
 
     Attributes:
         folder: where weights, state and metrics are written.
-        description: what the weights say of themselves: architecture, form, input, …
-        is_resumed: go on from the state in `folder`, if there is one.
+        description: written into the weights: architecture, form, input, …
+        is_resumed: resume from the state in `folder`, if there is one.
     """
 
     network: nn.Module
@@ -122,10 +122,10 @@ class _Loop:
         loss = right = 0.0
         for step, batch in enumerate(self.batches.epoch(epoch, self.device)):
             rate = learning_rate(self.recipe, epoch * steps + step, steps)
-            found, hits = self._step(batch, rate)
-            if not math.isfinite(found):
-                raise self._diverged(f"the loss became {found} in epoch {epoch + 1}")
-            loss, right = loss + found, right + hits
+            batch_loss, hits = self._step(batch, rate)
+            if not math.isfinite(batch_loss):
+                raise self._diverged(f"the loss became {batch_loss} in epoch {epoch + 1}")
+            loss, right = loss + batch_loss, right + hits
             if self.average is not None:
                 self.average.update(self.network, epoch * steps + step)
             seen = (step + 1) * self.batches.size

@@ -15,7 +15,7 @@ from edgecnn.zoo import Architecture, Form
 if TYPE_CHECKING:
     from edgecnn.train.loop import TrainingJob
 
-# Images no larger than this take the small stem, where nothing else is said.
+# Images no larger than this take the small stem by default.
 SMALL = 64
 
 
@@ -24,7 +24,7 @@ class TrainOptions:
     """The command line of ``edgecnn train``.
 
     Attributes:
-        recipe: fields of `Recipe` that were said; the family's own hold for the others.
+        recipe: fields of `Recipe` given by the user; the family's recipe gives the others.
         init_from: a checkpoint to begin with.
         is_strict: a broken image is an error.
         is_head_reset: the last layer begins anew where the checkpoint has other classes.
@@ -43,17 +43,17 @@ class TrainOptions:
     quiet: bool = False
 
 
-def make_recipe(architecture: Architecture, said: Mapping[str, Any]) -> Recipe:
-    """The family's recipe with what a person said in its place.
+def make_recipe(architecture: Architecture, changes: Mapping[str, Any]) -> Recipe:
+    """The family's recipe with the user's changes.
 
     Raises:
         RecipeInvalid: an augmentation that there is not.
     """
-    return replace(RECIPES[architecture.family], **said)
+    return replace(RECIPES[architecture.family], **changes)
 
 
 def prepare(options: TrainOptions) -> tuple[TrainingJob, tuple[str, ...]]:
-    """The network, its data and its recipe, ready to be trained; and notes for a person.
+    """The network, its data and its recipe, ready to be trained, and notes for the user.
 
     Raises:
         UnknownModel, ModelUnusable: no such network, or no such form of it.
@@ -103,7 +103,7 @@ def prepare(options: TrainOptions) -> tuple[TrainingJob, tuple[str, ...]]:
 
 
 def _with_stem(architecture: Architecture, form: Form, side: int | None) -> Form:
-    """The small stem for small images, where the network has one and nothing was said."""
+    """The small stem for small images, where the network has one and no stem was chosen."""
     is_small = side is not None and side <= SMALL and architecture.input[0] == 3
     if form.stem is None and is_small and "stem" in architecture.options:
         return replace(form, stem="small")

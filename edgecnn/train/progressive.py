@@ -28,7 +28,7 @@ def chain(options: TrainOptions) -> Iterator[TrainOptions]:
     columns = [f"vgg{layers}" for layers in LAYERS]
     if name not in columns:
         raise ModelUnusable(
-            f"{options.name} is no VGG, whose chain {' → '.join(columns)} --progressive trains"
+            f"{options.name} is not a VGG, whose chain {' → '.join(columns)} --progressive trains"
         )
     init_from = options.init_from
     for column in columns[: columns.index(name) + 1]:

@@ -20,7 +20,7 @@ DrawCurve: TypeAlias = Callable[[Sequence[Epoch], Path, str], None]
 def run(
     job: TrainingJob, observer: Observer, draw_curve: DrawCurve | None = None
 ) -> Mapping[str, Any]:
-    """Train. What is in the folder already is never overwritten unasked.
+    """Run a training job. A training that is already in the folder is never overwritten unasked.
 
     Args:
         draw_curve: draws the curve of the training into the folder; None draws none.
@@ -36,7 +36,7 @@ def run(
     """
     if (job.folder / STATE).exists() and not job.is_resumed:
         raise ResumeRefused(
-            f"{job.folder} holds a training already; --resume goes on with it, "
+            f"{job.folder} holds a training already; --resume continues it, "
             "--output chooses another folder"
         )
     try:

@@ -1,1 +1,1 @@
-"""``edgecnn verify`` beyond the golden examples: causes, held-out pictures, ways to preprocess."""
+"""``edgecnn verify`` beyond golden examples: causes, held-out images, preprocessing."""

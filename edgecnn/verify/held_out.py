@@ -1,4 +1,4 @@
-"""Comparison of every artefact and engine with the float graph on held-out pictures."""
+"""Comparison of every artefact and engine with the float graph on held-out images."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from edgecnn_runtime.parity.golden import Difference, difference
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.progress import Progress, no_progress
 
-# Answers of a network to so many pictures are compared at once.
+# Number of images whose outputs are compared at once.
 CHUNK = 32
 
 
 @dataclass(frozen=True)
-class HeldRow:
+class HeldOutRow:
     """Difference of an artefact on an engine from the float graph.
 
     Attributes:
@@ -42,31 +42,31 @@ class HeldRow:
 
 
 @dataclass(frozen=True)
-class HeldToFloat:
-    """Rows of the held-out comparison, its reference and number of pictures."""
+class HeldOutComparison:
+    """Rows of the held-out comparison, its reference and number of images."""
 
     reference: str
     data: str
     count: int
-    rows: tuple[HeldRow, ...]
+    rows: tuple[HeldOutRow, ...]
 
 
-def hold_to_float(
+def compare_with_float(
     bundle: Bundle,
     verified: Sequence[Parity],
-    pictures: Sequence[Path | UInt8],
+    images: Sequence[Path | UInt8],
     data: str,
     progress: Progress = no_progress,
-) -> HeldToFloat:
-    """Compare every artefact with the float graph on the same pictures, on engines that run it.
+) -> HeldOutComparison:
+    """Compare every artefact with the float graph on the same images, on engines that run it.
 
     Args:
-        verified: what `verify` said of each artefact on each engine.
-        data: what the pictures are, in words.
+        verified: result of `verify` for each artefact on each engine.
+        data: name of the images, for display.
 
     Raises:
         NotAClassifier: the bundle has no preprocessing, or no float ONNX graph.
-        EngineError, ImageError: an engine failed, or a picture cannot be read.
+        EngineError, ImageError: an engine failed, or an image cannot be read.
     """
     manifest = bundle.manifest
     artefacts = {each.path: each for each in manifest.artefacts}
@@ -85,7 +85,7 @@ def hold_to_float(
             return adapt(model, manifest, artefact)
 
         models = {(a.path, e): opened(a, e) for a, e in (*pairs, (reference, REFERENCE))}
-        prepared = [preprocess(load_image(each), manifest.preprocess) for each in pictures]
+        prepared = [preprocess(load_image(each), manifest.preprocess) for each in images]
         answers = {}
         for number, (key, model) in enumerate(models.items()):
             answers[key] = _ask(model, prepared, _share(progress, number, len(models)))
@@ -93,13 +93,13 @@ def hold_to_float(
     expected = answers[reference.path, REFERENCE]
     rows = []
     for artefact, engine in pairs:
-        found = answers[artefact.path, engine]
+        actual = answers[artefact.path, engine]
         base = None if quantised is None else answers.get((quantised.path, REFERENCE))
         is_copy = artefact.precision == "int8" and artefact is not quantised
-        near = _within(base, found, steps) if is_copy and base is not None else None
-        compared = difference((expected[name], found[name]) for name in expected)
-        rows.append(HeldRow(artefact.path, engine, compared, near))
-    return HeldToFloat(f"{reference.path} by {REFERENCE}", data, len(pictures), tuple(rows))
+        near = _within(base, actual, steps) if is_copy and base is not None else None
+        compared = difference((expected[name], actual[name]) for name in expected)
+        rows.append(HeldOutRow(artefact.path, engine, compared, near))
+    return HeldOutComparison(f"{reference.path} by {REFERENCE}", data, len(images), tuple(rows))
 
 
 def _is_onnx(artefact: Artefact, precision: str) -> bool:
@@ -118,21 +118,21 @@ def _share(progress: Progress, number: int, count: int) -> Progress:
 
 
 def _ask(model: Model, prepared: Sequence[Floating], progress: Progress) -> dict[str, Floating]:
-    """Outputs of the model for the prepared pictures, (n, …) by name."""
+    """Outputs of the model for the prepared images, (n, …) by name."""
     name = model.inputs[0].name
     most = model.inputs[0].shape[0] or CHUNK
-    found = []
+    outputs = []
     for begin in range(0, len(prepared), most):
         batch = np.concatenate(prepared[begin : begin + most])
         if model.inputs[0].shape[0] not in (None, len(batch)):
             raise EngineError(
-                f"the bundle takes {most} pictures at a time, {len(prepared)} are no multiple; "
+                f"the bundle takes {most} images at a time, {len(prepared)} are no multiple; "
                 f"say --limit {len(prepared) // most * most}"
             )
-        found.append(model.run({name: batch}))
+        outputs.append(model.run({name: batch}))
         progress((begin + len(batch)) / len(prepared))
     return {
-        spec.name: np.concatenate([each[spec.name] for each in found]) for spec in model.outputs
+        spec.name: np.concatenate([each[spec.name] for each in outputs]) for spec in model.outputs
     }
 
 
@@ -149,7 +149,7 @@ def _steps(qdq: bytes) -> dict[str, float]:
 
 
 def _within(
-    expected: dict[str, Floating], found: dict[str, Floating], steps: dict[str, float]
+    expected: dict[str, Floating], actual: dict[str, Floating], steps: dict[str, float]
 ) -> float | None:
-    near = [np.abs(expected[n] - found[n]) <= step * (1 + 1e-4) for n, step in steps.items()]
+    near = [np.abs(expected[n] - actual[n]) <= step * (1 + 1e-4) for n, step in steps.items()]
     return float(np.concatenate([each.reshape(-1) for each in near]).mean()) if near else None

@@ -76,7 +76,7 @@ class ConvBNActivation(nn.Sequential):
 
 
 class SqueezeExcite(nn.Module):
-    """Weigh every channel by what the whole image says of it; (N, C, H, W) in and out.
+    """Scale every channel by a gate that sees the whole image; (N, C, H, W) in and out.
 
     Hu et al. 2018, "Squeeze-and-Excitation Networks", section 3.
     """

@@ -102,7 +102,7 @@ def test_two_benches_take_turns_and_ctrl_c_makes_room_for_the_next(
     second = station.start("bench", network, "--device", "rpi", *SHORT)
     assert second.stderr is not None
     said = ""
-    while "who holds the machine since" not in said:
+    while "which has used the machine since" not in said:
         said = second.stderr.readline()
         assert said, second.communicate()
     began = time.monotonic()

@@ -45,5 +45,5 @@ def test_both_ends_give_up_and_resume_repeats_nothing(
     with linked(station.board.port, link.port):
         ran = station.run(*bench, "-o", "cable.jsonl", "--resume")
     assert ran.returncode == 0, ran.stderr
-    assert f"goes on after {len(before)} rounds" in ran.stderr
+    assert f"resumes after {len(before)} rounds" in ran.stderr
     assert station.rounds("cable.jsonl") == list(range(ROUNDS))

@@ -57,7 +57,7 @@ def test_what_cannot_be_reached_is_not_stored(edgecnn: Run, tmp_path: Path) -> N
     ran = edgecnn("devices", "add", "gone", "pi@127.0.0.1", "--port", "1")
     assert ran.returncode == 1
     assert "cannot be reached" in ran.stderr
-    assert "Nothing was stored; --no-check stores it unseen" in ran.stderr
+    assert "Nothing was stored; --no-check stores it unchecked" in ran.stderr
     assert not (tmp_path / "config/devices.toml").exists()
     assert (
         edgecnn("devices", "add", "gone", "pi@127.0.0.1", "--port", "1", "--no-check").returncode

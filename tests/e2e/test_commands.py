@@ -149,12 +149,12 @@ def test_a_bench_as_csv_is_a_line_for_each_row(edgecnn: Run, tiny_bundle: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--threads", "4096"), "is no number of threads"),
+        (("--threads", "4096"), "is not a number of threads"),
         (("--threads", "1000"), "is more than the"),
         (("--engine", "openvino"), "has no artefact for openvino; it has model.onnx; export it"),
         (("--precision", "int8"), "has no artefact in int8; it has model.onnx (fp32)"),
         (("--engine", "warp"), "has no artefact for warp"),
-        (("--sustained", "soon"), "is no time; write it as 90s, 30m or 2h"),
+        (("--sustained", "soon"), "is not a duration; write it as 90s, 30m or 2h"),
         (("--compare", "none.jsonl"), "none.jsonl cannot be read"),
         (("--resume", "--rounds", "9"), "nothing to resume"),
         (("--csv", "--json"), "two forms of one output"),

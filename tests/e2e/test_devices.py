@@ -121,11 +121,11 @@ def test_a_profile_is_shown_with_its_sources(edgecnn: Run) -> None:
     [
         (("add", "my board", "pi@h"), "a device cannot be called 'my board'"),
         (("add", "host", "pi@h"), "means this machine"),
-        (("add", "x", "pi@h;reboot"), "is nothing that ssh should connect to"),
-        (("add", "--", "x", "-oProxyCommand=touch x"), "is nothing that ssh should connect to"),
+        (("add", "x", "pi@h;reboot"), "is not a target for ssh"),
+        (("add", "--", "x", "-oProxyCommand=touch x"), "is not a target for ssh"),
         (("add", "x", "pi@h:2222"), "--port 2222"),
         (("add", "x", "pi@h", "--profile", "rpi44"), "did you mean rpi4"),
-        (("add", "x", "pi@h", "--python", "-c"), "is no interpreter of a board"),
+        (("add", "x", "pi@h", "--python", "-c"), "is not an interpreter of a board"),
         (("show", "zzz"), "no profile is called 'zzz'"),
     ],
 )

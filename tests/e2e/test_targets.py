@@ -108,7 +108,10 @@ def test_an_operator_that_tflite_lacks_is_named_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--target", "coreml"), "'coreml' is no target; choose of onnx, tflite, openvino, all"),
+        (
+            ("--target", "coreml"),
+            "'coreml' is not a target; choose from onnx, tflite, openvino, all",
+        ),
         (("--fp16",), "--fp16: only with --target"),
         (("--tflite-io", "int8"), "only with --target tflite"),
         (("--target", "tflite", "--tflite-io", "int8"), "only with --quantize int8"),

@@ -67,7 +67,7 @@ def test_a_folder_becomes_a_checkpoint_a_curve_and_a_bundle(
     assert {found["label"] for found in image["classes"]} == set(CLASSES)
 
     # A training that is there is neither overwritten nor continued as another one.
-    assert "--resume goes on with it" in refused(edgecnn, *TWO)
+    assert "--resume continues it" in refused(edgecnn, *TWO)
     line = refused(edgecnn, *TWO, "--resume", "--seed", "1")
     assert "seed 0 against 1" in line
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(
 
 
 def test_a_network_that_is_no_vgg_has_no_chain(edgecnn: Run, colours: Path) -> None:
-    assert "resnet20 is no VGG" in refused(edgecnn, *TWO, "--progressive")
+    assert "resnet20 is not a VGG" in refused(edgecnn, *TWO, "--progressive")
 
 
 @pytest.mark.slow

@@ -48,4 +48,4 @@ def test_without_preprocessing_there_is_nothing_to_certify(edgecnn: Run, tmp_pat
 def test_a_folder_that_is_none_is_refused(edgecnn: Run, tiny_bundle: Path) -> None:
     ran = edgecnn("verify", tiny_bundle, "--preprocess", "--data", "nowhere")
     assert ran.returncode == 1
-    assert "is no folder" in ran.stderr
+    assert "is not a folder" in ran.stderr

@@ -1,6 +1,6 @@
 """Emulation of an ARM board by QEMU: its userland, its engines and its instructions.
 
-What it proves is in docs/emulation.md: answers, instructions and memory, and never a latency.
+docs/emulation.md describes what it proves: answers, instructions and memory, never a latency.
 """
 
 from edgecnn.devices.emulated.board import EmulatedBoard

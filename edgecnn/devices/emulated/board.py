@@ -1,6 +1,6 @@
 """An emulated board: a profile, a userland, engines from their real wheels, and QEMU for the rest.
 
-No process of it starts another: the agent does what it is asked by itself, or not at all.
+Its programs cannot start others: the agent does all of its work in its own process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from edgecnn.devices.wheels import Supply
 
 MACHINE = "aarch64"
-# Of the userland. What a program looks for elsewhere, it finds on this machine.
+# Folders of the userland. Paths outside them are those of this machine.
 LINKED = ("bin", "etc", "lib", "sbin", "usr")
 IMPORTS = """
 import edgecnn_runtime.parity.answers
@@ -53,7 +53,7 @@ class EmulatedBoard:
         self.name = f"{profile.name}{EMULATED}"
         self.profile = profile
         self.environments: dict[str, Environment] = {}
-        """What `prepare` made, and whatever else the agent shall be started with."""
+        """Environments made by `prepare`, and any others to start the agent with."""
         self._undo = contextlib.ExitStack()
 
     def facts(self) -> Facts:
@@ -78,7 +78,7 @@ class EmulatedBoard:
         return choose(self.facts(), self.facts().pythons).offer()
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
-        """As the protocol says; without root, and without a program of the board being run.
+        """Prepare the environments as `Board.prepare` does; needs no root and runs no program.
 
         Raises:
             EmulationUnavailable: QEMU or what builds a userland is missing; says what to install.
@@ -113,28 +113,28 @@ class EmulatedBoard:
         with tempfile.TemporaryDirectory() as folder:
             marks = Path(folder) / "marks"
             with self._agent(environment, arguments, None, marks) as events:
-                found = list(events)
-            return found, read_marks(marks)
+                printed = list(events)
+            return printed, read_marks(marks)
 
     def close(self) -> None:
         self._undo.close()
 
     @property
     def words(self) -> str:
-        """What it is, as a line of a report says it."""
+        """Description of the board, for one line of a report."""
         what = f"{self._emulation.model}, emulated {self._cluster.core} ({self.qemu.words})"
         return f"{what}: counts and answers, no latency"
 
     @functools.cached_property
     def qemu(self) -> Qemu:
-        """The QEMU of this machine, trusted with the board's processor.
+        """The QEMU of this machine, checked for the board's processor.
 
         Raises:
-            EmulationUnavailable: there is none, or none that can be.
+            EmulationUnavailable: there is none, or it cannot emulate the processor.
         """
-        found = find_qemu()
-        check_cpu(found, self._emulation.qemu_cpu)
-        return found
+        qemu = find_qemu()
+        check_cpu(qemu, self._emulation.qemu_cpu)
+        return qemu
 
     @functools.cached_property
     def root(self) -> Path:
@@ -153,8 +153,8 @@ class EmulatedBoard:
     def _emulation(self) -> Emulation:
         if self.profile.emulation is None:
             raise EmulationUnavailable(
-                f"the profile {self.profile.name} names no processor of QEMU's, so that there is "
-                "no such board; edgecnn devices lists those that can be emulated"
+                f"the profile {self.profile.name} has no processor of QEMU's, so the board "
+                "cannot be emulated; edgecnn devices lists those that can"
             )
         return self.profile.emulation
 
@@ -171,9 +171,9 @@ class EmulatedBoard:
         return guest_command(self.qemu, self._emulation.qemu_cpu, self.root, program, plugin)
 
     def _import(self, path: Sequence[str], _: Path) -> None:
-        """Compile what an agent imports: the first to do so would count and weigh otherwise.
+        """Compile the modules that an agent imports, so that its first run counts like the others.
 
-        One that dies of it says nothing here: its rows will.
+        A process that dies here is not reported: its rows report it.
         """
         subprocess.run(
             self._python(["-c", IMPORTS]),
@@ -204,8 +204,8 @@ class EmulatedBoard:
     @functools.cached_property
     def _scratch(self) -> Path:
         """Scratch folder, for core dumps as well; removed when the board is closed."""
-        made = tempfile.TemporaryDirectory(prefix="edgecnn-emulated-")
-        return Path(self._undo.enter_context(made))
+        folder = tempfile.TemporaryDirectory(prefix="edgecnn-emulated-")
+        return Path(self._undo.enter_context(folder))
 
 
 def _agent() -> Path:
@@ -251,7 +251,7 @@ def _failure(ended: Ended) -> DeviceFailed:
     """QEMU ends by the signal that ended its program."""
     if ended.exit_code == -signal.SIGILL:
         return IllegalInstruction(
-            "illegal instruction: the engine has one that this processor lacks, and the process "
-            "died of it; take another version of the engine"
+            "illegal instruction: the engine uses one that this processor lacks; use "
+            "another version of the engine"
         )
     return agent_failure(ended)

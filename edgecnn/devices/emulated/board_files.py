@@ -2,7 +2,7 @@
 
 Without them engines would read this machine's: LiteRT's and ONNX Runtime's cpuinfo looks for ARM
 cores in /proc/cpuinfo and ends the process where it finds none. It has to agree with QEMU's core:
-kernels are chosen by the features that are said here.
+kernels are chosen by the features listed here.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ def _topology(core: int, cores: int) -> dict[str, str]:
 
 
 def _caches(caches: Caches, core: int, cores: int) -> dict[str, str]:
-    held = [(1, "Data", caches.l1d_kib, 1), (1, "Instruction", caches.l1i_kib, 1)]
+    levels = [(1, "Data", caches.l1d_kib, 1), (1, "Instruction", caches.l1i_kib, 1)]
     for level, cache in ((2, caches.l2), (3, caches.l3)):
         if cache is not None:
-            held.append((level, "Unified", cache.kib, cache.cores))
+            levels.append((level, "Unified", cache.kib, cache.cores))
     texts: dict[str, str] = {}
-    for number, (level, kind, kib, shared) in enumerate(held):
+    for number, (level, kind, kib, shared) in enumerate(levels):
         first = core - core % shared
         who = _listing(range(first, min(first + shared, cores)))
         fields = {"level": str(level), "type": kind, "size": f"{kib}K"}

@@ -41,7 +41,7 @@ def build_once(name: str, recipe: str, build: Callable[[Path], None]) -> Path:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One process at a time; the others wait. A killed one lets go."""
+    """Lock of a file between processes; the end of a process releases it."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -76,7 +76,7 @@ def build_plugin(qemu: Qemu) -> Path:
     """
     if not qemu.has_plugins:
         raise EmulationUnavailable(
-            f"{qemu.program} takes no plugins, so that nothing is counted; {INSTALL} brings one "
+            f"{qemu.program} takes no plugins, so nothing is counted; {INSTALL} brings one "
             "that does, on Debian bookworm"
         )
     compiler = next((path for name in COMPILERS if (path := shutil.which(name))), None)
@@ -91,8 +91,8 @@ def build_plugin(qemu: Qemu) -> Path:
 
     def build(folder: Path) -> None:
         with resources.as_file(source) as path:
-            made = folder / "instructions.so"
-            _compile([compiler, *flags, *shared, "-o", str(made), str(path)])
+            library = folder / "instructions.so"
+            _compile([compiler, *flags, *shared, "-o", str(library), str(path)])
 
     recipe = json.dumps([source.read_text(), compiler, flags, shared])
     return build_once("instructions", recipe, build) / "instructions.so"
@@ -137,7 +137,9 @@ def instructions_of(marks: Sequence[Mark]) -> Instructions | None:
 def _compile(command: Sequence[str]) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
-        said = [line for line in ran.stderr.splitlines() if "error" in line] or ["it said nothing"]
+        errors = [line for line in ran.stderr.splitlines() if "error" in line] or [
+            "it said nothing"
+        ]
         raise EmulationUnavailable(
-            f"{command[0]} cannot compile the counter: {said[0].strip()}; {INSTALL_COMPILER}"
+            f"{command[0]} cannot compile the counter: {errors[0].strip()}; {INSTALL_COMPILER}"
         )

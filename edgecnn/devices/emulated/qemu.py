@@ -18,11 +18,11 @@ PROGRAMS = ("qemu-aarch64", "qemu-aarch64-static")
 OLDEST = (7, 2)
 """The oldest that was tested, of Debian bookworm."""
 FIRST_SOUND_MAX = (10, 0)
-"""The first in which ``-cpu max`` was seen to compute LiteRT's int8 rightly."""
+"""The first in which ``-cpu max`` was seen to compute LiteRT's int8 correctly."""
 SOUND_MAX = "max,sme=off"
 
-# The program's memory lies here, apart from QEMU's own, which can so be told from it; and always
-# at the same addresses, without which two runs would not count alike.
+# The program's memory lies here, apart from QEMU's own, so that the two can be distinguished, and
+# always at the same addresses: otherwise the counts of two runs would differ.
 GUEST_BASE = 0x2000_0000_0000
 GUEST_BYTES = 1 << 36
 SEED = 1
@@ -61,7 +61,7 @@ def find_qemu(programs: Sequence[str] = PROGRAMS) -> Qemu:
         )
     for name in programs:
         if (program := shutil.which(name)) is not None:
-            return _check_version(_asked(program))
+            return _check_version(_read_version(program))
     raise EmulationUnavailable(
         f"boards are emulated by {programs[0]}, which is not installed here; {INSTALL}"
     )
@@ -71,7 +71,7 @@ def check_cpu(qemu: Qemu, cpu: str) -> None:
     """Check that QEMU knows this ``-cpu`` and is not known to emulate it wrongly.
 
     Raises:
-        EmulationUnavailable: it does not know it, or is known to compute wrongly with it.
+        EmulationUnavailable: the processor is unknown, or known to be emulated wrongly.
     """
     name, *options = cpu.split(",")
     # 7.2.22, Debian's: with its SME, LiteRT's int8 answers are wrong and nothing is reported.
@@ -80,7 +80,7 @@ def check_cpu(qemu: Qemu, cpu: str) -> None:
             f"{qemu.words} computes wrongly with -cpu {cpu}; give -cpu {SOUND_MAX}, or the "
             "board's own processor"
         )
-    known = _said(qemu.program, "-cpu", "help").split()
+    known = _output_of(qemu.program, "-cpu", "help").split()
     if name not in known:
         cores = ", ".join(word for word in known if word.startswith(("cortex", "neoverse")))
         raise EmulationUnavailable(
@@ -106,20 +106,20 @@ def guest_command(
     command = [qemu.program, "-cpu", cpu, "-L", str(root), "-seed", str(SEED)]
     command += ["-B", hex(GUEST_BASE), "-R", hex(GUEST_BYTES)]
     if plugin:
-        # QEMU's lists of options are parted by commas, and a doubled one is one that was meant.
+        # QEMU separates options by commas; a doubled comma stands for a comma.
         command += ["-plugin", ",".join(one.replace(",", ",,") for one in plugin)]
     return [*command, *map(str, program)]
 
 
-def _asked(program: str) -> Qemu:
-    said = _said(program, "--version")
-    found = re.search(r"version (\d+)\.(\d+)", said)
-    if found is None:
+def _read_version(program: str) -> Qemu:
+    output = _output_of(program, "--version")
+    match = re.search(r"version (\d+)\.(\d+)", output)
+    if match is None:
         raise EmulationUnavailable(
-            f"{program} --version says {said[:60]!r}, expected QEMU's version; {INSTALL}"
+            f"{program} --version says {output[:60]!r}, expected QEMU's version; {INSTALL}"
         )
-    has_plugins = re.search(r"^-plugin\b", _said(program, "-h"), re.M) is not None
-    return Qemu(program, (int(found[1]), int(found[2])), has_plugins)
+    has_plugins = re.search(r"^-plugin\b", _output_of(program, "-h"), re.M) is not None
+    return Qemu(program, (int(match[1]), int(match[2])), has_plugins)
 
 
 def _check_version(qemu: Qemu) -> Qemu:
@@ -131,7 +131,7 @@ def _check_version(qemu: Qemu) -> Qemu:
     return qemu
 
 
-def _said(*command: str) -> str:
+def _output_of(*command: str) -> str:
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:

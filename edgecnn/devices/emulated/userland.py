@@ -90,7 +90,7 @@ def _mirror() -> list[str]:
     return ran.stdout.split()[:1]
 
 
-def _first_error(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _first_error(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("E:")]
-    return (errors or lines or ["it said nothing"])[0].removeprefix("E:").strip()
+    return (errors or lines or ["it printed nothing"])[0].removeprefix("E:").strip()

@@ -26,7 +26,7 @@ PROBE_S = 60
 
 
 class SshBoard:
-    """A machine that ssh leads to. Nothing is asked of it before the first method is called."""
+    """A board reached by ssh. It is not contacted before the first method is called."""
 
     is_timed = True
 
@@ -63,13 +63,13 @@ class SshBoard:
         return self._supplies.offer()
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
-        # No index is asked where nothing is to be had from it.
+        # The index is not asked where it offers none of the packages.
         is_supplied = packages is None or any(name in PACKAGES for name in packages)
         supplies = self._supplies.chosen(packages) if is_supplied else ()
-        held = self._store.held()
-        self._send_wheels(supplies, held)
+        stored = self._store.content()
+        self._send_wheels(supplies, stored)
         agent = agent_file()
-        if f"agents/{agent.name}" not in held:
+        if f"agents/{agent.name}" not in stored:
             self._store.put_agent(agent, agent.name)
         self._environments = {one.name: self._environment(one, agent.name) for one in supplies}
         if packages is not None and any(name not in PACKAGES for name in packages):
@@ -112,14 +112,15 @@ class SshBoard:
         """Probe the board.
 
         Raises:
-            DeviceUnsuitable: it is no Linux.
+            DeviceUnsuitable: it does not run Linux.
         """
-        found = read_probe(self._connection.run(PROBE_SCRIPT, timeout_s=PROBE_S))
-        if found.system != "Linux":
+        probe = read_probe(self._connection.run(PROBE_SCRIPT, timeout_s=PROBE_S))
+        if probe.system != "Linux":
             raise DeviceUnsuitable(
-                f"{self.name} runs {found.system or 'an unknown system'}, expected Linux"
+                f"{self.name} runs {probe.system or 'an unknown system'}, expected Linux",
+                device=self.name,
             )
-        return found
+        return probe
 
     @cached_property
     def _supplies(self) -> Supplies:
@@ -130,24 +131,25 @@ class SshBoard:
         return Store(self._connection, self._probe.cache)
 
     def _pythons(self) -> tuple[Interpreter, ...]:
-        """Those that the agent runs on, best first.
+        """Interpreters that the agent runs on, best first.
 
         Raises:
-            DeviceUnsuitable: there is none; says what was found.
+            DeviceUnsuitable: there is none; the message lists what was found.
         """
-        found = self.facts().pythons
+        interpreters = self.facts().pythons
         if self._python is not None:
-            found = (self._named(self._python),)
-        fit = tuple(one for one in found if one.version[:2] >= OLDEST_PYTHON)
+            interpreters = (self._named(self._python),)
+        fit = tuple(one for one in interpreters if one.version[:2] >= OLDEST_PYTHON)
         if fit:
             return fit
         shown = ", ".join(
-            f"Python {'.'.join(map(str, one.version))} at {one.path}" for one in found
+            f"Python {'.'.join(map(str, one.version))} at {one.path}" for one in interpreters
         )
         raise DeviceUnsuitable(
             f"{self.name} has {shown or 'no Python'}; the agent needs Python 3.11 or newer: "
             "Raspberry Pi OS bookworm (Debian 12) and newer have it (sudo apt install python3), or "
-            "name one with --python when you add the board"
+            "name one with --python when you add the board",
+            device=self.name,
         )
 
     def _named(self, path: str) -> Interpreter:
@@ -158,21 +160,22 @@ class SshBoard:
         """
         code = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
         try:
-            said = self._connection.run(f"{shlex.quote(path)} -S -s -c {shlex.quote(code)}")
-            first, second, third = map(int, said.split("."))
+            version = self._connection.run(f"{shlex.quote(path)} -S -s -c {shlex.quote(code)}")
+            first, second, third = map(int, version.split("."))
         except (RemoteFailed, ValueError) as error:
             raise DeviceUnsuitable(
-                f"{self.name}: {path} is no Python that runs there: {error}; see "
-                f"edgecnn devices add --help, --python"
+                f"{self.name}: {path} is not a Python that runs there: {error}; see "
+                f"edgecnn devices add --help, --python",
+                device=self.name,
             ) from error
         return Interpreter(path, (first, second, third))
 
-    def _send_wheels(self, supplies: Sequence[Supply], held: Collection[str]) -> None:
+    def _send_wheels(self, supplies: Sequence[Supply], stored: Collection[str]) -> None:
         wheels = {
             wheel: supply
             for supply in supplies
             for wheel in supply.wheels
-            if f"wheels/{wheel.sha256}" not in held
+            if f"wheels/{wheel.sha256}" not in stored
         }
         paths = {
             wheel: fetch_wheels([wheel], supply.target)[wheel] for wheel, supply in wheels.items()
@@ -191,7 +194,7 @@ class SshBoard:
         )
 
     def _keep_run(self) -> str:
-        """A folder for bundles, below the store's, which the board removes when we are gone."""
+        """Make a folder for bundles in the store; the board removes it when the connection ends."""
         run = f"runs/{secrets.token_hex(8)}"
         environment = next(iter(self._environments.values()))
         script = _script(environment, ["keep", f"{self._store.folder}/{run}"])
@@ -200,12 +203,12 @@ class SshBoard:
             agent_events(keeper, failure=failure_of(self.name, self._connection.is_lost))
         )
         if next(events, {}).get("event") != "kept":
-            raise DeviceFailed(f"{self.name}: the agent could not make {run}")
+            raise DeviceFailed(f"{self.name}: the agent could not make {run}", device=self.name)
         self._undo.callback(self._remove, run)
         return run
 
     def _remove(self, run: str) -> None:
-        # The keeper does so as well, a moment later: whoever looks now finds nothing.
+        # The keeper does so as well, but a moment later.
         with contextlib.suppress(DeviceFailed):
             self._connection.run(f"rm -rf {shlex.quote(f'{self._store.folder}/{run}')}")
 

@@ -15,7 +15,7 @@ from typing import IO
 from edgecnn.devices.names import check_target
 from edgecnn.devices.ssh.messages import SSH_FAILED, killed, lost, unreachable
 from edgecnn.devices.ssh.script import remote_command
-from edgecnn.devices.ssh.talk import Said, Talk, end
+from edgecnn.devices.ssh.talk import Reply, Talk, end
 from edgecnn.errors import DeviceFailed, DeviceUnreachable
 
 COMMAND_VARIABLE = "EDGECNN_SSH"
@@ -38,7 +38,7 @@ OPTIONS = (
     "ForwardX11=no",
     "ForwardAgent=no",
     "ClearAllForwardings=yes",
-    # Its errors are read, and nothing else of what it says.
+    # Only its errors are read.
     "LogLevel=ERROR",
 )
 
@@ -46,10 +46,10 @@ Write = Callable[[IO[bytes]], None]
 
 
 class Connection:
-    """An ssh connection that others go through (ssh_config(5), ControlMaster).
+    """A shared ssh connection (ssh_config(5), ControlMaster).
 
-    It opens with the first question. The process that holds it has a command on the board that
-    reads from us, so that it ends when we do, however we end.
+    It opens with the first command. The process that holds it runs a command on the board that
+    reads from this one, so that it ends with this process, however that ends.
     """
 
     def __init__(self, name: str, target: str, port: int | None = None) -> None:
@@ -75,7 +75,7 @@ class Connection:
         """Open the connection.
 
         Raises:
-            DeviceUnreachable: it cannot be; says what to type.
+            DeviceUnreachable: it cannot be opened; the message says what to type.
             ConnectionLost: it was, and broke.
         """
         with self._lock:
@@ -91,7 +91,7 @@ class Connection:
             write: writes to its standard input.
 
         Raises:
-            RemoteFailed: the script ended with another code than 0; carries what it said.
+            RemoteFailed: the script ended with another code than 0; carries its last line.
             DeviceUnreachable, ConnectionLost: the connection is not there.
         """
         self.open()
@@ -102,16 +102,16 @@ class Connection:
             if write is not None:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     write(_Counted(talk.stdin, self))  # type: ignore[arg-type]  # write() is all it has
-            said = talk.end()
-        if said.is_late:
-            raise DeviceFailed(f"{self.name} gave no answer in {timeout_s:g} s")
-        if said.code < 0 or (said.code == SSH_FAILED and self.is_lost()):
+            reply = talk.end()
+        if reply.is_timed_out:
+            raise DeviceFailed(f"{self.name} gave no answer in {timeout_s:g} s", device=self.name)
+        if reply.code < 0 or (reply.code == SSH_FAILED and self.is_lost()):
             raise lost(self.name)
-        if said.code == SSH_FAILED:
+        if reply.code == SSH_FAILED:
             raise killed(self.name, "a command")
-        if said.code != 0:
-            raise RemoteFailed(self.name, said)
-        return said.stdout.partition(f"{marker}\n")[2]
+        if reply.code != 0:
+            raise RemoteFailed(self.name, reply)
+        return reply.stdout.partition(f"{marker}\n")[2]
 
     def is_lost(self) -> bool:
         """Whether the connection broke; one that is breaking is given a moment to end."""
@@ -149,31 +149,32 @@ class Connection:
             ) from error
 
     def _connected(self) -> subprocess.Popen[bytes]:
-        """The process that holds the connection, which is there: it has run a command."""
+        """Start the process that holds the connection; it has run a command there."""
         marker = secrets.token_hex(8)
         # Two commands of any shell; a script would be one of a POSIX shell.
-        held = f"echo {marker}; exec cat"
-        master = self._start([*self._ssh("yes"), "--", self.target, held])
+        command = f"echo {marker}; exec cat"
+        master = self._start([*self._ssh("yes"), "--", self.target, command])
         talk = Talk(master, 3 * CONNECT_S)
         if talk.waits_for(marker):
-            # Nobody reads what else it says; a login script may greet, and must not wait for a
+            # The rest of its output is not read: a login script may greet, and must not wait for a
             # reader.
             return master
         with talk:
-            said = talk.end()
-        raise unreachable(self.name, self.target, self._port, said)
+            reply = talk.end()
+        raise unreachable(self.name, self.target, self._port, reply)
 
 
 class RemoteFailed(DeviceFailed):
     """A script on the board failed."""
 
-    def __init__(self, name: str, said: Said) -> None:
-        self.said = said.last_line or "nothing on stderr"
+    def __init__(self, name: str, reply: Reply) -> None:
+        self.reason = reply.last_line or "nothing on stderr"
         super().__init__(
-            f"{name}: a command on the board failed with exit code {said.code}: {self.said}"
+            f"{name}: a command on the board failed with exit code {reply.code}: {self.reason}",
+            device=name,
         )
-        self.code = said.code
-        self.stderr = said.stderr
+        self.code = reply.code
+        self.stderr = reply.stderr
 
 
 class _Counted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import string
 
-# What none of sh, csh and fish reads anything into, within single quotes.
+# Bytes that sh, csh and fish all take literally within single quotes.
 _PLAIN = frozenset(
     (string.ascii_letters + string.digits + ' /.,:;=+-_@#()[]{}<>|&*?~^`$"').encode()
 )

@@ -30,9 +30,9 @@ import glob, hashlib, os, shutil, sys, zipfile
 sha256, folder = sys.argv[1:]
 packed = os.path.join(folder, {PACKED!r})
 with open(packed, "rb") as stream:
-    found = hashlib.file_digest(stream, "sha256").hexdigest()
-if found != sha256:
-    sys.exit("it came with sha256 " + found)
+    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+if digest != sha256:
+    sys.exit("it came with sha256 " + digest)
 with zipfile.ZipFile(packed) as archive:
     archive.extractall(folder)
 os.unlink(packed)
@@ -51,11 +51,11 @@ class Store:
     connection: Connection
     folder: str
 
-    def held(self) -> frozenset[str]:
+    def content(self) -> frozenset[str]:
         """Content of the store, as ``wheels/SHA256`` and ``agents/SHA256.pyz``.
 
         Raises:
-            DeviceUnsuitable: the folder cannot be made.
+            DeviceUnsuitable: the folder cannot be created.
         """
         script = f"""
 umask 077
@@ -63,7 +63,7 @@ cd {shlex.quote(self.folder)} 2>/dev/null || {{
     mkdir -p {shlex.quote(self.folder)} && cd {shlex.quote(self.folder)} || exit 3
 }}
 chmod 700 . && mkdir -p wheels agents runs || exit 3
-# What a power cut left of one that was on its way; another bench may send one right now.
+# Parts of transfers that a power cut ended; another bench may be sending one right now.
 find wheels agents -maxdepth 1 -name '.*.part' -mmin +{STALE_MIN} -exec rm -rf {{}} + 2>/dev/null
 for one in wheels/* agents/*; do if [ -e "$one" ]; then printf '%s\\n' "$one"; fi; done
 """
@@ -71,20 +71,21 @@ for one in wheels/* agents/*; do if [ -e "$one" ]; then printf '%s\\n' "$one"; f
             return frozenset(self.connection.run(script).splitlines())
         except RemoteFailed as error:
             raise DeviceUnsuitable(
-                f"{self.connection.name}: {self.folder} cannot be made there: {error.said}; give "
-                "the user a home that can be written"
+                f"{self.connection.name}: {self.folder} cannot be created there: {error.reason}; "
+                "give the user a writable home",
+                device=self.connection.name,
             ) from error
 
     def free_bytes(self) -> int | None:
-        """Free bytes of the store's disk; None where the board does not say."""
+        """Free bytes of the store's disk; None where the board does not report it."""
         answer = self.connection.run(f"df -Pk {shlex.quote(self.folder)} 2>/dev/null | tail -n 1")
         return free_bytes(answer)
 
     def put_wheel(self, wheel: Path, sha256: str, python: str) -> None:
         """Unpack a wheel into the folder ``wheels/SHA256``.
 
-        It travels as it is, the smallest form that it has, and is compared and unpacked by an
-        interpreter of the board.
+        It is sent as it is, its smallest form; an interpreter of the board checks its digest and
+        unpacks it.
         """
         unpack = shlex.join([python, "-S", "-s", "-c", UNPACK, sha256])
         receive = f'mkdir "$part" && cat >"$part/{PACKED}" && {unpack} "$part"'
@@ -112,27 +113,29 @@ parent={shlex.quote(_parent(place))}
 {receive} || exit 5
 if [ -e "$place" ]; then exit 0; fi
 mv "$part" "$place"
-# Where another bench was faster by a hair, that moved ours into its folder.
+# If another bench finished first, mv moved this part into its folder.
 if [ -e "$place/${{part##*/}}" ]; then rm -rf "$place/${{part##*/}}"; fi
 """
         try:
             self.connection.run(script, write, timeout_s=SEND_S)
         except RemoteFailed as error:
-            raise self._why(place, error) from error
+            raise self._failure(place, error) from error
 
-    def _why(self, place: str, error: RemoteFailed) -> DeviceFailed:
+    def _failure(self, place: str, error: RemoteFailed) -> DeviceFailed:
         name = self.connection.name
         if re.search("No space left|Disk quota|File too large", error.stderr):
             return DeviceUnsuitable(
                 f"{name}: its disk is full: {self.folder} has no room for {place}; free some, or "
-                "point XDG_CACHE_HOME there to another disk"
+                "point XDG_CACHE_HOME there to another disk",
+                device=name,
             )
         if missing := re.search(r"(?:No module named|import of) '?([\w.]+)", error.stderr):
             return DeviceUnsuitable(
                 f"{name}: its Python has no module {missing[1]}, which unpacks what is sent; on "
-                "the board: sudo apt install python3"
+                "the board: sudo apt install python3",
+                device=name,
             )
-        return DeviceFailed(f"{name}: {place} did not arrive whole: {error.said}")
+        return DeviceFailed(f"{name}: {place} did not arrive whole: {error.reason}", device=name)
 
 
 def _whole(file: Path) -> str:
@@ -163,11 +166,12 @@ def check_room(name: str, what: str, needed_bytes: int, free_bytes: int | None) 
     """Check the free disk space of the board.
 
     Raises:
-        DeviceUnsuitable: there is not; says how much is needed.
+        DeviceUnsuitable: there is too little; the message says how much is needed.
     """
     needed = needed_bytes + ROOM_BYTES
     if free_bytes is not None and needed_bytes and needed > free_bytes:
         raise DeviceUnsuitable(
             f"{name}: {what}: {needed / 1e6:.0f} MB are needed and {free_bytes / 1e6:.0f} MB are "
-            "free there; free some, or point XDG_CACHE_HOME there to another disk"
+            "free there; free some, or point XDG_CACHE_HOME there to another disk",
+            device=name,
         )

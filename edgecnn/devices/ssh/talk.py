@@ -19,39 +19,39 @@ GRACE_S = 2.0
 
 
 @dataclass(frozen=True)
-class Said:
+class Reply:
     """End of a process: its exit code and output.
 
     Attributes:
         code: negative for the signal that it died of.
-        is_late: it was ended, because its time was up.
+        is_timed_out: it was killed at its timeout.
     """
 
     code: int
     stdout: str
     stderr: str
-    is_late: bool
+    is_timed_out: bool
 
     @property
     def last_line(self) -> str:
-        """Of its errors or, where it has none, of what it printed; at most 300 characters."""
+        """Last line of stderr or, where that is empty, of stdout; at most 300 characters."""
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
         return lines[-1].strip()[:300] if lines else ""
 
 
 class Talk:
-    """A process with three pipes and a session of its own, from now until its end or ours."""
+    """A process with three pipes and a session of its own; leaving the context ends it."""
 
     def __init__(self, process: subprocess.Popen[bytes], timeout_s: float) -> None:
-        """Its time begins."""
+        """Start the timeout."""
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
         self.stdin: IO[bytes] = process.stdin
         self._process = process
         self._listeners = [_Listener(process.stdout), _Listener(process.stderr)]
-        self._is_late = False
-        self._alarm = threading.Timer(timeout_s, self._be_late)
+        self._is_timed_out = False
+        self._alarm = threading.Timer(timeout_s, self._time_out)
         self._alarm.daemon = True
         for thread in (*self._listeners, self._alarm):
             thread.start()
@@ -63,13 +63,13 @@ class Talk:
             return True
         return False
 
-    def end(self) -> Said:
+    def end(self) -> Reply:
         """Wait for its end; its standard input ends first."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.stdin.close()
         code = self._process.wait()
         stdout, stderr = (one.heard() for one in self._listeners)
-        return Said(code, stdout, stderr, self._is_late)
+        return Reply(code, stdout, stderr, self._is_timed_out)
 
     def __enter__(self) -> Talk:
         return self
@@ -83,8 +83,8 @@ class Talk:
         self._alarm.cancel()
         end(self._process)
 
-    def _be_late(self) -> None:
-        self._is_late = True
+    def _time_out(self) -> None:
+        self._is_timed_out = True
         end(self._process)
 
 
@@ -100,7 +100,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 class _Listener(threading.Thread):
-    """Reads a stream to its end, and closes it there."""
+    """Thread that reads a stream to its end and closes it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__(daemon=True)

@@ -4,14 +4,14 @@ from edgecnn.devices.wheels.choose import choose
 from edgecnn.devices.wheels.index import IndexUnreachable, Wheel
 from edgecnn.devices.wheels.store import fetch_wheels
 from edgecnn.devices.wheels.supply import Supplies, Supply
-from edgecnn.devices.wheels.target import Target
+from edgecnn.devices.wheels.target import WheelTarget
 
 __all__ = [
     "IndexUnreachable",
     "Supplies",
     "Supply",
-    "Target",
     "Wheel",
+    "WheelTarget",
     "choose",
     "fetch_wheels",
 ]

@@ -13,10 +13,10 @@ from edgecnn.devices.wheels.memory import remembered
 from edgecnn.devices.wheels.reasons import reason_for_none
 from edgecnn.devices.wheels.resolve import resolve
 from edgecnn.devices.wheels.supply import Supplies, Supply
-from edgecnn.devices.wheels.target import Target
+from edgecnn.devices.wheels.target import WheelTarget
 from edgecnn_runtime.engines.table import PACKAGES
 
-# Engine's package → the extra of edgecnn that says which versions were tested.
+# Engine's package → the extra of edgecnn with the versions that were tested.
 EXTRAS = {name: package.extra for name, package in PACKAGES.items() if package.extra is not None}
 MOST_AT_ONCE = 4
 # Environment → the packages that may share it.
@@ -56,14 +56,14 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
     environments: list[Supply] = []
     refused: dict[str, str] = {}
     for name, engines in ENVIRONMENTS.items():
-        found = []
+        resolved = []
         for python in pythons:
-            target = Target(facts.machine, facts.libc, python.version[:2])
+            target = WheelTarget(facts.machine, facts.libc, python.version[:2])
             answers = _answers(engines, target)
-            found.append((python, target, answers))
+            resolved.append((python, target, answers))
             if not _missing(answers):
                 break
-        python, target, answers = min(found, key=lambda one: len(_missing(one[2])))
+        python, target, answers = min(resolved, key=lambda one: len(_missing(one[2])))
         environments += _environments(name, python, target, answers)
         refused |= _reasons(_missing(answers), target)
     return Supplies(tuple(environments), refused)
@@ -72,7 +72,7 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
 def requirements(extra: str) -> tuple[str, ...]:
     """Requirements of an extra in edgecnn's metadata, and of NumPy: the tested versions.
 
-    Markers are left out: whether a package is to be had for a Python, the index is asked.
+    Markers are left out: the index tells which Pythons a package is available for.
     """
     from packaging.requirements import Requirement
 
@@ -87,17 +87,17 @@ def requirements(extra: str) -> tuple[str, ...]:
     return tuple(f"{one.name}{one.specifier}" for one in (*of_extra, *numpy))
 
 
-def _answers(engines: Sequence[str], target: Target) -> dict[str, WheelChoice]:
+def _answers(engines: Sequence[str], target: WheelTarget) -> dict[str, WheelChoice]:
     """Resolve each engine by itself."""
     return _at_once(lambda engine: _resolved(requirements(EXTRAS[engine]), target), engines)
 
 
-def _reasons(missing: Mapping[str, Missing], target: Target) -> dict[str, str]:
+def _reasons(missing: Mapping[str, Missing], target: WheelTarget) -> dict[str, str]:
     return _at_once(lambda engine: _reason(engine, missing[engine], target), list(missing))
 
 
 def _at_once(ask: Callable[[str], Result], names: Sequence[str]) -> dict[str, Result]:
-    """Ask for each name in a thread: most of the time goes by in waiting for the index."""
+    """Ask for each name in a thread of its own: most of the time is spent waiting for the index."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
@@ -105,9 +105,9 @@ def _at_once(ask: Callable[[str], Result], names: Sequence[str]) -> dict[str, Re
 
 
 def _environments(
-    name: str, python: Interpreter, target: Target, answers: Mapping[str, WheelChoice]
+    name: str, python: Interpreter, target: WheelTarget, answers: Mapping[str, WheelChoice]
 ) -> list[Supply]:
-    """One for all engines that were found, or one for each where they do not agree."""
+    """One environment for all available engines, or one for each where their wheels conflict."""
     apart = {
         engine: answer for engine, answer in answers.items() if not isinstance(answer, Missing)
     }
@@ -124,8 +124,8 @@ def _missing(answers: Mapping[str, WheelChoice]) -> dict[str, Missing]:
     return {engine: one for engine, one in answers.items() if isinstance(one, Missing)}
 
 
-def _resolved(wanted: Sequence[str], target: Target) -> WheelChoice:
-    """As `resolve`, remembered."""
+def _resolved(wanted: Sequence[str], target: WheelTarget) -> WheelChoice:
+    """`resolve`, with the answer cached."""
 
     def ask() -> dict[str, object]:
         try:
@@ -139,7 +139,7 @@ def _resolved(wanted: Sequence[str], target: Target) -> WheelChoice:
     return tuple(Wheel(**one | {"requires": tuple(one["requires"])}) for one in answer["wheels"])
 
 
-def _reason(engine: str, missing: Missing, target: Target) -> str:
+def _reason(engine: str, missing: Missing, target: WheelTarget) -> str:
     requirement = missing.requirement
     reason: str = remembered(
         f"why no wheel of {requirement} for {target}", lambda: reason_for_none(requirement, target)

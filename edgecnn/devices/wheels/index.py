@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.wheels.target import Target, platforms
+from edgecnn.devices.wheels.target import WheelTarget, platforms
 from edgecnn.errors import FetchError
 
 TIMEOUT_S = 1200
-# pip says the same when an index has no wheel and when it did not answer; only warnings tell.
+# pip's error is the same without a wheel and without an answer; only its warnings differ.
 _NO_ANSWER = re.compile(
     r"connection broken|Could not fetch URL|ProxyError|SSLError|timed out|Connection refused"
     r"|Temporary failure in name resolution|Max retries exceeded",
@@ -46,10 +46,10 @@ class Wheel:
 
 
 class NoWheel(FetchError):
-    """The index has no wheel of a package that fits; `requirement` is what was asked for."""
+    """The index has no fitting wheel of a package; `requirement` is the request."""
 
-    def __init__(self, package: str, requirement: str, said: str) -> None:
-        super().__init__(f"{package}: {said}")
+    def __init__(self, package: str, requirement: str, message: str) -> None:
+        super().__init__(f"{package}: {message}")
         self.package = package
         self.requirement = requirement
 
@@ -58,7 +58,7 @@ class IndexUnreachable(FetchError):
     """The index did not answer, or pip is missing."""
 
 
-def find_wheels(requirements: Sequence[str], *targets: Target) -> tuple[Wheel, ...]:
+def find_wheels(requirements: Sequence[str], *targets: WheelTarget) -> tuple[Wheel, ...]:
     """The best wheel of each requirement, not of what they require; nothing is downloaded.
 
     Args:
@@ -69,8 +69,8 @@ def find_wheels(requirements: Sequence[str], *targets: Target) -> tuple[Wheel, .
         IndexUnreachable: pip cannot ask.
     """
     with tempfile.TemporaryDirectory() as folder:
-        asked = ["--ignore-installed", "--target", folder, "--dry-run", "--report", "-"]
-        stdout = _pip("install", [*asked, *_options(targets), "--", *requirements])
+        options = ["--ignore-installed", "--target", folder, "--dry-run", "--report", "-"]
+        stdout = _pip("install", [*options, *_options(targets), "--", *requirements])
     try:
         return tuple(map(_wheel, json.loads(stdout)["install"]))
     except (ValueError, KeyError, TypeError) as error:
@@ -80,11 +80,11 @@ def find_wheels(requirements: Sequence[str], *targets: Target) -> tuple[Wheel, .
         ) from error
 
 
-def download_wheel(wheel: Wheel, target: Target, folder: Path) -> Path:
-    """Have pip put this very file into `folder`; it has compared the digest.
+def download_wheel(wheel: Wheel, target: WheelTarget, folder: Path) -> Path:
+    """Download exactly this file into `folder` by pip, which checks its digest.
 
     Raises:
-        NoWheel: the index has that file no more.
+        NoWheel: the index no longer has that file.
         IndexUnreachable: pip cannot ask.
     """
     requirements = folder / "requirements.txt"
@@ -95,7 +95,7 @@ def download_wheel(wheel: Wheel, target: Target, folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def _options(targets: Sequence[Target]) -> list[str]:
+def _options(targets: Sequence[WheelTarget]) -> list[str]:
     python = targets[0].python
     options = ["--python-version", "{}.{}".format(*python), "--implementation", "cp"]
     for name in ("cp{}{}".format(*python), "abi3", "none"):
@@ -127,22 +127,22 @@ def _pip(command: str, options: Sequence[str]) -> str:
     if ran.returncode == 0:
         return ran.stdout
     lines = [line.strip() for line in ran.stderr.splitlines() if line.strip()]
-    said = lines[-1].removeprefix("ERROR: ") if lines else f"exit code {ran.returncode}"
+    message = lines[-1].removeprefix("ERROR: ") if lines else f"exit code {ran.returncode}"
     missing = _NO_MATCH.search(ran.stderr)
     if unanswered := next((line for line in lines if _NO_ANSWER.search(line)), None):
         raise IndexUnreachable(f"the package index does not answer pip: {unanswered[:300]}")
     if missing:
-        raise NoWheel(_normalised(missing[1]), missing[1] + missing[2], said)
-    raise IndexUnreachable(f"pip failed: {said[:300]}")
+        raise NoWheel(_normalised(missing[1]), missing[1] + missing[2], message)
+    raise IndexUnreachable(f"pip failed: {message[:300]}")
 
 
 def _wheel(item: Mapping[str, Any]) -> Wheel:
-    metadata, found = item["metadata"], item["download_info"]
+    metadata, download = item["metadata"], item["download_info"]
     return Wheel(
         name=_normalised(metadata["name"]),
         version=metadata["version"],
-        file=found["url"].partition("#")[0].rpartition("/")[2],
-        sha256=found["archive_info"]["hashes"]["sha256"],
+        file=download["url"].partition("#")[0].rpartition("/")[2],
+        sha256=download["archive_info"]["hashes"]["sha256"],
         requires=tuple(metadata.get("requires_dist", ())),
     )
 

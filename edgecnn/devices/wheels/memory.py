@@ -16,7 +16,7 @@ from edgecnn.fetch import cache_folder
 
 MAX_AGE_S = 7 * 24 * 3600.0
 FORMAT = 1
-"""Of the answers: one of another format is asked for again."""
+"""Format of the answers; an answer in another format is asked for again."""
 
 
 def remembered(question: str, ask: Callable[[], Any]) -> Any:
@@ -52,7 +52,7 @@ def _read(path: Path, question: str) -> dict[str, Any] | None:
 
 
 def _write(path: Path, kept: dict[str, Any]) -> None:
-    """Whole or not at all; a cache that cannot be written is no reason to fail."""
+    """Write a file completely or not at all; a cache that cannot be written is no failure."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")

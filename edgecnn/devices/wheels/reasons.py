@@ -1,4 +1,4 @@
-"""Why a board cannot have a package: what would have to be different, found by asking the index."""
+"""Reasons why a package has no wheel for a board, found by asking the index for other targets."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from edgecnn.devices.wheels.index import NoWheel, Wheel, find_wheels
-from edgecnn.devices.wheels.target import OLDEST_GLIBC, Target, needed_glibc
+from edgecnn.devices.wheels.target import OLDEST_GLIBC, WheelTarget, needed_glibc
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
 MACHINES = ("aarch64", "x86_64", "armv7l")
 
 
-def reason_for_none(requirement: str, target: Target) -> str:
-    """In words, why the index has no wheel of `requirement` for the target.
+def reason_for_none(requirement: str, target: WheelTarget) -> str:
+    """The reason, in words, why the index has no wheel of `requirement` for the target.
 
     Raises:
         IndexUnreachable: pip cannot ask.
@@ -22,14 +22,14 @@ def reason_for_none(requirement: str, target: Target) -> str:
     if wheel := _first(requirement, newest):
         return _because_of_libc(requirement, wheel, target)
     others = [one for one in PYTHONS if one != target.python]
-    if found := list(_all(requirement, [replace(newest, python=one) for one in others])):
-        own = [replace(one, libc=target.libc) for one, _ in found]
-        listed = list(_all(requirement, own)) or found
+    if available := list(_all(requirement, [replace(newest, python=one) for one in others])):
+        own = [replace(one, libc=target.libc) for one, _ in available]
+        listed = list(_all(requirement, own)) or available
         pythons = [one.python_name for one, _ in listed]
         reason = f"no wheel for Python {target.python_name}, there is one for {_listing(pythons)}"
-        if listed is not found:
+        if listed is not available:
             return reason
-        return f"{reason}, and {_because_of_libc(requirement, found[0][1], own[0])}"
+        return f"{reason}, and {_because_of_libc(requirement, available[0][1], own[0])}"
     for python in (target.python, *others):
         machines = [replace(newest, machine=one, python=python) for one in MACHINES]
         if wheel := _first(requirement, *machines):
@@ -38,7 +38,7 @@ def reason_for_none(requirement: str, target: Target) -> str:
     return f"the package index has no wheel of {requirement}"
 
 
-def _because_of_libc(requirement: str, wheel: Wheel, target: Target) -> str:
+def _because_of_libc(requirement: str, wheel: Wheel, target: WheelTarget) -> str:
     """`wheel` is the newest that a newer glibc would allow; an older release may need less."""
     board = "{} {}.{}".format(target.libc[0], *target.libc[1])
     needed = needed_glibc(wheel.file)
@@ -59,14 +59,14 @@ def _listing(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _first(requirement: str, *targets: Target) -> Wheel | None:
+def _first(requirement: str, *targets: WheelTarget) -> Wheel | None:
     try:
         return find_wheels([requirement], *targets)[0]
     except NoWheel:
         return None
 
 
-def _all(requirement: str, targets: Sequence[Target]) -> Iterator[tuple[Target, Wheel]]:
+def _all(requirement: str, targets: Sequence[WheelTarget]) -> Iterator[tuple[WheelTarget, Wheel]]:
     for target in targets:
         if wheel := _first(requirement, target):
             yield target, wheel

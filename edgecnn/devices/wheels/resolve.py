@@ -11,17 +11,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgecnn.devices.wheels.index import NoWheel, Wheel, find_wheels
-from edgecnn.devices.wheels.target import Target, markers
+from edgecnn.devices.wheels.target import WheelTarget, markers
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 
-def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
+def resolve(requirements: Sequence[str], target: WheelTarget) -> tuple[Wheel, ...]:
     """Wheels that satisfy the requirements and, between them, all that they require.
 
     The newest of each is taken that the ranges known so far allow. A version is never lowered to
-    widen the range of another: what cannot agree so is refused.
+    widen the range of another: a conflict is refused.
 
     Raises:
         NoWheel: a package has none that fits the target, and the ranges that the others leave.
@@ -29,7 +29,7 @@ def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
     """
     chosen: dict[str, Wheel] = {}
     tried = set()
-    # Versions that exclude each other come round again.
+    # Versions that exclude each other lead back to an earlier state.
     while (state := frozenset(chosen.values())) not in tried:
         tried.add(state)
         needed = _needed(requirements, chosen, target)
@@ -46,29 +46,31 @@ def resolve(requirements: Sequence[str], target: Target) -> tuple[Wheel, ...]:
     raise NoWheel(name, listing, f"no versions of {listing} agree on what they require")
 
 
-def required(wheel: Wheel, target: Target) -> list[Requirement]:
+def required(wheel: Wheel, target: WheelTarget) -> list[Requirement]:
     """Requirements of a wheel on the target, without its extras."""
     return _applicable(wheel.requires, target)
 
 
-def closure(names: Sequence[str], wheels: Sequence[Wheel], target: Target) -> tuple[Wheel, ...]:
+def closure(
+    names: Sequence[str], wheels: Sequence[Wheel], target: WheelTarget
+) -> tuple[Wheel, ...]:
     """Of resolved wheels those that the packages need, themselves included, in the given order."""
     from packaging.utils import canonicalize_name
 
     by_name: Mapping[str, Wheel] = {wheel.name: wheel for wheel in wheels}
-    found: set[str] = set()
+    packages: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name in found or name not in by_name:
+        if name in packages or name not in by_name:
             continue
-        found.add(name)
+        packages.add(name)
         waiting += [canonicalize_name(one.name) for one in required(by_name[name], target)]
-    return tuple(wheel for wheel in wheels if wheel.name in found)
+    return tuple(wheel for wheel in wheels if wheel.name in packages)
 
 
 def _needed(
-    requirements: Sequence[str], chosen: Mapping[str, Wheel], target: Target
+    requirements: Sequence[str], chosen: Mapping[str, Wheel], target: WheelTarget
 ) -> dict[str, Requirement]:
     """Package → the range that all who need it leave, of what can be reached through `chosen`."""
     from packaging.utils import canonicalize_name
@@ -90,7 +92,7 @@ def _needed(
     return needed
 
 
-def _applicable(requirements: Sequence[str], target: Target) -> list[Requirement]:
+def _applicable(requirements: Sequence[str], target: WheelTarget) -> list[Requirement]:
     from packaging.requirements import Requirement
 
     environment = dict(markers(target)) | {"extra": ""}

@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edgecnn.devices.wheels.index import Wheel, download_wheel
-from edgecnn.devices.wheels.target import Target
+from edgecnn.devices.wheels.target import WheelTarget
 from edgecnn.errors import FetchedDigestMismatch, FetchError
 from edgecnn.fetch import cache_folder
 
 
-def fetch_wheels(wheels: Sequence[Wheel], target: Target) -> Mapping[Wheel, Path]:
-    """Path of each wheel; missing ones are downloaded, and compared by digest.
+def fetch_wheels(wheels: Sequence[Wheel], target: WheelTarget) -> Mapping[Wheel, Path]:
+    """Path of each wheel; missing ones are downloaded, and their digests checked.
 
     Raises:
-        NoWheel: the index has one of these files no more.
+        NoWheel: the index no longer has one of these files.
         IndexUnreachable: one has to be downloaded, and pip cannot.
         FetchedDigestMismatch: what came is another file.
         FetchError: the cache cannot be written.
@@ -27,7 +27,7 @@ def fetch_wheels(wheels: Sequence[Wheel], target: Target) -> Mapping[Wheel, Path
     return {wheel: _fetch(wheel, target) for wheel in wheels}
 
 
-def _fetch(wheel: Wheel, target: Target) -> Path:
+def _fetch(wheel: Wheel, target: WheelTarget) -> Path:
     folder = cache_folder() / "wheels"
     path = folder / f"{wheel.sha256}.whl"
     if path.is_file():
@@ -45,7 +45,7 @@ def _fetch(wheel: Wheel, target: Target) -> Path:
     return path
 
 
-def _download(wheel: Wheel, target: Target, path: Path) -> None:
+def _download(wheel: Wheel, target: WheelTarget, path: Path) -> None:
     part = path.with_name(f".{wheel.sha256}.part")
     shutil.rmtree(part, ignore_errors=True)  # what a killed run left
     part.mkdir()
@@ -55,7 +55,7 @@ def _download(wheel: Wheel, target: Target, path: Path) -> None:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if digest != wheel.sha256:
             raise FetchedDigestMismatch(
-                f"{wheel.file} came with sha256 {digest}, expected {wheel.sha256}, thrown away"
+                f"{wheel.file} came with sha256 {digest}, expected {wheel.sha256}, discarded"
             )
         came.replace(path)
     finally:
@@ -64,7 +64,7 @@ def _download(wheel: Wheel, target: Target, path: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """One at a time, of threads and of processes; the others wait. A killed one lets go."""
+    """Lock of a file between threads and processes; the end of a process releases it."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgecnn.devices.board import Interpreter, Offer
 from edgecnn.devices.wheels.index import Wheel
 from edgecnn.devices.wheels.resolve import closure
-from edgecnn.devices.wheels.target import Target
+from edgecnn.devices.wheels.target import WheelTarget
 from edgecnn_runtime.engines.table import ENGINES
 
 
@@ -22,7 +22,7 @@ class Supply:
 
     name: str
     python: Interpreter
-    target: Target
+    target: WheelTarget
     engines: tuple[str, ...]
     wheels: tuple[Wheel, ...]
 
@@ -53,25 +53,25 @@ class Supplies:
         )
 
     def chosen(self, packages: Collection[str] | None) -> tuple[Supply, ...]:
-        """What `Board.prepare` is asked for: these packages, or the first of each engine.
+        """Supplies of the requested packages, or of the first package of each engine.
 
-        Where one is asked for and cannot be had, the next of the same engine stands in.
+        A requested package that is not available is replaced by the next of the same engine.
         """
-        held = {engine for one in self.environments for engine in one.engines}
-        asked = set(packages or ())
+        available = {engine for one in self.environments for engine in one.engines}
+        requested = set(packages or ())
         if packages is None:
-            asked = {entry.package_names[0] for entry in ENGINES.values() if entry.packages}
-        chosen = asked | _stand_ins(asked, held)
+            requested = {entry.package_names[0] for entry in ENGINES.values() if entry.packages}
+        chosen = requested | _replacements(requested, available)
         parts = (one.only(chosen) for one in self.environments)
         return tuple(part for part in parts if part is not None)
 
 
-def _stand_ins(asked: Collection[str], held: Collection[str]) -> set[str]:
-    """Of each package that is asked for and not held: the next of its engine that is."""
-    found = set()
+def _replacements(requested: Collection[str], available: Collection[str]) -> set[str]:
+    """For each requested package that is not available: the next of its engine that is."""
+    replacements = set()
     for entry in ENGINES.values():
         for place, name in enumerate(entry.package_names):
-            if name in asked and name not in held:
+            if name in requested and name not in available:
                 later = entry.package_names[place + 1 :]
-                found |= set([one for one in later if one in held][:1])
-    return found
+                replacements |= set([one for one in later if one in available][:1])
+    return replacements

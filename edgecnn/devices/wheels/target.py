@@ -11,16 +11,16 @@ OLDEST_GLIBC = 17
 OLDEST_GLIBC_X86 = 5
 NEWEST_GLIBC = 60
 """Newer than any; glibc releases twice a year, 2.41 was of early 2025."""
-# PEP 513, 571, 599: what wheels said before PEP 600 let them name the version.
+# PEP 513, 571, 599: tags from before PEP 600, which puts the glibc version into the tag.
 LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
 @dataclass(frozen=True)
-class Target:
+class WheelTarget:
     """Platform of a board that decides whether a wheel fits.
 
     Attributes:
-        machine: of the userland, as wheels spell it.
+        machine: of the userland, as wheel tags write it.
         libc: ``glibc`` or ``musl``, and its version.
         python: of CPython, major and minor.
     """
@@ -31,15 +31,15 @@ class Target:
 
     @property
     def python_name(self) -> str:
-        """As ``3.11``."""
+        """Major and minor version, as ``3.11``."""
         return "{}.{}".format(*self.python)
 
-    def with_newest_libc(self) -> Target:
+    def with_newest_libc(self) -> WheelTarget:
         """A board with a glibc that no wheel is too new for."""
         return replace(self, libc=("glibc", (2, NEWEST_GLIBC)))
 
 
-def platforms(target: Target) -> tuple[str, ...]:
+def platforms(target: WheelTarget) -> tuple[str, ...]:
     """The platform tags that the target takes, the best first (PEP 600, PEP 656)."""
     name, (major, minor) = target.libc
     # What is built on the machine itself and served by an index for it, as for the older Pis.
@@ -56,8 +56,8 @@ def platforms(target: Target) -> tuple[str, ...]:
     return (*tags, own)
 
 
-def markers(target: Target) -> Mapping[str, str]:
-    """The environment that requirements are read in (PEP 508): the board's, not this machine's."""
+def markers(target: WheelTarget) -> Mapping[str, str]:
+    """Values of the environment markers (PEP 508) on the board."""
     return {
         "implementation_name": "cpython",
         "implementation_version": f"{target.python_name}.0",

@@ -1,4 +1,4 @@
-"""Comparison of a bundle's own preprocessing with other ways, on the same pictures."""
+"""Comparison of a bundle's own preprocessing with other ways, on the same images."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from edgecnn_runtime.parity.proportion import wilson_interval
 from edgecnn_runtime.progress import Progress, no_progress
 from edgecnn_runtime.session import Session
 
-Pictures = Sequence[Path | UInt8] | UInt8
+ImageSources = Sequence[Path | UInt8] | UInt8
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of a way: its changes of input and of output.
+    """Cost of a way to preprocess: its changes of the input and of the output.
 
     Attributes:
         largest_levels: largest difference of the network's input, in grey levels of 256.
         mean_levels: mean absolute difference, the same.
-        agreed: pictures that are given the class which the bundle's own preprocessing gives.
+        agreed: number of images with the same class as by the bundle's own preprocessing.
         interval: 95 %, by Wilson, of the share of them.
         sqnr_db: of the outputs against those by the bundle's own; infinite when equal.
-        n: pictures.
+        n: number of images.
     """
 
     largest_levels: float
@@ -54,19 +54,19 @@ class WayCost:
 
 
 @dataclass
-class _Found:
-    """Sums over the pictures so far."""
+class _Sums:
+    """Sums over the images so far."""
 
     largest: float = 0.0
     absolute: float = 0.0
     values: int = 0
     scores: list[tuple[Float32, Float32]] = field(default_factory=list)
 
-    def add(self, levels: Float32, own: Float32, found: Float32) -> None:
+    def add(self, levels: Float32, own: Float32, actual: Float32) -> None:
         self.largest = max(self.largest, float(levels.max()))
         self.absolute += float(levels.sum(dtype=np.float64))
         self.values += levels.size
-        self.scores.append((own, found))
+        self.scores.append((own, actual))
 
     def cost(self) -> Cost:
         far = difference(self.scores)
@@ -83,7 +83,7 @@ class _Found:
 
 def certify(
     session: Session,
-    pictures: Pictures,
+    images: ImageSources,
     progress: Progress = no_progress,
     ways: Sequence[Way] = WAYS,
 ) -> list[WayCost]:
@@ -91,26 +91,26 @@ def certify(
 
     Args:
         session: of a bundle with preprocessing, whose first output is one score a class.
-        pictures: paths, or (H, W, 1 or 3) uint8.
+        images: paths, or (H, W, 1 or 3) uint8.
 
     Raises:
         NotAClassifier: the bundle has no preprocessing, or its output is not (batch, classes).
-        ImageError: a picture cannot be read.
+        ImageError: an image cannot be read.
     """
     spec = _preprocess_of(session)
     notes = {way.name: _note(way, spec) for way in ways}
     chosen = [way for way in ways if not notes[way.name]]
-    found = {way.name: _Found() for way in chosen}
-    for number, picture in enumerate(pictures):
-        image = load_image(picture)
+    sums = {way.name: _Sums() for way in chosen}
+    for number, source in enumerate(images):
+        image = load_image(source)
         own = session.preprocess(image)
         expected = _scores(session, own)
         for way in chosen:
             other = way.prepare(image, spec)
             levels = _grey_levels(other - own, spec)
-            found[way.name].add(levels, expected, _scores(session, other))
-        progress((number + 1) / len(pictures))
-    costs = {name: each.cost() for name, each in found.items()}
+            sums[way.name].add(levels, expected, _scores(session, other))
+        progress((number + 1) / len(images))
+    costs = {name: each.cost() for name, each in sums.items()}
     return [WayCost(way.name, way.stands_for, costs.get(way.name), notes[way.name]) for way in ways]
 
 
@@ -139,11 +139,11 @@ def _note(way: Way, spec: Preprocess) -> str:
 
 
 def _grey_levels(difference: Float32, spec: Preprocess) -> Float32:
-    """A difference between two inputs, as what it is of the 256 grey levels of a picture."""
+    """A difference between two inputs, in grey levels of 256."""
     axes = (-1, 1, 1) if spec.layout == "NCHW" else (1, 1, -1)
     level = np.array(spec.scale / np.array(spec.std), np.float32).reshape(axes)
-    found: Float32 = np.abs(difference / level)
-    return found
+    levels: Float32 = np.abs(difference / level)
+    return levels
 
 
 def _scores(session: Session, prepared: Float32) -> Float32:

@@ -1,4 +1,4 @@
-"""Pictures that a bundle is verified on: the shipped photographs, a data set or a folder."""
+"""Images that a bundle is verified on: the shipped photographs, a data set or a folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgecnn.data.named import NAMED
-from edgecnn.data.pictures import SAMPLES, draw, find_images, is_picture_source
+from edgecnn.data.pictures import SAMPLES, draw, find_images, is_image_source
 from edgecnn.errors import DataUnreadable
 from edgecnn_exporters.capture.examples import NAMES, example_images
 from edgecnn_runtime.arrays import UInt8
@@ -15,8 +15,8 @@ from edgecnn_runtime.arrays import UInt8
 FEW = 8 * len(NAMES)
 
 
-def find_pictures(data: str | None, limit: int, *, quiet: bool) -> Sequence[Path | UInt8]:
-    """At most `limit` pictures, drawn alike from all that there are; the same ones every time.
+def verification_images(data: str | None, limit: int, *, quiet: bool) -> Sequence[Path | UInt8]:
+    """At most `limit` images, drawn uniformly from all; the same ones every time.
 
     Args:
         data: mnist, fashion-mnist, cifar10, imagenet-samples, or a folder with images somewhere
@@ -28,9 +28,9 @@ def find_pictures(data: str | None, limit: int, *, quiet: bool) -> Sequence[Path
     """
     if data is None:
         return example_images(min(limit, FEW))
-    if not is_picture_source(data):
+    if not is_image_source(data):
         raise DataUnreadable(
-            f"--data {data} is no folder and none of {', '.join((*NAMED, SAMPLES))}"
+            f"--data {data} is not a folder and none of {', '.join((*NAMED, SAMPLES))}"
         )
     images = find_images(data, split="test", quiet=quiet)
     return [images[index] for index in draw(len(images), limit)]

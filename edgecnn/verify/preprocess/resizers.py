@@ -37,9 +37,9 @@ def by_opencv(name: str) -> Resizer:
 
         mode = getattr(cv2, f"INTER_{name.upper()}")
         contiguous = np.ascontiguousarray(image)
-        found = np.asarray(cv2.resize(contiguous, size[::-1], interpolation=mode))
+        resized = np.asarray(cv2.resize(contiguous, size[::-1], interpolation=mode))
         # It drops the axis of a single channel.
-        return found.reshape(*size, image.shape[-1])
+        return resized.reshape(*size, image.shape[-1])
 
     return resize
 
@@ -51,10 +51,10 @@ def by_torch(*, antialias: bool) -> Resizer:
         import torch
 
         planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float()
-        found = torch.nn.functional.interpolate(
+        resized = torch.nn.functional.interpolate(
             planes[None], size, mode="bilinear", align_corners=False, antialias=antialias
         )
-        return found[0].numpy().transpose(1, 2, 0)
+        return resized[0].numpy().transpose(1, 2, 0)
 
     return resize
 

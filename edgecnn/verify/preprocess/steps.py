@@ -1,4 +1,4 @@
-"""A bundle's preprocessing step by step, as a person would write it down."""
+"""A bundle's preprocessing step by step, as an app's author would write it."""
 
 from __future__ import annotations
 

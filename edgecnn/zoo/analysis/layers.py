@@ -28,13 +28,13 @@ def count_macs(trace: Trace, operation: Operation) -> int:
     if weight is None or not is_weighted(operation):
         return 0
     read = trace.values[operation.inputs[0]].shape
-    made = trace.values[operation.outputs[0]].shape
+    shape = trace.values[operation.outputs[0]].shape
     if operation.name in TRANSPOSED or operation.arguments.get("transposed"):
         return math.prod(read) * math.prod(weight[1:])
     if operation.name in MATRIX_PRODUCTS - {"linear"}:
         is_left = "self" in operation.constants and operation.name != "addmm"
-        return math.prod(made) * weight[-1 if is_left else -2]
-    return math.prod(made) * math.prod(weight[1:])
+        return math.prod(shape) * weight[-1 if is_left else -2]
+    return math.prod(shape) * math.prod(weight[1:])
 
 
 def _matrix(operation: Operation) -> tuple[int, ...] | None:

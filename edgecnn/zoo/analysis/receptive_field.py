@@ -136,14 +136,14 @@ def _merge(
         None if place is None else _pass(operation, source, place, output, has_window_after)
         for source, place in inputs
     ]
-    found = [place for place in reached if place is not None]
-    if not found:
+    places = [place for place in reached if place is not None]
+    if not places:
         return None, [True] * len(inputs)
-    rows, columns = found[0].rows, found[0].columns
-    for place in found[1:]:
+    rows, columns = places[0].rows, places[0].columns
+    for place in places[1:]:
         rows, columns = rows.join(place.rows), columns.join(place.columns)
-    is_gated = len(found) < len(inputs) or any(place.is_gated for place in found)
-    joined = Place(rows, columns, found[0].axes, is_gated)
+    is_gated = len(places) < len(inputs) or any(place.is_gated for place in places)
+    joined = Place(rows, columns, places[0].axes, is_gated)
     return joined, [place is not None for place in reached]
 
 

@@ -40,7 +40,7 @@ def check_size(network: nn.Module, shape: tuple[int, int, int]) -> None:
     """
     try:
         trace_shapes(network, shape)
-    except Exception as error:  # a person's forward may raise anything
+    except Exception as error:  # a user's forward may raise anything
         size = "x".join(map(str, (1, *shape)))
         message = f"the network does not run on an input of {size}: {first_line(error)}"
         raise EdgeCNNError(explain_failure(network, shape, message)) from error
@@ -61,6 +61,6 @@ def explain_failure(network: nn.Module, shape: tuple[int, int, int], message: st
 def _runs(network: nn.Module, shape: tuple[int, int, int]) -> bool:
     try:
         trace_shapes(network, shape)
-    except Exception:  # a person's forward may raise anything
+    except Exception:  # a user's forward may raise anything
         return False
     return True

@@ -102,10 +102,10 @@ def _number(trace: Trace, fields: ReceptiveFields) -> list[int]:
     numbers = []
     for operation in trace.operations:
         number = max(stage_of[value] for value in operation.inputs)
-        made = [place for value in operation.outputs if (place := fields.places[value])]
-        if made and made[0].strides != stride_of[number]:
-            number = after.setdefault((number, made[0].strides), len(stride_of))
-            stride_of[number] = made[0].strides
+        places = [place for value in operation.outputs if (place := fields.places[value])]
+        if places and places[0].strides != stride_of[number]:
+            number = after.setdefault((number, places[0].strides), len(stride_of))
+            stride_of[number] = places[0].strides
         for value in operation.outputs:
             stage_of[value] = number
         numbers.append(number)

@@ -62,17 +62,17 @@ def summarise(network: nn.Module, shape: tuple[int, int, int]) -> Summary:
         EdgeCNNError: the network does not run on that input; names the least one that it runs on.
     """
     try:
-        found = trace(network, shape)
+        traced = trace(network, shape)
     except EdgeCNNError as error:
         raise EdgeCNNError(explain_failure(network, shape, str(error))) from error
-    weighted = [is_weighted(operation) for operation in found.operations]
-    fields = locate(found, weighted)
-    stages = divide(found, fields, live_bytes(found))
+    weighted = [is_weighted(operation) for operation in traced.operations]
+    fields = locate(traced, weighted)
+    stages = divide(traced, fields, live_bytes(traced))
     mapped = [stage for stage in stages if stage.place is not None]
     places = [stage.place for stage in mapped if stage.place is not None] or [OF_INPUT]
     return Summary(
         input=shape,
-        depth=max(fields.depths[value] for value in found.outputs),
+        depth=max(fields.depths[value] for value in traced.outputs),
         layers=sum(weighted),
         width=max(stage.width for stage in mapped or stages),
         parameters=sum(stage.parameters for stage in stages),

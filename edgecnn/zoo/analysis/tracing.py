@@ -73,7 +73,7 @@ def trace(network: nn.Module, shape: tuple[int, int, int]) -> Trace:
     """
     try:
         return trace_shapes(network, shape)
-    except Exception as error:  # a person's forward may raise anything
+    except Exception as error:  # a user's forward may raise anything
         failure = error
     if not any(tensor.is_meta for tensor in _state(network).values()):
         try:
@@ -114,7 +114,7 @@ def _record(network: nn.Module, state: dict[str, torch.Tensor], image: torch.Ten
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch annotates neither
-    """Sees each operator; in inference mode before PyTorch takes composite ones apart."""
+    """Recorder of operators; in inference mode before PyTorch decomposes composite ones."""
 
     def __init__(self, image: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -131,7 +131,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch an
 
     @contextlib.contextmanager
     def following(self, network: nn.Module) -> Iterator[None]:
-        """Know which module is running."""
+        """Track the module that is running."""
         hooks = []
         for name, module in network.named_modules():
             hooks.append(

@@ -21,7 +21,7 @@ MATRIX_PRODUCTS = frozenset({"linear", "matmul", "mm", "bmm", "addmm", "einsum"}
 
 @dataclass(frozen=True)
 class AxisWindow:
-    """What output i of one axis reads: taps ``i·stride − padding + t·dilation``, 0 ≤ t < kernel.
+    """Window of one axis: output i reads ``i·stride − padding + t·dilation``, 0 ≤ t < kernel.
 
     A fractional stride is one of upsampling.
     """
@@ -112,7 +112,7 @@ def _find_in_view(
     source: Sequence[int], axes: tuple[int, int], output: Sequence[int]
 ) -> tuple[int, int] | None:
     """The axes of a view with the extents of height and width and as many elements before them."""
-    found = []
+    candidates = []
     for axis in axes:
         before = math.prod(source[:axis])
         fits = [
@@ -122,8 +122,8 @@ def _find_in_view(
         ]
         if not fits:
             return None
-        found.append(fits[-1])
-    return found[0], found[1]
+        candidates.append(fits[-1])
+    return candidates[0], candidates[1]
 
 
 def _convolution(operation: Operation) -> Windows:
@@ -146,7 +146,7 @@ def _convolution(operation: Operation) -> Windows:
 
 
 def _transposed(kernel: int, stride: int, padding: int, dilation: int) -> AxisWindow:
-    """Its widest phase; output i reads inputs from ``(i + padding − reach) / stride`` on."""
+    """Widest phase of a transposed convolution: ``(i + padding − reach) / stride`` is first."""
     reach = (kernel - 1) * dilation
     return AxisWindow(-(-(reach + 1) // stride), Fraction(1, stride), (reach - padding) // stride)
 
@@ -180,17 +180,17 @@ def _resampling(
 ) -> Windows:
     """The widest window of an adaptive pooling, an interpolation or a pixel shuffle."""
     neighbours = 3 if "bicubic" in name else 1 if "linear" in name else 0
-    made = []
+    windows = []
     for axis in axes:
         extent, wanted = source[axis], output[axis]
         bins = (-(-(i + 1) * extent // wanted) - i * extent // wanted for i in range(wanted))
         same = extent == wanted
-        made.append(AxisWindow(1 if same else max(bins) + neighbours, Fraction(extent, wanted)))
-    return made[0], made[1]
+        windows.append(AxisWindow(1 if same else max(bins) + neighbours, Fraction(extent, wanted)))
+    return windows[0], windows[1]
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
-    """One number for both axes, or one for each."""
+    """A number for each axis, from one for both or a sequence."""
     if isinstance(value, int):
         return value, value
     return value[0], value[-1]

@@ -16,10 +16,10 @@ from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.parity.golden import Difference, difference
 from edgecnn_runtime.parity.tolerances import is_within_limit
 
-Examples = Sequence[tuple[Float32, Mapping[str, Array]]]
+GoldenExamples = Sequence[tuple[Float32, Mapping[str, Array]]]
 
 
-def accept(translated: Translated, manifest: Manifest, examples: Examples) -> Artefact:
+def accept(translated: Translated, manifest: Manifest, examples: GoldenExamples) -> Artefact:
     """Accept an artefact, and return its entry in the manifest.
 
     A float one must compute what the original does, within the tolerance of its precision; one of
@@ -45,7 +45,7 @@ def accept(translated: Translated, manifest: Manifest, examples: Examples) -> Ar
     return artefact
 
 
-def _accept_int8(translated: Translated, manifest: Manifest, examples: Examples) -> Artefact:
+def _accept_int8(translated: Translated, manifest: Manifest, examples: GoldenExamples) -> Artefact:
     artefact = translated.artefact
     (onnx,) = (a for a in manifest.artefacts if (a.format, a.precision) == ("onnx", "int8"))
     assert onnx.sqnr_db is not None
@@ -62,7 +62,7 @@ def _accept_int8(translated: Translated, manifest: Manifest, examples: Examples)
 
 
 def _compare(
-    engine: Engine, artefact: Artefact, manifest: Manifest, examples: Examples
+    engine: Engine, artefact: Artefact, manifest: Manifest, examples: GoldenExamples
 ) -> Difference:
     """Difference of the opened artefact from the original; the engine is closed afterwards."""
     try:
@@ -78,7 +78,7 @@ def _compare(
         engine.close()
 
 
-def _with_rounding(sqnr_db: float, artefact: Artefact, examples: Examples) -> float:
+def _with_rounding(sqnr_db: float, artefact: Artefact, examples: GoldenExamples) -> float:
     """A signal-to-noise ratio, reduced by rounding the outputs to 8 bits as well."""
     # A zero point below zero is int8's; with others both types give the same steps, for what
     # saturates is beyond the calibrated range.

@@ -17,7 +17,7 @@ from edgecnn_exporters.passes.graph import (
     why_shared,
 )
 from edgecnn_exporters.passes.moments import Moments, note
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 from edgecnn_runtime.arrays import Array
 
 
@@ -48,7 +48,7 @@ class FoldBatchNorm(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         # One after the other: a norm behind a folded one is then behind the convolution.
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> Match | Refusal | None:

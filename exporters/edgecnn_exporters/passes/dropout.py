@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import can_take_out, constant, is_operator, take_out
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 
 
 class RemoveDropout(ir.passes.InPlacePass):
@@ -16,7 +16,7 @@ class RemoveDropout(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, take_out))
+        return apply_rules(model, RewriteRule(_match, take_out))
 
 
 def _match(node: ir.Node) -> ir.Node | Refusal | None:

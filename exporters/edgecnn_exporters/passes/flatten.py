@@ -19,7 +19,7 @@ from edgecnn_exporters.passes.graph import (
     take_out,
     why_shared,
 )
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 
 SHAPED = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 SPLITS = "it splits or joins the batch"
@@ -56,9 +56,9 @@ class CanonicaliseFlatten(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         return apply_rules(
             model,
-            Rule(_match_other_form, _rewrite),
-            Rule(_match_chain, _shorten),
-            Rule(_match_idle, take_out),
+            RewriteRule(_match_other_form, _rewrite),
+            RewriteRule(_match_chain, _shorten),
+            RewriteRule(_match_idle, take_out),
         )
 
 

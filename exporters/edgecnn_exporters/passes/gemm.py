@@ -18,7 +18,7 @@ from edgecnn_exporters.passes.graph import (
     set_constant,
     why_shared,
 )
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 from edgecnn_runtime.arrays import Array
 
 
@@ -48,7 +48,9 @@ class CanonicaliseGemm(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match_add, _rewrite), Rule(_match_alone, _rewrite))
+        return apply_rules(
+            model, RewriteRule(_match_add, _rewrite), RewriteRule(_match_alone, _rewrite)
+        )
 
 
 def _match_alone(node: ir.Node) -> Match | Refusal | None:

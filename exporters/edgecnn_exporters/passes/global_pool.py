@@ -17,7 +17,7 @@ from edgecnn_exporters.passes.graph import (
     replace_node,
     why_shared,
 )
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class CanonicaliseGlobalPool(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> Match | Refusal | None:

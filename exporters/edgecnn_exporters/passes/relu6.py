@@ -18,7 +18,7 @@ from edgecnn_exporters.passes.graph import (
     scalar,
     why_shared,
 )
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 
 SIX = 6.0
 LOW, HIGH = "relu6.min", "relu6.max"
@@ -43,7 +43,7 @@ class CanonicaliseRelu6(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> Match | Refusal | None:

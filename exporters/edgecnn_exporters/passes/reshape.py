@@ -16,7 +16,7 @@ from edgecnn_exporters.passes.graph import (
     rank,
     static_rest,
 )
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 from edgecnn_exporters.passes.sizes import sizes
 from edgecnn_runtime.arrays import Array
 
@@ -39,7 +39,7 @@ class FixReshape(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> Match | Refusal | None:

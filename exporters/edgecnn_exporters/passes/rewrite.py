@@ -22,7 +22,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Rule(Generic[Matched]):
+class RewriteRule(Generic[Matched]):
     """A function that matches a node, refuses it, or is not concerned (None); and the rewrite."""
 
     match: Callable[[ir.Node], Matched | Refusal | None]
@@ -63,7 +63,7 @@ class PassReport:
     left_alone: tuple[LeftAlone, ...]
 
 
-def apply_rules(model: ir.Model, *rules: Rule[Any], from_end: bool = False) -> RewriteResult:
+def apply_rules(model: ir.Model, *rules: RewriteRule[Any], from_end: bool = False) -> RewriteResult:
     """Apply one rule after the other to every node of the graph.
 
     Each match is rewritten before the next node is looked at: what a rewrite makes is what the

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant, is_operator, new_initialiser, rank, scalar
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 from edgecnn_runtime.arrays import Array
 
 # A static size, or the symbolic one of a dynamic axis.
@@ -32,7 +32,7 @@ class FoldSizes(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> Match | Refusal | None:

@@ -41,8 +41,8 @@ def test_classify_names_the_class_and_its_score(any_bundle: Path) -> None:
 
 def test_run_takes_and_returns_arrays(any_bundle: Path) -> None:
     with edge.open(any_bundle) as model:
-        found = model.run({"input": np.zeros((2, 3, 4, 4), np.float32)})
-    np.testing.assert_array_equal(found["logits"], np.ones((2, 3)))
+        outputs = model.run({"input": np.zeros((2, 3, 4, 4), np.float32)})
+    np.testing.assert_array_equal(outputs["logits"], np.ones((2, 3)))
 
 
 def test_preprocess_and_run_are_classify_in_two_steps(any_bundle: Path) -> None:
@@ -106,8 +106,8 @@ def test_the_engine_and_precision_can_be_chosen(tmp_path: Path) -> None:
 
 
 def test_equal_scores_come_in_class_order() -> None:
-    found = top_k(np.array([0.2, 0.4, 0.4], np.float32), ("a", "b", "c"), 3)
-    assert [c.label for c in found] == ["b", "c", "a"]
+    best = top_k(np.array([0.2, 0.4, 0.4], np.float32), ("a", "b", "c"), 3)
+    assert [c.label for c in best] == ["b", "c", "a"]
 
 
 def test_softmax_of_large_logits_does_not_overflow() -> None:
@@ -116,11 +116,11 @@ def test_softmax_of_large_logits_does_not_overflow() -> None:
 
 def test_a_difference_has_the_figures_that_arithmetic_gives() -> None:
     reference = np.array([[3.0, 4.0], [0.0, 1.0]])
-    found = difference([(reference, np.array([[3.0, 3.5], [2.0, 1.0]]))])
-    assert (found.max_abs, found.relative, found.n) == (2.0, 0.5, 2)
-    assert found.top1_agreement == 0.5
+    measured = difference([(reference, np.array([[3.0, 3.5], [2.0, 1.0]]))])
+    assert (measured.max_abs, measured.relative, measured.n) == (2.0, 0.5, 2)
+    assert measured.top1_agreement == 0.5
     # Signal 9 + 16 + 1 over noise 0.25 + 4.
-    assert found.sqnr_db == pytest.approx(10 * np.log10(26 / 4.25))
+    assert measured.sqnr_db == pytest.approx(10 * np.log10(26 / 4.25))
 
 
 def test_equal_arrays_have_infinite_sqnr() -> None:

@@ -23,7 +23,7 @@ class Role(Enum):
 
 
 @dataclass(frozen=True)
-class Rule:
+class OperatorRule:
     """The role of an operator.
 
     Attributes:
@@ -49,30 +49,30 @@ _MOVES = "moves integers and computes none, so that scale and zero point stay wh
 _TABLE = "a table of 256 entries; TFLite prescribes the output's encoding"
 _ADDS = "QLinearAdd, ADD: both inputs are brought to the output's scale in fixed point"
 
-RULES: Mapping[str, Rule] = {
-    "Conv": Rule(Role.PRODUCT, _SUMS),
-    "Gemm": Rule(Role.PRODUCT, _SUMS),
-    "ConvTranspose": Rule(
+RULES: Mapping[str, OperatorRule] = {
+    "Conv": OperatorRule(Role.PRODUCT, _SUMS),
+    "Gemm": OperatorRule(Role.PRODUCT, _SUMS),
+    "ConvTranspose": OperatorRule(
         Role.PRODUCT,
         "TRANSPOSE_CONV in TFLite; ONNX Runtime has no integer kernel and computes it in float "
         "from the same 8-bit weights",
         weight_axis=1,
     ),
-    "Add": Rule(Role.OWN, _ADDS, None),
-    "Mul": Rule(Role.OWN, "QLinearMul, MUL: one product of 8 bits, requantised", None),
-    "GlobalAveragePool": Rule(
+    "Add": OperatorRule(Role.OWN, _ADDS, None),
+    "Mul": OperatorRule(Role.OWN, "QLinearMul, MUL: one product of 8 bits, requantised", None),
+    "GlobalAveragePool": OperatorRule(
         Role.OWN, "QLinearGlobalAveragePool, MEAN: an int32 sum, requantised once"
     ),
-    "LeakyRelu": Rule(Role.OWN, "QLinearLeakyRelu, LEAKY_RELU: a table of 256 entries"),
-    "MaxPool": Rule(Role.SAME, "the largest integer is the largest real"),
-    "AveragePool": Rule(
+    "LeakyRelu": OperatorRule(Role.OWN, "QLinearLeakyRelu, LEAKY_RELU: a table of 256 entries"),
+    "MaxPool": OperatorRule(Role.SAME, "the largest integer is the largest real"),
+    "AveragePool": OperatorRule(
         Role.SAME, "TFLite's AVERAGE_POOL_2D averages integers and does not requantise"
     ),
-    "Concat": Rule(Role.SAME, "TFLite's CONCATENATION copies integers", None),
-    "Pad": Rule(Role.SAME, "zero is an integer of every encoding"),
-    "Resize": Rule(Role.SAME, "TFLite's RESIZE_* do not requantise"),
+    "Concat": OperatorRule(Role.SAME, "TFLite's CONCATENATION copies integers", None),
+    "Pad": OperatorRule(Role.SAME, "zero is an integer of every encoding"),
+    "Resize": OperatorRule(Role.SAME, "TFLite's RESIZE_* do not requantise"),
     **{
-        name: Rule(Role.SAME, _MOVES)
+        name: OperatorRule(Role.SAME, _MOVES)
         for name in (
             "DepthToSpace",
             "Flatten",
@@ -86,9 +86,9 @@ RULES: Mapping[str, Rule] = {
             "Unsqueeze",
         )
     },
-    "Sigmoid": Rule(Role.FIXED, _TABLE, encoding=Encoding(1 / 256, 0)),
-    "Softmax": Rule(Role.FIXED, _TABLE, encoding=Encoding(1 / 256, 0)),
-    "Tanh": Rule(Role.FIXED, _TABLE, encoding=Encoding(1 / 128, 128)),
-    "Relu": Rule(Role.CLAMP, "an encoding that begins at zero saturates where Relu clips"),
-    "Clip": Rule(Role.CLAMP, "an encoding of the clip's range saturates where it clips"),
+    "Sigmoid": OperatorRule(Role.FIXED, _TABLE, encoding=Encoding(1 / 256, 0)),
+    "Softmax": OperatorRule(Role.FIXED, _TABLE, encoding=Encoding(1 / 256, 0)),
+    "Tanh": OperatorRule(Role.FIXED, _TABLE, encoding=Encoding(1 / 128, 128)),
+    "Relu": OperatorRule(Role.CLAMP, "an encoding that begins at zero saturates where Relu clips"),
+    "Clip": OperatorRule(Role.CLAMP, "an encoding of the clip's range saturates where it clips"),
 }

@@ -18,7 +18,7 @@ from edgecnn_exporters.passes.graph import (
     set_constant,
 )
 from edgecnn_exporters.passes.moments import Moments, note, noted
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 from edgecnn_exporters.quantise.integer_forms.nodes import insert
 from edgecnn_runtime.arrays import Array
 
@@ -70,7 +70,7 @@ class ConvolveAffine(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         # From the end, so that an Add takes the Mul before it along.
-        return apply_rules(model, Rule(_match, _rewrite), from_end=True)
+        return apply_rules(model, RewriteRule(_match, _rewrite), from_end=True)
 
 
 def _match(node: ir.Node) -> Match | Refusal | None:

@@ -14,7 +14,7 @@ from edgecnn_exporters.passes.graph import (
     new_initialiser,
     replace_node,
 )
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 
 # A Conv has these too, and means the same by them.
 _KEPT = ("kernel_shape", "strides", "pads", "dilations")
@@ -33,7 +33,7 @@ class ConvolveAveragePool(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> ir.Node | Refusal | None:

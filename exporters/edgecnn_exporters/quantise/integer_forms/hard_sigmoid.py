@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator, replace_node
-from edgecnn_exporters.passes.rewrite import Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import RewriteRule, apply_rules
 from edgecnn_exporters.quantise.integer_forms.nodes import insert, number
 from edgecnn_exporters.quantise.integer_forms.sums import rescale, sum_before
 
@@ -32,7 +32,7 @@ class SpellOutHardSigmoid(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> Match | None:

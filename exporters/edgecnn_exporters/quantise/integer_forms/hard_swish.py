@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator, maker, replace_node, scalar, why_shared
 from edgecnn_exporters.passes.products import adds_axes, agree, product_of
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 from edgecnn_exporters.quantise.integer_forms.nodes import insert, number
 from edgecnn_exporters.quantise.integer_forms.sums import rescale, sum_before
 
@@ -39,7 +39,7 @@ class SpellOutHardSwish(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> Match | Refusal | None:

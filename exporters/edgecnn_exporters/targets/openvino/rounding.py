@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator
-from edgecnn_exporters.passes.rewrite import Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import RewriteRule, apply_rules
 
 # What saturates in the encoding of its output, and stands between a convolution and its integers.
 _CLAMPS = ("Relu", "Clip")
@@ -24,7 +24,7 @@ class KeepRounding(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> ir.Node | None:

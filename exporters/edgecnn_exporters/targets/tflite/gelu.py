@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import maker, replace_node, scalar, why_shared
 from edgecnn_exporters.passes.products import adds_axes, agree, expand, product_of
-from edgecnn_exporters.passes.rewrite import Refusal, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FuseGelu(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        return apply_rules(model, Rule(_match, _rewrite))
+        return apply_rules(model, RewriteRule(_match, _rewrite))
 
 
 def _match(node: ir.Node) -> Match | Refusal | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from plugin_engine import DISTRIBUTION, NAME, install, put_on_path
 
-from edgecnn.bench.absent import Asked, absent_rows, why_not_brought
+from edgecnn.bench.absent import EngineReports, absent_rows, why_not_brought
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn_runtime.measure.job import Environment, MeasurementPlan
@@ -23,17 +23,17 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_on_path(install(tmp_path / "site"), monkeypatch)
 
 
-def reasons(bundle: Path, asked: Asked, *engines: str) -> list[str]:
+def reasons(bundle: Path, reports: EngineReports, *engines: str) -> list[str]:
     wanted = Wanted(bundle, MeasurementPlan(), engines=engines or (NAME,))
-    return [one.reason for one in absent_rows(wanted, {bundle: "x.edge"}, asked, "rpi4-emulated")]
+    return [one.reason for one in absent_rows(wanted, {bundle: "x.edge"}, reports, "rpi4-emulated")]
 
 
 def test_what_is_there_is_not_absent(bundle: Path) -> None:
-    assert reasons(bundle, Asked({OWN_PACKAGES: OWN}, {OWN_PACKAGES: HAS_IT})) == []
+    assert reasons(bundle, EngineReports({OWN_PACKAGES: OWN}, {OWN_PACKAGES: HAS_IT})) == []
 
 
 def test_engines_of_the_table_are_no_concern_of_it(bundle: Path) -> None:
-    assert reasons(bundle, Asked({"main": BROUGHT}, {"main": HAS_IT_NOT}), "fake") == []
+    assert reasons(bundle, EngineReports({"main": BROUGHT}, {"main": HAS_IT_NOT}), "fake") == []
 
 
 def test_a_board_without_a_python_of_its_own_cannot_be_given_it(bundle: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_board_without_a_python_of_its_own_cannot_be_given_it(bundle: Path) ->
         f"{NAME} comes with the package {DISTRIBUTION}, which cannot be brought to rpi4-emulated; "
         "measure it on a device whose own interpreter has it"
     )
-    assert reasons(bundle, Asked({"main": BROUGHT}, {"main": HAS_IT_NOT})) == [expected]
+    assert reasons(bundle, EngineReports({"main": BROUGHT}, {"main": HAS_IT_NOT})) == [expected]
     wanted = Wanted(bundle, MeasurementPlan(), engines=(NAME,))
     assert why_not_brought(wanted, "rpi4-emulated") == {DISTRIBUTION: expected}
 
@@ -49,10 +49,10 @@ def test_a_board_without_a_python_of_its_own_cannot_be_given_it(bundle: Path) ->
 def test_an_interpreter_without_it_is_named_with_the_command(bundle: Path) -> None:
     command = f"/usr/bin/python3 -m pip install {DISTRIBUTION}"
     there = {OWN_PACKAGES: OWN}
-    assert reasons(bundle, Asked(there, {OWN_PACKAGES: HAS_IT_NOT})) == [
+    assert reasons(bundle, EngineReports(there, {OWN_PACKAGES: HAS_IT_NOT})) == [
         f"{NAME} is not installed there: {command}"
     ]
-    failed = Asked(there, {}, {OWN_PACKAGES: "No module named 'numpy'"})
+    failed = EngineReports(there, {}, {OWN_PACKAGES: "No module named 'numpy'"})
     assert reasons(bundle, failed) == [
         f"{NAME} cannot be looked for (No module named 'numpy'): {command}"
     ]
@@ -61,6 +61,6 @@ def test_an_interpreter_without_it_is_named_with_the_command(bundle: Path) -> No
 def test_one_that_is_there_and_does_not_work_says_why_itself(bundle: Path) -> None:
     missing = {NAME: {"reason": "does not load (no driver)", "mend": "install the driver"}}
     host = {"engines": {NAME: None}, "missing": missing}
-    assert reasons(bundle, Asked({OWN_PACKAGES: OWN}, {OWN_PACKAGES: host})) == [
+    assert reasons(bundle, EngineReports({OWN_PACKAGES: OWN}, {OWN_PACKAGES: host})) == [
         f"{NAME} does not load (no driver), install the driver"
     ]

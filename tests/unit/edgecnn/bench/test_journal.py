@@ -64,7 +64,7 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path, wanted: Wante
         (b"", "holds no results of a bench"),
         (b"[]\n", "holds no results of a bench"),
         (b'{"schema": "edgecnn.bench/1"}\n', "expected 'edgecnn.bench/2'"),
-        (b"\xff\xfe\x00", "it is no text"),
+        (b"\xff\xfe\x00", "it is not text"),
         (b'{"schema": "edgecnn.bench/2"}\n{"event": "row", "device": "x"}\n', "is damaged"),
         (b'{"schema": "edgecnn.bench/2"}\n{"event": "row"}\n', "is damaged"),
     ],

@@ -124,7 +124,7 @@ def test_a_long_run_says_where_the_ranking_turns() -> None:
     assert [window.order for window in found] == [(1, 0)] * 15 + [(0, 1)] * 15
     first, turn = sustained_lines(result)
     assert first.startswith("0:00–0:40, 50 °C: model.int8.tflite on tflite 2.3.0, 4 threads 6")
-    assert turn.startswith("the ranking turns: 10:00–10:40, ")
+    assert turn.startswith("the ranking changes: 10:00–10:40, ")
     assert re.search(r"°C: model.tflite on tflite 2.3.0, 4 threads \S+ ms, model.int8", turn)
 
 
@@ -134,4 +134,4 @@ def test_rows_that_noise_alone_swaps_do_not_turn_the_ranking() -> None:
 
     result = assemble(BOTH, run(240, alike, every_s=5.0), is_sustained=True)
     assert len({window.order for window in windows(result)}) == 1
-    assert sustained_lines(result)[-1] == "the ranking held for all 30 windows"
+    assert sustained_lines(result)[-1] == "the ranking is the same in all 30 windows"

@@ -58,7 +58,7 @@ def test_an_idx_file_is_read_row_by_row(tmp_path: Path) -> None:
         (b"", "begins with nothing, expected 00 00 08"),
         (b"\0\0\x08", "expected 00 00 08 and a rank"),
         (b"\x1f\x8b\x08\x08" + bytes(20), "1f 8b 08 08.*unpack it"),
-        (b"\0\0\x0d\x01" + bytes(8), "no idx file of uint8"),
+        (b"\0\0\x0d\x01" + bytes(8), "not an idx file of uint8"),
         (b"\0\0\x08\0", "a rank of 1 or more"),
         (b"\0\0\x08\x03" + bytes(11), "ends after 15 bytes, within its sizes"),
         (idx(2, 2, values=b"123"), r"holds 3 values, its shape \(2, 2\) says 4"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgecnn.data.pictures import SAMPLES, draw, find_images, is_picture_source, read_npz
+from edgecnn.data.pictures import SAMPLES, draw, find_images, is_image_source, read_npz
 from edgecnn.errors import DataUnreadable
 
 
@@ -16,17 +16,19 @@ def test_the_images_below_a_folder_are_found_in_order_whatever_their_case(tmp_pa
         Image.new("L", (4, 4)).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "folder.png").mkdir()
-    assert is_picture_source(str(tmp_path))
+    assert is_image_source(str(tmp_path))
     assert find_images(str(tmp_path)) == [tmp_path / "b.png", tmp_path / "below/a.JPG"]
 
 
 def test_names_of_data_sets_are_sources_of_pictures() -> None:
-    assert all(is_picture_source(name) for name in ("mnist", "fashion-mnist", "cifar10", SAMPLES))
+    assert all(is_image_source(name) for name in ("mnist", "fashion-mnist", "cifar10", SAMPLES))
 
 
 def test_what_is_neither_a_name_nor_a_folder_of_images_is_refused(tmp_path: Path) -> None:
-    assert not is_picture_source("nothing")
-    with pytest.raises(DataUnreadable, match=r"nothing is no folder and none of mnist, .*samples$"):
+    assert not is_image_source("nothing")
+    with pytest.raises(
+        DataUnreadable, match=r"nothing is not a folder and none of mnist, .*samples$"
+    ):
         find_images("nothing")
     with pytest.raises(DataUnreadable, match="holds no images"):
         find_images(str(tmp_path))

@@ -124,7 +124,7 @@ def test_an_interpreter_without_a_whole_path_is_looked_for_beside_the_file(confi
             "no profile is called 'rpi44'; did you mean rpi4",
         ),
         ('[rpi]\nssh = "pi@h"\nprofile = {}', "[rpi.profile] has no key 'title'"),
-        ('[rpi]\nssh = "pi@h"\npython = "-c evil"', "'-c evil' is no interpreter of a board"),
+        ('[rpi]\nssh = "pi@h"\npython = "-c evil"', "'-c evil' is not an interpreter of a board"),
         ('[rpi]\nssh = "pi@h:22"', "names a port; write it apart"),
         ('[own]\npython = "/p"\nport = 22', "own.port is given without ssh"),
         ('[own]\npython = "/p"\nprofile = "rpi4"', "own.profile is given without ssh"),
@@ -132,8 +132,8 @@ def test_an_interpreter_without_a_whole_path_is_looked_for_beside_the_file(confi
         ('[host]\nssh = "pi@h"', "a device cannot be called 'host', which means this machine"),
         ('[rpi4-emulated]\nssh = "pi@h"', "which means an emulated board"),
         ('["a.toml"]\nssh = "pi@h"', "which means a file"),
-        ("[rpi\nssh", "is no TOML: "),
-        ('[rpi]\nssh = "a"\n[rpi]\nssh = "b"', "is no TOML: "),
+        ("[rpi\nssh", "is not TOML: "),
+        ('[rpi]\nssh = "a"\n[rpi]\nssh = "b"', "is not TOML: "),
     ],
 )
 def test_what_does_not_hold_is_refused_by_file_and_key(config: Path, text: str, said: str) -> None:
@@ -150,7 +150,7 @@ def test_what_does_not_hold_is_refused_by_file_and_key(config: Path, text: str, 
 )
 def test_a_target_that_ssh_or_a_shell_could_misread_is_refused(config: Path, target: str) -> None:
     said = refusal(config, f'[rpi]\nssh = "{target}"')
-    assert "is nothing that ssh should connect to" in said or "expected a text" in said
+    assert "is not a target for ssh" in said or "expected a text" in said
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_removing_what_is_not_there_names_what_is(config: Path) -> None:
 
 def test_a_broken_file_is_not_written_over(config: Path) -> None:
     write(config, "[rpi")
-    with pytest.raises(DeviceConfigInvalid, match="is no TOML"):
+    with pytest.raises(DeviceConfigInvalid, match="is not TOML"):
         add_device(Configured("x", "pi@x"))
     assert config.read_text() == "[rpi"
 

@@ -100,7 +100,7 @@ def test_without_a_message_the_last_line_that_is_no_event_is_told() -> None:
 
 
 def test_a_silent_failure_is_told_by_its_exit_code() -> None:
-    assert "exit code 3 and said nothing" in refusal("sys.exit(3)")
+    assert "exit code 3 and printed nothing" in refusal("sys.exit(3)")
 
 
 def test_an_agent_that_is_killed_is_told_with_the_likely_reason() -> None:

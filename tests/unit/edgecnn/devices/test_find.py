@@ -40,7 +40,7 @@ def test_host_is_this_machine_once() -> None:
 def test_host_needs_no_sound_file(config: Path) -> None:
     write(config, "[broken")
     assert names("host") == ["host"]
-    assert "is no TOML" in refusal("rpi", kind=DeviceConfigInvalid)
+    assert "is not TOML" in refusal("rpi", kind=DeviceConfigInvalid)
 
 
 def test_interpreters_on_this_machine_are_one_board(config: Path) -> None:
@@ -94,7 +94,7 @@ def test_two_devices_of_one_name_are_refused(config: Path, tmp_path: Path) -> No
         ("hots", "did you mean host?"),
         ("dsek", "did you mean desk?"),
         ("rpi4-emulatd", "did you mean rpi4-emulated"),
-        ("rk3588-emulated", "names no processor of QEMU's; there are rpi-zero2w-emulated"),
+        ("rk3588-emulated", "has no processor of QEMU's; there are rpi-zero2w-emulated"),
         ("rpi6-emulated", "no profile is called 'rpi6'; did you mean rpi"),
         ("rpi", "add it: edgecnn devices add rpi pi@raspberrypi.local"),
         ("raspberrypi", "add it: edgecnn devices add raspberrypi pi@raspberrypi.local"),

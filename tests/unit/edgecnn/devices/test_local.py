@@ -114,7 +114,7 @@ def test_an_interpreter_without_numpy_is_named_with_what_it_lacks(tmp_path: Path
 
 def test_a_program_that_is_no_python_is_named_with_what_it_said(tmp_path: Path) -> None:
     board = LocalBoard("own", {"own": "/bin/echo"})
-    with pytest.raises(DeviceFailed, match="own: the agent said nothing of this machine"):
+    with pytest.raises(DeviceFailed, match="own: the agent did not report this machine"):
         board.offer()
     board = LocalBoard("own", {"own": "/bin/false"})
     with pytest.raises(DeviceFailed, match=r"own: .*exit code 1"):

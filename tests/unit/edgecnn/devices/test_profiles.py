@@ -193,7 +193,7 @@ def test_a_cluster_that_is_no_table_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["[", "a = ", "a = 1\na = 2", "[a\n", "x" * 10_000])
 def test_what_is_no_toml_is_refused_with_the_place(tmp_path: Path, text: str) -> None:
-    assert re.match(r"FILE is no TOML: .*(line|end)", refusal(tmp_path, text))
+    assert re.match(r"FILE is not TOML: .*(line|end)", refusal(tmp_path, text))
 
 
 def test_bytes_that_are_no_text_are_refused_with_their_place(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_mapping_comes_before_the_labels() -> None:
     ("names", "of", "said"),
     [
         (COLOURS, ("green", "pink"), "pink: not among the bundle's labels, which have 1 of the 2"),
-        (COLOURS, ("n01", "n02"), "these 2 names are no labels"),
+        (COLOURS, ("n01", "n02"), "these 2 names are not labels"),
         (COLOURS, ("0", "3"), "3 is class 3, expected 0 to 2"),
         (ClassNames(3, (), {"a": 5}), ("a",), "a is class 5, expected 0 to 2"),
         (ClassNames(3, (), {"a": 1}), ("a", "b"), "b: not among the file of --classes"),

@@ -29,7 +29,7 @@ def test_images_of_a_folder_and_those_below_it_are_prepared_as_the_app_does(tmp_
         means = [float(sample.mean()) for sample in samples]
         assert samples.shape == (1, 3, 8, 8)
     np.testing.assert_allclose(means, [0.2, 0.4], atol=1e-3)
-    assert "2 pictures: enough to try" in found.notes[-1]
+    assert "2 images: enough to try" in found.notes[-1]
 
 
 def test_so_many_are_drawn_and_the_same_ones_every_time(tmp_path: Path) -> None:
@@ -88,13 +88,13 @@ def test_what_cannot_calibrate_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "text.npz", np.array(["a"]))
     (tmp_path / "broken.npz").write_bytes(b"PK")
     for data, said in (
-        ("nothing", "no folder, no .npz and none of mnist"),
+        ("nothing", "not a folder, not an .npz and none of mnist"),
         (str(tmp_path / "empty"), "holds no images"),
         (str(tmp_path / "two.npz"), "holds 2 arrays, expected one"),
         (str(tmp_path / "flat.npz"), "the network reads input float32 Nx3x8x8"),
         (str(tmp_path / "text.npz"), "expected images"),
-        (str(tmp_path / "broken.npz"), "no readable .npz"),
-        (str(tmp_path / "missing.npz"), "no readable .npz"),
+        (str(tmp_path / "broken.npz"), "not a readable .npz"),
+        (str(tmp_path / "missing.npz"), "not a readable .npz"),
     ):
         with pytest.raises(DataUnreadable, match=said):
             open_calibration(data, SPEC, UNIT, 128)

@@ -99,7 +99,7 @@ def test_the_wrong_bytes_are_an_error_that_keeps_nothing(server: Server, cache: 
     sent = re.search(r"net\.pth .* sent sha256 ([0-9a-f]{64}), expected", str(raised.value))
     assert sent
     assert sent[1] != SHA256
-    assert f"expected {SHA256}, thrown away" in str(raised.value)
+    assert f"expected {SHA256}, discarded" in str(raised.value)
     assert left_over(cache) == set()
 
 

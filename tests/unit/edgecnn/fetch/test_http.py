@@ -187,7 +187,7 @@ def test_a_missing_file_is_named_by_its_status(server: Server, part: Path) -> No
 
 
 def test_a_server_that_sends_too_much_is_cut_off(server: Server, part: Path) -> None:
-    with pytest.raises(SourceFailed, match="sent more than 200000 bytes, thrown away"):
+    with pytest.raises(SourceFailed, match="sent more than 200000 bytes, discarded"):
         get(server, part, most_bytes=200_000)
     assert not part.exists()
 

@@ -51,7 +51,7 @@ def test_a_json_file_is_read_as_the_manifest_writes_it(tmp_path: Path) -> None:
     ("text", "says"),
     [
         (None, "cannot be read"),
-        ("{", "is no preprocessing"),
+        ("{", "is not a valid preprocessing"),
         ("{}", "has no field 'colour'"),
         (json.dumps(asdict(MNIST)), "makes 1 channels, the network reads 3"),
     ],

@@ -380,4 +380,4 @@ def test_one_image_a_class_is_too_few(tmp_path: Path) -> None:
 def test_a_class_whose_name_breaks_the_list_of_labels_is_refused(tmp_path: Path) -> None:
     for name in ("cat", "d\nog"):
         fill(tmp_path / name, numbered(2))
-    assert r"d\nog' has a name that is no line of text" in refusal(tmp_path)
+    assert r"d\nog' has a name that is not a line of text" in refusal(tmp_path)

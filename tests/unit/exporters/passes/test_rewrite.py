@@ -10,7 +10,13 @@ import pytest
 from edgecnn_exporters.passes import PassStage, canonicalise
 from edgecnn_exporters.passes.dropout import RemoveDropout
 from edgecnn_exporters.passes.graph import is_operator, replace_node, take_out
-from edgecnn_exporters.passes.rewrite import LeftAlone, Refusal, RewriteResult, Rule, apply_rules
+from edgecnn_exporters.passes.rewrite import (
+    LeftAlone,
+    Refusal,
+    RewriteResult,
+    RewriteRule,
+    apply_rules,
+)
 
 
 def parse(body: str, outputs: str = "float[N, 3] y") -> ir.Model:
@@ -43,7 +49,7 @@ def to_identity(graph: ir.Graph, node: ir.Node) -> None:
 
 def test_what_a_rewrite_makes_is_what_the_next_node_reads() -> None:
     model = parse("[a] a = Neg (x) [b] b = Neg (a) [c] c = Neg (b) [d] y = Neg (c)")
-    result = apply_rules(model, Rule(match_negation, to_identity))
+    result = apply_rules(model, RewriteRule(match_negation, to_identity))
     # c follows what became of a and b, an Identity.
     assert operators(model) == ["Identity", "Identity"]
     assert result.modified
@@ -52,7 +58,7 @@ def test_what_a_rewrite_makes_is_what_the_next_node_reads() -> None:
 
 def test_from_the_end_the_last_node_chooses_first() -> None:
     model = parse("[a] a = Neg (x) [b] b = Neg (a) [c] y = Neg (b)")
-    result = apply_rules(model, Rule(match_negation, to_identity), from_end=True)
+    result = apply_rules(model, RewriteRule(match_negation, to_identity), from_end=True)
     assert operators(model) == ["Neg", "Identity"]
     ((node, refusal),) = result.refusals
     assert (node.name, refusal.reason) == ("a", "it stands alone")
@@ -60,7 +66,7 @@ def test_from_the_end_the_last_node_chooses_first() -> None:
 
 def test_a_refusal_is_no_change_and_names_its_node() -> None:
     model = parse("[a] a = Neg (x) [b] b = Relu (a) [c] y = Neg (b)")
-    result = apply_rules(model, Rule(match_negation, to_identity))
+    result = apply_rules(model, RewriteRule(match_negation, to_identity))
     assert not result.modified
     assert operators(model) == ["Neg", "Relu", "Neg"]
     assert [node.name for node, _ in result.refusals] == ["a", "c"]
@@ -72,7 +78,7 @@ def test_a_node_that_a_later_rule_removes_is_not_refused() -> None:
 
     model = parse("[r] r = Relu (x) [a] a = Neg (r) [s] y = Relu (a)")
     result = apply_rules(
-        model, Rule(match_negation, to_identity), Rule(match_any_negation, take_out)
+        model, RewriteRule(match_negation, to_identity), RewriteRule(match_any_negation, take_out)
     )
     assert operators(model) == ["Relu", "Relu"]
     assert result.modified
@@ -95,12 +101,13 @@ def test_the_pipeline_reports_refusals_of_the_last_round_by_pass_and_name(
 ) -> None:
     class PairNegations(ir.passes.InPlacePass):
         def call(self, model: ir.Model) -> ir.passes.PassResult:
-            return apply_rules(model, Rule(match_negation, to_identity))
+            return apply_rules(model, RewriteRule(match_negation, to_identity))
 
     class RemoveRelu(ir.passes.InPlacePass):
         def call(self, model: ir.Model) -> ir.passes.PassResult:
             return apply_rules(
-                model, Rule(lambda node: node if is_operator(node, "Relu") else None, take_out)
+                model,
+                RewriteRule(lambda node: node if is_operator(node, "Relu") else None, take_out),
             )
 
     stage = PassStage((PairNegations, RemoveRelu), rounds=9)

@@ -52,10 +52,10 @@ def test_an_artefact_in_another_form_takes_and_gives_what_the_manifest_promises(
     with edge.open(write(tmp_path, form)) as model:
         assert (model.engine.inputs, model.engine.outputs) == ((INPUT,), (OUTPUT,))
         assert (model.engine.name, model.engine.version()[0].isdigit()) == ("tflite", True)
-        found = model.run({"input": FEED[:batch]})["logits"]
-    assert found.dtype == np.float32
-    assert found.shape == (batch, 3)
-    np.testing.assert_allclose(found, RIGHT[:batch], atol=ALLOWED.get(form, 1e-5))
+        logits = model.run({"input": FEED[:batch]})["logits"]
+    assert logits.dtype == np.float32
+    assert logits.shape == (batch, 3)
+    np.testing.assert_allclose(logits, RIGHT[:batch], atol=ALLOWED.get(form, 1e-5))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -132,8 +132,8 @@ def test_inputs_of_different_batches_are_not_taken_one_at_a_time() -> None:
     adapted = adapt(FakeEngine.open(model), manifest, manifest.artefacts[0])
     with pytest.raises(FeedError, match="differ in their batch"):
         adapted.run({"mask": np.zeros((2, 2), np.float32), "input": FEED})
-    found = adapted.run({"mask": np.ones((3, 2), np.float32), "input": FEED})["logits"]
-    assert found.shape == (3, 3)
+    logits = adapted.run({"mask": np.ones((3, 2), np.float32), "input": FEED})["logits"]
+    assert logits.shape == (3, 3)
 
 
 def test_four_dimensional_outputs_come_channels_first() -> None:
@@ -144,22 +144,22 @@ def test_four_dimensional_outputs_come_channels_first() -> None:
     manifest = replace(manifest, inputs=(promised,), outputs=(replace(promised, name="y"),))
     adapted = adapt(engine, manifest, replace(manifest.artefacts[0], layout="NHWC"))
     feed = np.random.default_rng(1).random((1, 5, 2, 3), np.float32)
-    found = adapted.run({"x": feed})["y"]
-    np.testing.assert_array_equal(found, feed * 2)
-    assert found.flags.c_contiguous
+    output = adapted.run({"x": feed})["y"]
+    np.testing.assert_array_equal(output, feed * 2)
+    assert output.flags.c_contiguous
 
 
 def test_quantising_rounds_halves_to_even_and_saturates() -> None:
     steps = np.array([-1e38, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 126.4, 126.6, 300, np.inf])
-    found = quantise((steps * 0.25).astype(np.float32), (0.25, 1), "int8")
-    assert found.tolist() == [-128, -1, -1, 1, 1, 3, 3, 127, 127, 127, 127]
+    integers = quantise((steps * 0.25).astype(np.float32), (0.25, 1), "int8")
+    assert integers.tolist() == [-128, -1, -1, 1, 1, 3, 3, 127, 127, 127, 127]
     assert quantise(np.float32([-1, 0, 70]), (0.25, 10), "uint8").tolist() == [6, 10, 255]
 
 
 def test_dequantising_is_the_other_way() -> None:
-    found = dequantise(np.array([-128, 0, 127], np.int8), (0.5, -128))
-    assert found.dtype == np.float32
-    assert found.tolist() == [0, 64, 127.5]
+    real = dequantise(np.array([-128, 0, 127], np.int8), (0.5, -128))
+    assert real.dtype == np.float32
+    assert real.tolist() == [0, 64, 127.5]
     integers = np.arange(-128, 128, dtype=np.int8)
     code = (0.0371, -3)
     np.testing.assert_array_equal(quantise(dequantise(integers, code), code, "int8"), integers)

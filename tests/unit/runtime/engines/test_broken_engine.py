@@ -1,4 +1,4 @@
-"""An engine's package that is there and does not load, such as one for another processor."""
+"""Engine packages that are installed and do not load, such as one for another processor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The identity of an engine, in words and in JSON."""
+"""Identity of an engine, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def test_no_engine_is_an_empty_label() -> None:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_an_installed_engine_tells_the_package_that_it_runs_from(name: str) -> None:
-    found = engine_id(engine_class(name))
-    assert found.name == name
-    assert found.version[0].isdigit()
-    assert ENGINES[name].is_double or found.package in PACKAGES
+    identity = engine_id(engine_class(name))
+    assert identity.name == name
+    assert identity.version[0].isdigit()
+    assert ENGINES[name].is_double or identity.package in PACKAGES
 
 
 def test_the_facts_of_a_class_are_those_of_the_table() -> None:

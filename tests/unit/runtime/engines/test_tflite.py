@@ -25,6 +25,6 @@ def test_an_integer_model_is_fed_integers() -> None:
     codes = [(0.5, 0), (0.5, 0)]
     engine = TFLiteEngine.open(brightest((1, 2, 2, 3), (1, 2), 2, 1, encodings=codes))
     assert (engine.inputs[0].dtype, engine.outputs[0].dtype) == ("int8", "int8")
-    found = engine.run({"input": np.full((1, 2, 2, 3), 4, np.int8)})["logits"]
+    logits = engine.run({"input": np.full((1, 2, 2, 3), 4, np.int8)})["logits"]
     # 4 steps of a half are 2; twice that plus 1 is 5, ten steps.
-    np.testing.assert_array_equal(found, np.full((1, 3), 10, np.int8))
+    np.testing.assert_array_equal(logits, np.full((1, 3), 10, np.int8))

@@ -1,4 +1,4 @@
-"""Machines as their kernels describe them, laid out in a folder."""
+"""Hardware facts from a folder laid out like /proc and /sys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder that is there for as long as somebody holds the other end."""
+"""Run folder: created for one bench, removed when its keeper ends."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_the_alpha_of_an_array_is_dropped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("array", "found", "expected"),
+    ("array", "actual", "expected"),
     [
         (np.zeros((4, 4, 3), np.float32), "float32", "expected uint8"),
         (np.zeros((4, 4), np.uint16), "uint16", "expected uint8"),
@@ -65,11 +65,11 @@ def test_the_alpha_of_an_array_is_dropped() -> None:
     ],
 )
 def test_an_array_that_is_no_image_is_refused_by_name(
-    array: np.ndarray, found: str, expected: str
+    array: np.ndarray, actual: str, expected: str
 ) -> None:
     with pytest.raises(ImageError) as refusal:
         load_image(array)
-    assert found in str(refusal.value)
+    assert actual in str(refusal.value)
     assert expected in str(refusal.value)
 
 
@@ -188,7 +188,7 @@ def test_float_levels_from_0_to_255_are_cut_to_whole_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("levels", "found"),
+    ("levels", "range_text"),
     [
         (np.array([[0, 65536]], np.int32), "grey levels 0 to 65536"),
         (np.array([[-1, 10]], np.int32), "grey levels -1 to 10"),
@@ -198,8 +198,8 @@ def test_float_levels_from_0_to_255_are_cut_to_whole_ones() -> None:
         (np.array([[0, np.nan]], np.float32), "grey levels nan"),
     ],
 )
-def test_grey_levels_of_unknown_range_are_refused(levels: np.ndarray, found: str) -> None:
-    with pytest.raises(ImageError, match=f"{found}.*expected 0 to"):
+def test_grey_levels_of_unknown_range_are_refused(levels: np.ndarray, range_text: str) -> None:
+    with pytest.raises(ImageError, match=f"{range_text}.*expected 0 to"):
         load_image(encoded(Image.fromarray(levels), "TIFF"))
 
 

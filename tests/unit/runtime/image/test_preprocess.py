@@ -125,8 +125,8 @@ def test_an_image_smaller_than_the_crop_gets_a_black_border() -> None:
 def test_resize_to_a_height_and_width_ignores_the_proportions() -> None:
     image = picture(40, 90)
     expected = Image.fromarray(image).resize((30, 20), Image.Resampling.BILINEAR)
-    found = preprocess(image, replace(LEVELS, resize=(20, 30)))
-    np.testing.assert_array_equal(found[0], np.asarray(expected).transpose(2, 0, 1))
+    actual = preprocess(image, replace(LEVELS, resize=(20, 30)))
+    np.testing.assert_array_equal(actual[0], np.asarray(expected).transpose(2, 0, 1))
 
 
 def test_without_resize_and_crop_every_pixel_stays() -> None:
@@ -149,16 +149,16 @@ def test_bgr_reverses_the_channels_and_means_are_in_that_order() -> None:
 def test_grey_is_what_pillow_makes_of_every_colour() -> None:
     image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
     expected = np.asarray(Image.fromarray(image).convert("L"))
-    found = preprocess(image, GREY)
-    assert found.shape == (1, 1, 300, 300)
-    np.testing.assert_array_equal(found[0, 0], expected)
+    actual = preprocess(image, GREY)
+    assert actual.shape == (1, 1, 300, 300)
+    np.testing.assert_array_equal(actual[0, 0], expected)
 
 
 def test_colour_becomes_grey_before_the_resize() -> None:
     image = picture(40, 60)
     expected = Image.fromarray(image).convert("L").resize((48, 32), Image.Resampling.BICUBIC)
-    found = preprocess(image, replace(GREY, resize=32, filter="bicubic"))
-    np.testing.assert_array_equal(found[0, 0], np.asarray(expected))
+    actual = preprocess(image, replace(GREY, resize=32, filter="bicubic"))
+    np.testing.assert_array_equal(actual[0, 0], np.asarray(expected))
 
 
 @pytest.mark.parametrize("resize", [None, 32, (32, 32)])
@@ -172,9 +172,9 @@ def test_nhwc_is_nchw_with_the_channels_last(
     image = picture(41, 53)
     first, last = preprocess(image, spec), preprocess(image, replace(spec, layout="NHWC"))
     np.testing.assert_array_equal(last, first.transpose(0, 2, 3, 1))
-    for found in (first, last):
-        assert found.dtype == np.float32
-        assert found.flags.c_contiguous
+    for array in (first, last):
+        assert array.dtype == np.float32
+        assert array.flags.c_contiguous
 
 
 @pytest.mark.parametrize("shape", [(20, 20_000), (20_000, 20)])
@@ -183,19 +183,19 @@ def test_a_long_thin_image_takes_little_memory(shape: tuple[int, int]) -> None:
     image = picture(*shape)
     tracemalloc.start()
     try:
-        found = preprocess(image, IMAGENET)
+        actual = preprocess(image, IMAGENET)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak_bytes < 16e6
-    assert found.shape == (1, 3, 224, 224)
+    assert actual.shape == (1, 3, 224, 224)
 
 
 @pytest.mark.parametrize("shape", [(20, 2_000), (2_000, 20)])
 def test_a_long_thin_image_gives_what_torchvision_gives(shape: tuple[int, int]) -> None:
     image = picture(*shape)
-    found, expected = preprocess(image, IMAGENET), by_hand(image, IMAGENET)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    actual, expected = preprocess(image, IMAGENET), by_hand(image, IMAGENET)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-6)
 
 
 def test_a_large_photograph_is_resized_in_bounded_memory() -> None:

@@ -1,4 +1,4 @@
-"""Our resize against Pillow's, which is the definition."""
+"""Resampling compared with Pillow's resize."""
 
 from __future__ import annotations
 

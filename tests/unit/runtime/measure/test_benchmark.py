@@ -41,18 +41,18 @@ def run(job: MeasurementJob) -> tuple[BenchResult, list[dict[str, Any]]]:
 
 def test_rows_are_proven_timed_in_turn_and_compared(any_bundle: Path) -> None:
     new = Subject(str(any_bundle), threads=1, against=1)
-    found, events = run(MeasurementJob((new, Subject(str(any_bundle), threads=1)), SHORT))
-    assert [row.verdict for row in found.rows] == ["equal", "equal"]
-    for row in found.rows:
+    result, events = run(MeasurementJob((new, Subject(str(any_bundle), threads=1)), SHORT))
+    assert [row.verdict for row in result.rows] == ["equal", "equal"]
+    for row in result.rows:
         assert row.latency is not None
         assert len(row.latency.blocks_ms) == 8
         assert row.difference is not None
-    assert found.rows[0].comparison is not None
-    assert found.rows[0].comparison.rounds == 8
-    assert found.rows[1].comparison is None
+    assert result.rows[0].comparison is not None
+    assert result.rows[0].comparison.rounds == 8
+    assert result.rows[1].comparison is None
     orders = [[b["row"] for b in e["blocks"]] for e in events if e["event"] == "round"]
     assert orders[:4] == [[0, 1], [1, 0], [1, 0], [0, 1]]
-    assert found.host is not None
+    assert result.host is not None
     assert events[-1] == {"event": "progress", "done": 1.0}
 
 
@@ -62,27 +62,27 @@ def test_an_artefact_that_answers_wrongly_is_not_timed_and_the_others_are(
     manifest, files = contents()
     files["golden/0.output0.npy"] = npy(np.zeros((1, 3), np.float32))
     write_bundle(tmp_path / "wrong.edge", manifest, files)
-    found, _ = run(
+    result, _ = run(
         MeasurementJob((Subject(str(tmp_path / "wrong.edge")), Subject(str(bundle))), SHORT)
     )
-    wrong, right = found.rows
+    wrong, right = result.rows
     assert (wrong.verdict, wrong.latency) == ("differs", None)
     assert wrong.difference is not None
     assert right.latency is not None
 
 
 def test_what_cannot_be_opened_is_a_row_that_says_why(bundle: Path) -> None:
-    found, _ = run(MeasurementJob((Subject(str(bundle), engine="nonesuch"),), SHORT))
-    assert found.rows[0].verdict == "refused"
-    assert "no engine is called 'nonesuch'" in found.rows[0].note
+    result, _ = run(MeasurementJob((Subject(str(bundle), engine="nonesuch"),), SHORT))
+    assert result.rows[0].verdict == "refused"
+    assert "no engine is called 'nonesuch'" in result.rows[0].note
 
 
 def test_cold_starts_are_fresh_processes(bundle: Path) -> None:
     plan = MeasurementPlan(rounds=8, block_ms=1, warmup_s=0.1, cold_starts=2)
-    found, _ = run(MeasurementJob((Subject(str(bundle)),), plan))
-    assert found.rows[0].cold is not None
-    assert len(found.rows[0].cold.samples_ms) == 2
-    assert found.rows[0].cold.peak_memory_bytes > 1e6
+    result, _ = run(MeasurementJob((Subject(str(bundle)),), plan))
+    assert result.rows[0].cold is not None
+    assert len(result.rows[0].cold.samples_ms) == 2
+    assert result.rows[0].cold.peak_memory_bytes > 1e6
 
 
 def test_what_was_finished_is_not_measured_again(bundle: Path) -> None:
@@ -103,8 +103,8 @@ def test_what_was_finished_is_not_measured_again(bundle: Path) -> None:
 def test_a_row_may_run_in_another_interpreter(bundle: Path) -> None:
     other = Environment((sys.executable, "-m", "edgecnn_runtime"), ())
     subject = Subject(str(bundle), environment="other")
-    found, _ = run(MeasurementJob((subject,), SHORT, environments={"other": other}))
-    assert found.rows[0].latency is not None
+    result, _ = run(MeasurementJob((subject,), SHORT, environments={"other": other}))
+    assert result.rows[0].latency is not None
 
 
 def test_a_worker_that_is_killed_ends_its_row_only(bundle: Path) -> None:
@@ -117,11 +117,11 @@ def test_a_worker_that_is_killed_ends_its_row_only(bundle: Path) -> None:
             os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
 
     benchmark(MeasurementJob(subjects, SHORT), hear)
-    found = assemble(subjects, events)
-    assert sorted(row.verdict for row in found.rows) == ["crashed", "equal"]
-    (dead,) = (row for row in found.rows if row.verdict == "crashed")
+    result = assemble(subjects, events)
+    assert sorted(row.verdict for row in result.rows) == ["crashed", "equal"]
+    (dead,) = (row for row in result.rows if row.verdict == "crashed")
     assert "SIGKILL" in dead.note
-    assert all(row.comparison is None for row in found.rows)
+    assert all(row.comparison is None for row in result.rows)
 
 
 def workers_of(pid: int) -> list[int]:
@@ -203,14 +203,14 @@ def test_a_second_bench_waits_and_says_who_holds_the_machine(
     from edgecnn_runtime.host.lock import machine_lock
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    told: list[dict[str, Any]] = []
-    with machine_lock("anna@laptop", 0, told.append):
+    events: list[dict[str, Any]] = []
+    with machine_lock("anna@laptop", 0, events.append):
         with pytest.raises(MeasureError, match="anna@laptop"):
-            benchmark(MeasurementJob((Subject(str(bundle)),), SHORT, wait_s=0), told.append)
-        assert told[0]["event"] == "waiting"
-        assert told[0]["holder"]["pid"] == os.getpid()
-    benchmark(MeasurementJob((Subject(str(bundle)),), SHORT, wait_s=0), told.append)
-    assert told[-1]["done"] == 1.0
+            benchmark(MeasurementJob((Subject(str(bundle)),), SHORT, wait_s=0), events.append)
+        assert events[0]["event"] == "waiting"
+        assert events[0]["holder"]["pid"] == os.getpid()
+    benchmark(MeasurementJob((Subject(str(bundle)),), SHORT, wait_s=0), events.append)
+    assert events[-1]["done"] == 1.0
 
 
 def test_a_lock_is_never_written_through_a_link(tmp_path: Path) -> None:

@@ -44,12 +44,12 @@ def loud(random: np.random.Generator, n: int) -> np.ndarray:
 
 def verdicts(noise: Noise, factor: float, count: int, rounds: int = ROUNDS) -> list[str]:
     """Verdicts on ABBA rounds: candidate and baseline are neighbours in one stream of noise."""
-    found = []
+    verdicts = []
     for seed in range(count):
         stream = noise(np.random.default_rng(seed), 2 * rounds).reshape(rounds, 2)
         stream[1::2] = stream[1::2, ::-1]
-        found.append(compare(stream[:, 0] * factor, stream[:, 1], seed=seed).verdict)
-    return found
+        verdicts.append(compare(stream[:, 0] * factor, stream[:, 1], seed=seed).verdict)
+    return verdicts
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -72,8 +72,8 @@ def test_fewer_rounds_than_a_verdict_takes_name_no_winner() -> None:
 def test_the_interval_of_the_least_rounds_is_their_whole_range() -> None:
     """Of 8 pairs the range misses the median with 2 / 2^8, the next smaller with 18 / 2^8."""
     ratios = [1.01, 1.02, 1.03, 1.04, 1.05, 1.06, 1.07, 1.08]
-    found = compare(ratios, [1.0] * 8)
-    assert (found.low, found.high) == pytest.approx((1.01, 1.08))
+    comparison = compare(ratios, [1.0] * 8)
+    assert (comparison.low, comparison.high) == pytest.approx((1.01, 1.08))
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.03, "slower"), (0.97, "faster")])
@@ -88,9 +88,9 @@ def test_a_winner_is_never_the_slower_one(noise: Noise) -> None:
 
 def test_a_difference_within_the_margin_is_none() -> None:
     exact = np.full(ROUNDS, 10.0)
-    found = compare(exact * 1.005, exact)
-    assert found.verdict == "no difference"
-    assert found.ratio == pytest.approx(1.005)
+    comparison = compare(exact * 1.005, exact)
+    assert comparison.verdict == "no difference"
+    assert comparison.ratio == pytest.approx(1.005)
 
 
 def test_a_tainted_run_names_no_winner() -> None:
@@ -104,12 +104,12 @@ def test_too_few_or_unequal_rounds_are_refused(own: int, others: int) -> None:
 
 
 def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
-    held = 0
+    covered = 0
     for seed in range(200):
         samples = np.random.default_rng(seed).lognormal(sigma=0.3, size=100)
         low, high = median_interval(samples)
-        held += low <= 1.0 <= high
-    assert 180 <= held <= 200
+        covered += low <= 1.0 <= high
+    assert 180 <= covered <= 200
 
 
 def test_neighbours_that_are_alike_widen_the_interval() -> None:

@@ -65,15 +65,17 @@ def later(**changes: object) -> HostState:
 
 def test_samples_are_raw_and_their_summary_is_right() -> None:
     machine = Machine()
-    found = machine.measure({"a": machine.run("a", 10.0)}, MeasurementPlan(rounds=6, block_ms=30))
-    (latency,) = found.latencies
+    measurement = machine.measure(
+        {"a": machine.run("a", 10.0)}, MeasurementPlan(rounds=6, block_ms=30)
+    )
+    (latency,) = measurement.latencies
     assert latency.samples_ms == (10.0,) * 18
     assert latency.blocks_ms == (10.0,) * 6
     assert (latency.median_ms, latency.interval_ms) == (10.0, (10.0, 10.0))
     assert (latency.p90_ms, latency.p99_ms) == (10.0, 10.0)
     assert latency.warmup_runs == 2 * WINDOW_RUNS
-    assert found.tainted == ()
-    assert found.comparison is None
+    assert measurement.tainted == ()
+    assert measurement.comparison is None
 
 
 def test_two_candidates_take_turns_in_turned_order() -> None:
@@ -87,20 +89,20 @@ def test_two_candidates_take_turns_in_turned_order() -> None:
 def test_a_faster_candidate_is_said_to_be_faster() -> None:
     machine = Machine()
     runs = {"new": machine.run("new", 8.0), "old": machine.run("old", 10.0)}
-    found = machine.measure(runs, MeasurementPlan(rounds=8, block_ms=20))
-    assert found.comparison is not None
-    assert (found.comparison.verdict, found.comparison.rounds) == ("faster", 8)
-    assert found.comparison.ratio == pytest.approx(0.8)
+    measurement = machine.measure(runs, MeasurementPlan(rounds=8, block_ms=20))
+    assert measurement.comparison is not None
+    assert (measurement.comparison.verdict, measurement.comparison.rounds) == ("faster", 8)
+    assert measurement.comparison.ratio == pytest.approx(0.8)
 
 
 def test_a_disturbed_comparison_names_no_winner() -> None:
     machine = Machine()
     machine.states = [QUIET, later(cpu=CpuTimes(130.0, 0.0, 440.0))]
     runs = {"new": machine.run("new", 5.0), "old": machine.run("old", 10.0)}
-    found = machine.measure(runs, MeasurementPlan(rounds=6, block_ms=20))
-    assert found.tainted == ("other processes took 50% of the processor",)
-    assert found.comparison is not None
-    assert found.comparison.verdict == "tainted"
+    measurement = machine.measure(runs, MeasurementPlan(rounds=6, block_ms=20))
+    assert measurement.tainted == ("other processes took 50% of the processor",)
+    assert measurement.comparison is not None
+    assert measurement.comparison.verdict == "tainted"
 
 
 @pytest.mark.parametrize(
@@ -150,36 +152,38 @@ def test_noise_alone_is_no_drift() -> None:
 def test_drift_taints_the_measurement() -> None:
     machine = Machine()
     slowing = [10.0] * (2 * WINDOW_RUNS) + [10.0 + 0.2 * i for i in range(30)]
-    found = machine.measure(
+    measurement = machine.measure(
         {"a": machine.run("a", *slowing)}, MeasurementPlan(rounds=30, block_ms=1)
     )
-    assert any("drifted" in reason for reason in found.tainted)
+    assert any("drifted" in reason for reason in measurement.tainted)
 
 
 def test_warm_up_goes_on_until_two_windows_agree() -> None:
     machine = Machine()
     run = machine.run("a", *[50.0] * WINDOW_RUNS, *[20.0] * WINDOW_RUNS, 10.0)
-    found = warm_up(run, 60, machine.clock)
-    assert found.is_stable
-    assert found.runs == 4 * WINDOW_RUNS
-    assert found.last_ms == 10
+    warmup = warm_up(run, 60, machine.clock)
+    assert warmup.is_stable
+    assert warmup.runs == 4 * WINDOW_RUNS
+    assert warmup.last_ms == 10
 
 
 def test_warm_up_of_a_slow_run_does_not_wait_for_a_whole_window() -> None:
     machine = Machine()
-    found = warm_up(machine.run("a", 5000.0), 3, machine.clock)
-    assert (found.runs, found.last_ms) == (1, 5000.0)
+    warmup = warm_up(machine.run("a", 5000.0), 3, machine.clock)
+    assert (warmup.runs, warmup.last_ms) == (1, 5000.0)
 
 
 def test_a_slow_comparison_ends_at_its_limit_with_enough_rounds_for_a_verdict() -> None:
     machine = Machine()
     runs = {"new": machine.run("new", 4000.0), "old": machine.run("old", 5000.0)}
-    told: list[float] = []
+    shares: list[float] = []
     plan = MeasurementPlan(rounds=30, warmup_s=1, max_s=20)
-    found = measure(runs, plan, progress=told.append, state=machine.state, clock=machine.clock)
-    assert found.comparison is not None
-    assert (found.comparison.verdict, found.comparison.rounds) == ("faster", 8)
-    assert told[-1] == 1
+    measurement = measure(
+        runs, plan, progress=shares.append, state=machine.state, clock=machine.clock
+    )
+    assert measurement.comparison is not None
+    assert (measurement.comparison.verdict, measurement.comparison.rounds) == ("faster", 8)
+    assert shares[-1] == 1
 
 
 def test_a_limit_between_two_rounds_lets_each_candidate_be_first_as_often() -> None:
@@ -194,15 +198,17 @@ def test_a_limit_between_two_rounds_lets_each_candidate_be_first_as_often() -> N
 
 def test_a_run_of_microseconds_keeps_a_bounded_number_of_samples() -> None:
     machine = Machine()
-    found = machine.measure({"a": machine.run("a", 0.001)}, MeasurementPlan(rounds=4, block_ms=60))
-    assert len(found.latencies[0].samples_ms) == 4 * MAX_RUNS_PER_BLOCK
+    measurement = machine.measure(
+        {"a": machine.run("a", 0.001)}, MeasurementPlan(rounds=4, block_ms=60)
+    )
+    assert len(measurement.latencies[0].samples_ms) == 4 * MAX_RUNS_PER_BLOCK
 
 
 def test_warm_up_ends_at_its_limit_when_nothing_settles() -> None:
     machine = Machine()
     restless = [float(2**i) for i in range(200) for _ in range(WINDOW_RUNS)]
-    found = warm_up(machine.run("a", *restless[:100]), 0.5, machine.clock)
-    assert not found.is_stable
+    warmup = warm_up(machine.run("a", *restless[:100]), 0.5, machine.clock)
+    assert not warmup.is_stable
 
 
 def test_the_garbage_collector_waits_for_a_block_and_comes_back() -> None:
@@ -222,11 +228,11 @@ def test_the_garbage_collector_waits_for_a_block_and_comes_back() -> None:
 
 def test_progress_ends_at_one() -> None:
     machine = Machine()
-    told: list[float] = []
+    shares: list[float] = []
     plan = MeasurementPlan(rounds=4, block_ms=1)
     run = machine.run("a", 1.0)
-    measure({"a": run}, plan, progress=told.append, state=machine.state, clock=machine.clock)
-    assert told == [0.25, 0.5, 0.75, 1.0]
+    measure({"a": run}, plan, progress=shares.append, state=machine.state, clock=machine.clock)
+    assert shares == [0.25, 0.5, 0.75, 1.0]
 
 
 @pytest.mark.parametrize("labels", ["", "abc"])
@@ -239,9 +245,9 @@ GOOD = "from edgecnn_runtime.host.process import first_result_line; print(first_
 
 
 def test_a_cold_start_is_a_fresh_process_each_time() -> None:
-    found = [measure_cold_start([sys.executable, "-c", GOOD]) for _ in range(3)]
-    assert all(sample_ms > 0 for sample_ms, _ in found)
-    assert all(peak_bytes > 1 << 20 for _, peak_bytes in found)
+    starts = [measure_cold_start([sys.executable, "-c", GOOD]) for _ in range(3)]
+    assert all(sample_ms > 0 for sample_ms, _ in starts)
+    assert all(peak_bytes > 1 << 20 for _, peak_bytes in starts)
 
 
 def test_peak_memory_is_this_processs_own() -> None:

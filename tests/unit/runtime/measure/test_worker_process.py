@@ -1,4 +1,4 @@
-"""The workers of a bench, whatever an engine starts in them."""
+"""Worker processes of a bench: replies, death, and pipes that a child keeps open."""
 
 from __future__ import annotations
 

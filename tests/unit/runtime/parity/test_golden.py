@@ -42,9 +42,9 @@ def test_the_more_numbers_tell_of_the_noise_the_less_may_be_lost() -> None:
 
 
 def test_nan_never_holds() -> None:
-    found = difference([(REFERENCE, np.full_like(REFERENCE, np.nan))])
-    assert not is_within_limit(found, Artefact("m", "onnx", "int8", sqnr_db=30.0))
-    assert not is_within_limit(found, Artefact("m", "onnx", "fp32"))
+    measured = difference([(REFERENCE, np.full_like(REFERENCE, np.nan))])
+    assert not is_within_limit(measured, Artefact("m", "onnx", "int8", sqnr_db=30.0))
+    assert not is_within_limit(measured, Artefact("m", "onnx", "fp32"))
 
 
 def test_a_float_artefact_must_be_equal() -> None:
@@ -67,9 +67,9 @@ def test_weights_of_half_precision_may_be_off_by_their_rounding_only() -> None:
 
 def test_the_share_of_equal_classes_has_its_interval() -> None:
     reference = np.eye(10)
-    found = reference.copy()
-    found[0] = found[0, ::-1]
-    far = difference([(reference, found)])
+    actual = reference.copy()
+    actual[0] = actual[0, ::-1]
+    far = difference([(reference, actual)])
     assert far.top1_agreement == 0.9
     # Wilson's for 9 of 10, by his formula on paper.
     assert far.top1_interval == pytest.approx((0.5958, 0.9821), abs=1e-4)

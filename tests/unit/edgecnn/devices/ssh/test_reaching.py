@@ -60,7 +60,7 @@ def test_a_host_key_that_has_changed_is_a_danger_and_is_told_as_one(
     server.make_key("other")
     server.know(server.folder / "other.pub")
     said = refusal(reach())
-    assert "host key is not the one that is known" in said
+    assert "host key is not the known one" in said
     assert "another machine" in said
     assert f"ssh-keygen -R '[{ADDRESS}]:{server.port}'" in said
 
@@ -81,11 +81,11 @@ def test_a_key_that_asks_for_its_passphrase_is_told_as_a_login_refused(
 
 
 def test_a_port_where_nobody_listens(reach: Reach) -> None:
-    assert "nobody answers ssh there" in refusal(reach(port=free_port()))
+    assert "no ssh server answers there" in refusal(reach(port=free_port()))
 
 
 def test_a_name_that_does_not_resolve(reach: Reach) -> None:
-    assert "no host of that name is known" in refusal(reach("pi@no-such-board.invalid"))
+    assert "no host has that name" in refusal(reach("pi@no-such-board.invalid"))
 
 
 def test_a_board_that_takes_the_connection_and_says_nothing(
@@ -128,7 +128,7 @@ def test_what_ssh_or_a_shell_could_misread_is_refused(target: str) -> None:
 
 def test_an_account_without_a_shell_is_told_in_its_own_words(server: Server, reach: Reach) -> None:
     server.start("ForceCommand echo This account is not available.; exit 1")
-    assert "runs no command; it says: This account is not available." in refusal(reach())
+    assert "no command runs; its last line: This account is not available." in refusal(reach())
 
 
 @pytest.mark.parametrize("stream", ["1", "2"])

@@ -173,7 +173,7 @@ def test_an_interpreter_that_is_none_is_named(
     server: Server, index: Index, reach: Reach, python: str
 ) -> None:
     server.start()
-    with pytest.raises(DeviceUnsuitable, match=f"{python} is no Python that runs there"):
+    with pytest.raises(DeviceUnsuitable, match=f"{python} is not a Python that runs there"):
         reach(python=python).prepare()
 
 
@@ -220,7 +220,7 @@ def test_a_python_without_its_library_says_what_to_install(
 def test_a_wheel_that_is_another_is_not_kept(server: Server, index: Index, reach: Reach) -> None:
     server.start()
     store = reach()._store
-    store.held()
+    store.content()
     wheel = next(index.folder.glob("*.whl"))
     with pytest.raises(DeviceFailed, match="did not arrive whole: it came with sha256"):
         store.put_wheel(wheel, "0" * 64, sys.executable)
@@ -236,7 +236,7 @@ def test_what_a_wheel_keeps_apart_lies_beside_the_rest(
         archive.writestr("a-1.data/platlib/a/two.py", "")
     server.start()
     store = reach()._store
-    store.held()
+    store.content()
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     store.put_wheel(wheel, digest, sys.executable)
     names = {path.name for path in (server.cache / "wheels" / digest / "a").iterdir()}
@@ -246,7 +246,7 @@ def test_what_a_wheel_keeps_apart_lies_beside_the_rest(
 def test_a_home_that_cannot_be_written_says_so(server: Server, index: Index, reach: Reach) -> None:
     (server.home / ".cache").touch()
     server.start()
-    with pytest.raises(DeviceUnsuitable, match="cannot be made there"):
+    with pytest.raises(DeviceUnsuitable, match="cannot be created there"):
         reach().prepare()
 
 
@@ -346,7 +346,7 @@ def test_an_agent_that_is_damaged_on_its_way_is_not_kept(
     server.start()
     board = reach()
     store = board._store
-    store.held()
+    store.content()
     short = server.folder / "short.pyz"
     short.write_bytes(b"x" * 100)
 

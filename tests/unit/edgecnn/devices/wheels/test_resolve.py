@@ -8,9 +8,9 @@ from unit.edgecnn.devices.wheels.own_index import Index
 from edgecnn.devices.wheels.index import NoWheel
 from edgecnn.devices.wheels.reasons import reason_for_none
 from edgecnn.devices.wheels.resolve import closure, resolve
-from edgecnn.devices.wheels.target import Target
+from edgecnn.devices.wheels.target import WheelTarget
 
-PI = Target("aarch64", ("glibc", (2, 36)), (3, 11))
+PI = WheelTarget("aarch64", ("glibc", (2, 36)), (3, 11))
 PI_TAG = "cp311-cp311-manylinux_2_34_aarch64"
 
 
@@ -21,7 +21,7 @@ def test_a_requirement_for_another_python_or_machine_is_not_followed(index: Inde
     index.add("engine", "1.0", requires=needs)
     for name in ("old", "new", "arm", "pc", "tool", "mac"):
         index.add(name, "1.0")
-    found = resolve(["engine"], Target("aarch64", ("glibc", (2, 41)), (3, 13)))
+    found = resolve(["engine"], WheelTarget("aarch64", ("glibc", (2, 41)), (3, 13)))
     assert {wheel.name for wheel in found} == {"engine", "new", "arm"}
 
 
@@ -97,20 +97,20 @@ def test_the_reason_is_what_would_have_to_be_different(
     reason: str,
 ) -> None:
     index.add("engine", "1.0", PI_TAG)
-    assert reason_for_none("engine", Target(machine, libc, python)) == reason
+    assert reason_for_none("engine", WheelTarget(machine, libc, python)) == reason
 
 
 def test_the_glibc_that_is_needed_is_that_of_the_least_demanding_release(index: Index) -> None:
     index.add("engine", "2.0", "cp311-cp311-manylinux_2_38_aarch64")
     index.add("engine", "1.0", PI_TAG)
-    reason = reason_for_none("engine", Target("aarch64", ("glibc", (2, 31)), (3, 11)))
+    reason = reason_for_none("engine", WheelTarget("aarch64", ("glibc", (2, 31)), (3, 11)))
     assert reason == "needs glibc 2.34, the board has glibc 2.31"
 
 
 def test_every_python_that_would_do_is_listed(index: Index) -> None:
     for python in ("311", "312", "314"):
         index.add("engine", "1.0", f"cp{python}-cp{python}-manylinux_2_17_aarch64")
-    reason = reason_for_none("engine", Target("aarch64", ("glibc", (2, 36)), (3, 13)))
+    reason = reason_for_none("engine", WheelTarget("aarch64", ("glibc", (2, 36)), (3, 13)))
     assert reason == "no wheel for Python 3.13, there is one for 3.11, 3.12 and 3.14"
 
 
@@ -121,5 +121,5 @@ def test_an_index_without_the_package_says_so(index: Index) -> None:
 
 def test_an_index_for_a_machine_may_serve_what_was_built_on_it(index: Index) -> None:
     index.add("numpy", "2.4.6", "cp311-cp311-linux_armv7l")
-    (wheel,) = resolve(["numpy"], Target("armv7l", ("glibc", (2, 36)), (3, 11)))
+    (wheel,) = resolve(["numpy"], WheelTarget("armv7l", ("glibc", (2, 36)), (3, 11)))
     assert wheel.file.endswith("linux_armv7l.whl")

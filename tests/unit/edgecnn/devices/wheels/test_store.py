@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from unit.edgecnn.devices.wheels.own_index import Index
 
-from edgecnn.devices.wheels import IndexUnreachable, Target, fetch_wheels
+from edgecnn.devices.wheels import IndexUnreachable, WheelTarget, fetch_wheels
 from edgecnn.devices.wheels.index import NoWheel, find_wheels
 from edgecnn.devices.wheels.memory import MAX_AGE_S, remembered
 from edgecnn.errors import FetchError
 
-TARGET = Target("aarch64", ("glibc", (2, 36)), (3, 11))
+TARGET = WheelTarget("aarch64", ("glibc", (2, 36)), (3, 11))
 NOWHERE = "http://127.0.0.1:1/simple"
 
 

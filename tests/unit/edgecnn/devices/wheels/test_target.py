@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from edgecnn.devices.wheels.target import Target, markers, needed_glibc, platforms
+from edgecnn.devices.wheels.target import WheelTarget, markers, needed_glibc, platforms
 
 
 def tags(machine: str, libc: str, major: int, minor: int) -> tuple[str, ...]:
-    return platforms(Target(machine, (libc, (major, minor)), (3, 11)))
+    return platforms(WheelTarget(machine, (libc, (major, minor)), (3, 11)))
 
 
 def test_every_older_glibc_is_taken_and_no_newer() -> None:
@@ -45,7 +45,7 @@ def test_they_agree_with_what_packaging_says_of_this_machine() -> None:
 def test_requirements_are_read_for_the_board_and_not_for_this_machine() -> None:
     from packaging.markers import default_environment
 
-    environment = markers(Target("armv7l", ("glibc", (2, 36)), (3, 14)))
+    environment = markers(WheelTarget("armv7l", ("glibc", (2, 36)), (3, 14)))
     assert set(environment) == set(default_environment())
     assert environment["platform_machine"] == "armv7l"
     assert environment["python_version"] == "3.14"

@@ -12,7 +12,7 @@ from PIL import Image
 import edgecnn_runtime
 from edgecnn.errors import DataUnreadable
 from edgecnn.verify.preprocess.certify import WayCost, certify
-from edgecnn.verify.preprocess.pictures import FEW, find_pictures
+from edgecnn.verify.preprocess.pictures import FEW, verification_images
 from edgecnn.verify.preprocess.ways import WAYS, Way
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.errors import NotAClassifier
@@ -84,12 +84,12 @@ def test_a_bundle_that_is_no_classifier_is_refused(bundle: Path) -> None:
 
 
 def test_pictures_are_the_photographs_or_whatever_lies_below_a_folder(tmp_path: Path) -> None:
-    assert len(find_pictures(None, 256, quiet=True)) == FEW
-    assert len(find_pictures(None, 3, quiet=True)) == 3
+    assert len(verification_images(None, 256, quiet=True)) == FEW
+    assert len(verification_images(None, 3, quiet=True)) == 3
     (tmp_path / "a/b").mkdir(parents=True)
     for name in ("a/1.png", "a/b/2.png", "3.png"):
         Image.fromarray(red_image()).save(tmp_path / name)
-    assert len(find_pictures(str(tmp_path), 256, quiet=True)) == 3
-    assert len(find_pictures(str(tmp_path), 2, quiet=True)) == 2
-    with pytest.raises(DataUnreadable, match="--data nowhere is no folder and none of mnist"):
-        find_pictures("nowhere", 256, quiet=True)
+    assert len(verification_images(str(tmp_path), 256, quiet=True)) == 3
+    assert len(verification_images(str(tmp_path), 2, quiet=True)) == 2
+    with pytest.raises(DataUnreadable, match="--data nowhere is not a folder and none of mnist"):
+        verification_images("nowhere", 256, quiet=True)

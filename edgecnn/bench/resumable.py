@@ -12,7 +12,7 @@ from edgecnn.bench.journal import Journal, Record, new_header, read_journal
 from edgecnn.bench.run import Listener, run_boards
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import Board
-from edgecnn.errors import BenchRefused, JournalBusy
+from edgecnn.errors import BenchRefused, DeviceFailed, JournalBusy
 from edgecnn.fetch import cache_folder
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.measure.results import BenchResult
@@ -24,7 +24,7 @@ class Measured:
 
     Attributes:
         results: by device, of those that finished.
-        failed: by device, the message of those that did not.
+        failed: by device, the message of those that did not, which names the device.
     """
 
     results: dict[str, BenchResult]
@@ -48,7 +48,8 @@ def measure_on(
         BenchRefused: there is nothing to resume.
         JournalUnreadable: the file of samples cannot be read or written.
     """
-    from edgecnn.console import bars, note
+    from edgecnn.console import note
+    from edgecnn.progress_bar import bars
 
     names = [board.name for board in boards]
     path = output or _default_path(wanted, names)
@@ -68,7 +69,7 @@ def measure_on(
             errors = run_boards(boards, wanted, journal, earlier, listeners)
     except KeyboardInterrupt:
         if any(_has_rounds(read_journal(path), name) for name in names):
-            note("what was measured is kept; --resume goes on with it", quiet=quiet)
+            note("what was measured is kept; --resume continues it", quiet=quiet)
         raise
     finally:
         journal.close()
@@ -111,6 +112,8 @@ def _has_rounds(record: Record, name: str) -> bool:
 
 
 def _message(record: Record, name: str, error: EdgeCNNError) -> str:
+    is_named = isinstance(error, DeviceFailed | BenchRefused) and error.device == name
+    message = str(error) if is_named else f"{name}: {error}"
     if name in record.finished or not _has_rounds(record, name):
-        return str(error)
-    return f"{error}; what was measured is kept, the same command with --resume goes on"
+        return message
+    return f"{message}; what was measured is kept, the same command with --resume continues"
