@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 from edgecnn.model.description import Description, read_description
+from edgecnn.model.resolve import resolve
 from edgecnn.train.checkpoints import WEIGHTS
 from edgecnn_runtime.parity.proportion import wilson_interval
 
@@ -75,7 +76,7 @@ def row(command: list[str], description: Description) -> str:
     test = description.training["test"]
     right, images = test["right"], test["images"]
     low, high = wilson_interval(right, images)
-    network = describe(description.architecture, description.form, description.input)
+    network = describe(resolve(description.architecture), description.form, description.input)
     return (
         f"| {description.architecture} | {description.data} | {network.summary.parameters:,} "
         f"| {right / images:.2%} | {low:.2%} – {high:.2%} | {description.training['epoch']} "

@@ -49,7 +49,7 @@ def test_each_is_small_and_names_itself(path: Path) -> None:
     description = read_description(path)
     assert description is not None
     assert path.stem == f"{description.architecture}-{description.data}"
-    network = describe(description.architecture, description.form, description.input)
+    network = describe(resolve(description.architecture), description.form, description.input)
     assert network.summary.parameters <= MOST_PARAMETERS
     assert description.training["test"]["images"] == 10_000
 
