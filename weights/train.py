@@ -14,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 from edgecnn.model.description import Description, read_description
+from edgecnn.model.resolve import resolve
 from edgecnn.train.checkpoints import WEIGHTS
 from edgecnn_runtime.parity.proportion import wilson_interval
 
