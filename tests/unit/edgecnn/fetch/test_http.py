@@ -199,6 +199,8 @@ def test_a_server_that_sends_too_much_is_cut_off(server: Server, part: Path) -> 
         (gzip.compress(CONTENT)[:-9], "sent no gzip file"),
         (gzip.compress(bytes(10_000_000)), "sent more than 300000 bytes"),
     ],
+    # The bytes hold the time: workers would name the tests otherwise.
+    ids=["no gzip", "cut off", "too large"],
 )
 def test_what_is_no_gzip_file_or_too_large_inside_is_named(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, reason: str
