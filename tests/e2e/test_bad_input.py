@@ -227,7 +227,9 @@ def test_an_image_that_is_no_image_is_named_and_the_rest_goes_on(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "kill", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.matrix)]
+)
 def test_an_export_that_is_stopped_leaves_the_old_bundle_and_no_litter(
     edgecnn: Run, tmp_path: Path, kill: signal.Signals
 ) -> None:
