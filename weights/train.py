@@ -72,7 +72,6 @@ def table() -> str:
 def row(command: list[str], description: Description) -> str:
     """One line of the table."""
     from edgecnn.model.describe import describe
-    from edgecnn.model.resolve import resolve
 
     test = description.training["test"]
     right, images = test["right"], test["images"]

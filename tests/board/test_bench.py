@@ -127,7 +127,7 @@ def test_a_link_that_breaks_is_told_and_leaves_nothing(station: Workstation, net
         _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "the connection to far broke" in said
-    assert "--resume goes on" in said
+    assert "--resume continues" in said
     station.assert_nothing_is_left()
 
 

@@ -34,7 +34,7 @@ def test_both_ends_give_up_and_resume_repeats_nothing(
         before = station.rounds("cable.jsonl")
         assert process.returncode == 1, said
         assert "the connection to rpi broke" in said
-        assert "--resume goes on" in said
+        assert "--resume continues" in said
         assert len(before) < ROUNDS
         seconds = wait_until(
             lambda: at_work(station) == [], 2 * SILENCE_S, "the board ends what it was asked"

@@ -157,7 +157,7 @@ def test_a_bench_as_csv_is_a_line_for_each_row(edgecnn: Run, tiny_bundle: Path) 
         (("--sustained", "soon"), "is not a duration; write it as 90s, 30m or 2h"),
         (("--compare", "none.jsonl"), "none.jsonl cannot be read"),
         (("--resume", "--rounds", "9"), "nothing to resume"),
-        (("--csv", "--json"), "two forms of one output"),
+        (("--csv", "--json"), "exclude each other"),
         (("--device", "rpi"), "edgecnn devices add rpi pi@raspberrypi.local"),
         (("--device", "hots"), "did you mean host"),
     ],

@@ -43,7 +43,7 @@ def test_batch_normalisation_of_an_onnx_file_tells_as_much(
     ("options", "said"),
     [
         (("own:unbalanced", "--preprocess", "unit"), "the network has none, or it was folded"),
-        (("own:build", "--preprocess", "none"), "says nothing of the network's input"),
+        (("own:build", "--preprocess", "none"), "does not give the range of the network's input"),
     ],
 )
 def test_where_batch_normalisation_tells_nothing_it_is_refused(

@@ -106,7 +106,7 @@ def test_a_network_of_ones_own_is_quantised_with_ones_own_inputs(
         (("--max-drop", "0", "--per-tensor"), 2, "--per-tensor, --max-drop: only with"),
         (("--quantize", "int8", "--memory-limit", "0"), 2, "--memory-limit"),
         (("--quantize", "dynamic"), 2, "slower than float"),
-        (("--quantize", "int4"), 2, "say int8"),
+        (("--quantize", "int4"), 2, "use int8"),
         (("--quantize", "int8", "--calibrate", "nowhere"), 1, "is not a folder, not an .npz"),
         (("--quantize", "int8", "--observer", "best"), 2, "--observer"),
     ],
