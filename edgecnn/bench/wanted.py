@@ -76,7 +76,8 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
     """The artefacts to measure, float first: the others are compared with it.
 
     Raises:
-        BenchRefused: there is none of the precisions, or for the engines, that are wanted.
+        BenchRefused: there is none of the precisions, or for the engines, that are wanted; or no
+            engine has the name.
         BundleError: the bundle cannot be read.
     """
     with Bundle(bundle) as opened:
@@ -91,6 +92,10 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
     formats = _formats(wanted)
     chosen = [a for a in of_precision if not wanted.engines or a.format in formats]
     if not chosen:
+        known = tuple(engine_names())
+        unknown = [name for name in wanted.engines if engine_name(name) not in known]
+        if unknown:
+            raise BenchRefused(f"no engine is called {unknown[0]!r}; there are {', '.join(known)}")
         listing = ", ".join(one.path for one in of_precision)
         own = {f for entry in ENGINES.values() if not entry.is_double for f in entry.formats}
         target = next((f for f in formats if f in own), "all")
