@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 from benchmarks.interleave import keep
-from edgecnn.devices.agent import write_agent
+from edgecnn.devices.agent_zipapp import write_agent
 
 ROOT = Path(__file__).parents[2]
 

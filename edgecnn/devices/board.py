@@ -74,7 +74,7 @@ class Board(Protocol):
     """A machine that a bench can probe, send files to, and run the agent on.
 
     The agent is `edgecnn_runtime`; the commands that it takes, and the events that it answers with,
-    are documented in `edgecnn_runtime.__main__`.
+    are documented in `edgecnn_runtime.agent`.
     """
 
     name: str

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.agent import write_agent
+from edgecnn.devices.agent_zipapp import write_agent
 from edgecnn.devices.board import Event, Facts, Offer, ask_host
 from edgecnn.devices.events import agent_events, start_agent
 from edgecnn.devices.names import HOST

@@ -166,7 +166,7 @@ def test_under_numpy_2_it_is_unavailable_and_says_what_mends_it(tmp_path: Path) 
     (tmp_path / "tflite_runtime").symlink_to(package)
     code = (
         "import sys; sys.modules['ai_edge_litert'] = None\n"
-        "from edgecnn_runtime.__main__ import main; main(['host'])"
+        "from edgecnn_runtime.agent import main; main(['host'])"
     )
     path = os.pathsep.join((str(tmp_path), "runtime"))
     (host,) = run("-c", code, python=Path(sys.executable), path=path)

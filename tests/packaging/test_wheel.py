@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.devices.agent import write_agent
+from edgecnn.devices.agent_zipapp import write_agent
 from edgecnn.devices.profile_toml import profiles
 
 ROOT = Path(__file__).parents[2]

@@ -36,7 +36,7 @@ MACHINE = "aarch64"
 LINKED = ("bin", "etc", "lib", "sbin", "usr")
 IMPORTS = """
 import edgecnn_runtime.parity.answers
-from edgecnn_runtime.__main__ import main
+from edgecnn_runtime.agent import main
 main(["host"])
 """
 INTERPRETER = Interpreter("/usr/bin/python{}.{}".format(*PYTHON), PYTHON)

@@ -144,7 +144,7 @@ def test_a_missing_engine_is_skipped_with_what_installs_it(tmp_path: Path) -> No
     write_bundle(tmp_path / "x.edge", *contents("onnx", onnx_model()))
     code = (
         "import sys; sys.modules['onnxruntime'] = None\n"
-        "from edgecnn_runtime.__main__ import main; main(sys.argv[1:])"
+        "from edgecnn_runtime.agent import main; main(sys.argv[1:])"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code, "verify", tmp_path / "x.edge"],

@@ -8,7 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from edgecnn.devices.agent import write_agent
+from edgecnn.devices.agent_zipapp import write_agent
 
 
 def test_it_is_the_same_file_whenever_it_is_made(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ MAIN = """\
 import sys
 if sys.version_info < (3, 11):
     sys.exit("edgecnn_runtime: this is Python %s, expected 3.11 or newer" % sys.version.split()[0])
-from edgecnn_runtime.__main__ import main
+from edgecnn_runtime.agent import main
 main()
 """
 

@@ -1,0 +1,194 @@
+"""The agent: the program that a bench runs on a device. Needs Python, numpy and an engine.
+
+Every command prints JSON lines on stdout, each an object with ``event``; engines may print other
+lines there. ``bench`` reads a `MeasurementJob` as the first line of stdin, emits the events that
+`edgecnn_runtime.measure.benchmark` lists, and ends as soon as stdin ends or is silent for 30
+seconds: the caller writes an empty line every few seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from edgecnn_runtime import __version__
+from edgecnn_runtime.errors import BundleError, EdgeCNNError, MeasureError
+from edgecnn_runtime.host.process import AGENT_PREFIX
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command of the agent and exit with its code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except EdgeCNNError as error:
+        print(f"{AGENT_PREFIX}{error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m edgecnn_runtime", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True)
+    _add(commands, "host", _host, "print the facts of this machine and its engines")
+    cold = _add(commands, "cold", _cold, "open a bundle, run it once, print the time of the result")
+    _add(commands, "bench", _bench, "measure the rows of the job on stdin")
+    keep = _add(commands, "keep", _keep, "create a folder and remove it when stdin ends")
+    keep.add_argument("folder")
+    work = _add(commands, "work", _work, "serve the requests of a bench for one row, on stdin")
+    prove = _add(commands, "prove", _prove, "verify one artefact, print output digests")
+    prove.add_argument("bundle")
+    prove.add_argument("--artefact", required=True, help="path of the artefact in the bundle")
+    prove.add_argument("--engine", required=True)
+    prove.add_argument("--threads", type=int, default=1)
+    prove.add_argument("--count", type=int, default=0, help="runs between marks, for an emulator")
+    prove.add_argument("--answers", help="file to write the outputs to, an .npz")
+    verify = _add(commands, "verify", _verify, "verify the golden answers, one row per engine")
+    for command in (cold, work, verify):
+        command.add_argument("bundle")
+        command.add_argument("--artefact", help="path in the bundle of the only artefact to use")
+        command.add_argument("--engine")
+        command.add_argument("--precision")
+    for command in (cold, work):
+        command.add_argument("--threads", type=int)
+    return parser
+
+
+def _add(commands: Any, name: str, run: Callable[..., None], text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _emit(event: str, **fields: object) -> None:
+    print(json.dumps({"event": event} | fields), flush=True)
+
+
+def _host(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.engines import engine_class, engine_entry, engine_names
+    from edgecnn_runtime.engines.engine_id import engine_id
+    from edgecnn_runtime.errors import EngineUnavailable
+    from edgecnn_runtime.host.facts import read_host, read_state
+
+    engines: dict[str, str | None] = {}
+    ids: dict[str, dict[str, str]] = {}
+    missing: dict[str, dict[str, str]] = {}
+    formats: dict[str, list[str]] = {}
+    for name in engine_names():
+        engines[name] = None
+        try:
+            formats[name] = sorted(engine_entry(name).formats)
+            identity = engine_id(engine_class(name))
+        except EngineUnavailable as error:
+            missing[name] = {"reason": error.reason, "mend": error.fix}
+        else:
+            engines[name], ids[name] = identity.full_version, asdict(identity)
+    _emit(
+        "host",
+        host=asdict(read_host()),
+        state=asdict(read_state()),
+        engines=engines,
+        ids=ids,
+        missing=missing,
+        formats=formats,
+    )
+
+
+def _cold(options: argparse.Namespace) -> None:
+    import edgecnn_runtime
+    from edgecnn_runtime.host.process import first_result_line
+    from edgecnn_runtime.session import zero_feeds
+
+    with edgecnn_runtime.open(
+        options.bundle,
+        engine=options.engine,
+        precision=options.precision,
+        threads=options.threads,
+        artefact=options.artefact,
+    ) as session:
+        session.run(zero_feeds(session.manifest))
+        print(first_result_line(), flush=True)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.measure.benchmark import benchmark
+    from edgecnn_runtime.measure.job import MeasurementJob
+
+    line = sys.stdin.readline()
+    try:
+        job = MeasurementJob.from_json(json.loads(line))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise MeasureError(
+            f"the first line on stdin is {line[:40]!r}, expected a job: {type(error).__name__} "
+            f"{error}"
+        ) from error
+    benchmark(job, lambda event: print(json.dumps(event), flush=True), ends_with_stdin=True)
+
+
+def _keep(options: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from edgecnn_runtime.host.run_folder import keep_folder
+
+    keep_folder(Path(options.folder), lambda: _emit("kept"))
+
+
+def _work(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.measure.job import Subject
+    from edgecnn_runtime.measure.worker import work
+
+    work(
+        Subject(
+            options.bundle,
+            options.artefact,
+            options.engine,
+            options.precision,
+            options.threads,
+        )
+    )
+
+
+def _prove(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.bundle import Bundle
+    from edgecnn_runtime.engines import engine_class
+    from edgecnn_runtime.parity.answers import find_artefact, save_answers, verify_answers
+
+    kind = engine_class(options.engine)
+    with Bundle(options.bundle) as bundle:
+        artefact = find_artefact(bundle, options.artefact)
+        verification, answers = verify_answers(
+            bundle, artefact, kind, threads=options.threads, counted_runs=options.count
+        )
+    if options.answers is not None:
+        save_answers(options.answers, answers)
+    _emit("proof", **verification.to_json())
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.bundle import Bundle
+    from edgecnn_runtime.engines import engine_class, engine_names
+    from edgecnn_runtime.parity.verify import verify_artefact
+
+    names = engine_names() if options.engine is None else (options.engine,)
+    kinds = list(map(engine_class, names))
+    with Bundle(options.bundle) as bundle:
+        artefacts = bundle.manifest.artefacts
+        chosen = [
+            artefact
+            for artefact in artefacts
+            if options.precision in (None, artefact.precision)
+            and options.artefact in (None, artefact.path)
+        ]
+        if not chosen:
+            listing = ", ".join(f"{artefact.path} ({artefact.precision})" for artefact in artefacts)
+            raise BundleError(f"{options.bundle} has no such artefact; it has {listing}")
+        for artefact in chosen:
+            for kind in kinds:
+                if artefact.format in kind.formats:
+                    _emit("row", **verify_artefact(bundle, artefact, kind).to_json())
