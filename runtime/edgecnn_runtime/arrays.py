@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Bool = np.ndarray[Any, np.dtype[np.bool_]]
 Float32 = np.ndarray[Any, np.dtype[np.float32]]
 Float64 = np.ndarray[Any, np.dtype[np.float64]]
 Floating = np.ndarray[Any, np.dtype[np.floating[Any]]]

@@ -14,8 +14,9 @@ import numpy as np
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.background import Background
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import Engine, engine_class, engine_names
+from edgecnn_runtime.engines import engine_class, engine_names
 from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt
+from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import (
     EngineError,
     EngineUnavailable,

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from conftest import INPUT, MODELS, OFFSET, OUTPUT, SCALE
 
-from edgecnn_runtime.engines import Engine, engine_class, engine_names
+from edgecnn_runtime.engines import engine_class, engine_names
+from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError, FeedError
 

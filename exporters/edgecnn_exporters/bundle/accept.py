@@ -9,8 +9,9 @@ from dataclasses import replace
 from edgecnn_exporters.errors import TargetDiffers
 from edgecnn_exporters.targets import ANSWERED, TargetInvalid, Translated
 from edgecnn_runtime.arrays import Array, Float32
-from edgecnn_runtime.engines import Engine, engine_class
+from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import adapt, dequantise, quantise
+from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.parity.golden import Difference, difference

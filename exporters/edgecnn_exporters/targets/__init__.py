@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import onnx_ir as ir
 
-    from edgecnn_runtime.engines import Engine
+    from edgecnn_runtime.engines.protocol import Engine
 
 Precision = Literal["fp32", "fp16", "int8"]
 # How far an artefact's outputs are proven. With "estimated", "predicted" and "compiled only" no

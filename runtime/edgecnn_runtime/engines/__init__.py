@@ -18,7 +18,7 @@ from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
-    from edgecnn_runtime.engines.protocol import Engine as Engine
+    from edgecnn_runtime.engines.protocol import Engine
 
 ENTRY_POINTS = "edgecnn.engines"
 
@@ -152,14 +152,3 @@ def _load_plugin(point: EntryPoint) -> type[Engine]:
         reason = f"does not load (its class {defect})"
         raise EngineUnavailable(point.name, None, reason, package=package)
     return kind
-
-
-def __getattr__(name: str) -> object:
-    """Lazy import of the protocol, which needs numpy."""
-    if name not in {"Array", "Engine"}:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from edgecnn_runtime.engines import protocol
-
-    value: object = getattr(protocol, name)
-    globals()[name] = value
-    return value

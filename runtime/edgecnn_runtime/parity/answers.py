@@ -17,9 +17,9 @@ import numpy as np
 
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import Engine
 from edgecnn_runtime.engines.adapted import Model, adapt, one_run
 from edgecnn_runtime.engines.engine_id import EngineId, engine_id
+from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import BundleError, EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.manifest import Artefact

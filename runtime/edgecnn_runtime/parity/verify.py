@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgecnn_runtime.bundle import ArtefactContent, Bundle
-from edgecnn_runtime.engines import Engine, engine_class, engine_names
+from edgecnn_runtime.engines import engine_class, engine_names
 from edgecnn_runtime.engines.adapted import adapt
 from edgecnn_runtime.engines.engine_id import EngineId, engine_id
+from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import (
     BundleError,
     EngineError,

@@ -18,7 +18,7 @@ from edgecnn_runtime.manifest import Artefact
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from edgecnn_runtime.engines import Engine
+    from edgecnn_runtime.engines.protocol import Engine
 
 
 @dataclass(frozen=True)

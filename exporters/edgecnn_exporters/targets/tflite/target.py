@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from edgecnn_exporters.targets.tflite.write import TfliteModel
-    from edgecnn_runtime.engines import Engine
+    from edgecnn_runtime.engines.protocol import Engine
 
 # Batch of a network whose own is dynamic: TFLite's kernels and compilers need a fixed one.
 BATCH = 1

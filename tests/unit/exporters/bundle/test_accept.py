@@ -21,8 +21,8 @@ from edgecnn_exporters.targets import (
     TargetInvalid,
     Translated,
 )
-from edgecnn_runtime.engines import Engine
 from edgecnn_runtime.engines.fake import FakeEngine
+from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.manifest import Artefact, Manifest
 
 FEED = np.random.default_rng(0).random((1, 3, 4, 4), np.float32)
