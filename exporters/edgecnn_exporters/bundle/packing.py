@@ -63,7 +63,7 @@ class Packing:
             UnsupportedModel: a target that writes none of them, or cannot hold the graph.
             LimitMissed: an artefact that is not within what its target's options allow.
         """
-        labels = labels_of(self.request, manifest.outputs)
+        metadata = about(self.request, labels_of(self.request, manifest.outputs))
         models: dict[Precision, ir.Model] = {"fp32": self.model}
         if self.request.half:
             models["fp16"] = self.model
@@ -79,8 +79,7 @@ class Packing:
                 )
             for precision in own:
                 progress(f"translate: {target.name}, {precision}")
-                about_it = about(self.request, labels)
-                translated.append(target.translate(models[precision], precision, about_it))
+                translated.append(target.translate(models[precision], precision, metadata))
         return tuple(translated)
 
 
