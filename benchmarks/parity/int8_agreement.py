@@ -37,7 +37,7 @@ from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.openvino.placement import PRODUCTS, executed_precisions
 from edgecnn_exporters.targets.openvino.write import OpenVinoModel, write_openvino
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.proportion import wilson_interval
 
 

@@ -29,7 +29,7 @@ from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.targets.tflite.write import write_tflite
 from edgecnn_runtime.manifest import TensorSpec
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from parity.test_zoo import settled, thin_form

@@ -25,7 +25,7 @@ from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.verify import verify
 
 ROOT = Path(__file__).parents[2]

@@ -41,7 +41,7 @@ from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import TensorSpec
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 
 Classify = Callable[[Float32], Float32]
 WEIGHTS = Path(__file__).parents[2] / "weights/edgecnn_weights"

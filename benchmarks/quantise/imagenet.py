@@ -30,7 +30,7 @@ from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.proportion import wilson_interval
 
 NETWORKS = ("mobilenet_v2", "efficientnet_lite0")

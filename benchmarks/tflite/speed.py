@@ -37,7 +37,7 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 
 SAMPLES = 8
 PEER_FP32, PEER_INT8 = "litert-torch fp32", "ai-edge-quantizer int8"

@@ -28,7 +28,8 @@ from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.engine_id import EngineId, engine_fields
 from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.parity.answers import Answers, find_artefact, load_answers
-from edgecnn_runtime.parity.golden import Answer, Difference, difference, largest_steps
+from edgecnn_runtime.parity.difference import Answer, Difference, compare
+from edgecnn_runtime.parity.golden import largest_steps
 from edgecnn_runtime.parity.row import Parity, parity_from_json
 from edgecnn_runtime.progress import Progress, no_progress
 
@@ -207,7 +208,7 @@ def compare_answers(
     assert subject.artefact is not None
     with Bundle(subject.bundle) as bundle:
         steps = largest_steps(pairs, find_artefact(bundle, subject.artefact))
-    figures = difference((pair.reference, pair.actual) for pair in pairs)
+        figures = compare(pairs, bundle.manifest.groups)
     return Likeness(engine, is_identical, figures, steps, note)
 
 

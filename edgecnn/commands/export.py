@@ -135,7 +135,7 @@ def _run(
     from edgecnn.export.run import LOAD, run
     from edgecnn.progress_bar import bar, stages
     from edgecnn.report.exported import as_json as as_document
-    from edgecnn.report.exported import facts, ladder_table, left_alone_lines
+    from edgecnn.report.exported import facts, ladder_table, left_alone_lines, warning_lines
     from edgecnn.report.labelled_lines import print_labelled
     from edgecnn_exporters.export import STAGES
 
@@ -144,6 +144,8 @@ def _run(
         exported, notes = run(planned, progress)
     for line in notes:
         note(f"note: {line}", quiet=quiet)
+    for line in warning_lines(exported.warnings):
+        note(line, quiet=quiet)
     for line in left_alone_lines(exported.left_alone) if verbose else ():
         note(line, quiet=quiet)
     speed, quantised = None, exported.quantised

@@ -96,6 +96,12 @@ QUANTISE_OPTIONS = (
         "reach it, else nothing is written and the exit code is 6.",
     ),
     click.option(
+        "--allow-weak",
+        is_flag=True,
+        help="Write an int8 artefact that loses more of an output than int8 should (SQNR below "
+        "15 dB), behind the float ones; without it nothing is written and the exit code is 6.",
+    ),
+    click.option(
         "--data",
         metavar="NAME|FOLDER",
         help="Labelled images (1,000 at most) for both accuracies, as evaluate takes them.",
@@ -133,6 +139,7 @@ class Quantising:
     weight_bits: str
     min_agreement: float | None
     max_drop: float | None
+    allow_weak: bool
     data: str | None
     memory_limit: int | None
     report: Path | None
@@ -163,12 +170,14 @@ class Quantising:
             self.min_agreement,
             None if self.memory_limit is None else self.memory_limit * MEGABYTE,
         )
-        return QuantiseOptions(config, self.calibrate, self.samples, self.data, self.max_drop)
+        return QuantiseOptions(
+            config, self.calibrate, self.samples, self.data, self.max_drop, self.allow_weak
+        )
 
     def _refuse_others(self) -> None:
         alone = (
             *("calibrate", "observer", "per_tensor", "min_agreement", "max_drop", "data"),
-            *("memory_limit", "report"),
+            *("memory_limit", "report", "allow_weak"),
         )
         given = [
             name

@@ -25,6 +25,7 @@ class QuantiseOptions:
         count: samples at most.
         judge: labelled images to measure the accuracy on, as `edgecnn evaluate --data` takes them.
         max_drop: points of top-1 that may be lost on them.
+        allow_weak: an int8 artefact that loses more than it should is written all the same.
     """
 
     config: QuantConfig = field(default_factory=QuantConfig)
@@ -32,6 +33,7 @@ class QuantiseOptions:
     count: int = COUNT
     judge: str | None = None
     max_drop: float | None = None
+    allow_weak: bool = False
 
 
 @contextlib.contextmanager
@@ -53,7 +55,15 @@ def quantised(
     )
     with calibration.samples as samples:
         judge = _judge(options, trained_on, quiet=quiet)
-        wanted = QuantiseRequest(options.config, samples, data, judge, calibration.inputs)
+        wanted = QuantiseRequest(
+            options.config,
+            samples,
+            data,
+            judge,
+            calibration.inputs,
+            options.allow_weak,
+            options.config.min_agreement is not None or options.max_drop is not None,
+        )
         yield replace(request, quantise=wanted), calibration.notes
 
 

@@ -37,7 +37,7 @@ def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, 
         "network": f"{manifest.name}: {manifest.inputs[0]} → {manifest.outputs[0]}",
         "captured": f"by {kept.exporter}: {kept.outcome}",
         "graph": operators,
-        "verified": f"max difference {exported.difference.relative:.1e} of the largest output, "
+        "verified": f"max difference {exported.difference.relative:.1e} of the {_scale(exported)}, "
         f"top-1 equal {exported.difference.top1_agreement:.0%}, photographs at batch {batches}",
     }
     if exported.quantised is not None:
@@ -54,6 +54,17 @@ def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, 
     return rows | {"bundle": f"{exported.path} ({size}) in {seconds:.1f} s"}
 
 
+def _scale(exported: Exported) -> str:
+    """What the largest difference is a share of."""
+    worst = max(exported.difference.groups, key=lambda group: group.relative)
+    return f"spread of {worst.name}" if len(exported.difference.groups) > 1 else "output's spread"
+
+
+def _of(group: str) -> str:
+    """The worst group in brackets; empty where there is one alone."""
+    return f" ({group})" if group else ""
+
+
 def _targets(exported: Exported) -> dict[str, str]:
     """A row for each target: its precisions, what is in them, and what to know of them."""
     rows: dict[str, str] = {}
@@ -66,6 +77,9 @@ def _targets(exported: Exported) -> dict[str, str]:
             rows[name] += f": {counts} operators, {transposes} TRANSPOSE"
         if own[0].batch is not None:
             rows[name] += f", batch fixed at {own[0].batch}"
+        weak = [a.path for a in exported.manifest.artefacts if a.is_weak]
+        if any(each.artefact.path in weak for each in own):
+            rows[name] += "; int8 is weak"
         if own[0].target.proof != "measured":
             rows[name] += f", {own[0].target.proof}"
         for note in dict.fromkeys(note for each in own for note in each.notes):
@@ -77,7 +91,8 @@ def _quantised(quantised: Quantised) -> dict[str, str]:
     score = quantised.score
     calibrated = f"calibrated with {quantised.calibrated or 'batch normalisation alone'}"
     rows = {
-        "int8": f"SQNR {score.sqnr_db:.1f} dB, top-1 equal {score.top1_agreement:.1%} of "
+        "int8": f"SQNR {score.sqnr_db:.1f} dB{_of(score.worst)}, "
+        f"top-1 equal {score.top1_agreement:.1%} of "
         f"{quantised.held_out} held-out samples, {calibrated}"
     }
     for reason in dict.fromkeys(quantised.left.values()):
@@ -101,6 +116,15 @@ def as_json(exported: Exported, speed: Speed | None) -> dict[str, Any]:
         "provenance": exported.manifest.provenance,
     }
     return document if speed is None else document | {"speed": speed.to_json()}
+
+
+def warning_lines(warnings: Sequence[str]) -> list[str]:
+    """Warnings of outputs that prove little, in the width of a terminal."""
+    return [
+        line
+        for warning in warnings
+        for line in textwrap.wrap(f"warning: {warning}", COLUMNS, subsequent_indent="  ")
+    ]
 
 
 def left_alone_lines(left: Sequence[LeftAlone]) -> list[str]:

@@ -23,7 +23,13 @@ def print_rows(rows: Sequence[Parity]) -> None:
         ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit"),
         right=("error", "SQNR", "top-1"),
     )
-    colours = {"equal": "green", "differs": "red", "crashed": "red", "skipped": "yellow"}
+    colours = {
+        "equal": "green",
+        "differs": "red",
+        "crashed": "red",
+        "skipped": "yellow",
+        "weak": "yellow",
+    }
     for row in rows:
         verdict = f"[{colours[row.verdict]}]{row.verdict}[/]"
         engine = "" if row.engine is None else row.engine.words()
@@ -33,7 +39,8 @@ def print_rows(rows: Sequence[Parity]) -> None:
     counts = {row.difference.n for row in rows if row.difference is not None and row.engine}
     if counts:
         click.echo(
-            f"\nn = {max(counts)} golden photographs; errors as a share of the largest output"
+            f"\nn = {max(counts)} golden examples; error: share of an output's spread; "
+            "SQNR: of the worst group\nof output channels, about the mean"
         )
 
 

@@ -18,7 +18,7 @@ from edgecnn_runtime.errors import EngineError, NotAClassifier
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.golden import Difference, difference
+from edgecnn_runtime.parity.difference import Answer, Difference, compare
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.progress import Progress, no_progress
 
@@ -97,7 +97,9 @@ def compare_with_float(
         base = None if quantised is None else answers.get((quantised.path, REFERENCE))
         is_copy = artefact.precision == "int8" and artefact is not quantised
         near = _within(base, actual, steps) if is_copy and base is not None else None
-        compared = difference((expected[name], actual[name]) for name in expected)
+        compared = compare(
+            (Answer(name, expected[name], actual[name]) for name in expected), manifest.groups
+        )
         rows.append(HeldOutRow(artefact.path, engine, compared, near))
     return HeldOutComparison(f"{reference.path} by {REFERENCE}", data, len(images), tuple(rows))
 

@@ -8,6 +8,7 @@
   + InputMismatch
   + TargetDiffers
   + LimitMissed
+    + WeakQuantisation
   + CalibrationFailed
   + UnknownTarget (targets/__init__.py)
   + TargetInvalid (targets/__init__.py)
@@ -44,6 +45,10 @@ class TargetDiffers(EdgeCNNError):
 
 class LimitMissed(EdgeCNNError):
     """A quantised network is further from the float one than was allowed."""
+
+
+class WeakQuantisation(LimitMissed):
+    """An int8 artefact loses more of the original's outputs than int8 should."""
 
 
 class CalibrationFailed(EdgeCNNError):

@@ -27,7 +27,7 @@ from edgecnn_exporters.capture.torch_export import Attempt, capture
 from edgecnn_exporters.errors import CaptureFailed, NonFiniteWeights
 from edgecnn_exporters.targets import Translated
 from edgecnn_runtime.manifest import Manifest
-from edgecnn_runtime.parity.golden import Difference
+from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.tolerances import is_within
 from edgecnn_runtime.progress import Announce
 
@@ -61,6 +61,7 @@ class Exported:
         quantised: the 8-bit network, where it was requested.
         translated: the artefacts in other formats than ONNX.
         left_alone: the nodes that a graph pass, or a rewrite before quantising, refused.
+        warnings: outputs whose answers prove little, in words.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Exported:
     quantised: Quantised | None = None
     translated: tuple[Translated, ...] = ()
     left_alone: tuple[LeftAlone, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def export_module(
@@ -184,6 +186,7 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
         operators=Counter(node.op_type for node in model.graph),
         quantised=quantised,
         translated=translated,
+        warnings=tuple(packing.little_proven(quantised)),
         left_alone=(*report.left_alone, *(quantised.left_alone if quantised else ())),
     )
 

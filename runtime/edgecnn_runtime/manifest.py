@@ -7,14 +7,22 @@ specification; `edgecnn_runtime.bundle.manifest_json` parses the JSON of `Manife
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-SCHEMA = "edgecnn.bundle/1"
+SCHEMA = "edgecnn.bundle/2"
+# Older schemas that this runtime still reads.
+OLDER_SCHEMAS = ("edgecnn.bundle/1",)
 DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int32", "int64", "bool"})
 
 Colour = Literal["RGB", "BGR", "L"]
 Filter = Literal["bilinear", "bicubic"]
 Layout = Literal["NCHW", "NHWC"]
+# How far an artefact's outputs are proven. With "estimated", "predicted" and "compiled only" no
+# output was computed.
+ProofKind = Literal["exact", "measured", "simulated", "estimated", "predicted", "compiled only"]
+PROOF_KINDS: tuple[ProofKind, ...] = get_args(ProofKind)
+Task = Literal["classification", "detection", "segmentation", "other"]
+TASKS: tuple[Task, ...] = get_args(Task)
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,39 @@ class Postprocess:
 
 
 @dataclass(frozen=True)
+class ChannelGroup:
+    """Channels of one output that are judged together: alike in meaning and range.
+
+    Attributes:
+        axis: of the channels; None where the output is one group without channels.
+        channels: half-open ranges of their indices.
+        low, high: least and greatest that the original network answered where it was exported.
+        full_scale: the largest magnitude that the graph lets through, 1 for a sigmoid; None where
+            it sets no bound.
+        meaning: what they are, as "boxes" or "scores"; None where nobody said.
+    """
+
+    axis: int | None
+    channels: tuple[tuple[int, int], ...]
+    low: float
+    high: float
+    full_scale: float | None = None
+    meaning: str | None = None
+
+
+@dataclass(frozen=True)
 class Artefact:
     """A model file of one format and precision.
 
     Attributes:
+        proof: how far its outputs are proven.
+        graph: sha256 of the ONNX graph that it was made from; None in schema 1.
+        compiler: name and version of what wrote it, where that is not edgecnn.
         sqnr_db: signal to quantisation-noise ratio in dB of a quantised artefact's golden outputs
-            against the original's, measured at export. None: they have to be equal.
+            against the original's, measured at export: by output, one number for each of its
+            groups. Empty: they have to be equal.
+        pooled_db: the same in schema 1: one number about zero over all outputs.
+        is_weak: it loses more than int8 should, and was written because that was allowed.
         layout: axis order of its 4-D inputs and outputs where it differs from the manifest's
             specs; None: as in the specs.
         weights: path in the bundle of its weights file; None: the weights are in the artefact.
@@ -87,7 +122,12 @@ class Artefact:
     path: str
     format: str
     precision: str
-    sqnr_db: float | None = None
+    proof: ProofKind = "measured"
+    graph: str | None = None
+    compiler: str | None = None
+    sqnr_db: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    pooled_db: float | None = None
+    is_weak: bool = False
     layout: Literal["NHWC"] | None = None
     weights: str | None = None
     encodings: dict[str, tuple[float, int]] = field(default_factory=dict)
@@ -100,10 +140,14 @@ class Artefact:
     def to_json(self) -> dict[str, Any]:
         """The artefact as JSON values; empty optional fields are left out."""
         values = asdict(self)
-        for name in ("sqnr_db", "layout", "weights", "encodings"):
-            if values[name] in (None, {}):
-                del values[name]
-        return values
+        del values["pooled_db"]
+        values["weak"] = values.pop("is_weak")
+        optional = ("graph", "compiler", "sqnr_db", "weak", "layout", "weights", "encodings")
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in optional or value not in (None, {}, False)
+        }
 
 
 @dataclass(frozen=True)
@@ -121,15 +165,38 @@ class Golden:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """Size in bytes and digest that a file in the bundle must have."""
+    """Size in bytes and digest that a file must have."""
 
     size: int
     sha256: str
 
 
 @dataclass(frozen=True)
+class OutsideGolden:
+    """Golden examples in a file beside the bundle, which holds pictures that are not to be packed.
+
+    Attributes:
+        file: its name, in the bundle's folder.
+        count: number of examples.
+        record: its size and digest.
+    """
+
+    file: str
+    count: int
+    record: FileRecord
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """Content of a bundle's ``manifest.json``."""
+    """Content of a bundle's ``manifest.json``.
+
+    Attributes:
+        groups: groups of each output's channels, by its name; an output without is one group.
+        task: what the network is for; None where nobody said.
+        parameters: what may be trained on a device, by the names of the ONNX graph.
+        outside: golden examples in a file of their own; None where there are none.
+        schema: that the bundle was written in.
+    """
 
     name: str
     inputs: tuple[TensorSpec, ...]
@@ -140,8 +207,13 @@ class Manifest:
     postprocess: Postprocess | None = None
     golden: tuple[Golden, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    groups: dict[str, tuple[ChannelGroup, ...]] = field(default_factory=dict)
+    task: Task | None = None
+    parameters: tuple[TensorSpec, ...] = ()
+    outside: OutsideGolden | None = None
+    schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as JSON values, its schema first."""
         artefacts = [artefact.to_json() for artefact in self.artefacts]
-        return {"schema": SCHEMA} | asdict(self) | {"artefacts": artefacts}
+        return {"schema": SCHEMA} | asdict(self) | {"schema": SCHEMA, "artefacts": artefacts}

@@ -19,7 +19,6 @@ from edgecnn_exporters.targets import (
     TARGETS,
     About,
     Precision,
-    ProofKind,
     Target,
     UnknownTarget,
     artefact_path,
@@ -28,6 +27,7 @@ from edgecnn_exporters.targets import (
     target_names,
 )
 from edgecnn_runtime.engines import engine_class
+from edgecnn_runtime.manifest import ProofKind
 
 EVERY = pytest.mark.parametrize("name", TARGETS)
 

@@ -19,7 +19,7 @@ from tflite_models import brightest
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.engines.tflite import TFLiteEngine
 from edgecnn_runtime.errors import EngineError
-from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.manifest import Artefact, ChannelGroup
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-tflite" / "bin" / "python"
@@ -59,8 +59,12 @@ def forms(tmp_path: Path) -> Path:
         (1, 4, 4, 3), (1, 2), SCALE, OFFSET, encodings=list(CODES.values())
     )
     one = Artefact("one.tflite", "tflite", "fp32")
-    int8 = replace(first, path="int8.tflite", precision="int8", sqnr_db=40.0, encodings=CODES)
-    write_bundle(tmp_path / "x.edge", replace(manifest, artefacts=(first, one, int8)), files)
+    int8 = replace(
+        first, path="int8.tflite", precision="int8", sqnr_db={"logits": (40.0,)}, encodings=CODES
+    )
+    groups = {"logits": (ChannelGroup(None, ((0, 1),), 0.0, 1.0),)}
+    manifest = replace(manifest, artefacts=(first, one, int8), groups=groups)
+    write_bundle(tmp_path / "x.edge", manifest, files)
     return tmp_path / "x.edge"
 
 

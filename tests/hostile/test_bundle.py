@@ -61,7 +61,7 @@ def test_a_sound_bundle_opens(bundle: Path) -> None:
         assert session.labels == ("red", "green", "blue")
 
 
-@pytest.mark.parametrize("schema", [None, "edgecnn.bundle/2", "edgecnn.bundle/0", 1, ""])
+@pytest.mark.parametrize("schema", [None, "edgecnn.bundle/3", "edgecnn.bundle/0", 1, ""])
 def test_an_unknown_schema_is_refused(bundle: Path, schema: object) -> None:
     edited = edit_manifest(bundle, lambda m: m.update(schema=schema))
     with pytest.raises(UnknownSchema, match="export the model again, or update edgecnn"):

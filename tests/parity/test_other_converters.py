@@ -23,7 +23,7 @@ from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.targets.tflite.write import write_tflite
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.engines.tflite import TFLiteEngine
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 
 # Of two families; the others take a minute and more.
 FEW = ("lenet5", "mobilenet_v3_small")

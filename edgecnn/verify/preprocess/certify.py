@@ -14,7 +14,7 @@ from edgecnn_runtime.arrays import Float32, UInt8
 from edgecnn_runtime.errors import NotAClassifier
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.proportion import wilson_interval
 from edgecnn_runtime.progress import Progress, no_progress
 from edgecnn_runtime.session import Session

@@ -1,99 +1,116 @@
-"""Acceptance of artefacts: each answers the golden examples on its engine before it is packed."""
+"""Acceptance of artefacts: each answers the examples on its engine before it is packed."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from edgecnn_exporters.bundle.examples import Examples
+from edgecnn_exporters.bundle.rounding import with_rounding
+from edgecnn_exporters.bundle.simulate import simulate
 from edgecnn_exporters.errors import TargetDiffers
 from edgecnn_exporters.targets import ANSWERED, TargetInvalid, Translated
-from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines import engine_class
-from edgecnn_runtime.engines.adapted import adapt, dequantise, quantise
+from edgecnn_runtime.engines.adapted import adapt
 from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact, Manifest
-from edgecnn_runtime.parity.golden import Difference, difference
-from edgecnn_runtime.parity.tolerances import is_within_limit
+from edgecnn_runtime.parity.difference import Difference, GroupDifference
+from edgecnn_runtime.parity.tolerances import (
+    allowed_loss_db,
+    by_output,
+    is_negligible,
+    is_within_limit,
+    listed_db,
+)
 
-GoldenExamples = Sequence[tuple[Float32, Mapping[str, Array]]]
 
+@dataclass(frozen=True)
+class Accepted:
+    """An accepted artefact, and its difference from the original.
 
-def accept(translated: Translated, manifest: Manifest, examples: GoldenExamples) -> Artefact:
-    """Accept an artefact, and return its entry in the manifest.
-
-    A float one must compute what the original does, within the tolerance of its precision; one of
-    8 bits must come as near to it as ONNX Runtime does with the QDQ graph that both were made
-    from. Where the engine misses that by a known fault of this processor, the target's exact
-    engine decides. What no engine here runs is accepted as its target's compiler wrote it.
-
-    Args:
-        examples: inputs, and the original's outputs by name.
-
-    Raises:
-        TargetDiffers: its outputs differ.
-        EngineError: its engine is not installed, or refuses it.
+    Attributes:
+        artefact: its entry in the manifest.
+        difference: over all examples; None where no engine here runs it.
     """
-    if translated.target.proof not in ANSWERED:
-        return translated.artefact
-    if translated.artefact.precision == "int8":
-        return _accept_int8(translated, manifest, examples)
-    artefact = translated.artefact
-    measured = _compare(_open(translated), artefact, manifest, examples)
-    if not is_within_limit(measured, artefact):
-        raise _differs(translated, f"{measured.relative:.1e} of its output", "the same")
-    return artefact
+
+    artefact: Artefact
+    difference: Difference | None
 
 
-def _accept_int8(translated: Translated, manifest: Manifest, examples: GoldenExamples) -> Artefact:
-    artefact = translated.artefact
-    (onnx,) = (a for a in manifest.artefacts if (a.format, a.precision) == ("onnx", "int8"))
-    assert onnx.sqnr_db is not None
-    expected = _with_rounding(onnx.sqnr_db, artefact, examples)
-    limit = replace(onnx, sqnr_db=expected)
-    measured = _compare(_open(translated), artefact, manifest, examples)
-    if not is_within_limit(measured, limit):
-        exact = translated.target.open_exact(translated)
-        if exact is not None:
-            measured = _compare(exact, artefact, manifest, examples)
-    if not is_within_limit(measured, limit):
-        raise _differs(translated, f"{measured.sqnr_db:.1f} dB", f"{expected:.1f} dB as in ONNX")
-    return replace(artefact, sqnr_db=round(measured.sqnr_db, 2))
+class Judge:
+    """Acceptance of the artefacts of one network, all by the same examples."""
+
+    def __init__(self, manifest: Manifest, examples: Examples, qdq: bytes | None) -> None:
+        """Prepare the examples.
+
+        Args:
+            manifest: inputs and outputs of the network.
+            qdq: the QDQ graph of the network; None where nothing was quantised.
+        """
+        self._manifest = manifest
+        self._examples = examples
+        self._input = manifest.inputs[0].name
+        self._simulated = None if qdq is None else simulate(qdq, manifest, examples)
+
+    def accept(self, translated: Translated) -> Accepted:
+        """Accept an artefact.
+
+        A float one must compute what the original does, within the tolerance of its precision. One
+        of 8 bits must come as near to it as the QDQ graph does in float arithmetic, so that no
+        engine vouches for itself. Where the engine misses that by a known fault of this processor,
+        the target's exact engine decides. What no engine here runs is accepted as its target's
+        compiler wrote it.
+
+        Raises:
+            TargetDiffers: its outputs differ.
+            EngineError: its engine is not installed, or refuses it.
+        """
+        if translated.target.proof not in ANSWERED:
+            return Accepted(translated.artefact, None)
+        if translated.artefact.precision == "int8":
+            return self._accept_int8(translated)
+        measured, _ = self._compare(_open(translated), translated.artefact)
+        if not is_within_limit(measured, translated.artefact):
+            where = f" ({measured.worst})" if measured.worst else ""
+            raise _differs(translated, f"{measured.relative:.1e} of its output{where}", "the same")
+        return Accepted(translated.artefact, measured)
+
+    def _accept_int8(self, translated: Translated) -> Accepted:
+        artefact = translated.artefact
+        assert self._simulated is not None, "an int8 artefact has a QDQ graph"
+        expected = with_rounding(self._simulated, artefact, self._examples)
+        measured, golden = self._compare(_open(translated), artefact)
+        if _lost(measured, expected):
+            exact = translated.target.open_exact(translated)
+            if exact is not None:
+                measured, golden = self._compare(exact, artefact)
+        if lost := _lost(measured, expected):
+            group, limit = lost
+            raise _differs(
+                translated,
+                f"{group.sqnr_db:.1f} dB ({group.name})",
+                f"{limit:.1f} dB as its 8-bit graph has in float arithmetic",
+            )
+        return Accepted(replace(artefact, sqnr_db=listed_db(golden)), measured)
+
+    def _compare(self, engine: Engine, artefact: Artefact) -> tuple[Difference, Difference]:
+        """Difference of the opened artefact from the original; the engine is closed afterwards."""
+        try:
+            return self._examples.compare(adapt(engine, self._manifest, artefact), self._input)
+        finally:
+            engine.close()
 
 
-def _compare(
-    engine: Engine, artefact: Artefact, manifest: Manifest, examples: GoldenExamples
-) -> Difference:
-    """Difference of the opened artefact from the original; the engine is closed afterwards."""
-    try:
-        model = adapt(engine, manifest, artefact)
-        name = manifest.inputs[0].name
-        return difference(
-            (expected[output], answers[output])
-            for feed, expected in examples
-            for answers in [model.run({name: feed})]
-            for output in expected
-        )
-    finally:
-        engine.close()
-
-
-def _with_rounding(sqnr_db: float, artefact: Artefact, examples: GoldenExamples) -> float:
-    """A signal-to-noise ratio, reduced by rounding the outputs to 8 bits as well."""
-    # A zero point below zero is int8's; with others both types give the same steps, for what
-    # saturates is beyond the calibrated range.
-    dtype = "int8" if any(zero < 0 for _, zero in artefact.encodings.values()) else "uint8"
-    rounded = [
-        (expected[name], dequantise(quantise(expected[name], encoding, dtype), encoding))
-        for _, expected in examples
-        for name, encoding in artefact.encodings.items()
-        if name in expected
-    ]
-    if not rounded:
-        return sqnr_db
-    own = difference(rounded).sqnr_db
-    return -10 * math.log10(10 ** (-sqnr_db / 10) + 10 ** (-own / 10))
+def _lost(measured: Difference, expected: Difference) -> tuple[GroupDifference, float] | None:
+    """The first group that loses more than allowed, and what was expected of it, in dB."""
+    groups = by_output(measured)
+    for name, wanted in by_output(expected).items():
+        for group, one in zip(groups[name], wanted, strict=True):
+            # Written so that NaN is lost.
+            is_near = group.sqnr_db >= one.sqnr_db - allowed_loss_db(group.numbers)
+            if not is_near and not is_negligible(group):
+                return group, one.sqnr_db
+    return None
 
 
 def _open(translated: Translated) -> Engine:
@@ -111,8 +128,12 @@ def _open(translated: Translated) -> Engine:
 
 
 def _differs(translated: Translated, measured: str, expected: str) -> TargetDiffers:
+    without = (
+        "leave out --quantize"
+        if translated.target.name == "onnx"
+        else f"leave out --target {translated.target.name}"
+    )
     return TargetDiffers(
         f"{translated.artefact.path} differs from the original by {measured}, expected {expected}; "
-        f"nothing was written. Leave out --target {translated.target.name}, and please report it: "
-        "this is a defect"
+        f"nothing was written. {without.capitalize()}, and please report it: this is a defect"
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from edgecnn_exporters.bundle.accept import accept
-from edgecnn_exporters.bundle.golden_files import golden_examples, golden_files
+from edgecnn_exporters.bundle.accept import Accepted, Judge
+from edgecnn_exporters.bundle.examples import Examples
+from edgecnn_exporters.bundle.golden_files import golden_files
 from edgecnn_exporters.bundle.requests import Request
-from edgecnn_exporters.capture.reference import Reference, compare_model
+from edgecnn_exporters.bundle.weak import flag_weak
+from edgecnn_exporters.capture.reference import Reference
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.targets import TARGETS, About, Precision, TargetInvalid, Translated
 from edgecnn_exporters.targets.onnx.target import OnnxTarget
@@ -21,11 +24,26 @@ LABELS = "labels.txt"
 PRECISIONS = ("int8", "fp32", "fp16")
 
 
+@dataclass(frozen=True)
+class Judging:
+    """What the artefacts of a network are judged by.
+
+    Attributes:
+        allow_weak: an int8 artefact that loses more than it should is packed all the same.
+        is_limited: a limit on the loss of classes was stated, and decides.
+    """
+
+    examples: Examples
+    allow_weak: bool = False
+    is_limited: bool = False
+
+
 def bundle_contents(
     models: Mapping[Precision, bytes],
     reference: Reference,
     request: Request,
     provenance: dict[str, Any],
+    judging: Judging,
     translated: Sequence[Translated] = (),
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest, without its file records, and every file of the bundle.
@@ -37,6 +55,7 @@ def bundle_contents(
     Raises:
         TargetDiffers: the outputs of one of them differ from the original's.
         TargetInvalid: one of them is not what its target declares.
+        WeakQuantisation: an int8 artefact loses more than it should, and that is not allowed.
     """
     engine = OnnxRuntimeEngine.open(models["fp32"])
     own = [OnnxTarget().from_bytes(model, precision) for precision, model in models.items()]
@@ -46,24 +65,37 @@ def bundle_contents(
     if labels:
         files[LABELS] = "".join(f"{label}\n" for label in labels).encode()
         postprocess = Postprocess(softmax=True, labels=LABELS)
-    for each in (*own, *translated):
+    every = (*own, *translated)
+    for each in every:
         _check_declared(each, files)
         files |= each.files
     manifest = Manifest(
         name=request.name,
         inputs=engine.inputs,
         outputs=engine.outputs,
-        artefacts=tuple(_with_distance(each, reference, request) for each in own),
+        artefacts=tuple(each.artefact for each in own),
         files={},
         preprocess=request.preprocess,
         postprocess=postprocess,
         golden=golden,
         provenance=provenance,
+        groups=dict(judging.examples.groups),
+        task="classification" if labels else None,
     )
-    examples = golden_examples(reference, request)
-    accepted = [(each, accept(each, manifest, examples)) for each in translated]
-    ranked = sorted([*zip(own, manifest.artefacts, strict=True), *accepted], key=_rank)
+    judge = Judge(manifest, judging.examples, models.get("int8"))
+    accepted = [judge.accept(each) for each in every]
+    graphs = {name: hashlib.sha256(model).hexdigest() for name, model in models.items()}
+    entries = [_entry(one, each, graphs) for one, each in zip(every, accepted, strict=True)]
+    if not (judging.is_limited and postprocess is not None):
+        entries = flag_weak(entries, accepted, postprocess is not None, judging.allow_weak)
+    ranked = sorted(zip(every, entries, strict=True), key=_rank)
     return replace(manifest, artefacts=tuple(artefact for _, artefact in ranked)), files
+
+
+def _entry(translated: Translated, accepted: Accepted, graphs: Mapping[Precision, str]) -> Artefact:
+    """The artefact's entry, with its proof and the digest of the graph that it was made from."""
+    precision: Precision = "int8" if translated.artefact.precision == "int8" else "fp32"
+    return replace(accepted.artefact, proof=translated.target.proof, graph=graphs[precision])
 
 
 def _check_declared(translated: Translated, files: Mapping[str, bytes]) -> None:
@@ -89,26 +121,18 @@ def _check_declared(translated: Translated, files: Mapping[str, bytes]) -> None:
         )
 
 
-def _rank(ranked: tuple[Translated, Artefact]) -> tuple[int, int]:
-    """Sort key of artefacts: precision, then the order of `TARGETS`, plug-in targets last."""
+def _rank(ranked: tuple[Translated, Artefact]) -> tuple[bool, int, int]:
+    """Sort key of artefacts: precision, then the order of `TARGETS`, plug-ins, weak ones last."""
     translated, artefact = ranked
     names = [*TARGETS, translated.target.name]
-    return PRECISIONS.index(artefact.precision), names.index(translated.target.name)
+    order = PRECISIONS.index(artefact.precision), names.index(translated.target.name)
+    return artefact.is_weak, *order
 
 
 def about(request: Request, labels: tuple[str, ...]) -> About:
     """Metadata that artefacts in other formats carry beside the graph."""
     bits = None if request.quantise is None else request.quantise.config.weight_bits
     return About(request.name, request.preprocess, labels, request.is_zoo, bits)
-
-
-def _with_distance(onnx: Translated, reference: Reference, request: Request) -> Artefact:
-    """The manifest entry of an ONNX artefact; of a quantised one with its SQNR to the original."""
-    if onnx.artefact.precision == "fp32":
-        return onnx.artefact
-    examples = Reference(tuple(golden_examples(reference, request)))
-    difference = compare_model(onnx.model, examples)
-    return replace(onnx.artefact, sqnr_db=round(difference.sqnr_db, 2))
 
 
 def labels_of(request: Request, outputs: tuple[TensorSpec, ...]) -> tuple[str, ...]:

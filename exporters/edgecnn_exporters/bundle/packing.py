@@ -9,9 +9,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn_exporters.bundle.contents import about, bundle_contents, labels_of
+from edgecnn_exporters.bundle.contents import Judging, about, bundle_contents, labels_of
+from edgecnn_exporters.bundle.examples import Examples, references
+from edgecnn_exporters.bundle.golden_files import golden_examples
+from edgecnn_exporters.bundle.output_groups import output_groups
 from edgecnn_exporters.bundle.provenance import targets_provenance
 from edgecnn_exporters.bundle.requests import Judge, Request
+from edgecnn_exporters.bundle.telling import little_proven
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.capture.reference import Reference, to_bytes
 from edgecnn_exporters.errors import LimitMissed, UnsupportedModel
@@ -40,6 +44,25 @@ class Packing:
     reference: Reference
     provenance: dict[str, Any]
 
+    def examples(self, quantised: Quantised | None) -> Examples:
+        """What every artefact must answer."""
+        golden = golden_examples(self.reference, self.request)
+        held_out = [] if quantised is None else quantised.judges()
+        seen = references([*self.reference.batches, *held_out])
+        return Examples(golden, held_out, output_groups(self.model, seen))
+
+    def little_proven(self, quantised: Quantised | None) -> list[str]:
+        """Warnings of outputs whose answers prove little."""
+        examples = self.examples(quantised)
+        return little_proven(examples.all, examples.groups)
+
+    def _judging(self, quantised: Quantised | None) -> Judging:
+        request = self.request.quantise
+        examples = self.examples(quantised)
+        if request is None:
+            return Judging(examples)
+        return Judging(examples, request.allow_weak, request.is_limited)
+
     def contents(
         self, quantised: Quantised | None, translated: Sequence[Translated] = ()
     ) -> tuple[Manifest, dict[str, bytes]]:
@@ -52,7 +75,10 @@ class Packing:
             provenance = provenance | {"quantisation": own}
         if translated:
             provenance = provenance | {"targets": targets_provenance(translated)}
-        return bundle_contents(models, self.reference, self.request, provenance, translated)
+        judging = self._judging(quantised)
+        return bundle_contents(
+            models, self.reference, self.request, provenance, judging, translated
+        )
 
     def translate(
         self, quantised: Quantised | None, manifest: Manifest, progress: Announce

@@ -10,7 +10,7 @@ from edgecnn_exporters.bundle.versions import tool_versions
 from edgecnn_exporters.capture.reference import Reference
 from edgecnn_exporters.capture.torch_export import Attempt
 from edgecnn_exporters.targets import Translated
-from edgecnn_runtime.parity.golden import Difference
+from edgecnn_runtime.parity.difference import Difference
 
 
 def provenance_of(

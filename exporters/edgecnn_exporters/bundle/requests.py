@@ -48,6 +48,8 @@ class QuantiseRequest:
         data: description of the samples, for the provenance.
         inputs: range of the network's input, where ranges follow from batch normalisation and
             the samples only judge.
+        allow_weak: an int8 artefact that loses more than it should is written, behind the others.
+        is_limited: a limit on the loss of classes was stated, which decides in place of the SQNR.
         judge: checks the bundle's accuracy before it is written; None for no check.
     """
 
@@ -56,6 +58,8 @@ class QuantiseRequest:
     data: str
     judge: Judge | None = None
     inputs: Range | None = None
+    allow_weak: bool = False
+    is_limited: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgecnn_exporters.capture.reference import Reference, to_bytes
 from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines.onnxruntime import open_session, session_options
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.tolerances import is_within
 
 if TYPE_CHECKING:

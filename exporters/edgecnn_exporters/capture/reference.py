@@ -10,7 +10,7 @@ from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.errors import first_line
-from edgecnn_runtime.parity.golden import Difference, difference
+from edgecnn_runtime.parity.difference import Answer, Difference, compare
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -61,8 +61,8 @@ def compare_model(model: bytes, reference: Reference) -> Difference:
     """
     engine = OnnxRuntimeEngine.open(model)
     (spec,) = engine.inputs
-    return difference(
-        (expected[name], outputs[name])
+    return compare(
+        Answer(name, expected[name], outputs[name])
         for feed, expected in reference.batches
         for outputs in [engine.run({spec.name: feed})]
         for name in expected

@@ -19,7 +19,7 @@ from edgecnn_exporters.capture.reference import Reference, compare_model, to_byt
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.errors import EdgeCNNError, first_line
-from edgecnn_runtime.parity.golden import Difference
+from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.tolerances import is_within
 
 if TYPE_CHECKING:

@@ -23,11 +23,13 @@ from edgecnn_exporters.quantise.state import COMPARED, Bench, LadderState, Rung
 from edgecnn_exporters.quantise.steps.mixed import check_limit, mixtures, most_sensitive
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.golden import Difference
+from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.progress import Progress, StepProgress, no_progress, no_steps
 
 # One sample in so many judges and does not calibrate.
 HELD_OUT = 4
+# Held-out samples that every artefact answers before it is packed.
+JUDGES = 16
 # A rung that gains less, in dB, is noise, and one thing more that can go wrong.
 LEAST_GAIN_DB = 0.1
 
@@ -73,6 +75,10 @@ class Quantised:
         return before, measure_sensitivity(
             self.state, samples, lambda done: progress((1 + done) / 2)
         )
+
+    def judges(self) -> list[tuple[Float32, Mapping[str, Float32]]]:
+        """The first of the held-out samples, each with the float network's outputs."""
+        return list(zip(islice(self.bench.held_out, JUDGES), self.bench.reference, strict=False))
 
     def most_sensitive(self) -> str:
         """The most sensitive operators, in words."""

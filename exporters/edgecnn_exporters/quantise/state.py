@@ -26,7 +26,7 @@ from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.golden import Difference, difference
+from edgecnn_runtime.parity.difference import Answer, Difference, compare
 from edgecnn_runtime.progress import Progress
 
 # Samples that a layer-wise rung keeps in hand.
@@ -113,8 +113,8 @@ class Bench:
     def score(self, qdq: ir.Model) -> Difference:
         """The outputs for the held-out samples against the float network's."""
         outputs = ValueProbe(qdq).stream(self.held_out)
-        return difference(
-            (expected[name], actual[name])
+        return compare(
+            Answer(name, expected[name], actual[name])
             for expected, actual in zip(self.reference, outputs, strict=True)
             for name in expected
         )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
 
 from edgecnn_runtime.errors import EdgeCNNError
-from edgecnn_runtime.manifest import Artefact, Preprocess
+from edgecnn_runtime.manifest import Artefact, Preprocess, ProofKind
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from edgecnn_runtime.engines.protocol import Engine
 
 Precision = Literal["fp32", "fp16", "int8"]
-# How far an artefact's outputs are proven. With "estimated", "predicted" and "compiled only" no
-# output was computed.
-ProofKind = Literal["exact", "measured", "simulated", "estimated", "predicted", "compiled only"]
+# With the other kinds of proof no output was computed.
 ANSWERED: frozenset[ProofKind] = frozenset({"exact", "measured", "simulated"})
 
 # Artefacts of one precision are in this order in a bundle. ONNX is in every bundle.

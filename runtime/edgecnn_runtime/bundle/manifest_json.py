@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import replace
 
-from edgecnn_runtime.bundle.json_fields import JsonFields, each, kind_of, number, text
+from edgecnn_runtime.bundle.artefact_json import artefact_from_json, artefact_of_schema_1
+from edgecnn_runtime.bundle.groups_json import check_groups, group_from_json, index
+from edgecnn_runtime.bundle.json_fields import JsonFields, each, kind_of, number
 from edgecnn_runtime.errors import ManifestInvalid, UnknownSchema
 from edgecnn_runtime.manifest import (
     DTYPES,
+    OLDER_SCHEMAS,
     SCHEMA,
+    TASKS,
     Artefact,
     FileRecord,
     Golden,
     Manifest,
+    OutsideGolden,
     Postprocess,
     Preprocess,
+    Task,
     TensorSpec,
 )
 
@@ -31,18 +37,22 @@ def manifest_from_json(document: object) -> Manifest:
     if not isinstance(document, dict):
         raise ManifestInvalid(f"manifest is {kind_of(document)}, expected a JSON object")
     schema = document.get("schema")
-    if schema != SCHEMA:
+    if schema not in (SCHEMA, *OLDER_SCHEMAS):
         raise UnknownSchema(
             f"bundle has schema {schema!r}, this runtime reads {SCHEMA!r}; "
             "export the model again, or update edgecnn"
         )
     top = JsonFields(document, "manifest")
-    top.take("schema", str)
+    is_newest = top.take("schema", str) == SCHEMA
     manifest = Manifest(
         name=top.take("name", str),
         inputs=each(top.take("inputs", list), "inputs", _tensor_spec),
         outputs=each(top.take("outputs", list), "outputs", _tensor_spec),
-        artefacts=each(top.take("artefacts", list), "artefacts", _artefact),
+        artefacts=each(
+            top.take("artefacts", list),
+            "artefacts",
+            artefact_from_json if is_newest else artefact_of_schema_1,
+        ),
         files={
             path: _file_record(value, f"files[{path!r}]")
             for path, value in top.take("files", dict).items()
@@ -51,7 +61,19 @@ def manifest_from_json(document: object) -> Manifest:
         postprocess=top.optional("postprocess", _postprocess),
         golden=each(top.take("golden", list), "golden", _golden),
         provenance=top.take("provenance", dict),
+        schema=schema,
     )
+    if is_newest:
+        manifest = replace(
+            manifest,
+            groups={
+                name: each(value, f"groups[{name!r}]", group_from_json)
+                for name, value in top.take("groups", dict).items()
+            },
+            task=top.optional("task", _task),
+            parameters=each(top.take("parameters", list), "parameters", _tensor_spec),
+            outside=top.optional("outside", _outside),
+        )
     top.finish()
     _check_references(manifest)
     return manifest
@@ -129,44 +151,23 @@ def _postprocess(value: object, where: str) -> Postprocess:
     return postprocess
 
 
-def _artefact(value: object, where: str) -> Artefact:
+def _task(value: object, where: str) -> Task:
+    if value in TASKS:
+        return value
+    raise ManifestInvalid(f"{where} is {value!r}, expected one of {', '.join(TASKS)}, or null")
+
+
+def _outside(value: object, where: str) -> OutsideGolden:
     fields = JsonFields(value, where)
-    artefact = Artefact(
-        path=fields.take("path", str),
-        format=fields.take("format", str),
-        precision=fields.take("precision", str),
-        sqnr_db=fields.optional("sqnr_db", number),
-        layout=fields.optional("layout", _nhwc),
-        weights=fields.optional("weights", text),
-        encodings=fields.optional("encodings", _encodings) or {},
+    outside = OutsideGolden(
+        file=fields.take("file", str),
+        count=index(fields.take("count", int), f"{where}.count"),
+        record=_file_record(fields.take("record", dict), f"{where}.record"),
     )
     fields.finish()
-    return artefact
-
-
-def _nhwc(value: object, where: str) -> Literal["NHWC"]:
-    if value == "NHWC":
-        return "NHWC"
-    raise ManifestInvalid(f"{where} is {value!r}, expected 'NHWC' or no such field")
-
-
-def _encodings(value: object, where: str) -> dict[str, tuple[float, int]]:
-    if not isinstance(value, dict):
-        raise ManifestInvalid(f"{where} is {kind_of(value)}, expected an object")
-    return {name: _encoding(pair, f"{where}[{name!r}]") for name, pair in value.items()}
-
-
-def _encoding(value: object, where: str) -> tuple[float, int]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise ManifestInvalid(f"{where} is {value!r}, expected [scale, zero_point]")
-    fields = JsonFields({"scale": value[0], "zero_point": value[1]}, where)
-    scale, zero_point = fields.number("scale"), fields.take("zero_point", int)
-    # float32 is what engines hold a scale in: below its normal numbers a division overflows.
-    if scale < 2**-126 or not -128 <= zero_point <= 255:
-        raise ManifestInvalid(
-            f"{where} is {value!r}, expected a positive scale and a zero point of 8 bits"
-        )
-    return scale, zero_point
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", outside.file):
+        raise ManifestInvalid(f"{where}.file is {outside.file!r}, expected a plain file name")
+    return outside
 
 
 def _paths(value: dict[object, object], where: str) -> dict[str, str]:
@@ -207,14 +208,15 @@ def _check_references(manifest: Manifest) -> None:
         _check_encodings(manifest, artefact)
     if manifest.postprocess:
         references["postprocess.labels"] = manifest.postprocess.labels
-    for index, golden in enumerate(manifest.golden):
+    check_groups(manifest)
+    for position, golden in enumerate(manifest.golden):
         if golden.image:
-            references[f"golden[{index}].image"] = golden.image
+            references[f"golden[{position}].image"] = golden.image
         for kind, paths, specs in (
             ("inputs", golden.inputs, manifest.inputs),
             ("outputs", golden.outputs, manifest.outputs),
         ):
-            where = f"golden[{index}].{kind}"
+            where = f"golden[{position}].{kind}"
             _check_tensors(where, paths, specs)
             references |= {f"{where}[{name!r}]": path for name, path in paths.items()}
     for reference, path in references.items():

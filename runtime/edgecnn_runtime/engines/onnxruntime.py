@@ -95,6 +95,17 @@ def session_options(threads: int | None = None) -> Any:
     return options
 
 
+def unoptimised_options(threads: int | None = None) -> Any:
+    """`session_options` without graph optimisation: each node runs by itself, none is fused.
+
+    Raises:
+        EngineUnavailable: ONNX Runtime is not installed.
+    """
+    options = session_options(threads)
+    options.graph_optimization_level = _onnxruntime().GraphOptimizationLevel.ORT_DISABLE_ALL
+    return options
+
+
 def open_session(model: bytes, options: Any) -> Any:
     """An ``onnxruntime.InferenceSession`` on the CPU with the options of `session_options`.
 

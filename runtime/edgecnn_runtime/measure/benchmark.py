@@ -22,6 +22,7 @@ from edgecnn_runtime.host.process import measure_cold_start
 from edgecnn_runtime.measure.job import MeasurementJob
 from edgecnn_runtime.measure.rounds import round_numbers, round_order, runs_per_block
 from edgecnn_runtime.measure.worker_process import Worker, WorkerDied, launch
+from edgecnn_runtime.parity.row import ANSWERS_AS_MADE
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -94,7 +95,7 @@ def _verify(index: int, workers: dict[int, Worker], emit: Emit) -> None:
         verdict = "refused" if death.signal is None else "crashed"
         parity = {"verdict": verdict, "note": str(death)}
     _emit(emit, "row", row=index, **parity)
-    if parity["verdict"] not in {"equal", "unproven"}:
+    if parity["verdict"] not in {*ANSWERS_AS_MADE, "unproven"}:
         workers.pop(index).close()
 
 

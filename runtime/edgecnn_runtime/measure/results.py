@@ -14,7 +14,8 @@ from edgecnn_runtime.measure.disturbances import disturbances, drift
 from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.measure.statistics import LEAST_ROUNDS, LatencyComparison, compare
 from edgecnn_runtime.measure.timing import Latency, summarise
-from edgecnn_runtime.parity.golden import Difference
+from edgecnn_runtime.parity.difference import Difference
+from edgecnn_runtime.parity.row import difference_from_json
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,7 @@ def _row(subject: Subject, row: _RowEvents) -> ResultRow:
     parity = {key: value for key, value in parity.items() if key not in {"engine", "engine_id"}}
     difference = parity.pop("difference", None)
     if difference is not None:
-        interval = tuple(difference["top1_interval"])
-        difference = Difference(**difference | {"top1_interval": interval})
+        difference = difference_from_json(difference)
     is_timed = bool(row.blocks) and not row.died
     energy = [joules for joules in row.energy_j if joules is not None]
     cold = None

@@ -90,7 +90,12 @@ def _verify(bundle_path: str, session: Session) -> tuple[dict[str, Any], Callabl
         reply |= {"verdict": "unproven", "note": "the bundle has no golden examples"}
     else:
         with Bundle(bundle_path) as bundle:
-            parity = judge(artefact, engine, list(golden_answers(bundle, session.engine)))
+            parity = judge(
+                artefact,
+                engine,
+                list(golden_answers(bundle, session.engine)),
+                bundle.manifest.groups,
+            )
             feeds = dict(bundle.golden(0).inputs)
         assert parity.difference is not None, "there are golden answers"
         reply |= {"verdict": parity.verdict, "note": parity.note}

@@ -23,7 +23,7 @@ from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import BundleError, EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.golden import Answer
+from edgecnn_runtime.parity.difference import Answer
 from edgecnn_runtime.parity.row import Parity, ParityVerdict
 from edgecnn_runtime.parity.verify import REFUSALS, judge
 
@@ -133,7 +133,7 @@ def _run_examples(
             peak = peak_memory_bytes()
         answers.append(outputs)
         compared += [Answer(name, one, outputs[name]) for name, one in example.outputs.items()]
-    parity = judge(artefact, identity, compared)
+    parity = judge(artefact, identity, compared, bundle.manifest.groups)
     digests = tuple({name: digest(array) for name, array in one.items()} for one in answers)
     _run_counted(model, bundle.golden(0).inputs, counted_runs)
     return Verification(parity, digests, peak, counted_runs), tuple(answers)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.golden import Difference
+from edgecnn_runtime.parity.difference import Difference, GroupDifference
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """The largest accepted error, relative to the largest magnitude of the reference output."""
+    """The largest accepted error, relative to the scale of each group of output channels."""
 
     relative: float
     reason: str
@@ -31,6 +32,17 @@ TOLERANCES: dict[str, Tolerance] = {
         "its largest logit, the other networks 5e-4 to 2e-3; thrice the worst",
     ),
 }
+
+# Least SQNR in dB of every group of output channels of an int8 artefact: the noise is a thirtieth
+# of the signal's power. One that has less is weak.
+FLOOR_DB = 15.0
+# An artefact that follows its input no better than its own mean would does not answer.
+LEAST_RESPONSE_DB = 3.0
+# What a manifest lists at most: 8 bits that are nearer are float, or constant.
+BEST_DB = 60.0
+# Of an output's full scale: errors of 8 bits below it matter to nobody, whatever the signal is. A
+# detector that finds nothing answers 1e-7 everywhere.
+LEAST_OF_FULL_SCALE = 1e-3
 
 
 def is_within(difference: Difference, precision: str) -> bool:
@@ -54,19 +66,87 @@ def allowed_loss_db(numbers: int) -> float:
     return ALLOWED_LOSS_DB + 2 * (10 / math.log(10)) * 2 / math.sqrt(numbers)
 
 
+def is_negligible(group: GroupDifference) -> bool:
+    """Whether the error of a group matters to nobody, measured by the output's full scale."""
+    full_scale = group.group.full_scale
+    return full_scale is not None and group.max_abs <= LEAST_OF_FULL_SCALE * full_scale
+
+
+def weak_groups(difference: Difference) -> tuple[GroupDifference, ...]:
+    """Groups of an int8 artefact's outputs that lose more than int8 should; NaN always does."""
+    return tuple(
+        group
+        for group in difference.groups
+        if not is_negligible(group)
+        and not (group.sqnr_db >= FLOOR_DB and (group.is_constant or _follows(group)))
+    )
+
+
+def _follows(group: GroupDifference) -> bool:
+    return not group.is_flat and (group.responds or group.response_db >= LEAST_RESPONSE_DB)
+
+
 def is_within_limit(difference: Difference, artefact: Artefact) -> bool:
     """Whether the difference is within the artefact's limit.
 
     The limit is the tolerance of its precision, or, where the manifest lists the SQNR measured at
-    export, that value less the allowed loss.
+    export, that value less the allowed loss, for each group of output channels.
     """
-    if artefact.sqnr_db is None:
+    if artefact.pooled_db is not None:
+        return difference.pooled_db >= artefact.pooled_db - allowed_loss_db(difference.numbers)
+    if not artefact.sqnr_db:
         return is_within(difference, artefact.precision)
-    return difference.sqnr_db >= artefact.sqnr_db - allowed_loss_db(difference.numbers)
+    measured = by_output(difference)
+    if {name: len(groups) for name, groups in measured.items()} != {
+        name: len(expected) for name, expected in artefact.sqnr_db.items()
+    }:
+        return False
+    return all(
+        _is_near(group, expected, artefact)
+        for name, groups in measured.items()
+        for group, expected in zip(groups, artefact.sqnr_db[name], strict=True)
+    )
 
 
-def limit_of(artefact: Artefact, numbers: int) -> str:
-    """The limit that `is_within_limit` applies to an artefact, as text."""
-    if artefact.sqnr_db is None:
+def _is_near(group: GroupDifference, expected: float, artefact: Artefact) -> bool:
+    return is_negligible(group) or group.sqnr_db >= least_db(expected, group.numbers, artefact)
+
+
+def least_db(expected: float, numbers: int, artefact: Artefact) -> float:
+    """Least SQNR of a group, in dB, whose artefact had `expected` where it was made.
+
+    Never below the floor less the allowed loss, however few numbers tell, unless the artefact is
+    weak by its manifest.
+    """
+    least = expected - allowed_loss_db(numbers)
+    return least if artefact.is_weak else max(least, min(FLOOR_DB, expected) - ALLOWED_LOSS_DB)
+
+
+def listed_db(difference: Difference) -> dict[str, tuple[float, ...]]:
+    """The SQNR of every group by output, as a manifest lists it: rounded, and finite."""
+    return {
+        name: tuple(round(min(max(each.sqnr_db, -BEST_DB), BEST_DB), 2) for each in groups)
+        for name, groups in by_output(difference).items()
+    }
+
+
+def by_output(difference: Difference) -> Mapping[str, tuple[GroupDifference, ...]]:
+    """The groups of each output, in the order of their channels."""
+    ranked = sorted(difference.groups, key=lambda each: each.group.channels)
+    names = dict.fromkeys(each.output for each in difference.groups)
+    return {name: tuple(each for each in ranked if each.output == name) for name in names}
+
+
+def limit_of(artefact: Artefact, difference: Difference) -> str:
+    """The limit that `is_within_limit` applies to an artefact, as text: of the worst group."""
+    if artefact.pooled_db is not None:
+        return f"≥ {artefact.pooled_db - allowed_loss_db(difference.numbers):.1f} dB"
+    if not artefact.sqnr_db:
         return f"≤ {TOLERANCES[artefact.precision].relative:.0e}"
-    return f"≥ {artefact.sqnr_db - allowed_loss_db(numbers):.1f} dB"
+    worst = difference.groups[0]
+    at = by_output(difference)[worst.output].index(worst)
+    expected = artefact.sqnr_db.get(worst.output, ())
+    if at >= len(expected):
+        return f"its manifest lists no SQNR of {worst.name}"
+    limit = f"≥ {least_db(expected[at], worst.numbers, artefact):.1f} dB"
+    return f"{limit} ({worst.name})" if difference.worst else limit

@@ -19,7 +19,8 @@ from edgecnn_runtime.errors import (
     ManifestInvalid,
 )
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.golden import Answer, difference, golden_answers, largest_steps
+from edgecnn_runtime.parity.difference import Answer, Groups, compare, difference
+from edgecnn_runtime.parity.golden import golden_answers, largest_steps
 from edgecnn_runtime.parity.isolated import verify_isolated
 from edgecnn_runtime.parity.row import Parity, ParityVerdict
 from edgecnn_runtime.parity.tolerances import is_within_limit, limit_of
@@ -91,21 +92,28 @@ def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> P
     content = bundle.read_artefact(artefact)
     try:
         answers = _answers(bundle, artefact, kind, content)
-        return judge(artefact, engine, answers)
+        return judge(artefact, engine, answers, bundle.manifest.groups)
     except REFUSALS as error:
         return Parity(artefact.path, engine, precision, "differs", None, f"does not run: {error}")
 
 
-def judge(artefact: Artefact, engine: EngineId, answers: Sequence[Answer]) -> Parity:
+def judge(
+    artefact: Artefact, engine: EngineId, answers: Sequence[Answer], groups: Groups
+) -> Parity:
     """Parity row of an artefact from its answers to the golden inputs.
+
+    Args:
+        groups: of the manifest: the groups of each output's channels.
 
     Raises:
         ValueError: there is no answer, or its shape is not the original network's.
     """
-    measured = difference((answer.reference, answer.actual) for answer in answers)
-    verdict: ParityVerdict = "equal" if is_within_limit(measured, artefact) else "differs"
+    measured = compare(answers, groups)
+    verdict: ParityVerdict = "differs"
+    if is_within_limit(measured, artefact):
+        verdict = "weak" if artefact.is_weak else "equal"
     steps = largest_steps(answers, artefact)
-    limit = limit_of(artefact, measured.numbers)
+    limit = limit_of(artefact, measured)
     return Parity(artefact.path, engine, artefact.precision, verdict, measured, limit, steps)
 
 

@@ -15,7 +15,7 @@ from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EngineError, FeedError, NotAClassifier
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.tolerances import is_within
 from edgecnn_runtime.parity.verify import verify
 from edgecnn_runtime.tasks import softmax, top_k
@@ -117,10 +117,12 @@ def test_softmax_of_large_logits_does_not_overflow() -> None:
 def test_a_difference_has_the_figures_that_arithmetic_gives() -> None:
     reference = np.array([[3.0, 4.0], [0.0, 1.0]])
     measured = difference([(reference, np.array([[3.0, 3.5], [2.0, 1.0]]))])
-    assert (measured.max_abs, measured.relative, measured.n) == (2.0, 0.5, 2)
+    # The mean is 2, and no number is further from it than 2.
+    assert (measured.max_abs, measured.relative, measured.n) == (2.0, 1.0, 2)
     assert measured.top1_agreement == 0.5
-    # Signal 9 + 16 + 1 over noise 0.25 + 4.
-    assert measured.sqnr_db == pytest.approx(10 * np.log10(26 / 4.25))
+    # Signal 1 + 4 + 4 + 1, of four about their own mean, over noise 0.25 + 4.
+    assert measured.sqnr_db == pytest.approx(10 * np.log10(10 * 4 / 3 / 4.25))
+    assert measured.pooled_db == pytest.approx(10 * np.log10(26 / 4.25))
 
 
 def test_equal_arrays_have_infinite_sqnr() -> None:

@@ -14,7 +14,7 @@ from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.state import LadderState
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.golden import difference
+from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.progress import Progress, no_progress
 
 

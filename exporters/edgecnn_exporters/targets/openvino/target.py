@@ -9,11 +9,10 @@ from edgecnn_exporters.targets import (
     About,
     NoOptions,
     Precision,
-    ProofKind,
     Translated,
     artefact_path,
 )
-from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.manifest import Artefact, ProofKind
 
 if TYPE_CHECKING:
     import onnx_ir as ir

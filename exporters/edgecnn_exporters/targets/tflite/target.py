@@ -9,12 +9,11 @@ from edgecnn_exporters.errors import LimitMissed
 from edgecnn_exporters.targets import (
     About,
     Precision,
-    ProofKind,
     Translated,
     artefact_path,
 )
 from edgecnn_exporters.targets.tflite import Io
-from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.manifest import Artefact, ProofKind
 
 if TYPE_CHECKING:
     import onnx_ir as ir

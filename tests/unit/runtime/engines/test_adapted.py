@@ -15,6 +15,7 @@ from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.adapted import Adapted, adapt, dequantise, one_run, quantise
 from edgecnn_runtime.engines.fake import FakeEngine
 from edgecnn_runtime.errors import FeedError, ManifestInvalid
+from edgecnn_runtime.manifest import ChannelGroup
 from edgecnn_runtime.measure.benchmark import benchmark
 from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan, Subject
 from edgecnn_runtime.parity.verify import verify
@@ -24,12 +25,13 @@ RIGHT = FEED.mean(axis=(2, 3)) * SCALE + OFFSET
 
 # Inputs from 0 to 1 and answers from 0 to 3, in 255 steps each.
 CODES = {"input": (1 / 255, -128), "logits": (3 / 255, -128)}
+GROUPS = {"logits": (ChannelGroup(None, ((0, 1),), 0.0, 1.0),)}
 FORMS: dict[str, tuple[bytes, dict[str, Any]]] = {
     "channels-last": (brightest((None, 4, 4, 3), (1, 2), SCALE, OFFSET), {"layout": "NHWC"}),
     "one at a time": (brightest((1, 3, 4, 4), (2, 3), SCALE, OFFSET), {}),
     "int8": (
         brightest((1, 4, 4, 3), (1, 2), SCALE, OFFSET, encodings=list(CODES.values())),
-        {"layout": "NHWC", "precision": "int8", "sqnr_db": 40.0, "encodings": CODES},
+        {"layout": "NHWC", "precision": "int8", "sqnr_db": {"logits": (40.0,)}, "encodings": CODES},
     ),
 }
 # What an answer may be off by: half a step of the input, twice that in the answer, half a step.
@@ -40,7 +42,7 @@ def write(folder: Path, form: str, **other: Any) -> Path:
     model, fields = FORMS[form]
     manifest, files = contents("tflite", model)
     artefact = replace(manifest.artefacts[0], **(fields | other))
-    write_bundle(folder / "x.edge", replace(manifest, artefacts=(artefact,)), files)
+    write_bundle(folder / "x.edge", replace(manifest, artefacts=(artefact,), groups=GROUPS), files)
     return folder / "x.edge"
 
 

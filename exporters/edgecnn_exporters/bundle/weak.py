@@ -1,0 +1,64 @@
+"""Weak int8 artefacts: those that lose more than int8 should, refused unless allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edgecnn_exporters.bundle.accept import Accepted
+from edgecnn_exporters.errors import WeakQuantisation
+from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.parity.difference import Difference, GroupDifference
+from edgecnn_runtime.parity.tolerances import FLOOR_DB, LEAST_RESPONSE_DB, weak_groups
+
+# Share of inputs that a classifier gives the same class to, at least, by the lower end of its 95 %
+# interval: with that, the SQNR of its logits is no matter.
+AGREEMENT = 0.8
+
+
+def flag_weak(
+    artefacts: Sequence[Artefact],
+    accepted: Sequence[Accepted],
+    is_classifier: bool,
+    allow_weak: bool,
+) -> list[Artefact]:
+    """The artefacts, weak ones flagged.
+
+    Raises:
+        WeakQuantisation: one is weak, and none may be.
+    """
+    flagged = []
+    for artefact, one in zip(artefacts, accepted, strict=True):
+        reason = None
+        if artefact.precision == "int8" and one.difference is not None:
+            reason = weakness(one.difference, is_classifier)
+        if reason is not None and not allow_weak:
+            raise WeakQuantisation(
+                f"{artefact.path} is weak: {reason}; nothing was written. --calibrate FOLDER with "
+                "more of your data, --recipe best or --min-agreement 0.95 may mend it; "
+                "--allow-weak writes it behind the float artefact"
+            )
+        flagged.append(replace(artefact, is_weak=reason is not None))
+    return flagged
+
+
+def weakness(difference: Difference, is_classifier: bool) -> str | None:
+    """Why an int8 artefact is weak, in words; None where it is not."""
+    if is_classifier and difference.top1_interval[0] >= AGREEMENT:
+        return None
+    weak = weak_groups(difference)
+    if not weak:
+        return None
+    return _words(min(weak, key=lambda group: group.sqnr_db))
+
+
+def _words(group: GroupDifference) -> str:
+    if group.is_flat:
+        return f"{group.name} is the same number for every input"
+    if group.sqnr_db >= FLOOR_DB:
+        return (
+            f"{group.name} follows its input no better than a constant would "
+            f"({group.response_db:.1f} dB, expected {LEAST_RESPONSE_DB:.0f}): the original's "
+            "answers hardly differ between inputs, as those of untrained weights do not"
+        )
+    return f"{group.name} has an SQNR of {group.sqnr_db:.1f} dB, expected {FLOOR_DB:.0f}"

@@ -1,0 +1,166 @@
+"""Per-channel statistics of an output and its error, and groups of channels of like range.
+
+One number over an output that holds boxes in pixels and scores from 0 to 1 is the boxes' alone. So
+errors are measured for each group of channels whose ranges lie within `LIKE` of one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgecnn_runtime.arrays import Array, Float64
+from edgecnn_runtime.manifest import ChannelGroup
+
+# Largest ratio of the ranges of two channels in one group.
+LIKE = 8.0
+# Least number of values that a group is judged by; with less it joins the group next to it. The
+# SQNR of six values has a standard deviation of 3.5 dB.
+FEWEST = 6
+# A channel with less values than this has a range of chance: only a gap of `LIKE` between
+# neighbours in size parts two groups, so that the few small ones of a thousand logits stay.
+MEASURED_WELL = 64
+# Axis of the width in (N, C, H, W).
+WIDTH = 3
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Sums over all values of each channel, (channels,) each.
+
+    Attributes:
+        count: number of values of one channel.
+        total, power: sums of the reference and of its square.
+        low, high: least and greatest of the reference.
+        actual_low, actual_high: of the actual output.
+        noise: sum of the squared error.
+        worst: largest absolute error.
+    """
+
+    count: int
+    total: Float64
+    power: Float64
+    low: Float64
+    high: Float64
+    actual_low: Float64
+    actual_high: Float64
+    noise: Float64
+    worst: Float64
+
+    def __add__(self, other: ChannelStatistics) -> ChannelStatistics:
+        return ChannelStatistics(
+            self.count + other.count,
+            self.total + other.total,
+            self.power + other.power,
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
+            np.minimum(self.actual_low, other.actual_low),
+            np.maximum(self.actual_high, other.actual_high),
+            self.noise + other.noise,
+            # NaN must never pass for a small error: np.maximum propagates it, and so do sums.
+            np.maximum(self.worst, other.worst),
+        )
+
+    @property
+    def magnitude(self) -> Float64:
+        """Largest absolute value of the reference in each channel."""
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+    @property
+    def centred(self) -> Float64:
+        """Sum of squares of each channel about its own mean, never below its rounding."""
+        about = self.power - np.square(self.total) / self.count
+        # float64 keeps 1e-16 of the sum of squares.
+        return np.where(about > 1e-13 * self.power, about, 0.0)
+
+
+def channel_statistics(reference: Array, actual: Array, axis: int | None) -> ChannelStatistics:
+    """Statistics of two arrays of one shape along `axis`; None takes them as one channel."""
+    expected, found = (_by_channel(array, axis) for array in (reference, actual))
+    error = found - expected
+    return ChannelStatistics(
+        expected.shape[1],
+        expected.sum(1),
+        np.square(expected).sum(1),
+        expected.min(1),
+        expected.max(1),
+        found.min(1),
+        found.max(1),
+        np.square(error).sum(1),
+        np.abs(error).max(1),
+    )
+
+
+def _by_channel(array: Array, axis: int | None) -> Float64:
+    """The array as (channels, values) in float64."""
+    values = array.astype(np.float64)
+    if axis is None:
+        return values.reshape(1, -1)
+    return np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+
+
+def candidate_axes(shape: Sequence[int]) -> tuple[int | None, ...]:
+    """Axes of an output that may be its channels: the one behind the batch, and the last.
+
+    (N, C, H, W) and (N, C, boxes) have the former, (N, boxes, C) and (N, H, W, C) the latter.
+    """
+    return (None,) if len(shape) < 2 else (1,) if len(shape) == 2 else (1, len(shape) - 1)
+
+
+def group_channels(statistics: ChannelStatistics, axis: int | None) -> tuple[ChannelGroup, ...]:
+    """The channels in groups of like range, the largest range first.
+
+    Along the width of a map, where the last axis is no channels, values fade out; there only a gap
+    parts two groups, too.
+    """
+    magnitude = statistics.magnitude
+    order = np.argsort(-magnitude, kind="stable")
+    is_measured_well = statistics.count >= MEASURED_WELL and (axis is None or axis < WIDTH)
+    members: list[list[int]] = []
+    top = 0.0
+    for channel in order.tolist():
+        if not members or not magnitude[channel] * LIKE >= top:
+            members.append([])
+            top = magnitude[channel]
+        elif not is_measured_well:
+            top = magnitude[channel]
+        members[-1].append(channel)
+    return tuple(
+        _group(statistics, axis, channels) for channels in _joined(members, statistics.count)
+    )
+
+
+def _joined(members: list[list[int]], count: int) -> list[list[int]]:
+    """Groups of too few values joined with the one before, the first with the one behind."""
+    joined: list[list[int]] = []
+    for channels in members:
+        if joined and (len(channels) * count < FEWEST or len(joined[-1]) * count < FEWEST):
+            joined[-1] = joined[-1] + channels
+        else:
+            joined.append(channels)
+    return joined
+
+
+def _group(statistics: ChannelStatistics, axis: int | None, channels: list[int]) -> ChannelGroup:
+    indices = sorted(channels)
+    low, high = float(statistics.low[indices].min()), float(statistics.high[indices].max())
+    return ChannelGroup(axis, _runs(indices), low, high)
+
+
+def _runs(indices: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Ascending indices as half-open ranges."""
+    runs: list[tuple[int, int]] = []
+    for index in indices:
+        if runs and runs[-1][1] == index:
+            runs[-1] = (runs[-1][0], index + 1)
+        else:
+            runs.append((index, index + 1))
+    return tuple(runs)
+
+
+def separation(groups: Sequence[ChannelGroup]) -> float:
+    """Ratio of the largest magnitude of a group to the smallest, 1 for one group."""
+    sizes = [max(abs(group.low), abs(group.high)) for group in groups]
+    return max(sizes) / max(min(sizes), 1e-30) if min(sizes) < max(sizes) else 1.0
