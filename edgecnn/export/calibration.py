@@ -118,6 +118,11 @@ def likely_data(trained_on: str | None) -> str:
     return PHOTOGRAPHS
 
 
+def is_private(data: str) -> bool:
+    """Whether samples are the user's own: files of a folder or an ``.npz``."""
+    return data not in (*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM)
+
+
 def _few(count: int) -> str:
     return (
         f"calibrated with {count} images: enough to try, not to ship; "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from edgecnn.errors import ModelUnusable
 from edgecnn.export.accuracy import AccuracyJudge
-from edgecnn.export.calibration import likely_data, open_calibration
+from edgecnn.export.calibration import is_private, likely_data, open_calibration
 from edgecnn_exporters.bundle.requests import QuantiseRequest, Request
 from edgecnn_exporters.quantise.config import QuantConfig
 
@@ -62,7 +62,8 @@ def quantised(
             judge,
             calibration.inputs,
             options.allow_weak,
-            options.config.min_agreement is not None or options.max_drop is not None,
+            is_limited=options.config.min_agreement is not None or options.max_drop is not None,
+            is_private=is_private(data),
         )
         yield replace(request, quantise=wanted), calibration.notes
 

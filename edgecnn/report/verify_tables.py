@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n")
 
 
-def print_rows(rows: Sequence[Parity]) -> None:
-    """One row an artefact and engine: the verdict, and the difference of its outputs."""
+def print_rows(rows: Sequence[Parity], beside: str | None = None) -> None:
+    """One row an artefact and engine: the verdict, and the difference of its outputs.
+
+    Args:
+        beside: name of the file of golden examples beside the bundle, where there is one.
+    """
     shown = table(
         ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit"),
         right=("error", "SQNR", "top-1"),
@@ -38,8 +42,9 @@ def print_rows(rows: Sequence[Parity]) -> None:
     stdout().print(shown)
     counts = {row.difference.n for row in rows if row.difference is not None and row.engine}
     if counts:
+        examples = f"examples of {beside}" if beside else "golden examples"
         click.echo(
-            f"\nn = {max(counts)} golden examples; error: share of an output's spread; "
+            f"\nn = {max(counts)} {examples}; error: share of an output's spread; "
             "SQNR: of the worst group\nof output channels, about the mean"
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 from edgecnn_exporters.bundle.packing import Packing, choose_mixture
 from edgecnn_exporters.bundle.provenance import provenance_of
 from edgecnn_exporters.bundle.requests import Request
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_exporters.bundle.write import write_contents
 from edgecnn_exporters.capture.norm_statistics import NormStatistics, norm_statistics, note_moments
 from edgecnn_exporters.capture.onnx_source import OnnxSource
 from edgecnn_exporters.capture.reference import (
@@ -162,20 +162,22 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
     quantised = _quantise(model, request, progress)
     provenance = provenance_of(request, reference, read.attempts, passes, difference)
     packing = Packing(model, content, request, reference, provenance)
-    manifest, files = packing.contents(quantised)
+    contents = packing.contents(quantised)
     if quantised is not None and request.quantise is not None and request.quantise.judge:
         progress("judge")
         judge = request.quantise.judge
-        quantised, manifest, files = choose_mixture(judge, packing, quantised, progress)
+        quantised, contents = choose_mixture(judge, packing, quantised, progress)
     translated: tuple[Translated, ...] = ()
     if request.targets:
         progress("translate")
-        translated = packing.translate(quantised, manifest, progress)
-        judged = manifest.provenance
-        manifest, files = packing.contents(quantised, translated)
-        manifest = replace(manifest, provenance=judged | manifest.provenance)
+        translated = packing.translate(quantised, contents.manifest, progress)
+        judged = contents.manifest.provenance
+        contents = packing.contents(quantised, translated)
+        provenance = judged | contents.manifest.provenance
+        manifest = replace(contents.manifest, provenance=provenance)
+        contents = replace(contents, manifest=manifest)
     progress("package")
-    manifest = write_bundle(output, manifest, files)
+    manifest = write_contents(output, contents)
     return Exported(
         path=output,
         size_bytes=output.stat().st_size,

@@ -110,6 +110,7 @@ class Artefact:
         sqnr_db: signal to quantisation-noise ratio in dB of a quantised artefact's golden outputs
             against the original's, measured at export: by output, one number for each of its
             groups. Empty: they have to be equal.
+        outside_db: the same of the golden examples outside the bundle.
         pooled_db: the same in schema 1: one number about zero over all outputs.
         is_weak: it loses more than int8 should, and was written because that was allowed.
         layout: axis order of its 4-D inputs and outputs where it differs from the manifest's
@@ -126,6 +127,7 @@ class Artefact:
     graph: str | None = None
     compiler: str | None = None
     sqnr_db: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    outside_db: dict[str, tuple[float, ...]] = field(default_factory=dict)
     pooled_db: float | None = None
     is_weak: bool = False
     layout: Literal["NHWC"] | None = None
@@ -142,7 +144,8 @@ class Artefact:
         values = asdict(self)
         del values["pooled_db"]
         values["weak"] = values.pop("is_weak")
-        optional = ("graph", "compiler", "sqnr_db", "weak", "layout", "weights", "encodings")
+        optional = {"graph", "compiler", "sqnr_db", "outside_db", "weak", "layout", "weights"}
+        optional.add("encodings")
         return {
             name: value
             for name, value in values.items()
@@ -173,17 +176,17 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class OutsideGolden:
-    """Golden examples in a file beside the bundle, which holds pictures that are not to be packed.
+    """Golden examples in a file beside the bundle: inputs of the user's that are not to be packed.
 
     Attributes:
-        file: its name, in the bundle's folder.
-        count: number of examples.
+        file: its name, in the bundle's folder: a zip archive.
         record: its size and digest.
+        examples: paths in that archive.
     """
 
     file: str
-    count: int
     record: FileRecord
+    examples: tuple[Golden, ...]
 
 
 @dataclass(frozen=True)

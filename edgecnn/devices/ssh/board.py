@@ -16,7 +16,7 @@ from edgecnn.devices.local import agent_file
 from edgecnn.devices.probe import OLDEST_PYTHON, PROBE_SCRIPT, BoardFacts, read_probe
 from edgecnn.devices.ssh.connection import Connection, RemoteFailed
 from edgecnn.devices.ssh.messages import failure_of
-from edgecnn.devices.ssh.store import Store, check_room, wheel_bytes
+from edgecnn.devices.ssh.store import Store, check_room, wheel_bytes, with_golden
 from edgecnn.devices.wheels import Supplies, Supply, choose, fetch_wheels
 from edgecnn.errors import DeviceFailed, DeviceUnsuitable
 from edgecnn_runtime.engines.table import PACKAGES
@@ -80,16 +80,18 @@ class SshBoard:
     def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:
         if not self._run:
             self._run = self._keep_run()
-        size_bytes = sum(bundle.stat().st_size for bundle in bundles)
+        files = [file for bundle in bundles for file in with_golden(bundle)]
+        size_bytes = sum(file.stat().st_size for file in files)
         names = ", ".join(bundle.name for bundle in bundles)
         check_room(self.name, names, size_bytes, self._store.free_bytes())
         places: dict[Path, str] = {}
         for bundle in bundles:
             # Numbered: two may have one name.
             self._sent += 1
-            place = f"{self._run}/{self._sent}/{bundle.name}"
-            self._store.put_bundle(bundle, place)
-            places[bundle] = f"{self._store.folder}/{place}"
+            folder = f"{self._run}/{self._sent}"
+            for file in with_golden(bundle):
+                self._store.put_bundle(file, f"{folder}/{file.name}")
+            places[bundle] = f"{self._store.folder}/{folder}/{bundle.name}"
         return places
 
     @contextlib.contextmanager

@@ -19,6 +19,7 @@ from typing import IO
 from edgecnn.devices.probe import free_bytes
 from edgecnn.devices.ssh.connection import Connection, RemoteFailed, Write
 from edgecnn.errors import DeviceFailed, DeviceUnsuitable
+from edgecnn_runtime.bundle.outside import SUFFIX
 
 SEND_S = 1800
 # A wheel in its folder, until it is unpacked.
@@ -42,6 +43,12 @@ for part in glob.glob(os.path.join(glob.escape(folder), "*.data", "*lib")):
 STALE_MIN = 2 * SEND_S // 60
 # For compiled modules, which Python writes beside the sources, and a system that has to breathe.
 ROOM_BYTES = 32 << 20
+
+
+def with_golden(bundle: Path) -> list[Path]:
+    """A bundle, and the file of golden examples beside it where there is one."""
+    beside = bundle.with_suffix(SUFFIX)
+    return [bundle, beside] if beside.is_file() else [bundle]
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ for one in wheels/* agents/*; do if [ -e "$one" ]; then printf '%s\\n' "$one"; f
         self._put(f"agents/{name}", _whole(agent), lambda pipe: _copy(agent, pipe))
 
     def put_bundle(self, bundle: Path, place: str) -> None:
-        """Send a bundle into a run's folder."""
+        """Send a bundle, or the file beside it, into a run's folder."""
         self._put(place, _whole(bundle), lambda pipe: _copy(bundle, pipe))
 
     def _put(self, place: str, receive: str, write: Write) -> None:

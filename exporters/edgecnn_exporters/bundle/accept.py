@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edgecnn_exporters.bundle.examples import Examples
+from edgecnn_exporters.bundle.examples import Compared, Examples
 from edgecnn_exporters.bundle.rounding import with_rounding
 from edgecnn_exporters.bundle.simulate import simulate
 from edgecnn_exporters.errors import TargetDiffers
@@ -69,7 +69,7 @@ class Judge:
             return Accepted(translated.artefact, None)
         if translated.artefact.precision == "int8":
             return self._accept_int8(translated)
-        measured, _ = self._compare(_open(translated), translated.artefact)
+        measured = self._compare(_open(translated), translated.artefact).all
         if not is_within_limit(measured, translated.artefact):
             where = f" ({measured.worst})" if measured.worst else ""
             raise _differs(translated, f"{measured.relative:.1e} of its output{where}", "the same")
@@ -79,21 +79,23 @@ class Judge:
         artefact = translated.artefact
         assert self._simulated is not None, "an int8 artefact has a QDQ graph"
         expected = with_rounding(self._simulated, artefact, self._examples)
-        measured, golden = self._compare(_open(translated), artefact)
-        if _lost(measured, expected):
+        measured = self._compare(_open(translated), artefact)
+        if _lost(measured.all, expected):
             exact = translated.target.open_exact(translated)
             if exact is not None:
-                measured, golden = self._compare(exact, artefact)
-        if lost := _lost(measured, expected):
+                measured = self._compare(exact, artefact)
+        if lost := _lost(measured.all, expected):
             group, limit = lost
             raise _differs(
                 translated,
                 f"{group.sqnr_db:.1f} dB ({group.name})",
                 f"{limit:.1f} dB as its 8-bit graph has in float arithmetic",
             )
-        return Accepted(replace(artefact, sqnr_db=listed_db(golden)), measured)
+        outside = {} if measured.outside is None else listed_db(measured.outside)
+        entry = replace(artefact, sqnr_db=listed_db(measured.golden), outside_db=outside)
+        return Accepted(entry, measured.all)
 
-    def _compare(self, engine: Engine, artefact: Artefact) -> tuple[Difference, Difference]:
+    def _compare(self, engine: Engine, artefact: Artefact) -> Compared:
         """Difference of the opened artefact from the original; the engine is closed afterwards."""
         try:
             return self._examples.compare(adapt(engine, self._manifest, artefact), self._input)

@@ -9,9 +9,10 @@ from typing import Any
 
 from edgecnn_exporters.bundle.accept import Accepted, Judge
 from edgecnn_exporters.bundle.examples import Examples
-from edgecnn_exporters.bundle.golden_files import golden_files
+from edgecnn_exporters.bundle.golden_files import golden_files, outside_files
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.bundle.weak import flag_weak
+from edgecnn_exporters.bundle.write import Contents
 from edgecnn_exporters.capture.reference import Reference
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.targets import TARGETS, About, Precision, TargetInvalid, Translated
@@ -45,8 +46,8 @@ def bundle_contents(
     provenance: dict[str, Any],
     judging: Judging,
     translated: Sequence[Translated] = (),
-) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest, without its file records, and every file of the bundle.
+) -> Contents:
+    """The manifest, without its file records, and every file of the bundle and beside it.
 
     Args:
         models: ONNX models by precision, fp32 among them.
@@ -60,6 +61,7 @@ def bundle_contents(
     engine = OnnxRuntimeEngine.open(models["fp32"])
     own = [OnnxTarget().from_bytes(model, precision) for precision, model in models.items()]
     golden, files = golden_files(reference, request, engine.inputs[0].name)
+    outside, beside = outside_files(judging.examples.outside, engine.inputs[0].name)
     postprocess = None
     labels = labels_of(request, engine.outputs)
     if labels:
@@ -81,6 +83,7 @@ def bundle_contents(
         provenance=provenance,
         groups=dict(judging.examples.groups),
         task="classification" if labels else None,
+        outside=outside,
     )
     judge = Judge(manifest, judging.examples, models.get("int8"))
     accepted = [judge.accept(each) for each in every]
@@ -89,7 +92,8 @@ def bundle_contents(
     if not (judging.is_limited and postprocess is not None):
         entries = flag_weak(entries, accepted, postprocess is not None, judging.allow_weak)
     ranked = sorted(zip(every, entries, strict=True), key=_rank)
-    return replace(manifest, artefacts=tuple(artefact for _, artefact in ranked)), files
+    manifest = replace(manifest, artefacts=tuple(artefact for _, artefact in ranked))
+    return Contents(manifest, files, beside)
 
 
 def _entry(translated: Translated, accepted: Accepted, graphs: Mapping[Precision, str]) -> Artefact:

@@ -9,6 +9,8 @@ from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines.adapted import Model
 from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare
 
+# Samples of the user's in the file beside the bundle, at most.
+OUTSIDE = 8
 # One input, and the original's outputs by name.
 Example = tuple[Float32, Mapping[str, Array]]
 
@@ -21,19 +23,27 @@ class Examples:
         golden: those of the bundle, which `edgecnn verify` repeats.
         held_out: samples of the user's that did not calibrate; none where nothing was quantised.
         groups: groups of each output's channels.
+        are_private: the samples held out are the user's: `OUTSIDE` of them go to a file beside the
+            bundle and none into it.
     """
 
     golden: Sequence[Example]
     held_out: Sequence[Example]
     groups: Groups
+    are_private: bool = False
 
     @property
     def all(self) -> list[Example]:
         """The golden examples and those held out."""
         return [*self.golden, *self.held_out]
 
-    def compare(self, model: Model, input_name: str) -> tuple[Difference, Difference]:
-        """Difference of a model's outputs from the original's: of all examples, and of the golden.
+    @property
+    def outside(self) -> Sequence[Example]:
+        """Examples of the file beside the bundle."""
+        return self.held_out[:OUTSIDE] if self.are_private else ()
+
+    def compare(self, model: Model, input_name: str) -> Compared:
+        """Difference of a model's outputs from the original's.
 
         Raises:
             EngineError: its engine fails.
@@ -41,7 +51,22 @@ class Examples:
         """
         answers = list(_answers(model, input_name, self.all))
         golden = sum(len(expected) for _, expected in self.golden)
-        return compare(answers, self.groups), compare(answers[:golden], self.groups)
+        beside = golden + sum(len(expected) for _, expected in self.outside)
+        outside = answers[golden:beside]
+        return Compared(
+            compare(answers, self.groups),
+            compare(answers[:golden], self.groups),
+            compare(outside, self.groups) if outside else None,
+        )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Difference of all examples, of the golden ones, and of those beside the bundle."""
+
+    all: Difference
+    golden: Difference
+    outside: Difference | None
 
 
 def references(examples: Sequence[Example]) -> Iterator[Answer]:

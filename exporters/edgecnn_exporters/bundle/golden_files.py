@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from edgecnn_exporters.bundle.examples import Example
 from edgecnn_exporters.bundle.requests import GOLDEN_IMAGES, Request
 from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.examples import NAMES, photograph
 from edgecnn_exporters.capture.reference import Reference
 from edgecnn_runtime.arrays import Array, Float32
-from edgecnn_runtime.manifest import Golden
+from edgecnn_runtime.manifest import FileRecord, Golden, OutsideGolden
 
 
 def golden_examples(
@@ -42,3 +45,21 @@ def golden_files(
             files[image] = npy(photograph(NAMES[index]))
         entries.append(Golden({input_name: f"{stem}.input.npy"}, paths, image))
     return tuple(entries), files
+
+
+def outside_files(
+    examples: Sequence[Example], input_name: str
+) -> tuple[OutsideGolden | None, dict[str, bytes]]:
+    """The manifest's entry of the file beside the bundle, without its record, and what is in it."""
+    entries, files = [], {}
+    for index, (feed, outputs) in enumerate(examples):
+        path, paths = (
+            f"{index}.input.npy",
+            {n: f"{index}.output{i}.npy" for i, n in enumerate(outputs)},
+        )
+        files[path] = npy(feed)
+        files |= {paths[name]: npy(array) for name, array in outputs.items()}
+        entries.append(Golden({input_name: path}, paths))
+    if not entries:
+        return None, {}
+    return OutsideGolden("", FileRecord(0, ""), tuple(entries)), files

@@ -16,7 +16,7 @@ from edgecnn_exporters.bundle.output_groups import output_groups
 from edgecnn_exporters.bundle.provenance import targets_provenance
 from edgecnn_exporters.bundle.requests import Judge, Request
 from edgecnn_exporters.bundle.telling import little_proven
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_exporters.bundle.write import Contents, write_contents
 from edgecnn_exporters.capture.reference import Reference, to_bytes
 from edgecnn_exporters.errors import LimitMissed, UnsupportedModel
 from edgecnn_exporters.targets import Precision, Translated
@@ -49,7 +49,9 @@ class Packing:
         golden = golden_examples(self.reference, self.request)
         held_out = [] if quantised is None else quantised.judges()
         seen = references([*self.reference.batches, *held_out])
-        return Examples(golden, held_out, output_groups(self.model, seen))
+        request = self.request.quantise
+        are_private = request is not None and request.is_private
+        return Examples(golden, held_out, output_groups(self.model, seen), are_private)
 
     def little_proven(self, quantised: Quantised | None) -> list[str]:
         """Warnings of outputs whose answers prove little."""
@@ -65,8 +67,8 @@ class Packing:
 
     def contents(
         self, quantised: Quantised | None, translated: Sequence[Translated] = ()
-    ) -> tuple[Manifest, dict[str, bytes]]:
-        """The manifest and every file of the bundle."""
+    ) -> Contents:
+        """The contents of the bundle."""
         models: dict[Precision, bytes] = {"fp32": self.fp32}
         provenance, request = self.provenance, self.request.quantise
         if quantised is not None and request is not None:
@@ -111,7 +113,7 @@ class Packing:
 
 def choose_mixture(
     judge: Judge, packing: Packing, quantised: Quantised, progress: Announce
-) -> tuple[Quantised, Manifest, dict[str, bytes]]:
+) -> tuple[Quantised, Contents]:
     """The first bundle that passes the judge: all in 8 bits, or a few operators in float.
 
     Raises:
@@ -119,13 +121,15 @@ def choose_mixture(
     """
     failure = None
     for candidate in chain([quantised], quantised.mixtures()):
-        manifest, files = packing.contents(candidate)
+        contents = packing.contents(candidate)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "judged.edge"
-            write_bundle(path, manifest, files)
+            write_contents(path, contents)
             verdict = judge(path, lambda done: progress(f"judge: {done:.0%}"))
         if verdict.failure is None:
+            manifest = contents.manifest
             provenance = manifest.provenance | {"accuracy": dict(verdict.accuracy)}
-            return candidate, replace(manifest, provenance=provenance), files
+            manifest = replace(manifest, provenance=provenance)
+            return candidate, replace(contents, manifest=manifest)
         failure = failure or verdict.failure
     raise LimitMissed(f"{failure}; most sensitive: {quantised.most_sensitive()}")

@@ -50,6 +50,7 @@ class QuantiseRequest:
             the samples only judge.
         allow_weak: an int8 artefact that loses more than it should is written, behind the others.
         is_limited: a limit on the loss of classes was stated, which decides in place of the SQNR.
+        is_private: the samples are the user's own, and none is packed.
         judge: checks the bundle's accuracy before it is written; None for no check.
     """
 
@@ -60,6 +61,7 @@ class QuantiseRequest:
     inputs: Range | None = None
     allow_weak: bool = False
     is_limited: bool = False
+    is_private: bool = False
 
 
 @dataclass(frozen=True)

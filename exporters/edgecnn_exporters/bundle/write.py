@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from edgecnn_exporters.atomic import replace_file
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import MANIFEST
+from edgecnn_runtime.bundle.outside import SUFFIX
 from edgecnn_runtime.manifest import FileRecord, Manifest
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date of the zip format: equal content, equal bytes
@@ -40,6 +41,47 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
         for name, content in sorted(files.items()):
             archive.writestr(_member(name), content)
     return complete
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Contents of a bundle, and of the file of golden examples beside it.
+
+    Attributes:
+        manifest: without its file records.
+        files: content by path in the bundle.
+        outside: content by path in the file beside it; empty where there is none.
+    """
+
+    manifest: Manifest
+    files: Mapping[str, bytes]
+    outside: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def write_contents(path: Path, contents: Contents) -> Manifest:
+    """Write a bundle and, where there is one, ``NAME.golden`` beside it: that file first.
+
+    Raises:
+        OutputNotWritable: as `write_bundle` says.
+    """
+    manifest = contents.manifest
+    if manifest.outside is not None:
+        beside = path.with_suffix(SUFFIX)
+        content = _zip(contents.outside)
+        with replace_file(beside) as stream:
+            stream.write(content)
+        outside = replace(manifest.outside, file=beside.name, record=record(content))
+        manifest = replace(manifest, outside=outside)
+    return write_bundle(path, manifest, contents.files)
+
+
+def _zip(files: Mapping[str, bytes]) -> bytes:
+    """The files as a zip archive, the same bytes for the same files."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(_member(name), content)
+    return stream.getvalue()
 
 
 def record(content: bytes) -> FileRecord:

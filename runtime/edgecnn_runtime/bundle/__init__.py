@@ -3,6 +3,7 @@
 docs/bundle.md is the specification. The names that other packages use are re-exported here.
 """
 
-from edgecnn_runtime.bundle.read import MANIFEST, ArtefactContent, Bundle, GoldenArrays
+from edgecnn_runtime.bundle.golden_arrays import GoldenArrays
+from edgecnn_runtime.bundle.read import MANIFEST, ArtefactContent, Bundle
 
 __all__ = ["MANIFEST", "ArtefactContent", "Bundle", "GoldenArrays"]

@@ -25,6 +25,7 @@ def artefact_from_json(value: object, where: str) -> Artefact:
         graph=fields.optional("graph", _sha256),
         compiler=fields.optional("compiler", text),
         sqnr_db=fields.optional("sqnr_db", _sqnr_db) or {},
+        outside_db=fields.optional("outside_db", _sqnr_db) or {},
         is_weak=fields.optional("weak", _flag) or False,
         layout=fields.optional("layout", _nhwc),
         weights=fields.optional("weights", text),

@@ -49,7 +49,7 @@ def check_groups(manifest: Manifest) -> None:
         for group in groups:
             _check_channels(group, name, shapes[name])
     for artefact in manifest.artefacts:
-        for name, listed in artefact.sqnr_db.items():
+        for name, listed in (*artefact.sqnr_db.items(), *artefact.outside_db.items()):
             if len(listed) != len(manifest.groups.get(name, ())):
                 raise ManifestInvalid(
                     f"artefact {artefact.path!r} lists {len(listed)} SQNR of {name!r}, expected "

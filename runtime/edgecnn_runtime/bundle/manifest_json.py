@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgecnn_runtime.bundle.artefact_json import artefact_from_json, artefact_of_schema_1
-from edgecnn_runtime.bundle.groups_json import check_groups, group_from_json, index
+from edgecnn_runtime.bundle.groups_json import check_groups, group_from_json
 from edgecnn_runtime.bundle.json_fields import JsonFields, each, kind_of, number
 from edgecnn_runtime.errors import ManifestInvalid, UnknownSchema
 from edgecnn_runtime.manifest import (
@@ -161,11 +161,11 @@ def _outside(value: object, where: str) -> OutsideGolden:
     fields = JsonFields(value, where)
     outside = OutsideGolden(
         file=fields.take("file", str),
-        count=index(fields.take("count", int), f"{where}.count"),
         record=_file_record(fields.take("record", dict), f"{where}.record"),
+        examples=each(fields.take("examples", list), f"{where}.examples", _golden),
     )
     fields.finish()
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", outside.file):
+    if not re.fullmatch(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*", outside.file):
         raise ManifestInvalid(f"{where}.file is {outside.file!r}, expected a plain file name")
     return outside
 
@@ -209,19 +209,30 @@ def _check_references(manifest: Manifest) -> None:
     if manifest.postprocess:
         references["postprocess.labels"] = manifest.postprocess.labels
     check_groups(manifest)
-    for position, golden in enumerate(manifest.golden):
+    references |= _golden_references("golden", manifest.golden, manifest)
+    if manifest.outside:
+        _golden_references("outside.examples", manifest.outside.examples, manifest)
+    for reference, path in references.items():
+        if path not in manifest.files:
+            raise ManifestInvalid(f"{reference} is not among the manifest's files")
+
+
+def _golden_references(
+    where: str, examples: tuple[Golden, ...], manifest: Manifest
+) -> dict[str, str]:
+    """Every path of the examples, by where it stands; each names all inputs and outputs."""
+    references: dict[str, str] = {}
+    for position, golden in enumerate(examples):
         if golden.image:
-            references[f"golden[{position}].image"] = golden.image
+            references[f"{where}[{position}].image"] = golden.image
         for kind, paths, specs in (
             ("inputs", golden.inputs, manifest.inputs),
             ("outputs", golden.outputs, manifest.outputs),
         ):
-            where = f"golden[{position}].{kind}"
-            _check_tensors(where, paths, specs)
-            references |= {f"{where}[{name!r}]": path for name, path in paths.items()}
-    for reference, path in references.items():
-        if path not in manifest.files:
-            raise ManifestInvalid(f"{reference} is not among the manifest's files")
+            place = f"{where}[{position}].{kind}"
+            _check_tensors(place, paths, specs)
+            references |= {f"{place}[{name!r}]": path for name, path in paths.items()}
+    return references
 
 
 def _check_encodings(manifest: Manifest, artefact: Artefact) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterable
@@ -11,33 +10,22 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
-from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle.archive import list_members, open_archive, read_member
+from edgecnn_runtime.bundle.golden_arrays import GoldenArrays, golden_arrays
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
 from edgecnn_runtime.bundle.onnx_wire import refuse_external_data
+from edgecnn_runtime.bundle.outside import OutsideExamples, open_outside
 from edgecnn_runtime.errors import (
     CompressionBomb,
     DigestMismatch,
     FileMissing,
     FileUnlisted,
-    GoldenInvalid,
     ManifestInvalid,
 )
-from edgecnn_runtime.manifest import Artefact, Golden, Manifest, TensorSpec
+from edgecnn_runtime.manifest import Artefact, Manifest
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 16 << 20
-
-
-@dataclass(frozen=True)
-class GoldenArrays:
-    """A golden example in memory. `image` is HWC uint8 or None."""
-
-    inputs: dict[str, Array]
-    outputs: dict[str, Array]
-    image: Array | None
 
 
 @dataclass(frozen=True)
@@ -134,18 +122,17 @@ class Bundle:
         """One golden example.
 
         Raises:
-            GoldenInvalid: an array is not a plain ``.npy``, does not fit its tensor, or is not
-                finite.
+            GoldenInvalid: as `golden_arrays` says.
         """
-        entry: Golden = self.manifest.golden[index]
-        image = None if entry.image is None else self._npy(entry.image)
-        if image is not None and (image.dtype != np.uint8 or image.ndim != 3):
-            raise GoldenInvalid(f"{self.path}: {entry.image} is not an HWC uint8 image")
-        return GoldenArrays(
-            inputs=self._tensors(entry.inputs, self.manifest.inputs),
-            outputs=self._tensors(entry.outputs, self.manifest.outputs),
-            image=image,
-        )
+        return golden_arrays(self.path, self.manifest, self.manifest.golden[index], self.read)
+
+    def outside(self) -> OutsideExamples | None:
+        """The golden examples in the file beside the bundle; None where there is none.
+
+        Raises:
+            BundleError: the file is not the one that the manifest lists.
+        """
+        return open_outside(self.path, self.manifest)
 
     def check(self, already_read: Iterable[str] = ()) -> None:
         """Check every digest, every golden array and every artefact.
@@ -202,28 +189,3 @@ class Bundle:
             raise FileMissing(f"{self.path}: {missing[0]} is in the manifest but not in the bundle")
         if extra := sorted(members - listed):
             raise FileUnlisted(f"{self.path}: {extra[0]} is in the bundle but not in the manifest")
-
-    def _tensors(self, paths: dict[str, str], specs: tuple[TensorSpec, ...]) -> dict[str, Array]:
-        arrays = {}
-        for spec in specs:
-            array = self._npy(paths[spec.name])
-            fits = len(array.shape) == len(spec.shape) and all(
-                expected in (None, actual)
-                for expected, actual in zip(spec.shape, array.shape, strict=True)
-            )
-            if array.dtype.name != spec.dtype or not fits:
-                raise GoldenInvalid(
-                    f"{self.path}: {paths[spec.name]} is {array.dtype.name} {array.shape}, "
-                    f"expected {spec}"
-                )
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise GoldenInvalid(f"{self.path}: {paths[spec.name]} holds NaN or infinity")
-            arrays[spec.name] = array
-        return arrays
-
-    def _npy(self, name: str) -> Array:
-        try:
-            array: Array = np.load(io.BytesIO(self.read(name)), allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise GoldenInvalid(f"{self.path}: {name} is not a plain .npy array") from error
-        return array

@@ -125,14 +125,16 @@ def _run_examples(
     compared: list[Answer] = []
     answers: list[Answers] = []
     peak = None
-    for index in range(len(bundle.manifest.golden)):
-        example = bundle.golden(index)
-        outputs = model.run(example.inputs)
-        if peak is None:
-            mark(FIRST_RESULT)
-            peak = peak_memory_bytes()
-        answers.append(outputs)
-        compared += [Answer(name, one, outputs[name]) for name, one in example.outputs.items()]
+    inside = (bundle.golden(index) for index in range(len(bundle.manifest.golden)))
+    for examples, is_outside in ((inside, False), (bundle.outside() or (), True)):
+        for example in examples:
+            outputs = model.run(example.inputs)
+            if peak is None:
+                mark(FIRST_RESULT)
+                peak = peak_memory_bytes()
+            answers.append(outputs)
+            for name, one in example.outputs.items():
+                compared.append(Answer(name, one, outputs[name], is_outside))
     parity = judge(artefact, identity, compared, bundle.manifest.groups)
     digests = tuple({name: digest(array) for name, array in one.items()} for one in answers)
     _run_counted(model, bundle.golden(0).inputs, counted_runs)

@@ -32,11 +32,16 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """One output of one example: the reference and the engine's."""
+    """One output of one example: the reference and the engine's.
+
+    Attributes:
+        is_outside: the example is of the file beside the bundle.
+    """
 
     output: str
     reference: Array
     actual: Array
+    is_outside: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,16 @@ from edgecnn_runtime.parity.difference import Answer
 
 
 def golden_answers(bundle: Bundle, model: Model) -> Iterator[Answer]:
-    """Outputs of `model` for the golden examples, one after the other."""
-    for index in range(len(bundle.manifest.golden)):
-        example = bundle.golden(index)
-        outputs = model.run(example.inputs)
-        for name, reference in example.outputs.items():
-            yield Answer(name, reference, outputs[name])
+    """Outputs of `model` for the golden examples, one after the other.
+
+    Those in the file beside the bundle follow, where it is there.
+    """
+    inside = (bundle.golden(index) for index in range(len(bundle.manifest.golden)))
+    for examples, is_outside in ((inside, False), (bundle.outside() or (), True)):
+        for example in examples:
+            outputs = model.run(example.inputs)
+            for name, reference in example.outputs.items():
+                yield Answer(name, reference, outputs[name], is_outside)
 
 
 def largest_steps(answers: Iterable[Answer], artefact: Artefact) -> float | None:

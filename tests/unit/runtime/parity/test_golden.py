@@ -141,7 +141,7 @@ def test_what_was_measured_travels_in_the_manifest() -> None:
         groups={"logits": (GROUP,)},
         task="classification",
         parameters=(TensorSpec("fc.weight", "float32", (3, 8)),),
-        outside=OutsideGolden("net.golden", 8, FileRecord(10, "ab" * 32)),
+        outside=OutsideGolden("net.golden", FileRecord(10, "ab" * 32), manifest.golden),
     )
     assert travelled(both) == both
 

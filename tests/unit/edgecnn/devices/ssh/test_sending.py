@@ -128,6 +128,19 @@ def test_bundles_of_one_name_are_kept_apart(
     assert [Path(places[bundle]).read_text() for bundle in bundles] == list(map(str, bundles))
 
 
+def test_the_golden_examples_beside_a_bundle_go_with_it(
+    server: Server, index: Index, reach: Reach, tmp_path: Path
+) -> None:
+    server.start()
+    (tmp_path / "net.edge").write_bytes(b"bundle")
+    (tmp_path / "net.golden").write_bytes(b"golden")
+    board = reach()
+    board.prepare(["onnxruntime"])
+    (place,) = board.send([tmp_path / "net.edge"]).values()
+    assert Path(place).read_bytes() == b"bundle"
+    assert Path(place).with_suffix(".golden").read_bytes() == b"golden"
+
+
 @pytest.mark.parametrize("name", HOSTILE_FOLDERS)
 def test_wherever_the_board_has_its_cache(
     server: Server, index: Index, reach: Reach, name: str, tmp_path: Path

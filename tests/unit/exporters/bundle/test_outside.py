@@ -1,0 +1,76 @@
+"""Golden examples in a file beside the bundle: used where it is there, and never packed."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import OFFSET, SCALE, contents
+
+from edgecnn_exporters.bundle.examples import Example
+from edgecnn_exporters.bundle.golden_files import outside_files
+from edgecnn_exporters.bundle.write import Contents, write_contents
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.errors import DigestMismatch, GoldenInvalid
+from edgecnn_runtime.parity.verify import verify
+
+
+def write(folder: Path, scale: float = SCALE) -> Path:
+    """A bundle and three examples beside it, which are answered where `scale` is the model's."""
+    manifest, files = contents()
+    feeds = np.random.default_rng(0).random((3, 1, 3, 4, 4), np.float32)
+    examples: list[Example] = [
+        (feed, {"logits": feed.mean(axis=(2, 3)) * np.float32(scale) + np.float32(OFFSET)})
+        for feed in feeds
+    ]
+    outside, beside = outside_files(examples, "input")
+    path = folder / "my net.edge"
+    write_contents(path, Contents(replace(manifest, outside=outside), files, beside))
+    return path
+
+
+def verdicts(path: Path) -> list[str]:
+    with Bundle(path) as bundle:
+        return [row.verdict for row in verify(bundle, ("fake",)) if row.engine]
+
+
+def test_they_are_verified_where_the_file_is_there(tmp_path: Path) -> None:
+    assert verdicts(write(tmp_path)) == ["equal"]
+    assert (tmp_path / "my net.golden").exists()
+    with Bundle(tmp_path / "my net.edge") as bundle:
+        assert len(list(bundle.outside() or ())) == 3
+
+
+def test_answers_that_differ_from_them_alone_are_found(tmp_path: Path) -> None:
+    path = write(tmp_path, scale=SCALE * 1.1)
+    assert verdicts(path) == ["differs"]
+    (tmp_path / "my net.golden").unlink()
+    assert verdicts(path) == ["equal"]
+
+
+def test_nothing_of_them_is_in_the_bundle_but_the_digest(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    with zipfile.ZipFile(path) as bundle, zipfile.ZipFile(tmp_path / "my net.golden") as beside:
+        packed = {bundle.read(name) for name in bundle.namelist()}
+        assert not packed & {beside.read(name) for name in beside.namelist()}
+
+
+def test_the_file_of_another_export_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (tmp_path / "my net.golden").write_bytes(b"another")
+    with Bundle(path) as bundle, pytest.raises(DigestMismatch, match="belongs to another export"):
+        verify(bundle, ("fake",))
+
+
+def test_an_example_that_the_file_does_not_hold_is_told(tmp_path: Path) -> None:
+    manifest, files = contents()
+    feed = np.zeros((1, 3, 4, 4), np.float32)
+    examples: list[Example] = [(feed, {"logits": np.full((1, 3), OFFSET, np.float32)})]
+    outside, _ = outside_files(examples, "input")
+    path = tmp_path / "net.edge"
+    write_contents(path, Contents(replace(manifest, outside=outside), files, {}))
+    with Bundle(path) as bundle, pytest.raises(GoldenInvalid, match=r"holds no 0\.input\.npy"):
+        list(bundle.outside() or ())
