@@ -14,7 +14,9 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.passes.auto_pad import MakePaddingExplicit
 from edgecnn_exporters.passes.batch_norm import FoldBatchNorm
+from edgecnn_exporters.passes.ceil_mode import RoundPoolsDown
 from edgecnn_exporters.passes.constants import FoldConstants, LiftConstants
 from edgecnn_exporters.passes.dropout import RemoveDropout
 from edgecnn_exporters.passes.flatten import CanonicaliseFlatten
@@ -61,6 +63,8 @@ PIPELINE: tuple[PassStage, ...] = (
             # Shapes say which axes a ReduceMean or Reshape joins; folding reads them too.
             InferShapes,
             FixReshape,
+            MakePaddingExplicit,
+            RoundPoolsDown,
             FoldSizes,
             FoldConstants,
             FoldBatchNorm,

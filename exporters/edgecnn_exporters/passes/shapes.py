@@ -5,8 +5,13 @@ from __future__ import annotations
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from edgecnn_exporters.passes.graph import is_operator, is_set
+
 # onnx's own names for unknown extents.
 _UNKNOWN = "unk__"
+# The first opset whose inference counts the windows of a pool with ceil_mode as PyTorch and ONNX
+# Runtime do: without one that would begin behind the image.
+_POOLS_AS_COMPUTED = 22
 
 
 class InferShapes(ir.passes.InPlacePass):
@@ -14,8 +19,8 @@ class InferShapes(ir.passes.InPlacePass):
 
     Shapes that the file notes on values inside the graph are dropped first: other tools leave
     stale ones behind. Of the outputs, whose shapes are part of the model's interface, only names
-    of dynamic axes are dropped. Left alone: a graph of which
-    onnx can infer nothing.
+    of dynamic axes are dropped. Where a pool has ``ceil_mode``, the rules of opset 22 are asked.
+    Left alone: a graph of which onnx can infer nothing.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -24,7 +29,12 @@ class InferShapes(ir.passes.InPlacePass):
         for value in values:
             value.shape = _static_extents(value.shape) if value.is_graph_output() else None
         initialisers = list(model.graph.initializers.values())
+        own = model.graph.opset_imports.get("")
+        if own is not None and any(map(_is_rounded_up, model.graph)):
+            model.graph.opset_imports[""] = max(own, _POOLS_AS_COMPUTED)
         inferred = common.ShapeInferencePass()(model).modified
+        if own is not None:
+            model.graph.opset_imports[""] = own
         # onnx-ir 1.1 takes large ones out for the inference and puts them back at the end.
         model.graph.initializers.clear()
         for initialiser in initialisers:
@@ -37,6 +47,10 @@ class InferShapes(ir.passes.InPlacePass):
             value.shape = _without_placeholders(value.shape)
         after = [(value.type, value.shape) for value in values]
         return ir.passes.PassResult(model, modified=after != before)
+
+
+def _is_rounded_up(node: ir.Node) -> bool:
+    return is_operator(node, "MaxPool", "AveragePool", "LpPool") and is_set(node, "ceil_mode")
 
 
 def _static_extents(shape: ir.Shape | None) -> ir.Shape | None:
