@@ -34,18 +34,18 @@ class Rewritten:
         return tensor.numpy()
 
 
-def parse(graph: str) -> onnx.ModelProto:
+def parse(graph: str, opset: int = 18) -> onnx.ModelProto:
     """As a canonical graph: shapes are noted, and a node without a name is called as its value."""
-    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 18]>\n{graph}')
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": {opset}]>\n{graph}')
     onnx.checker.check_model(proto, full_check=True)
     for node in proto.graph.node:
         node.name = node.name or node.output[0]
     return onnx.shape_inference.infer_shapes(proto)
 
 
-def rewrite(make: Callable[[], ir.passes.InPlacePass], graph: str) -> Rewritten:
+def rewrite(make: Callable[[], ir.passes.InPlacePass], graph: str, *, opset: int = 18) -> Rewritten:
     """Parse the graph, apply the pass, and compare what it answers before and after."""
-    proto = parse(graph)
+    proto = parse(graph, opset)
     model = ir.from_proto(proto)
     result = make()(model)
     assert_same(proto, model)

@@ -56,3 +56,37 @@ def test_other_pools_are_left_alone(attributes: str, out: str, source: str) -> N
     found = rewrite(ConvolveAveragePool, graph(attributes, out, source))
     assert found.operators == ["AveragePool"]
     assert not found.modified
+
+
+@pytest.mark.parametrize(
+    ("window", "out", "source"),
+    [
+        ("[3, 3]", "float[N, 1, 8, 8]", "float[N, 1, 8, 8]"),
+        ("[3]", "float[N, 3, 8]", "float[N, 3, 8]"),
+    ],
+    ids=["one channel", "one axis"],
+)
+def test_padding_that_counts_elsewhere_becomes_a_pad(window: str, out: str, source: str) -> None:
+    ends = "1, 1, 1, 1" if "," in window else "1, 1"
+    attributes = f"kernel_shape = {window}, pads = [{ends}], count_include_pad = 1"
+    found = rewrite(ConvolveAveragePool, graph(attributes, out, source))
+    assert found.operators == ["Pad", "AveragePool"]
+
+
+@pytest.mark.parametrize(
+    ("more", "operators"),
+    [
+        ("", ["Conv"]),
+        (", pads = [1, 1, 1, 1], count_include_pad = 1", ["Conv"]),
+        (", pads = [1, 1, 1, 1]", ["Conv", "Mul"]),
+        (", pads = [0, 1, 1, 0], strides = [2, 3]", ["Conv", "Mul"]),
+    ],
+    ids=["no padding", "padding that counts", "padding that does not", "uneven padding"],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_dilated_window_becomes_a_dilated_conv(
+    more: str, operators: list[str], channels: int
+) -> None:
+    attributes = f"kernel_shape = [2, 3], dilations = [2, 2]{more}"
+    text = graph(attributes, f"float[N, {channels}, h, v]", f"float[N, {channels}, 8, 9]")
+    assert rewrite(ConvolveAveragePool, text, opset=19).operators == operators
