@@ -20,6 +20,7 @@ from edgecnn_exporters.quantise.encoding import (
     encode,
     quantise_bias,
 )
+from edgecnn_exporters.quantise.graph.integer_marks import mark_integer
 from edgecnn_exporters.quantise.graph.output_encodings import note_encoding
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
@@ -57,6 +58,7 @@ def write_qdq(model: ir.Model, plan: QuantisationPlan, numbers: Numbers) -> ir.M
     values = {str(value.name): value for value in graph.inputs}
     values |= {str(value.name): value for node in graph for value in node.outputs}
     for name, role in plan.integer.items():
+        mark_integer(nodes[name])
         if role is Role.PRODUCT:
             _write_product(graph, nodes[name], numbers, numbers.activations[inputs[name]])
         elif role is Role.OWN:

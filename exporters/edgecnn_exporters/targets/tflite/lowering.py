@@ -11,8 +11,9 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.passes.graph import constant, sole_reader
 from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.targets.tflite.activations import clip_bounds, is_saturation
 from edgecnn_exporters.targets.tflite.flatbuffer import Flatbuffer, Quantisation
 from edgecnn_exporters.targets.tflite.moving import reshape, transpose
 from edgecnn_exporters.targets.tflite.narrowing import halve
@@ -125,8 +126,18 @@ class Lowering:
 
     # Writing.
 
+    def _written(self, value: ir.Value, *, integer: bool) -> ir.Value:
+        """The value that an operator's result is: behind a clip that 8 bits are by saturation."""
+        clip = sole_reader(value) if integer and str(value.name) in self.source.unheld else None
+        bounds = clip_bounds(clip) if clip is not None else None
+        if clip is None or bounds is None or not is_saturation(bounds, self.encoding(value)):
+            return value
+        self.done.add(str(clip.name))
+        return clip.outputs[0]
+
     def write(self, value: ir.Value, order: Sequence[int], *, integer: bool = False) -> int:
         """A new tensor for what an operator computes, its axes in this order."""
+        value = self._written(value, integer=integer)
         shape = shape_of(value)
         name = str(value.name)
         tensor = self.temporary(
@@ -140,6 +151,7 @@ class Lowering:
 
     def write_like(self, value: ir.Value, placed: PlacedTensor, *, integer: bool = False) -> int:
         """A new tensor for what an operator computes element by element of another."""
+        value = self._written(value, integer=integer)
         encoding = self.encoding(value) if integer else None
         shape = self.file.shape(placed.tensor)
         tensor = self.temporary(str(value.name), shape, encoding, is_value=True)
@@ -162,6 +174,7 @@ class Lowering:
         self, value: ir.Value, tensor: int, view: View, *, integer: bool = False
     ) -> None:
         """As `take_over`, of a tensor with the layout `view`."""
+        value = self._written(value, integer=integer)
         if tensor not in self._named:
             self.file.rename(tensor, str(value.name), is_value=True)
         self.keep(value, PlacedTensor(tensor, view), integer=integer)

@@ -8,12 +8,11 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.passes.graph import constant, hand_over, is_operator, sole_reader
+from edgecnn_exporters.passes.graph import constant, hand_over, is_operator
 from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.quantise.graph.integer_marks import is_marked_integer
 from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding
 from edgecnn_runtime.arrays import Array
-
-_CLAMPS = ("Relu", "Clip")
 
 
 @dataclass(frozen=True)
@@ -39,48 +38,10 @@ class Integers:
 
 
 def integer_nodes(graph: ir.Graph) -> tuple[frozenset[str], dict[str, Encoding]]:
-    """Nodes between a DequantizeLinear and a QuantizeLinear, and encodings of their results."""
-    nodes: set[str] = set()
-    outputs: dict[str, Encoding] = {}
-    for node in graph:
-        if _quantises(node) or _dequantises(node) or not _reads_integers(node):
-            continue
-        note = noted_encoding(node.outputs[0])
-        if note is not None:
-            outputs[str(node.outputs[0].name)] = note
-        is_last = is_operator(node, "Gemm") and _is_dequantised(node.inputs[1])
-        if note is not None or is_last or all(_is_held(output) for output in node.outputs):
-            nodes.add(str(node.name))
-    # A clip that is fused into the sum before it reads a value that has no encoding.
-    for node in graph:
-        if is_operator(node, *_CLAMPS) and node.inputs[0] is not None:
-            before = node.inputs[0].producer()
-            if before is not None and str(before.name) in nodes and not _reads_integers(node):
-                nodes.add(str(node.name))
-    return frozenset(nodes), outputs
-
-
-def _reads_integers(node: ir.Node) -> bool:
-    values = [value for value in node.inputs if value is not None and constant(value) is None]
-    producers = [value.producer() for value in values]
-    return bool(producers) and all(
-        before is not None and _dequantises(before) for before in producers
-    )
-
-
-def _is_dequantised(value: ir.Value | None) -> bool:
-    before = value.producer() if value is not None else None
-    return before is not None and _dequantises(before)
-
-
-def _is_held(value: ir.Value) -> bool:
-    """Whether the value, or the clip of it, is read by a QuantizeLinear alone."""
-    reader = sole_reader(value)
-    if reader is None:
-        return False
-    if is_operator(reader, *_CLAMPS):
-        return _is_held(reader.outputs[0])
-    return _quantises(reader)
+    """Nodes planned in integers, and the encodings noted on float results of sums."""
+    nodes = frozenset(str(node.name) for node in graph if is_marked_integer(node))
+    notes = {str(node.outputs[0].name): noted_encoding(node.outputs[0]) for node in graph}
+    return nodes, {name: note for name, note in notes.items() if note is not None}
 
 
 def _quantises(node: ir.Node) -> bool:

@@ -22,6 +22,7 @@ from edgecnn_exporters.passes.graph import (
 from edgecnn_exporters.passes.shapes import InferShapes
 from edgecnn_exporters.passes.sizes import FoldSizes
 from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.targets.tflite.activations import clip_bounds
 from edgecnn_exporters.targets.tflite.gelu import FuseGelu
 from edgecnn_exporters.targets.tflite.pairs import (
     Integers,
@@ -39,6 +40,8 @@ class TFLiteSource:
         encodings: of values, by name.
         constants: held in integers, by the name of the value that reads as float.
         integer: names of the nodes that compute in integers.
+        unheld: of `encodings`, the results that only a clip behind them reads and that the QDQ
+            graph does not hold: they have the encoding of the clip's result.
         outputs: encodings of float results of integer sums, for files whose outputs are integers.
     """
 
@@ -46,6 +49,7 @@ class TFLiteSource:
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
     constants: Mapping[str, Integers] = field(default_factory=dict)
     integer: frozenset[str] = frozenset()
+    unheld: frozenset[str] = frozenset()
     outputs: Mapping[str, Encoding] = field(default_factory=dict)
 
 
@@ -60,11 +64,29 @@ def read_source(model: ir.Model, batch: int) -> TFLiteSource:
     integer, outputs = integer_nodes(graph)
     constants = take_constants(graph)
     encodings = take_pairs(graph)
+    unheld = _unheld(graph, integer, encodings)
     _fix_batch(copy, batch)
     # Last, for ONNX has a Gelu only since opset 20, and nothing infers shapes any more.
     FuseGelu()(copy)
     _check_values(graph)
-    return TFLiteSource(graph, encodings, constants, integer, outputs)
+    return TFLiteSource(
+        graph, {**encodings, **unheld}, constants, integer, frozenset(unheld), outputs
+    )
+
+
+def _unheld(
+    graph: ir.Graph, integer: frozenset[str], encodings: Mapping[str, Encoding]
+) -> dict[str, Encoding]:
+    """Encodings for results that an integer clip reads, and that have none of their own."""
+    return {
+        str(node.inputs[0].name): encodings[str(node.outputs[0].name)]
+        for node in graph
+        if str(node.name) in integer
+        and clip_bounds(node) is not None
+        and node.inputs[0] is not None
+        and str(node.inputs[0].name) not in encodings
+        and str(node.outputs[0].name) in encodings
+    }
 
 
 def _fix_batch(model: ir.Model, batch: int) -> None:

@@ -12,7 +12,6 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import constant
-from edgecnn_exporters.targets.tflite.activations import clip_bounds
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, PlacedTensor
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Lower, Operator, never
@@ -56,41 +55,6 @@ def _compute(
     between = low.temporary(f"{output.name}.prescribed", low.file.shape(result), prescribed)
     low.file.operator(code, [source], [between], options)
     low.file.operator(BUILTIN.QUANTIZE, [between], [result], schema.QuantizeOptionsT())
-
-
-def clip(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """RELU, RELU6, RELU_N1_TO_1, or MAXIMUM and MINIMUM for other bounds.
-
-    In 8 bits the output's encoding ends where the clip does: a QUANTIZE to it is the clip.
-    """
-    bounds = clip_bounds(node)
-    if bounds is None:
-        raise low.refuse(node, "its bounds are computed, expected constants")
-    placed = low.read_as_is(_source(node), integer=integer)
-    if integer:
-        result = low.write_like(node.outputs[0], placed, integer=True)
-        low.file.operator(BUILTIN.QUANTIZE, [placed.tensor], [result], schema.QuantizeOptionsT())
-        return
-    code = _CLIPS.get(bounds)
-    if code is not None:
-        result = low.write_like(node.outputs[0], placed)
-        low.file.operator(code, [placed.tensor], [result])
-        return
-    steps = [
-        (code, bound)
-        for code, bound in ((BUILTIN.MAXIMUM, bounds[0]), (BUILTIN.MINIMUM, bounds[1]))
-        if math.isfinite(bound)
-    ]
-    if not steps:
-        low.view_as(node.outputs[0], _source(node), placed.view)
-        return
-    tensor = placed.tensor
-    for number, (code, bound) in enumerate(steps, 1):
-        limit = low.numbers("bound", np.array(bound, np.float32))
-        result = _step(low, node, placed, last=number == len(steps))
-        options = schema.MaximumMinimumOptionsT()
-        low.file.operator(code, [tensor, limit], [result], options)
-        tensor = result
 
 
 def hard_sigmoid(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -213,14 +177,7 @@ def _operator(code: int, options: Callable[[], Any] | None = None) -> Lower:
     return partial(apply, code=code, options=chosen)
 
 
-_CLIPS = {
-    (0.0, math.inf): BUILTIN.RELU,
-    (0.0, 6.0): BUILTIN.RELU6,
-    (-1.0, 1.0): BUILTIN.RELU_N1_TO_1,
-}
 OPERATORS: Mapping[str, Operator] = {
-    "Relu": Operator(clip),
-    "Clip": Operator(clip),
     "LeakyRelu": Operator(partial(apply, code=BUILTIN.LEAKY_RELU, options=_leaky)),
     "PRelu": Operator(prelu, never),
     "Sigmoid": Operator(_operator(BUILTIN.LOGISTIC)),

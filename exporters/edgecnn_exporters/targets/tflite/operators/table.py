@@ -10,6 +10,7 @@ from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite.lowering import Lowering
 from edgecnn_exporters.targets.tflite.operators import (
     arithmetic,
+    clipping,
     convolution,
     linear,
     normalise,
@@ -29,6 +30,7 @@ OPERATORS: Mapping[str, Operator] = {
     **pooling.OPERATORS,
     **padding.OPERATORS,
     **arithmetic.OPERATORS,
+    **clipping.OPERATORS,
     **pointwise.OPERATORS,
     **normalise.OPERATORS,
     **reduction.OPERATORS,
@@ -53,8 +55,5 @@ def _is_integer(low: Lowering, node: ir.Node, operator: Operator) -> bool:
     source = low.source
     if str(node.name) not in source.integer or not operator.has_integers(low, node):
         return False
-    return all(
-        str(value.name) in source.encodings
-        for value in node.inputs
-        if value is not None and constant(value) is None
-    )
+    computed = [value for value in node.inputs if value is not None and constant(value) is None]
+    return all(str(value.name) in source.encodings for value in (*computed, *node.outputs))

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from unit.exporters.targets.tflite.support import answer, canonical, parse, read
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.quantise.graph.integer_marks import mark_integer
 from edgecnn_exporters.targets.tflite.source import read_source
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
@@ -35,6 +37,15 @@ def quantised(zero: str, weight: str = "d = DequantizeLinear <axis = 0> (w, ws)"
     s = QuantizeLinear (c, scale, {zero}) y = DequantizeLinear (s, scale, {zero}) }}"""
 
 
+def planned(text: str, opset: int = 20) -> ir.Model:
+    """The graph, with its convolution marked as the quantiser marks what it plans in integers."""
+    model = canonical(parse(text, known(text), opset))
+    for node in model.graph:
+        if node.op_type == "Conv":
+            mark_integer(node)
+    return model
+
+
 def known(text: str) -> dict[str, np.ndarray]:
     names = text.replace("(", " ").replace(")", " ").replace(",", " ").split()
     return {name: CONSTANTS[name] for name in dict.fromkeys(names) if name in CONSTANTS}
@@ -44,7 +55,7 @@ def known(text: str) -> dict[str, np.ndarray]:
 def test_pairs_are_taken_out_and_what_they_said_is_kept(zero: str) -> None:
     """A signed zero point and the unsigned one 128 above it say the same."""
     text = quantised(zero)
-    model = canonical(parse(text, known(text)))
+    model = planned(text)
     source = read_source(model, batch=1)
     assert [node.op_type for node in source.graph] == ["Conv"]
     assert source.encodings == {"x": Encoding(0.5, 138), "y": Encoding(0.5, 138)}
@@ -55,6 +66,14 @@ def test_pairs_are_taken_out_and_what_they_said_is_kept(zero: str) -> None:
     assert sum(node.op_type == "QuantizeLinear" for node in model.graph) == 2
     fed = read(write_tflite(model, TfliteOptions(precision="int8", io="int8"))).tensors["x"]
     assert (fed.dtype, fed.scale, fed.zero_point) == ("INT8", (0.5,), (10,))
+
+
+def test_a_node_between_8_bits_that_no_plan_made_integer_is_computed_in_float() -> None:
+    text = quantised("zero")
+    model = canonical(parse(text, known(text)))
+    assert read_source(model, batch=1).integer == frozenset()
+    codes = read(write_tflite(model, TfliteOptions(precision="int8", io="int8"))).codes
+    assert codes == ["DEQUANTIZE", "CONV_2D", "QUANTIZE"]
 
 
 def test_a_dynamic_batch_is_fixed_and_with_it_what_is_computed_of_it() -> None:
@@ -116,6 +135,6 @@ def test_a_batch_that_the_network_has_fixed_itself_stays() -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
-    model = canonical(parse(text, known(text), opset=21))
+    model = planned(text, opset=21)
     with pytest.raises(UnsupportedModel, match=says):
         write_tflite(model, TfliteOptions(precision="int8"))
