@@ -23,6 +23,7 @@ from edgecnn_exporters.passes.flatten import CanonicaliseFlatten
 from edgecnn_exporters.passes.gemm import CanonicaliseGemm
 from edgecnn_exporters.passes.global_pool import CanonicaliseGlobalPool
 from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.passes.max_pool import JoinPadToMaxPool
 from edgecnn_exporters.passes.names import NameBatch, NameNodes
 from edgecnn_exporters.passes.relu6 import CanonicaliseRelu6
 from edgecnn_exporters.passes.reshape import FixReshape
@@ -73,6 +74,7 @@ PIPELINE: tuple[PassStage, ...] = (
             CanonicaliseGlobalPool,
             CanonicaliseFlatten,
             CanonicaliseGemm,
+            JoinPadToMaxPool,
             common.RemoveUnusedNodesPass,
         ),
         rounds=MAX_ROUNDS,

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.passes.rewrite import LeftAlone
 from edgecnn_exporters.quantise.calibrate.samples import Samples
+from edgecnn_exporters.quantise.coarse import find_coarse
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.plan import make_plan
@@ -146,7 +147,8 @@ def quantise(
     fit, held_out = _split(samples) if inputs is None else ((), samples)
     prepared = model.clone()
     forms = prepare(prepared)
-    plan = make_plan(prepared.graph)
+    looked_at = list(islice(fit or held_out, COMPARED))
+    plan = make_plan(prepared.graph, coarse=find_coarse(prepared, looked_at))
     in_hand = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
     reference = list(ValueProbe(model).stream(held_out))
     compared = list(islice(held_out, COMPARED))

@@ -59,7 +59,7 @@ def absorb_biases(state: LadderState, bench: Bench) -> tuple[LadderState | None,
 def _rebuild(
     model: ir.Model, state: LadderState, bench: Bench, changed: Collection[str]
 ) -> LadderState:
-    plan = make_plan(model.graph, state.plan.kept)
+    plan = make_plan(model.graph, state.plan.kept, state.plan.coarse)
     calibration = bench.recalibrate(model, plan, state.calibration, changed)
     return bench.build(model, plan, calibration, state.observer)
 

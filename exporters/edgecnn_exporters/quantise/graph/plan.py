@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
@@ -45,6 +45,7 @@ class QuantisationPlan:
         left: nodes that stay float, with the reason.
         tail: those of `left` that are float because nothing is to be gained after the last sum.
         kept: those of `left` that were kept in float although they need not be.
+        coarse: those of `left` that no 8-bit encoding serves, with the reason.
         results: the float values that the last integer sums make.
     """
 
@@ -55,6 +56,7 @@ class QuantisationPlan:
     tail: frozenset[str]
     kept: tuple[str, ...]
     results: tuple[str, ...] = ()
+    coarse: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def group_of(self) -> dict[str, EncodingGroup]:
@@ -67,7 +69,11 @@ class QuantisationPlan:
         return tuple(name for group in self.groups if not group.fixed for name in group.sources)
 
 
-def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> QuantisationPlan:
+def make_plan(
+    graph: ir.Graph,
+    keep_float: Collection[str] = (),
+    coarse: Mapping[str, str] | None = None,
+) -> QuantisationPlan:
     """Plan the quantisation of every node and value of a canonical float graph.
 
     The output of a Gemm after which no other sum comes stays float: an 8-bit logit ties with its
@@ -75,28 +81,40 @@ def make_plan(graph: ir.Graph, keep_float: Collection[str] = ()) -> Quantisation
 
     Args:
         keep_float: names of nodes that are to stay float.
+        coarse: nodes that no 8-bit encoding serves, by name, with the reason.
     """
     nodes = list(graph)
+    coarse = coarse or {}
     tail = _tail(nodes)
-    left = {_name(node): reason for node in nodes if (reason := _reason(node, keep_float, tail))}
+    left = {
+        _name(node): reason for node in nodes if (reason := _reason(node, keep_float, coarse, tail))
+    }
     _leave_stragglers(nodes, left)
     integer = {_name(n): RULES[n.op_type].role for n in nodes if _name(n) not in left}
     fused = {_name(n): n for n in nodes if _name(n) in integer and _is_fused(n, integer)}
     limits = {_output(n): bounds(n) for n in fused.values()}
     # What a fused clip reads is never held; its output is.
     float_values = {str(n.inputs[0].name) for n in fused.values() if n.inputs[0] is not None}
-    last = [n for n in nodes if n.op_type == "Gemm" and _ends_in(n, tail)]
+    ends = tail | {node for node in nodes if _name(node) in coarse}
+    last = [n for n in nodes if n.op_type == "Gemm" and _ends_in(n, ends)]
     results = tuple(_output(n) for n in last if _name(n) in integer)
     float_values |= set(map(_output, last))
     groups = _groups([n for n in nodes if _name(n) in integer])
     shared = _encoded_groups(groups, nodes, integer, float_values)
     kept = tuple(name for name in left if name in keep_float)
     return QuantisationPlan(
-        integer, shared, limits, left, frozenset(map(_name, tail)), kept, results
+        integer, shared, limits, left, frozenset(map(_name, tail)), kept, results, coarse
     )
 
 
-def _reason(node: ir.Node, keep_float: Collection[str], tail: Collection[ir.Node]) -> str | None:
+def _reason(
+    node: ir.Node,
+    keep_float: Collection[str],
+    coarse: Mapping[str, str],
+    tail: Collection[ir.Node],
+) -> str | None:
+    if _name(node) in coarse:
+        return coarse[_name(node)]
     if _name(node) in keep_float:
         return KEPT
     if node in tail:

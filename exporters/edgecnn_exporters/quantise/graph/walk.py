@@ -46,7 +46,9 @@ def steps_of(graph: ir.Graph, products: Sequence[str]) -> list[WalkStep]:
     stops = {*graph.inputs, *quantised}
     wanted = set(products)
     targets = list(dict.fromkeys([*quantised, *graph.outputs]))
-    return [_step(target, stops - {target}, wanted) for target in targets]
+    steps = [_step(target, stops - {target}, wanted) for target in targets]
+    # An output that follows from constants alone has nothing to be computed from.
+    return [step for step in steps if step.sources]
 
 
 def _step(target: ir.Value, stops: set[ir.Value], wanted: set[str]) -> WalkStep:

@@ -74,7 +74,7 @@ def keep_float(state: LadderState, bench: Bench, names: Sequence[str]) -> Ladder
         for use in nodes[name].outputs[0].uses()
         if state.plan.integer.get(str(use.node.name)) is Role.CLAMP
     ]
-    plan = make_plan(state.model.graph, [*state.plan.kept, *names, *clips])
+    plan = make_plan(state.model.graph, [*state.plan.kept, *names, *clips], state.plan.coarse)
     numbers = restrict(state.numbers, plan)
     qdq = write_qdq(state.model, plan, numbers)
     return replace(state, plan=plan, numbers=numbers, qdq=qdq, score=bench.score(qdq))

@@ -71,7 +71,7 @@ def _alone(model: ir.Model, node: ir.Node, plan: QuantisationPlan, numbers: Numb
     if clip is not None and plan.integer[str(clip.name)] is Role.CLAMP:
         kept.add(str(clip.name))
     others = [str(each.name) for each in model.graph if str(each.name) not in kept]
-    own = make_plan(model.graph, others)
+    own = make_plan(model.graph, others, plan.coarse)
     return write_qdq(model, own, restrict(numbers, own))
 
 

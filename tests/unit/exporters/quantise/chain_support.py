@@ -29,6 +29,8 @@ CONSTANTS: Weights = {
     "six": np.array(6, np.float32),
     "one": np.array(1, np.float32),
     "minus": np.array(-1, np.float32),
+    "infinite": np.array(-np.inf, np.float32),
+    "nan": np.array(np.nan, np.float32),
     "slope": np.linspace(-0.5, 1.5, 6, dtype=np.float32).reshape(6, 1, 1),
     "slope1": np.array([0.1], np.float32),
     "edges": np.array([0, 0, 1, 2, 0, 0, 2, 1]),

@@ -130,6 +130,11 @@ def test_a_node_can_be_kept_in_float() -> None:
     [
         ("[bad] y = Conv (x, v)  ", "weights are computed"),
         ("[bad] y = Pad (x, edges, one)", "another constant"),
+        ("[bad] y = Clip (x, six, one)", "its least value, 6, is above its greatest, 1"),
+        ("[bad] y = Clip (x, nan)", "NaN"),
+        ("p = Pad (x, edges, infinite) [bad] y = MaxPool <kernel_shape = [2, 2]> (p)", "-inf"),
+        ("p = Pad (x, edges, minus) [bad] y = MaxPool <kernel_shape = [2, 2]> (p)", "reads -1"),
+        ("p = Pad (x, edges, infinite) [bad] y = Sigmoid (p)", "it reads -inf"),
     ],
 )
 def test_a_form_that_the_rule_does_not_cover_is_float(body: str, reason: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
-from unit.exporters.quantise.chain_support import network
+from unit.exporters.quantise.chain_support import FIRST, network
 
 from edgecnn_exporters.quantise.calibrate.ranges import encode_groups, quantise_weights
 from edgecnn_exporters.quantise.config import QuantConfig
@@ -126,3 +126,11 @@ def test_weights_and_encodings_stay_as_they_were() -> None:
     before: dict[str, QuantisedWeight] = dict(numbers.weights)
     correct_biases(model, plan, numbers, float_means(model, plan, SAMPLES), SAMPLES)
     assert numbers.weights == before
+
+
+def test_an_output_that_follows_from_constants_is_no_step_of_the_walk() -> None:
+    model = network(
+        f"{FIRST} [scale] anchors = Mul (one, six)",
+        answers="float[N, C, H, W] a, float anchors",
+    )
+    assert [step.target for step in steps_of(model.graph, ["first"])] == ["a"]
