@@ -52,7 +52,11 @@ def report(
 
 def keep(benchmark: str, result: Mapping[str, object]) -> None:
     """Append a result to ``results/FOLDER/NAME.jsonl``, with the machine it was measured on."""
-    path = RESULTS / f"{benchmark}.jsonl"
+    append(RESULTS / f"{benchmark}.jsonl", result)
+
+
+def append(path: Path, result: Mapping[str, object]) -> None:
+    """Append a result to a file of JSON lines, with the machine it was measured on."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = {
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
