@@ -76,7 +76,7 @@ def _run_onnx(
 
     options = planned.options
     source_model = read_onnx(source.path)
-    spec = image_input(source_model.model, source.path.name, options.shape)
+    spec = image_input(source_model.model, source.path.name, options.shape, options.batch)
     preprocess, notes = _preprocess(options, spatial(spec), None)
     if preprocess is not None:
         preprocess = replace(preprocess, layout=layout_of(spec))

@@ -40,45 +40,80 @@ def read_onnx(path: Path) -> OnnxSource:
             external data is outside the model's folder.
     """
     import onnx
-    import onnx_ir as ir
 
     if not path.is_file():
         raise UnsupportedModel(f"{path} does not exist or is not a file, expected an ONNX model")
     try:
         proto = onnx.load(path)
-        onnx.checker.check_model(proto, full_check=True)
+        _open_sizes(proto)
+        _check(proto)
     except Exception as error:  # protobuf's and onnx's errors share no narrower base
         raise UnsupportedModel(f"{path} is not a valid ONNX model: {first_line(error)}") from error
-    return OnnxSource(proto.SerializeToString(), ir.from_proto(_at_least(proto, OPSET, path)))
+    return OnnxSource(proto.SerializeToString(), _at_least(proto, OPSET, path))
 
 
-def _at_least(proto: onnx.ModelProto, opset: int, path: Path) -> onnx.ModelProto:
+def _check(proto: onnx.ModelProto) -> None:
+    """Check the model, and its noted shapes unless onnx itself would infer wrong ones."""
+    import onnx
+
+    pools = (n for n in proto.graph.node if n.op_type in ("MaxPool", "AveragePool", "LpPool"))
+    rounds_up = any(
+        each.name == "ceil_mode" and each.i for pool in pools for each in pool.attribute
+    )
+    # Below opset 22 it counts a window that begins behind the image.
+    onnx.checker.check_model(proto, full_check=not (rounds_up and _opset(proto) < 22))
+
+
+def _open_sizes(proto: onnx.ModelProto) -> None:
+    """Make dynamic every size below 1, by which some exporters mean an unknown one."""
+    graph = proto.graph
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for size in value.type.tensor_type.shape.dim:
+            if size.HasField("dim_value") and size.dim_value < 1:
+                size.ClearField("dim_value")
+
+
+def _opset(proto: onnx.ModelProto) -> int:
+    versions = (entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx"))
+    return next(versions, 0)
+
+
+def _at_least(proto: onnx.ModelProto, opset: int, path: Path) -> ir.Model:
     """The model with the operators of a newer opset, unless its own is new enough."""
+    import onnx_ir as ir
     from onnx import version_converter
 
-    own = next(
-        (entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 0
-    )
+    from edgecnn_exporters.capture.old_resize import FIRST_WITH_MODES, restore_resizing
+
+    own = _opset(proto)
     if own >= opset:
-        return proto
+        return ir.from_proto(proto)
     try:
-        return version_converter.convert_version(proto, opset)
+        model = ir.from_proto(version_converter.convert_version(proto, opset))
     except Exception as error:  # the converter is C++ and raises any exception
         raise UnsupportedModel(
             f"{path} has opset {own} and cannot be converted to {opset}: {first_line(error)}; "
             f"export it again with opset {opset} or newer"
         ) from error
+    if own < FIRST_WITH_MODES:
+        restore_resizing(model)
+    return model
 
 
-def image_input(model: ir.Model, name: str, shape: tuple[int, int, int] | None) -> TensorSpec:
-    """The model's one input; dynamic height and width are taken from `shape`.
+def image_input(
+    model: ir.Model, name: str, shape: tuple[int, int, int] | None, batch: int | None = None
+) -> TensorSpec:
+    """The model's one input; its dynamic sizes become those given, in `model` too.
 
     Args:
         shape: (channels, height, width), or None when --input was not given.
+        batch: None leaves the batch as it is.
 
     Raises:
-        UnsupportedModel: several inputs, not 4-D, not float32, or of unknown size.
+        UnsupportedModel: several inputs, not 4-D, not float32, or of unknown or another size.
     """
+    import onnx_ir as ir
+
     inputs = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
     if len(inputs) != 1:
         names = ", ".join(str(value.name) for value in inputs)
@@ -96,7 +131,13 @@ def image_input(model: ir.Model, name: str, shape: tuple[int, int, int] | None) 
             raise UnsupportedModel(f"{name}: its input is {value.shape}, --input says {shape}")
         extents[1:] = shape
     if None in extents[1:]:
+        likely = zip(extents[1:], (3, 224, 224), strict=True)
+        size = "x".join(str(own or usual) for own, usual in likely)
         raise UnsupportedModel(
-            f"{name}: input {value.name} is {value.shape}; give its size with --input 1x3x224x224"
+            f"{name}: input {value.name} is {value.shape}; give its size with --input 1x{size}"
         )
+    if batch is not None and extents[0] not in (None, batch):
+        raise UnsupportedModel(f"{name}: its batch is {extents[0]}, --batch says {batch}")
+    extents[0] = extents[0] if batch is None else batch
+    value.shape = ir.Shape([extents[0] or value.shape[0], *extents[1:]])
     return TensorSpec(str(value.name), "float32", tuple(extents))

@@ -35,9 +35,10 @@ class OpenVINOEngine:
     formats: ClassVar[frozenset[str]] = _ENTRY.formats
     extra: ClassVar[str | None] = _ENTRY.extra
 
-    def __init__(self, compiled: Any) -> None:
-        self.inputs = tuple(map(_tensor_spec, compiled.inputs))
-        self.outputs = tuple(map(_tensor_spec, compiled.outputs))
+    def __init__(self, read: Any, compiled: Any) -> None:
+        # A compiled model's tensors have further names, of those that they were fused with.
+        self.inputs = tuple(map(_tensor_spec, read.inputs, compiled.inputs))
+        self.outputs = tuple(map(_tensor_spec, read.outputs, compiled.outputs))
         self._output_names = [spec.name for spec in self.outputs]
         self._request = compiled.create_infer_request()
 
@@ -83,7 +84,7 @@ class OpenVINOEngine:
             options["LP_TRANSFORMS_MODE"] = "NO"
         try:
             read = core.read_model(model=model, weights=weights)
-            return cls(core.compile_model(read, "CPU", options))
+            return cls(read, core.compile_model(read, "CPU", options))
         except Exception as error:  # RuntimeError of the library, TypeError of its binding
             raise EngineError(f"openvino refuses the model: {_reason(error)}") from error
 
@@ -149,9 +150,10 @@ def _reason(error: Exception) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def _tensor_spec(port: Any) -> TensorSpec:
-    names = sorted(port.get_names())
-    name = names[0] if names else str(port.get_node().get_friendly_name())
+def _tensor_spec(named: Any, port: Any) -> TensorSpec:
+    """Name of the tensor as the file has it, type and shape as it was compiled."""
+    names = sorted(named.get_names())
+    name = names[0] if names else str(named.get_node().get_friendly_name())
     dtype = np.dtype(port.get_element_type().to_dtype()).name
     if dtype not in DTYPES:
         raise EngineError(f"tensor {name!r} has type {dtype}, which edgecnn does not support")

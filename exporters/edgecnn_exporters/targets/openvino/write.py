@@ -13,6 +13,8 @@ from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import is_quantised
 from edgecnn_exporters.targets import Precision
+from edgecnn_exporters.targets.openvino.circular_pad import GatherCircularPad
+from edgecnn_exporters.targets.openvino.limits import refuse_misread
 from edgecnn_exporters.targets.openvino.rounding import KeepRounding
 from edgecnn_runtime.engines.openvino import import_openvino
 from edgecnn_runtime.errors import first_line
@@ -37,20 +39,24 @@ def write_openvino(model: ir.Model, precision: Precision) -> OpenVinoModel:
     Inputs and outputs are named as in `model`, and a dynamic batch stays dynamic. fp16 holds the
     weights in 16 bits and computes in the precision that the device is set to. int8 keeps every
     scale and zero point of the QDQ graph, and the rounding that OpenVINO skips (`KeepRounding`).
+    Circular padding is written in other operators (`GatherCircularPad`).
 
     Args:
         model: the canonical float graph, for int8 the QDQ graph.
 
     Raises:
         EngineUnavailable: OpenVINO is not installed.
-        UnsupportedModel: it does not read the graph, or the graph has another precision.
+        UnsupportedModel: it does not read the graph, or reads an operator as another, or the graph
+            has another precision.
         ValueError: no such precision.
     """
     if precision not in get_args(Precision):
         raise ValueError(f"no precision {precision!r}; choose {', '.join(get_args(Precision))}")
     _check_precision(model, precision)
+    refuse_misread(model)
+    model = model.clone()
+    GatherCircularPad()(model)
     if precision == "int8":
-        model = model.clone()
         KeepRounding()(model)
     return _save(_read(model), is_half=precision == "fp16")
 

@@ -8,7 +8,9 @@ import onnx.parser
 import pytest
 
 from edgecnn_exporters.capture.onnx_source import image_input, read_onnx
+from edgecnn_exporters.capture.reference import run_model, to_bytes
 from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.passes import canonicalise
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
@@ -41,6 +43,7 @@ def test_the_input_is_read_from_the_model(
     [
         ("float[N, 3, H, W] x", None, "give its size with --input"),
         ("float[N, 3, 8, 8] x", (3, 9, 9), "--input says"),
+        ("float[N, 1, H, 8] x", None, "--input 1x1x224x8$"),
         ("float[N, 3, 8, 8] x, float[1] z", None, "2 inputs"),
     ],
 )
@@ -49,6 +52,76 @@ def test_an_input_that_is_no_image_of_known_size_is_refused(
 ) -> None:
     with pytest.raises(UnsupportedModel, match=says):
         image_input(read_onnx(saved(tmp_path, inputs)).model, "net.onnx", said)
+
+
+def test_sizes_that_are_given_become_those_of_the_model(tmp_path: Path) -> None:
+    model = read_onnx(saved(tmp_path, "float[N, 3, H, W] x")).model
+    assert image_input(model, "net.onnx", (3, 5, 6), 4).shape == (4, 3, 5, 6)
+    assert model.graph.inputs[0].shape == [4, 3, 5, 6]
+    with pytest.raises(UnsupportedModel, match="its batch is 4, --batch says 2"):
+        image_input(model, "net.onnx", None, 2)
+
+
+def test_a_size_below_1_is_a_dynamic_one(tmp_path: Path) -> None:
+    path = saved(tmp_path, "float[N, 3, 8, 8] x")
+    proto = onnx.load(path)
+    for value, batch in ((proto.graph.input[0], -1), (proto.graph.output[0], 0)):
+        value.type.tensor_type.shape.dim[0].dim_value = batch
+    onnx.save(proto, path)
+    source = read_onnx(path)
+    assert image_input(source.model, "net.onnx", None).shape == (None, 3, 8, 8)
+    answer = run_model(source.original, [np.ones((2, 3, 8, 8), np.float32)])
+    assert answer.batches[0][1]["y"].shape == (2, 2, 8, 8)
+
+
+@pytest.mark.parametrize("opset", [11, 18])
+def test_noted_sizes_of_a_pool_that_onnx_counts_wrongly_are_no_fault_of_the_file(
+    tmp_path: Path, opset: int
+) -> None:
+    # Windows begin at -1, 2, 5, and at 8 behind the image, which is none.
+    text = f"""<ir_version: 7, opset_import: ["": {opset}]>
+    g (float[1, 3, 7, 7] x) => (float[1, 3, 3, 3] y)
+    {{ y = MaxPool <kernel_shape = [2, 2], strides = [3, 3], pads = [1, 1, 1, 1], ceil_mode = 1>
+    (x) }}"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+    model = read_onnx(tmp_path / "net.onnx").model
+    assert canonicalise(model).changed
+    assert model.graph.outputs[0].shape == [1, 3, 3, 3]
+
+
+OLD = [
+    (mode, scales, opset)
+    for mode, scales in (
+        ("nearest", [1.0, 1.0, 2.0, 2.0]),
+        ("nearest", [1.0, 1.0, 1.7, 2.3]),
+        ("linear", [1.0, 1.0, 1.5, 2.0]),
+        ("nearest", [1.0, 1.0, 0.7, 0.4]),
+        ("nearest", [1.0, 1.0, 0.7, 1.7]),
+        ("linear", [1.0, 1.0, 0.5, 1.7]),
+    )
+    for opset in (7, 9, 10)
+    if opset == 10 or min(scales) >= 1  # Upsample only enlarges
+]
+
+
+@pytest.mark.parametrize(("mode", "scales", "opset"), OLD)
+def test_old_resizing_places_pixels_as_onnx_runtime_does(
+    tmp_path: Path, mode: str, scales: list[float], opset: int
+) -> None:
+    size = [1, 2, *(int(6 * scale) for scale in scales[2:])]
+    call = f'Upsample <mode = "{mode}", scales = {scales}> (x)'
+    if opset > 7:
+        operator = "Upsample" if opset == 9 else "Resize"
+        call = f'{operator} <mode = "{mode}"> (x, s)'
+    text = f"""<ir_version: 7, opset_import: ["": {opset}]>
+    g (float[1, 2, 6, 6] x) => (float{size} y)
+    <float[4] s = {{{", ".join(map(str, scales))}}}> {{ y = {call} }}"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+    source = read_onnx(tmp_path / "net.onnx")
+    image = np.random.default_rng(0).random((1, 2, 6, 6), np.float32)
+    (expected,) = (answers["y"] for _, answers in run_model(source.original, [image]).batches)
+    (found,) = (a["y"] for _, a in run_model(to_bytes(source.model), [image]).batches)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_an_input_that_is_not_4d_is_refused(tmp_path: Path) -> None:
