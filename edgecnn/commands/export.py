@@ -142,7 +142,8 @@ def _run(
     began = time.perf_counter()
     with stages((LOAD, *STAGES), quiet=quiet or as_json) as progress:
         exported, notes = run(planned, progress)
-    for line in notes:
+    own = exported.quantised.notes if exported.quantised is not None else ()
+    for line in (*notes, *own):
         note(f"note: {line}", quiet=quiet)
     for line in warning_lines(exported.warnings):
         note(line, quiet=quiet)

@@ -18,6 +18,15 @@ from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Layout, Preprocess, TensorSpec
 
 NAMES = ("cat", "coffee", "rocket", "astronaut")
+# Crops of a photograph: top, left and extent, in shares of its height and width.
+WINDOWS = (
+    (0.0, 0.0, 0.7),
+    (0.3, 0.3, 0.7),
+    (0.0, 0.4, 0.6),
+    (0.4, 0.0, 0.6),
+    (0.25, 0.25, 0.5),
+    (0.1, 0.1, 0.8),
+)
 
 
 @cache
@@ -28,16 +37,30 @@ def photograph(name: str) -> UInt8:
 
 
 def example_images(count: int) -> list[UInt8]:
-    """`count` different images: the photographs, then their mirror images, then crops of both."""
-    images: list[UInt8] = []
-    margin = 0
+    """`count` different images: the photographs, their mirror images, then crops of either.
+
+    Every four in a row show the four photographs; crops of one photograph show other parts of it.
+    """
+    images = [photograph(name) for name in NAMES]
+    images += [image[:, ::-1] for image in images]
+    number = 0
     while len(images) < count:
-        for name in NAMES:
-            image = photograph(name)
-            images.append(image[margin:, margin:])
-        images += [image[:, ::-1] for image in images[-len(NAMES) :]]
-        margin += 24
+        turn, place = divmod(number, len(WINDOWS))
+        is_mirrored = (turn + place) % 2 == 1
+        crops = (_crop(photograph(name), *WINDOWS[place], 0.9 ** (turn // 2)) for name in NAMES)
+        images += [image[:, ::-1] if is_mirrored else image for image in crops]
+        number += 1
     return images[:count]
+
+
+def _crop(image: UInt8, top: float, left: float, share: float, shrunk: float) -> UInt8:
+    """A part of the image, all numbers in shares of height and width."""
+    height, width = image.shape[:2]
+    first, begin = int(top * height), int(left * width)
+    extent = share * shrunk
+    return image[
+        first : first + max(1, int(extent * height)), begin : begin + max(1, int(extent * width))
+    ]
 
 
 def example_batch(spec: TensorSpec, prepare: Preprocess | None, count: int) -> Float32:

@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.passes.rewrite import LeftAlone
+from edgecnn_exporters.quantise.calibrate.held_out import Division, divide
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.coarse import find_coarse
 from edgecnn_exporters.quantise.config import QuantConfig
@@ -27,8 +28,6 @@ from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.progress import Progress, StepProgress, no_progress, no_steps
 
-# One sample in so many judges and does not calibrate.
-HELD_OUT = 4
 # Held-out samples that every artefact answers before it is packed.
 JUDGES = 16
 # A rung that gains less, in dB, is noise, and one thing more that can go wrong.
@@ -46,6 +45,7 @@ class Quantised:
         calibrated: number of samples.
         bench: with the samples that were held out.
         unmixed: the same in 8 bits wherever it can be; None where accuracy kept nothing in float.
+        notes: what the user is to know.
     """
 
     first: LadderState
@@ -56,6 +56,7 @@ class Quantised:
     bench: Bench
     unmixed: LadderState | None = None
     left_alone: tuple[LeftAlone, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def model(self) -> ir.Model:
@@ -129,7 +130,7 @@ def quantise(
     """Quantise a canonical float network to 8 bits; the model itself stays as it is.
 
     Args:
-        samples: inputs like those of the device; every fourth one judges, the others calibrate.
+        samples: inputs like those of the device; `divide` chooses those that judge.
         progress: asked for the progress of each step, by its name.
         inputs: least and greatest of the network's input; given, the ranges follow
             from batch normalisation (noted by `passes.moments`), and all of the samples judge.
@@ -144,7 +145,8 @@ def quantise(
     _refuse_quantised(model)
     if not len(samples):
         raise CalibrationFailed("there are no samples to calibrate with")
-    fit, held_out = _split(samples) if inputs is None else ((), samples)
+    division = divide(samples) if inputs is None else Division((), samples)
+    fit, held_out = division.fit, division.held_out
     prepared = model.clone()
     forms = prepare(prepared)
     looked_at = list(islice(fit or held_out, COMPARED))
@@ -165,7 +167,15 @@ def quantise(
         unmixed = before if name == MIX and rung.is_kept else None
     check_limit(state, bench)
     return Quantised(
-        first, state, tuple(rungs), forms.changed, len(fit), bench, unmixed, forms.left_alone
+        first=first,
+        state=state,
+        rungs=tuple(rungs),
+        forms=forms.changed,
+        calibrated=len(fit),
+        bench=bench,
+        unmixed=unmixed,
+        left_alone=forms.left_alone,
+        notes=division.notes,
     )
 
 
@@ -177,32 +187,6 @@ def _climb(name: str, state: LadderState, bench: Bench) -> tuple[LadderState, Ru
     is_kept = candidate.score.sqnr_db > state.score.sqnr_db + LEAST_GAIN_DB
     rung = Rung(name, is_kept, state.score, candidate.score, note)
     return (candidate if is_kept else state), rung
-
-
-def _split(samples: Samples) -> tuple[Samples, Samples]:
-    """Samples that calibrate and samples that judge; the same ones where there are too few."""
-    if len(samples) < HELD_OUT:
-        return samples, samples
-    return _Part(samples, judges=False), _Part(samples, judges=True)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The samples that judge, or those that calibrate, one in memory at a time."""
-
-    samples: Samples
-    judges: bool
-
-    def __len__(self) -> int:
-        judging = len(self.samples) // HELD_OUT
-        return judging if self.judges else len(self.samples) - judging
-
-    def __iter__(self) -> Iterator[Float32]:
-        return (
-            sample
-            for number, sample in enumerate(self.samples)
-            if (number % HELD_OUT == HELD_OUT - 1) is self.judges
-        )
 
 
 def _refuse_quantised(model: ir.Model) -> None:

@@ -194,8 +194,9 @@ def test_a_preprocessing_that_makes_another_shape_is_refused(tmp_path: Path) -> 
 
 
 def test_pictures_are_real_and_all_different() -> None:
-    found = example_images(11)
-    assert len({image.tobytes() for image in found}) == 11
+    found = example_images(100)
+    assert len({image.tobytes() for image in found}) == 100
+    assert min(min(image.shape[:2]) for image in found[:32]) >= 150
     assert [image.shape for image in found[: len(NAMES)]] == [
         (300, 451, 3),
         (400, 600, 3),

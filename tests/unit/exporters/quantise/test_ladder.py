@@ -10,6 +10,7 @@ from unit.exporters.quantise.chain_support import network
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.quantise import ladder
+from edgecnn_exporters.quantise.calibrate.held_out import divide
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
@@ -73,14 +74,14 @@ def test_what_does_not_help_is_left_out() -> None:
 
 def test_the_score_is_that_of_the_graph_that_is_returned() -> None:
     found = quantise(chain(), SAMPLES)
-    judges = SAMPLES[3::4]
+    judges = list(divide(SAMPLES).held_out)
     expected = np.concatenate([next(iter(o.values())) for o in ValueProbe(chain()).stream(judges)])
     outputs = np.concatenate(
         [next(iter(o.values())) for o in ValueProbe(found.model).stream(judges)]
     )
     noise = np.square(outputs - expected).sum() / np.square(expected).sum()
     assert found.score.sqnr_db == pytest.approx(-10 * np.log10(noise), abs=1e-3)
-    assert (found.calibrated, found.held_out) == (12, 4)
+    assert (found.calibrated, found.held_out) == (8, 8)
 
 
 def test_the_same_samples_give_the_same_bytes() -> None:
@@ -99,6 +100,7 @@ def test_the_float_model_is_left_as_it_was() -> None:
 def test_a_few_samples_calibrate_and_judge(count: int) -> None:
     found = quantise(chain(), SAMPLES[:count])
     assert (found.calibrated, found.held_out) == (count, count)
+    assert "calibrate and judge" in found.notes[0]
 
 
 def test_black_images_are_quantised_without_dividing_by_zero() -> None:

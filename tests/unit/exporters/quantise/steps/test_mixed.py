@@ -11,7 +11,8 @@ from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 
 RANDOM = np.random.default_rng(0)
-SAMPLES = list(RANDOM.standard_normal((64, 1, 3, 8, 8)).astype(np.float32))
+# In an order in which a sample that loses its class is among those that judge.
+SAMPLES = list(np.roll(RANDOM.standard_normal((64, 1, 3, 8, 8)).astype(np.float32), -1, axis=0))
 WEIGHTS = {
     "w3": RANDOM.standard_normal((6, 3, 3, 3)),
     "w4": RANDOM.standard_normal((6, 6, 1, 1)),
