@@ -22,7 +22,7 @@ OFF = 1e-2
 def settle(module: nn.Module, size: int) -> None:
     """Weights alive, and statistics of batch normalisation from photographs of `size` pixels.
 
-    As in tests/parity/settle.py a sixteenth of the mean is taken off and no deviation is below
+    As in edgecnn/model/settle.py a sixteenth of the mean is taken off and no deviation is below
     the layer's own: with the true statistics a deep network of random weights is chaotic.
     """
     with torch.no_grad():

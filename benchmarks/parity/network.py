@@ -20,7 +20,7 @@ from edgecnn_runtime.bundle.archive import MAX_TOTAL_BYTES
 from edgecnn_runtime.manifest import TensorSpec
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-from parity.settle import settle
+from edgecnn.model.settle import settle
 
 # Bytes of a weight in all float artefacts: ONNX in 32 bits, TFLite and OpenVINO in 32 and 16.
 BYTES_A_WEIGHT = 4 + 2 * (4 + 2)
@@ -32,7 +32,7 @@ def build(job: Job) -> Network:
     torch.manual_seed(0)
     network = build_network(resolve(job.network), NetworkOptions(job.weights, quiet=True))
     if job.weights == RANDOM:
-        settle(network, network.preprocess)
+        settle(network.module, network.shape, network.preprocess)
     return network
 
 

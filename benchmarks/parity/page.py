@@ -27,7 +27,7 @@ Top-1 counts the engines' answers in float32 that name PyTorch's class. The last
 TRANSPOSE operators in the TFLite files.
 
 Networks with random weights are of full size. Fresh batch normalisations would change nothing, so
-theirs have random weights and statistics of photographs (`tests/parity/settle.py`).
+theirs have random weights and statistics of photographs (`edgecnn/model/settle.py`).
 Training has not made them robust: rounding their weights costs up to three times what it costs a
 trained network. Those called `cifar10`, `mnist` and `fashion-mnist` are the small forms of
 [checkpoints.md](checkpoints.md), `imagenet` is the published weights.

@@ -11,7 +11,8 @@ from edgecnn.errors import LabelsUnreadable
 from edgecnn.export.plan import ExportOptions, ExportPlan
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
-from edgecnn.model.resolve import Factory, OnnxFile, TorchSource
+from edgecnn.model.resolve import Factory, OnnxFile, TorchSource, ZooNetwork
+from edgecnn.model.weights import RANDOM
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.progress import Announce
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from edgecnn_exporters.export import Exported
 
 LOAD = "load the network"
+SETTLED = (
+    "its batch normalisations are set from photographs, so that its outputs are alive; what 8 bits "
+    "cost random weights says nothing of trained ones"
+)
 
 
 def run(planned: ExportPlan, progress: Announce) -> tuple[Exported, tuple[str, ...]]:
@@ -38,6 +43,7 @@ def _run_network(
     planned: ExportPlan, source: TorchSource, progress: Announce
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.export.quantise import quantised
+    from edgecnn.model.settle import settle
     from edgecnn_exporters.bundle.requests import Request
     from edgecnn_exporters.export import export_module
 
@@ -48,6 +54,9 @@ def _run_network(
     )
     own = network.preprocess and at_resolution(network.preprocess, *network.shape[1:])
     preprocess, notes = _preprocess(options, network.shape, own)
+    if isinstance(source, ZooNetwork) and network.source.get("weights") == RANDOM:
+        settle(network.module, network.shape, preprocess)
+        notes = (*notes, SETTLED)
     request = Request(
         name=network.name,
         input=TensorSpec("input", "float32", (options.batch, *network.shape)),

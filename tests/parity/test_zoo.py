@@ -13,10 +13,10 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
-from parity.settle import settle
 
 from edgecnn.model.build import Network, NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
+from edgecnn.model.settle import settle
 from edgecnn.model.weights import shipped
 from edgecnn.zoo import ARCHITECTURES, FAMILIES, Form
 from edgecnn_exporters.bundle.requests import Request
@@ -55,7 +55,7 @@ def settled(name: str, form: Form | None = None) -> Network:
     network = build_network(
         resolve(name), NetworkOptions("random", form=form or Form(), quiet=True)
     )
-    settle(network, preprocess=None)
+    settle(network.module, network.shape, None)
     return network
 
 
