@@ -41,6 +41,15 @@ def number():
 '''
 
 
+# Without a pool, so that its answers change with its input.
+RESPONSIVE = """
+def responsive():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU6(), nn.Flatten(), nn.Linear(64, 2)
+    )
+"""
+
 UNBALANCED = """
 def unbalanced():
     torch.manual_seed(0)
@@ -96,7 +105,7 @@ def fresh_edgecnn(tmp_path: Path) -> Run:
 @pytest.fixture
 def own(tmp_path: Path) -> None:
     """A network of one's own in the folder that `edgecnn` runs in."""
-    (tmp_path / "own.py").write_text(TINY + UNBALANCED)
+    (tmp_path / "own.py").write_text(TINY + RESPONSIVE + UNBALANCED)
 
 
 @pytest.fixture(scope="session")

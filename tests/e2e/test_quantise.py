@@ -90,7 +90,7 @@ def test_a_network_of_ones_own_is_quantised_with_ones_own_inputs(
     inputs = np.random.default_rng(0).uniform(-1, 1, (20, 3, 8, 8)).astype(np.float32)
     np.savez(tmp_path / "inputs.npz", inputs)
     ran = edgecnn(
-        *("export", "own:build", "--input", "1x3x8x8", "-o", "net.edge", "--json"),
+        *("export", "own:responsive", "--input", "1x3x8x8", "-o", "net.edge", "--json"),
         *("--quantise", "int8", "--calibrate", tmp_path / "inputs.npz", "--recipe", "fast"),
     )
     assert ran.returncode == 0, ran.stderr
@@ -114,7 +114,7 @@ def test_a_network_of_ones_own_is_quantised_with_ones_own_inputs(
 def test_what_cannot_be_quantised_is_refused(
     edgecnn: Run, own: None, options: tuple[str, ...], code: int, said: str
 ) -> None:
-    ran = edgecnn("export", "own:build", "--input", "1x3x8x8", "--preprocess", "unit", *options)
+    ran = edgecnn("export", "own:responsive", "--input", "1x3x8x8", "--preprocess", "unit", *options)
     assert ran.returncode == code
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -133,7 +133,7 @@ def inputs(folder: Path, count: int = 20) -> Path:
     return folder / "inputs.npz"
 
 
-OWN = ("export", "own:build", "--input", "1x3x8x8", "--quantize", "int8", "-o", "net.edge")
+OWN = ("export", "own:responsive", "--input", "1x3x8x8", "--quantize", "int8", "-o", "net.edge")
 
 
 def test_what_is_asked_for_and_not_met_writes_nothing_and_exits_with_6(

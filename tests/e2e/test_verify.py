@@ -94,7 +94,7 @@ def test_what_differs_is_named_to_the_node_with_its_cause(edgecnn: Run, spoilt: 
     assert ran.returncode == 3
     (wrong,) = [line for line in ran.stdout.splitlines() if " differs " in line]
     assert wrong.startswith("model.tflite ")
-    assert "bias" in ran.stdout.partition("golden photographs")[2]
+    assert "bias" in ran.stdout.partition("golden examples")[2]
     assert "one channel" in ran.stdout
 
 

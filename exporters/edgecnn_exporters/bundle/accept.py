@@ -69,22 +69,24 @@ class Judge:
             return Accepted(translated.artefact, None)
         if translated.artefact.precision == "int8":
             return self._accept_int8(translated)
-        measured = self._compare(_open(translated), translated.artefact).all
-        if not is_within_limit(measured, translated.artefact):
-            where = f" ({measured.worst})" if measured.worst else ""
-            raise _differs(translated, f"{measured.relative:.1e} of its output{where}", "the same")
-        return Accepted(translated.artefact, measured)
+        compared = self._compare(_open(translated), translated.artefact)
+        for measured in (compared.judged, compared.golden):
+            if not is_within_limit(measured, translated.artefact):
+                where = f" ({measured.worst})" if measured.worst else ""
+                far = f"{measured.relative:.1e} of its output{where}"
+                raise _differs(translated, far, "the same")
+        return Accepted(translated.artefact, compared.judged)
 
     def _accept_int8(self, translated: Translated) -> Accepted:
         artefact = translated.artefact
         assert self._simulated is not None, "an int8 artefact has a QDQ graph"
         expected = with_rounding(self._simulated, artefact, self._examples)
         measured = self._compare(_open(translated), artefact)
-        if _lost(measured.all, expected):
+        if _lost(measured.judged, expected):
             exact = translated.target.open_exact(translated)
             if exact is not None:
                 measured = self._compare(exact, artefact)
-        if lost := _lost(measured.all, expected):
+        if lost := _lost(measured.judged, expected):
             group, limit = lost
             raise _differs(
                 translated,
@@ -93,7 +95,7 @@ class Judge:
             )
         outside = {} if measured.outside is None else listed_db(measured.outside)
         entry = replace(artefact, sqnr_db=listed_db(measured.golden), outside_db=outside)
-        return Accepted(entry, measured.all)
+        return Accepted(entry, measured.judged)
 
     def _compare(self, engine: Engine, artefact: Artefact) -> Compared:
         """Difference of the opened artefact from the original; the engine is closed afterwards."""

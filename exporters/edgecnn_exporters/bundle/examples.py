@@ -23,8 +23,8 @@ class Examples:
         golden: those of the bundle, which `edgecnn verify` repeats.
         held_out: samples of the user's that did not calibrate; none where nothing was quantised.
         groups: groups of each output's channels.
-        are_private: the samples held out are the user's: `OUTSIDE` of them go to a file beside the
-            bundle and none into it.
+        are_private: the samples held out are the user's: they are what the network sees and decide
+            alone; `OUTSIDE` of them go to a file beside the bundle and none into it.
     """
 
     golden: Sequence[Example]
@@ -33,8 +33,10 @@ class Examples:
     are_private: bool = False
 
     @property
-    def all(self) -> list[Example]:
-        """The golden examples and those held out."""
+    def judged(self) -> list[Example]:
+        """Those that decide: the golden examples and those held out, or the user's alone."""
+        if self.are_private and self.held_out:
+            return list(self.held_out)
         return [*self.golden, *self.held_out]
 
     @property
@@ -49,22 +51,22 @@ class Examples:
             EngineError: its engine fails.
             ValueError: an output has another shape.
         """
-        answers = list(_answers(model, input_name, self.all))
-        golden = sum(len(expected) for _, expected in self.golden)
-        beside = golden + sum(len(expected) for _, expected in self.outside)
-        outside = answers[golden:beside]
+        golden = list(_answers(model, input_name, self.golden))
+        held_out = list(_answers(model, input_name, self.held_out))
+        judged = held_out if self.are_private and held_out else [*golden, *held_out]
+        outside = held_out[: sum(len(expected) for _, expected in self.outside)]
         return Compared(
-            compare(answers, self.groups),
-            compare(answers[:golden], self.groups),
+            compare(judged, self.groups),
+            compare(golden, self.groups),
             compare(outside, self.groups) if outside else None,
         )
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Difference of all examples, of the golden ones, and of those beside the bundle."""
+    """Difference over the examples that decide, the golden ones, and those beside the bundle."""
 
-    all: Difference
+    judged: Difference
     golden: Difference
     outside: Difference | None
 

@@ -56,7 +56,7 @@ class Packing:
     def little_proven(self, quantised: Quantised | None) -> list[str]:
         """Warnings of outputs whose answers prove little."""
         examples = self.examples(quantised)
-        return little_proven(examples.all, examples.groups)
+        return little_proven(examples.judged, examples.groups)
 
     def _judging(self, quantised: Quantised | None) -> Judging:
         request = self.request.quantise

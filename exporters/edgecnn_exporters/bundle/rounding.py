@@ -18,7 +18,7 @@ def with_rounding(simulated: Difference, artefact: Artefact, examples: Examples)
     dtype = "int8" if any(zero < 0 for _, zero in artefact.encodings.values()) else "uint8"
     rounded = [
         Answer(name, array, dequantise(quantise(array, encoding, dtype), encoding))
-        for _, expected in examples.all
+        for _, expected in examples.judged
         for name, array in expected.items()
         if (encoding := artefact.encodings.get(name)) is not None
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 from edgecnn_exporters.targets import (
@@ -46,7 +47,13 @@ class OpenVinoTarget:
         graph, weights = (artefact_path(precision, suffix) for suffix in self.suffixes)
         return Translated(
             self,
-            Artefact(graph, self.format, precision, weights=weights),
+            Artefact(
+                graph,
+                self.format,
+                precision,
+                compiler=f"openvino {version('openvino')}",
+                weights=weights,
+            ),
             {graph: written.xml, weights: written.weights},
             {},
             notes=_notes(precision, about),
