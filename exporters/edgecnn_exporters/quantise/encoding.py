@@ -13,8 +13,11 @@ import numpy as np
 from edgecnn_runtime.arrays import Float32, Int8, Int32, UInt8
 
 LEVELS = 255  # steps between the least and the greatest of 256 values
-# The narrowest range: a dead channel has none, and scale 0 divides by zero.
+# The narrowest range of a weight, or of values that are not all zero: scale 0 divides by zero.
 SMALLEST_SPAN = 1e-6
+# The range of values that are all zero, as a dead layer's are. Any holds them, but kernels refuse
+# a scale that is too far from its neighbours'.
+SPAN_OF_ZEROS = 1.0
 INT32 = np.iinfo(np.int32)
 
 
@@ -94,13 +97,28 @@ def encode(interval: Range, limit: Range | None = None) -> Encoding:
         limit: what a Relu or a Clip lets through. Neither end of the encoding lies beyond it, not
             by a rounding either: only then may a runtime leave the clip to saturation.
     """
+    known = limit if limit is not None and limit.low <= 0.0 <= limit.high else None
     wide = interval.to_zero()
-    scale = np.float32(max(wide.high - wide.low, SMALLEST_SPAN) / LEVELS)
+    if wide.low == wide.high:
+        wide = _range_of_zeros(known)
+    span = max(wide.high - wide.low, SMALLEST_SPAN)
+    if known is not None and known.low < known.high:
+        span = min(span, known.high - known.low)
+    scale = np.float32(span / LEVELS)
     zero_point = int(np.clip(np.rint(-wide.low / scale), 0, LEVELS))
-    if limit is not None and limit.low <= 0.0 <= limit.high:
-        while zero_point < LEVELS and scale * np.float32(LEVELS - zero_point) > limit.high:
+    if known is not None and known.high > 0.0:
+        while zero_point < LEVELS and scale * np.float32(LEVELS - zero_point) > known.high:
             scale = np.nextafter(scale, np.float32(0))
     return Encoding(float(scale), zero_point)
+
+
+def _range_of_zeros(limit: Range | None) -> Range:
+    """A range for values that are all zero, within the limit where that holds more than zero."""
+    if limit is not None and limit.high > 0.0:
+        return Range(0.0, min(limit.high, SPAN_OF_ZEROS))
+    if limit is not None and limit.low < 0.0:
+        return Range(max(limit.low, -SPAN_OF_ZEROS), 0.0)
+    return Range(0.0, SPAN_OF_ZEROS)
 
 
 def weight_scales(weight: Float32, axis: int | None, bits: int = 8) -> Float32:

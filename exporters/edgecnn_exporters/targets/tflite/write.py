@@ -123,7 +123,9 @@ def _sizes(graph: ir.Graph, precision: Precision) -> dict[str, int]:
 
 def _check_operators(graph: ir.Graph) -> None:
     """Refuse operators without a translation, all of them in one error."""
-    own = {"QuantizeLinear", "DequantizeLinear", "Constant", "Shape", "Size", "ConstantOfShape"}
+    # Sizes, and what is counted up to them, are constants once the batch is fixed.
+    sizes = {"Shape", "Size", "ConstantOfShape", "Range"}
+    own = {"QuantizeLinear", "DequantizeLinear", "Constant", *sizes}
     missing = [
         f"{node.name} ({node.domain}{'.' if node.domain else ''}{node.op_type})"
         for node in graph

@@ -36,6 +36,29 @@ def test_a_range_of_nothing_does_not_divide_by_zero() -> None:
     assert found.quantise(np.zeros(3, np.float32)).tolist() == [found.zero_point] * 3
 
 
+def test_zeros_alone_have_a_scale_like_their_neighbours() -> None:
+    """A layer that answers zero everywhere: kernels refuse ratios of scales of 256 and more."""
+    assert encode(Range(0.0, 0.0)) == Encoding(float(np.float32(1 / 255)), 0)
+
+
+@pytest.mark.parametrize(
+    ("limit", "zero_point"),
+    [((0.0, 6.0), 0), ((0.0, 0.3), 0), ((-1.0, 0.0), 255), ((-0.2, 0.25), 0), ((0.0, 0.0), 0)],
+)
+def test_zeros_alone_behind_a_clip_keep_within_it(
+    limit: tuple[float, float], zero_point: int
+) -> None:
+    found = encode(Range(0.0, 0.0), Range(*limit))
+    assert found.zero_point == zero_point
+    if limit != (0.0, 0.0):
+        assert limit[0] - 1e-6 <= found.range.low <= found.range.high <= limit[1] + 1e-6
+
+
+def test_a_clip_to_a_sliver_ends_the_encoding() -> None:
+    found = encode(Range(0.0, 1e-9), Range(0.0, 1e-9))
+    assert found.scale == pytest.approx(1e-9 / 255, rel=1e-6)
+
+
 def test_a_range_above_zero_reaches_down_to_it() -> None:
     assert encode(Range(2.0, 5.1)) == Encoding(float(np.float32(5.1 / 255)), 0)
 

@@ -15,6 +15,7 @@ from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
 from edgecnn_exporters.targets.tflite.nodes import shape_of
 from edgecnn_exporters.targets.tflite.operators.fusing import fuse
 from edgecnn_exporters.targets.tflite.operators.operator import Lower, Operator, never
+from edgecnn_exporters.targets.tflite.scales import has_sum_scales
 from edgecnn_exporters.targets.tflite.views import Axes
 
 _Options = Callable[[], Any]
@@ -70,7 +71,7 @@ def _operator(code: int, options: _Options, lower: Callable[..., None] = combine
 _EXTREMES = schema.MaximumMinimumOptionsT
 
 OPERATORS: Mapping[str, Operator] = {
-    "Add": Operator(_operator(BUILTIN.ADD, schema.AddOptionsT)),
+    "Add": Operator(_operator(BUILTIN.ADD, schema.AddOptionsT), has_sum_scales),
     "Mul": Operator(_operator(BUILTIN.MUL, schema.MulOptionsT)),
     "Sub": Operator(_operator(BUILTIN.SUB, schema.SubOptionsT), never),
     "Div": Operator(_operator(BUILTIN.DIV, schema.DivOptionsT), never),

@@ -16,6 +16,7 @@ from edgecnn_exporters.targets.tflite.operators.fusing import fuse
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
 from edgecnn_exporters.targets.tflite.operators.weights import Weight, bias_of, weight_of
 from edgecnn_exporters.targets.tflite.operators.windows import NHWC, padded, window_of
+from edgecnn_exporters.targets.tflite.scales import has_product_scales
 
 
 def convolve(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -127,13 +128,14 @@ def _of_groups(
     return moving.join(low.file, group_outputs, axis=3)
 
 
-def _has_integer_weights(low: Lowering, node: ir.Node) -> bool:
-    """Whether the weight is in integers in the QDQ graph; else the layer is float."""
+def _has_integers(low: Lowering, node: ir.Node) -> bool:
+    """Whether the weight is in integers in the QDQ graph, at scales that the kernels know."""
     value = node.inputs[1]
-    return value is not None and constant(value) is not None and low.integers(value) is not None
+    is_integer = value is not None and constant(value) is not None and low.integers(value)
+    return bool(is_integer) and has_product_scales(low, node)
 
 
 OPERATORS: Mapping[str, Operator] = {
-    "Conv": Operator(convolve, _has_integer_weights),
-    "ConvTranspose": Operator(convolve_transposed, _has_integer_weights),
+    "Conv": Operator(convolve, _has_integers),
+    "ConvTranspose": Operator(convolve_transposed, _has_integers),
 }

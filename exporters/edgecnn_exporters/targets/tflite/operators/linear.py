@@ -17,6 +17,7 @@ from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.fusing import fuse
 from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
 from edgecnn_exporters.targets.tflite.operators.weights import Weight, bias_of, weight_of
+from edgecnn_exporters.targets.tflite.scales import has_product_scales
 from edgecnn_runtime.arrays import Array
 
 PLAIN = (0, 1)
@@ -133,14 +134,11 @@ def _columns(placed: PlacedTensor) -> Array | None:
 
 
 def _has_encoded_result(low: Lowering, node: ir.Node) -> bool:
-    """Whether the result is held in 8 bits, and the weight is in integers."""
+    """Whether the result is held in 8 bits, and the weight in integers at scales for the kernel."""
     value = node.inputs[1]
-    output = node.outputs[0]
-    readers = [use.node for use in output.uses()]
-    is_encoded = str(output.name) in low.source.encodings or (
-        len(readers) == 1 and str(readers[0].outputs[0].name) in low.source.encodings
-    )
-    return is_encoded and value is not None and low.integers(value) is not None
+    is_encoded = str(node.outputs[0].name) in low.source.encodings
+    is_integer = value is not None and low.integers(value) is not None
+    return is_encoded and is_integer and has_product_scales(low, node)
 
 
 def multiply(low: Lowering, node: ir.Node, integer: bool) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite import moving
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
@@ -24,11 +23,19 @@ _CENTRES = {
     "asymmetric": (False, False),
 }
 _ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
-    "round_prefer_floor": lambda place: np.ceil(place - 0.5),
-    "round_prefer_ceil": lambda place: np.floor(place + 0.5),
+    "round_prefer_floor": lambda place: _round(place, np.floor(place)),
+    "round_prefer_ceil": lambda place: _round(place, np.floor(place) + 1),
     "floor": np.floor,
     "ceil": np.ceil,
 }
+# What ONNX Runtime 1.32 takes for half-way between two pixels.
+HALF_WAY = np.float32(1e-6)
+
+
+def _round(place: Array, half_way: Array) -> Array:
+    """The nearest integers, and `half_way` where a place is between two of them."""
+    is_half_way = np.abs(place - np.floor(place) - np.float32(0.5)) <= HALF_WAY
+    return np.where(is_half_way, half_way, np.floor(place + np.float32(0.5)))
 
 
 def resize(low: Lowering, node: ir.Node, integer: bool) -> None:
@@ -69,34 +76,37 @@ def resize(low: Lowering, node: ir.Node, integer: bool) -> None:
     low.file.operator(code, [image, size], [result], options)
 
 
-def _scale(node: ir.Node, axis: int) -> float:
+def _scale(low: Lowering, node: ir.Node, axis: int) -> np.float32:
     """The scale along an axis, given by the node or by the sizes."""
     source = node.inputs[0]
     assert source is not None
-    value = node.inputs[2] if len(node.inputs) > 2 else None
-    scales = constant(value) if value is not None else None
-    rank = len(shape_of(source))
-    axes = [each % rank for each in attribute(node, "axes", list(range(rank)))]
-    if scales is not None and scales.size:
-        return float(scales[axes.index(axis)]) if axis in axes else 1.0
-    return shape_of(node.outputs[0])[axis] / shape_of(source)[axis]
+    factors = low.source.factors.get(str(node.name))
+    if factors is not None:
+        return np.float32(factors[axis])
+    return np.float32(shape_of(node.outputs[0])[axis]) / np.float32(shape_of(source)[axis])
 
 
 def _nearest(low: Lowering, node: ir.Node, axis: int) -> Array:
-    """The index of the input pixel for each output pixel."""
+    """The index of the input pixel for each output pixel, in the float32 of ONNX Runtime.
+
+    In PyTorch too, 17 / 1.7 is 10, which the float32 nearest to 1.7 does not divide 17 into.
+    """
     source = node.inputs[0]
     assert source is not None
-    size, count = shape_of(source)[axis], shape_of(node.outputs[0])[axis]
+    before, after = shape_of(source), shape_of(node.outputs[0])
+    size, count = before[axis], after[axis]
+    if before == after:
+        return np.arange(size, dtype=np.int32)
     where = attribute(node, "coordinate_transformation_mode", "half_pixel")
-    index = np.arange(count, dtype=np.float64)
+    index, half = np.arange(count, dtype=np.float32), np.float32(0.5)
     if where == "align_corners":
-        place = index * ((size - 1) / (count - 1)) if count > 1 else index * 0
+        place = index * np.float32(size - 1) / np.float32(max(count - 1, 1))
     elif where == "asymmetric":
-        place = index / _scale(node, axis)
+        place = index / _scale(low, node, axis)
     elif where == "pytorch_half_pixel" and count == 1:
-        place = index * 0
+        place = np.zeros(1, np.float32)
     else:
-        place = (index + 0.5) / _scale(node, axis) - 0.5
+        place = (index + half) / _scale(low, node, axis) - half
     rounding = attribute(node, "nearest_mode", "round_prefer_floor")
     indices: Array = np.clip(_ROUNDINGS[rounding](place), 0, size - 1).astype(np.int32)
     return indices
@@ -132,7 +142,7 @@ def _check_scales(low: Lowering, node: ir.Node) -> None:
     before, after = shape_of(source), shape_of(node.outputs[0])
     where = attribute(node, "coordinate_transformation_mode", "half_pixel")
     for axis in (2, 3):
-        scale, own = _scale(node, axis), after[axis] / before[axis]
+        scale, own = _scale(low, node, axis), after[axis] / before[axis]
         if not np.isclose(scale, own, rtol=1e-6):
             raise low.refuse(
                 node,

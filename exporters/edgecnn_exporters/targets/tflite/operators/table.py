@@ -12,6 +12,7 @@ from edgecnn_exporters.targets.tflite.operators import (
     arithmetic,
     clipping,
     convolution,
+    layer_norm,
     linear,
     normalise,
     padding,
@@ -33,6 +34,7 @@ OPERATORS: Mapping[str, Operator] = {
     **clipping.OPERATORS,
     **pointwise.OPERATORS,
     **normalise.OPERATORS,
+    **layer_norm.OPERATORS,
     **reduction.OPERATORS,
     **resizing.OPERATORS,
     **rejoining.OPERATORS,
@@ -53,7 +55,9 @@ def lower(low: Lowering, node: ir.Node) -> None:
 
 def _is_integer(low: Lowering, node: ir.Node, operator: Operator) -> bool:
     source = low.source
-    if str(node.name) not in source.integer or not operator.has_integers(low, node):
-        return False
     computed = [value for value in node.inputs if value is not None and constant(value) is None]
-    return all(str(value.name) in source.encodings for value in (*computed, *node.outputs))
+    return (
+        str(node.name) in source.integer
+        and all(str(value.name) in source.encodings for value in (*computed, *node.outputs))
+        and operator.has_integers(low, node)
+    )

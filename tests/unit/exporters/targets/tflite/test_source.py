@@ -89,6 +89,19 @@ def test_a_dynamic_batch_is_fixed_and_with_it_what_is_computed_of_it() -> None:
     assert "SHAPE" not in found.operators
 
 
+def test_what_is_counted_up_to_the_batch_is_a_constant() -> None:
+    """As the exporter writes the strides of a pooled image whose channels lie last."""
+    text = """g (float[N, 3, 1, 1] x) => (float[M, 3] y)
+    <int64 zero = {0}, int64 one = {1}, int64 three = {3}, int64[1] flat = {-1},
+    int64[1] second = {1}, int64[1, 3] channels = {0, 1, 2}>
+    { r = Reshape (x, flat) s = Shape <start = 0, end = 1> (x) n = Squeeze (s)
+    b = Range (zero, n, one) w = Mul (b, three) u = Unsqueeze (w, second) i = Add (u, channels)
+    y = Gather <axis = 0> (r, i) }"""
+    model = canonical(parse(text))
+    feed = np.arange(3, dtype=np.float32).reshape(1, 3, 1, 1)
+    np.testing.assert_array_equal(answer(write_tflite(model), {"x": feed})["y"], [[0, 1, 2]])
+
+
 def test_a_batch_that_the_network_has_fixed_itself_stays() -> None:
     model = canonical(parse("g (float[2, 2, 3, 3] x) => (float[N, C, H, W] y) { y = Relu (x) }"))
     assert read(write_tflite(model)).tensors["x"].shape == (2, 3, 3, 2)

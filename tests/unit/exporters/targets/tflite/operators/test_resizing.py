@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from unit.exporters.targets.tflite.support import by_onnxruntime, canonical, check, parse, read
+import torch
+from torch.nn.functional import interpolate
+from unit.exporters.targets.tflite.support import (
+    answer,
+    by_onnxruntime,
+    canonical,
+    check,
+    parse,
+    read,
+)
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.targets.tflite.write import write_tflite
@@ -28,6 +37,35 @@ def test_the_nearest_pixel(where: str, rounding: str, size: tuple[int, int]) -> 
     )
     found = check(text, known, evaluate=by_onnxruntime)
     assert set(read(found).codes) <= {"RESIZE_NEAREST_NEIGHBOR", "GATHER"}
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("factors", [(1.7, 1.3), (1.2, 0.3), (1.0, 2.3)], ids=str)
+def test_the_nearest_pixel_by_a_factor_that_float32_only_comes_near(
+    where: str, rounding: str, factors: tuple[float, float]
+) -> None:
+    """Row 17 of 1.7 times as many is row 10 of the picture, though 17 / float32(1.7) is less."""
+    text = f"""g (float[1, 2, 30, 30] x) => (float[N, C, H, W] y) {{ y = Resize
+    <coordinate_transformation_mode = "{where}", nearest_mode = "{rounding}"> (x, , s) }}"""
+    check(text, {"s": np.array([1, 1, *factors], np.float32)}, evaluate=by_onnxruntime)
+
+
+def test_a_factor_that_leaves_the_size_moves_no_pixel() -> None:
+    text = """g (float[1, 3, 3, 3] x) => (float[N, C, H, W] y) { y = Resize
+    <coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (x, , s) }"""
+    check(text, {"s": np.array([1, 1, 1.1, 1.2], np.float32)}, evaluate=by_onnxruntime)
+
+
+@pytest.mark.parametrize("factor", [1.3, 1.7, 2.6])
+def test_pytorch_takes_the_same_pixels_by_a_factor(factor: float) -> None:
+    text = """g (float[1, 1, 40, 40] x) => (float[N, C, H, W] y) { y = Resize
+    <coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (x, , s) }"""
+    proto = parse(text, {"s": np.array([1, 1, factor, factor], np.float32)})
+    image = np.arange(1600, dtype=np.float32).reshape(1, 1, 40, 40)
+    right = interpolate(torch.from_numpy(image), scale_factor=factor, mode="nearest").numpy()
+    made = answer(write_tflite(canonical(proto)), {"x": image})["y"]
+    np.testing.assert_array_equal(made, right)
 
 
 @pytest.mark.parametrize("where", WHERE)
