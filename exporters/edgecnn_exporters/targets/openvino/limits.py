@@ -7,7 +7,7 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import constant, is_operator, is_set
 
-_INSTEAD = "or export without this target"
+_INSTEAD = "export without this target"
 
 
 def refuse_misread(model: ir.Model) -> None:
@@ -27,7 +27,7 @@ def _misread(node: ir.Node) -> str | None:
         return (
             "it is in training mode: it normalises each batch by that batch's own statistics, and "
             "OpenVINO computes another result; export the network after eval(), with "
-            f"track_running_stats, {_INSTEAD}"
+            f"track_running_stats, or {_INSTEAD}"
         )
     return _misread_resize(node) if is_operator(node, "Resize") else None
 
