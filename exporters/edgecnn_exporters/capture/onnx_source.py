@@ -83,7 +83,7 @@ def _at_least(proto: onnx.ModelProto, opset: int, path: Path) -> ir.Model:
     import onnx_ir as ir
     from onnx import version_converter
 
-    from edgecnn_exporters.capture.old_resize import FIRST_WITH_MODES, restore_resizing
+    from edgecnn_exporters.capture.old_resize import restore_resizing
 
     own = _opset(proto)
     if own >= opset:
@@ -95,8 +95,7 @@ def _at_least(proto: onnx.ModelProto, opset: int, path: Path) -> ir.Model:
             f"{path} has opset {own} and cannot be converted to {opset}: {first_line(error)}; "
             f"export it again with opset {opset} or newer"
         ) from error
-    if own < FIRST_WITH_MODES:
-        restore_resizing(model)
+    restore_resizing(model, own)
     return model
 
 

@@ -124,6 +124,23 @@ def test_old_resizing_places_pixels_as_onnx_runtime_does(
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_a_way_of_resizing_that_opset_13_took_away_is_said_in_another(tmp_path: Path) -> None:
+    text = """<ir_version: 7, opset_import: ["": 11]>
+    g (float[1, 2, 6, 6] x) => (float[1, 2, 9, 4] y)
+    <float[0] r = {}, float[4] s = {1.0, 1.0, 1.5, 0.7}> {
+      y = Resize <coordinate_transformation_mode = "tf_half_pixel_for_nn", nearest_mode = "floor">
+      (x, r, s) }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "net.onnx")
+    source = read_onnx(tmp_path / "net.onnx")
+    image = np.random.default_rng(0).random((1, 2, 6, 6), np.float32)
+    (expected,) = (answers["y"] for _, answers in run_model(source.original, [image]).batches)
+    (found,) = (a["y"] for _, a in run_model(to_bytes(source.model), [image]).batches)
+    np.testing.assert_array_equal(found, expected)
+    (resize,) = (node for node in source.model.graph if node.op_type == "Resize")
+    way = resize.attributes.get_string("coordinate_transformation_mode", "")
+    assert way == "half_pixel"
+
+
 def test_an_input_that_is_not_4d_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, "float[N, 3, 8] x", "<float[2,3,1] w = {1,2,3,4,5,6}> {y = Conv (x, w)}")
     text = onnx.load(path)
