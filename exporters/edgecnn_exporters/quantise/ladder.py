@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -16,13 +16,14 @@ from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.coarse import find_coarse
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_exporters.quantise.graph.kernels import find_deviations
 from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.memory import fit_memory
 from edgecnn_exporters.quantise.rungs import MIX, RECIPES, RUNGS
 from edgecnn_exporters.quantise.state import COMPARED, Bench, LadderState, Rung
-from edgecnn_exporters.quantise.steps.mixed import check_limit, mixtures, most_sensitive
+from edgecnn_exporters.quantise.steps.mixed import LISTED, check_limit, mixtures, most_sensitive
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.parity.difference import Difference
@@ -32,6 +33,8 @@ from edgecnn_runtime.progress import Progress, StepProgress, no_progress, no_ste
 JUDGES = 16
 # A rung that gains less, in dB, is noise, and one thing more that can go wrong.
 LEAST_GAIN_DB = 0.1
+# Samples on which kernels are checked.
+CHECKED = 2
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,21 @@ def quantise(
         bench=bench,
         unmixed=unmixed,
         left_alone=forms.left_alone,
-        notes=division.notes,
+        notes=(*division.notes, *_describe_kernels(state, compared)),
+    )
+
+
+def _describe_kernels(state: LadderState, samples: Sequence[Float32]) -> tuple[str, ...]:
+    """A note of the operators that ONNX Runtime's kernels compute otherwise than the graph."""
+    deviations = find_deviations(state.qdq, samples[:CHECKED])
+    if not deviations:
+        return ()
+    worst = sorted(deviations, key=lambda each: -each.steps)[:LISTED]
+    more = f" and {len(deviations) - len(worst)} more" if len(deviations) > len(worst) else ""
+    return (
+        "ONNX Runtime's integer kernels deviate from the graph by more than a step in "
+        f"{', '.join(map(str, worst))}{more}: the SQNR of int8 is that of the graph, and "
+        "model.int8.onnx answers otherwise there",
     )
 
 

@@ -12,6 +12,9 @@ from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+# onnxruntime_session_options_config_keys.h: no QuantizeLinear is fused with what it stands around.
+_AS_WRITTEN = "session.disable_quant_qdq"
+
 # Values by name, (batch, …) each; batch 1 unless it is fixed.
 Outputs = dict[str, Float32]
 
@@ -19,12 +22,22 @@ Outputs = dict[str, Float32]
 class ValueProbe:
     """A model in ONNX Runtime that returns intermediate values by name."""
 
-    def __init__(self, model: ir.Model, values: Sequence[str] = (), *, threads: int = 0) -> None:
+    def __init__(
+        self,
+        model: ir.Model,
+        values: Sequence[str] = (),
+        *,
+        threads: int = 0,
+        kernels: bool = False,
+    ) -> None:
         """Open the model.
 
         Args:
             values: names of the values to return; the model's outputs where there are none.
             threads: 0 leaves the number to ONNX Runtime.
+            kernels: of a QDQ graph, compute with ONNX Runtime's integer kernels. Otherwise it is
+                computed as it is written, in float between its roundings: what is learnt from it
+                does not depend on one runtime's kernels, nor on their faults.
         """
         import onnx
 
@@ -36,7 +49,10 @@ class ValueProbe:
         self._requested = [name for name in self._names if name not in inputs]
         more = (name for name in self._requested if name not in own)
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in more)
-        self._session = open_session(proto.SerializeToString(), session_options(threads))
+        options = session_options(threads)
+        if not kernels:
+            options.add_session_config_entry(_AS_WRITTEN, "1")
+        self._session = open_session(proto.SerializeToString(), options)
         self._input = self._session.get_inputs()[0].name
 
     def run(self, sample: Float32) -> Outputs:

@@ -77,8 +77,8 @@ def _write_product(graph: ir.Graph, node: ir.Node, numbers: Numbers, source: Enc
     value = node.inputs[1]
     assert value is not None
     integers = new_initialiser(graph, f"{value.name}.quantised", weight.integers)
-    axis = weight.axis if weight.scale.ndim else None
-    node.replace_input_with(1, _dequantise(graph, node, integers, weight.scale, axis))
+    scale = _by_channel(weight.scale, weight.integers.shape[weight.axis])
+    node.replace_input_with(1, _dequantise(graph, node, integers, scale, weight.axis))
     bias = numbers.biases.get(name)
     if bias is None:
         bias = bias_of(node)
@@ -91,8 +91,17 @@ def _write_product(graph: ir.Graph, node: ir.Node, numbers: Numbers, source: Enc
     old = node.inputs[2]
     label = f"{stem}.bias" if old is None else str(old.name)
     integers = new_initialiser(graph, f"{label}.quantised", sums)
-    axis = 0 if scale.ndim else None
-    node.replace_input_with(2, _dequantise(graph, node, integers, scale, axis))
+    scale = _by_channel(scale, len(sums))
+    node.replace_input_with(2, _dequantise(graph, node, integers, scale, 0))
+
+
+def _by_channel(scale: Float32, channels: int) -> Float32:
+    """One scale a channel, equal ones where the whole weight has one.
+
+    ONNX Runtime 1.32 (WeightBiasQuantization) takes an integer Conv with a single scale for one
+    whose weight is still to be quantised, and computes it in float from other integers.
+    """
+    return np.full(channels, scale, np.float32) if scale.ndim == 0 else scale
 
 
 def _write_constants(graph: ir.Graph, node: ir.Node) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -53,8 +53,12 @@ def _dequantises(node: ir.Node) -> bool:
 
 
 def take_constants(graph: ir.Graph) -> dict[str, Integers]:
-    """Turn integer constants into float initialisers, and return the integers by name."""
-    constants = {}
+    """Turn integer constants into float initialisers, and return the integers by name.
+
+    Where no constant has scales that differ, the graph was quantised with one for each weight, and
+    so are the integers returned.
+    """
+    constants: dict[str, Integers] = {}
     for node in list(graph):
         array = constant(node.inputs[0]) if _dequantises(node) else None
         if array is None:
@@ -80,7 +84,12 @@ def take_constants(graph: ir.Graph) -> dict[str, Integers]:
         ir.convenience.replace_all_uses_with(output, value)
         graph.remove(node, safe=True)
         constants[name] = integers
-    return constants
+    if any(np.ptp(each.scale) for each in constants.values()):
+        return constants
+    return {
+        name: replace(each, scale=each.scale.reshape(-1)[:1].reshape(()))
+        for name, each in constants.items()
+    }
 
 
 def _scale_and_zero_point(node: ir.Node) -> tuple[Array | None, Array | None]:

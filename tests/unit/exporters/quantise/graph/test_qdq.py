@@ -102,9 +102,11 @@ def test_a_value_that_is_made_in_integers_is_read_from_8_bits_by_all() -> None:
     assert norm.inputs[0].producer().op_type == "DequantizeLinear"
 
 
-def test_one_scale_for_a_whole_weight_is_a_number() -> None:
+def test_one_scale_for_a_whole_weight_is_written_for_every_channel() -> None:
     found = quantised(network(f"{CONV} y = Relu (a)"), QuantConfig(per_channel=False))
-    assert found.graph.initializers["w1.quantised.scale"].const_value.shape.dims == ()
+    scales = found.graph.initializers["w1.quantised.scale"].const_value.numpy()
+    assert scales.shape == (6,)
+    assert len(set(scales.tolist())) == 1
 
 
 def test_a_channel_of_zeros_keeps_its_bias() -> None:

@@ -57,9 +57,9 @@ BODIES: dict[str, tuple[str, set[str], int]] = {
     "silu": ("h = Sigmoid (x) y = Mul (x, h)", {"LOGISTIC", "MUL"}, 2),
     "hard swish": ("[c] a = Conv (x, gate) y = HardSwish (a)", {"CONV_2D", "ADD", "MUL"}, 3),
     "concat": (
-        f"{BEFORE} a = Sigmoid (t) y = Concat <axis = 1> (t, a)",
+        f"{BEFORE} a = Sigmoid (t) b = Concat <axis = 1> (t, a) [d] y = Conv (b, both)",
         {"CONV_2D", "LOGISTIC", "QUANTIZE", "CONCATENATION"},
-        2,
+        3,
     ),
     "max pool": (
         f"{BEFORE} y = MaxPool <kernel_shape = [3, 3], strides = [2, 2], {SAME}> (t)",
