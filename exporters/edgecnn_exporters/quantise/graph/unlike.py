@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import onnx_ir as ir
@@ -14,11 +15,25 @@ from edgecnn_runtime.arrays import Float32
 # Steps over a part's range below which it is lost: of five bits, rounding leaves a noise 26 dB
 # below values that fill the range evenly, of four 20.
 LEAST_STEPS = 32
-# Channels whose ranges, sorted, follow one another within this factor are of one kind. Where the
-# layer itself would have to stay float, only another unit explains the gap between two kinds.
-LAYER_GAP = 8.0
-# Behind the last layer, float costs next to nothing.
-TAIL_GAP = 2.0
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What tells channels of two kinds from channels that merely differ.
+
+    Attributes:
+        factor: between the ranges of one kind and those of the other.
+        blocks: how many, at most, the channels of either kind make as they lie side by side.
+    """
+
+    factor: float
+    blocks: int
+
+
+# Of a layer, which would have to stay float: boxes before scores, not a class that never appears.
+LAYER_GAP = Gap(8.0, 2)
+# Behind the last layer, where float costs next to nothing: boxes, one objectness, classes.
+TAIL_GAP = Gap(2.0, 3)
 MOVES = (
     "DepthToSpace",
     "Flatten",
@@ -79,25 +94,25 @@ def find_loss(parts: list[Part], step: float) -> Loss | None:
     return loss if loss.steps < LEAST_STEPS else None
 
 
-def kinds(name: str, axis: int, low: Float32, high: Float32, gap: float) -> list[Part]:
-    """The indices of an axis in groups of like ranges; none where all are alike."""
+def kinds(name: str, axis: int, low: Float32, high: Float32, gap: Gap) -> list[Part]:
+    """The indices of an axis in two kinds, told by their ranges; none where all are alike."""
     spans = (high - low).astype(np.float64)
     order = [int(index) for index in np.argsort(spans) if spans[index] > 0]
-    cuts = [
-        place
-        for place in range(1, len(order))
-        if spans[order[place]] >= gap * spans[order[place - 1]]
-    ]
-    if not cuts:
+    ratios = [spans[after] / spans[before] for before, after in pairwise(order)]
+    if not ratios or max(ratios) < gap.factor:
         return []
-    groups = [order[a:b] for a, b in zip([0, *cuts], [*cuts, len(order)], strict=True)]
+    place = 1 + int(np.argmax(ratios))
+    narrow, wide = sorted(order[:place]), sorted(order[place:])
+    is_narrow = [index in set(narrow) for index in sorted(order)]
+    if 1 + sum(a != b for a, b in pairwise(is_narrow)) > gap.blocks:
+        return []
     return [
         Part(
             f"{len(group)} of {len(low)} along axis {axis} of {name}",
             float(low[group].min()),
             float(high[group].max()),
         )
-        for group in groups
+        for group in (narrow, wide)
     ]
 
 

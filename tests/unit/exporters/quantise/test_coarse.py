@@ -157,3 +157,15 @@ def test_a_fully_connected_layer_before_unlike_results_has_a_float_result() -> N
     found = quantise(model, SAMPLES, QuantConfig("fast", "min-max"))
     assert found.state.plan.results == ("p",)
     assert {"cut", "m", "gate", "join"} <= set(found.left)
+
+
+@pytest.mark.parametrize("behind", ["", "[act2] v = Relu (y) [pool] z = GlobalAveragePool (v)"])
+def test_classes_that_hardly_vary_are_of_no_other_kind(behind: str) -> None:
+    """As on calibration images that show few of a thousand classes: a layer costs too much."""
+    spread = np.float32(10.0) ** RANDOM.uniform(-3, 0, (40, 1, 1, 1)).astype(np.float32)
+    classes = RANDOM.standard_normal((40, 8, 1, 1)).astype(np.float32) * spread
+    classes[[3, 17, 29]] /= 1000
+    weights = WEIGHTS | {"many": classes}
+    answers = "float[N, C, H, W] y" + (", float[N, C, h, w] z" if behind else "")
+    model = network(f"{BODY} [c] y = Conv (f, many) {behind}", weights, answers=answers)
+    assert "c" not in find_coarse(model, SAMPLES)

@@ -8,11 +8,13 @@ from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.onnx.placement import Placement, place
 
 SAMPLES = list(np.random.default_rng(0).standard_normal((4, 1, 3, 8, 8)).astype(np.float32))
-CONV = "a = Conv <pads = [1, 1, 1, 1]> (x, w1, b1)"
+CONV = "a = Conv <pads = [1, 1, 1, 1]> (x, even)"
+# Channels of one kind: unlike ones stay float behind the last layer.
+EVEN = {"even": np.random.default_rng(1).standard_normal((6, 3, 3, 3)).astype(np.float32)}
 
 
 def placed(body: str) -> Placement:
-    return place(to_bytes(quantise(network(f"{CONV} {body}"), SAMPLES).model))
+    return place(to_bytes(quantise(network(f"{CONV} {body}", EVEN), SAMPLES).model))
 
 
 def test_what_has_an_integer_kernel_runs_in_it() -> None:
@@ -37,7 +39,7 @@ def test_what_has_none_is_counted_as_float() -> None:
 
 
 def test_a_float_model_is_all_float() -> None:
-    found = place(to_bytes(network(f"{CONV} y = Sigmoid (a)")))
+    found = place(to_bytes(network(f"{CONV} y = Sigmoid (a)", EVEN)))
     assert found.integer == {}
     assert sum(found.real.values()) >= 2
     assert found.borders == 0
