@@ -2,7 +2,7 @@
 
 The result of the last sum stays float in the QDQ graph. Formats whose kernels have no float result
 of an integer sum still need scale and zero point; they are measured with the rest, so that nothing
-is quantised twice, and are kept as metadata of the value.
+is quantised twice, and are kept as metadata of the value; where none would serve, the reason is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import onnx_ir as ir
 from edgecnn_exporters.quantise.encoding import Encoding
 
 SCALE, ZERO_POINT = "edgecnn.scale", "edgecnn.zero_point"
+FLOAT = "edgecnn.float"
 
 
 def note_encoding(value: ir.Value, encoding: Encoding) -> None:
@@ -26,3 +27,13 @@ def noted_encoding(value: ir.Value) -> Encoding | None:
     if SCALE not in props or ZERO_POINT not in props:
         return None
     return Encoding(float(props[SCALE]), int(props[ZERO_POINT]))
+
+
+def note_float(value: ir.Value, reason: str) -> None:
+    """Note on a value why no 8-bit encoding serves it."""
+    value.metadata_props[FLOAT] = reason
+
+
+def noted_float(value: ir.Value) -> str | None:
+    """Why no 8-bit encoding serves a value; None where nothing was noted."""
+    return value.metadata_props.get(FLOAT)

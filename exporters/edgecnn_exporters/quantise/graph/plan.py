@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import sole_reader
 from edgecnn_exporters.quantise.encoding import Encoding, Range
+from edgecnn_exporters.quantise.graph.disjoint import DisjointNames
 from edgecnn_exporters.quantise.graph.eligible import bounds, refusal
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 
@@ -169,33 +170,8 @@ def _is_fused(node: ir.Node, integer: Mapping[str, Role]) -> bool:
     )
 
 
-class _Groups:
-    """Disjoint sets of value names, kept in the order of their first value."""
-
-    def __init__(self) -> None:
-        self._parents: dict[str, str] = {}
-
-    def add(self, *names: str) -> None:
-        """Join the names into one set: their values share one encoding."""
-        for name in names:
-            self._parents.setdefault(name, name)
-            first, second = self.find(names[0]), self.find(name)
-            self._parents[second] = first
-
-    def find(self, name: str) -> str:
-        while self._parents[name] != name:
-            name = self._parents[name]
-        return name
-
-    def sets(self) -> list[list[str]]:
-        members: dict[str, list[str]] = {}
-        for name in self._parents:
-            members.setdefault(self.find(name), []).append(name)
-        return list(members.values())
-
-
 def _groups(nodes: Iterable[ir.Node]) -> list[list[str]]:
-    groups = _Groups()
+    groups = DisjointNames()
     for node in nodes:
         inputs = [str(value.name) for value in activations(node)]
         outputs = [str(value.name) for value in node.outputs]

@@ -21,7 +21,7 @@ from edgecnn_exporters.quantise.encoding import (
     quantise_bias,
 )
 from edgecnn_exporters.quantise.graph.integer_marks import mark_integer
-from edgecnn_exporters.quantise.graph.output_encodings import note_encoding
+from edgecnn_exporters.quantise.graph.output_encodings import note_encoding, note_float
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 from edgecnn_runtime.arrays import Array, Float32
@@ -67,6 +67,10 @@ def write_qdq(model: ir.Model, plan: QuantisationPlan, numbers: Numbers) -> ir.M
         _write_activation(graph, values[name], encoding, plan)
     for name, encoding in numbers.results.items():
         note_encoding(values[name], encoding)
+    for value in graph.outputs:
+        producer = value.producer()
+        if producer is not None and str(producer.name) in plan.coarse:
+            note_float(value, plan.coarse[str(producer.name)])
     _drop_unread(graph)
     return copy
 

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.quantise.graph.output_encodings import noted_float
 from edgecnn_exporters.targets import Precision
 from edgecnn_exporters.targets.tflite import Io
 from edgecnn_exporters.targets.tflite.boundary import feed, result
@@ -80,6 +81,7 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
     is_integer = options.precision == "int8" and options.io != "float32"
     if is_integer:
         source = with_integer_results(source)
+        _check_results(source, options.io)
     graph = source.graph
     is_image_last = _has_images_first(graph)
     low = Lowering(source, "float16" if options.precision == "fp16" else "float32")
@@ -109,6 +111,19 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
         encodings=_encodings(source, dtype, [*inputs, *outputs]),
         operators=Counter(low.file.operators),
     )
+
+
+def _check_results(source: TFLiteSource, io: Io) -> None:
+    for value in source.graph.outputs:
+        reason = noted_float(value)
+        if reason is None and str(value.name) in source.encodings:
+            continue
+        because = f": {reason}" if reason else ""
+        raise UnsupportedModel(
+            f"output {value.name} stays float, and a file whose outputs are {io} needs an 8-bit "
+            f"encoding for each; say --tflite-io float32, or let the network return what lies in "
+            f"unlike ranges as outputs of their own{because}"
+        )
 
 
 def _sizes(graph: ir.Graph, precision: Precision) -> dict[str, int]:

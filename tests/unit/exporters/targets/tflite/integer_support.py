@@ -31,10 +31,12 @@ KNOWN = {
         ("fc", (10, 6), 0.5),
         ("wide", (10, 6 * 64), 0.2),
         ("both", (6, 12, 1, 1), 0.3),
+        ("many", (300, 6, 1, 1), 0.3),
         ("offset", (10,), 1.0),
     ]
 }
 KNOWN["edge"] = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+KNOWN["hundred"] = np.array(100, np.float32)
 KNOWN["scales"] = np.array([1, 1, 2, 2], np.float32)
 
 

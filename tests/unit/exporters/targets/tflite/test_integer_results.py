@@ -7,6 +7,7 @@ import pytest
 from unit.exporters.targets.tflite.integer_support import IMAGES, encode, floats, quantised
 from unit.exporters.targets.tflite.support import answer, read
 
+from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.targets.tflite import Io
 from edgecnn_exporters.targets.tflite.source import read_source, with_integer_results
@@ -81,3 +82,22 @@ def test_float_images_are_rounded_as_the_graph_rounds_them() -> None:
         expected = ValueProbe(model, ["y"]).run(image)["y"]
         step = read_source(model, 1).encodings["y"].scale
         assert np.abs(made - expected).max() <= 1.01 * step
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("[c] t = Conv (x, gate) y = Elu (t)", "say --tflite-io float32"),
+        ("[c] t = Conv (x, many) y = Softmax <axis = 1> (t)", "too small for steps of 1/256"),
+        (
+            "[c] t = Conv (x, gate) b = Sigmoid (t) s = Mul (t, hundred) "
+            "y = Concat <axis = 1> (s, b)",
+            r"\(Concat\) holds .* beside",
+        ),
+    ],
+)
+def test_a_float_output_is_refused_where_outputs_are_integers(body: str, reason: str) -> None:
+    model = quantised(body)
+    with pytest.raises(UnsupportedModel, match=f"output y stays float.*{reason}"):
+        write_tflite(model, TfliteOptions(precision="int8", io="uint8"))
+    assert write_tflite(model, TfliteOptions(precision="int8")).content
