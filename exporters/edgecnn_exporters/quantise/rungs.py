@@ -19,6 +19,7 @@ from edgecnn_exporters.quantise.steps.absorb import absorb_high_biases
 from edgecnn_exporters.quantise.steps.bias_correction import correct_biases, float_means
 from edgecnn_exporters.quantise.steps.equalise import equalise
 from edgecnn_exporters.quantise.steps.mixed import mix_precision
+from edgecnn_exporters.quantise.steps.part_joins import part_joins
 from edgecnn_exporters.quantise.steps.round_layer import can_round
 from edgecnn_exporters.quantise.steps.rounding import round_adaptively
 from edgecnn_exporters.quantise.steps.sensitivity import measure_sensitivity
@@ -116,6 +117,7 @@ RUNGS: Mapping[str, RungAttempt] = {
     "equalise": equalise_layers,
     "absorb high biases": absorb_biases,
     "search ranges": search_ranges,
+    "part joins": part_joins,
     "correct biases": correct_means,
     "round adaptively": round_worst,
     MIX: mix_precision,
@@ -126,6 +128,7 @@ RECIPES: Mapping[QuantRecipe, tuple[str, ...]] = {
         "equalise",
         "absorb high biases",
         "search ranges",
+        "part joins",
         "correct biases",
         MIX,
     ),
@@ -133,6 +136,7 @@ RECIPES: Mapping[QuantRecipe, tuple[str, ...]] = {
         "equalise",
         "absorb high biases",
         "search ranges",
+        "part joins",
         "correct biases",
         "round adaptively",
         MIX,
