@@ -4,7 +4,8 @@ Usage: python -m benchmarks.outside.export [--only NAME …] [--targets tflite,o
            [--quantize int8] [--timeout 600] [--results FILE.jsonl] [--table]
 
 Each network has settled random weights and is exported by the command line in a process of its
-own, for ONNX and all targets in one bundle; one that is refused is tried for each target alone.
+own, for ONNX and all targets in one bundle; one that is refused is tried without the target that
+the refusal names, or for each target alone.
 Each artefact then answers inputs of the benchmark's own. Figures are kept one line a network;
 networks in there already are not run again (--again runs them).
 
@@ -30,7 +31,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.interleave import RESULTS, append
+from benchmarks.outside.inputs import calibration_inputs
 from benchmarks.outside.networks import NETWORKS, OutsideNetwork
 from benchmarks.outside.table import TABLE_WIDTHS, print_row, print_summary
 
@@ -96,12 +100,18 @@ def read_rows(path: Path, options: Options) -> Iterator[dict[str, Any]]:
 
 
 def export_network(network: OutsideNetwork, options: Options) -> dict[str, Any]:
-    """The row of a network: one attempt for all targets, or one for each."""
+    """The row of a network: one attempt for all targets, and if it fails some for fewer."""
     attempts = [attempt(network, options, options.targets)]
     if attempts[0]["outcome"] != "exported" and options.targets:
-        attempts.append(attempt(network, options, ()))
-        if attempts[-1]["outcome"] == "exported":
-            attempts += [attempt(network, options, (target,)) for target in options.targets]
+        words = attempts[0]["words"].lower()
+        others = [target for target in options.targets if target not in words]
+        # A refusal that names no target may be of any of them, or of the network itself.
+        is_named = len(others) < len(options.targets)
+        fewer = [others] if is_named else [[], *([target] for target in others)]
+        for targets in fewer:
+            attempts.append(attempt(network, options, targets))
+            if not targets and attempts[-1]["outcome"] != "exported":
+                break
     return {
         "network": network.name,
         "size": network.size,
@@ -123,6 +133,8 @@ def attempt(network: OutsideNetwork, options: Options, targets: Sequence[str]) -
         if row["outcome"] == "traceback":
             row["traceback"] = ran.stderr[-3000:]
         if row["outcome"] == "exported":
+            # A package may print a line of its own when it is imported.
+            row["operators"] = json.loads(ran.stdout[ran.stdout.index("{") :])["operators"]
             row["is_weak"] = "weak" in (ran.stdout + ran.stderr).lower()
             judge = [sys.executable, "-m", "benchmarks.outside.judge", str(bundle), network.name]
             judged = _run(judge, options.timeout_s)
@@ -143,7 +155,11 @@ def export_command(
     if targets:
         command += ["--target", ",".join(targets)]
     if options.quantise:
-        command += ["--quantize", options.quantise, "--no-measure"]
+        # Ranges of four photographs say little of turned and recoloured ones: few samples, not the
+        # toolkit, would be judged.
+        samples = bundle.with_name("calibration.npz")
+        np.savez(samples, calibration_inputs(network.size))
+        command += ["--quantize", options.quantise, "--no-measure", "--calibrate", str(samples)]
     return command
 
 

@@ -11,16 +11,27 @@ from edgecnn_exporters.capture.examples import NAMES, photograph
 from edgecnn_runtime.arrays import Float32, UInt8
 
 COUNT = 4
+CALIBRATION = 64
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 KINDS = ("photographs", "leaves")
 
 
 def own_inputs(kind: str, size: int) -> Float32:
-    """(COUNT, 3, size, size), normalised as ImageNet's."""
+    """(COUNT, 3, size, size) to judge with."""
     random = np.random.default_rng(KINDS.index(kind) + 1)
     draw = _crop if kind == "photographs" else _leaves
-    images = np.stack([draw(random, number, size) for number in range(COUNT)])
-    scaled = (images / 255 - np.array(MEAN)) / np.array(STD)
+    return _normalise([draw(random, number, size) for number in range(COUNT)])
+
+
+def calibration_inputs(size: int) -> Float32:
+    """(CALIBRATION, 3, size, size): other crops of the photographs, turned and coloured alike."""
+    random = np.random.default_rng(0)
+    return _normalise([_crop(random, number, size) for number in range(CALIBRATION)])
+
+
+def _normalise(images: list[UInt8]) -> Float32:
+    """NCHW, as ImageNet's."""
+    scaled = (np.stack(images) / 255 - np.array(MEAN)) / np.array(STD)
     batch: Float32 = np.ascontiguousarray(scaled.transpose(0, 3, 1, 2).astype(np.float32))
     return batch
 

@@ -10,11 +10,9 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from edgecnn.model.preprocessing import choose_preprocess
-from edgecnn_exporters.capture.examples import example_batch
-from edgecnn_runtime.manifest import TensorSpec
+from benchmarks.outside.inputs import calibration_inputs
 
-EXAMPLES = 8
+EXAMPLES = 24
 # A constant parameter below this is a block switched off.
 OFF = 1e-2
 
@@ -24,6 +22,7 @@ def settle(module: nn.Module, size: int) -> None:
 
     As in edgecnn/model/settle.py a sixteenth of the mean is taken off and no deviation is below
     the layer's own: with the true statistics a deep network of random weights is chaotic.
+    Convolutions with a bias, as gates and heads have, keep the weights that their package gave.
     """
     with torch.no_grad():
         _enliven(module)
@@ -32,10 +31,7 @@ def settle(module: nn.Module, size: int) -> None:
             for layer in module.modules()
             if isinstance(layer, _BatchNorm)
         ]
-        shape = (3, size, size)
-        prepare = choose_preprocess("imagenet", shape)
-        spec = TensorSpec("input", "float32", (None, *shape))
-        module(torch.from_numpy(example_batch(spec, prepare, EXAMPLES)))
+        module(torch.from_numpy(calibration_inputs(size)[:EXAMPLES]))
         for hook in hooks:
             hook.remove()
 
@@ -47,7 +43,7 @@ def _enliven(module: nn.Module) -> None:
             nn.init.normal_(layer.bias, std=0.5)
         elif isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-        elif isinstance(layer, nn.Conv2d):
+        elif isinstance(layer, nn.Conv2d) and layer.bias is None:
             nn.init.kaiming_normal_(layer.weight)
     for parameter in module.parameters():
         first = parameter.flatten()[:1]
@@ -63,8 +59,9 @@ def _note(layer: nn.Module, inputs: tuple[torch.Tensor]) -> None:
     assert isinstance(layer, _BatchNorm)
     if layer.running_mean is None or layer.running_var is None:
         return
-    across = values.transpose(0, 1).flatten(1)
-    centre = across.mean(1) / 16
-    power = (across - centre[:, None]).square().mean(1)
+    by_example = values.transpose(0, 1).flatten(2) if values.dim() > 2 else values.T[..., None]
+    centre = by_example.mean((1, 2)) / 16
+    # Of the example that has the largest: gates multiply, and another image would be far outside.
+    power = (by_example - centre[:, None, None]).square().mean(2).amax(1)
     layer.running_mean.copy_(centre)
     layer.running_var.copy_(torch.maximum(power, power.mean()))

@@ -20,12 +20,16 @@ def print_row(row: Row) -> None:
     for precision in precisions:
         cells = [cell(row, format_, precision) for format_ in ("onnx", *row["targets"])]
         print(TABLE_WIDTHS.format(row["network"], precision, *cells, row["seconds"]))
-    for each in row["attempts"][1 if len(row["attempts"]) > 1 else 0 :]:
-        if each["outcome"] != "exported":
-            print(f"    {','.join(each['targets']) or 'onnx'} {each['outcome']}: {each['words']}")
-        elif "judge_fails" in each:
-            print(f"    not judged: {each['judge_fails']}")
+    for words in dict.fromkeys(filter(None, map(_complaint, row["attempts"]))):
+        print(f"    {words}")
     print(end="", flush=True)
+
+
+def _complaint(attempt: Row) -> str:
+    """What edgecnn said instead of exporting, or what kept the artefacts from being judged."""
+    if attempt["outcome"] != "exported":
+        return f"{attempt['outcome']}: {attempt['words']}"
+    return f"not judged: {attempt['judge_fails']}" if "judge_fails" in attempt else ""
 
 
 def cell(row: Row, format_: str, precision: str) -> str:
@@ -35,7 +39,7 @@ def cell(row: Row, format_: str, precision: str) -> str:
         for artefact in each.get("artefacts", ()):
             if (artefact["format"], artefact["precision"]) == (format_, precision):
                 return _error(artefact, is_weak=each["is_weak"])
-        if format_ == "onnx" or format_ in each["targets"]:
+        if format_ in ("onnx", *each["targets"]):
             outcome = each["outcome"]
     return outcome
 
