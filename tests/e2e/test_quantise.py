@@ -114,7 +114,9 @@ def test_a_network_of_ones_own_is_quantised_with_ones_own_inputs(
 def test_what_cannot_be_quantised_is_refused(
     edgecnn: Run, own: None, options: tuple[str, ...], code: int, said: str
 ) -> None:
-    ran = edgecnn("export", "own:responsive", "--input", "1x3x8x8", "--preprocess", "unit", *options)
+    ran = edgecnn(
+        "export", "own:responsive", "--input", "1x3x8x8", "--preprocess", "unit", *options
+    )
     assert ran.returncode == code
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -132,12 +132,11 @@ def _open(translated: Translated) -> Engine:
 
 
 def _differs(translated: Translated, measured: str, expected: str) -> TargetDiffers:
-    without = (
-        "leave out --quantize"
-        if translated.target.name == "onnx"
-        else f"leave out --target {translated.target.name}"
-    )
+    name, precision = translated.target.name, translated.artefact.precision
+    fix = f"Leave out --target {name}"
+    if name == "onnx":
+        fix = "Leave out --quantize" if precision == "int8" else "Export it in another form"
     return TargetDiffers(
         f"{translated.artefact.path} differs from the original by {measured}, expected {expected}; "
-        f"nothing was written. {without.capitalize()}, and please report it: this is a defect"
+        f"nothing was written. {fix}, and please report it: this is a defect"
     )

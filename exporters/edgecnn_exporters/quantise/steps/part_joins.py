@@ -44,7 +44,7 @@ def part_joins(state: LadderState, bench: Bench) -> tuple[LadderState | None, st
             coarse = more
     if not coarse:
         return None, f"what reads {len(joins)} unlike joins is too much to compute in float"
-    plan = make_plan(state.model.graph, state.plan.kept, state.plan.coarse | coarse)
+    plan = make_plan(state.model.graph, state.plan.kept, {**state.plan.coarse, **coarse})
     missing = [name for name in plan.sources if name not in state.calibration.values]
     calibration = bench.recalibrate(state.model, plan, state.calibration, missing)
     after = bench.build(state.model, plan, calibration, state.observer)

@@ -107,7 +107,7 @@ def _fix_batch(model: ir.Model, batch: int) -> None:
         # What was folded has the shape that was known of it before.
         for value in model.graph.initializers.values():
             if value.const_value is not None:
-                value.shape = ir.Shape(value.const_value.shape)
+                value.shape = ir.Shape(value.const_value.numpy().shape)
         if not (InferShapes()(model).modified or any(changed)):
             break
 
