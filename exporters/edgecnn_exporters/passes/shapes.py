@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import onnx_ir as ir
-from onnx_ir.passes import common
 
 from edgecnn_exporters.passes.graph import is_operator, is_set
+from edgecnn_exporters.passes.resized import infer_with_factors
 
 # onnx's own names for unknown extents.
 _UNKNOWN = "unk__"
@@ -32,7 +32,7 @@ class InferShapes(ir.passes.InPlacePass):
         own = model.graph.opset_imports.get("")
         if own is not None and any(map(_is_rounded_up, model.graph)):
             model.graph.opset_imports[""] = max(own, _POOLS_AS_COMPUTED)
-        inferred = common.ShapeInferencePass()(model).modified
+        inferred = infer_with_factors(model)
         if own is not None:
             model.graph.opset_imports[""] = own
         # onnx-ir 1.1 takes large ones out for the inference and puts them back at the end.

@@ -30,8 +30,6 @@ from edgecnn_exporters.targets.tflite.pairs import (
     take_constants,
     take_pairs,
 )
-from edgecnn_exporters.targets.tflite.resized import give_sizes
-from edgecnn_runtime.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,6 @@ class TFLiteSource:
         integer: names of the nodes that compute in integers.
         unheld: of `encodings`, the results that only a clip behind them reads and that the QDQ
             graph does not hold: they have the encoding of the clip's result.
-        factors: of every Resize by a factor, one for each axis, by the node's name.
         outputs: encodings of float results of integer sums, for files whose outputs are integers.
     """
 
@@ -54,7 +51,6 @@ class TFLiteSource:
     integer: frozenset[str] = frozenset()
     unheld: frozenset[str] = frozenset()
     outputs: Mapping[str, Encoding] = field(default_factory=dict)
-    factors: Mapping[str, Array] = field(default_factory=dict)
 
 
 def read_source(model: ir.Model, batch: int) -> TFLiteSource:
@@ -70,12 +66,11 @@ def read_source(model: ir.Model, batch: int) -> TFLiteSource:
     encodings = take_pairs(graph)
     unheld = _unheld(graph, integer, encodings)
     _fix_batch(copy, batch)
-    factors = give_sizes(copy)
     # Last, for ONNX has a Gelu only since opset 20, and nothing infers shapes any more.
     FuseGelu()(copy)
     _check_values(graph)
     return TFLiteSource(
-        graph, {**encodings, **unheld}, constants, integer, frozenset(unheld), outputs, factors
+        graph, {**encodings, **unheld}, constants, integer, frozenset(unheld), outputs
     )
 
 
@@ -107,7 +102,7 @@ def _fix_batch(model: ir.Model, batch: int) -> None:
         # What was folded has the shape that was known of it before.
         for value in model.graph.initializers.values():
             if value.const_value is not None:
-                value.shape = ir.Shape(value.const_value.numpy().shape)
+                value.shape = ir.Shape(value.const_value.shape.numpy())
         if not (InferShapes()(model).modified or any(changed)):
             break
 

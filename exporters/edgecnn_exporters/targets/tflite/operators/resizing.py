@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.tflite import moving
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
@@ -61,7 +62,7 @@ def resize(low: Lowering, node: ir.Node, integer: bool) -> None:
         )
     image = low.read(source, NHWC, integer=integer)
     if mode == "nearest":
-        places = [_nearest(low, node, axis) for axis in (2, 3)]
+        places = [_nearest(node, axis) for axis in (2, 3)]
         if not _is_computed_so(places, before, after, where):
             result = _gather(low, image, places)
             low.take_over(node.outputs[0], result, NHWC, integer=integer)
@@ -76,17 +77,20 @@ def resize(low: Lowering, node: ir.Node, integer: bool) -> None:
     low.file.operator(code, [image, size], [result], options)
 
 
-def _scale(low: Lowering, node: ir.Node, axis: int) -> np.float32:
+def _scale(node: ir.Node, axis: int) -> np.float32:
     """The scale along an axis, given by the node or by the sizes."""
     source = node.inputs[0]
     assert source is not None
-    factors = low.source.factors.get(str(node.name))
-    if factors is not None:
-        return np.float32(factors[axis])
+    value = node.inputs[2] if len(node.inputs) > 2 else None
+    scales = constant(value) if value is not None else None
+    rank = len(shape_of(source))
+    axes = [each % rank for each in attribute(node, "axes", list(range(rank)))]
+    if scales is not None and scales.size:
+        return np.float32(scales[axes.index(axis)] if axis in axes else 1.0)
     return np.float32(shape_of(node.outputs[0])[axis]) / np.float32(shape_of(source)[axis])
 
 
-def _nearest(low: Lowering, node: ir.Node, axis: int) -> Array:
+def _nearest(node: ir.Node, axis: int) -> Array:
     """The index of the input pixel for each output pixel, in the float32 of ONNX Runtime.
 
     In PyTorch too, 17 / 1.7 is 10, which the float32 nearest to 1.7 does not divide 17 into.
@@ -102,11 +106,11 @@ def _nearest(low: Lowering, node: ir.Node, axis: int) -> Array:
     if where == "align_corners":
         place = index * np.float32(size - 1) / np.float32(max(count - 1, 1))
     elif where == "asymmetric":
-        place = index / _scale(low, node, axis)
+        place = index / _scale(node, axis)
     elif where == "pytorch_half_pixel" and count == 1:
         place = np.zeros(1, np.float32)
     else:
-        place = (index + half) / _scale(low, node, axis) - half
+        place = (index + half) / _scale(node, axis) - half
     rounding = attribute(node, "nearest_mode", "round_prefer_floor")
     indices: Array = np.clip(_ROUNDINGS[rounding](place), 0, size - 1).astype(np.int32)
     return indices
@@ -142,7 +146,7 @@ def _check_scales(low: Lowering, node: ir.Node) -> None:
     before, after = shape_of(source), shape_of(node.outputs[0])
     where = attribute(node, "coordinate_transformation_mode", "half_pixel")
     for axis in (2, 3):
-        scale, own = _scale(low, node, axis), after[axis] / before[axis]
+        scale, own = _scale(node, axis), after[axis] / before[axis]
         if not np.isclose(scale, own, rtol=1e-6):
             raise low.refuse(
                 node,
