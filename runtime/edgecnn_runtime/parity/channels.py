@@ -64,9 +64,10 @@ class ChannelStatistics:
         )
 
     @property
-    def magnitude(self) -> Float64:
-        """Largest absolute value of the reference in each channel."""
-        return np.maximum(np.abs(self.low), np.abs(self.high))
+    def extent(self) -> Float64:
+        """Range of the reference in each channel: its greatest value less its least."""
+        extent: Float64 = self.high - self.low
+        return extent
 
     @property
     def centred(self) -> Float64:
@@ -115,17 +116,17 @@ def group_channels(statistics: ChannelStatistics, axis: int | None) -> tuple[Cha
     Along the width of a map, where the last axis is no channels, values fade out; there only a gap
     parts two groups, too.
     """
-    magnitude = statistics.magnitude
-    order = np.argsort(-magnitude, kind="stable")
+    extent = statistics.extent
+    order = np.argsort(-extent, kind="stable")
     is_measured_well = statistics.count >= MEASURED_WELL and (axis is None or axis < WIDTH)
     members: list[list[int]] = []
     top = 0.0
     for channel in order.tolist():
-        if not members or not magnitude[channel] * LIKE >= top:
+        if not members or not extent[channel] * LIKE >= top:
             members.append([])
-            top = magnitude[channel]
+            top = extent[channel]
         elif not is_measured_well:
-            top = magnitude[channel]
+            top = extent[channel]
         members[-1].append(channel)
     return tuple(
         _group(statistics, axis, channels) for channels in _joined(members, statistics.count)
@@ -160,7 +161,11 @@ def _runs(indices: Sequence[int]) -> tuple[tuple[int, int], ...]:
     return tuple(runs)
 
 
-def separation(groups: Sequence[ChannelGroup]) -> float:
-    """Ratio of the largest magnitude of a group to the smallest, 1 for one group."""
-    sizes = [max(abs(group.low), abs(group.high)) for group in groups]
-    return max(sizes) / max(min(sizes), 1e-30) if min(sizes) < max(sizes) else 1.0
+def separation(statistics: ChannelStatistics, groups: Sequence[ChannelGroup]) -> float:
+    """Ratio of the largest range of a channel to the smallest of another group, 1 for one group.
+
+    Channels that are constant tell nothing of where the others lie.
+    """
+    first = [low for group in groups for low, _ in group.channels[:1]]
+    extents = [extent for extent in statistics.extent[first].tolist() if extent]
+    return max(extents) / min(extents) if len(extents) > 1 else 1.0

@@ -218,8 +218,10 @@ def _add(
 
 def _groups(output: _Output) -> tuple[ChannelGroup, ...]:
     """The groups along the axis whose channels differ most in range; of equals the first."""
-    found = [group_channels(output.statistics[axis], axis) for axis in output.axes]
-    return max(found, key=separation)
+    seen = [output.statistics[axis] for axis in output.axes]
+    found = [group_channels(one, axis) for one, axis in zip(seen, output.axes, strict=True)]
+    separations = [separation(one, groups) for one, groups in zip(seen, found, strict=True)]
+    return found[separations.index(max(separations))]
 
 
 def _difference(name: str, statistics: ChannelStatistics, group: ChannelGroup) -> GroupDifference:

@@ -53,6 +53,11 @@ def test_a_thousand_logits_of_three_photographs_are_one_group() -> None:
     assert len(find_groups([Answer("y", logits, logits)])["y"]) == 1
 
 
+def test_a_logit_that_is_near_zero_by_chance_is_no_group_of_its_own() -> None:
+    logits = np.linspace(1e-4, 1, 10) + RNG.standard_normal((13, 10)) / 500
+    assert len(find_groups([Answer("y", logits, logits)])["y"]) == 1
+
+
 def test_a_group_of_fewer_values_than_can_be_judged_joins_the_next() -> None:
     reference = np.array([[640.0, 320.0, 0.5], [100.0, 600.0, 0.1]])
     (group,) = find_groups([Answer("y", reference, reference)])["y"]
