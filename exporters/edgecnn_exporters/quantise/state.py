@@ -12,7 +12,7 @@ import onnx_ir as ir
 from edgecnn_exporters.quantise.calibrate.collect import CalibrationStatistics, calibrate
 from edgecnn_exporters.quantise.calibrate.data_free import calibrate_data_free
 from edgecnn_exporters.quantise.calibrate.halves import part_halves
-from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS
+from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS, min_max
 from edgecnn_exporters.quantise.calibrate.ranges import (
     encode_groups,
     encode_results,
@@ -21,7 +21,7 @@ from edgecnn_exporters.quantise.calibrate.ranges import (
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
-from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, before_coarse
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
@@ -154,7 +154,12 @@ class Bench:
     ) -> LadderState:
         """The network quantised to nearest integers within the ranges that an observer finds."""
         observe = OBSERVERS[observer]
-        ranges = {name: observe(calibration.values[name].histogram()) for name in plan.sources}
+        # What is clipped in front of a float tail, such as the logit of a rare score, is a result.
+        results = before_coarse(model.graph, plan)
+        ranges = {
+            name: (min_max if name in results else observe)(calibration.values[name].histogram())
+            for name in plan.sources
+        }
         activations = part_halves(model.graph, plan, encode_groups(plan, ranges))
         weights = quantise_weights(model.graph, plan, activations, self.config)
         results = encode_results(plan, calibration.channels)

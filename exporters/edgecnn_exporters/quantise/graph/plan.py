@@ -108,6 +108,16 @@ def make_plan(
     )
 
 
+def before_coarse(graph: ir.Graph, plan: QuantisationPlan) -> frozenset[str]:
+    """The values that only nodes without a serving encoding read."""
+    return frozenset(
+        str(output.name)
+        for node in graph
+        for output in node.outputs
+        if (readers := {_name(use.node) for use in output.uses()}) and readers <= set(plan.coarse)
+    )
+
+
 def _reason(
     node: ir.Node,
     keep_float: Collection[str],

@@ -169,3 +169,14 @@ def test_classes_that_hardly_vary_are_of_no_other_kind(behind: str) -> None:
     answers = "float[N, C, H, W] y" + (", float[N, C, h, w] z" if behind else "")
     model = network(f"{BODY} [c] y = Conv (f, many) {behind}", weights, answers=answers)
     assert "c" not in find_coarse(model, SAMPLES)
+
+
+@pytest.mark.parametrize("observer", ["percentile", "mse", "entropy"])
+def test_the_logits_of_rare_scores_are_not_clipped(observer: str) -> None:
+    """One place in a thousand, on one sample, has a score; only boxes would not miss it."""
+    model = network(FORMS["joined"], WEIGHTS)
+    found = quantise(model, SAMPLES, QuantConfig("fast", observer))
+    measured = found.state.calibration.values["t"]
+    encoding = found.state.numbers.activations["t"].range
+    assert encoding.low <= measured.low + (encoding.high - encoding.low) / 255
+    assert encoding.high >= measured.high - (encoding.high - encoding.low) / 255
