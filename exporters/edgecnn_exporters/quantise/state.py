@@ -155,9 +155,9 @@ class Bench:
         """The network quantised to nearest integers within the ranges that an observer finds."""
         observe = OBSERVERS[observer]
         # What is clipped in front of a float tail, such as the logit of a rare score, is a result.
-        results = before_coarse(model.graph, plan)
+        whole = before_coarse(model.graph, plan)
         ranges = {
-            name: (min_max if name in results else observe)(calibration.values[name].histogram())
+            name: (min_max if name in whole else observe)(calibration.values[name].histogram())
             for name in plan.sources
         }
         activations = part_halves(model.graph, plan, encode_groups(plan, ranges))

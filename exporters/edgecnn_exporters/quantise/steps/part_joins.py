@@ -46,7 +46,9 @@ def part_joins(state: LadderState, bench: Bench) -> tuple[LadderState | None, st
         return None, f"what reads {len(joins)} unlike joins is too much to compute in float"
     plan = make_plan(state.model.graph, state.plan.kept, {**state.plan.coarse, **coarse})
     missing = [name for name in plan.sources if name not in state.calibration.values]
-    calibration = bench.recalibrate(state.model, plan, state.calibration, missing)
+    calibration = state.calibration
+    if missing:
+        calibration = bench.recalibrate(state.model, plan, calibration, missing)
     after = bench.build(state.model, plan, calibration, state.observer)
     gain = after.score.sqnr_db - state.score.sqnr_db
     if not gain >= LEAST_GAIN_DB:
