@@ -12,8 +12,8 @@ import onnx_ir as ir
 from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_runtime.arrays import Float32
 
-# Steps over a part's range below which it is lost: the rounding of five bits lies 30 dB below values
-# that fill the range evenly, and some 20 dB below those of which most keep to a corner of it.
+# Steps over a part's range below which it is lost: the rounding of five bits lies 30 dB below
+# values that fill the range evenly, and some 20 dB below those that mostly keep to a corner of it.
 LEAST_STEPS = 32
 
 
