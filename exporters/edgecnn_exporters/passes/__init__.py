@@ -23,6 +23,7 @@ from edgecnn_exporters.passes.flatten import CanonicaliseFlatten
 from edgecnn_exporters.passes.gemm import CanonicaliseGemm
 from edgecnn_exporters.passes.global_pool import CanonicaliseGlobalPool
 from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.passes.identity import RemoveIdentity
 from edgecnn_exporters.passes.max_pool import JoinPadToMaxPool
 from edgecnn_exporters.passes.names import NameBatch, NameNodes
 from edgecnn_exporters.passes.relu6 import CanonicaliseRelu6
@@ -60,7 +61,7 @@ PIPELINE: tuple[PassStage, ...] = (
     PassStage(
         (
             LiftConstants,
-            common.IdentityEliminationPass,
+            RemoveIdentity,
             # Shapes say which axes a ReduceMean or Reshape joins; folding reads them too.
             InferShapes,
             FixReshape,
@@ -135,25 +136,42 @@ def name_nodes(model: ir.Model) -> None:
 
 
 def find_non_finite(model: ir.Model) -> list[str]:
-    """The names of initialisers that hold NaN or infinity, but for the bounds of a Clip."""
-    return [
-        name
-        for name, value in model.graph.initializers.items()
-        if (array := constant(value)) is not None
-        and not _is_bound(value)
-        and value.dtype is not None
-        and value.dtype.is_floating_point()
+    """The names of initialisers that hold NaN, or infinity where an operator has its weights.
+
+    Elsewhere infinity is meant: as the bound of a Clip, the mask of an attention, a pool's padding.
+    """
+    bad = []
+    for name, value in model.graph.initializers.items():
+        array = constant(value)
+        if array is None or value.dtype is None or not value.dtype.is_floating_point():
+            continue
         # bfloat16 and the 8-bit floats have no test of their own in every numpy.
-        and not np.isfinite(
-            array.astype(np.float32, copy=False) if array.itemsize < 4 else array
-        ).all()
-    ]
+        numbers = array.astype(np.float32, copy=False) if array.itemsize < 4 else array
+        if np.isnan(numbers).any() or (_is_weight(value) and np.isinf(numbers).any()):
+            bad.append(name)
+    return bad
 
 
-def _is_bound(value: ir.Value) -> bool:
-    """Whether Clips alone read the value, as a bound: infinity is a valid one."""
-    uses = value.uses()
-    return bool(uses) and all(use.node.op_type == "Clip" and use.idx > 0 for use in uses)
+_WEIGHTED = frozenset(
+    (
+        "Conv",
+        "ConvTranspose",
+        "Gemm",
+        "MatMul",
+        "BatchNormalization",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "GroupNormalization",
+        "PRelu",
+        "LSTM",
+        "GRU",
+        "RNN",
+    )
+)
+
+
+def _is_weight(value: ir.Value) -> bool:
+    return any(use.node.op_type in _WEIGHTED for use in value.uses())
 
 
 __all__ = ["PIPELINE", "PassReport", "PassStage", "canonicalise", "find_non_finite", "name_nodes"]
