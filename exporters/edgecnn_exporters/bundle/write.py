@@ -92,7 +92,7 @@ def record(content: bytes) -> FileRecord:
 def npy(array: Array) -> bytes:
     """The array as the bytes of a ``.npy`` file."""
     stream = io.BytesIO()
-    np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+    np.save(stream, np.asarray(array, order="C"), allow_pickle=False)
     return stream.getvalue()
 
 

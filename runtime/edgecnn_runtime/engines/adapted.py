@@ -6,7 +6,7 @@ and outputs (`Artefact.layout`, `Artefact.encodings`). The adapter hides all thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -57,10 +57,10 @@ class Adapted:
         """`Engine.run` on the manifest's inputs and outputs."""
         check_feeds(self.inputs, feeds)
         outputs = [self.engine.run(self._encode(part)) for part in self._parts(feeds)]
-        if len(outputs) == 1:
-            return self._decode(outputs[0])
-        joined = {name: np.concatenate([one[name] for one in outputs]) for name in outputs[0]}
-        return self._decode(joined)
+        decoded = [self._decode(each) for each in outputs]
+        if len(decoded) == 1:
+            return decoded[0]
+        return {spec.name: self._joined(spec, decoded) for spec in self.outputs}
 
     def native(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """Feeds of one run of `engine`, in its own layout and types.
@@ -87,6 +87,16 @@ class Adapted:
                 name: array[row : row + 1] if name in sizes else array
                 for name, array in feeds.items()
             }
+
+    @staticmethod
+    def _joined(spec: TensorSpec, parts: Sequence[Mapping[str, Array]]) -> Array:
+        """One output of several runs, joined along its batch axis, which need not be the first."""
+        if None not in spec.shape:
+            raise FeedError(
+                f"output {spec} has no batch axis, and the model takes one example at a time: feed "
+                "one at a time"
+            )
+        return np.concatenate([part[spec.name] for part in parts], spec.shape.index(None))
 
     def _encode(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         encoded = {}
@@ -154,7 +164,9 @@ def _check_agrees(manifest: Manifest, artefact: Artefact, engine: Model) -> None
     ):
         native = {spec.name: spec for spec in actual}
         fits = len(native) == len(actual) == len(promised) and all(
-            spec.name in native and _fits(spec, native[spec.name], artefact) for spec in promised
+            spec.name in native
+            and _fits(spec, native[spec.name], artefact, is_output=what == "outputs")
+            for spec in promised
         )
         if not fits:
             raise ManifestInvalid(
@@ -163,13 +175,18 @@ def _check_agrees(manifest: Manifest, artefact: Artefact, engine: Model) -> None
             )
 
 
-def _fits(promised: TensorSpec, native: TensorSpec, artefact: Artefact) -> bool:
+def _fits(promised: TensorSpec, native: TensorSpec, artefact: Artefact, *, is_output: bool) -> bool:
     shape = promised.shape
     if artefact.layout == "NHWC" and len(shape) == 4:
         shape = tuple(shape[axis] for axis in TO_NHWC)
-    of_one = (1, *shape[1:]) if shape[:1] == (None,) else shape
     dtypes = {"int8", "uint8"} if promised.name in artefact.encodings else {promised.dtype}
-    return native.dtype in dtypes and native.shape in (shape, of_one)
+    if native.dtype not in dtypes or len(native.shape) != len(shape):
+        return False
+    # For one example an output may hold several rows (N x 4 boxes in one axis), an input one.
+    return all(
+        actual == extent or (extent is None and (is_output or (axis == 0 and actual == 1)))
+        for axis, (extent, actual) in enumerate(zip(shape, native.shape, strict=True))
+    )
 
 
 def _form(artefact: Artefact) -> str:

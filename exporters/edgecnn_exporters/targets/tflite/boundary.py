@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.targets.tflite import moving
 from edgecnn_exporters.targets.tflite.lowering import (
     BUILTIN,
     Lowering,
@@ -53,3 +54,15 @@ def result(low: Lowering, value: ir.Value, order: Sequence[int], dtype: str) -> 
         tensor = low.file.tensor(str(value.name), shape, dtype, meaning, is_value=True)
         low.file.operator(BUILTIN.QUANTIZE, [signed], [tensor], schema.QuantizeOptionsT())
     return tensor
+
+
+def separate(low: Lowering, inputs: Iterable[int], outputs: dict[str, int]) -> dict[str, int]:
+    """The outputs, each with a tensor of its own, so that it can have its own name.
+
+    One that is an input, or another output, is copied by a RESHAPE to its own shape.
+    """
+    taken, own = set(inputs), {}
+    for name, tensor in outputs.items():
+        own[name] = moving.copy(low.file, tensor) if tensor in taken else tensor
+        taken.add(own[name])
+    return own

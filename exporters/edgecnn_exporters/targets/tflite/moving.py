@@ -78,6 +78,15 @@ def reshape(file: Flatbuffer, tensor: int, shape: Sequence[int]) -> int:
     if file.shape(tensor) == tuple(shape):
         return tensor
     assert prod(file.shape(tensor)) == prod(shape)
+    return _reshaped(file, tensor, shape)
+
+
+def copy(file: Flatbuffer, tensor: int) -> int:
+    """RESHAPE to the same shape: the tensor's content in another one."""
+    return _reshaped(file, tensor, file.shape(tensor))
+
+
+def _reshaped(file: Flatbuffer, tensor: int, shape: Sequence[int]) -> int:
     result = file.like(tensor, "reshaped", shape)
     options = schema.ReshapeOptionsT()
     options.newShape = list(shape)

@@ -90,9 +90,16 @@ def _unheld(
 
 
 def _fix_batch(model: ir.Model, batch: int) -> None:
-    for value in (*model.graph.inputs, *model.graph.outputs):
+    named: list[ir.SymbolicDim] = []
+    for value in model.graph.inputs:
         if value.shape is not None and len(value.shape) and not isinstance(value.shape[0], int):
+            named.append(value.shape[0])
             value.shape = ir.Shape([batch, *list(value.shape)[1:]])
+    # An output need not have the batch first, or may have it in a product: inference says.
+    for value in model.graph.outputs:
+        if value.shape is not None:
+            sizes = [batch if size in named else size for size in value.shape]
+            value.shape = ir.Shape(s if isinstance(s, int) else None for s in sizes)
     InferShapes()(model)
     # With the batch known, sizes that were computed from it are constants.
     sized = {"Shape", "Size", "ConstantOfShape", "Expand", "Tile", "Range", "If"}

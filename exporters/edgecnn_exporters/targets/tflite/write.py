@@ -15,7 +15,7 @@ from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.output_encodings import noted_float
 from edgecnn_exporters.targets import Precision
 from edgecnn_exporters.targets.tflite import Io
-from edgecnn_exporters.targets.tflite.boundary import feed, result
+from edgecnn_exporters.targets.tflite.boundary import feed, result, separate
 from edgecnn_exporters.targets.tflite.limits import check_size
 from edgecnn_exporters.targets.tflite.lowering import Lowering
 from edgecnn_exporters.targets.tflite.nodes import shape_of
@@ -103,6 +103,7 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
         str(value.name): result(low, value, _order(value, channels_last=is_image_last), dtype)
         for value in graph.outputs
     }
+    outputs = separate(low, inputs.values(), outputs)
     content = low.file.finish(inputs, outputs, options.metadata, options.description)
     has_images = any(len(shape_of(v)) == 4 for v in (*graph.inputs, *graph.outputs))
     return TfliteModel(

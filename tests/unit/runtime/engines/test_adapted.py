@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tflite_models import brightest
 
 import edgecnn_runtime as edge
 from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.adapted import Adapted, adapt, dequantise, one_run, quantise
 from edgecnn_runtime.engines.fake import FakeEngine
@@ -106,6 +108,17 @@ def test_an_artefact_that_is_not_what_it_says_is_refused(
         edge.open(write(tmp_path, form, **other))
 
 
+class Rows(FakeEngine):
+    """Takes one example; answers with its channels first, then the batch."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.inputs = (replace(INPUT, shape=(1, 3, 4, 4)),)
+        self.outputs = (replace(OUTPUT, name="y", shape=shape),)
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        return {"y": feeds["input"].transpose(1, 0, 2, 3)}
+
+
 def test_an_engine_that_needs_no_adapting_stays_as_it_is() -> None:
     manifest, _ = contents()
     engine = FakeEngine.open(fake_model())
@@ -136,6 +149,21 @@ def test_inputs_of_different_batches_are_not_taken_one_at_a_time() -> None:
         adapted.run({"mask": np.zeros((2, 2), np.float32), "input": FEED})
     logits = adapted.run({"mask": np.ones((3, 2), np.float32), "input": FEED})["logits"]
     assert logits.shape == (3, 3)
+
+
+def test_an_output_is_joined_along_its_own_batch_axis() -> None:
+    manifest, _ = contents()
+    feed = FEED[:2]
+    for shape, native in (((3, None, 4, 4), (3, 1, 4, 4)), ((3, 4), (3, 4))):
+        promised = replace(OUTPUT, name="y", shape=shape)
+        model = Rows(native)
+        adapted = adapt(model, replace(manifest, outputs=(promised,)), manifest.artefacts[0])
+        if None in shape:
+            rows = adapted.run({"input": feed})["y"]
+            np.testing.assert_array_equal(rows[:, 1], feed[1])
+        else:
+            with pytest.raises(FeedError, match="y float32 3x4 has no batch axis"):
+                adapted.run({"input": feed})
 
 
 def test_four_dimensional_outputs_come_channels_first() -> None:

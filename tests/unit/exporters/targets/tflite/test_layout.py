@@ -101,3 +101,9 @@ def test_the_graph_that_is_written_stays_as_it_was() -> None:
     before = to_bytes(model)
     write_tflite(model)
     assert to_bytes(model) == before
+
+
+def test_an_output_that_is_another_or_the_input_has_a_tensor_of_its_own() -> None:
+    text = """g (float[1, 3, 4, 5] x) => (float[N, C, H, W] y, float[N, C, H, W] z,
+        float[N, C, H, W] w) { y = Relu (x) z = Identity (y) w = Identity (x) }"""
+    assert read(check(text)).codes == ["RELU", "RESHAPE", "RESHAPE"]

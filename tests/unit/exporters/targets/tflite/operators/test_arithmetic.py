@@ -54,7 +54,7 @@ def test_computed_numbers_are_broadcast(operator: str, body: str) -> None:
         ("y = Max (x, channels)", ["MAXIMUM"]),
         ("y = Min (x, channels, scalar)", ["MINIMUM", "MINIMUM"]),
         ("y = Sum (x, channels, image)", ["ADD", "ADD"]),
-        ("y = Sum (x)", []),
+        ("y = Sum (x)", ["RESHAPE"]),
         ("a = Abs (x) y = Pow (a, scalar)", ["ABS", "POW"]),
         ("y = Pow (x, integers)", ["POW"]),
     ],

@@ -31,7 +31,7 @@ KNOWN = {
         ("Pad (x, plane, , axes)", ["PAD"]),
         ("Pad (x, fewer)", ["SLICE"]),
         ("Pad (x, both, fill)", ["SLICE", "PADV2"]),
-        ("Pad (x, none)", []),
+        ("Pad (x, none)", ["RESHAPE"]),
         ('Pad <mode = "reflect"> (x, sides)', ["MIRROR_PAD"]),
         ('Pad <mode = "edge"> (x, sides)', ["GATHER", "GATHER"]),
         ('Pad <mode = "wrap"> (x, plane, , axes)', ["GATHER", "GATHER"]),

@@ -27,7 +27,7 @@ ACTIVATIONS = {
     "Clip (x, minus, half)": ["MAXIMUM", "MINIMUM"],
     "Clip (x, half)": ["MAXIMUM"],
     "Clip (x, , half)": ["MINIMUM"],
-    "Clip (x)": [],
+    "Clip (x)": ["RESHAPE"],  # the output is the input: a tensor of its own
     "LeakyRelu <alpha = 0.3> (x)": ["LEAKY_RELU"],
     "PRelu (x, slopes)": ["PRELU"],
     "PRelu (x, slope)": ["PRELU"],
