@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.errors import CheckpointMismatch, CheckpointUnreadable
+from edgecnn.model.content import refuse_other_content
 from edgecnn_runtime.errors import first_line
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ _WRAPPERS = (
     "params",
 )
 # What wrapping a module puts before every key: DataParallel and EMA, torch.compile, Lightning.
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+_COMPILED = "_orig_mod."
+_PREFIXES = ("module.", _COMPILED, "model.", "net.")
 # Counters that carry no weight: BatchNorm's (absent before PyTorch 0.4.1) and AveragedModel's.
 _COUNTERS = ("num_batches_tracked", "n_averaged")
 _LISTED = 4
+# How a file of torch.save begins: a zip archive, before PyTorch 1.6 a pickle.
+_ZIP, _PICKLE = b"PK", b"\x80"
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,14 @@ def read_checkpoint(path: Path) -> StateDict:
     if path.is_dir() or not path.exists():
         problem = "a folder" if path.is_dir() else "missing"
         raise CheckpointUnreadable(f"checkpoint {path} is {problem}, expected a file of weights")
-    if path.suffix == ".safetensors":
-        return _unwrap(read_safetensors(path), path)
     if path.suffix not in SUFFIXES:
         raise CheckpointUnreadable(
             f"checkpoint {path} ends in {path.suffix or 'nothing'}, "
             f"expected one of {', '.join(SUFFIXES)}"
         )
+    refuse_other_content(path)
+    if path.suffix == ".safetensors":
+        return _unwrap(read_safetensors(path), path)
     return _unwrap(_read_torch(path), path)
 
 
@@ -83,12 +88,14 @@ def load_checkpoint(module: torch.nn.Module, checkpoint: StateDict, name: str) -
         for key in own
         if key in given and given[key].shape != own[key].shape
     ]
+    stored = [f"{key} ({kind})" for key in given if (kind := _storage(given[key]))]
     faults = [
         f"{len(keys)} {what}: {', '.join(keys[:_LISTED])}{', …' if len(keys) > _LISTED else ''}"
         for what, keys in (
             ("missing", missing),
             ("unexpected", unexpected),
             ("of another shape (checkpoint against network)", shapes),
+            ("not stored as dense floats (save the float network, or .to_dense())", stored),
         )
         if keys
     ]
@@ -118,6 +125,13 @@ def _read_torch(path: Path) -> object:
 
     import torch
 
+    with path.open("rb") as stream:
+        begin = stream.read(2)
+    if begin != _ZIP and begin[:1] != _PICKLE:
+        raise CheckpointUnreadable(
+            f"{path} is no PyTorch checkpoint: it begins with the bytes {begin.hex(' ')}, neither "
+            "a zip archive nor a pickle; look what was saved there"
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -127,8 +141,11 @@ def _read_torch(path: Path) -> object:
             "run any code; where it was made, save model.state_dict(), best as .safetensors"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        # Here too: whoever follows torch's advice runs the file's code.
+        words = first_line(error)
+        reason = "it holds more than tensors" if "weights_only" in words else words
         raise CheckpointUnreadable(
-            f"{path} is damaged or no PyTorch checkpoint: {first_line(error)}"
+            f"{path} is damaged or no PyTorch checkpoint: {reason}"
         ) from error
 
 
@@ -155,8 +172,15 @@ def _unwrap(content: object, path: Path) -> StateDict:
 
 
 def _strip_prefixes(checkpoint: StateDict, own: set[str]) -> StateDict:
-    """Take wrappers' prefixes off the keys for as long as none of them is one of `own`."""
+    """Take wrappers' prefixes off the keys for as long as none of them is one of `own`.
+
+    That of torch.compile goes wherever it stands: a part of a network may be compiled alone.
+    """
     weights, unwrapped = checkpoint.weights, checkpoint.unwrapped
+    inner = f".{_COMPILED}"
+    if any(inner in key for key in weights) and not any(inner in key for key in own):
+        weights = {key.replace(inner, "."): value for key, value in weights.items()}
+        unwrapped = (*unwrapped, _COMPILED)
     while own.isdisjoint(weights) and (prefix := _common_prefix(weights)):
         weights = {key.removeprefix(prefix): value for key, value in weights.items()}
         unwrapped = (*unwrapped, prefix)
@@ -174,6 +198,17 @@ def _is_state_dict(content: Mapping[Any, Any]) -> bool:
 def _common_prefix(weights: Mapping[str, torch.Tensor]) -> str | None:
     keys = [key for key in weights if not key.endswith("n_averaged")]
     return next((p for p in _PREFIXES if keys and all(k.startswith(p) for k in keys)), None)
+
+
+def _storage(tensor: torch.Tensor) -> str | None:
+    """How the tensor is stored where it cannot be copied into a weight; None of a usual one."""
+    import torch
+
+    if tensor.is_quantized:
+        return f"quantised, {str(tensor.dtype).removeprefix('torch.')}"
+    if tensor.layout is not torch.strided:
+        return f"sparse, {str(tensor.layout).removeprefix('torch.')}"
+    return "without values, on the meta device" if tensor.is_meta else None
 
 
 def _shape(tensor: torch.Tensor) -> str:

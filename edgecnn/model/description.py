@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.errors import CheckpointUnreadable
+from edgecnn.model.content import refuse_other_content
 from edgecnn.zoo.architecture import Form
 from edgecnn_runtime.bundle.manifest_json import preprocess_from_json
 from edgecnn_runtime.errors import ManifestInvalid
@@ -72,6 +73,8 @@ def read_header(path: Path) -> dict[str, Any] | None:
     """
     from safetensors import SafetensorError, safe_open
 
+    if path.is_file():
+        refuse_other_content(path)
     try:
         with safe_open(path, "np") as file:
             header = file.metadata() or {}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn_exporters.capture.file_content import other_content
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.errors import first_line
 from edgecnn_runtime.manifest import TensorSpec
@@ -43,6 +44,9 @@ def read_onnx(path: Path) -> OnnxSource:
 
     if not path.is_file():
         raise UnsupportedModel(f"{path} does not exist or is not a file, expected an ONNX model")
+    kind = other_content(path)
+    if kind is not None:
+        raise UnsupportedModel(f"{path} is {kind}")
     try:
         proto = onnx.load(path)
         _open_sizes(proto)

@@ -171,3 +171,62 @@ def test_a_missing_file_a_folder_and_another_format_are_refused(tmp_path: Path) 
     (tmp_path / "net.h5").touch()
     with pytest.raises(CheckpointUnreadable, match=r"ends in \.h5, expected one of \.safetensors"):
         read_checkpoint(tmp_path / "net.h5")
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n"
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><html><body>404: not found</body></html>", "a web page"),
+        (b"\n  <html lang='en'>", "a web page"),
+        (POINTER, "a Git LFS pointer"),
+        (b'{"message": "Not Found"}', "text, not a network's file"),
+        (b"", "empty"),
+    ],
+)
+def test_a_failed_download_is_called_so(
+    tmp_path: Path, suffix: str, content: bytes, words: str
+) -> None:
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointUnreadable, match=words) as raised:
+        read_checkpoint(path)
+    assert "run any code" not in str(raised.value)
+
+
+def test_another_kind_of_file_is_not_called_dangerous(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    with pytest.raises(CheckpointUnreadable, match=r"no PyTorch checkpoint: .* bytes 89 50"):
+        read_checkpoint(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_torchscript_archive_is_refused_without_advice_to_run_code(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    torch.jit.save(torch.jit.script(network()), path)
+    with pytest.raises(CheckpointUnreadable, match="a TorchScript archive") as raised:
+        read_checkpoint(path)
+    assert "weights_only" not in str(raised.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_that_are_no_dense_floats_are_named(tmp_path: Path) -> None:
+    own = weights()
+    own["0.weight"] = torch.quantize_per_tensor(own["0.weight"], 0.01, 0, torch.qint8)
+    own["0.bias"] = own["0.bias"].to_sparse()
+    torch.save(own, tmp_path / "net.pth")
+    with pytest.raises(
+        CheckpointMismatch,
+        match=r"2 not stored as dense .*0\.weight \(quantised, qint8\), 0\.bias \(sparse",
+    ):
+        load(tmp_path / "net.pth")
+
+
+def test_the_prefix_of_a_part_that_was_compiled_alone_is_taken_off(tmp_path: Path) -> None:
+    wrapped = {key.replace("0.", "0._orig_mod.", 1): value for key, value in weights().items()}
+    torch.save(wrapped, tmp_path / "net.pth")
+    assert load(tmp_path / "net.pth").unwrapped == ("_orig_mod.",)

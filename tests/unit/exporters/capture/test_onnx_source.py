@@ -203,3 +203,27 @@ def test_an_onnx_file_becomes_a_bundle(tmp_path: Path) -> None:
     with Bundle(tmp_path / "net.edge") as bundle:
         assert bundle.manifest.inputs == (spec,)
         assert bundle.labels() == ("class 0", "class 1")
+
+
+def test_an_axis_of_minus_one_is_one_of_any_size(tmp_path: Path) -> None:
+    path = saved(tmp_path, "float[N, 3, 8, 9] x")
+    proto = onnx.load(path)
+    for value in (proto.graph.input[0], proto.graph.output[0]):
+        value.type.tensor_type.shape.dim[0].dim_value = -1
+    onnx.save(proto, path)
+    spec = image_input(read_onnx(path).model, "net.onnx", None)
+    assert spec == TensorSpec("x", "float32", (None, 3, 8, 9))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>404</html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "is a Git LFS pointer"),
+        (b"", "is empty"),
+    ],
+)
+def test_a_failed_download_is_called_so(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "net.onnx").write_bytes(content)
+    with pytest.raises(UnsupportedModel, match=words):
+        read_onnx(tmp_path / "net.onnx")
