@@ -71,7 +71,7 @@ def _run_network(
     )
     with quantised(request, options.quantise, network.data, quiet=options.quiet) as (request, more):
         exported = export_module(network.module, request, planned.output, progress)
-    return exported, (*network.notes, *notes, *more)
+    return exported, (*network.notes, *exported.notes, *notes, *more)
 
 
 def _run_onnx(

@@ -175,12 +175,15 @@ def _differences(form: Form, architecture: Architecture) -> dict[str, str]:
 def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
     from torch import nn
 
+    from edgecnn_exporters.capture.prepare import prepare
+
     if options.shape is None:
         raise ModelUnusable(f"{factory.typed} needs the shape of its input: --input 1x3x224x224")
     try:
         sys.path[:0] = map(str, options.search)  # a script's own folder is not on the path of ours
         target = getattr(importlib.import_module(factory.module), factory.name)
-        network = target() if callable(target) and not isinstance(target, nn.Module) else target
+        is_built = callable(target) and not isinstance(target, nn.Module)
+        network = target() if is_built else target
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise ModelUnusable(f"{factory.typed} cannot be built: {reason}") from error
@@ -190,16 +193,16 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
         raise ModelUnusable(
             f"{factory.typed} returned {type(network).__name__}, expected a torch.nn.Module"
         )
-    network = network.eval().float().cpu()
-    loaded, notes = _load_own(network, options.weights)
+    prepared = prepare(network, is_own=is_built)
+    loaded, notes = _load_own(prepared.module, options.weights)
     return Network(
-        module=network,
+        module=prepared.module,
         name=factory.name,
         shape=options.shape,
         preprocess=None,
         labels=None,
         source={"factory": factory.typed} | loaded,
-        notes=notes,
+        notes=(*prepared.notes, *notes),
     )
 
 

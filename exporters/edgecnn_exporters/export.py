@@ -8,23 +8,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from edgecnn_exporters.bundle.golden_files import golden_feeds
 from edgecnn_exporters.bundle.packing import Packing, choose_mixture
 from edgecnn_exporters.bundle.provenance import provenance_of
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.bundle.write import write_contents
+from edgecnn_exporters.capture.finite import non_finite_weights, refuse_non_finite
 from edgecnn_exporters.capture.norm_statistics import NormStatistics, norm_statistics, note_moments
 from edgecnn_exporters.capture.onnx_source import OnnxSource
+from edgecnn_exporters.capture.prepare import prepare
 from edgecnn_exporters.capture.reference import (
     Reference,
+    check_outputs,
     compare_model,
     run_model,
     run_module,
     to_bytes,
 )
+from edgecnn_exporters.capture.repeatable import check_repeatable
 from edgecnn_exporters.capture.torch_export import Attempt, capture
-from edgecnn_exporters.errors import CaptureFailed, NonFiniteWeights
+from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.targets import Translated
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.parity.difference import Difference
@@ -62,6 +65,7 @@ class Exported:
         translated: the artefacts in other formats than ONNX.
         left_alone: the nodes that a graph pass, or a rewrite before quantising, refused.
         warnings: outputs whose answers prove little, in words.
+        notes: what of the network was changed for its export, for the user.
     """
 
     path: Path
@@ -75,6 +79,7 @@ class Exported:
     translated: tuple[Translated, ...] = ()
     left_alone: tuple[LeftAlone, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def export_module(
@@ -83,32 +88,36 @@ def export_module(
     """Capture a PyTorch network, optimise and verify it, and write the bundle.
 
     Args:
-        module: in evaluation mode, on the CPU, in float32.
+        module: is not changed; a copy of it is exported, as `prepare` says.
         progress: gets the name of each of `STAGES` as it begins.
 
     Raises:
         NonFiniteWeights: a weight is NaN or infinite.
-        CaptureFailed: no exporter agrees with PyTorch, or the network's outputs are not finite.
-        UnsupportedModel: the graph cannot be brought into canonical form.
+        CaptureFailed: the network does not agree with itself, no exporter agrees with it, or its
+            outputs are not finite.
+        UnsupportedModel: its weights have no values, or the graph cannot be brought into canonical
+            form.
         LimitMissed: the quantised network is further from the float one than was allowed, or an
             artefact holds more TRANSPOSE operators.
         TargetDiffers: the outputs of an artefact in another format differ from the original's.
         TargetInvalid: an artefact is not what its target declares.
         OutputNotWritable: the bundle cannot be written.
     """
-    import torch
-
-    bad = [name for name, value in module.state_dict().items() if not torch.isfinite(value).all()]
-    _refuse_non_finite(bad)
+    prepared = prepare(module)
+    module = prepared.module
+    refuse_non_finite(non_finite_weights(module))
     progress("run the original")
-    reference = run_module(module, request.feeds())
-    _refuse_non_finite_answers(reference)
+    feeds = request.feeds()
+    golden = golden_feeds(feeds, request)
+    check_repeatable(module, *golden[:2])
+    reference = run_module(module, feeds, golden)
+    check_outputs(reference)
     progress("capture")
     captured = capture(module, reference, batch=request.input.shape[0], opset=request.opset)
     norms: tuple[NormStatistics, ...] = ()
     if request.quantise is not None and request.quantise.inputs is not None:
         norms = norm_statistics(module, reference.batches[0][0])
-    read = _Read(captured.model, captured.attempts, reference, norms)
+    read = _Read(captured.model, captured.attempts, reference, norms, prepared.notes)
     return _finish(read, request, output, progress)
 
 
@@ -120,10 +129,11 @@ def export_onnx(source: OnnxSource, request: Request, output: Path, progress: An
     """
     from edgecnn_exporters.passes import find_non_finite
 
-    _refuse_non_finite(find_non_finite(source.model))
+    refuse_non_finite(find_non_finite(source.model))
     progress("run the original")
-    reference = run_model(source.original, request.feeds())
-    _refuse_non_finite_answers(reference)
+    feeds = request.feeds()
+    reference = run_model(source.original, feeds, golden_feeds(feeds, request))
+    check_outputs(reference)
     attempts = (Attempt("onnx file", "its own answers are the reference"),)
     return _finish(_Read(source.model, attempts, reference), request, output, progress)
 
@@ -134,12 +144,14 @@ class _Read:
 
     Attributes:
         norms: statistics of its batch normalisations, where the model no longer has them.
+        notes: what was changed of it before it was read.
     """
 
     model: ir.Model
     attempts: tuple[Attempt, ...]
     reference: Reference
     norms: tuple[NormStatistics, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> Exported:
@@ -190,6 +202,7 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
         translated=translated,
         warnings=tuple(packing.little_proven(quantised)),
         left_alone=(*report.left_alone, *(quantised.left_alone if quantised else ())),
+        notes=read.notes,
     )
 
 
@@ -206,24 +219,3 @@ def _quantise(model: ir.Model, request: Request, progress: Announce) -> Quantise
         lambda step: lambda done: progress(f"quantise: {step}, {done:.0%}"),
         inputs=request.quantise.inputs,
     )
-
-
-def _refuse_non_finite_answers(reference: Reference) -> None:
-    """Refuse NaN and infinity in the reference: nothing compares equal to them."""
-    for feed, outputs in reference.batches:
-        for name, array in outputs.items():
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise CaptureFailed(
-                    f"the network itself answers NaN or infinity ({name}, on photographs at batch "
-                    f"{len(feed)}): its values overflow, as those of a very deep one do before it "
-                    "is trained; check weights and preprocessing"
-                )
-
-
-def _refuse_non_finite(names: list[str]) -> None:
-    if names:
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        raise NonFiniteWeights(
-            f"weight {names[0]}{others} holds NaN or infinity; nothing trained can be exported "
-            "from it: go back to an earlier checkpoint"
-        )

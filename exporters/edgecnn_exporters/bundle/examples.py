@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgecnn_runtime.arrays import Array, Float32
+from edgecnn_exporters.capture.reference import Example
 from edgecnn_runtime.engines.adapted import Model
 from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare
 
 # Samples of the user's in the file beside the bundle, at most.
 OUTSIDE = 8
-# One input, and the original's outputs by name.
-Example = tuple[Float32, Mapping[str, Array]]
 
 
 @dataclass(frozen=True)

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgecnn_exporters.bundle.examples import Example
 from edgecnn_exporters.bundle.requests import GOLDEN_IMAGES, Request
 from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.examples import NAMES, photograph
-from edgecnn_exporters.capture.reference import Reference
-from edgecnn_runtime.arrays import Array, Float32
+from edgecnn_exporters.capture.reference import Example, Reference
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.manifest import FileRecord, Golden, OutsideGolden
 
 
-def golden_examples(
-    reference: Reference, request: Request
-) -> list[tuple[Float32, dict[str, Array]]]:
-    """Three examples (input, outputs by name), each of batch 1 where the batch is dynamic."""
+def golden_feeds(feeds: Sequence[Float32], request: Request) -> list[Float32]:
+    """Inputs of three golden examples: of batch 1, or of the fixed batch.
+
+    Args:
+        feeds: the request's.
+    """
     if request.input.shape[0] is not None:
-        return list(reference.batches)
-    feed, outputs = reference.batches[-1]
-    return [
-        (feed[i : i + 1], {name: array[i : i + 1] for name, array in outputs.items()})
-        for i in range(GOLDEN_IMAGES)
-    ]
+        return list(feeds)
+    return [feeds[-1][i : i + 1].copy() for i in range(GOLDEN_IMAGES)]
+
+
+def golden_examples(reference: Reference, request: Request) -> list[Example]:
+    """Three examples (input, outputs by name), each answered by the original in one run."""
+    return list(reference.golden)
 
 
 def golden_files(

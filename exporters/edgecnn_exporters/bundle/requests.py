@@ -93,10 +93,13 @@ class Request:
     is_zoo: bool = False
 
     def feeds(self) -> list[Float32]:
-        """Real images as inputs: at each of `BATCHES`, or three of the fixed batch size."""
+        """Real images as inputs: at each of `BATCHES`, or three of the fixed batch size.
+
+        No two share memory.
+        """
         batch = self.input.shape[0]
         if batch is None:
             examples = example_batch(self.input, self.preprocess, max(BATCHES))
-            return [examples[:size] for size in BATCHES]
+            return [examples[:size].copy() for size in BATCHES]
         examples = example_batch(self.input, self.preprocess, GOLDEN_IMAGES * batch)
-        return np.split(examples, GOLDEN_IMAGES)
+        return [part.copy() for part in np.split(examples, GOLDEN_IMAGES)]

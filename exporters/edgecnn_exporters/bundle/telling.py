@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edgecnn_exporters.bundle.examples import Example, references
+from edgecnn_exporters.bundle.examples import references
+from edgecnn_exporters.capture.reference import Example
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.parity.difference import Groups, compare
 

@@ -42,6 +42,8 @@ def first_difference(module: torch.nn.Module, model: ir.Model, reference: Refere
     for feed, _ in reference.batches:
         layers = layer_outputs(module, feed)
         steps = _steps(model, layers)
+        if not steps:
+            return None
         outputs = _node_outputs(model, steps, feed)
         previous = "the input"
         for step in steps:
@@ -70,7 +72,7 @@ def layer_outputs(module: torch.nn.Module, feed: Float32) -> dict[str, Array]:
     ]
     try:
         with torch.no_grad():
-            module(torch.from_numpy(feed))
+            module(torch.from_numpy(feed.copy()))
     finally:
         for hook in hooks:
             hook.remove()

@@ -64,7 +64,7 @@ def norm_statistics(module: torch.nn.Module, feed: Float32) -> tuple[NormStatist
     ]
     try:
         with torch.no_grad():
-            module(torch.from_numpy(feed))
+            module(torch.from_numpy(feed.copy()))
     finally:
         for each in hooks:
             each.remove()

@@ -8,16 +8,15 @@ every batch size, is kept.
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
+from edgecnn_exporters.capture.graph_outputs import separate_outputs
+from edgecnn_exporters.capture.pytorch_exporters import BATCH, EXPORTERS, Job, ValuesBaked, quiet
 from edgecnn_exporters.capture.reference import Reference, compare_model, to_bytes
+from edgecnn_exporters.capture.value_reads import value_reads
 from edgecnn_exporters.errors import CaptureFailed
-from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.errors import EdgeCNNError, first_line
 from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.tolerances import is_within
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-INPUT = "input"
 TRACED_BATCH = 2  # 1 would be taken for a constant
 
 
@@ -59,15 +57,21 @@ def capture(
         opset: ONNX operator set, at least 18.
 
     Raises:
-        CaptureFailed: neither exporter agrees; names the first node that differs.
+        CaptureFailed: neither exporter agrees; names the line of Python that no graph can hold, or
+            the first node that differs.
     """
     attempts: list[Attempt] = []
     differing: list[ir.Model] = []
-    for name, export in _EXPORTERS.items():
+    job = job_of(module, reference, batch, opset)
+    for name, export in EXPORTERS.items():
         try:
-            with _quiet():
-                model = export(module, reference, batch, opset)
+            with quiet():
+                model = export(job)
+            separate_outputs(model, reference.output_names)
             difference = compare_model(to_bytes(model), reference)
+        except ValuesBaked as baked:
+            tried = "; ".join(f"{attempt.exporter} {attempt.outcome}" for attempt in attempts)
+            raise CaptureFailed(_advice(baked, tried)) from baked
         except Exception as error:  # the exporters raise any exception
             cause = error.__cause__ or error  # dynamo wraps the cause in advice on torch.export
             reason = f"failed: {type(cause).__name__}: {first_line(cause)}"
@@ -82,57 +86,32 @@ def capture(
     raise CaptureFailed(_explain(module, reference, attempts, differing))
 
 
-def _by_dynamo(
-    module: torch.nn.Module, reference: Reference, batch: int | None, opset: int
-) -> ir.Model:
-    import torch
-
-    program = torch.onnx.export(
-        module,
-        (torch.from_numpy(_trace_input(reference, batch)),),
-        dynamo=True,
-        opset_version=opset,
-        input_names=[INPUT],
-        output_names=list(reference.output_names),
-        dynamic_shapes=({0: torch.export.Dim.DYNAMIC},) if batch is None else None,
-        verbose=False,
-    )
-    if program is None:  # only where torch.onnx.export writes a file itself
-        raise CaptureFailed("torch.onnx.export returned no program")
-    return program.model
-
-
-def _by_torchscript(
-    module: torch.nn.Module, reference: Reference, batch: int | None, opset: int
-) -> ir.Model:
-    import onnx
-    import onnx_ir as ir
-    import torch
-
-    names = [INPUT, *reference.output_names]
-    stream = io.BytesIO()
-    torch.onnx.export(
-        module,
-        (torch.from_numpy(_trace_input(reference, batch)),),
-        stream,  # type: ignore[arg-type] # with dynamo=False it takes a stream, as documented
-        dynamo=False,
-        opset_version=opset,
-        input_names=[INPUT],
-        output_names=list(reference.output_names),
-        dynamic_axes={name: {0: "N"} for name in names} if batch is None else None,
-    )
-    return ir.from_proto(onnx.load_from_string(stream.getvalue()))
-
-
-_EXPORTERS: dict[str, Callable[[torch.nn.Module, Reference, int | None, int], ir.Model]] = {
-    "dynamo": _by_dynamo,
-    "torchscript": _by_torchscript,
-}
-
-
-def _trace_input(reference: Reference, batch: int | None) -> Float32:
+def job_of(module: torch.nn.Module, reference: Reference, batch: int | None, opset: int) -> Job:
+    """The job of an exporter, traced with the reference's input of batch 2, or the fixed batch."""
     size = TRACED_BATCH if batch is None else batch
-    return next(feed for feed, _ in reference.batches if len(feed) == size)
+    feed = next(feed for feed, _ in reference.batches if len(feed) == size)
+    reads = cache(lambda: value_reads(module, feed))
+    outputs = {name: _varying(name, reference) for name in reference.output_names}
+    return Job(module, feed, outputs, batch, opset, reads)
+
+
+def _varying(name: str, reference: Reference) -> dict[int, str]:
+    """The axes of an output that differ with the batch; an axis that is the batch is named so."""
+    batches = [len(feed) for feed, _ in reference.batches]
+    extents = zip(*(outputs[name].shape for _, outputs in reference.batches), strict=True)
+    return {
+        axis: BATCH if list(sizes) == batches else f"{name}_{axis}"
+        for axis, sizes in enumerate(extents)
+        if len(set(sizes)) > 1
+    }
+
+
+def _advice(baked: ValuesBaked, tried: str) -> str:
+    return (
+        f"the network {baked}. A graph computes the same for every picture: compute both ways and "
+        "choose with torch.where, keep numbers as tensors, or export a module that holds the one "
+        f"way which you want. ({tried}; torchscript would keep what one picture gave.)"
+    )
 
 
 def _explain(
@@ -150,17 +129,3 @@ def _explain(
             if node := first_difference(module, model, reference):
                 return f"{message}. The first node that differs: {node}"
     return message
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress the exporters' warnings on torch's internals: the comparison decides."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)

@@ -74,7 +74,7 @@ def _record(module: Any, feed: Array) -> tuple[dict[str, TorchLayer], dict[str, 
     ]
     try:
         with torch.no_grad():
-            module(torch.from_numpy(feed))
+            module(torch.from_numpy(feed.copy()))
     finally:
         for hook in hooks:
             hook.remove()

@@ -211,3 +211,146 @@ def test_a_network_of_any_channels_has_examples(shape: tuple[int | None, ...]) -
     assert batch.shape == (3, *shape[1:])
     assert batch.std() > 0.1
     assert np.abs(batch).max() <= 1
+
+
+class Choosing(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 2 if x.mean() < 1e6 else x * 3
+
+
+class Counting(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = (x > -1e6).nonzero()
+        return x * 2 if found.shape[0] > 5 else x
+
+
+@pytest.mark.parametrize(
+    ("layer", "what"), [(Choosing(), "branches on them"), (Counting(), "number of elements")]
+)
+def test_a_branch_that_all_photographs_take_alike_is_refused_with_its_line(
+    layer: nn.Module, what: str
+) -> None:
+    with pytest.raises(CaptureFailed) as raised:
+        captured(net(layer))
+    message = str(raised.value)
+    assert what in message
+    assert "test_torch_export.py:" in message
+    assert " if " in message
+    assert "torch.where" in message
+
+
+def test_a_value_that_dynamo_keeps_as_a_tensor_is_exported() -> None:
+    class Scaling(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * x.mean().item()
+
+    assert captured(net(Scaling())).exporter == "dynamo"
+
+
+def test_the_graph_of_a_failed_export_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CaptureFailed):
+        captured(net(Choosing()))
+    assert "def forward" not in capfd.readouterr().err
+
+
+def test_a_pool_of_a_channels_last_tensor_is_exported_as_a_pool() -> None:
+    class Turned(nn.Module):
+        """Channels-last in memory, as a LayerNorm over channels leaves it."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+
+    operators = {node.op_type for node in captured(net(Turned())).model.graph}
+    assert not operators & {"Range", "Gather", "Shape"}
+
+
+class Returning(nn.Module):
+    """Returns what it is told to, of its input and the layers' answer."""
+
+    def __init__(self, choose) -> None:  # type: ignore[no-untyped-def]
+        super().__init__()
+        self.body, self.choose = net(), choose
+        self.priors = nn.Parameter(torch.arange(6.0).reshape(3, 2))
+
+    def forward(self, x: torch.Tensor):  # type: ignore[no-untyped-def]
+        return self.choose(self, x, self.body(x))
+
+
+RETURNED = {
+    "its input, one tensor twice, constants, and outputs without a batch": lambda n, x, y: (
+        (x, y, y, x, n.priors, torch.tensor(2.0), y.mean(), y.mean(0), x.flatten(0, 1))
+    ),
+    "time first": lambda n, x, y: y.t(),
+    "what it changes in place": lambda n, x, y: (y, x.mul_(2)),
+}
+
+
+@pytest.mark.parametrize("name", RETURNED)
+def test_a_bundle_answers_whatever_a_network_returns(name: str, tmp_path: Path) -> None:
+    network = Returning(RETURNED[name]).eval()
+    export_module(network, request(), tmp_path / "n.edge", lambda stage: None)
+    with Bundle(tmp_path / "n.edge") as bundle:
+        bundle.check()
+        assert bundle.manifest.inputs[0].name == "input"
+        for index in range(3):
+            example = bundle.golden(index)
+            with torch.no_grad():
+                expected = network(torch.from_numpy(example.inputs["input"].copy()))
+            outputs = expected if isinstance(expected, tuple) else (expected,)
+            for array, own in zip(example.outputs.values(), outputs, strict=True):
+                np.testing.assert_allclose(array, own.numpy(force=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("choose", "words"),
+    [
+        (lambda n, x, y: y.bfloat16(), "output logits is bfloat16, expected one of"),
+        (lambda n, x, y: (y, y.double()), "output output_1 is float64, expected one of"),
+        (lambda n, x, y: y.mean(1).squeeze(), r"shape \(\) at batch 1 and \(2,\) at batch 2"),
+        (lambda n, x, y: list(y), "returns 1 tensors at batch 1 and 2 at batch 2"),
+    ],
+)
+def test_an_output_that_no_bundle_holds_is_named(choose, words: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(CaptureFailed, match=words):
+        export_module(Returning(choose).eval(), request(), tmp_path / "n.edge", lambda stage: None)
+
+
+def test_an_attention_mask_of_minus_infinity_is_no_fault(tmp_path: Path) -> None:
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = net()
+            mask = torch.tensor([[0.0, float("-inf")], [0.0, 0.0]])
+            self.register_buffer("mask", mask)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.body(x)
+            return torch.softmax(y[:, None] + self.mask, -1).mean(1)
+
+    network = Masked().eval()
+    export_module(network, request(), tmp_path / "n.edge", lambda stage: None)
+    network.mask[0, 0] = float("nan")
+    with pytest.raises(NonFiniteWeights, match="weight mask holds NaN or infinity"):
+        export_module(network, request(), tmp_path / "n.edge", lambda stage: None)
+
+
+def test_the_module_of_the_caller_is_not_changed_and_notes_say_what_was(tmp_path: Path) -> None:
+    network = net(nn.BatchNorm2d(4)).train().double()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    exported = export_module(network, request(), tmp_path / "n.edge", lambda stage: None)
+    assert [note.partition(" (")[0] for note in exported.notes] == [
+        "in training mode",
+        "weights in float64: exported in float32",
+    ]
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+    assert network.training
+
+
+def test_a_forward_that_works_in_place_spoils_no_golden_input(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.ReLU(inplace=True), *net()).eval()
+    export_module(network, request(), tmp_path / "n.edge", lambda stage: None)
+    feeds = request().feeds()
+    signed = [feed - 0.5 for feed in feeds]
+    run_module(network, signed)
+    assert all((feed < 0).any() for feed in signed)
+    assert not any(np.shares_memory(a, b) for a in feeds for b in feeds if a is not b)
