@@ -36,6 +36,12 @@ SCHEMA = "edgecnn.export/1"
     "--batch", type=BatchParam(), default="dynamic", show_default=True, help="Batch size."
 )
 @click.option("--preprocess", help="imagenet, unit, signed, mnist, none, or a .json file.")
+@click.option(
+    "--golden",
+    metavar="FOLDER|FILE.npz",
+    help="Images or inputs to compare on and to pack into the bundle, eight at most, in place of "
+    "edgecnn's photographs.",
+)
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
 @form_options
 @quantise_options
@@ -54,6 +60,7 @@ def command(
     shape: tuple[int, int, int] | None,
     batch: int | None,
     preprocess: str | None,
+    golden: str | None,
     labels: Path | None,
     classes: int | None,
     width: float | None,
@@ -105,6 +112,7 @@ def command(
         chosen,
         targets.half,
         _typed(context),
+        golden,
     )
     planned = plan(options)
     if dry_run:

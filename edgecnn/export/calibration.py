@@ -20,7 +20,13 @@ from edgecnn.data.pictures import (
     read_npz,
 )
 from edgecnn.errors import DataUnreadable
-from edgecnn_exporters.capture.examples import NAMES, example_batch
+from edgecnn_exporters.capture.examples import (
+    NAMES,
+    PLAIN_RANGE,
+    example_batch,
+    noise_batch,
+    reads_images,
+)
 from edgecnn_exporters.quantise.calibrate.samples import Spool
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_runtime.arrays import Array, Float32
@@ -42,12 +48,14 @@ class CalibrationSamples:
         name: what they are, for the provenance.
         inputs: least and greatest of the network's input, where batch normalisation tells the
             ranges; the samples then only judge.
+        measured: least and greatest of samples that are inputs of the user's; None for images.
     """
 
     name: str
     samples: Spool
     notes: tuple[str, ...]
     inputs: Range | None = None
+    measured: Range | None = None
 
 
 def open_calibration(
@@ -73,8 +81,7 @@ def open_calibration(
             return _from_inputs(data, array, spec, count)
         images: ImageList = array
     elif data == PHOTOGRAPHS:
-        # Mirror images and crops of the four photographs.
-        few = example_batch(spec, prepare, min(count, 8 * len(NAMES)))
+        few = _own_examples(spec, prepare, min(count, 8 * len(NAMES)))
         return CalibrationSamples(data, Spool(_batches(few, spec)), (_few(len(few)),))
     elif is_image_source(data):
         images = find_images(data, quiet=quiet)
@@ -89,6 +96,13 @@ def open_calibration(
             "--preprocess, or calibrate with an .npz of inputs"
         )
     return _from_images(data, images, spec, prepare, count)
+
+
+def _own_examples(spec: TensorSpec, prepare: Preprocess | None, count: int) -> Float32:
+    """Mirror images and crops of the four photographs, or noise where the input is no image."""
+    if reads_images(spec, prepare):
+        return example_batch(spec, prepare, count)
+    return noise_batch(spec, *PLAIN_RANGE, count)
 
 
 def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> CalibrationSamples:
@@ -136,7 +150,10 @@ def _from_inputs(data: str, inputs: Array, spec: TensorSpec, count: int) -> Cali
     chosen = draw(len(inputs), count)
     batches = _batches(inputs[chosen].astype(np.float32), spec)
     return CalibrationSamples(
-        data, Spool(batches), (_few(len(chosen)),) if len(chosen) < FEW else ()
+        data,
+        Spool(batches),
+        (_few(len(chosen)),) if len(chosen) < FEW else (),
+        measured=Range(float(inputs[chosen].min()), float(inputs[chosen].max())),
     )
 
 

@@ -25,6 +25,7 @@ class ExportOptions:
 
     Attributes:
         command: the command line as it was typed, for the provenance.
+        golden: examples to compare on and to pack, as `open_golden` takes them.
     """
 
     model: ModelSource
@@ -41,6 +42,7 @@ class ExportOptions:
     targets: tuple[Target, ...] = ()
     half: bool = False
     command: str = ""
+    golden: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class ExportPlan:
             if isinstance(options.model, OnnxFile)
             else "dynamo, then torchscript if it does not agree with PyTorch",
             "optimise": f"canonical graph, opset {options.opset}",
-            "verify": f"ONNX Runtime against the original on photographs at {checks}",
+            "verify": f"ONNX Runtime against the original on {options.golden or 'photographs'} "
+            f"at {checks}",
             "quantise": self._quantise(),
             "artefacts": self._artefacts(),
             "bundle": str(self.output),

@@ -65,7 +65,10 @@ def quantised(
             is_limited=options.config.min_agreement is not None or options.max_drop is not None,
             is_private=is_private(data),
         )
-        yield replace(request, quantise=wanted), calibration.notes
+        yield (
+            replace(request, quantise=wanted, input_range=calibration.measured),
+            calibration.notes,
+        )
 
 
 def _judge(

@@ -17,9 +17,15 @@ from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.progress import Announce
 
 if TYPE_CHECKING:
+    from edgecnn_exporters.bundle.requests import Request
+    from edgecnn_exporters.capture.examples import GivenExamples
     from edgecnn_exporters.export import Exported
 
 LOAD = "load the network"
+NO_IMAGE = (
+    "its input is no image, so it is compared on seeded noise: --golden FILE.npz takes inputs of "
+    "yours"
+)
 SETTLED = (
     "its batch normalisations are set from photographs, so that its outputs are alive; what 8 bits "
     "cost random weights says nothing of trained ones"
@@ -57,9 +63,10 @@ def _run_network(
     if isinstance(source, ZooNetwork) and network.source.get("weights") == RANDOM:
         settle(network.module, network.shape, preprocess)
         notes = (*notes, SETTLED)
+    spec = TensorSpec("input", "float32", (options.batch, *network.shape))
     request = Request(
         name=network.name,
-        input=TensorSpec("input", "float32", (options.batch, *network.shape)),
+        input=spec,
         preprocess=preprocess,
         labels=_labels(options.labels) or network.labels,
         opset=options.opset,
@@ -68,9 +75,11 @@ def _run_network(
         targets=options.targets,
         half=options.half,
         is_zoo=not isinstance(source, Factory),
+        golden=_golden(options, spec, preprocess),
     )
     with quantised(request, options.quantise, network.data, quiet=options.quiet) as (request, more):
         exported = export_module(network.module, request, planned.output, progress)
+    more = (*more, *_on_noise(request))
     return exported, (*network.notes, *exported.notes, *notes, *more)
 
 
@@ -102,10 +111,11 @@ def _run_onnx(
         command=options.command,
         targets=options.targets,
         half=options.half,
+        golden=_golden(options, spec, preprocess),
     )
     with quantised(request, options.quantise, None, quiet=options.quiet) as (request, more):
         exported = export_onnx(source_model, request, planned.output, progress)
-    return exported, (*notes, *more)
+    return exported, (*notes, *more, *_on_noise(request))
 
 
 def _preprocess(
@@ -121,6 +131,20 @@ def _preprocess(
         f"preprocessing {likely!r} is assumed; a wrong one costs accuracy without an error: "
         "give --preprocess imagenet, unit, signed, none or FILE.json",
     )
+
+
+def _on_noise(request: Request) -> tuple[str, ...]:
+    return () if request.golden or request.reads_images else (NO_IMAGE,)
+
+
+def _golden(
+    options: ExportOptions, spec: TensorSpec, preprocess: Preprocess | None
+) -> GivenExamples | None:
+    if options.golden is None:
+        return None
+    from edgecnn.export.golden import open_golden
+
+    return open_golden(options.golden, spec, preprocess)
 
 
 def _labels(path: Path | None) -> tuple[str, ...] | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn_exporters.bundle.golden_files import golden_feeds
 from edgecnn_exporters.bundle.packing import Packing, choose_mixture
 from edgecnn_exporters.bundle.provenance import provenance_of
 from edgecnn_exporters.bundle.requests import Request
@@ -108,8 +107,8 @@ def export_module(
     refuse_non_finite(non_finite_weights(module))
     progress("run the original")
     feeds = request.feeds()
-    golden = golden_feeds(feeds, request)
-    check_repeatable(module, *golden[:2])
+    golden = request.golden_feeds()
+    check_repeatable(module, golden[0], golden[-1])
     reference = run_module(module, feeds, golden)
     check_outputs(reference)
     progress("capture")
@@ -132,7 +131,7 @@ def export_onnx(source: OnnxSource, request: Request, output: Path, progress: An
     refuse_non_finite(find_non_finite(source.model))
     progress("run the original")
     feeds = request.feeds()
-    reference = run_model(source.original, feeds, golden_feeds(feeds, request))
+    reference = run_model(source.original, feeds, request.golden_feeds())
     check_outputs(reference)
     attempts = (Attempt("onnx file", "its own answers are the reference"),)
     return _finish(_Read(source.model, attempts, reference), request, output, progress)

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgecnn_exporters.bundle.requests import GOLDEN_IMAGES, Request
+from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.examples import NAMES, photograph
 from edgecnn_exporters.capture.reference import Example, Reference
-from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.arrays import UInt8
 from edgecnn_runtime.manifest import FileRecord, Golden, OutsideGolden
-
-
-def golden_feeds(feeds: Sequence[Float32], request: Request) -> list[Float32]:
-    """Inputs of three golden examples: of batch 1, or of the fixed batch.
-
-    Args:
-        feeds: the request's.
-    """
-    if request.input.shape[0] is not None:
-        return list(feeds)
-    return [feeds[-1][i : i + 1].copy() for i in range(GOLDEN_IMAGES)]
 
 
 def golden_examples(reference: Reference, request: Request) -> list[Example]:
@@ -33,7 +22,7 @@ def golden_files(
 ) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
     """The manifest's entries, and the files that they name.
 
-    Each example has the photograph that its input was made from, where there is one.
+    Each example has the image that its input was made from, where there is one.
     """
     entries, files = [], {}
     for index, (feed, outputs) in enumerate(golden_examples(reference, request)):
@@ -41,12 +30,19 @@ def golden_files(
         files[f"{stem}.input.npy"] = npy(feed)
         paths = {name: f"{stem}.output{i}.npy" for i, name in enumerate(outputs)}
         files |= {path: npy(outputs[name]) for name, path in paths.items()}
-        image = None
-        if request.preprocess is not None and len(feed) == 1:
+        image, pixels = None, _pixels(request, index) if len(feed) == 1 else None
+        if pixels is not None:
             image = f"{stem}.image.npy"
-            files[image] = npy(photograph(NAMES[index]))
+            files[image] = npy(pixels)
         entries.append(Golden({input_name: f"{stem}.input.npy"}, paths, image))
     return tuple(entries), files
+
+
+def _pixels(request: Request, index: int) -> UInt8 | None:
+    """The image that a golden input was made from, (H, W, C)."""
+    if request.golden is not None:
+        return request.golden.images[index] if request.golden.images else None
+    return None if request.preprocess is None else photograph(NAMES[index])
 
 
 def outside_files(

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from edgecnn_exporters.capture.examples import example_batch
+from edgecnn_exporters.capture.examples import (
+    PLAIN_RANGE,
+    GivenExamples,
+    example_batch,
+    noise_batch,
+    reads_images,
+)
 from edgecnn_exporters.capture.onnx_source import OPSET
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
@@ -78,6 +84,9 @@ class Request:
         targets: the formats beside ONNX, each with its options.
         half: a float artefact whose weights are stored in 16 bits, of each target that writes one.
         is_zoo: the network is one of edgecnn's own.
+        golden: the inputs to compare on and to pack; None takes edgecnn's photographs, or noise
+            where the input is no image.
+        input_range: of the network's input, where samples of it were measured.
     """
 
     name: str
@@ -91,15 +100,37 @@ class Request:
     targets: tuple[Target, ...] = ()
     half: bool = False
     is_zoo: bool = False
+    golden: GivenExamples | None = None
+    input_range: Range | None = None
+
+    @property
+    def reads_images(self) -> bool:
+        """Whether photographs are like its input: not where samples of arrays were measured."""
+        if self.preprocess is None and self.input_range is not None:
+            return False
+        return reads_images(self.input, self.preprocess)
 
     def feeds(self) -> list[Float32]:
-        """Real images as inputs: at each of `BATCHES`, or three of the fixed batch size.
-
-        No two share memory.
-        """
+        """Inputs at each of `BATCHES`, or three of the fixed batch size; no two share memory."""
         batch = self.input.shape[0]
         if batch is None:
-            examples = example_batch(self.input, self.preprocess, max(BATCHES))
+            examples = self._examples(max(BATCHES))
             return [examples[:size].copy() for size in BATCHES]
-        examples = example_batch(self.input, self.preprocess, GOLDEN_IMAGES * batch)
+        examples = self._examples(GOLDEN_IMAGES * batch)
         return [part.copy() for part in np.split(examples, GOLDEN_IMAGES)]
+
+    def golden_feeds(self) -> list[Float32]:
+        """Inputs of the golden examples: of batch 1, or of the fixed batch; three, or as given."""
+        batch, given = self.input.shape[0] or 1, self.golden
+        count = GOLDEN_IMAGES if given is None else max(1, len(given.inputs) // batch)
+        return [part.copy() for part in np.split(self._examples(count * batch), count)]
+
+    def _examples(self, count: int) -> Float32:
+        """`count` inputs as the network reads them."""
+        if self.golden is not None:
+            return self.golden.inputs[np.arange(count) % len(self.golden.inputs)]
+        if self.reads_images:
+            return example_batch(self.input, self.preprocess, count)
+        values = self.input_range
+        low, high = PLAIN_RANGE if values is None else (values.low, values.high)
+        return noise_batch(self.input, low, high, count)

@@ -1,11 +1,12 @@
-"""Example inputs: edgecnn's photographs, preprocessed for any network.
+"""Example inputs: edgecnn's photographs, preprocessed for any network, or seeded noise.
 
-Networks are compared on photographs, not on noise: noise leaves most channels of a trained
-network inactive, and a fault in an inactive channel shows in no output.
+Networks of images are compared on photographs, not on noise: noise leaves most channels of a
+trained network inactive, and a fault in an inactive channel shows in no output.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -17,6 +18,10 @@ from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Layout, Preprocess, TensorSpec
 
+# An input of another number of channels is no image.
+IMAGE_CHANNELS = (1, 3, 4)
+# Of noise in place of an input that is no image, and of which no samples were given.
+PLAIN_RANGE = (-1.0, 1.0)
 NAMES = ("cat", "coffee", "rocket", "astronaut")
 # Crops of a photograph: top, left and extent, in shares of its height and width.
 WINDOWS = (
@@ -27,6 +32,19 @@ WINDOWS = (
     (0.25, 0.25, 0.5),
     (0.1, 0.1, 0.8),
 )
+
+
+@dataclass(frozen=True)
+class GivenExamples:
+    """Inputs of the user's to compare on and to pack.
+
+    Attributes:
+        inputs: (N, …), as the network reads them.
+        images: what they were made from, (H, W, C) each; empty where they are no images.
+    """
+
+    inputs: Float32
+    images: tuple[UInt8, ...] = ()
 
 
 @cache
@@ -66,8 +84,7 @@ def _crop(image: UInt8, top: float, left: float, share: float, shrunk: float) ->
 def example_batch(spec: TensorSpec, prepare: Preprocess | None, count: int) -> Float32:
     """`count` images as the input `spec`, through the bundle's preprocessing where there is one.
 
-    A network without preprocessing of images (say, of seven channels) gets the images' colour
-    planes in turn, scaled to -1…1.
+    A network without preprocessing gets the images' colour planes in turn, scaled to -1…1.
 
     Raises:
         InputMismatch: the preprocessing makes another shape than the input's.
@@ -95,10 +112,35 @@ def example_batch(spec: TensorSpec, prepare: Preprocess | None, count: int) -> F
     return np.concatenate([array.take(np.arange(channels) % 3, axis) for array in planes])
 
 
+def reads_images(spec: TensorSpec, prepare: Preprocess | None) -> bool:
+    """Whether a network reads images, by its preprocessing or the number of its channels."""
+    return prepare is not None or spatial(spec)[0] in IMAGE_CHANNELS
+
+
+def noise_batch(spec: TensorSpec, low: float, high: float, count: int) -> Float32:
+    """`count` inputs of seeded noise from `low` to `high`.
+
+    Coarse and fine together, as in nature: white noise averages out in the first layer, and leaves
+    most channels inactive.
+    """
+    channels, height, width = spatial(spec)
+    generator = np.random.default_rng(0)
+    noise = np.zeros((count, channels, height, width))
+    size = 1
+    while size <= max(height, width):
+        rows, columns = -(-height // size), -(-width // size)
+        patches = generator.standard_normal((count, channels, rows, columns))
+        noise += patches.repeat(size, 2).repeat(size, 3)[:, :, :height, :width]
+        size *= 2
+    scaled = low + (noise - noise.min()) / (noise.max() - noise.min()) * (high - low)
+    ordered = scaled if layout_of(spec) == "NCHW" else scaled.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(ordered, np.float32)
+
+
 def layout_of(spec: TensorSpec) -> Layout:
     """NHWC when only the last axis can be the channels of an image, else NCHW."""
     _, second, _, last = spec.shape
-    return "NHWC" if last in (1, 3, 4) and second not in (1, 3, 4) else "NCHW"
+    return "NHWC" if last in IMAGE_CHANNELS and second not in IMAGE_CHANNELS else "NCHW"
 
 
 def spatial(spec: TensorSpec) -> tuple[int, int, int]:

@@ -105,9 +105,10 @@ def _by_channel(array: Array, axis: int | None) -> Float64:
 def candidate_axes(shape: Sequence[int]) -> tuple[int | None, ...]:
     """Axes of an output that may be its channels: the one behind the batch, and the last.
 
-    (N, C, H, W) and (N, C, boxes) have the former, (N, boxes, C) and (N, H, W, C) the latter.
+    (N, C, H, W) and (N, C, boxes) have the former, (N, boxes, C) and (N, H, W, C) the latter. None
+    stands for none of them.
     """
-    return (None,) if len(shape) < 2 else (1,) if len(shape) == 2 else (1, len(shape) - 1)
+    return {0: (None,), 1: (None,), 2: (1, None)}.get(len(shape), (1, len(shape) - 1, None))
 
 
 def group_channels(statistics: ChannelStatistics, axis: int | None) -> tuple[ChannelGroup, ...]:

@@ -208,7 +208,12 @@ def _add(
     output = outputs.setdefault(answer.output, _Output(axes))
     for axis in output.axes:
         seen = channel_statistics(reference, actual, axis)
-        output.statistics[axis] = output.statistics[axis] + seen if output.rows else seen
+        before = output.statistics.get(axis, seen)
+        if len(before.total) != len(seen.total):
+            # The batch lies there, as in (time, N, classes).
+            output.axes = tuple(each for each in output.axes if each != axis)
+            continue
+        output.statistics[axis] = before + seen if output.rows else seen
     rows = reference.reshape(len(reference) if reference.ndim > 1 else 1, -1)
     found = actual.reshape(rows.shape)
     output.agreed += int((found.argmax(axis=1) == rows.argmax(axis=1)).sum())

@@ -143,6 +143,14 @@ def test_nan_is_the_worst_of_all() -> None:
     assert weak_groups(found)
 
 
+def test_an_axis_that_changes_with_the_batch_is_no_channels() -> None:
+    first, second = RNG.standard_normal((5, 1, 12)), RNG.standard_normal((5, 3, 12))
+    found = find_groups([Answer("y", each, each) for each in (first, second)])["y"]
+    assert [group.axis for group in found] == [2]
+    plain = [Answer("y", each, each) for each in (RNG.random((5, 1)), RNG.random((5, 3)))]
+    assert [group.axis for group in find_groups(plain)["y"]] == [None]
+
+
 def test_outputs_without_a_batch_are_compared_whole() -> None:
     for shape in ((), (6,), (6, 4)):
         reference = np.asarray(RNG.standard_normal(shape))
