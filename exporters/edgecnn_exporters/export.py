@@ -20,6 +20,7 @@ from edgecnn_exporters.capture.reference import (
     Reference,
     check_outputs,
     compare_model,
+    references,
     run_model,
     run_module,
     to_bytes,
@@ -154,6 +155,7 @@ class _Read:
 
 
 def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> Exported:
+    from edgecnn_exporters.capture.output_groups import output_groups
     from edgecnn_exporters.passes import canonicalise
 
     model, reference = read.model, read.reference
@@ -163,7 +165,8 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
     note_moments(model, read.norms)
     progress("verify")
     content = to_bytes(model)
-    difference = compare_model(content, reference)
+    groups = output_groups(model, references(reference.batches))
+    difference = compare_model(content, reference, groups)
     if not is_within(difference, "fp32"):
         raise CaptureFailed(
             "the optimised graph differs from the original by "

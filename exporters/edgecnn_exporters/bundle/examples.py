@@ -69,12 +69,6 @@ class Compared:
     outside: Difference | None
 
 
-def references(examples: Sequence[Example]) -> Iterator[Answer]:
-    """The original's outputs as its own answers."""
-    for _, expected in examples:
-        yield from (Answer(name, array, array) for name, array in expected.items())
-
-
 def _answers(model: Model, input_name: str, examples: Sequence[Example]) -> Iterator[Answer]:
     for feed, expected in examples:
         outputs = model.run({input_name: feed})

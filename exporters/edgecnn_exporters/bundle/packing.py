@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn_exporters.bundle.contents import Judging, about, bundle_contents, labels_of
-from edgecnn_exporters.bundle.examples import Examples, references
+from edgecnn_exporters.bundle.examples import Examples
 from edgecnn_exporters.bundle.golden_files import golden_examples
-from edgecnn_exporters.bundle.output_groups import output_groups
 from edgecnn_exporters.bundle.provenance import targets_provenance
 from edgecnn_exporters.bundle.requests import Judge, Request
 from edgecnn_exporters.bundle.telling import little_proven
 from edgecnn_exporters.bundle.write import Contents, write_contents
-from edgecnn_exporters.capture.reference import Reference, to_bytes
+from edgecnn_exporters.capture.reference import Reference, references, to_bytes
 from edgecnn_exporters.errors import LimitMissed, UnsupportedModel
 from edgecnn_exporters.targets import Precision, Translated
 from edgecnn_runtime.manifest import Manifest
@@ -46,6 +45,8 @@ class Packing:
 
     def examples(self, quantised: Quantised | None) -> Examples:
         """What every artefact must answer."""
+        from edgecnn_exporters.capture.output_groups import output_groups
+
         golden = golden_examples(self.reference, self.request)
         held_out = [] if quantised is None else quantised.judges()
         seen = references([*self.reference.batches, *held_out])

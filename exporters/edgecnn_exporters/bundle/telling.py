@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edgecnn_exporters.bundle.examples import references
-from edgecnn_exporters.capture.reference import Example
+from edgecnn_exporters.capture.reference import Example, references
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.parity.difference import Groups, compare
+from edgecnn_runtime.parity.difference import GroupDifference, Groups, compare
+from edgecnn_runtime.parity.tolerances import LEAST_OF_FULL_SCALE
 
 # Share of an output's values at one end of its range from which it is saturated.
 SATURATED = 0.95
@@ -46,9 +46,20 @@ def _constant_or_saturated(answers: Sequence[Array]) -> str | None:
     return None
 
 
+def _largest(group: GroupDifference) -> float:
+    return max(abs(group.group.low), abs(group.group.high))
+
+
 def _hardly_changing(examples: Sequence[Example], groups: Groups, told: set[str]) -> Iterator[str]:
     measured = compare(references(examples), groups)
     for group in measured.groups:
+        full_scale = group.group.full_scale
+        if full_scale is not None and _largest(group) <= LEAST_OF_FULL_SCALE * full_scale:
+            yield (
+                f"{group.name} is next to nothing on these inputs: {_largest(group):.0e} at most, "
+                f"of {full_scale:g}: agreement there proves little"
+            )
+            continue
         if group.responds or group.is_constant or group.output in told:
             continue
         yield (

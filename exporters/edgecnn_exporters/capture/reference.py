@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,7 +13,7 @@ from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.errors import first_line
 from edgecnn_runtime.manifest import DTYPES
-from edgecnn_runtime.parity.difference import Answer, Difference, compare
+from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -74,8 +74,17 @@ def run_once(module: torch.nn.Module, feed: Float32) -> dict[str, Array]:
     return _named(outputs)
 
 
-def compare_model(model: bytes, reference: Reference) -> Difference:
+def references(examples: Sequence[Example]) -> Iterator[Answer]:
+    """The original's outputs as its own answers."""
+    for _, expected in examples:
+        yield from (Answer(name, array, array) for name, array in expected.items())
+
+
+def compare_model(model: bytes, reference: Reference, groups: Groups | None = None) -> Difference:
     """Run the ONNX model in ONNX Runtime on every batch of `reference`, and compare.
+
+    Args:
+        groups: of each output's channels; None finds them from the reference, without full scales.
 
     Raises:
         EngineError: ONNX Runtime refuses or fails.
@@ -84,10 +93,13 @@ def compare_model(model: bytes, reference: Reference) -> Difference:
     engine = OnnxRuntimeEngine.open(model)
     (spec,) = engine.inputs
     return compare(
-        Answer(name, expected[name], outputs[name])
-        for feed, expected in reference.batches
-        for outputs in [engine.run({spec.name: feed})]
-        for name in expected
+        (
+            Answer(name, expected[name], outputs[name])
+            for feed, expected in reference.batches
+            for outputs in [engine.run({spec.name: feed})]
+            for name in expected
+        ),
+        groups,
     )
 
 

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 
 from edgecnn_exporters.capture.graph_outputs import separate_outputs
 from edgecnn_exporters.capture.pytorch_exporters import BATCH, EXPORTERS, Job, ValuesBaked, quiet
-from edgecnn_exporters.capture.reference import Reference, compare_model, to_bytes
+from edgecnn_exporters.capture.reference import (
+    Reference,
+    compare_model,
+    references,
+    to_bytes,
+)
 from edgecnn_exporters.capture.value_reads import value_reads
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_runtime.errors import EdgeCNNError, first_line
@@ -60,6 +65,8 @@ def capture(
         CaptureFailed: neither exporter agrees; names the line of Python that no graph can hold, or
             the first node that differs.
     """
+    from edgecnn_exporters.capture.output_groups import output_groups
+
     attempts: list[Attempt] = []
     differing: list[ir.Model] = []
     job = job_of(module, reference, batch, opset)
@@ -68,7 +75,8 @@ def capture(
             with quiet():
                 model = export(job)
             separate_outputs(model, reference.output_names)
-            difference = compare_model(to_bytes(model), reference)
+            groups = output_groups(model, references(reference.batches))
+            difference = compare_model(to_bytes(model), reference, groups)
         except ValuesBaked as baked:
             tried = "; ".join(f"{attempt.exporter} {attempt.outcome}" for attempt in attempts)
             raise CaptureFailed(_advice(baked, tried)) from baked

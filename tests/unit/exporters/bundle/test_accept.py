@@ -13,7 +13,8 @@ import pytest
 from conftest import OFFSET, SCALE, contents, fake_model
 
 from edgecnn_exporters.bundle.accept import Judge
-from edgecnn_exporters.bundle.examples import Examples, references
+from edgecnn_exporters.bundle.examples import Examples
+from edgecnn_exporters.capture.reference import references
 from edgecnn_exporters.errors import TargetDiffers
 from edgecnn_exporters.targets import (
     About,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecnn_exporters.bundle.examples import references
 from edgecnn_exporters.bundle.telling import little_proven
+from edgecnn_exporters.capture.reference import references
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.manifest import ChannelGroup
 from edgecnn_runtime.parity.difference import find_groups
 
 RNG = np.random.default_rng(0)
@@ -44,3 +45,11 @@ def test_a_saturated_output_is_told_with_its_end() -> None:
 def test_outputs_that_hardly_change_are_told() -> None:
     (warning,) = warnings(*(np.linspace(-1, 1, 10) + RNG.standard_normal((8, 1, 10)) / 100))
     assert "y[0:10] hardly changes between inputs" in warning
+
+
+def test_a_detector_that_finds_nothing_is_told() -> None:
+    maps = RNG.uniform(0, 2e-7, (3, 1, 1, 8, 8))
+    examples = [(np.zeros((1, 1), np.float32), {"y": one}) for one in maps]
+    groups = {"y": (ChannelGroup(1, ((0, 1),), 0.0, 2e-7, full_scale=1.0),)}
+    (warning,) = little_proven(examples, groups)
+    assert "y[0] is next to nothing on these inputs: 2e-07 at most, of 1" in warning

@@ -7,7 +7,7 @@ import onnx.parser
 import onnx_ir as ir
 import pytest
 
-from edgecnn_exporters.bundle.output_groups import Channels, full_scale, output_groups
+from edgecnn_exporters.capture.output_groups import Channels, full_scale, output_groups
 from edgecnn_runtime.parity.difference import Answer
 
 
