@@ -45,8 +45,8 @@ def test_the_wheel_holds_what_the_code_reads(wheel: Path) -> None:
     }
 
 
-def test_the_wheel_is_below_a_megabyte(wheel: Path) -> None:
-    assert wheel.stat().st_size < 1_000_000
+def test_the_wheel_is_of_a_megabyte(wheel: Path) -> None:
+    assert wheel.stat().st_size < 1_200_000
 
 
 def test_the_agent_is_below_70_kb_and_runs_where_edgecnn_is_not_installed(tmp_path: Path) -> None:
