@@ -99,7 +99,7 @@ def command(
     from edgecnn.progress_bar import bar
     from edgecnn.report.verify_tables import print_held_out, print_rows
     from edgecnn_runtime.bundle import Bundle
-    from edgecnn_runtime.parity.row import ANSWERS_AS_MADE
+    from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
     from edgecnn_runtime.parity.verify import verify
 
     with Bundle(bundle) as opened:

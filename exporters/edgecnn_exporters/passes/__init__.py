@@ -14,9 +14,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.passes.auto_pad import MakePaddingExplicit
 from edgecnn_exporters.passes.batch_norm import FoldBatchNorm
-from edgecnn_exporters.passes.ceil_mode import RoundPoolsDown
 from edgecnn_exporters.passes.constants import FoldConstants, LiftConstants
 from edgecnn_exporters.passes.dropout import RemoveDropout
 from edgecnn_exporters.passes.flatten import CanonicaliseFlatten
@@ -24,8 +22,10 @@ from edgecnn_exporters.passes.gemm import CanonicaliseGemm
 from edgecnn_exporters.passes.global_pool import CanonicaliseGlobalPool
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.passes.identity import RemoveIdentity
-from edgecnn_exporters.passes.max_pool import JoinPadToMaxPool
 from edgecnn_exporters.passes.names import NameBatch, NameNodes
+from edgecnn_exporters.passes.padding.auto_pad import MakePaddingExplicit
+from edgecnn_exporters.passes.padding.ceil_mode import RoundPoolsDown
+from edgecnn_exporters.passes.padding.max_pool import JoinPadToMaxPool
 from edgecnn_exporters.passes.relu6 import CanonicaliseRelu6
 from edgecnn_exporters.passes.reshape import FixReshape
 from edgecnn_exporters.passes.response_norm import CanonicaliseResponseNorm

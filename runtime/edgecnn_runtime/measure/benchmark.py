@@ -22,7 +22,7 @@ from edgecnn_runtime.host.process import measure_cold_start
 from edgecnn_runtime.measure.job import MeasurementJob
 from edgecnn_runtime.measure.rounds import round_numbers, round_order, runs_per_block
 from edgecnn_runtime.measure.worker_process import Worker, WorkerDied, launch
-from edgecnn_runtime.parity.row import ANSWERS_AS_MADE
+from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
 
 Emit = Callable[[dict[str, Any]], None]
 

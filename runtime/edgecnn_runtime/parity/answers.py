@@ -24,7 +24,8 @@ from edgecnn_runtime.errors import BundleError, EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.difference import Answer
-from edgecnn_runtime.parity.row import Parity, ParityVerdict
+from edgecnn_runtime.parity.row import Parity
+from edgecnn_runtime.parity.verdict import ParityVerdict
 from edgecnn_runtime.parity.verify import REFUSALS, judge
 
 Answers = Mapping[str, Array]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from edgecnn_runtime.engines.engine_id import EngineId, engine_fields, engine_from_fields
 from edgecnn_runtime.manifest import ChannelGroup
 from edgecnn_runtime.parity.difference import Difference, GroupDifference
-
-# "weak" answers as it did where it was made, and lost more there than int8 should.
-ParityVerdict = Literal["equal", "weak", "differs", "skipped", "crashed"]
-ANSWERS_AS_MADE: frozenset[ParityVerdict] = frozenset({"equal", "weak"})
+from edgecnn_runtime.parity.verdict import ParityVerdict
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.difference import Answer, Groups, compare, difference
 from edgecnn_runtime.parity.golden import golden_answers, largest_steps
 from edgecnn_runtime.parity.isolated import verify_isolated
-from edgecnn_runtime.parity.row import Parity, ParityVerdict
+from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.parity.tolerances import is_within_limit, limit_of
+from edgecnn_runtime.parity.verdict import ParityVerdict
 from edgecnn_runtime.progress import Progress, no_progress
 
 # Values on either side of a rounding boundary differ by one grey level; a larger difference means

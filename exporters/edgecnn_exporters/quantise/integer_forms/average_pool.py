@@ -15,13 +15,13 @@ from edgecnn_exporters.passes.graph import (
     rank,
     replace_node,
 )
-from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
-from edgecnn_exporters.passes.windows import (
+from edgecnn_exporters.passes.padding.windows import (
     WindowAxis,
     pad_with_zeros,
     set_pads,
     window_axes,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 from edgecnn_runtime.arrays import Float32
 
 # A Conv has these too, and means the same by them.

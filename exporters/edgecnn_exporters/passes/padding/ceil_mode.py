@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator, is_set
-from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
-from edgecnn_exporters.passes.windows import (
+from edgecnn_exporters.passes.padding.windows import (
     WindowAxis,
     pad_with_zeros,
     set_pads,
     window_axes,
 )
+from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
 
 
 @dataclass(frozen=True)

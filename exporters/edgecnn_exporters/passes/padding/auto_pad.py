@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator
+from edgecnn_exporters.passes.padding.windows import WindowAxis, ints, set_pads, window_axes
 from edgecnn_exporters.passes.rewrite import Refusal, RewriteRule, apply_rules
-from edgecnn_exporters.passes.windows import WindowAxis, ints, set_pads, window_axes
 
 _WINDOWS = ("Conv", "MaxPool", "AveragePool", "LpPool")
 

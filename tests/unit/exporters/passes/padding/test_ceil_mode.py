@@ -11,7 +11,7 @@ import torch
 from unit.exporters.passes.support import apply, by_onnxruntime
 
 from edgecnn_exporters.passes import canonicalise
-from edgecnn_exporters.passes.ceil_mode import RoundPoolsDown
+from edgecnn_exporters.passes.padding.ceil_mode import RoundPoolsDown
 
 
 def graph(body: str, size: int = 8) -> str:

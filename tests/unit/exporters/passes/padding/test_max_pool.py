@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from unit.exporters.passes.support import apply, by_onnxruntime
 
-from edgecnn_exporters.passes.max_pool import JoinPadToMaxPool
+from edgecnn_exporters.passes.padding.max_pool import JoinPadToMaxPool
 
 POOL = "y = MaxPool <kernel_shape = [3, 3], strides = [2, 2]"
 PADS = {

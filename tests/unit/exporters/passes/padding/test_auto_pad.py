@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from unit.exporters.passes.support import apply, by_onnxruntime
 
-from edgecnn_exporters.passes.auto_pad import MakePaddingExplicit
+from edgecnn_exporters.passes.padding.auto_pad import MakePaddingExplicit
 
 TAPS = ", ".join(f"{number}.5" for number in range(9))
 CONSTANTS = f"<float[1,1,3,3] w = {{{TAPS}}}, float[1,1,1,1] one = {{2.0}}>"
