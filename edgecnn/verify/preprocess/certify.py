@@ -76,7 +76,7 @@ class _Sums:
             mean_levels=self.absolute / self.values,
             agreed=agreed,
             interval=wilson_interval(agreed, far.n),
-            sqnr_db=far.sqnr_db,
+            sqnr_db=far.pooled_db,
             n=far.n,
         )
 

@@ -28,7 +28,7 @@ from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 PICTURES = 3
-CALIBRATION = 16
+CALIBRATION = 32
 
 
 @dataclass(frozen=True)

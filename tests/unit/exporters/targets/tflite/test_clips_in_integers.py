@@ -15,10 +15,13 @@ from unit.exporters.targets.tflite.integer_support import SAMPLES, encode
 from unit.exporters.targets.tflite.support import answer
 
 from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
-from edgecnn_exporters.quantise.ladder import quantise
+from edgecnn_exporters.quantise.integer_forms import prepare
+from edgecnn_exporters.quantise.state import Bench
 from edgecnn_exporters.targets.tflite.source import read_source
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
+from edgecnn_runtime.progress import no_progress
 
 RANDOM = np.random.default_rng(1)
 BEFORE = "[n{o}] t{o} = Conv (x, {w})"
@@ -114,6 +117,16 @@ def built(producer: str, place: str) -> ir.Model:
     return network(body, used, reads="float[N, 6, 8, 8] x", answers=answers)
 
 
+def joined(model: ir.Model) -> ir.Model:
+    """The QDQ graph in which every join has one encoding, however unlike its parts are."""
+    prepared = model.clone()
+    prepare(prepared)
+    plan, reference = make_plan(prepared.graph), list(ValueProbe(model).stream(SAMPLES))
+    config = QuantConfig("fast", observer="min-max")
+    bench = Bench(config, SAMPLES, SAMPLES, SAMPLES, reference, no_progress)
+    return bench.build(prepared, plan, bench.calibrate(prepared, plan), "min-max").qdq
+
+
 def rms(array: np.ndarray) -> float:
     return float(np.sqrt((array.astype(np.float64) ** 2).mean()))
 
@@ -122,7 +135,7 @@ def rms(array: np.ndarray) -> float:
 def test_every_clip_clips_as_it_does_in_the_graph_and_in_float(producer: str, place: str) -> None:
     model = built(producer, place)
     names = [f"y_{name}" for name in CLIPS]
-    qdq = quantise(model, SAMPLES, QuantConfig("fast", observer="min-max")).model
+    qdq = joined(model)
     found = write_tflite(qdq, TfliteOptions(precision="int8", io="int8"))
     in_float, in_graph = (ValueProbe(graph, names) for graph in (model, qdq))
     coarsest = max(encoding.scale for encoding in read_source(qdq, 1).encodings.values())
