@@ -36,7 +36,7 @@ import numpy as np
 from benchmarks.interleave import RESULTS, append
 from benchmarks.outside.inputs import calibration_inputs
 from benchmarks.outside.networks import NETWORKS, OutsideNetwork
-from benchmarks.outside.table import TABLE_WIDTHS, print_row, print_summary
+from benchmarks.outside.table import line, print_row, print_summary
 
 ROOT = Path(__file__).parents[2]
 KEPT = RESULTS / "outside/export.jsonl"
@@ -75,7 +75,7 @@ def main() -> None:
     options = Options(tuple(filter(None, given.targets.split(","))), given.quantize, given.timeout)
     kept = {row["network"]: row for row in read_rows(given.results, options)}
     rows = []
-    print(TABLE_WIDTHS.format("network", "precision", "onnx", *options.targets, "seconds"))
+    print(line("network", "precision", ("onnx", *options.targets), "seconds"))
     for name in given.only:
         row = None if given.again else kept.get(name)
         if row is None and not given.table and is_installed(NETWORKS[name]):

@@ -9,9 +9,12 @@ FP32_RELATIVE = 1e-4
 # Of PyTorch's own rounding to float32: a network that magnifies it that much says nothing.
 ROUNDINGS = 10
 INT8_DB = 15.0
-TABLE_WIDTHS = "{:<44}{:<10}{:<16}{:<16}{:<16}{:>8}"
-
 Row = Mapping[str, Any]
+
+
+def line(network: str, precision: str, cells: Sequence[str], seconds: object) -> str:
+    """One line of the table: a cell for ONNX and for each target."""
+    return f"{network:<44}{precision:<10}{''.join(f'{each:<16}' for each in cells)}{seconds:>8}"
 
 
 def print_row(row: Row) -> None:
@@ -19,7 +22,7 @@ def print_row(row: Row) -> None:
     precisions = ("fp32", row["quantise"]) if row["quantise"] else ("fp32",)
     for precision in precisions:
         cells = [cell(row, format_, precision) for format_ in ("onnx", *row["targets"])]
-        print(TABLE_WIDTHS.format(row["network"], precision, *cells, row["seconds"]))
+        print(line(row["network"], precision, cells, row["seconds"]))
     for words in dict.fromkeys(filter(None, map(_complaint, row["attempts"]))):
         print(f"    {words}")
     print(end="", flush=True)
