@@ -38,6 +38,9 @@ TOLERANCES: dict[str, Tolerance] = {
 FLOOR_DB = 15.0
 # An artefact that follows its input no better than its own mean would does not answer.
 LEAST_RESPONSE_DB = 3.0
+# More SQNR than this is not asked of another kernel: where little is left of the noise of 8 bits,
+# because what counts is float, one rounding of a neighbouring step is most of it.
+ENOUGH_DB = 40.0
 # What a manifest lists at most: 8 bits that are nearer are float, or constant.
 BEST_DB = 60.0
 # Of an output's full scale: errors of 8 bits below it matter to nobody, whatever the signal is. A
@@ -118,7 +121,7 @@ def least_db(expected: float, numbers: int, artefact: Artefact) -> float:
     Never below the floor less the allowed loss, however few numbers tell, unless the artefact is
     weak by its manifest.
     """
-    least = expected - allowed_loss_db(numbers)
+    least = min(expected, ENOUGH_DB) - allowed_loss_db(numbers)
     return least if artefact.is_weak else max(least, min(FLOOR_DB, expected) - ALLOWED_LOSS_DB)
 
 
