@@ -115,6 +115,27 @@ def test_int8_computes_what_the_quantised_graph_says(body: str) -> None:
     assert -10 * np.log10(noise) > 50
 
 
+@pytest.mark.parametrize("between", ["MaxPool <kernel_shape = [2, 2]> (r)", "Relu (a)"])
+def test_a_clip_whose_bounds_lie_inside_the_encoding_clips_there(between: str) -> None:
+    body = f"""
+        [c1] a = Conv (x, up) [r1] r = Relu (a) [m1] m = {between}
+        [k1] k = Clip (m, low, high) [c2] y = Conv (k, down)
+    """
+    numbers = np.random.default_rng(3)
+    weights = {
+        "up": numbers.standard_normal((8, 3, 3, 3)).astype(np.float32) / 3,
+        "down": numbers.standard_normal((4, 8, 3, 3)).astype(np.float32),
+        "low": np.array(0.1, np.float32),
+        "high": np.array(0.6, np.float32),
+    }
+    float_model = network(body, weights, answers="float[N, K, H, W] y")
+    model = quantise(float_model, SAMPLES, QuantConfig("fast")).model
+    found = compiled(write_openvino(model, "int8"))(IMAGES)[0]
+    expected = as_written(model)
+    noise = np.square(found - expected).sum() / np.square(expected - expected.mean()).sum()
+    assert -10 * np.log10(noise) > 45
+
+
 def test_integers_of_eight_bits_are_exact_on_every_processor_when_computed_in_float() -> None:
     model = quantise(real(), SAMPLES, QuantConfig("fast")).model
     made = write_openvino(model, "int8")
