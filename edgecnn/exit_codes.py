@@ -12,6 +12,6 @@ SLOWER = 4
 NO_VERDICT = 5
 """`bench --against`, `--compare`: the run was disturbed, so that no verdict is given."""
 LIMIT_MISSED = 6
-"""`export --quantize`: the quantised network does not meet a stated limit."""
+"""`export --quantize`: the quantised network is weak, or does not meet a stated limit."""
 INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT, as shells have it."""

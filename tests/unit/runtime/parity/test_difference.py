@@ -128,6 +128,18 @@ def test_next_to_nothing_is_held_to_the_full_scale_of_a_sigmoid() -> None:
     assert not is_within(one(reference, reference + 1e-3, bounded), "fp32")
 
 
+def test_scores_that_change_no_decision_are_not_weak() -> None:
+    scores = RNG.uniform(0, 0.08, (4, 3, 50))
+    noisy = scores + RNG.uniform(-0.02, 0.02, scores.shape)
+    bounded = (ChannelGroup(1, ((0, 3),), 0.0, 0.08, full_scale=1.0),)
+    unbounded = (ChannelGroup(1, ((0, 3),), 0.0, 0.08),)
+    assert one(scores, noisy, bounded).sqnr_db < 15
+    assert not weak_groups(one(scores, noisy, bounded))
+    assert weak_groups(one(scores, noisy, unbounded))
+    # All zero is another thing: nothing of the scores is left.
+    assert weak_groups(one(scores / 4, np.zeros_like(scores), bounded))
+
+
 def test_rounding_of_a_large_offset_is_no_difference() -> None:
     reference = 1000 + RNG.standard_normal((4, 10)) / 100
     assert is_within(one(reference, reference.astype(np.float32)), "fp32")
