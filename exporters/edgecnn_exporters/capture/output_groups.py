@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant, extent
 from edgecnn_runtime.manifest import ChannelGroup
+from edgecnn_runtime.parity.channels import range_of, runs
 from edgecnn_runtime.parity.difference import Answer, find_groups
 
 # Their output is one of the values of their first input, or a mean of some.
@@ -27,15 +28,38 @@ BOUNDED = {"HardSigmoid": 1.0, "Sigmoid": 1.0, "Tanh": 1.0}
 def output_groups(
     model: ir.Model, answers: Iterable[Answer]
 ) -> dict[str, tuple[ChannelGroup, ...]]:
-    """The groups of each output's channels, by the references of `answers`."""
+    """The groups of each output's channels: of one meaning by the graph, else of like range.
+
+    Channels that one function bounds alike are one group: the score of a class that is not in the
+    pictures is small by chance.
+
+    Args:
+        answers: the original's outputs, as its own references.
+    """
     outputs = {str(value.name): value for value in model.graph.outputs}
-    return {
-        name: tuple(
+    found = {}
+    for name, groups in find_groups(answers).items():
+        own = [
             replace(group, full_scale=full_scale(outputs.get(name), _channels(group)))
             for group in groups
+        ]
+        bounded = {
+            each.full_scale: _joined(own, each.full_scale) for each in own if each.full_scale
+        }
+        found[name] = tuple(
+            dict.fromkeys(
+                each if each.full_scale is None else bounded[each.full_scale] for each in own
+            )
         )
-        for name, groups in find_groups(answers).items()
-    }
+    return found
+
+
+def _joined(groups: Sequence[ChannelGroup], scale: float | None) -> ChannelGroup:
+    """The groups of one full scale as one."""
+    own = [group for group in groups if group.full_scale == scale]
+    indices = sorted(index for group in own for index in range_of(group))
+    low, high = min(group.low for group in own), max(group.high for group in own)
+    return replace(own[0], channels=runs(indices), low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -47,9 +71,7 @@ class Channels:
 
 
 def _channels(group: ChannelGroup) -> Channels | None:
-    if group.axis is None:
-        return None
-    return Channels(group.axis, frozenset(i for a, b in group.channels for i in range(a, b)))
+    return None if group.axis is None else Channels(group.axis, frozenset(range_of(group)))
 
 
 def full_scale(value: ir.Value | None, channels: Channels | None = None) -> float | None:

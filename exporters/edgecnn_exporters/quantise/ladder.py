@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from edgecnn_exporters.capture.output_groups import output_groups
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.passes.rewrite import LeftAlone
 from edgecnn_exporters.quantise.calibrate.held_out import Division, divide
@@ -26,7 +27,7 @@ from edgecnn_exporters.quantise.state import COMPARED, Bench, LadderState, Rung
 from edgecnn_exporters.quantise.steps.mixed import LISTED, check_limit, mixtures, most_sensitive
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.difference import Difference
+from edgecnn_runtime.parity.difference import Answer, Difference
 from edgecnn_runtime.progress import Progress, StepProgress, no_progress, no_steps
 
 # Held-out samples that every artefact answers before it is packed.
@@ -158,7 +159,9 @@ def quantise(
     reference = list(ValueProbe(model).stream(held_out))
     compared = list(islice(held_out, COMPARED))
     calibrating = progress("calibrate")
-    bench = Bench(config, fit, held_out, compared, reference, calibrating, inputs, in_hand)
+    answers = (Answer(name, array, array) for each in reference for name, array in each.items())
+    groups = output_groups(model, answers)
+    bench = Bench(config, fit, held_out, compared, reference, calibrating, inputs, in_hand, groups)
     calibration = bench.calibrate(prepared, plan)
     state = first = bench.build(prepared, plan, calibration, config.observer or "min-max")
     rungs: list[Rung] = []

@@ -26,7 +26,7 @@ from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.difference import Answer, Difference, compare
+from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare
 from edgecnn_runtime.progress import Progress
 
 # Samples that a layer-wise rung keeps in hand.
@@ -99,6 +99,7 @@ class Bench:
         progress: gets the share done of the current step.
         inputs: range of the network's input; given, ranges follow from batch normalisation.
         most_in_hand: samples that a layer-wise rung keeps in memory.
+        groups: of each output's channels; None finds them from the reference.
     """
 
     config: QuantConfig
@@ -109,15 +110,17 @@ class Bench:
     progress: Progress
     inputs: Range | None = None
     most_in_hand: int = IN_HAND
+    groups: Groups | None = None
 
     def score(self, qdq: ir.Model) -> Difference:
         """The outputs for the held-out samples against the float network's."""
         outputs = ValueProbe(qdq).stream(self.held_out)
-        return compare(
+        answers = (
             Answer(name, expected[name], actual[name])
             for expected, actual in zip(self.reference, outputs, strict=True)
             for name in expected
         )
+        return compare(answers, self.groups)
 
     def calibrate(self, model: ir.Model, plan: QuantisationPlan) -> CalibrationStatistics:
         """Calibrate the float network on the samples."""

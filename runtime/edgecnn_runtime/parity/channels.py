@@ -148,10 +148,10 @@ def _joined(members: list[list[int]], count: int) -> list[list[int]]:
 def _group(statistics: ChannelStatistics, axis: int | None, channels: list[int]) -> ChannelGroup:
     indices = sorted(channels)
     low, high = float(statistics.low[indices].min()), float(statistics.high[indices].max())
-    return ChannelGroup(axis, _runs(indices), low, high)
+    return ChannelGroup(axis, runs(indices), low, high)
 
 
-def _runs(indices: Sequence[int]) -> tuple[tuple[int, int], ...]:
+def runs(indices: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """Ascending indices as half-open ranges."""
     runs: list[tuple[int, int]] = []
     for index in indices:
@@ -160,6 +160,11 @@ def _runs(indices: Sequence[int]) -> tuple[tuple[int, int], ...]:
         else:
             runs.append((index, index + 1))
     return tuple(runs)
+
+
+def range_of(group: ChannelGroup) -> list[int]:
+    """The indices of a group's channels, ascending."""
+    return [index for low, high in group.channels for index in range(low, high)]
 
 
 def separation(statistics: ChannelStatistics, groups: Sequence[ChannelGroup]) -> float:

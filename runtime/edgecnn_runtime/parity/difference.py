@@ -15,6 +15,7 @@ from edgecnn_runtime.parity.channels import (
     candidate_axes,
     channel_statistics,
     group_channels,
+    range_of,
     separation,
 )
 from edgecnn_runtime.parity.proportion import wilson_interval
@@ -230,7 +231,7 @@ def _groups(output: _Output) -> tuple[ChannelGroup, ...]:
 
 
 def _difference(name: str, statistics: ChannelStatistics, group: ChannelGroup) -> GroupDifference:
-    chosen = _Chosen(statistics, _indices(group))
+    chosen = _Chosen(statistics, range_of(group))
     count, numbers = statistics.count, statistics.count * len(chosen.channels)
     noise, power = chosen.sum("noise"), chosen.sum("power")
     centred, mean = chosen.sum("centred"), chosen.sum("total") / numbers
@@ -281,10 +282,6 @@ class _Chosen:
 
     def sum(self, field_name: str) -> float:
         return float(self[field_name].sum())
-
-
-def _indices(group: ChannelGroup) -> list[int]:
-    return [index for low, high in group.channels for index in range(low, high)]
 
 
 def _badness(group: GroupDifference) -> float:

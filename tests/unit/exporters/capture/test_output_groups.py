@@ -50,3 +50,13 @@ def test_it_is_noted_with_the_groups() -> None:
     reference = np.random.default_rng(0).uniform(0, 1, (1, 4, 8, 8))
     groups = output_groups(graph("y = Sigmoid (x)"), [Answer("y", reference, reference)])
     assert [group.full_scale for group in groups["y"]] == [1.0]
+
+
+def test_scores_are_one_group_whichever_classes_are_in_the_pictures() -> None:
+    body = "s = Sigmoid (x) b = Mul (x, k) y = Concat <axis = 1> (b, s)"
+    random = np.random.default_rng(0)
+    sizes = np.array([640, 640, 640, 640, 0.9, 1e-3, 0.8, 1e-5]).reshape(1, 8, 1, 1)
+    reference = random.uniform(0, 1, (2, 8, 8, 8)) * sizes
+    boxes, scores = output_groups(graph(body), [Answer("y", reference, reference)])["y"]
+    assert (boxes.channels, boxes.full_scale) == (((0, 4),), None)
+    assert (scores.channels, scores.full_scale) == (((4, 8),), 1.0)
