@@ -49,7 +49,9 @@ def judge(
     rounding = {kind: _rounding(module, x, expected[kind]) for kind, x in inputs.items()}
     for artefact in bundle.manifest.artefacts:
         row: dict[str, Any] = {"artefact": artefact.path, "format": artefact.format}
-        row |= {"precision": artefact.precision, "own_sqnr_db": _finite(artefact.sqnr_db)}
+        listed = [db for groups in artefact.sqnr_db.values() for db in groups]
+        row |= {"precision": artefact.precision, "own_sqnr_db": min(listed, default=None)}
+        row["is_weak"] = artefact.is_weak
         try:
             for kind, x in inputs.items():
                 answers = _run(bundle, artefact, _parts(x))
@@ -60,10 +62,11 @@ def judge(
 
 
 def compare(expected: list[list[Array]], answers: list[list[Array]]) -> dict[str, Any]:
-    """The worst output's error, measured about each number's mean over the inputs.
+    """The worst output's error, measured about a mean over the inputs.
 
-    ``relative``: max |answer - expected| / max |expected - mean|. ``sqnr_db``: 10 log10 of the
-    power of ``expected - mean`` over that of the error. ``spread``: max |expected - mean| over
+    ``relative``: max |answer - expected| / max |expected - mean|, the mean of each number.
+    ``sqnr_db``: 10 log10 of the power of ``expected - mean`` over that of the error, the mean of
+    each channel. ``spread``: max |expected - mean| over
     max |expected|, which is 0 where an output does not depend on the input.
     """
     outputs = [
@@ -85,7 +88,9 @@ def _compare_output(expected: Array, answer: Array) -> dict[str, Any]:
     error = answer.astype(np.float64) - expected
     widest, largest = float(np.abs(centred).max()), float(np.abs(error).max())
     power = float(np.square(error).sum())
-    ratio = float(np.square(centred).sum()) / power if power else math.inf
+    channels = (0, *range(2, expected.ndim))
+    signal = float(np.square(expected - expected.mean(channels, keepdims=True)).sum())
+    ratio = signal / power if power else math.inf
     return {
         "relative": 0.0 if not largest else largest / widest if widest else math.inf,
         "sqnr_db": round(10 * math.log10(ratio), 1) if 0 < ratio < math.inf else None,

@@ -22,6 +22,9 @@ FEWEST = 6
 # A channel with less values than this has a range of chance: only a gap of `LIKE` between
 # neighbours in size parts two groups, so that the few small ones of a thousand logits stay.
 MEASURED_WELL = 64
+# Of more channels than this, as features have, the ranges are spread without a break, and some
+# channel is always small: there only a gap of `LIKE` marks another meaning, too.
+FEATURES = 16
 # Axis of the width in (N, C, H, W).
 WIDTH = 3
 
@@ -117,16 +120,17 @@ def group_channels(statistics: ChannelStatistics, axis: int | None) -> tuple[Cha
     Along the width of a map, where the last axis is no channels, values fade out; there only a gap
     parts two groups, too.
     """
+    is_spread = len(statistics.total) > FEATURES or (axis is not None and axis >= WIDTH)
     extent = statistics.extent
     order = np.argsort(-extent, kind="stable")
-    is_measured_well = statistics.count >= MEASURED_WELL and (axis is None or axis < WIDTH)
+    is_exact = statistics.count >= MEASURED_WELL and not is_spread
     members: list[list[int]] = []
     top = 0.0
     for channel in order.tolist():
         if not members or not extent[channel] * LIKE >= top:
             members.append([])
             top = extent[channel]
-        elif not is_measured_well:
+        elif not is_exact:
             top = extent[channel]
         members[-1].append(channel)
     return tuple(

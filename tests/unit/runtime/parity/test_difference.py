@@ -66,6 +66,14 @@ def test_a_group_of_fewer_values_than_can_be_judged_joins_the_next() -> None:
     assert len(find_groups([Answer("y", more, more)])["y"]) == 2
 
 
+def test_the_smallest_of_many_features_is_no_group_of_its_own() -> None:
+    sizes = np.geomspace(1, 1 / 40, 64).reshape(1, 64, 1, 1)
+    features = RNG.standard_normal((2, 64, 8, 8)) * sizes
+    assert len(find_groups([Answer("y", features, features)])["y"]) == 1
+    few = features[:, ::8]
+    assert len(find_groups([Answer("y", few, few)])["y"]) == 2
+
+
 def test_a_map_of_a_picture_has_its_channels_behind_the_batch() -> None:
     # Values that fade to the right are no channels along the width.
     fading = RNG.uniform(0.5, 1, (2, 2, 16, 16)) * np.geomspace(1, 1e-3, 16)
