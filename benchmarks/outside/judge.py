@@ -140,9 +140,5 @@ def _run(bundle: Bundle, artefact: Artefact, parts: list[Float32]) -> list[list[
     return [[answer[spec.name] for spec in manifest.outputs] for answer in answers]
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -41,16 +41,16 @@ def cell(row: Row, format_: str, precision: str) -> str:
     for each in row["attempts"]:
         for artefact in each.get("artefacts", ()):
             if (artefact["format"], artefact["precision"]) == (format_, precision):
-                return _error(artefact)
+                return _error(artefact, each)
         if format_ in ("onnx", *each["targets"]):
             outcome = each["outcome"]
     return outcome
 
 
-def _error(artefact: Row) -> str:
+def _error(artefact: Row, attempt: Row) -> str:
     if "fails" in artefact:
         return "FAILS"
-    verdict = "WRONG " if is_wrong(artefact) else "weak " if artefact["is_weak"] else ""
+    verdict = "WRONG " if is_wrong(artefact, attempt) else "weak " if artefact["is_weak"] else ""
     if artefact["precision"] == "fp32":
         worst = max(artefact[kind]["relative"] for kind in ("photographs", "leaves"))
         return f"{verdict}{worst:.1e}"
@@ -58,13 +58,14 @@ def _error(artefact: Row) -> str:
     return f"{verdict}{'equal' if sqnr is None else f'{sqnr:.1f} dB'}"
 
 
-def is_wrong(artefact: Row) -> bool:
+def is_wrong(artefact: Row, attempt: Row) -> bool:
     """Whether an artefact that was written deviates; it is one that no engine runs, too."""
     if "fails" in artefact:
         return True
     if artefact["precision"] == "int8":
         sqnr = artefact["photographs"]["sqnr_db"]
-        return sqnr is not None and sqnr < INT8_DB and not artefact["is_weak"]
+        is_told = artefact["is_weak"] or any("hardly" in each for each in attempt["warnings"])
+        return sqnr is not None and sqnr < INT8_DB and not is_told
     return any(
         artefact[kind]["relative"]
         > max(FP32_RELATIVE, ROUNDINGS * (artefact[kind]["rounding"] or 0.0))
@@ -93,7 +94,7 @@ def wrong_artefacts(row: Row) -> list[str]:
         artefact["artefact"]
         for each in row["attempts"]
         for artefact in each.get("artefacts", ())
-        if is_wrong(artefact)
+        if is_wrong(artefact, each)
     ]
 
 

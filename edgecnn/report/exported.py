@@ -114,6 +114,7 @@ def as_json(exported: Exported, speed: Speed | None) -> dict[str, Any]:
         "operators": dict(exported.operators),
         "difference": asdict(exported.difference),
         "provenance": exported.manifest.provenance,
+        "warnings": list(exported.warnings),
     }
     return document if speed is None else document | {"speed": speed.to_json()}
 
