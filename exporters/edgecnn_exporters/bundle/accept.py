@@ -14,7 +14,8 @@ from edgecnn_runtime.engines.adapted import adapt
 from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact, Manifest
-from edgecnn_runtime.parity.difference import Difference, GroupDifference
+from edgecnn_runtime.parity.difference import Difference
+from edgecnn_runtime.parity.group_difference import GroupDifference
 from edgecnn_runtime.parity.tolerances import (
     ENOUGH_DB,
     allowed_loss_db,
@@ -38,7 +39,7 @@ class Accepted:
     difference: Difference | None
 
 
-class Judge:
+class Acceptance:
     """Acceptance of the artefacts of one network, all by the same examples."""
 
     def __init__(self, manifest: Manifest, examples: Examples, qdq: bytes | None) -> None:
@@ -52,9 +53,10 @@ class Judge:
         self._examples = examples
         self._input = manifest.inputs[0].name
         self._simulated = None if qdq is None else simulate(qdq, manifest, examples)
+        self._accepted: dict[bytes, Accepted] = {}
 
     def accept(self, translated: Translated) -> Accepted:
-        """Accept an artefact.
+        """Accept an artefact; of one that was accepted before, what was found then.
 
         A float one must compute what the original does, within the tolerance of its precision. One
         of 8 bits must come as near to it as the QDQ graph does in float arithmetic, so that no
@@ -68,6 +70,13 @@ class Judge:
         """
         if translated.target.proof not in ANSWERED:
             return Accepted(translated.artefact, None)
+        known = self._accepted.get(translated.model)
+        if known is None or known.artefact.path != translated.artefact.path:
+            known = self._accept(translated)
+            self._accepted[translated.model] = known
+        return known
+
+    def _accept(self, translated: Translated) -> Accepted:
         if translated.artefact.precision == "int8":
             return self._accept_int8(translated)
         compared = self._compare(_open(translated), translated.artefact)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edgecnn_exporters.bundle.accept import Accepted, Judge
+from edgecnn_exporters.bundle.accept import Acceptance, Accepted
 from edgecnn_exporters.bundle.examples import Examples
 from edgecnn_exporters.bundle.golden_files import golden_files, outside_files
 from edgecnn_exporters.bundle.requests import Request
@@ -32,11 +32,13 @@ class Judging:
     Attributes:
         allow_weak: an int8 artefact that loses more than it should is packed all the same.
         is_limited: a limit on the loss of classes was stated, and decides.
+        acceptances: made already, by the QDQ graph: None where nothing was quantised.
     """
 
     examples: Examples
     allow_weak: bool = False
     is_limited: bool = False
+    acceptances: dict[bytes | None, Acceptance] = field(default_factory=dict)
 
 
 def bundle_contents(
@@ -85,8 +87,10 @@ def bundle_contents(
         task="classification" if labels else None,
         outside=outside,
     )
-    judge = Judge(manifest, judging.examples, models.get("int8"))
-    accepted = [judge.accept(each) for each in every]
+    qdq, known = models.get("int8"), judging.acceptances
+    acceptance = known.get(qdq) or Acceptance(manifest, judging.examples, qdq)
+    known[qdq] = acceptance
+    accepted = [acceptance.accept(each) for each in every]
     graphs = {name: hashlib.sha256(model).hexdigest() for name, model in models.items()}
     entries = [_entry(one, each, graphs) for one, each in zip(every, accepted, strict=True)]
     if not (judging.is_limited and postprocess is not None):

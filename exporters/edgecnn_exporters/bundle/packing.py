@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgecnn_exporters.bundle.accept import Acceptance
 from edgecnn_exporters.bundle.contents import Judging, about, bundle_contents, labels_of
 from edgecnn_exporters.bundle.examples import Examples
 from edgecnn_exporters.bundle.golden_files import golden_examples
@@ -35,6 +36,7 @@ class Packing:
     Attributes:
         model: the canonical graph.
         fp32: the canonical graph as ONNX bytes.
+        acceptances: of artefacts, by the QDQ graph; the bundle's contents are made more than once.
     """
 
     model: ir.Model
@@ -42,6 +44,7 @@ class Packing:
     request: Request
     reference: Reference
     provenance: dict[str, Any]
+    acceptances: dict[bytes | None, Acceptance] = field(default_factory=dict)
 
     def examples(self, quantised: Quantised | None) -> Examples:
         """What every artefact must answer."""
@@ -63,8 +66,8 @@ class Packing:
         request = self.request.quantise
         examples = self.examples(quantised)
         if request is None:
-            return Judging(examples)
-        return Judging(examples, request.allow_weak, request.is_limited)
+            return Judging(examples, acceptances=self.acceptances)
+        return Judging(examples, request.allow_weak, request.is_limited, self.acceptances)
 
     def contents(
         self, quantised: Quantised | None, translated: Sequence[Translated] = ()

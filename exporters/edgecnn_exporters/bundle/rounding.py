@@ -7,7 +7,8 @@ from dataclasses import replace
 from edgecnn_exporters.bundle.examples import Examples
 from edgecnn_runtime.engines.adapted import dequantise, quantise
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.difference import Answer, Difference, compare, decibels
+from edgecnn_runtime.parity.difference import Answer, Difference, compare
+from edgecnn_runtime.parity.group_difference import decibels
 from edgecnn_runtime.parity.tolerances import by_output
 
 

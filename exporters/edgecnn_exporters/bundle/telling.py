@@ -8,7 +8,8 @@ import numpy as np
 
 from edgecnn_exporters.capture.reference import Example, references
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.parity.difference import GroupDifference, Groups, compare
+from edgecnn_runtime.parity.difference import Groups, compare
+from edgecnn_runtime.parity.group_difference import GroupDifference
 from edgecnn_runtime.parity.tolerances import LEAST_OF_FULL_SCALE
 
 # Share of an output's values at one end of its range from which it is saturated.

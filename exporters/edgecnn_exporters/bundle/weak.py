@@ -8,7 +8,8 @@ from dataclasses import replace
 from edgecnn_exporters.bundle.accept import Accepted
 from edgecnn_exporters.errors import WeakQuantisation
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.difference import Difference, GroupDifference
+from edgecnn_runtime.parity.difference import Difference
+from edgecnn_runtime.parity.group_difference import GroupDifference
 from edgecnn_runtime.parity.tolerances import FLOOR_DB, LEAST_RESPONSE_DB, weak_groups
 
 # Share of inputs that a classifier gives the same class to, at least, by the lower end of its 95 %

@@ -8,7 +8,8 @@ from typing import Any
 
 from edgecnn_runtime.engines.engine_id import EngineId, engine_fields, engine_from_fields
 from edgecnn_runtime.manifest import ChannelGroup
-from edgecnn_runtime.parity.difference import Difference, GroupDifference
+from edgecnn_runtime.parity.difference import Difference
+from edgecnn_runtime.parity.group_difference import GroupDifference
 from edgecnn_runtime.parity.verdict import ParityVerdict
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.difference import Difference, GroupDifference
+from edgecnn_runtime.parity.difference import Difference
+from edgecnn_runtime.parity.group_difference import GroupDifference
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import onnx_ir as ir
 import pytest
 from conftest import OFFSET, SCALE, contents, fake_model
 
-from edgecnn_exporters.bundle.accept import Judge
+from edgecnn_exporters.bundle.accept import Acceptance
 from edgecnn_exporters.bundle.examples import Examples
 from edgecnn_exporters.capture.reference import references
 from edgecnn_exporters.errors import TargetDiffers
@@ -87,7 +87,7 @@ def manifest() -> Manifest:
 def accepted(target: Double, precision: Precision, manifest: Manifest) -> Artefact:
     graph = ir.Graph([], [], nodes=[])
     translated = target.translate(ir.Model(graph, ir_version=10), precision, About("net"))
-    return Judge(manifest, EXAMPLES, QDQ).accept(translated).artefact
+    return Acceptance(manifest, EXAMPLES, QDQ).accept(translated).artefact
 
 
 def test_an_artefact_that_answers_as_the_original_is_accepted(manifest: Manifest) -> None:
