@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.report.verify_tables import COLOURS
+
 if TYPE_CHECKING:
     from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
     from edgecnn.devices.emulated.instructions import Instructions
     from edgecnn_runtime.parity.difference import Difference
 
-COLOURS = {
-    "equal": "green",
-    "differs": "red",
-    "crashed": "red",
-    "skipped": "yellow",
-    "weak": "yellow",
-}
 # What decides how fast a convolution is: the instruction that multiplies in it. Those that only
 # widen begin with SMULL and go on with SMLAL.
 ARITHMETIC: Mapping[str, Sequence[str]] = {

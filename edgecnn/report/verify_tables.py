@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn.verify.preprocess.certify import Cost, WayCost
     from edgecnn_runtime.parity.row import Parity
+    from edgecnn_runtime.parity.verdict import ParityVerdict
 
+COLOURS: Mapping[ParityVerdict, str] = {
+    "equal": "green",
+    "weak": "yellow",
+    "differs": "red",
+    "crashed": "red",
+    "skipped": "yellow",
+}
 COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n")
 
 
@@ -27,15 +35,8 @@ def print_rows(rows: Sequence[Parity], beside: str | None = None) -> None:
         ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit"),
         right=("error", "SQNR", "top-1"),
     )
-    colours = {
-        "equal": "green",
-        "differs": "red",
-        "crashed": "red",
-        "skipped": "yellow",
-        "weak": "yellow",
-    }
     for row in rows:
-        verdict = f"[{colours[row.verdict]}]{row.verdict}[/]"
+        verdict = f"[{COLOURS[row.verdict]}]{row.verdict}[/]"
         engine = "" if row.engine is None else row.engine.words()
         note = row.note.replace("[", "\\[")
         shown.add_row(row.subject, engine, row.precision, verdict, *_difference_cells(row), note)

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn_exporters.bundle.examples import Examples
 from edgecnn_exporters.bundle.packing import Packing, choose_mixture
 from edgecnn_exporters.bundle.provenance import provenance_of
 from edgecnn_exporters.bundle.requests import Request
+from edgecnn_exporters.bundle.telling import little_proven
 from edgecnn_exporters.bundle.write import write_contents
 from edgecnn_exporters.capture.finite import non_finite_weights, refuse_non_finite
 from edgecnn_exporters.capture.norm_statistics import NormStatistics, norm_statistics, note_moments
@@ -175,7 +177,8 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
         )
     quantised = _quantise(model, request, progress)
     provenance = provenance_of(request, reference, read.attempts, passes, difference)
-    packing = Packing(model, content, request, reference, provenance)
+    examples = _examples(model, reference, request, quantised)
+    packing = Packing(model, content, request, examples, provenance)
     contents = packing.contents(quantised)
     if quantised is not None and request.quantise is not None and request.quantise.judge:
         progress("judge")
@@ -202,10 +205,22 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
         operators=Counter(node.op_type for node in model.graph),
         quantised=quantised,
         translated=translated,
-        warnings=tuple(packing.little_proven(quantised)),
+        warnings=tuple(little_proven(examples.judged, examples.groups)),
         left_alone=(*report.left_alone, *(quantised.left_alone if quantised else ())),
         notes=read.notes,
     )
+
+
+def _examples(
+    model: ir.Model, reference: Reference, request: Request, quantised: Quantised | None
+) -> Examples:
+    """What every artefact must answer."""
+    from edgecnn_exporters.capture.output_groups import output_groups
+
+    held_out = [] if quantised is None else quantised.judges()
+    groups = output_groups(model, references([*reference.batches, *held_out]))
+    are_private = request.quantise is not None and request.quantise.is_private
+    return Examples(reference.golden, held_out, groups, are_private)
 
 
 def _quantise(model: ir.Model, request: Request, progress: Announce) -> Quantised | None:

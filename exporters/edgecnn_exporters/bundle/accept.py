@@ -53,7 +53,7 @@ class Acceptance:
         self._examples = examples
         self._input = manifest.inputs[0].name
         self._simulated = None if qdq is None else simulate(qdq, manifest, examples)
-        self._accepted: dict[bytes, Accepted] = {}
+        self._accepted: dict[tuple[str, bytes], Accepted] = {}
 
     def accept(self, translated: Translated) -> Accepted:
         """Accept an artefact; of one that was accepted before, what was found then.
@@ -70,11 +70,10 @@ class Acceptance:
         """
         if translated.target.proof not in ANSWERED:
             return Accepted(translated.artefact, None)
-        known = self._accepted.get(translated.model)
-        if known is None or known.artefact.path != translated.artefact.path:
-            known = self._accept(translated)
-            self._accepted[translated.model] = known
-        return known
+        key = translated.artefact.path, translated.model
+        if key not in self._accepted:
+            self._accepted[key] = self._accept(translated)
+        return self._accepted[key]
 
     def _accept(self, translated: Translated) -> Accepted:
         if translated.artefact.precision == "int8":

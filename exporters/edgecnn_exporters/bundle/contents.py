@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from edgecnn_exporters.bundle.accept import Acceptance, Accepted
@@ -13,7 +13,6 @@ from edgecnn_exporters.bundle.golden_files import golden_files, outside_files
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.bundle.weak import flag_weak
 from edgecnn_exporters.bundle.write import Contents
-from edgecnn_exporters.capture.reference import Reference
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.targets import TARGETS, About, Precision, TargetInvalid, Translated
 from edgecnn_exporters.targets.onnx.target import OnnxTarget
@@ -25,34 +24,21 @@ LABELS = "labels.txt"
 PRECISIONS = ("int8", "fp32", "fp16")
 
 
-@dataclass(frozen=True)
-class Judging:
-    """What the artefacts of a network are judged by.
-
-    Attributes:
-        allow_weak: an int8 artefact that loses more than it should is packed all the same.
-        is_limited: a limit on the loss of classes was stated, and decides.
-        acceptances: made already, by the QDQ graph: None where nothing was quantised.
-    """
-
-    examples: Examples
-    allow_weak: bool = False
-    is_limited: bool = False
-    acceptances: dict[bytes | None, Acceptance] = field(default_factory=dict)
-
-
 def bundle_contents(
     models: Mapping[Precision, bytes],
-    reference: Reference,
     request: Request,
     provenance: dict[str, Any],
-    judging: Judging,
+    examples: Examples,
+    acceptances: dict[bytes | None, Acceptance],
     translated: Sequence[Translated] = (),
 ) -> Contents:
     """The manifest, without its file records, and every file of the bundle and beside it.
 
     Args:
         models: ONNX models by precision, fp32 among them.
+        examples: what every artefact must answer.
+        acceptances: made before, by the QDQ graph (None where nothing was quantised); this one is
+            added.
         translated: artefacts in other formats, not yet accepted.
 
     Raises:
@@ -62,8 +48,8 @@ def bundle_contents(
     """
     engine = OnnxRuntimeEngine.open(models["fp32"])
     own = [OnnxTarget().from_bytes(model, precision) for precision, model in models.items()]
-    golden, files = golden_files(reference, request, engine.inputs[0].name)
-    outside, beside = outside_files(judging.examples.outside, engine.inputs[0].name)
+    golden, files = golden_files(examples.golden, request, engine.inputs[0].name)
+    outside, beside = outside_files(examples.outside, engine.inputs[0].name)
     postprocess = None
     labels = labels_of(request, engine.outputs)
     if labels:
@@ -83,18 +69,20 @@ def bundle_contents(
         postprocess=postprocess,
         golden=golden,
         provenance=provenance,
-        groups=dict(judging.examples.groups),
+        groups=dict(examples.groups),
         task="classification" if labels else None,
         outside=outside,
     )
-    qdq, known = models.get("int8"), judging.acceptances
-    acceptance = known.get(qdq) or Acceptance(manifest, judging.examples, qdq)
-    known[qdq] = acceptance
-    accepted = [acceptance.accept(each) for each in every]
+    qdq = models.get("int8")
+    if qdq not in acceptances:
+        acceptances[qdq] = Acceptance(manifest, examples, qdq)
+    accepted = [acceptances[qdq].accept(each) for each in every]
     graphs = {name: hashlib.sha256(model).hexdigest() for name, model in models.items()}
     entries = [_entry(one, each, graphs) for one, each in zip(every, accepted, strict=True)]
-    if not (judging.is_limited and postprocess is not None):
-        entries = flag_weak(entries, accepted, postprocess is not None, judging.allow_weak)
+    quantise, is_classifier = request.quantise, postprocess is not None
+    # A stated limit on the loss of classes decides by itself.
+    if quantise is not None and not (quantise.is_limited and is_classifier):
+        entries = flag_weak(entries, accepted, is_classifier, quantise.allow_weak)
     ranked = sorted(zip(every, entries, strict=True), key=_rank)
     manifest = replace(manifest, artefacts=tuple(artefact for _, artefact in ranked))
     return Contents(manifest, files, beside)

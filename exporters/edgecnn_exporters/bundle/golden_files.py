@@ -7,25 +7,20 @@ from collections.abc import Sequence
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.examples import NAMES, photograph
-from edgecnn_exporters.capture.reference import Example, Reference
+from edgecnn_exporters.capture.reference import Example
 from edgecnn_runtime.arrays import UInt8
 from edgecnn_runtime.manifest import FileRecord, Golden, OutsideGolden
 
 
-def golden_examples(reference: Reference, request: Request) -> list[Example]:
-    """Three examples (input, outputs by name), each answered by the original in one run."""
-    return list(reference.golden)
-
-
 def golden_files(
-    reference: Reference, request: Request, input_name: str
+    examples: Sequence[Example], request: Request, input_name: str
 ) -> tuple[tuple[Golden, ...], dict[str, bytes]]:
     """The manifest's entries, and the files that they name.
 
     Each example has the image that its input was made from, where there is one.
     """
     entries, files = [], {}
-    for index, (feed, outputs) in enumerate(golden_examples(reference, request)):
+    for index, (feed, outputs) in enumerate(examples):
         stem = f"golden/{index}"
         files[f"{stem}.input.npy"] = npy(feed)
         paths = {name: f"{stem}.output{i}.npy" for i, name in enumerate(outputs)}

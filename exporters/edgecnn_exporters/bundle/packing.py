@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn_exporters.bundle.accept import Acceptance
-from edgecnn_exporters.bundle.contents import Judging, about, bundle_contents, labels_of
+from edgecnn_exporters.bundle.contents import about, bundle_contents, labels_of
 from edgecnn_exporters.bundle.examples import Examples
-from edgecnn_exporters.bundle.golden_files import golden_examples
 from edgecnn_exporters.bundle.provenance import targets_provenance
 from edgecnn_exporters.bundle.requests import Judge, Request
-from edgecnn_exporters.bundle.telling import little_proven
 from edgecnn_exporters.bundle.write import Contents, write_contents
-from edgecnn_exporters.capture.reference import Reference, references, to_bytes
+from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import LimitMissed, UnsupportedModel
 from edgecnn_exporters.targets import Precision, Translated
 from edgecnn_runtime.manifest import Manifest
@@ -36,38 +34,16 @@ class Packing:
     Attributes:
         model: the canonical graph.
         fp32: the canonical graph as ONNX bytes.
+        examples: what every artefact must answer.
         acceptances: of artefacts, by the QDQ graph; the bundle's contents are made more than once.
     """
 
     model: ir.Model
     fp32: bytes
     request: Request
-    reference: Reference
+    examples: Examples
     provenance: dict[str, Any]
     acceptances: dict[bytes | None, Acceptance] = field(default_factory=dict)
-
-    def examples(self, quantised: Quantised | None) -> Examples:
-        """What every artefact must answer."""
-        from edgecnn_exporters.capture.output_groups import output_groups
-
-        golden = golden_examples(self.reference, self.request)
-        held_out = [] if quantised is None else quantised.judges()
-        seen = references([*self.reference.batches, *held_out])
-        request = self.request.quantise
-        are_private = request is not None and request.is_private
-        return Examples(golden, held_out, output_groups(self.model, seen), are_private)
-
-    def little_proven(self, quantised: Quantised | None) -> list[str]:
-        """Warnings of outputs whose answers prove little."""
-        examples = self.examples(quantised)
-        return little_proven(examples.judged, examples.groups)
-
-    def _judging(self, quantised: Quantised | None) -> Judging:
-        request = self.request.quantise
-        examples = self.examples(quantised)
-        if request is None:
-            return Judging(examples, acceptances=self.acceptances)
-        return Judging(examples, request.allow_weak, request.is_limited, self.acceptances)
 
     def contents(
         self, quantised: Quantised | None, translated: Sequence[Translated] = ()
@@ -81,9 +57,8 @@ class Packing:
             provenance = provenance | {"quantisation": own}
         if translated:
             provenance = provenance | {"targets": targets_provenance(translated)}
-        judging = self._judging(quantised)
         return bundle_contents(
-            models, self.reference, self.request, provenance, judging, translated
+            models, self.request, provenance, self.examples, self.acceptances, translated
         )
 
     def translate(

@@ -87,11 +87,11 @@ def weak_groups(difference: Difference) -> tuple[GroupDifference, ...]:
 def _is_weak(group: GroupDifference) -> bool:
     if is_negligible(group) or (group.is_constant and group.sqnr_db >= FLOOR_DB):
         return False
-    follows = not group.is_flat and group.response_db >= LEAST_RESPONSE_DB
-    if not (follows or group.responds) or group.is_flat:
+    # Written so that NaN is weak.
+    if group.is_flat or not group.response_db >= LEAST_RESPONSE_DB:
         return True
     full_scale = group.group.full_scale or 0.0
-    is_harmless = follows and group.max_abs <= HARMLESS_OF_FULL_SCALE * full_scale
+    is_harmless = group.max_abs <= HARMLESS_OF_FULL_SCALE * full_scale
     return not (group.sqnr_db >= FLOOR_DB or is_harmless)
 
 

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_runtime.arrays import Float32, Float64
+from edgecnn_runtime.parity.group_difference import decibels
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,4 @@ class _Sums:
     def result(self) -> RoundingNoise:
         total, squares, noise = self._sums.tolist()
         about_mean = max(0.0, squares - total * total / max(1, self._count))
-        return RoundingNoise(_decibels(squares, noise), _decibels(about_mean, noise))
-
-
-def _decibels(signal: float, noise: float) -> float:
-    if noise == 0:
-        return np.inf
-    return float(10 * np.log10(signal / noise)) if signal else -np.inf
+        return RoundingNoise(decibels(squares, noise), decibels(about_mean, noise))

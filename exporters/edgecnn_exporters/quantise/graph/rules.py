@@ -45,6 +45,11 @@ _SUMS = (
     "int8 Convolution or MatMul in OpenVINO: products of 8 bits add up in 32, and one "
     "multiplication per channel brings them to the output's scale"
 )
+# Operators that move values and compute none.
+MOVES = (
+    *("DepthToSpace", "Flatten", "Identity", "Reshape", "Slice"),
+    *("SpaceToDepth", "Split", "Squeeze", "Transpose", "Unsqueeze"),
+)
 _MOVES = "moves integers and computes none, so that scale and zero point stay what they are"
 _TABLE = "a table of 256 entries; TFLite prescribes the output's encoding"
 _ADDS = "QLinearAdd, ADD: both inputs are brought to the output's scale in fixed point"
@@ -71,21 +76,7 @@ RULES: Mapping[str, OperatorRule] = {
     "Concat": OperatorRule(Role.SAME, "TFLite's CONCATENATION copies integers", None),
     "Pad": OperatorRule(Role.SAME, "zero is an integer of every encoding"),
     "Resize": OperatorRule(Role.SAME, "TFLite's RESIZE_* do not requantise"),
-    **{
-        name: OperatorRule(Role.SAME, _MOVES)
-        for name in (
-            "DepthToSpace",
-            "Flatten",
-            "Identity",
-            "Reshape",
-            "Slice",
-            "SpaceToDepth",
-            "Split",
-            "Squeeze",
-            "Transpose",
-            "Unsqueeze",
-        )
-    },
+    **{name: OperatorRule(Role.SAME, _MOVES) for name in MOVES},
     "Sigmoid": OperatorRule(Role.FIXED, _TABLE, encoding=Encoding(1 / 256, 0)),
     "Softmax": OperatorRule(Role.FIXED, _TABLE, encoding=Encoding(1 / 256, 0)),
     "Tanh": OperatorRule(Role.FIXED, _TABLE, encoding=Encoding(1 / 128, 128)),

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator
+from edgecnn_exporters.quantise.graph.rules import MOVES
 from edgecnn_runtime.arrays import Float32
 
 # Steps over a part's range below which it is lost: the rounding of five bits lies 30 dB below
@@ -34,19 +35,7 @@ class Gap:
 LAYER_GAP = Gap(8.0, 2)
 # Behind the last layer, where float costs next to nothing: boxes, one objectness, classes.
 TAIL_GAP = Gap(2.0, 3)
-MOVES = (
-    "DepthToSpace",
-    "Flatten",
-    "Gather",
-    "Identity",
-    "Reshape",
-    "Slice",
-    "SpaceToDepth",
-    "Split",
-    "Squeeze",
-    "Transpose",
-    "Unsqueeze",
-)
+_FORWARD = (*MOVES, "Gather")
 _CUTS = ("Gather", "Slice", "Split")
 
 
@@ -121,7 +110,7 @@ def cut_from(values: list[ir.Value]) -> Iterator[ir.Value]:
     pending, seen = list(values), set(values)
     while pending:
         for use in pending.pop().uses():
-            if use.idx != 0 or not is_operator(use.node, *MOVES):
+            if use.idx != 0 or not is_operator(use.node, *_FORWARD):
                 continue
             for output in use.node.outputs:
                 if output not in seen:

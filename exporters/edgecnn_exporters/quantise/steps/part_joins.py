@@ -12,7 +12,7 @@ from edgecnn_exporters.quantise.calibrate.collect import CalibrationStatistics
 from edgecnn_exporters.quantise.encoding import LEVELS
 from edgecnn_exporters.quantise.graph.plan import EncodingGroup, make_plan
 from edgecnn_exporters.quantise.graph.tail import Tail, tail_of
-from edgecnn_exporters.quantise.graph.unlike import Part, find_loss
+from edgecnn_exporters.quantise.graph.unlike import Loss, Part, find_loss
 from edgecnn_exporters.quantise.state import Bench, LadderState
 
 # A part that keeps fewer steps, three bits, is lost; the layers behind adapt to more.
@@ -68,29 +68,24 @@ def find_lost(state: LadderState, tail: Tail) -> Iterator[LostJoin]:
         loss = _loss(group, state.calibration)
         if not joins or loss is None or any(node in tail.nodes for node in joins):
             continue
-        lost, beside, steps = loss
         own = {str(n.name) for n in _behind(joins, members) if str(n.name) in integer}
         first = min(joins, key=lambda node: str(node.name))
         yield LostJoin(
             frozenset(own),
-            steps,
-            f"{first.name} (Concat) joins {beside} with {lost}, of which one 8-bit encoding would "
-            f"leave {steps:.2g} steps",
+            loss.steps,
+            f"{first.name} (Concat) joins {loss.beside} with {loss.lost}, of which one 8-bit "
+            f"encoding would leave {loss.steps:.2g} steps",
         )
 
 
-def _loss(
-    group: EncodingGroup, calibration: CalibrationStatistics
-) -> tuple[Part, Part, float] | None:
+def _loss(group: EncodingGroup, calibration: CalibrationStatistics) -> Loss | None:
     if group.fixed is not None or len(group.sources) < 2:
         return None
     known = [(name, calibration.values[name]) for name in group.sources]
     parts = [Part(name, each.low, each.high) for name, each in known]
     low, high = min(0.0, *(p.low for p in parts)), max(0.0, *(p.high for p in parts))
     loss = find_loss(parts, (high - low) / LEVELS) if high > low else None
-    if loss is None or loss.steps >= LOST_STEPS:
-        return None
-    return loss.lost, loss.beside, loss.steps
+    return loss if loss is not None and loss.steps < LOST_STEPS else None
 
 
 def _behind(joins: Collection[ir.Node], members: Collection[ir.Value]) -> set[ir.Node]:
