@@ -14,6 +14,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.passes.axes import NameAllAxes
 from edgecnn_exporters.passes.batch_norm import FoldBatchNorm
 from edgecnn_exporters.passes.constants import FoldConstants, LiftConstants
 from edgecnn_exporters.passes.dropout import RemoveDropout
@@ -65,6 +66,7 @@ PIPELINE: tuple[PassStage, ...] = (
             # Shapes say which axes a ReduceMean or Reshape joins; folding reads them too.
             InferShapes,
             FixReshape,
+            NameAllAxes,
             MakePaddingExplicit,
             RoundPoolsDown,
             FoldSizes,

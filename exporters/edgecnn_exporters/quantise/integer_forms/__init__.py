@@ -14,6 +14,7 @@ from onnx_ir.passes import common
 from edgecnn_exporters.passes.rewrite import PassReport, left_alone, pass_name
 from edgecnn_exporters.quantise.integer_forms.affine import ConvolveAffine
 from edgecnn_exporters.quantise.integer_forms.average_pool import ConvolveAveragePool
+from edgecnn_exporters.quantise.integer_forms.cubic_resize import SeparateResizedChannels
 from edgecnn_exporters.quantise.integer_forms.hard_sigmoid import SpellOutHardSigmoid
 from edgecnn_exporters.quantise.integer_forms.hard_swish import SpellOutHardSwish
 
@@ -24,6 +25,7 @@ PASSES: tuple[Callable[[], ir.passes.InPlacePass], ...] = (
     # Before HardSigmoid, which is half of one of its spellings.
     SpellOutHardSwish,
     SpellOutHardSigmoid,
+    SeparateResizedChannels,
     common.RemoveUnusedNodesPass,
 )
 
