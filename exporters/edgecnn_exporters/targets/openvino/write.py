@@ -16,6 +16,7 @@ from edgecnn_exporters.targets import Precision
 from edgecnn_exporters.targets.openvino.circular_pad import GatherCircularPad
 from edgecnn_exporters.targets.openvino.limits import refuse_misread
 from edgecnn_exporters.targets.openvino.rounding import KeepClipBounds, KeepRounding
+from edgecnn_exporters.targets.openvino.zero_points import AbsorbZeroPoints
 from edgecnn_runtime.engines.openvino import import_openvino
 from edgecnn_runtime.errors import first_line
 
@@ -60,6 +61,7 @@ def write_openvino(model: ir.Model, precision: Precision) -> OpenVinoModel:
     if precision == "int8":
         KeepClipBounds()(model)
         KeepRounding()(model)
+        AbsorbZeroPoints()(model)
     return _save(_read(model), is_half=precision == "fp16")
 
 
