@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from edgecnn_exporters.passes.graph import is_operator
+from edgecnn_exporters.passes.graph import (
+    constant,
+    extent,
+    hand_over,
+    is_operator,
+    new_initialiser,
+)
 
-# Results that are larger than what they replace are only kept up to here: a Tile of a scalar is
-# no weight.
+# Results that are larger than what they replace are only kept up to here, or up to the size of the
+# largest weight: a Tile of a scalar is no weight.
 MAX_OUTPUT_VALUES = 1 << 20
 
 
@@ -29,21 +36,45 @@ class FoldConstants(ir.passes.InPlacePass):
 
     onnxscript's folder, which also resolves the Shape → Gather → Concat chains that TorchScript
     leaves before a Reshape. Left alone: results of more than a million values that are larger than
-    their inputs, QuantizeLinear and DequantizeLinear.
+    their inputs and than every weight, QuantizeLinear and DequantizeLinear. A Split of a constant
+    is folded where the sizes of its parts are known.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         from onnxscript.optimizer import fold_constants
 
+        # Weights are large: their scaling is folded whatever the size, where several nodes read
+        # one, too.
+        weights = (value.const_value for value in model.graph.initializers.values())
+        largest = max((tensor.size for tensor in weights if tensor is not None), default=0)
         result = fold_constants(
             model,
-            # Weights are large: their scaling is folded whatever the size.
             input_size_limit=sys.maxsize,
-            output_size_limit=MAX_OUTPUT_VALUES,
+            output_size_limit=max(MAX_OUTPUT_VALUES, largest),
             should_fold=_is_fill,
         )
         _drop_stale_outputs(model.graph)
-        return ir.passes.PassResult(model, modified=bool(result.modified))
+        split = [
+            _split(model.graph, node) for node in list(model.graph) if is_operator(node, "Split")
+        ]
+        return ir.passes.PassResult(model, modified=bool(result.modified) or any(split))
+
+
+def _split(graph: ir.Graph, node: ir.Node) -> bool:
+    """Replace a Split of a constant, which the folder leaves alone, by its parts."""
+    whole = constant(node.inputs[0])
+    axis = node.attributes.get_int("axis", 0)
+    sizes = [extent(output, axis) for output in node.outputs]
+    known = [size for size in sizes if size is not None]
+    if whole is None or len(known) < len(sizes):
+        return False
+    if any(output.is_graph_output() for output in node.outputs):
+        return False
+    parts = np.split(whole, np.cumsum(known)[:-1], axis)
+    for output, part in zip(node.outputs, parts, strict=True):
+        hand_over(output, new_initialiser(graph, str(output.name), part))
+    graph.remove(node, safe=True)
+    return True
 
 
 def _is_fill(node: ir.Node) -> bool | None:

@@ -17,6 +17,7 @@ from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.coarse import find_coarse
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_exporters.quantise.graph.eligible import NO_FLOATS
 from edgecnn_exporters.quantise.graph.kernels import find_deviations
 from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
@@ -107,7 +108,11 @@ class Quantised:
     def left(self) -> Mapping[str, str]:
         """The nodes that stay float with the reason, but for what follows the last sum."""
         plan = self.state.plan
-        return {name: reason for name, reason in plan.left.items() if name not in plan.tail}
+        return {
+            name: reason
+            for name, reason in plan.left.items()
+            if name not in plan.tail and reason != NO_FLOATS
+        }
 
     def provenance(self) -> dict[str, Any]:
         """Provenance of the quantised network, as JSON values."""

@@ -9,9 +9,15 @@ from edgecnn_exporters.passes.graph import constant, is_set, maker, scalar
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 
+# The reason of what computes sizes, indices or truth values: there is nothing to quantise.
+NO_FLOATS = "it computes no floats"
+
 
 def refusal(node: ir.Node) -> str | None:
-    """The reason why the node must stay float; None when it need not."""
+    """The reason why the node must stay as it is; None when it need not."""
+    dtypes = {output.dtype for output in node.outputs}
+    if None not in dtypes and not any(each.is_floating_point() for each in dtypes if each):
+        return NO_FLOATS
     rule = RULES.get(node.op_type) if node.domain == "" else None
     if rule is None:
         return f"no runtime computes {node.op_type} in integers from one encoding"

@@ -87,9 +87,9 @@ def make_plan(
     nodes = list(graph)
     coarse = coarse or {}
     tail = _tail(nodes)
-    left = {
-        _name(node): reason for node in nodes if (reason := _reason(node, keep_float, coarse, tail))
-    }
+    around = _around_constants(graph)
+    reasons = {_name(node): _reason(node, keep_float, coarse, tail) for node in nodes}
+    left = {name: found for name in reasons if (found := reasons[name] or around.get(name))}
     _leave_stragglers(nodes, left)
     integer = {_name(n): RULES[n.op_type].role for n in nodes if _name(n) not in left}
     fused = {_name(n): n for n in nodes if _name(n) in integer and _is_fused(n, integer)}
@@ -131,6 +131,26 @@ def _reason(
     if node in tail:
         return "follows the last sum"
     return refusal(node)
+
+
+def _around_constants(graph: ir.Graph) -> dict[str, str]:
+    """The nodes that nothing of the graph's inputs reaches, and those that read what they make.
+
+    Of such a value no range is measured.
+    """
+    fed = set(graph.inputs)
+    made: set[ir.Value] = set()
+    left = {}
+    for node in graph:
+        inputs = {value for value in node.inputs if value is not None}
+        if fed.isdisjoint(inputs):
+            left[_name(node)] = "computes a constant"
+            made.update(node.outputs)
+            continue
+        fed.update(node.outputs)
+        if not made.isdisjoint(inputs):
+            left[_name(node)] = "reads a constant that is computed"
+    return left
 
 
 def _tail(nodes: list[ir.Node]) -> set[ir.Node]:

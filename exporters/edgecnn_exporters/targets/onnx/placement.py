@@ -63,7 +63,10 @@ def place(model: bytes) -> Placement:
     ):
         encoded |= moved_names
     integer = Counter(n.op_type for n in others if set(n.output) & encoded)
-    real = Counter(n.op_type for n in others if not set(n.output) & encoded)
+    # Sizes and indices, of Shape and what reads it, are no float arithmetic.
+    kinds = (onnx.TensorProto.INT64, onnx.TensorProto.INT32, onnx.TensorProto.BOOL)
+    sizes = {v.name for v in graph.value_info if v.type.tensor_type.elem_type in kinds}
+    real = Counter(n.op_type for n in others if not set(n.output) & (encoded | sizes))
     # A weight's dequantising is folded, or done once.
     ways = sum(n.input[0] not in weights for n in borders)
     return Placement(dict(integer), dict(real), ways)

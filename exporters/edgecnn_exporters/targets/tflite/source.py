@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes import common
 
@@ -69,9 +70,21 @@ def read_source(model: ir.Model, batch: int) -> TFLiteSource:
     # Last, for ONNX has a Gelu only since opset 20, and nothing infers shapes any more.
     FuseGelu()(copy)
     _check_values(graph)
-    return TFLiteSource(
-        graph, {**encodings, **unheld}, constants, integer, frozenset(unheld), outputs
-    )
+    encodings |= unheld
+    constants |= _held_constants(graph, encodings)
+    return TFLiteSource(graph, encodings, constants, integer, frozenset(unheld), outputs)
+
+
+def _held_constants(graph: ir.Graph, encodings: Mapping[str, Encoding]) -> dict[str, Integers]:
+    """Integers of what became constant with the batch, and has an encoding of a computed value."""
+    held = {}
+    for name, value in graph.initializers.items():
+        array, encoding = constant(value), encodings.get(name)
+        if array is not None and encoding is not None:
+            integers = encoding.quantise(array.astype(np.float32))
+            scale = np.array(encoding.scale, np.float32)
+            held[name] = Integers(integers, scale, encoding.zero_point, 0)
+    return held
 
 
 def _unheld(

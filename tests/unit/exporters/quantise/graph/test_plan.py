@@ -4,6 +4,7 @@ import pytest
 from unit.exporters.quantise.chain_support import network
 
 from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.quantise.graph.eligible import NO_FLOATS
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.rules import Role
 
@@ -52,6 +53,18 @@ def test_what_only_moves_values_keeps_their_encoding(body: str) -> None:
     assert {"a", "b"} in shared(found)
     (group,) = [each for each in found.groups if "b" in each.values]
     assert group.sources == ("a",), "what is only moved is not measured"
+
+
+def test_what_the_input_does_not_reach_has_no_encoding() -> None:
+    found = plan(f"{CONV} [of_none] b = Relu (slope) [add] c = Add (a, b) [relu] y = Relu (c)")
+    assert found.left["of_none"] == "computes a constant"
+    assert found.left["add"] == "reads a constant that is computed"
+    assert "b" not in found.group_of
+
+
+def test_sizes_are_not_said_to_stay_float() -> None:
+    body = f"{CONV} [shape] s = Shape (a) [turn] y = Reshape (a, s)"
+    assert plan(body).left["shape"] == NO_FLOATS
 
 
 def test_all_that_is_joined_has_one_encoding() -> None:

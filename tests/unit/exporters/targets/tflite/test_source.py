@@ -102,6 +102,28 @@ def test_what_is_counted_up_to_the_batch_is_a_constant() -> None:
     np.testing.assert_array_equal(answer(write_tflite(model), {"x": feed})["y"], [[0, 1, 2]])
 
 
+def test_what_became_constant_with_the_batch_keeps_its_encoding() -> None:
+    """A token that is repeated for each image: in 8 bits it was computed, in TFLite it is not."""
+    text = """g (float[N, 2] x) => (float[N, 2] y) <float[1, 2] token = {0.5, -1.0}> {
+    n = Shape <start = 0, end = 1> (x) k = Shape <start = 1> (x) t = Concat <axis = 0> (n, k)
+    e = Expand (token, t)
+    q = QuantizeLinear (e, scale, unsigned) r = DequantizeLinear (q, scale, unsigned)
+    p = QuantizeLinear (x, scale, unsigned) s = DequantizeLinear (p, scale, unsigned)
+    a = Add (s, r)
+    u = QuantizeLinear (a, scale, unsigned) y = DequantizeLinear (u, scale, unsigned) }"""
+    model = canonical(parse(text, known(text)))
+    for node in model.graph:
+        if node.op_type == "Add":
+            mark_integer(node)
+    source = read_source(model, batch=1)
+    (held,) = source.constants.values()
+    np.testing.assert_array_equal(held.array, [[139, 136]])
+    feed = np.array([[1, 2]], np.float32)
+    np.testing.assert_allclose(
+        answer(write_tflite(model, TfliteOptions(precision="int8")), {"x": feed})["y"], [[1.5, 1]]
+    )
+
+
 def test_a_batch_that_the_network_has_fixed_itself_stays() -> None:
     model = canonical(parse("g (float[2, 2, 3, 3] x) => (float[N, C, H, W] y) { y = Relu (x) }"))
     assert read(write_tflite(model)).tensors["x"].shape == (2, 3, 3, 2)
