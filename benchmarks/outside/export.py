@@ -11,7 +11,7 @@ networks in there already are not run again (--again runs them).
 
 An artefact is wrong if a bundle holds it that edgecnn wrote with exit code 0, and it deviates from
 PyTorch: in fp32 by more than 1e-4 of the output's spread over the inputs (and ten times PyTorch's
-own rounding), in int8 below 15 dB about the mean unless the bundle says that it is weak, or the
+own rounding), in int8 below 12 dB about the mean unless the bundle says that it is weak, or the
 export that the outputs hardly change between inputs, so that they prove little of 8 bits.
 
 torchvision and timm are no dependencies of edgecnn: networks of a package that is not installed

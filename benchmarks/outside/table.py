@@ -8,7 +8,9 @@ from typing import Any
 FP32_RELATIVE = 1e-4
 # Of PyTorch's own rounding to float32: a network that magnifies it that much says nothing.
 ROUNDINGS = 10
-INT8_DB = 15.0
+# 15 dB make an artefact weak; inputs that the export did not see may show 3 less, which is what
+# `verify` allows as well.
+INT8_DB = 12.0
 Row = Mapping[str, Any]
 
 

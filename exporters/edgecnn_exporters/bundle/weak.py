@@ -15,6 +15,9 @@ from edgecnn_runtime.parity.tolerances import FLOOR_DB, LEAST_RESPONSE_DB, weak_
 # Share of inputs that a classifier gives the same class to, at least, by the lower end of its 95 %
 # interval: with that, the SQNR of its logits is no matter.
 AGREEMENT = 0.8
+# Largest share of inputs that the original itself gives one class to: where that is all of them,
+# any constant agrees.
+SAME_CLASS = 0.5
 
 
 def flag_weak(
@@ -45,7 +48,8 @@ def flag_weak(
 
 def weakness(difference: Difference, is_classifier: bool) -> str | None:
     """Why an int8 artefact is weak, in words; None where it is not."""
-    if is_classifier and difference.top1_interval[0] >= AGREEMENT:
+    is_telling = is_classifier and difference.top1_of_constant <= SAME_CLASS
+    if is_telling and difference.top1_interval[0] >= AGREEMENT:
         return None
     weak = weak_groups(difference)
     if not weak:

@@ -25,6 +25,9 @@ MEASURED_WELL = 64
 # Of more channels than this, as features have, the ranges are spread without a break, and some
 # channel is always small: there only a gap of `LIKE` marks another meaning, too.
 FEATURES = 16
+# Of the largest range among so many: fewer than `FEWEST` channels below it are features that these
+# inputs hardly excite, behind a ReLU, and mean what the others mean.
+DEAD = 1e-4
 # Axis of the width in (N, C, H, W).
 WIDTH = 3
 
@@ -133,16 +136,21 @@ def group_channels(statistics: ChannelStatistics, axis: int | None) -> tuple[Cha
         elif not is_exact:
             top = extent[channel]
         members[-1].append(channel)
-    return tuple(
-        _group(statistics, axis, channels) for channels in _joined(members, statistics.count)
-    )
+    least = DEAD * extent.max(initial=0.0) if is_spread else 0.0
+    is_dead = [len(each) < FEWEST and bool(extent[each[0]] < least) for each in members]
+    joined = _joined(members, is_dead, statistics.count)
+    return tuple(_group(statistics, axis, channels) for channels in joined)
 
 
-def _joined(members: list[list[int]], count: int) -> list[list[int]]:
-    """Groups of too few values joined with the one before, the first with the one behind."""
+def _joined(members: list[list[int]], is_dead: list[bool], count: int) -> list[list[int]]:
+    """Groups that are dead or of too few values joined with the one before.
+
+    The first has none before, and is joined with the one behind.
+    """
     joined: list[list[int]] = []
-    for channels in members:
-        if joined and (len(channels) * count < FEWEST or len(joined[-1]) * count < FEWEST):
+    for channels, dead in zip(members, is_dead, strict=True):
+        is_short = joined and min(len(channels), len(joined[-1])) * count < FEWEST
+        if joined and (dead or is_short):
             joined[-1] = joined[-1] + channels
         else:
             joined.append(channels)

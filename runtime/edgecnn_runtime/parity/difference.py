@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -47,6 +48,7 @@ class Difference:
         sqnr_db: lowest of any group; infinite when equal.
         top1_agreement: share of rows whose largest value is at the same index.
         top1_interval: Wilson's 95 % confidence interval of that share.
+        top1_of_constant: the share that one and the same answer to every row would have, at best.
         n: number of rows compared.
         numbers: number of values compared in these rows.
         groups: all groups, the one of the lowest SQNR first.
@@ -57,6 +59,7 @@ class Difference:
     sqnr_db: float
     top1_agreement: float
     top1_interval: tuple[float, float]
+    top1_of_constant: float
     n: int
     numbers: int
     groups: tuple[GroupDifference, ...] = ()
@@ -79,6 +82,7 @@ class _Output:
     axes: tuple[int | None, ...]
     statistics: dict[int | None, ChannelStatistics] = field(default_factory=dict)
     agreed: int = 0
+    classes: Counter[int] = field(default_factory=Counter)
     rows: int = 0
     numbers: int = 0
 
@@ -112,6 +116,7 @@ def compare(answers: Iterable[Answer], groups: Groups | None = None) -> Differen
         sqnr_db=ranked[0].sqnr_db,
         top1_agreement=agreed / n,
         top1_interval=wilson_interval(agreed, n),
+        top1_of_constant=sum(max(o.classes.values()) for o in outputs.values()) / n,
         n=n,
         numbers=sum(output.numbers for output in outputs.values()),
         groups=tuple(ranked),
@@ -156,7 +161,9 @@ def _add(
         output.statistics[axis] = before + seen if output.rows else seen
     rows = reference.reshape(len(reference) if reference.ndim > 1 else 1, -1)
     found = actual.reshape(rows.shape)
-    output.agreed += int((found.argmax(axis=1) == rows.argmax(axis=1)).sum())
+    classes = rows.argmax(axis=1)
+    output.agreed += int((found.argmax(axis=1) == classes).sum())
+    output.classes.update(classes.tolist())
     output.rows += len(rows)
     output.numbers += rows.size
 

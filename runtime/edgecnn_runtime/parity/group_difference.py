@@ -6,15 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from edgecnn_runtime.arrays import Float64
 from edgecnn_runtime.manifest import ChannelGroup
-from edgecnn_runtime.parity.channels import ChannelStatistics, range_of
+from edgecnn_runtime.parity.channels import FEATURES, ChannelStatistics, range_of
 
 # Below this share of their own spread, values that change with the input are not taken for the
 # signal: what noise is to be held to would be a residue.
 LEAST_RESPONSE = 1 / 8
 # Of a group's largest magnitude and of its full scale: what an error is held to at least.
 LEAST_OF_LARGEST, LEAST_OF_FULL_SCALE = 1 / 10, 1 / 100
+# The same of the largest magnitude of an output of many features: they are sums of the same values,
+# and float32 rounds a small sum of large terms as it rounds a large one, by 2^-22 of it.
+LEAST_OF_FEATURES = 1 / 400
 # Ranges of channels in a group's name; the others are dots.
 NAMED = 3
 
@@ -26,9 +31,10 @@ class GroupDifference:
     Attributes:
         max_abs: largest absolute error.
         relative: `max_abs` over the group's scale: the largest distance of the reference from the
-            group's mean, a tenth of its largest magnitude or a hundredth of its full scale,
-            whichever is the largest. A constant is no signal; but float32 rounds each value, and a
-            sigmoid's kernel is as exact near 0 as near 1.
+            group's mean, a tenth of its largest magnitude, a hundredth of its full scale or, of an
+            output with many channels, 1/400 of the output's largest magnitude, whichever is the
+            largest. A constant is no signal; but float32 rounds each value, and a sigmoid's kernel
+            is as exact near 0 as near 1.
         sqnr_db: signal to quantisation-noise ratio in dB; infinite when equal. The signal is what
             changes with the input: each channel's values about their own mean, or, where that is
             little beside the group's spread (`responds` is false), all values about the group's.
@@ -98,11 +104,15 @@ def group_difference(
 def _scale(chosen: _Chosen, mean: float, full_scale: float | None) -> float:
     """What the errors of a group are relative to, as `GroupDifference.relative` says."""
     low, high = float(chosen["low"].min()), float(chosen["high"].max())
+    every = chosen.statistics
+    is_many = len(every.total) > FEATURES
+    largest = float(np.maximum(-every.low, every.high).max()) if is_many else 0.0
     return max(
         high - mean,
         mean - low,
         LEAST_OF_LARGEST * max(abs(low), abs(high)),
         LEAST_OF_FULL_SCALE * (full_scale or 0.0),
+        LEAST_OF_FEATURES * largest,
     )
 
 

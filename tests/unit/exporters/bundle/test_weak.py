@@ -52,6 +52,13 @@ def test_a_classifier_that_names_the_same_classes_is_not_weak() -> None:
     assert weakness(measured, is_classifier=True) is None
 
 
+def test_agreement_on_one_and_the_same_class_proves_nothing() -> None:
+    same = np.eye(10)[[3] * 40] * 20 + RNG.standard_normal((40, 10))
+    measured = noisy(-3.5, same)
+    assert (measured.top1_agreement, measured.top1_of_constant) == (1, 1)
+    assert weakness(measured, is_classifier=True) is not None
+
+
 def test_answers_that_are_one_number_are_told_as_such() -> None:
     measured = compare([Answer("logits", LOGITS, np.zeros_like(LOGITS))])
     assert weakness(measured, False) == "logits[0:10] is the same number for every input"

@@ -152,8 +152,12 @@ def test_a_second_time_nothing_changes_and_the_checker_is_content(pair) -> None:
 
 def test_no_path_of_this_machine_is_left(pair) -> None:  # type: ignore[no-untyped-def]
     for model, _, _ in pair[1].values():
-        assert b"/site-packages/" not in to_bytes(model)
-        assert b".py" not in to_bytes(model)
+        proto = onnx.load_from_string(to_bytes(model))
+        # Three letters are somewhere in the bytes of millions of weights.
+        del proto.graph.initializer[:]
+        content = proto.SerializeToString()
+        assert b"/site-packages/" not in content
+        assert b".py" not in content
 
 
 def test_the_same_model_becomes_the_same_bytes(pair) -> None:  # type: ignore[no-untyped-def]

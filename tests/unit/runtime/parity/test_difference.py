@@ -74,6 +74,18 @@ def test_the_smallest_of_many_features_is_no_group_of_its_own() -> None:
     assert len(find_groups([Answer("y", few, few)])["y"]) == 2
 
 
+def test_a_feature_that_is_as_good_as_dead_is_no_group_and_no_difference() -> None:
+    """SqueezeNet's logits are sums behind a ReLU: one of a thousand is 1e-6, and rounds as all."""
+    logits = RNG.uniform(0.1, 1, (13, 100))
+    logits[:, 7] = RNG.uniform(0, 1e-6, 13)
+    assert len(find_groups([Answer("y", logits, logits)])["y"]) == 1
+    logits[:, 7] *= 1e3
+    rounded = logits + RNG.uniform(-1, 1, logits.shape) * 2.0**-22
+    found = one(logits, rounded)
+    assert len(found.groups) == 2
+    assert is_within(found, "fp32")
+
+
 def test_a_map_of_a_picture_has_its_channels_behind_the_batch() -> None:
     # Values that fade to the right are no channels along the width.
     fading = RNG.uniform(0.5, 1, (2, 2, 16, 16)) * np.geomspace(1, 1e-3, 16)
