@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
@@ -15,18 +16,17 @@ from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.fusing import fuse
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
 from edgecnn_exporters.targets.tflite.operators.weights import Weight, bias_of, weight_of
-from edgecnn_exporters.targets.tflite.operators.windows import NHWC, padded, window_of
+from edgecnn_exporters.targets.tflite.operators.windows import NHWC, NWC, padded, window_of
 from edgecnn_exporters.targets.tflite.scales import has_product_scales
 
 
 def convolve(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """CONV_2D, grouped or not, or DEPTHWISE_CONV_2D."""
+    """CONV_2D, grouped or not, or DEPTHWISE_CONV_2D; over a line, as an image of height 1."""
     weight = weight_of(low, node, integer=integer)
-    if len(shape_of(node.outputs[0])) != 4:
-        raise low.refuse(
-            node, "only two-dimensional convolutions have a kernel; unsqueeze a third axis"
-        )
     window = window_of(low, node, weight.array.shape[2:])
+    is_line = weight.array.ndim == 3
+    if is_line:
+        weight = replace(weight, array=weight.array[:, :, None])
     image, padding = padded(low, node, window, integer=integer)
     groups = attribute(node, "group", 1)
     channels = low.file.shape(image)[3]
@@ -43,7 +43,15 @@ def convolve(low: Lowering, node: ir.Node, integer: bool) -> None:
     options.dilationHFactor, options.dilationWFactor = window.dilations
     inputs = [image, filters.write(low), bias_of(low, node, weight, integer=integer)]
     options.fusedActivationFunction, output = fuse(low, node, integer=integer)
-    low.file.operator(code, inputs, [low.write(output, NHWC, integer=integer)], options)
+    if not is_line:
+        low.file.operator(code, inputs, [low.write(output, NHWC, integer=integer)], options)
+        return
+    batch, channels, width = shape_of(output)
+    encoding = low.encoding(output) if integer else None
+    image = low.temporary(f"{output.name}.image", [batch, 1, width, channels], encoding)
+    low.file.operator(code, inputs, [image], options)
+    line = moving.reshape(low.file, image, [batch, width, channels])
+    low.take_over(output, line, NWC, integer=integer)
 
 
 def convolve_transposed(low: Lowering, node: ir.Node, integer: bool) -> None:

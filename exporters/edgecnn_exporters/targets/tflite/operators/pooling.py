@@ -96,7 +96,10 @@ def _reduce_globally(low: Lowering, node: ir.Node, code: int, *, integer: bool) 
 
 
 def _window(low: Lowering, node: ir.Node) -> SlidingWindow:
-    window = window_of(low, node, attribute(node, "kernel_shape", [1, 1]))
+    kernel = attribute(node, "kernel_shape", [1, 1])
+    if len(kernel) != 2:
+        raise low.refuse(node, f"its window has {len(kernel)} axes, expected 2 (height and width)")
+    window = window_of(low, node, kernel)
     if window.dilations != (1, 1):
         raise low.refuse(node, "its window is dilated, TFLite's are not")
     return window

@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, minimum, maximum."""
+"""Reductions over axes: sum, mean, minimum, maximum, and the norms L1 and L2."""
 
 from __future__ import annotations
 
@@ -15,8 +15,20 @@ from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Operator, never
 
 
-def reduce(low: Lowering, node: ir.Node, integer: bool, *, code: int) -> None:
-    """One reduction over axes in memory order."""
+def reduce(
+    low: Lowering,
+    node: ir.Node,
+    integer: bool,
+    *,
+    code: int,
+    before: int | None = None,
+    after: int | None = None,
+) -> None:
+    """One reduction over axes in memory order.
+
+    Args:
+        before, after: operators on each number before, and on each result.
+    """
     source = node.inputs[0]
     assert source is not None
     rank = len(shape_of(source))
@@ -24,9 +36,14 @@ def reduce(low: Lowering, node: ir.Node, integer: bool, *, code: int) -> None:
     keeps = bool(attribute(node, "keepdims", 1))
     order = low.order_of(source)
     data = low.read(source, order)
-    if not axes:
+    if not axes and before is None:
         low.view_as(node.outputs[0], source, low.read_as_is(source).view)
         return
+    output = node.outputs[0]
+    if before is not None:
+        changed = low.temporary(f"{output.name}.each", low.file.shape(data), None)
+        low.file.operator(before, [data], [changed])
+        data = changed
     places = sorted(order.index(axis) for axis in axes)
     options = schema.ReducerOptionsT()
     options.keepDims = keeps
@@ -34,7 +51,13 @@ def reduce(low: Lowering, node: ir.Node, integer: bool, *, code: int) -> None:
         left = [axis for axis in range(rank) if axis not in axes]
         order = tuple(left.index(axis) for axis in order if axis in left)
     inputs = [data, low.numbers("axes", np.array(places, np.int32))]
-    low.file.operator(code, inputs, [low.write(node.outputs[0], order)], options)
+    if after is None:
+        low.file.operator(code, inputs, [low.write(output, order)], options)
+        return
+    sizes = shape_of(output)
+    total = low.temporary(f"{output.name}.total", [sizes[axis] for axis in order], None)
+    low.file.operator(code, inputs, [total], options)
+    low.file.operator(after, [total], [low.write(output, order)])
 
 
 def _axes(low: Lowering, node: ir.Node, rank: int) -> list[int]:
@@ -50,13 +73,17 @@ def _axes(low: Lowering, node: ir.Node, rank: int) -> list[int]:
     return sorted(axis % rank for axis in axes)
 
 
+def _reduction(code: int, before: int | None = None, after: int | None = None) -> Operator:
+    return Operator(partial(reduce, code=code, before=before, after=after), never)
+
+
 OPERATORS: Mapping[str, Operator] = {
-    name: Operator(partial(reduce, code=code), never)
-    for name, code in {
-        "ReduceMean": BUILTIN.MEAN,
-        "ReduceSum": BUILTIN.SUM,
-        "ReduceMax": BUILTIN.REDUCE_MAX,
-        "ReduceMin": BUILTIN.REDUCE_MIN,
-        "ReduceProd": BUILTIN.REDUCE_PROD,
-    }.items()
+    "ReduceMean": _reduction(BUILTIN.MEAN),
+    "ReduceSum": _reduction(BUILTIN.SUM),
+    "ReduceMax": _reduction(BUILTIN.REDUCE_MAX),
+    "ReduceMin": _reduction(BUILTIN.REDUCE_MIN),
+    "ReduceProd": _reduction(BUILTIN.REDUCE_PROD),
+    "ReduceL1": _reduction(BUILTIN.SUM, BUILTIN.ABS),
+    "ReduceL2": _reduction(BUILTIN.SUM, BUILTIN.SQUARE, BUILTIN.SQRT),
+    "ReduceSumSquare": _reduction(BUILTIN.SUM, BUILTIN.SQUARE),
 }

@@ -1,4 +1,4 @@
-"""Operators that only move data: Concat, Split, Slice, Gather, DepthToSpace, Expand."""
+"""Operators that only move data: Concat, Split, Slice, Gather, DepthToSpace, Expand, Tile."""
 
 from __future__ import annotations
 
@@ -112,6 +112,22 @@ def gather(low: Lowering, node: ir.Node, integer: bool) -> None:
     low.take_over_as(node.outputs[0], result, view, integer=integer)
 
 
+def gather_elements(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """GATHER_ND at constant indices of the first axes."""
+    source, places = node.inputs
+    assert source is not None
+    indices, shape = constant(places), shape_of(source)
+    if indices is None or attribute(node, "batch_dims", 0):
+        raise low.refuse(node, "its indices are computed or of each image, expected constants")
+    sizes = np.array(shape[: indices.shape[-1]])
+    indices = np.where(indices < 0, indices + sizes, indices)
+    data = low.read(source, tuple(range(len(shape))))
+    output = node.outputs[0]
+    result = low.write(output, tuple(range(len(shape_of(output)))))
+    inputs = [data, low.numbers("places", narrow(indices))]
+    low.file.operator(BUILTIN.GATHER_ND, inputs, [result], schema.GatherNdOptionsT())
+
+
 def depth_to_space(low: Lowering, node: ir.Node, integer: bool) -> None:
     """DEPTH_TO_SPACE, whose channels come block first; in ONNX's CRD order they are gathered so."""
     source = node.inputs[0]
@@ -157,12 +173,25 @@ def expand(low: Lowering, node: ir.Node, integer: bool) -> None:
     low.file.operator(BUILTIN.BROADCAST_TO, inputs, [result], schema.BroadcastToOptionsT())
 
 
+def tile(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """TILE by constant counts of each axis."""
+    source, output = node.inputs[0], node.outputs[0]
+    assert source is not None
+    order = low.order_of(source)
+    before, after = shape_of(source), shape_of(output)
+    multiples: Array = np.array([after[axis] // before[axis] for axis in order], np.int32)
+    inputs = [low.read(source, order), low.numbers("counts", multiples)]
+    low.file.operator(BUILTIN.TILE, inputs, [low.write(output, order)], schema.TileOptionsT())
+
+
 OPERATORS: Mapping[str, Operator] = {
     "Concat": Operator(concatenate),
     "Split": Operator(split),
     "Slice": Operator(cut),
     "Gather": Operator(gather, never),
+    "GatherND": Operator(gather_elements, never),
     "DepthToSpace": Operator(depth_to_space),
     "SpaceToDepth": Operator(space_to_depth),
     "Expand": Operator(expand, never),
+    "Tile": Operator(tile, never),
 }

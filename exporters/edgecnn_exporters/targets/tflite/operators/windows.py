@@ -9,11 +9,13 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
+from edgecnn_exporters.targets.tflite import moving
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_runtime.arrays import Array
 
 NHWC = (0, 2, 3, 1)
+NWC = (0, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -57,19 +59,23 @@ class SlidingWindow:
 
 
 def window_of(low: Lowering, node: ir.Node, kernel: Sequence[int]) -> SlidingWindow:
-    """The window of a Conv or a pool over an image.
+    """The window of a Conv or a pool over an image, or over a line of that width.
 
     Raises:
-        UnsupportedModel: it is not two-dimensional.
+        UnsupportedModel: it has more axes than two.
     """
     source = node.inputs[0]
     assert source is not None
-    if len(kernel) != 2:
+    if len(kernel) not in (1, 2):
         raise low.refuse(node, f"its window has {len(kernel)} axes, expected 2 (height and width)")
-    image, output = shape_of(source)[2:], shape_of(node.outputs[0])[2:]
-    strides = attribute(node, "strides", [1, 1])
-    dilations = attribute(node, "dilations", [1, 1])
-    pads = attribute(node, "pads", [0, 0, 0, 0])
+    missing = 2 - len(kernel)
+    one, none = [1] * missing, [0] * missing
+    kernel = [*one, *kernel]
+    image = (*one, *shape_of(source)[2:])
+    output = (*one, *shape_of(node.outputs[0])[2:])
+    strides = one + attribute(node, "strides", [1, 1][missing:])
+    dilations = one + attribute(node, "dilations", [1, 1][missing:])
+    pads = none + attribute(node, "pads", [0, 0, 0, 0])
     before, after = [], []
     for axis in (0, 1):
         reach = (output[axis] - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1
@@ -111,13 +117,23 @@ def padded(
     """
     source = node.inputs[0]
     assert source is not None
-    image = low.read(source, NHWC, integer=integer)
+    image = _image(low, source, integer=integer)
     word = window.padding
     if word is not None:
         return image, word
     (top, left), (bottom, right) = window.before, window.after
     widths = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
     return pad(low, image, widths, fill), int(schema.Padding.VALID)
+
+
+def _image(low: Lowering, source: ir.Value, *, integer: bool) -> int:
+    """The tensor as (N, H, W, C); a line as an image of height 1."""
+    shape = shape_of(source)
+    if len(shape) == len(NHWC):
+        return low.read(source, NHWC, integer=integer)
+    batch, channels, width = shape
+    line = low.read(source, NWC, integer=integer)
+    return moving.reshape(low.file, line, [batch, 1, width, channels])
 
 
 def pad(low: Lowering, tensor: int, widths: Array, fill: Array | None = None) -> int:

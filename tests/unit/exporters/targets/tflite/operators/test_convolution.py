@@ -102,6 +102,26 @@ def test_convolutions(case: tuple[str, tuple[int, ...], str, list[str]], has_bia
 
 
 @pytest.mark.parametrize(
+    ("size", "shape", "attributes", "operator"),
+    [
+        ("1, 3, 9", (4, 3, 3), "pads = [1, 1]", "CONV_2D"),
+        ("2, 3, 9", (4, 3, 3), "strides = [2]", "CONV_2D"),
+        ("1, 3, 9", (4, 3, 3), "pads = [3, 1], dilations = [2]", "CONV_2D"),
+        ("1, 4, 8", (4, 1, 5), "group = 4", "DEPTHWISE_CONV_2D"),
+        ("1, 1, 8", (1, 1, 3), 'auto_pad = "SAME_UPPER"', "CONV_2D"),
+    ],
+)
+def test_a_convolution_over_a_line_is_one_over_an_image_of_height_1(
+    size: str, shape: tuple[int, ...], attributes: str, operator: str
+) -> None:
+    """As efficient channel attention has, and networks for sound."""
+    known = weights(*shape, bias=shape[0])
+    text = one("Conv", size, known, attributes).replace("[N, C, H, W] y", "[N, C, L] y")
+    found = check(text, known, options=TfliteOptions(batch=int(size[0])))
+    assert operator in read(found).codes
+
+
+@pytest.mark.parametrize(
     ("activation", "code"),
     [
         ("Relu (a)", "RELU"),
@@ -150,9 +170,9 @@ def test_a_weight_beyond_half_precision_is_refused() -> None:
     ("text", "constants", "says"),
     [
         (
-            "g (float[1, 3, 6] x) => (float[N, C, L] y) { y = Conv (x, w) }",
-            weights(4, 3, 3),
-            "only two-dimensional convolutions",
+            "g (float[1, 3, 4, 4, 4] x) => (float[N, C, D, H, W] y) { y = Conv (x, w) }",
+            weights(4, 3, 3, 3, 3),
+            "its window has 3 axes, expected 2",
         ),
         (
             "g (float[1, 3, 6] x) => (float[N, C, L] y) { y = ConvTranspose (x, w) }",

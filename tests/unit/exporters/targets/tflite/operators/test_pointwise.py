@@ -48,6 +48,8 @@ ACTIVATIONS = {
     "Cos (x)": ["COS"],
     "Exp (x)": ["EXP"],
     "Floor (x)": ["FLOOR"],
+    "Reciprocal (x)": ["DIV"],
+    "Softplus (x)": ["ABS", "NEG", "EXP", "ADD", "LOG", "RELU", "ADD"],
     "Neg (x)": ["NEG"],
     "Round (x)": ["ROUND"],
     "Sin (x)": ["SIN"],

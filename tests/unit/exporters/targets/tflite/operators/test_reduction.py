@@ -13,11 +13,14 @@ NAMES = {
     "ReduceMax": "REDUCE_MAX",
     "ReduceMin": "REDUCE_MIN",
     "ReduceProd": "REDUCE_PROD",
+    "ReduceL1": "ABS",
+    "ReduceL2": "SQRT",
+    "ReduceSumSquare": "SQUARE",
 }
 
 
 @pytest.mark.parametrize(("operator", "code"), NAMES.items())
-@pytest.mark.parametrize("axes", [[2, 3], [1], [-1], [1, 2, 3], [0, 2], None])
+@pytest.mark.parametrize("axes", [[2, 3], [-1], [0, 2], None])
 @pytest.mark.parametrize("keeps", [0, 1])
 def test_reductions(operator: str, code: str, axes: list[int] | None, keeps: int) -> None:
     known = {} if axes is None else {"axes": np.array(axes)}

@@ -46,6 +46,12 @@ MOVES: dict[str, tuple[str, dict[str, np.ndarray], list[str]]] = {
         {"s": numbers(1, 2), "e": numbers(3, 5), "a": numbers(2, 3)},
         ["SLICE"],
     ),
+    "tile": ("y = Tile (x, times)", {"times": numbers(1, 2, 1, 3)}, ["TILE"]),
+    "tile of an image whose channels lie last": (
+        "a = Conv (x, w) y = Tile (a, times)",
+        {"w": np.ones((2, 8, 1, 1), np.float32), "times": numbers(1, 3, 2, 1)},
+        ["CONV_2D", "TILE"],
+    ),
     "slice from the end": (
         "y = Slice (x, s, e, a)",
         {"s": numbers(-3), "e": numbers(2**63 - 1), "a": numbers(-1)},
@@ -90,6 +96,12 @@ MOVES: dict[str, tuple[str, dict[str, np.ndarray], list[str]]] = {
         ["MEAN", "BROADCAST_TO"],
     ),
 }
+
+
+def test_places_along_several_axes_are_gathered_at_once() -> None:
+    """As an adaptive pool writes windows that do not divide its image."""
+    known = {"places": np.array([[[0, 3], [0, -1]]])}
+    assert "GATHER_ND" in read(check(f"{IMAGE} {{ y = GatherND (x, places) }}", known)).codes
 
 
 @pytest.mark.parametrize("case", MOVES.values(), ids=MOVES.keys())
