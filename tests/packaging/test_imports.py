@@ -91,6 +91,7 @@ for name in {names!r}:
 """
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("package", [edgecnn, edgecnn_exporters], ids=lambda p: p.__name__)
 def test_every_module_imports_alone(package: object) -> None:
     ran = python(ALONE.format(names=modules(package)))

@@ -48,10 +48,10 @@ class Difference:
         sqnr_db: lowest of any group; infinite when equal.
         top1_agreement: share of rows whose largest value is at the same index.
         top1_interval: Wilson's 95 % confidence interval of that share.
-        top1_of_constant: the share that one and the same answer to every row would have, at best.
         n: number of rows compared.
         numbers: number of values compared in these rows.
         groups: all groups, the one of the lowest SQNR first.
+        top1_of_constant: the share that one and the same answer to every row would have, at best.
     """
 
     max_abs: float
@@ -59,10 +59,10 @@ class Difference:
     sqnr_db: float
     top1_agreement: float
     top1_interval: tuple[float, float]
-    top1_of_constant: float
     n: int
     numbers: int
     groups: tuple[GroupDifference, ...] = ()
+    top1_of_constant: float = 0.0
 
     @property
     def worst(self) -> str:

@@ -90,6 +90,7 @@ def test_a_loss_that_is_not_finite_stops_every_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.matrix
 def test_auxiliary_classifiers_train_in_two_processes(tmp_path: Path) -> None:
     ran = train_two(tmp_path, replace(RECIPE, epochs=1, learning_rate=0.01), "googlenet")
     assert ran.returncode == 0, ran.stderr

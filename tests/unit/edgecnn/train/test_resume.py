@@ -45,7 +45,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     ("network", "recipe"),
     [
-        ("resnet20", SGD),
+        pytest.param("resnet20", SGD, marks=pytest.mark.matrix),
         ("resnet20", replace(ADAMW, ema=0.9, mixup=0.2, clip=1.0)),
         # Dropout and auxiliary classifiers; then stochastic depth.
         ("googlenet", replace(SGD, learning_rate=0.01)),
