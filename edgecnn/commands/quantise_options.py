@@ -71,7 +71,7 @@ QUANTISE_OPTIONS = (
     ),
     click.option(
         "--observer",
-        type=click.Choice(["min-max", "percentile", "entropy", "mse"]),
+        type=click.Choice(["min-max", "sample-mean", "percentile", "entropy", "mse"]),
         help="How ranges are chosen; by default the best on held-out samples.",
     ),
     click.option("--per-tensor", is_flag=True, help="One scale for a whole weight tensor."),

@@ -152,9 +152,9 @@ def ladder_table(quantised: Quantised) -> Table:
     columns = ("SQNR before", "after")
     shown = table(("step", "", *columns, "what it did"), right=columns)
     for rung in quantised.rungs:
-        after = "" if rung.after is None else f"{rung.after.sqnr_db:.2f} dB"
+        after = "" if rung.after is None else f"{rung.after.judged_db:.2f} dB"
         kept = "–" if rung.after is None else "kept" if rung.is_kept else "left out"
-        shown.add_row(rung.name, kept, f"{rung.before.sqnr_db:.2f} dB", after, rung.note)
+        shown.add_row(rung.name, kept, f"{rung.before.judged_db:.2f} dB", after, rung.note)
     return shown
 
 

@@ -24,11 +24,12 @@ from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.memory import fit_memory
 from edgecnn_exporters.quantise.rungs import MIX, RECIPES, RUNGS
+from edgecnn_exporters.quantise.score import Score
 from edgecnn_exporters.quantise.state import COMPARED, Bench, LadderState, Rung
 from edgecnn_exporters.quantise.steps.mixed import LISTED, check_limit, mixtures, most_sensitive
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.difference import Answer, Difference
+from edgecnn_runtime.parity.difference import Answer
 from edgecnn_runtime.progress import Progress, StepProgress, no_progress, no_steps
 
 # Held-out samples that every artefact answers before it is packed.
@@ -100,7 +101,7 @@ class Quantised:
             yield replace(self, state=state, rungs=(*before, rung), unmixed=unmixed)
 
     @property
-    def score(self) -> Difference:
+    def score(self) -> Score:
         """SQNR and agreement of the held-out samples' outputs with the float network's."""
         return self.state.score
 
@@ -209,7 +210,7 @@ def _climb(name: str, state: LadderState, bench: Bench) -> tuple[LadderState, Ru
     if candidate is None:
         return state, Rung(name, False, state.score, None, note)
     # Written so that a score of NaN does not pass for a gain.
-    is_kept = candidate.score.sqnr_db > state.score.sqnr_db + LEAST_GAIN_DB
+    is_kept = candidate.score.judged_db > state.score.judged_db + LEAST_GAIN_DB
     rung = Rung(name, is_kept, state.score, candidate.score, note)
     return (candidate if is_kept else state), rung
 

@@ -6,17 +6,15 @@ Nagel et al. 2021, "A White Paper on Neural Network Quantization", section 3.6, 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 
 import onnx_ir as ir
 
-from edgecnn_exporters.quantise.calibrate.data_free import correct_data_free
 from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS
 from edgecnn_exporters.quantise.config import QuantRecipe
 from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.state import Bench, LadderState
 from edgecnn_exporters.quantise.steps.absorb import absorb_high_biases
-from edgecnn_exporters.quantise.steps.bias_correction import correct_biases, float_means
+from edgecnn_exporters.quantise.steps.corrected import with_corrected_biases
 from edgecnn_exporters.quantise.steps.equalise import equalise
 from edgecnn_exporters.quantise.steps.mixed import mix_precision
 from edgecnn_exporters.quantise.steps.part_joins import part_joins
@@ -74,21 +72,15 @@ def search_ranges(state: LadderState, bench: Bench) -> tuple[LadderState | None,
         if observer != state.observer:
             states.append(bench.build(state.model, state.plan, state.calibration, observer))
         bench.progress((number + 1) / len(OBSERVERS))
-    best = max(states, key=lambda each: each.score.sqnr_db)
+    best = max(states, key=lambda each: each.score.judged_db)
     return best, f"ranges by {best.observer}"
 
 
 def correct_means(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """Bias correction: empirical, or from batch normalisation where there are no samples."""
-    if bench.inputs is not None:
-        biases = correct_data_free(state.model, state.plan, state.numbers, bench.inputs)
-        after = bench.renumber(state, replace(state.numbers, biases=biases))
-        return after, f"{len(biases)} layers, by batch normalisation"
-    samples = bench.in_hand()
-    means = float_means(state.model, state.plan, samples)
-    biases = correct_biases(state.model, state.plan, state.numbers, means, samples, bench.progress)
-    after = bench.renumber(state, replace(state.numbers, biases=biases))
-    return after, f"{len(biases)} layers, over {len(samples)} samples"
+    after = with_corrected_biases(state, bench)
+    by = "by batch normalisation" if bench.inputs else f"over {len(bench.in_hand())} samples"
+    return after, f"{len(after.numbers.biases)} layers, {by}"
 
 
 def round_worst(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:

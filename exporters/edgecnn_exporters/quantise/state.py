@@ -25,8 +25,9 @@ from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, before_coars
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_exporters.quantise.score import Score, score
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare
+from edgecnn_runtime.parity.difference import Groups
 from edgecnn_runtime.progress import Progress
 
 # Samples that a layer-wise rung keeps in hand.
@@ -47,17 +48,17 @@ class Rung:
 
     name: str
     is_kept: bool
-    before: Difference
-    after: Difference | None
+    before: Score
+    after: Score | None
     note: str
 
     def to_json(self) -> dict[str, Any]:
         """The rung as JSON values."""
-        after = None if self.after is None else round(self.after.sqnr_db, 2)
+        after = None if self.after is None else round(self.after.judged_db, 2)
         return {
             "name": self.name,
             "kept": self.is_kept,
-            "sqnr_db": [round(self.before.sqnr_db, 2), after],
+            "sqnr_db": [round(self.before.judged_db, 2), after],
             "note": self.note,
         }
 
@@ -79,7 +80,7 @@ class LadderState:
     observer: str
     numbers: Numbers
     qdq: ir.Model
-    score: Difference
+    score: Score
 
     @property
     def products(self) -> dict[str, str]:
@@ -112,15 +113,10 @@ class Bench:
     most_in_hand: int = IN_HAND
     groups: Groups | None = None
 
-    def score(self, qdq: ir.Model) -> Difference:
+    def score(self, qdq: ir.Model) -> Score:
         """The outputs for the held-out samples against the float network's."""
         outputs = ValueProbe(qdq).stream(self.held_out)
-        answers = (
-            Answer(name, expected[name], actual[name])
-            for expected, actual in zip(self.reference, outputs, strict=True)
-            for name in expected
-        )
-        return compare(answers, self.groups)
+        return score(list(zip(self.reference, outputs, strict=True)), self.groups)
 
     def calibrate(self, model: ir.Model, plan: QuantisationPlan) -> CalibrationStatistics:
         """Calibrate the float network on the samples."""

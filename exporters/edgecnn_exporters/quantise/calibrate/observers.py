@@ -1,4 +1,4 @@
-"""Calibration observers: min-max, percentile, least squares and entropy."""
+"""Calibration observers: min-max, sample mean, percentile, least squares and entropy."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ JOINED = 4
 def min_max(histogram: Histogram) -> Range:
     """The min-max range: from the least to the greatest value."""
     return Range(histogram.low, histogram.high).to_zero()
+
+
+def sample_mean(histogram: Histogram) -> Range:
+    """The mean range of the samples: from the mean of their least values to that of their greatest.
+
+    Of a few samples with massive activations it takes little notice. PyTorch's
+    ``MovingAverageMinMaxObserver`` is it without weights.
+    """
+    low, high = histogram.mean_low, histogram.mean_high
+    return Range(max(histogram.low, low), min(histogram.high, high)).to_zero()
 
 
 def percentile(histogram: Histogram) -> Range:
@@ -154,6 +164,7 @@ def _shares(first: float, last: float) -> Float64:
 
 OBSERVERS: Mapping[str, Callable[[Histogram], Range]] = {
     "min-max": min_max,
+    "sample-mean": sample_mean,
     "percentile": percentile,
     "mse": least_squares,
     "entropy": entropy,

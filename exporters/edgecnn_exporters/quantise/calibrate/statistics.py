@@ -28,6 +28,7 @@ class Histogram:
         bin: the width of each.
         zeros: how many of the counted values were exactly zero, as after a Relu.
         low, high: the least and the greatest of all values, counted or not.
+        mean_low, mean_high: means over the samples of each one's least and greatest.
     """
 
     counts: Int64
@@ -35,6 +36,8 @@ class Histogram:
     zeros: int
     low: float
     high: float
+    mean_low: float
+    mean_high: float
 
     @property
     def centres(self) -> Float64:
@@ -53,6 +56,8 @@ class TensorStatistics:
         self._counts: Int64 = np.zeros(BINS, np.int64)
         self._half_width = 0.0
         self._zeros = 0
+        self._samples = 0
+        self._sum_low = self._sum_high = 0.0
         self.low = math.inf
         self.high = -math.inf
 
@@ -66,6 +71,8 @@ class TensorStatistics:
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError("a value is NaN or infinite")
         self.low, self.high = min(self.low, low), max(self.high, high)
+        self._sum_low, self._sum_high = self._sum_low + low, self._sum_high + high
+        self._samples += 1
         self._widen(_power_above(max(-low, high)))
         chosen = _subset(values)
         self._zeros += int(np.count_nonzero(chosen == 0))
@@ -85,7 +92,9 @@ class TensorStatistics:
         if self.low > self.high:
             raise ValueError("nothing was observed")
         width = self._half_width / HALF
-        return Histogram(self._counts.copy(), width, self._zeros, self.low, self.high)
+        count = self._samples
+        means = (self._sum_low / count, self._sum_high / count) if count else (self.low, self.high)
+        return Histogram(self._counts.copy(), width, self._zeros, self.low, self.high, *means)
 
     def _widen(self, half_width: float) -> None:
         if not self._half_width:

@@ -23,6 +23,7 @@ from edgecnn_exporters.quantise.encoding import (
 from edgecnn_exporters.quantise.graph.integer_marks import mark_integer
 from edgecnn_exporters.quantise.graph.output_encodings import note_encoding, note_float
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
+from edgecnn_exporters.quantise.graph.real import keep_products_real
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 from edgecnn_runtime.arrays import Array, Float32
 
@@ -72,6 +73,7 @@ def write_qdq(model: ir.Model, plan: QuantisationPlan, numbers: Numbers) -> ir.M
         if producer is not None and str(producer.name) in plan.coarse:
             note_float(value, plan.coarse[str(producer.name)])
     _drop_unread(graph)
+    keep_products_real(graph)
     return copy
 
 

@@ -20,6 +20,7 @@ from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.graph.walk import Walk, steps_of
+from edgecnn_exporters.quantise.steps.trimmed_mean import squared_error, trimmed_mean
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.progress import Progress, no_progress
 
@@ -113,7 +114,7 @@ def _shift(outputs: Sequence[Float32], means: Float32, limit: Range | None) -> F
     """
     if limit is None:
         errors = means - sample_means(outputs)
-        moved: Float32 = errors.mean(axis=0) * _reliable_share(errors)
+        moved: Float32 = trimmed_mean(errors) * _reliable_share(errors)
         return moved
     errors = means
     shift = np.zeros(means.shape[1], np.float32)
@@ -122,8 +123,9 @@ def _shift(outputs: Sequence[Float32], means: Float32, limit: Range | None) -> F
         left = means - mean
         errors = left if step == 0 else errors
         # A channel that is hardly ever between the bounds is known too little.
-        shift += np.where(inside > LEAST_INSIDE, left.mean(axis=0) / np.maximum(inside, 1e-6), 0)
-        if np.abs(left.mean(axis=0)).max() <= SETTLED * np.abs(errors.mean(axis=0)).max():
+        off = trimmed_mean(left)
+        shift += np.where(inside > LEAST_INSIDE, off / np.maximum(inside, 1e-6), 0)
+        if np.abs(off).max() <= SETTLED * np.abs(trimmed_mean(errors)).max():
             break
     return shift * _reliable_share(errors)
 
@@ -142,10 +144,8 @@ def _clipped(outputs: Sequence[Float32], shift: Float32, limit: Range) -> tuple[
 
 def _reliable_share(errors: Float32) -> Float32:
     """The share of each channel's mean error (samples, channels) that is not sampling noise."""
-    mean = np.square(errors.mean(axis=0, dtype=np.float64))
-    variance = errors.var(axis=0, dtype=np.float64) / max(1, len(errors) - 1)
-    if len(errors) == 1:
-        variance = mean
+    mean = np.square(trimmed_mean(errors), dtype=np.float64)
+    variance = squared_error(errors) if len(errors) > 1 else mean
     share = np.divide(mean, mean + variance, out=np.zeros_like(mean), where=mean > 0)
     shares: Float32 = share.astype(np.float32)
     return shares

@@ -10,6 +10,7 @@ from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.qdq import write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.state import Bench, LadderState
+from edgecnn_exporters.quantise.steps.corrected import with_corrected_biases
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity, restrict
 from edgecnn_runtime.arrays import Float32
 
@@ -31,7 +32,7 @@ def mix_precision(state: LadderState, bench: Bench) -> tuple[LadderState | None,
         return None, f"top-1 is equal for {state.score.top1_agreement:.1%}, which is enough"
     best, named = None, ""
     for mixture, note in mixtures(state, bench):
-        if best is None or mixture.score.sqnr_db > best.score.sqnr_db:
+        if best is None or mixture.score.judged_db > best.score.judged_db:
             best, named = mixture, note
         if mixture.score.top1_agreement >= limit:
             break
@@ -66,7 +67,10 @@ def most_sensitive(state: LadderState, samples: Sequence[Float32]) -> str:
 
 
 def keep_float(state: LadderState, bench: Bench, names: Sequence[str]) -> LadderState:
-    """The same network with some operators, and what clips their outputs, in float."""
+    """The same network with some operators, and what clips their outputs, in float.
+
+    Corrected biases are those of what went before them: they are corrected once more.
+    """
     nodes = {str(node.name): node for node in state.model.graph}
     clips = [
         str(use.node.name)
@@ -77,7 +81,11 @@ def keep_float(state: LadderState, bench: Bench, names: Sequence[str]) -> Ladder
     plan = make_plan(state.model.graph, [*state.plan.kept, *names, *clips], state.plan.coarse)
     numbers = restrict(state.numbers, plan)
     qdq = write_qdq(state.model, plan, numbers)
-    return replace(state, plan=plan, numbers=numbers, qdq=qdq, score=bench.score(qdq))
+    mixed = replace(state, plan=plan, numbers=numbers, qdq=qdq, score=bench.score(qdq))
+    if not state.numbers.biases:
+        return mixed
+    corrected = with_corrected_biases(mixed, bench)
+    return corrected if corrected.score.judged_db > mixed.score.judged_db else mixed
 
 
 def check_limit(state: LadderState, bench: Bench) -> None:

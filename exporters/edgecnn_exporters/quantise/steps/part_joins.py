@@ -50,7 +50,7 @@ def part_joins(state: LadderState, bench: Bench) -> tuple[LadderState | None, st
     if missing:
         calibration = bench.recalibrate(state.model, plan, calibration, missing)
     after = bench.build(state.model, plan, calibration, state.observer)
-    gain = after.score.sqnr_db - state.score.sqnr_db
+    gain = after.score.judged_db - state.score.judged_db
     if not gain >= LEAST_GAIN_DB:
         return None, f"{len(joins)} unlike joins: float brings {gain:.1f} dB, not worth its time"
     share = tail.share(coarse)

@@ -66,7 +66,7 @@ def test_what_does_not_help_is_left_out() -> None:
     assert [rung.name for rung in found.rungs] == list(RECIPES["balanced"])
     for rung in found.rungs:
         if rung.after is not None:
-            gained = rung.after.sqnr_db - rung.before.sqnr_db
+            gained = rung.after.judged_db - rung.before.judged_db
             assert rung.is_kept == (gained > ladder.LEAST_GAIN_DB)
     kept = [rung for rung in found.rungs if rung.is_kept and rung.after is not None]
     assert found.score == (kept[-1].after if kept else found.rungs[0].before)

@@ -79,6 +79,15 @@ def hard_sigmoid(low: Lowering, node: ir.Node, integer: bool) -> None:
     low.file.operator(BUILTIN.MUL, [tensor, factor], [result], scaled)
 
 
+def leaky_relu(low: Lowering, node: ir.Node, integer: bool) -> None:
+    """LEAKY_RELU; nothing at all where its slope is 1, as the QDQ graph writes the identity."""
+    if attribute(node, "alpha", 0.01) == 1 and not node.outputs[0].is_graph_output():
+        source = _source(node)
+        low.view_as(node.outputs[0], source, low.read_as_is(source).view)
+        return
+    apply(low, node, integer, code=BUILTIN.LEAKY_RELU, options=_leaky)
+
+
 def erf(low: Lowering, node: ir.Node, integer: bool) -> None:
     """Refuse an Erf that `FuseGelu` did not fuse."""
     raise low.refuse(node, "it is no part of a GELU, and TFLite has no operator for it alone")
@@ -203,7 +212,7 @@ def _operator(code: int, options: Callable[[], Any] | None = None) -> Lower:
 
 
 OPERATORS: Mapping[str, Operator] = {
-    "LeakyRelu": Operator(partial(apply, code=BUILTIN.LEAKY_RELU, options=_leaky)),
+    "LeakyRelu": Operator(leaky_relu),
     "PRelu": Operator(prelu, never),
     "Sigmoid": Operator(_operator(BUILTIN.LOGISTIC)),
     "Tanh": Operator(_operator(BUILTIN.TANH)),

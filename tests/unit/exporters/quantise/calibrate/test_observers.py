@@ -126,3 +126,10 @@ def test_entropy_is_not_min_max_under_another_name() -> None:
     found = observe("entropy", values)
     assert found.high < values.max()
     assert error(values, found) < 4 * error(values, observe("mse", values))
+
+
+def test_the_sample_mean_lies_between_the_extremes_of_the_samples() -> None:
+    statistics = TensorStatistics()
+    for low, high in ((-1, 2), (-3, 4), (0, 60)):
+        statistics.observe(np.array([low, 0.5, high], np.float32))
+    assert OBSERVERS["sample-mean"](statistics.histogram()) == Range(-4 / 3, 22)

@@ -134,3 +134,15 @@ def test_an_output_that_follows_from_constants_is_no_step_of_the_walk() -> None:
         answers="float[N, C, H, W] a, float anchors",
     )
     assert [step.target for step in steps_of(model.graph, ["first"])] == ["a"]
+
+
+def test_a_few_samples_with_massive_activations_decide_nothing() -> None:
+    """One image in eight is a hundred times as bright: the others keep their correction."""
+    model, plan, numbers = coarse()
+    bright = [*SAMPLES * 3, *(100 * each for each in SAMPLES[:3])]
+    plain, shifted = (
+        correct_biases(model, plan, numbers, float_means(model, plan, samples), samples)
+        for samples in (SAMPLES * 3, bright)
+    )
+    for name, bias in plain.items():
+        np.testing.assert_allclose(shifted[name], bias, atol=0.3 * np.ptp(bias))

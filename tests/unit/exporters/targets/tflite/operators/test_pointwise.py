@@ -125,3 +125,9 @@ def test_slopes_of_another_shape_are_refused() -> None:
     model.graph.initializers["slope"].const_value = ir.tensor(np.ones(3, np.float32))
     with pytest.raises(UnsupportedModel, match=r"slopes \(3,\) do not broadcast to \(1, 3, 4, 5\)"):
         write_tflite(model)
+
+
+def test_an_identity_of_the_quantised_graph_is_no_operator() -> None:
+    text = """g (float[1, 3, 4, 5] x) => (float[1, 3, 4, 5] y)
+    { a = LeakyRelu <alpha = 1.0> (x) y = Relu (a) }"""
+    assert read(check(text)).codes == ["RELU"]
