@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 BATCH_NORM = "batch-norm"
+_NAMES = (*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM)
 # Twenty photographs give ranges, a hundred give the means that biases are corrected by.
 FEW = 32
 
@@ -73,6 +74,16 @@ def open_calibration(
         DataUnreadable: nothing of that name, nothing in it, or nothing that fits.
         CalibrationFailed: samples that are not finite.
     """
+    opened = _open(data, spec, prepare, count, quiet=quiet)
+    if data in _NAMES and Path(data).is_dir():
+        note = f"{data!r} is edgecnn's own set, not the folder of that name here: that is ./{data}"
+        return replace(opened, notes=(note, *opened.notes))
+    return opened
+
+
+def _open(
+    data: str, spec: TensorSpec, prepare: Preprocess | None, count: int, *, quiet: bool
+) -> CalibrationSamples:
     if data == BATCH_NORM:
         return _from_batch_norm(spec, prepare)
     if data.endswith(".npz"):
@@ -86,10 +97,7 @@ def open_calibration(
     elif is_image_source(data):
         images = find_images(data, quiet=quiet)
     else:
-        raise DataUnreadable(
-            f"{data} is not a folder, not an .npz and none of "
-            f"{', '.join((*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM))}"
-        )
+        raise DataUnreadable(f"{data} is not a folder, not an .npz and none of {', '.join(_NAMES)}")
     if prepare is None:
         raise DataUnreadable(
             f"{data} holds images, and the network has no preprocessing for them: say "
@@ -134,7 +142,7 @@ def likely_data(trained_on: str | None) -> str:
 
 def is_private(data: str) -> bool:
     """Whether samples are the user's own: files of a folder or an ``.npz``."""
-    return data not in (*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM)
+    return data not in _NAMES
 
 
 def _few(count: int) -> str:

@@ -13,6 +13,7 @@ from edgecnn_exporters.capture.output_groups import output_groups
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.passes.rewrite import LeftAlone
 from edgecnn_exporters.quantise.calibrate.held_out import Division, divide
+from edgecnn_exporters.quantise.calibrate.likeness import describe_likeness
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.coarse import find_coarse
 from edgecnn_exporters.quantise.config import QuantConfig
@@ -157,6 +158,7 @@ def quantise(
         raise CalibrationFailed("there are no samples to calibrate with")
     division = divide(samples) if inputs is None else Division((), samples)
     fit, held_out = division.fit, division.held_out
+    likeness = describe_likeness(fit, len(fit)) if len(fit) else ()
     prepared = model.clone()
     forms = prepare(prepared)
     looked_at = list(islice(fit or held_out, COMPARED))
@@ -187,7 +189,7 @@ def quantise(
         bench=bench,
         unmixed=unmixed,
         left_alone=forms.left_alone,
-        notes=(*division.notes, *_describe_kernels(state, compared)),
+        notes=(*division.notes, *likeness, *_describe_kernels(state, compared)),
     )
 
 

@@ -104,3 +104,17 @@ def test_images_need_a_preprocessing(tmp_path: Path) -> None:
     picture(tmp_path / "a.png", 51)
     with pytest.raises(DataUnreadable, match="no preprocessing"):
         open_calibration(str(tmp_path), SPEC, None, 128)
+
+
+def test_a_folder_with_the_name_of_a_set_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / PHOTOGRAPHS).mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = open_calibration(PHOTOGRAPHS, SPEC, UNIT, 128)
+    with found.samples:
+        pass
+    assert found.notes[0] == (
+        "'photographs' is edgecnn's own set, not the folder of that name here: that is "
+        "./photographs"
+    )
