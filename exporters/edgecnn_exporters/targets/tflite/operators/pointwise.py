@@ -189,23 +189,6 @@ def reciprocal(low: Lowering, node: ir.Node, integer: bool) -> None:
     low.file.operator(BUILTIN.DIV, [one, placed.tensor], [result], schema.DivOptionsT())
 
 
-def softplus(low: Lowering, node: ir.Node, integer: bool) -> None:
-    """``log(1 + exp(x))``, computed as ``max(x, 0) + log(1 + exp(-|x|))``, which is never large."""
-    placed = low.read_as_is(_source(node))
-    one = low.numbers("one", np.array(1, np.float32))
-    size, small, power, sums, part, positive = (
-        _step(low, node, placed, last=False) for _ in range(6)
-    )
-    low.file.operator(BUILTIN.ABS, [placed.tensor], [size], schema.AbsOptionsT())
-    low.file.operator(BUILTIN.NEG, [size], [small], schema.NegOptionsT())
-    low.file.operator(BUILTIN.EXP, [small], [power], schema.ExpOptionsT())
-    low.file.operator(BUILTIN.ADD, [power, one], [sums], schema.AddOptionsT())
-    low.file.operator(BUILTIN.LOG, [sums], [part])
-    low.file.operator(BUILTIN.RELU, [placed.tensor], [positive])
-    result = _step(low, node, placed, last=True)
-    low.file.operator(BUILTIN.ADD, [positive, part], [result], schema.AddOptionsT())
-
-
 def _operator(code: int, options: Callable[[], Any] | None = None) -> Lower:
     chosen = None if options is None else (lambda node: options())
     return partial(apply, code=code, options=chosen)
@@ -229,7 +212,6 @@ OPERATORS: Mapping[str, Operator] = {
     "Cos": Operator(_operator(BUILTIN.COS, schema.CosOptionsT), never),
     "Erf": Operator(erf, never),
     "Reciprocal": Operator(reciprocal, never),
-    "Softplus": Operator(softplus, never),
     "Exp": Operator(_operator(BUILTIN.EXP, schema.ExpOptionsT), never),
     "Floor": Operator(_operator(BUILTIN.FLOOR), never),
     "Log": Operator(_operator(BUILTIN.LOG), never),

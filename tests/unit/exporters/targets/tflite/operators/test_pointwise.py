@@ -49,7 +49,6 @@ ACTIVATIONS = {
     "Exp (x)": ["EXP"],
     "Floor (x)": ["FLOOR"],
     "Reciprocal (x)": ["DIV"],
-    "Softplus (x)": ["ABS", "NEG", "EXP", "ADD", "LOG", "RELU", "ADD"],
     "Neg (x)": ["NEG"],
     "Round (x)": ["ROUND"],
     "Sin (x)": ["SIN"],
