@@ -102,7 +102,8 @@ def round_worst(state: LadderState, bench: Bench) -> tuple[LadderState | None, s
     )
     if not rounded:
         return None, f"none of {len(names)} layers comes nearer"
-    return bench.renumber(state, numbers), f"{len(rounded)} of the {len(names)} worst layers"
+    after = with_corrected_biases(bench.renumber(state, numbers), bench)
+    return after, f"{len(rounded)} of the {len(names)} worst layers"
 
 
 RUNGS: Mapping[str, RungAttempt] = {

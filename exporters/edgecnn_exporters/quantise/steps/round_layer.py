@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
-from edgecnn_exporters.quantise.encoding import QuantisedWeight, along, largest_integer
+from edgecnn_exporters.quantise.encoding import QuantisedWeight, Range, along, largest_integer
 from edgecnn_runtime.arrays import Float32
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ LEARNING_RATE = 1e-2
 REGULARISATION = 1e-2
 STRETCH = (-0.1, 1.1)
 SHARPNESS = (20.0, 2.0)
+# An error of the output that weighs as much as one weight that is half-way between two integers.
+RELATIVE = 1e-3
+# Of the mean power of the targets, what every sample counts as at least.
+LEAST_POWER = 1e-2
 # The part of the steps in which nothing is pushed to either side yet.
 WARM_UP = 0.2
 
@@ -36,7 +40,7 @@ class Rounded:
     """A layer whose weights were rounded anew.
 
     Attributes:
-        before, after: mean squared error of its output against the float network's.
+        before, after: `error_of` its output.
     """
 
     node: str
@@ -50,7 +54,9 @@ class LayerSamples:
 
     Attributes:
         inputs: (batch, …), dequantised, as they come out of the quantised layers before it.
-        targets: (batch, channels, …), the float network's output.
+        targets: (batch, channels, …), the float network's output, behind a Relu or Clip where one
+            follows.
+        limit: what that lets through; None where none follows.
     """
 
     node: ir.Node
@@ -59,6 +65,13 @@ class LayerSamples:
     quantised: QuantisedWeight
     inputs: Sequence[Float32]
     targets: Sequence[Float32]
+    limit: Range | None = None
+
+    def weigh(self) -> list[float]:
+        """One over the power of each sample's target: none with massive activations decides."""
+        powers = [float(np.square(each).mean()) for each in self.targets]
+        least = LEAST_POWER * float(np.mean(powers)) + 1e-12
+        return [1 / (power + least) for power in powers]
 
 
 def can_round(node: ir.Node) -> bool:
@@ -71,8 +84,9 @@ def round_layer(layer: LayerSamples, bits: int = 8) -> tuple[QuantisedWeight, Ro
     """Round one layer's weights up or down by gradient, and measure what it brought.
 
     With ``W = s clip(floor(w/s) + h(v), -n, n)`` and ``h(v) = clip(1.2 sigmoid(v) - 0.1, 0, 1)``,
-    the squared error of the output plus ``λ Σ (1 - |2 h(v) - 1|^β)``, β falling from 20 to 2, is
-    minimised over v by Adam; then h is rounded (equations 21 to 25).
+    the squared error of the output behind its clip, of each sample over the power of its target,
+    plus ``λ Σ (1 - |2 h(v) - 1|^β)``, β falling from 20 to 2, is minimised over v by Adam; then h
+    is rounded (equations 21 to 25).
     """
     import torch
 
@@ -83,18 +97,20 @@ def round_layer(layer: LayerSamples, bits: int = 8) -> tuple[QuantisedWeight, Ro
     value = _soften(steps - floor).requires_grad_()
     inputs, targets = (list(map(_tensor, each)) for each in (layer.inputs, layer.targets))
     bias = _tensor(layer.bias)
-    run = _torch_product(layer.node)
-    # Of the size of the output, so that λ means the same for every layer.
-    norm = float(np.mean([np.square(each).mean() for each in layer.targets])) * 1e-3 + 1e-12
+    run = _clipped_product(layer)
+    weights = torch.tensor(layer.weigh())
     optimiser = torch.optim.Adam([value], lr=LEARNING_RATE)
     random = np.random.default_rng(0)
     for number in range(STEPS):
         picked = random.permutation(len(inputs))[:BATCH]
         x = torch.cat([inputs[index] for index in picked])
         y = torch.cat([targets[index] for index in picked])
+        each = weights[picked].repeat_interleave(len(y) // len(picked))
         share = _share(value)
         weight = scale * torch.clamp(floor + share, -limit, limit)
-        loss = (run(x, weight, bias) - y).square().mean() / norm
+        errors = (run(x, weight, bias) - y).square().flatten(1).mean(1)
+        # Of the size of the output, so that λ means the same for every layer.
+        loss = (errors * each).mean() / RELATIVE
         loss = loss + _push(share, number / STEPS)
         optimiser.zero_grad()
         torch.autograd.backward(loss)
@@ -142,17 +158,27 @@ def _tensor(array: Float32) -> torch.Tensor:
 
 
 def error_of(layer: LayerSamples, weight: Float32) -> float:
-    """Mean squared error of the layer's output with a weight, over all samples."""
+    """Mean over the samples of the output's squared error with a weight over its target's power."""
     import torch
 
-    run = _torch_product(layer.node)
+    run = _clipped_product(layer)
     fixed, bias = _tensor(weight), _tensor(layer.bias)
     with torch.no_grad():
         errors = [
-            float(np.square(run(_tensor(x), fixed, bias).numpy() - y).mean())
-            for x, y in zip(layer.inputs, layer.targets, strict=True)
+            float(np.square(run(_tensor(x), fixed, bias).numpy() - y).mean()) * weight_of_sample
+            for x, y, weight_of_sample in zip(
+                layer.inputs, layer.targets, layer.weigh(), strict=True
+            )
         ]
     return float(np.mean(errors))
+
+
+def _clipped_product(layer: LayerSamples) -> Callable[..., torch.Tensor]:
+    """The product, and the clip behind it, as a function of (input, weight, bias) in torch."""
+    run, limit = _torch_product(layer.node), layer.limit
+    if limit is None:
+        return run
+    return lambda x, weight, bias: run(x, weight, bias).clamp(limit.low, limit.high)
 
 
 def _torch_product(node: ir.Node) -> Callable[..., torch.Tensor]:

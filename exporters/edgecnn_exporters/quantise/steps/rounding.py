@@ -16,7 +16,7 @@ from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.graph.walk import Walk, WalkStep, steps_of
-from edgecnn_exporters.quantise.steps.bias_correction import sample_means, set_bias, with_biases
+from edgecnn_exporters.quantise.steps.bias_correction import leaving, with_biases
 from edgecnn_exporters.quantise.steps.round_layer import (
     LayerSamples,
     Rounded,
@@ -36,9 +36,11 @@ def round_adaptively(
     bits: int = 8,
     progress: Progress = no_progress,
 ) -> tuple[Numbers, list[Rounded]]:
-    """Round the weights of some products anew, layer after layer, and correct their biases.
+    """Round the weights of some products anew, layer after layer.
 
-    A layer whose output does not come nearer keeps its nearest integers.
+    What counts is what a Relu or Clip behind the layer lets through. A layer whose output does not
+    come nearer keeps its nearest integers. Biases stay as they are: `correct_biases` takes off what
+    the new weights shift.
 
     Args:
         model: the canonical float model.
@@ -54,42 +56,37 @@ def round_adaptively(
     numbers = with_biases(numbers, products, floats)
     copy = write_qdq(model, plan, numbers)
     quantised = {str(node.name): node for node in copy.graph}
-    weights, biases = dict(numbers.weights), dict(numbers.biases)
+    weights = dict(numbers.weights)
     rounded = []
     walk = Walk(copy, steps_of(copy.graph, list(products)))
     for step in walk.begin(samples):
-        for name, value in step.products.items():
-            layer = _look(walk, step, model, products[name], quantised[name], numbers)
+        for name in step.products:
+            layer = _look(walk, step, model, plan, products[name], quantised[name], numbers)
             with one_thread():
                 weight, result = round_layer(layer, bits)
             if result.after < result.before:
                 weights[name] = weight
                 _set_weight(copy.graph, quantised[name], weight)
-                change = sample_means(layer.targets) - sample_means(walk.look(step, value))
-                biases[name] = biases[name] + change.mean(axis=0)
-                source = products[name].inputs[0]
-                assert source is not None
-                scale = numbers.activations[str(source.name)].scale
-                set_bias(copy.graph, quantised[name], biases[name], scale, numbers)
                 rounded.append(result)
             progress(len(rounded) / max(1, len(products)))
         walk.advance(step)
-    return replace(numbers, weights=weights, biases=biases), rounded
+    return replace(numbers, weights=weights), rounded
 
 
 def _look(
     walk: Walk,
     step: WalkStep,
     model: ir.Model,
+    plan: QuantisationPlan,
     node: ir.Node,
     quantised: ir.Node,
     numbers: Numbers,
 ) -> LayerSamples:
-    """Inputs of the layer on the walk, and the float network's outputs as targets."""
+    """Inputs of the layer on the walk, and what the float network has behind its clip."""
     name = str(node.name)
     source = quantised.inputs[0]
     assert source is not None
-    output = str(node.outputs[0].name)
+    output = leaving(node, plan)
     expected = ValueProbe(model, [output], threads=1)
     return LayerSamples(
         node=node,
@@ -98,6 +95,7 @@ def _look(
         quantised=numbers.weights[name],
         inputs=list(walk.look(step, str(source.name))),
         targets=[expected.run(sample)[output] for sample in walk.samples],
+        limit=plan.limits.get(output),
     )
 
 

@@ -51,9 +51,10 @@ def test_layers_come_nearer_to_the_float_network(coarse) -> None:  # type: ignor
     for each in rounded:
         assert each.after < each.before
     x = np.concatenate(SAMPLES)
-    expected = ValueProbe(model, ["a"]).run(x)["a"]
+    # What the Relu lets through: an error below zero is none.
+    expected = ValueProbe(model, ["b"]).run(x)["b"]
     errors = [
-        np.square(ValueProbe(write_qdq(model, plan, n), ["a"]).run(x)["a"] - expected).mean()
+        np.square(ValueProbe(write_qdq(model, plan, n), ["b"]).run(x)["b"] - expected).mean()
         for n in (numbers, found)
     ]
     assert errors[1] < 0.9 * errors[0]
@@ -109,3 +110,28 @@ def test_torch_computes_what_the_graph_does(coarse, name: str) -> None:  # type:
         [seen[target]],
     )
     assert round_layer.error_of(layer, weight) == pytest.approx(0, abs=1e-9)
+
+
+def test_no_sample_with_massive_activations_decides(coarse) -> None:  # type: ignore[no-untyped-def]
+    """Each sample counts by its own power, one that is a hundred times as bright as well."""
+    model, _, numbers = coarse
+    (node,) = [each for each in model.graph if each.name == "one"]
+    inputs = [SAMPLES[0], 100 * SAMPLES[1]]
+    layer = round_layer.LayerSamples(
+        node,
+        WEIGHTS["w3"],
+        np.zeros(6, np.float32),
+        numbers.weights["one"],
+        inputs,
+        [ValueProbe(model, ["a"]).run(each)["a"] for each in inputs],
+    )
+    dim, bright = layer.weigh()
+    assert dim > 20 * bright, "with a floor of a hundredth of the mean power"
+
+
+def test_biases_stay_as_they_are(coarse) -> None:  # type: ignore[no-untyped-def]
+    model, plan, numbers = coarse
+    found, _ = round_adaptively(model, plan, numbers, NAMES, SAMPLES, BITS)
+    for name, bias in found.biases.items():
+        expected = WEIGHTS["b3"] if name == "one" else np.zeros_like(bias)
+        np.testing.assert_array_equal(bias, expected)
