@@ -211,8 +211,10 @@ def _climb(name: str, state: LadderState, bench: Bench) -> tuple[LadderState, Ru
     candidate, note = RUNGS[name](state, bench)
     if candidate is None:
         return state, Rung(name, False, state.score, None, note)
-    # Written so that a score of NaN does not pass for a gain.
-    is_kept = candidate.score.judged_db > state.score.judged_db + LEAST_GAIN_DB
+    # Written so that a score of NaN does not pass for a gain. A step that helps the typical sample
+    # must not harm the rare one: what clips it here clips more of them elsewhere.
+    gain = candidate.score.judged_db - state.score.judged_db
+    is_kept = gain > LEAST_GAIN_DB and candidate.score.sqnr_db > state.score.sqnr_db
     rung = Rung(name, is_kept, state.score, candidate.score, note)
     return (candidate if is_kept else state), rung
 

@@ -40,8 +40,9 @@ SWEEPS = 20
 # No channel is scaled by more: where one is all but dead, the bias, which is scaled with it, would
 # outgrow every other activation.
 LARGEST = 1e3
-# How far below the bound of a clip a channel must stay: what was measured is not all there is.
-MARGIN = 0.1
+# How far below the bound of a clip a channel must stay: what was measured is not all there is. With
+# a tenth, EfficientNet-Lite0 had 24 dB on the photographs that calibrated, and 10 on others.
+MARGIN = 0.5
 
 
 @dataclass(frozen=True)

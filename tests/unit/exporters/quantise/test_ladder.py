@@ -67,7 +67,8 @@ def test_what_does_not_help_is_left_out() -> None:
     for rung in found.rungs:
         if rung.after is not None:
             gained = rung.after.judged_db - rung.before.judged_db
-            assert rung.is_kept == (gained > ladder.LEAST_GAIN_DB)
+            is_safe = rung.after.sqnr_db > rung.before.sqnr_db
+            assert rung.is_kept == (is_safe and gained > ladder.LEAST_GAIN_DB)
     kept = [rung for rung in found.rungs if rung.is_kept and rung.after is not None]
     assert found.score == (kept[-1].after if kept else found.rungs[0].before)
 
