@@ -148,6 +148,7 @@ def test_memory_is_a_boards_and_not_the_emulators(boards: Mapping[str, Proved]) 
             assert 30e6 < row.peak_memory_bytes < 100e6
 
 
+@pytest.mark.matrix
 def test_what_is_counted_again_is_the_same(boards: Mapping[str, Proved]) -> None:
     first = rows_of(boards[PI5])["model.int8.tflite"]
     again = rows_of(proved(PI5, Path(first.subject.bundle), "ai-edge-litert"))["model.int8.tflite"]

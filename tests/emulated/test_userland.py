@@ -41,6 +41,7 @@ def open_folder() -> Iterator[Path]:
         yield folder
 
 
+@pytest.mark.matrix
 @pytest.mark.network
 @pytest.mark.slow
 @pytest.mark.usefixtures("arm64_root")
@@ -55,6 +56,7 @@ def test_two_who_want_it_at_once_build_it_once(tmp_path: Path) -> None:
     assert left == [first.name]
 
 
+@pytest.mark.matrix
 @pytest.mark.network
 @pytest.mark.slow
 @pytest.mark.usefixtures("arm64_root")

@@ -81,6 +81,7 @@ def test_two_processes_follow_the_curve_of_one(tmp_path: Path) -> None:
         torch.testing.assert_close(found[key], value, atol=WEIGHT, rtol=0, msg=key)
 
 
+@pytest.mark.matrix
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_every_process(tmp_path: Path) -> None:
     recipe = replace(RECIPE, learning_rate=1e30, schedule="constant", clip=0.0)

@@ -48,7 +48,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         pytest.param("resnet20", SGD, marks=pytest.mark.matrix),
         ("resnet20", replace(ADAMW, ema=0.9, mixup=0.2, clip=1.0)),
         # Dropout and auxiliary classifiers; then stochastic depth.
-        ("googlenet", replace(SGD, learning_rate=0.01)),
+        pytest.param("googlenet", replace(SGD, learning_rate=0.01), marks=pytest.mark.matrix),
         ("efficientnet_b0", replace(ADAMW, augmentation=("crop", "flip", "jitter", "lighting"))),
     ],
     ids=lambda value: value if isinstance(value, str) else value.optimiser,
