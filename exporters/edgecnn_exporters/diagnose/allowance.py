@@ -28,6 +28,9 @@ POLYNOMIAL = 8.0
 # (7 bits, adaptive rounding and corrected biases differ by a factor of two), and the deviation of
 # few values is itself uncertain.
 SPREAD = 3.0
+# The same of a sum whose result stays float, as the last one's: it has no step of its own, and its
+# corrected bias makes up for what all layers before it shift.
+SPREAD_OF_RESULT = 4.0
 # Rounding does not shift all values alike by more than half a step.
 SHIFT_STEPS = 0.55
 # Calibration sees more samples than a diagnosis: its range may be so many times wider.
@@ -126,10 +129,11 @@ def allowances(
             reason = "integer kernels round to neighbouring steps"
             allowed[name] = Allowance(rms, max(SHIFT_STEPS * step, floor), reason)
             continue
-        rms = SPREAD * float(np.hypot(step / np.sqrt(12), rounded)) + floor
+        spread = SPREAD if step else SPREAD_OF_RESULT
+        rms = spread * float(np.hypot(step / np.sqrt(12), rounded)) + floor
         # Weights are rounded channel by channel: the mean over few channels is uncertain too.
         channels = value.shape[1] if value.ndim > 1 else 1
-        shift = SHIFT_STEPS * step + SPREAD * (moved + rounded / np.sqrt(channels)) + floor
+        shift = SHIFT_STEPS * step + spread * (moved + rounded / np.sqrt(channels)) + floor
         allowed[name] = Allowance(
             rms, shift, "a step of 8 bits, and weights rounded channel by channel"
         )
