@@ -145,6 +145,17 @@ def replace_node(graph: ir.Graph, old: ir.Node, new: ir.Node) -> None:
     ir.convenience.replace_nodes_and_values(graph, old, [old], [new], [before], [after])
 
 
+def insert_identity(graph: ir.Graph, node: ir.Node, name: str) -> None:
+    """Put a LeakyRelu of slope 1 in front of the node's first input: no optimiser knows it."""
+    value = node.inputs[0]
+    assert value is not None
+    identity = ir.node("LeakyRelu", [value], attributes={"alpha": 1.0}, name=name)
+    output = identity.outputs[0]
+    output.name, output.type, output.shape = name, value.type, value.shape
+    graph.insert_before(node, [identity])
+    node.replace_input_with(0, output)
+
+
 def can_take_out(node: ir.Node) -> bool:
     """Whether the readers of the node's output may read its first input instead.
 

@@ -79,7 +79,8 @@ def search_ranges(state: LadderState, bench: Bench) -> tuple[LadderState | None,
 def correct_means(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """Bias correction: empirical, or from batch normalisation where there are no samples."""
     after = with_corrected_biases(state, bench)
-    by = "by batch normalisation" if bench.inputs else f"over {len(bench.in_hand())} samples"
+    count = min(len(bench.samples), bench.most_in_hand)
+    by = f"over {count} samples" if bench.inputs is None else "by batch normalisation"
     return after, f"{len(after.numbers.biases)} layers, {by}"
 
 

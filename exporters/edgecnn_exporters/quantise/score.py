@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.manifest import ChannelGroup
-from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare
+from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare, find_groups
 
 # Of a group's noise: what a sample that is exact counts as at least.
 LEAST_NOISE = 1e-6
@@ -37,22 +36,28 @@ class Score(Difference):
         return (self.sqnr_db + self.typical_db) / 2
 
 
-def score(pairs: Sequence[tuple[Outputs, Outputs]], groups: Groups | None = None) -> Score:
-    """Score of (expected, actual) outputs, a pair for each sample.
+def score(
+    expected: Sequence[Outputs], actual: Iterable[Outputs], groups: Groups | None = None
+) -> Score:
+    """Score of the outputs for each sample; one sample's are in memory at a time.
 
     Args:
-        groups: of each output's channels; those that are missing are found from what is expected.
+        groups: of each output's channels; None finds them from what is expected.
     """
-    answers = [[Answer(name, one[name], other[name]) for name in one] for one, other in pairs]
-    whole = compare((each for sample in answers for each in sample), groups)
-    known: dict[str, tuple[ChannelGroup, ...]] = {}
-    for each in whole.groups:
-        known[each.output] = (*known.get(each.output, ()), each.group)
-    noises: dict[str, list[float]] = {group.name: [] for group in whole.groups}
-    for sample in answers:
-        for group in compare(sample, known).groups:
-            noises[group.name].append(group.noise)
-    typical = min(g.sqnr_db + _above_typical_db(noises[g.name]) for g in whole.groups)
+    known = groups or find_groups(
+        Answer(name, array, array) for outputs in expected for name, array in outputs.items()
+    )
+    noises: dict[str, list[float]] = {}
+
+    def answers() -> Iterator[Answer]:
+        for one, other in zip(expected, actual, strict=True):
+            sample = [Answer(name, one[name], other[name]) for name in one]
+            for group in compare(sample, known).groups:
+                noises.setdefault(group.name, []).append(group.noise)
+            yield from sample
+
+    whole = compare(answers(), known)
+    typical = min(each.sqnr_db + _above_typical_db(noises[each.name]) for each in whole.groups)
     return Score(**vars(whole), typical_db=typical)
 
 

@@ -115,8 +115,7 @@ class Bench:
 
     def score(self, qdq: ir.Model) -> Score:
         """The outputs for the held-out samples against the float network's."""
-        outputs = ValueProbe(qdq).stream(self.held_out)
-        return score(list(zip(self.reference, outputs, strict=True)), self.groups)
+        return score(self.reference, ValueProbe(qdq).stream(self.held_out), self.groups)
 
     def calibrate(self, model: ir.Model, plan: QuantisationPlan) -> CalibrationStatistics:
         """Calibrate the float network on the samples."""

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from edgecnn_exporters.passes.graph import is_operator, is_set
 from edgecnn_exporters.passes.padding.windows import (
     WindowAxis,
-    pad_with_zeros,
+    pad_image,
     set_pads,
     window_axes,
 )
@@ -92,7 +92,7 @@ def _rewrite(graph: ir.Graph, match: Match) -> None:
     elif list(match.after) != own:
         node.attributes.pop("count_include_pad")
         if any(before) or any(own):
-            pad_with_zeros(graph, node, before, own)
+            pad_image(graph, node, before, own)
         added = [after - pad for after, pad in zip(match.after, own, strict=True)]
         set_pads(node, [0] * len(axes), added)
     output = node.outputs[0]

@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import extent, is_operator, new_initialiser, rank
+from edgecnn_runtime.arrays import Array
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,24 @@ def set_pads(node: ir.Node, before: Sequence[int], after: Sequence[int]) -> None
         node.attributes["pads"] = ir.AttrInt64s("pads", [*before, *after])
 
 
-def pad_with_zeros(
-    graph: ir.Graph, node: ir.Node, before: Sequence[int], after: Sequence[int]
+def pad_image(
+    graph: ir.Graph,
+    node: ir.Node,
+    before: Sequence[int],
+    after: Sequence[int],
+    fill: Array | None = None,
 ) -> None:
-    """A ``Pad`` in front of the node adds these pixels before and after each axis of its image."""
+    """A ``Pad`` in front of the node adds these pixels before and after each axis of its image.
+
+    Args:
+        fill: one number of the image's type; None for zero.
+    """
     source, name = node.inputs[0], str(node.outputs[0].name)
     assert source is not None
     widths = np.array([0, 0, *before, 0, 0, *after], np.int64)
     amounts = new_initialiser(graph, f"{name}.pads", widths)
-    pad = ir.node("Pad", [source, amounts], name=f"{node.name or name}.pad")
+    filling = [] if fill is None else [new_initialiser(graph, f"{name}.fill", fill)]
+    pad = ir.node("Pad", [source, amounts, *filling], name=f"{node.name or name}.pad")
     padded = pad.outputs[0]
     padded.name, padded.type = f"{name}.padded", source.type
     if source.shape is not None:

@@ -17,7 +17,7 @@ from edgecnn_exporters.passes.graph import (
 )
 from edgecnn_exporters.passes.padding.windows import (
     WindowAxis,
-    pad_with_zeros,
+    pad_image,
     set_pads,
     window_axes,
 )
@@ -103,7 +103,7 @@ def _pad(graph: ir.Graph, node: ir.Node) -> None:
     axes = window_axes(node)
     assert axes is not None
     node.attributes.pop("count_include_pad")
-    pad_with_zeros(graph, node, [axis.before for axis in axes], [axis.after for axis in axes])
+    pad_image(graph, node, [axis.before for axis in axes], [axis.after for axis in axes])
     set_pads(node, [0] * len(axes), [0] * len(axes))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import is_operator
+from edgecnn_exporters.passes.graph import insert_identity, is_operator
 from edgecnn_exporters.passes.rewrite import RewriteRule, apply_rules
 
 # What saturates in the encoding of its output, and stands between a convolution and its integers.
@@ -44,18 +44,7 @@ def _match(node: ir.Node) -> ir.Node | None:
 def _rewrite(graph: ir.Graph, quantise: ir.Node) -> None:
     value = quantise.inputs[0]
     assert value is not None
-    _insert_identity(graph, quantise, f"{value.name}.rounded")
-
-
-def _insert_identity(graph: ir.Graph, node: ir.Node, name: str) -> None:
-    """Put a LeakyRelu of slope 1 in front of the node's first input."""
-    value = node.inputs[0]
-    assert value is not None
-    identity = ir.node("LeakyRelu", [value], attributes={"alpha": 1.0}, name=name)
-    output = identity.outputs[0]
-    output.name, output.type, output.shape = name, value.type, value.shape
-    graph.insert_before(node, [identity])
-    node.replace_input_with(0, output)
+    insert_identity(graph, quantise, f"{value.name}.rounded")
 
 
 class KeepClipBounds(ir.passes.InPlacePass):
@@ -80,4 +69,4 @@ def _match_clip(node: ir.Node) -> ir.Node | None:
 
 
 def _rewrite_clip(graph: ir.Graph, clip: ir.Node) -> None:
-    _insert_identity(graph, clip, f"{clip.outputs[0].name}.bounds")
+    insert_identity(graph, clip, f"{clip.outputs[0].name}.bounds")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import constant, extent, is_operator, new_initialiser, scalar
-from edgecnn_exporters.passes.padding.windows import ints, set_pads
+from edgecnn_exporters.passes.graph import constant, is_operator, new_initialiser, scalar
+from edgecnn_exporters.passes.padding.windows import ints, pad_image, set_pads
 from edgecnn_exporters.passes.rewrite import RewriteRule, apply_rules
 from edgecnn_runtime.arrays import Array
 
@@ -89,16 +89,16 @@ def _rewrite(graph: ir.Graph, match: Match) -> None:
     assert integers is not None
     assert scale is not None
     name = str(node.outputs[0].name)
-    axes = match.weights.ndim - 2
-    pads = ints(node, "pads", [0] * 2 * axes)
-    if any(pads):
-        integers = _pad(graph, match, integers, pads)
-        set_pads(node, [0] * axes, [0] * axes)
     zero = new_initialiser(graph, f"{name}.zero", np.array(0, np.uint8))
     plain = ir.node("DequantizeLinear", [integers, scale, zero], name=f"{name}.plain")
     source = plain.outputs[0]
-    source.name, source.type, source.shape = f"{name}.plain", back.outputs[0].type, integers.shape
+    source.name, source.type = f"{name}.plain", back.outputs[0].type
     graph.insert_before(node, plain)
+    axes = match.weights.ndim - 2
+    pads = ints(node, "pads", [0] * 2 * axes)
+    if any(pads):
+        pad_image(graph, plain, pads[:axes], pads[axes:], np.array(match.zero_point, np.uint8))
+        set_pads(node, [0] * axes, [0] * axes)
     node.replace_input_with(0, source)
     step = constant(scale)
     assert step is not None
@@ -107,22 +107,3 @@ def _rewrite(graph: ir.Graph, match: Match) -> None:
     bias = (match.bias - factor * match.scales * sums).astype(np.float32)
     node.resize_inputs(_BIAS + 1)
     node.replace_input_with(_BIAS, new_initialiser(graph, f"{name}.absorbed", bias))
-
-
-def _pad(graph: ir.Graph, match: Match, integers: ir.Value, pads: list[int]) -> ir.Value:
-    """The integers with a border of the zero point."""
-    name = f"{match.node.outputs[0].name}.padded"
-    before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
-    widths = np.array([0, 0, *before, 0, 0, *after], np.int64)
-    amounts = new_initialiser(graph, f"{name}.widths", widths)
-    fill = new_initialiser(graph, f"{name}.fill", np.array(match.zero_point, np.uint8))
-    pad = ir.node("Pad", [integers, amounts, fill], name=name)
-    padded = pad.outputs[0]
-    padded.name, padded.type = name, integers.type
-    added = (0, 0, *(sum(pair) for pair in zip(before, after, strict=True)))
-    sizes = [extent(integers, axis) for axis in range(len(added))]
-    padded.shape = ir.Shape(
-        [None if size is None else size + more for size, more in zip(sizes, added, strict=True)]
-    )
-    graph.insert_before(match.node, pad)
-    return padded

@@ -9,9 +9,13 @@ RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.standard_normal((32, 1, 100))
 
 
+def outputs(logits: np.ndarray) -> list[dict[str, np.ndarray]]:
+    return [{"y": each} for each in logits]
+
+
 def scored(noise_db: np.ndarray):  # type: ignore[no-untyped-def]
     noise = RANDOM.standard_normal(LOGITS.shape) * 10 ** (-noise_db[:, None, None] / 20)
-    return score([({"y": one}, {"y": one + two}) for one, two in zip(LOGITS, noise, strict=True)])
+    return score(outputs(LOGITS), outputs(LOGITS + noise))
 
 
 def test_equal_noise_in_every_sample_is_its_sqnr() -> None:
@@ -31,10 +35,8 @@ def test_one_sample_with_most_of_the_noise_does_not_decide() -> None:
 
 
 def test_without_noise_it_is_infinite() -> None:
-    pairs = [({"y": one}, {"y": one}) for one in LOGITS]
-    assert score(pairs).judged_db == np.inf
+    assert score(outputs(LOGITS), outputs(LOGITS)).judged_db == np.inf
 
 
 def test_nan_is_no_score() -> None:
-    pairs = [({"y": one}, {"y": one * np.nan}) for one in LOGITS]
-    assert not score(pairs).judged_db > 0
+    assert not score(outputs(LOGITS), outputs(LOGITS * np.nan)).judged_db > 0

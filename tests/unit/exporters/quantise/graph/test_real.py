@@ -13,7 +13,7 @@ from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
-from edgecnn_exporters.quantise.graph.real import is_real_between_integers
+from edgecnn_exporters.quantise.graph.real import reader_between_integers
 from edgecnn_exporters.quantise.state import Bench
 from edgecnn_runtime.progress import no_progress
 
@@ -56,7 +56,7 @@ def test_onnx_runtime_computes_it_optimised_as_it_does_without(clamp: str) -> No
     noise = np.square(optimised - plain).sum() / np.square(plain - plain.mean()).sum()
     # A real between two integers may fall to either; another weight costs far more.
     assert noise < 10**-3.5
-    assert not any(map(is_real_between_integers, model.graph))
+    assert not any(map(reader_between_integers, model.graph))
 
 
 def test_what_is_computed_in_integers_stays_as_it_is() -> None:
