@@ -158,7 +158,6 @@ def quantise(
         raise CalibrationFailed("there are no samples to calibrate with")
     division = divide(samples) if inputs is None else Division((), samples)
     fit, held_out = division.fit, division.held_out
-    likeness = describe_likeness(fit, len(fit)) if len(fit) else ()
     prepared = model.clone()
     forms = prepare(prepared)
     looked_at = list(islice(fit or held_out, COMPARED))
@@ -189,7 +188,7 @@ def quantise(
         bench=bench,
         unmixed=unmixed,
         left_alone=forms.left_alone,
-        notes=(*division.notes, *likeness, *_describe_kernels(state, compared)),
+        notes=(*division.notes, *describe_likeness(fit), *_describe_kernels(state, compared)),
     )
 
 

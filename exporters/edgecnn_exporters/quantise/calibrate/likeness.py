@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_runtime.arrays import Float32
 
 # Places along height and width whose means are compared.
@@ -34,24 +35,27 @@ def fingerprint(sample: Float32) -> Float32:
     return flat
 
 
-def count_different(samples: Iterable[Float32]) -> int:
-    """The number of samples that are unlike all those counted before."""
+def count_different(samples: Iterable[Float32], most: int | None = None) -> int:
+    """The number of samples that are unlike all those counted before; no further than `most`."""
     low, high = np.inf, -np.inf
     prints = []
     for sample in samples:
         low, high = min(low, float(sample.min())), max(high, float(sample.max()))
         prints.append(fingerprint(sample))
+    near = ALIKE * (high - low)
     counted: list[Float32] = []
     for each in prints:
-        near = ALIKE * (high - low)
         if not counted or np.sqrt(np.square(np.array(counted) - each).mean(1)).min() > near:
             counted.append(each)
+        if len(counted) == most:
+            break
     return len(counted)
 
 
-def describe_likeness(samples: Iterable[Float32], count: int) -> tuple[str, ...]:
-    """A note where most of `count` samples are near-duplicates of few others."""
-    different = count_different(samples)
+def describe_likeness(samples: Samples) -> tuple[str, ...]:
+    """A note where most of the samples are near-duplicates of few others."""
+    count = len(samples)
+    different = count_different(samples, ENOUGH)
     if different >= min(ENOUGH, count / 2):
         return ()
     return (

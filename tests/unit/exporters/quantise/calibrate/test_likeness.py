@@ -20,18 +20,18 @@ def burst(count: int) -> list[np.ndarray]:
 
 def test_frames_of_one_scene_are_one() -> None:
     assert count_different(burst(40)) == 1
-    (note,) = describe_likeness(burst(40), 40)
+    (note,) = describe_likeness(burst(40))
     assert note.startswith("40 samples, but only 1 that differ")
 
 
 def test_pictures_and_their_crops_differ() -> None:
     assert count_different(PICTURES) > len(PICTURES) / 2
-    assert describe_likeness(PICTURES, len(PICTURES)) == ()
+    assert describe_likeness(PICTURES) == ()
 
 
 def test_bursts_of_enough_scenes_are_no_fault() -> None:
     scenes = [each for each in PICTURES for _ in range(4)]
-    assert describe_likeness(scenes, len(scenes)) == describe_likeness(PICTURES, len(PICTURES))
+    assert describe_likeness(scenes) == describe_likeness(PICTURES)
 
 
 def test_inputs_that_are_no_images_are_compared_whole() -> None:
