@@ -6,19 +6,20 @@ Nagel et al. 2020, "Up or Down? Adaptive Rounding for Post-Training Quantization
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.encoding import QuantisedWeight, Range, along, largest_integer
 from edgecnn_runtime.arrays import Float32
 
 if TYPE_CHECKING:
     import torch
+
+    from edgecnn_exporters.quantise.trainable.operator import TorchFunction
 
 # Section 4 and appendix of the paper, but for the steps: 8 bits have less to gain than 4.
 STEPS = 400
@@ -173,34 +174,14 @@ def error_of(layer: LayerSamples, weight: Float32) -> float:
     return float(np.mean(errors))
 
 
-def _clipped_product(layer: LayerSamples) -> Callable[..., torch.Tensor]:
+def _clipped_product(layer: LayerSamples) -> TorchFunction:
     """The product, and the clip behind it, as a function of (input, weight, bias) in torch."""
-    run, limit = _torch_product(layer.node), layer.limit
+    from edgecnn_exporters.quantise.trainable.operators import torch_operator
+
+    run, limit = torch_operator(layer.node).make(layer.node), layer.limit
     if limit is None:
         return run
     return lambda x, weight, bias: run(x, weight, bias).clamp(limit.low, limit.high)
-
-
-def _torch_product(node: ir.Node) -> Callable[..., torch.Tensor]:
-    """The product as a function of (input, weight, bias) in torch."""
-    from torch.nn import functional
-
-    if node.op_type == "Gemm":
-        return functional.linear
-    spatial = len(weight_of(node).shape) - 2
-    conv = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}[spatial]
-    pads = list(node.attributes.get_ints("pads", [0] * (2 * spatial)))
-    # torch lists pads from the last axis on, begin and end of each.
-    pairs = [pads[axis + side * spatial] for axis in reversed(range(spatial)) for side in (0, 1)]
-    strides = tuple(node.attributes.get_ints("strides", [1] * spatial))
-    dilations = tuple(node.attributes.get_ints("dilations", [1] * spatial))
-    group = node.attributes.get_int("group", 1)
-
-    def run(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        padded = functional.pad(x, pairs)
-        return conv(padded, weight, bias, strides, 0, dilations, group)
-
-    return run
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Differentiable execution of a quantised graph in PyTorch."""
