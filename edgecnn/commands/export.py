@@ -167,7 +167,7 @@ def _run(
         print_json(SCHEMA, as_document(exported, speed))
     else:
         print_labelled(facts(exported, speed, time.perf_counter() - began).items(), 10)
-        if verbose and quantised is not None:
+        if verbose and quantised is not None and quantised.rungs:
             click.echo()
             stdout().print(ladder_table(quantised))
     if quantising.report is not None and quantised is not None:

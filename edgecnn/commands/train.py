@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecnn.commands.options import ShapeParam, form_options, json_option, quiet_option
+from edgecnn.commands.quantise_options import PrecisionParam
 from edgecnn.train.recipe import Recipe
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
-    from edgecnn.train.plan import TrainOptions
+    from edgecnn.train.options import TrainOptions
 
 SCHEMA = "edgecnn.train/1"
 # Options for fields of the recipe; the family's recipe gives the others.
@@ -53,6 +54,21 @@ RECIPE = tuple(field.name for field in fields(Recipe) if field.name != "augmenta
 @click.option("--seed", type=click.IntRange(0))
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of PyTorch on the CPU.")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Checkpoint to begin with.")
+@click.option(
+    "--quantize",
+    "--quantise",
+    "precision",
+    type=PrecisionParam(),
+    metavar="int8",
+    help="Train the float network of --init-from on as it runs in 8 bits: weights, biases and "
+    "scales. `edgecnn export CHECKPOINT --quantize int8` then takes these scales.",
+)
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    help="With --quantize: checkpoint of a float network whose answers are imitated, of the same "
+    "classes and input; by default that of --init-from.",
+)
 @click.option("--reset-head", is_flag=True, help="Begin with a new last layer.")
 @click.option("--progressive", is_flag=True, help="VGG: train 11, 13, 16 … each from the last.")
 @click.option("--resume", is_flag=True, help="Continue the training in the folder.")
@@ -71,6 +87,8 @@ def command(
     shape: tuple[int, int, int] | None,
     augment: str | None,
     init_from: Path | None,
+    precision: str | None,
+    teacher: Path | None,
     reset_head: bool,
     progressive: bool,
     resume: bool,
@@ -80,6 +98,8 @@ def command(
     **recipe: Any,
 ) -> None:
     """Train NAME of `edgecnn zoo`. Every epoch writes a checkpoint into the output folder.
+
+    With --quantize int8, NAME may be package.module:factory too.
 
     A folder of data has a folder of images for each class, or train/ and test/ with those. Options
     that are not given take the values that train the family well. Several processes or machines:
@@ -92,8 +112,10 @@ def command(
       edgecnn train mobilenet_v2 --data cifar10 --width 0.25 --resume
       edgecnn train resnet18 --data photographs/ --init-from resnet18.pth --reset-head
       edgecnn train vgg19 --width 0.125 --data cifar10 --progressive
+      edgecnn train resnet20 --data cifar10 --init-from float.safetensors --quantize int8
     """
-    from edgecnn.train.plan import TrainOptions
+    _check_quantised(precision, init_from, teacher, reset_head, progressive)
+    from edgecnn.train.options import TrainOptions
 
     changes = {field: recipe[field] for field in RECIPE if recipe[field] is not None}
     if augment is not None:
@@ -101,7 +123,7 @@ def command(
     options = TrainOptions(
         name=name,
         data=data,
-        output=output or Path("runs") / f"{name}-{Path(data).name}",
+        output=output or _folder(name, data, precision),
         form=Form(classes, width, depth, stem, phi),
         shape=shape,
         recipe=changes,
@@ -110,9 +132,38 @@ def command(
         is_resumed=resume,
         is_strict=strict,
         quiet=quiet or as_json,
+        is_quantised=precision is not None,
+        teacher=teacher,
     )
     trained = _progressive(options) if progressive else [_train(options)]
     _report(trained, options, as_json)
+
+
+def _check_quantised(
+    precision: str | None,
+    init_from: Path | None,
+    teacher: Path | None,
+    reset_head: bool,
+    progressive: bool,
+) -> None:
+    if precision is None:
+        if teacher is not None:
+            raise click.UsageError("--teacher: only with --quantize int8")
+        return
+    if init_from is None:
+        raise click.UsageError(
+            "--quantize int8 trains a float network on: name its checkpoint with --init-from"
+        )
+    given = {"--reset-head": reset_head, "--progressive": progressive}
+    if named := [option for option, is_given in given.items() if is_given]:
+        raise click.UsageError(
+            f"{', '.join(named)}: not with --quantize int8; train the float network so first"
+        )
+
+
+def _folder(name: str, data: str, precision: str | None) -> Path:
+    own = name.partition(":")[2] or name
+    return Path("runs") / "-".join(filter(None, (own, Path(data).name, precision)))
 
 
 def _train(options: TrainOptions) -> Mapping[str, Any]:

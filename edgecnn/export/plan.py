@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from edgecnn.errors import ModelUnusable
 from edgecnn.model.description import Description, read_description
 from edgecnn.model.resolve import Checkpoint, Factory, ModelSource, OnnxFile, ZooNetwork
+from edgecnn.model.trained_numbers import KEY
 from edgecnn.model.weights import default_weights, shipped
 from edgecnn.zoo import Architecture, Form
 
@@ -93,6 +94,9 @@ class ExportPlan:
         if options is None:
             return "no; --quantize int8 adds an 8-bit artefact"
         data = options.data or "what it was trained on, or else edgecnn's photographs"
+        source = self.options.model
+        if isinstance(source, Checkpoint) and KEY in source.description.training:
+            return f"int8, scales from training, judged with {data}, {options.count} samples"
         return (
             f"int8, recipe {options.config.recipe}, calibrated with {data}, {options.count} samples"
         )

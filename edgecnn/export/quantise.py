@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from edgecnn.errors import ModelUnusable
 from edgecnn.export.accuracy import AccuracyJudge
-from edgecnn.export.calibration import is_private, likely_data, open_calibration
+from edgecnn.export.calibration import BATCH_NORM, is_private, likely_data, open_calibration
 from edgecnn_exporters.bundle.requests import QuantiseRequest, Request
 from edgecnn_exporters.quantise.config import QuantConfig
+
+if TYPE_CHECKING:
+    from edgecnn_exporters.quantise.trained import TrainedNumbers
 
 COUNT = 128
 
@@ -38,17 +42,28 @@ class QuantiseOptions:
 
 @contextlib.contextmanager
 def quantised(
-    request: Request, options: QuantiseOptions | None, trained_on: str | None, *, quiet: bool
+    request: Request,
+    options: QuantiseOptions | None,
+    trained_on: str | None,
+    *,
+    quiet: bool,
+    trained: TrainedNumbers | None = None,
 ) -> Iterator[tuple[Request, tuple[str, ...]]]:
     """The request with calibration samples where 8 bits are asked for, and notes for the user.
 
+    Args:
+        trained: numbers of a training in 8 bits; the samples then only judge.
+
     Raises:
         DataUnreadable, CalibrationFailed: as `open_calibration` says.
-        ModelUnusable: a limit that nothing can be measured on.
+        ModelUnusable: a limit that nothing can be measured on, or an option that scales from
+            training leave nothing to do for.
     """
     if options is None:
-        yield request, ()
+        yield request, _unused(trained)
         return
+    if trained is not None:
+        options = _for_trained(options, trained)
     data = options.data or likely_data(trained_on)
     calibration = open_calibration(
         data, request.input, request.preprocess, options.count, quiet=quiet
@@ -64,11 +79,37 @@ def quantised(
             options.allow_weak,
             is_limited=options.config.min_agreement is not None or options.max_drop is not None,
             is_private=is_private(data),
+            trained=trained,
         )
         yield (
             replace(request, quantise=wanted, input_range=calibration.measured),
             calibration.notes,
         )
+
+
+def _unused(trained: TrainedNumbers | None) -> tuple[str, ...]:
+    if trained is None:
+        return ()
+    return ("the checkpoint is trained in 8 bits; --quantize int8 exports it with those scales",)
+
+
+def _for_trained(options: QuantiseOptions, trained: TrainedNumbers) -> QuantiseOptions:
+    """The options for scales from training; those that would make other scales are refused."""
+    config = options.config
+    contradictions = {
+        "--calibrate batch-norm": options.data == BATCH_NORM,
+        f"--observer {config.observer}": config.observer is not None,
+        f"--recipe {config.recipe}": config.recipe != QuantConfig().recipe,
+        "--per-tensor": not config.per_channel,
+        f"--weight-bits {config.weight_bits}": config.weight_bits
+        not in (QuantConfig().weight_bits, trained.weight_bits),
+    }
+    if named := [option for option, is_given in contradictions.items() if is_given]:
+        raise ModelUnusable(
+            f"{', '.join(named)}: the checkpoint is trained in 8 bits, and its scales come from "
+            "there; leave the option out, or export the float checkpoint that it began with"
+        )
+    return replace(options, config=replace(config, weight_bits=trained.weight_bits))
 
 
 def _judge(

@@ -77,7 +77,9 @@ def _run_network(
         is_zoo=not isinstance(source, Factory),
         golden=_golden(options, spec, preprocess),
     )
-    with quantised(request, options.quantise, network.data, quiet=options.quiet) as (request, more):
+    with quantised(
+        request, options.quantise, network.data, quiet=options.quiet, trained=network.trained
+    ) as (request, more):
         exported = export_module(network.module, request, planned.output, progress)
     more = (*more, *_on_noise(request))
     return exported, (*network.notes, *exported.notes, *notes, *more)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from edgecnn.errors import CheckpointMismatch, ModelUnusable, WeightsMissing
 from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
 from edgecnn.model.resolve import Checkpoint, Factory, TorchSource, ZooNetwork
+from edgecnn.model.trained_numbers import split_trained
 from edgecnn.model.weights import RANDOM, Weights, default_weights, find_weights, shipped
 from edgecnn.zoo import Architecture, Form
 from edgecnn_runtime.errors import first_line
@@ -19,6 +20,8 @@ from edgecnn_runtime.manifest import Preprocess
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from edgecnn_exporters.quantise.trained import TrainedNumbers
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Network:
         source: where structure and weights came from, for the provenance.
         notes: remarks on how it was loaded, for the user.
         data: name or folder of what it was trained on, where the weights say so.
+        form: of a network of the zoo.
+        trained: numbers of its 8-bit form, where it was trained in 8 bits.
     """
 
     module: nn.Module
@@ -41,6 +46,8 @@ class Network:
     source: dict[str, str]
     notes: tuple[str, ...] = ()
     data: str | None = None
+    form: Form | None = None
+    trained: TrainedNumbers | None = None
 
 
 @dataclass(frozen=True)
@@ -126,9 +133,9 @@ def _assemble(
         shape, preprocess = architecture.input_of(form), architecture.preprocess
         labels = architecture.class_labels() if classes == architecture.classes else None
     if weights is None:
-        loaded, notes = _untrained()
+        loaded = _untrained()
     else:
-        loaded, notes = _load(module, weights.path, weights.name, architecture)
+        loaded = _load(module, weights.path, weights.name, architecture)
     shape = options.shape or shape
     check_size(module, shape)
     return Network(
@@ -137,9 +144,12 @@ def _assemble(
         shape=shape,
         preprocess=preprocess,
         labels=labels,
-        source={"architecture": architecture.name, **_differences(form, architecture)} | loaded,
-        notes=notes,
+        source={"architecture": architecture.name, **_differences(form, architecture)}
+        | loaded.source,
+        notes=loaded.notes,
         data=description.data if description else None,
+        form=form,
+        trained=loaded.trained,
     )
 
 
@@ -194,25 +204,35 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
             f"{factory.typed} returned {type(network).__name__}, expected a torch.nn.Module"
         )
     prepared = prepare(network, is_own=is_built)
-    loaded, notes = _load_own(prepared.module, options.weights)
+    loaded = _load_own(prepared.module, options.weights)
     return Network(
         module=prepared.module,
         name=factory.name,
         shape=options.shape,
         preprocess=None,
         labels=None,
-        source={"factory": factory.typed} | loaded,
-        notes=(*prepared.notes, *notes),
+        source={"factory": factory.typed} | loaded.source,
+        notes=(*prepared.notes, *loaded.notes),
+        trained=loaded.trained,
     )
 
 
-def _untrained() -> tuple[dict[str, str], tuple[str, ...]]:
-    return {"weights": RANDOM}, ("random weights: the network is untrained",)
+@dataclass(frozen=True)
+class _Loaded:
+    """Provenance of weights, notes for the user, and numbers of their 8-bit form."""
+
+    source: dict[str, str]
+    notes: tuple[str, ...] = ()
+    trained: TrainedNumbers | None = None
 
 
-def _load_own(network: nn.Module, weights: str | None) -> tuple[dict[str, str], tuple[str, ...]]:
+def _untrained() -> _Loaded:
+    return _Loaded({"weights": RANDOM}, ("random weights: the network is untrained",))
+
+
+def _load_own(network: nn.Module, weights: str | None) -> _Loaded:
     if weights is None:
-        return {"weights": "as built"}, ()
+        return _Loaded({"weights": "as built"})
     if weights == RANDOM:
         return _untrained()
     if not Path(weights).suffix:
@@ -220,11 +240,9 @@ def _load_own(network: nn.Module, weights: str | None) -> tuple[dict[str, str], 
     return _load(network, Path(weights), weights, None)
 
 
-def _load(
-    module: nn.Module, path: Path, name: str, architecture: Architecture | None
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Load a file of weights. Returns its provenance, and notes for the user."""
-    checkpoint = read_checkpoint(path)
+def _load(module: nn.Module, path: Path, name: str, architecture: Architecture | None) -> _Loaded:
+    """Load a file of weights."""
+    checkpoint, trained = split_trained(read_checkpoint(path), path)
     if architecture is not None:
         checkpoint = replace(
             checkpoint, weights=architecture.convert(checkpoint.weights, module.state_dict())
@@ -236,4 +254,4 @@ def _load(
         else ()
     )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return {"weights": name, "weights_sha256": digest}, notes
+    return _Loaded({"weights": name, "weights_sha256": digest}, notes, trained)

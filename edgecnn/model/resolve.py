@@ -126,6 +126,12 @@ def _checkpoint(typed: str) -> Checkpoint:
             f"{typed} is missing or does not say which network it is of; "
             f"name one: edgecnn export NAME --weights {typed}"
         )
+    if ":" in description.architecture:
+        shape = "x".join(map(str, (1, *description.input)))
+        raise UnknownModel(
+            f"{typed} is of a network of your own; name it: edgecnn export "
+            f"{description.architecture} --weights {typed} --input {shape}"
+        )
     return Checkpoint(typed, description, find_architecture(description.architecture))
 
 

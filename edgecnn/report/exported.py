@@ -90,6 +90,8 @@ def _targets(exported: Exported) -> dict[str, str]:
 def _quantised(quantised: Quantised) -> dict[str, str]:
     score = quantised.score
     calibrated = f"calibrated with {quantised.calibrated or 'batch normalisation alone'}"
+    if quantised.is_trained:
+        calibrated = "scales from training"
     rows = {
         "int8": f"SQNR {score.sqnr_db:.1f} dB{_of(score.worst)}, "
         f"top-1 equal {score.top1_agreement:.1%} of "

@@ -95,8 +95,15 @@ def result_lines(result: Mapping[str, Any]) -> list[str]:
         f"accuracy  {test['accuracy']:.2%} of {test['images']:,} test images "
         f"(95 % interval {low:.2%} to {high:.2%}), after epoch {result['epochs']}, "
         f"{_duration(result['seconds'])}",
-        f"weights   {result['weights']}; next: edgecnn export {result['weights']}",
+        f"weights   {result['weights']}; next: {_export(result)}",
     ]
+
+
+def _export(result: Mapping[str, Any]) -> str:
+    """The command that exports the weights."""
+    weights, network = result["weights"], result["architecture"]
+    own = f"{network} --input … --weights {weights}" if ":" in network else weights
+    return f"edgecnn export {own}" + (" --quantize int8" if result["is_quantised"] else "")
 
 
 def _line(row: Epoch, epochs: int) -> str:

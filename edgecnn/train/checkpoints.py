@@ -65,7 +65,7 @@ class TrainingState:
         ours, theirs = (json.loads(json.dumps(state.description)) for state in (self, other))
         differences = [
             f"{key} {ours.get(key)} against {theirs.get(key)}"
-            for key in ("architecture", "form", "input", "data", "preprocess")
+            for key in ("architecture", "form", "input", "data", "preprocess", "quantised")
             if ours.get(key) != theirs.get(key)
         ]
         if ours.get("labels") != theirs.get("labels"):

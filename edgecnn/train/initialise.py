@@ -12,7 +12,13 @@ from torch import nn
 from edgecnn.errors import CheckpointMismatch
 from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
 from edgecnn.model.description import read_description
+from edgecnn.model.trained_numbers import has_trained
 from edgecnn.zoo.vgg import VGG
+
+IN_EIGHT_BITS = (
+    "is trained in 8 bits already; begin with the float checkpoint that it began with, or continue "
+    "in its folder with --resume"
+)
 
 
 def initialise(
@@ -30,8 +36,11 @@ def initialise(
 
     Raises:
         CheckpointUnreadable: missing, damaged, or a pickle that holds code.
-        CheckpointMismatch: of another network, or of other classes and the head is not reset.
+        CheckpointMismatch: of another network, trained in 8 bits, or of other classes and the head
+            is not reset.
     """
+    if has_trained(path):
+        raise CheckpointMismatch(f"{path} {IN_EIGHT_BITS}")
     checkpoint = read_checkpoint(path)
     weights = dict(checkpoint.weights)
     if isinstance(network, VGG) and _repeats(weights) not in ((), network.repeats):

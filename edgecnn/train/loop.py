@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,11 +32,9 @@ from edgecnn.train.dataset import Dataset
 from edgecnn.train.distributed import ProcessGroup, group, own_device, share
 from edgecnn.train.evaluate import evaluate
 from edgecnn.train.history import Epoch, write_csv
+from edgecnn.train.method import Method, Supervised
 from edgecnn.train.optimise import Average, learning_rate, make_optimiser
 from edgecnn.train.recipe import Recipe
-
-# Szegedy et al. 2015, section 5: an auxiliary classifier's loss counts so much.
-AUXILIARY_WEIGHT = 0.3
 
 
 class Observer(Protocol):
@@ -58,6 +57,7 @@ class TrainingJob:
         folder: where weights, state and metrics are written.
         description: written into the weights: architecture, form, input, …
         is_resumed: resume from the state in `folder`, if there is one.
+        method: loss, and what is kept; None trains with the labels and keeps the network's weights.
     """
 
     network: nn.Module
@@ -66,6 +66,7 @@ class TrainingJob:
     folder: Path
     description: Mapping[str, Any]
     is_resumed: bool = False
+    method: Method | None = None
 
 
 def train(job: TrainingJob, observer: Observer) -> list[Epoch]:
@@ -89,6 +90,7 @@ class _Loop:
     def __init__(self, job: TrainingJob, observer: Observer, processes: ProcessGroup) -> None:
         self.job, self.observer, self.processes = job, observer, processes
         self.recipe, self.device = job.recipe, own_device()
+        self.method: Method = job.method or Supervised(job.recipe)
         height, width = job.description["input"][1:]
         self.batches = Batches(job.recipe, job.dataset, (height, width), processes)
         # Images lie in memory channels last; convolutions that read them so need no copy. The stub
@@ -152,37 +154,34 @@ class _Loop:
         for parameters in self.optimiser.param_groups:
             parameters["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+        is_mixed = self.method.is_mixed and self.device.type == "cuda"
+        with torch.autocast("cuda", torch.bfloat16, enabled=is_mixed):
             outputs = self.shared(batch.x)
-            logits, *auxiliaries = outputs if isinstance(outputs, tuple) else (outputs,)
-            loss = self._loss(logits, batch)
-            for auxiliary in auxiliaries:
-                loss = loss + AUXILIARY_WEIGHT * self._loss(auxiliary, batch)
+            loss = self.method.loss(outputs, batch)
         torch.autograd.backward(loss)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimiser.step()
+        logits = outputs[0] if isinstance(outputs, tuple) else outputs
         right = (logits.argmax(1) == batch.target).sum()
         total, hits = self.processes.total(float(loss.detach()), float(right))
         return total / self.processes.size, hits
 
-    def _loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        smoothing = self.recipe.label_smoothing
-        loss = nn.functional.cross_entropy(logits, batch.target, label_smoothing=smoothing)
-        if batch.mix < 1:
-            other = nn.functional.cross_entropy(logits, batch.mixed, label_smoothing=smoothing)
-            loss = batch.mix * loss + (1 - batch.mix) * other
-        return loss
-
     def _test(self) -> tuple[float, int]:
-        """Test with the weights that are kept: the averaged ones where there are some."""
-        test, augmenter = self.job.dataset.test, self.batches.augmenter
+        with self._kept_weights():
+            augmenter = self.batches.augmenter
+            return evaluate(self.network, self.job.dataset.test, augmenter, self.processes)
+
+    @contextlib.contextmanager
+    def _kept_weights(self) -> Iterator[None]:
+        """The network with the weights that are kept: the averaged ones where there are some."""
         if self.average is None:
-            return evaluate(self.network, test, augmenter, self.processes)
+            yield
+            return
         own = {key: value.clone() for key, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average.weights)
         try:
-            return evaluate(self.network, test, augmenter, self.processes)
+            yield
         finally:
             self.network.load_state_dict(own)
 
@@ -193,8 +192,9 @@ class _Loop:
             "epoch": last.epoch,
             "test": {"images": images, "right": round(last.test_accuracy * images)},
         }
-        kept = self.average.weights if self.average else self.network.state_dict()
-        write_tensors(folder / WEIGHTS, kept, dict(self.job.description) | result)
+        with self._kept_weights():
+            kept, own = self.method.kept(self.network)
+            write_tensors(folder / WEIGHTS, kept, {**self.job.description, **result, **own})
         write_state(folder / STATE, self._state())
         write_csv(self.history, folder / METRICS)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.model.description import Description
 from edgecnn.model.resolve import find_architecture
+from edgecnn.train.options import TrainOptions
 from edgecnn.train.recipe import RECIPES, Recipe
 from edgecnn.zoo import Architecture, Form
 
@@ -17,30 +17,6 @@ if TYPE_CHECKING:
 
 # Images no larger than this take the small stem by default.
 SMALL = 64
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """The command line of ``edgecnn train``.
-
-    Attributes:
-        recipe: fields of `Recipe` given by the user; the family's recipe gives the others.
-        init_from: a checkpoint to begin with.
-        is_strict: a broken image is an error.
-        is_head_reset: the last layer begins anew where the checkpoint has other classes.
-    """
-
-    name: str
-    data: str
-    output: Path
-    form: Form = field(default_factory=Form)
-    shape: tuple[int, int, int] | None = None
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    init_from: Path | None = None
-    is_head_reset: bool = False
-    is_resumed: bool = False
-    is_strict: bool = False
-    quiet: bool = False
 
 
 def make_recipe(architecture: Architecture, changes: Mapping[str, Any]) -> Recipe:
@@ -60,6 +36,10 @@ def prepare(options: TrainOptions) -> tuple[TrainingJob, tuple[str, ...]]:
         DataUnreadable, FetchError: the data cannot be had.
         CheckpointUnreadable, CheckpointMismatch: `init_from` is of no use.
     """
+    if options.is_quantised:
+        from edgecnn.train.quantised import prepare_quantised
+
+        return prepare_quantised(options)
     import torch
 
     from edgecnn.data.named import side_of

@@ -10,7 +10,7 @@ from edgecnn.errors import ModelUnusable
 from edgecnn.train.checkpoints import WEIGHTS
 
 if TYPE_CHECKING:
-    from edgecnn.train.plan import TrainOptions
+    from edgecnn.train.options import TrainOptions
 
 LAYERS = (11, 13, 16, 19)
 

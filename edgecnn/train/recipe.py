@@ -104,3 +104,7 @@ RECIPES: dict[str, Recipe] = {
     "EfficientNet": _ADAMW,
     "EfficientNet-Lite": _ADAMW,
 }
+# Of a training in 8 bits: a trained network moves by a few steps of its weights.
+QUANTISED = replace(
+    _SGD, epochs=4, optimiser="adamw", learning_rate=3e-4, weight_decay=0.0, warmup_epochs=0.1
+)

@@ -54,6 +54,7 @@ def run(
         "architecture": job.description["architecture"],
         "form": job.description["form"],
         "data": job.dataset.name,
+        "is_quantised": "quantised" in job.description,
         "recipe": job.recipe.to_json(),
         "epochs": last.epoch,
         "test": {"images": images, "right": right, "accuracy": right / images},

@@ -10,6 +10,7 @@
   + LimitMissed
     + WeakQuantisation
   + CalibrationFailed
+  + ScalesMismatch
   + UnknownTarget (targets/__init__.py)
   + TargetInvalid (targets/__init__.py)
 """
@@ -53,3 +54,7 @@ class WeakQuantisation(LimitMissed):
 
 class CalibrationFailed(EdgeCNNError):
     """The ranges of a network's values cannot be measured."""
+
+
+class ScalesMismatch(EdgeCNNError):
+    """Scales from training that are of another graph than the network's."""

@@ -101,6 +101,7 @@ def export_module(
             form.
         LimitMissed: the quantised network is further from the float one than was allowed, or an
             artefact holds more TRANSPOSE operators.
+        ScalesMismatch: scales from training are of another graph.
         TargetDiffers: the outputs of an artefact in another format differ from the original's.
         TargetInvalid: an artefact is not what its target declares.
         OutputNotWritable: the bundle cannot be written.
@@ -227,12 +228,16 @@ def _quantise(model: ir.Model, request: Request, progress: Announce) -> Quantise
     if request.quantise is None:
         return None
     from edgecnn_exporters.quantise.ladder import quantise
+    from edgecnn_exporters.quantise.trained import quantise_trained
 
     progress("quantise")
+    wanted = request.quantise
+    if wanted.trained is not None:
+        return quantise_trained(model, wanted.samples, wanted.trained, wanted.config)
     return quantise(
         model,
-        request.quantise.samples,
-        request.quantise.config,
+        wanted.samples,
+        wanted.config,
         lambda step: lambda done: progress(f"quantise: {step}, {done:.0%}"),
-        inputs=request.quantise.inputs,
+        inputs=wanted.inputs,
     )

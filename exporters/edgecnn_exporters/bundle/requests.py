@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from edgecnn_exporters.targets import Target
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.progress import Progress
+
+if TYPE_CHECKING:
+    from edgecnn_exporters.quantise.trained import TrainedNumbers
 
 BATCHES = (1, 2, 3, 7)
 GOLDEN_IMAGES = 3
@@ -57,6 +60,7 @@ class QuantiseRequest:
         allow_weak: an int8 artefact that loses more than it should is written, behind the others.
         is_limited: a limit on the loss of classes was stated, which decides in place of the SQNR.
         is_private: the samples are the user's own, and none is packed.
+        trained: numbers of a training in 8 bits, which stand in place of calibration.
         judge: checks the bundle's accuracy before it is written; None for no check.
     """
 
@@ -68,6 +72,7 @@ class QuantiseRequest:
     allow_weak: bool = False
     is_limited: bool = False
     is_private: bool = False
+    trained: TrainedNumbers | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.eligible import NO_FLOATS
 from edgecnn_exporters.quantise.graph.kernels import find_deviations
-from edgecnn_exporters.quantise.graph.plan import make_plan
+from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.memory import fit_memory
@@ -53,6 +53,7 @@ class Quantised:
         bench: with the samples that were held out.
         unmixed: the same in 8 bits wherever it can be; None where accuracy kept nothing in float.
         notes: what the user is to know.
+        is_trained: scales and biases come from a training, and nothing was calibrated.
     """
 
     first: LadderState
@@ -64,6 +65,7 @@ class Quantised:
     unmixed: LadderState | None = None
     left_alone: tuple[LeftAlone, ...] = ()
     notes: tuple[str, ...] = ()
+    is_trained: bool = False
 
     @property
     def model(self) -> ir.Model:
@@ -118,7 +120,8 @@ class Quantised:
 
     def provenance(self) -> dict[str, Any]:
         """Provenance of the quantised network, as JSON values."""
-        return {
+        own = {"recipe": self.state.observer} if self.is_trained else {}
+        return own | {
             "calibrated": self.calibrated,
             "held_out": self.held_out,
             "observer": self.state.observer,
@@ -153,22 +156,15 @@ def quantise(
         LimitMissed: a stated limit is not met.
     """
     config = config or QuantConfig()
-    _refuse_quantised(model)
+    refuse_quantised(model)
     if not len(samples):
         raise CalibrationFailed("there are no samples to calibrate with")
     division = divide(samples) if inputs is None else Division((), samples)
-    fit, held_out = division.fit, division.held_out
     prepared = model.clone()
     forms = prepare(prepared)
-    looked_at = list(islice(fit or held_out, COMPARED))
+    looked_at = list(islice(division.fit or division.held_out, COMPARED))
     plan = make_plan(prepared.graph, coarse=find_coarse(prepared, looked_at))
-    in_hand = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
-    reference = list(ValueProbe(model).stream(held_out))
-    compared = list(islice(held_out, COMPARED))
-    calibrating = progress("calibrate")
-    answers = (Answer(name, array, array) for each in reference for name, array in each.items())
-    groups = output_groups(model, answers)
-    bench = Bench(config, fit, held_out, compared, reference, calibrating, inputs, in_hand, groups)
+    bench = make_bench(model, prepared, plan, division, config, progress("calibrate"), inputs)
     calibration = bench.calibrate(prepared, plan)
     state = first = bench.build(prepared, plan, calibration, config.observer or "min-max")
     rungs: list[Rung] = []
@@ -184,17 +180,47 @@ def quantise(
         state=state,
         rungs=tuple(rungs),
         forms=forms.changed,
-        calibrated=len(fit),
+        calibrated=len(division.fit),
         bench=bench,
         unmixed=unmixed,
         left_alone=forms.left_alone,
-        notes=(*division.notes, *describe_likeness(fit), *_describe_kernels(state, compared)),
+        notes=(
+            *division.notes,
+            *describe_likeness(division.fit),
+            *describe_kernels(state.qdq, bench.compared),
+        ),
     )
 
 
-def _describe_kernels(state: LadderState, samples: Sequence[Float32]) -> tuple[str, ...]:
+def make_bench(
+    model: ir.Model,
+    prepared: ir.Model,
+    plan: QuantisationPlan,
+    division: Division,
+    config: QuantConfig,
+    progress: Progress = no_progress,
+    inputs: Range | None = None,
+) -> Bench:
+    """The workbench for a network whose `prepared` copy is quantised by a plan.
+
+    Raises:
+        CalibrationFailed: the memory limit is too low for one sample.
+    """
+    held_out = division.held_out
+    sample = next(iter(division.fit or held_out))
+    in_hand = fit_memory(prepared, plan, sample, config.memory_limit)
+    reference = list(ValueProbe(model).stream(held_out))
+    compared = list(islice(held_out, COMPARED))
+    answers = (Answer(name, array, array) for each in reference for name, array in each.items())
+    groups = output_groups(model, answers)
+    return Bench(
+        config, division.fit, held_out, compared, reference, progress, inputs, in_hand, groups
+    )
+
+
+def describe_kernels(qdq: ir.Model, samples: Sequence[Float32]) -> tuple[str, ...]:
     """A note of the operators that ONNX Runtime's kernels compute otherwise than the graph."""
-    deviations = find_deviations(state.qdq, samples[:CHECKED])
+    deviations = find_deviations(qdq, samples[:CHECKED])
     if not deviations:
         return ()
     worst = sorted(deviations, key=lambda each: -each.steps)[:LISTED]
@@ -218,7 +244,12 @@ def _climb(name: str, state: LadderState, bench: Bench) -> tuple[LadderState, Ru
     return (candidate if is_kept else state), rung
 
 
-def _refuse_quantised(model: ir.Model) -> None:
+def refuse_quantised(model: ir.Model) -> None:
+    """Check that the graph is a float one.
+
+    Raises:
+        UnsupportedModel: it is quantised already.
+    """
     for node in model.graph:
         if "QuantizeLinear" in node.op_type or node.op_type in ("ConvInteger", "MatMulInteger"):
             raise UnsupportedModel(

@@ -80,6 +80,7 @@ class TrainableNetwork(nn.Module):
         biases: of integer products, by the node's name.
         scales: of activations: one for each group of values, by the name of its first.
         weight_scales: of integer products, by the node's name.
+        inputs, outputs: names of the graph's.
     """
 
     def __init__(
@@ -100,8 +101,8 @@ class TrainableNetwork(nn.Module):
         self.scales, self.weight_scales = nn.ModuleDict(), nn.ModuleDict()
         self._graph, self._plan, self._begin, self._bits = model.graph, plan, numbers, bits
         self._first = {name: group.values[0] for group in plan.groups for name in group.values}
-        self._inputs = [str(value.name) for value in model.graph.inputs]
-        self._outputs = [str(value.name) for value in model.graph.outputs]
+        self.inputs = [str(value.name) for value in model.graph.inputs]
+        self.outputs = [str(value.name) for value in model.graph.outputs]
         integer = [node for node in model.graph if str(node.name) in plan.integer]
         self._made_of_integers = {str(value.name) for node in integer for value in node.outputs}
         self._weight_names = {str(node.name): weight_name(node) for node in integer}
@@ -114,8 +115,8 @@ class TrainableNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The outputs of the graph for its input."""
-        values = self.run({self._inputs[0]: x}, self._outputs)
-        outputs = tuple(values[name] for name in self._outputs)
+        values = self.run({self.inputs[0]: x}, self.outputs)
+        outputs = tuple(values[name] for name in self.outputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def run(
@@ -249,7 +250,7 @@ class TrainableNetwork(nn.Module):
         """A value as a node reads it: 8 bits of what is, or of what an integer node makes."""
         x = run.computed[name]
         is_rounded = name in self._first and (is_integer or name in self._made_of_integers)
-        is_taken = name in run.given and name not in self._inputs
+        is_taken = name in run.given and name not in self.inputs
         if not is_rounded or is_taken or name in run.unrounded:
             return x
         if name not in run.rounded:

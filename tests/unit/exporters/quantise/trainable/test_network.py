@@ -193,7 +193,7 @@ def test_a_trained_network_of_the_zoo_answers_as_onnx_runtime_does(checkpoint: s
     names = [name for name in numbers.activations if name in found._made_of_integers]
     probe = ValueProbe(written, [f"{name}.dequantised" for name in names], threads=1)
     values = dict(zip(names, map(torch.from_numpy, probe.run(x).values()), strict=True))
-    values[found._inputs[0]] = torch.from_numpy(x)
+    values[found.inputs[0]] = torch.from_numpy(x)
     flips = count = 0
     with torch.no_grad():
         for name in names:
@@ -202,7 +202,7 @@ def test_a_trained_network_of_the_zoo_answers_as_onnx_runtime_does(checkpoint: s
             steps = (own - values[name]).abs() / numbers.activations[name].scale
             assert steps.max() < 1.01
             flips, count = flips + int((steps > 0.5).sum()), count + steps.numel()
-        (output,) = found.run({found._inputs[0]: values[found._inputs[0]]}, found._outputs).values()
+        (output,) = found.run({found.inputs[0]: values[found.inputs[0]]}, found.outputs).values()
     assert flips / count < 1e-4
-    expected = ValueProbe(written, threads=1).run(x)[found._outputs[0]]
+    expected = ValueProbe(written, threads=1).run(x)[found.outputs[0]]
     assert difference([(expected, output.numpy())]).sqnr_db > 40
