@@ -235,4 +235,5 @@ def _quantise(model: ir.Model, request: Request, progress: Announce) -> Quantise
         request.quantise.config,
         lambda step: lambda done: progress(f"quantise: {step}, {done:.0%}"),
         inputs=request.quantise.inputs,
+        fresh=request.quantise.fresh,
     )
