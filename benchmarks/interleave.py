@@ -9,18 +9,18 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 RESULTS = Path(__file__).parent / "results"
 
 
-def interleave(
-    candidates: Mapping[str, Callable[[], float]], rounds: int
-) -> dict[str, list[float]]:
+def interleave(candidates: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
     """Call every candidate once a round, in turned order every other round (ABBA).
 
     Each returns its own sample; the list of each has one sample a round.
     """
-    samples: dict[str, list[float]] = {name: [] for name in candidates}
+    samples: dict[str, list[T]] = {name: [] for name in candidates}
     for number in range(rounds):
         for name in list(candidates)[:: 1 if number % 2 == 0 else -1]:
             samples[name].append(candidates[name]())

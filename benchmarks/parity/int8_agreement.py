@@ -5,9 +5,11 @@ Usage: python -m benchmarks.parity.int8_agreement [--images 10000] [--recipe bal
 
 A checkpoint is quantised once, with 128 training images. Every artefact that is written from the
 float graph and from the QDQ graph then classifies the same test images as ONNX Runtime does with
-the graph itself. Printed are how often both name the same class, how far the logits are apart, and
-how many convolutions and fully connected layers really run in 8 bits. The peer is OpenVINO reading
-the QDQ graph on its own.
+the graph itself: OpenVINO, LiteRT, and ONNX Runtime without graph optimisation, which computes the
+QDQ graph as it is written, in float between its roundings. Printed are how often both name the same
+class, how far the logits are apart, and how many convolutions and fully connected layers really run
+in 8 bits; last, how often the int8 artefacts of all four name one class. The peer is OpenVINO
+reading the QDQ graph on its own, which is none of the four.
 """
 
 from __future__ import annotations
@@ -21,14 +23,8 @@ import numpy as np
 import onnx_ir as ir
 
 from benchmarks.interleave import keep
-from benchmarks.quantise.accuracy import (
-    BATCH,
-    WEIGHTS,
-    float_graph,
-    onnxruntime_run,
-    pick,
-    prepared,
-)
+from benchmarks.quantise.accuracy import BATCH, WEIGHTS, float_graph, pick, prepared
+from benchmarks.quantise.quantisers import litert_run, onnxruntime_run
 from edgecnn.data import load
 from edgecnn.model.description import read_description
 from edgecnn_exporters.capture.reference import to_bytes
@@ -36,9 +32,13 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.openvino.placement import PRODUCTS, executed_precisions
 from edgecnn_exporters.targets.openvino.write import OpenVinoModel, write_openvino
+from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.engines.onnxruntime import open_session, unoptimised_options
 from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.proportion import wilson_interval
+
+ALONE = "OpenVINO alone"
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     options = parser.parse_args()
     print(
-        f"{'network':<28}{'target':<16}{'precision':<11}{'top-1':>8}{'agrees':>8}"
-        f"{'95 % interval':>16}{'relative':>10}{'SQNR':>9}{'in 8 bits':>11}"
+        f"{'target':<23}{'top-1':>7}{'agrees':>8}{'95 % interval':>14}"
+        f"{'relative':>9}{'SQNR':>9}{'in 8 bits':>10}"
     )
     for name in options.names or sorted(path.stem for path in WEIGHTS.glob("*.safetensors")):
         measure(name, QuantConfig(options.recipe), options.images)
@@ -89,12 +89,26 @@ def measure(name: str, config: QuantConfig, count: int) -> None:
         return np.concatenate([run(batch) for batch in inputs])
 
     expected = {kind: answer(onnxruntime_run(to_bytes(graph))) for kind, graph in graphs.items()}
+    print(name)
     for kind, logits in expected.items():
         top1 = (logits.argmax(1) == labels).mean()
-        print(f"{name:<28}{'ONNX Runtime':<16}{kind:<11}{top1:>8.2%}", flush=True)
+        print(f"{'ONNX Runtime ' + kind:<23}{top1:>7.2%}", flush=True)
+    classes = [expected["int8"].argmax(1)]
     for candidate in candidates(graphs):
         actual = answer(candidate.run)
         report(name, candidate, expected[baseline(candidate.precision)], actual, labels, config)
+        if candidate.precision == "int8" and candidate.target != ALONE:
+            classes.append(actual.argmax(1))
+    unanimous = int(np.all([each == classes[0] for each in classes], axis=0).sum())
+    low, high = wilson_interval(unanimous, len(labels))
+    print(
+        f"{'all four int8':<30}{unanimous / len(labels):>8.2%}"
+        f"{f'{100 * low:.2f}–{100 * high:.2f}':>14}",
+        flush=True,
+    )
+    row = {"network": name, "against": "one another", "target": "all four", "precision": "int8"}
+    row |= {"recipe": config.recipe, "images": len(labels), "interval": [low, high]}
+    keep("parity/int8_agreement", row | {"agreement": unanimous / len(labels)})
 
 
 def baseline(precision: str) -> str:
@@ -103,12 +117,19 @@ def baseline(precision: str) -> str:
 
 
 def candidates(graphs: dict[str, ir.Model]) -> Iterator[Candidate]:
-    """Every artefact in every engine here."""
+    """Every artefact in every engine here; LiteRT's int8 with float images and results."""
     for precision in ("fp32", "fp16", "int8"):
         graph = graphs[baseline(precision)]
         yield by_openvino("OpenVINO", precision, write_openvino(graph, precision))
     own = OpenVinoModel(to_bytes(graphs["int8"]), b"")
-    yield by_openvino("OpenVINO alone", "int8", own)
+    yield by_openvino(ALONE, "int8", own)
+    file = write_tflite(graphs["int8"], TfliteOptions("int8"))
+    yield Candidate("LiteRT", "int8", litert_run(file.content))
+    session = open_session(to_bytes(graphs["int8"]), unoptimised_options())
+    (image,) = (each.name for each in session.get_inputs())
+    yield Candidate(
+        "ORT unoptimised", "int8", lambda batch: np.array(session.run(None, {image: batch})[0])
+    )
 
 
 def by_openvino(target: str, precision: str, model: OpenVinoModel) -> Candidate:
@@ -139,9 +160,9 @@ def report(
     low, high = wilson_interval(same, len(labels))
     placed = "" if candidate.products is None else f"{candidate.integer}/{candidate.products}"
     print(
-        f"{'':<28}{candidate.target:<16}{candidate.precision:<11}{top1:>8.2%}"
-        f"{same / len(labels):>8.2%}{f'{100 * low:.2f}–{100 * high:.2f}':>16}"
-        f"{far.relative:>10.1e}{far.sqnr_db:>6.1f} dB{placed:>11}",
+        f"{f'{candidate.target} {candidate.precision}':<23}{top1:>7.2%}"
+        f"{same / len(labels):>8.2%}{f'{100 * low:.2f}–{100 * high:.2f}':>14}"
+        f"{far.relative:>9.1e}{far.sqnr_db:>6.1f} dB{placed:>10}",
         flush=True,
     )
     row = {"network": name, "against": "ONNX Runtime", "recipe": config.recipe}

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 
 from benchmarks.interleave import keep
-from benchmarks.quantise.accuracy import onnxruntime_run
-from benchmarks.tflite.peers import TO_NHWC, LiteRT, by_litert_torch, require_peers
+from benchmarks.quantise.quantisers import onnxruntime_run
+from benchmarks.tflite.litert import TO_NHWC, LiteRT
+from benchmarks.tflite.peers import by_litert_torch, require_peers
 from edgecnn.model.build import Network
 from edgecnn.zoo import FAMILIES
 from edgecnn_exporters.capture.examples import example_batch

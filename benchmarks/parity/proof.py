@@ -24,6 +24,7 @@ from edgecnn.model.weights import RANDOM
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
+from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.verify import verify
@@ -173,11 +174,10 @@ def test_inputs(network: Network, count: int) -> Float32:
     """(n, C, H, W): what it was not trained with, nor calibrated."""
     assert network.preprocess is not None
     if network.data is None:
-        from benchmarks.quantise.imagenet import judges
+        from benchmarks.quantise.photographs import labelled
 
-        return np.concatenate(judges(network.preprocess)[0])
+        return np.concatenate([preprocess(one.image, network.preprocess) for one in labelled()])
     from edgecnn.data import load
-    from edgecnn_runtime.image.preprocess import preprocess
 
     images = load(network.data, "test", quiet=True)[0][:count]
     colour = images.repeat(3, axis=-1) if images.shape[-1] == 1 else images

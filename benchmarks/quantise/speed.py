@@ -19,7 +19,7 @@ import numpy as np
 import onnx_ir as ir
 
 from benchmarks.interleave import interleave, report
-from benchmarks.quantise.accuracy import by_onnxruntime
+from benchmarks.quantise.peers import by_nncf, by_onnxruntime
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import example_images
@@ -86,16 +86,12 @@ def onnxruntime_timer(model: bytes, sample: Float32) -> Callable[[], float]:
 
 
 def openvino_timer(model: bytes, samples: list[Float32]) -> Callable[[], float]:
-    import nncf
     import openvino
 
-    core = openvino.Core()
-    quantised_model = nncf.quantize(
-        core.read_model(model), nncf.Dataset(samples), subset_size=len(samples)
-    )
+    quantised_model = by_nncf(model, samples)
     quantised_model.reshape([1, *samples[0].shape[1:]])
     hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    request = core.compile_model(quantised_model, "CPU", hints).create_infer_request()
+    request = openvino.Core().compile_model(quantised_model, "CPU", hints).create_infer_request()
     return timer(lambda: request.infer([samples[0]]))
 
 

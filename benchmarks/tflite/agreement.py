@@ -19,15 +19,9 @@ import numpy as np
 import onnx_ir as ir
 
 from benchmarks.interleave import keep
-from benchmarks.quantise.accuracy import (
-    BATCH,
-    WEIGHTS,
-    float_graph,
-    onnxruntime_run,
-    pick,
-    prepared,
-)
-from benchmarks.tflite.peers import TO_NHWC, LiteRT
+from benchmarks.quantise.accuracy import BATCH, WEIGHTS, float_graph, pick, prepared
+from benchmarks.quantise.quantisers import onnxruntime_run
+from benchmarks.tflite.litert import TO_NHWC, LiteRT
 from edgecnn.data import load
 from edgecnn.model.description import read_description
 from edgecnn_exporters.capture.reference import to_bytes

@@ -21,15 +21,9 @@ import numpy as np
 import torch
 
 from benchmarks.interleave import interleave, keep
-from benchmarks.tflite.peers import (
-    FIVE,
-    TO_NHWC,
-    LiteRT,
-    by_ai_edge_quantizer,
-    by_litert_torch,
-    network_and_images,
-    require_peers,
-)
+from benchmarks.quantise.peers import by_ai_edge_quantizer
+from benchmarks.tflite.litert import TO_NHWC, LiteRT
+from benchmarks.tflite.peers import FIVE, by_litert_torch, network_and_images, require_peers
 from edgecnn_exporters.capture.reference import run_module
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise

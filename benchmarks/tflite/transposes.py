@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from benchmarks.interleave import keep
-from benchmarks.tflite.peers import by_litert_torch, operators_of, require_peers
+from benchmarks.tflite.litert import operators_of
+from benchmarks.tflite.peers import by_litert_torch, require_peers
 from edgecnn.model.build import Network, NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn.zoo import ARCHITECTURES, FAMILIES

@@ -170,8 +170,21 @@ def _run(
         if verbose and quantised is not None and quantised.rungs:
             click.echo()
             stdout().print(ladder_table(quantised))
+            _print_worst(quantised, quiet=quiet)
     if quantising.report is not None and quantised is not None:
         _report(quantised, quantising.report, exported.manifest.name, quiet=quiet or as_json)
+
+
+def _print_worst(quantised: Quantised, *, quiet: bool) -> None:
+    """The images and the layers that int8 costs most."""
+    from edgecnn.progress_bar import bar
+    from edgecnn.report.exported import worst_lines
+
+    with bar("look at every layer", quiet=quiet) as progress:
+        layers = quantised.worst_layers(progress)
+    click.echo()
+    for line in worst_lines(quantised, layers):
+        click.echo(line)
 
 
 def _report(quantised: Quantised, path: Path, name: str, *, quiet: bool) -> None:

@@ -85,8 +85,9 @@ QUANTISE_OPTIONS = (
     click.option(
         "--min-agreement",
         type=click.FloatRange(0, 1),
-        help="Share of held-out samples that must keep their class; operators are left in float "
-        "to reach it, else nothing is written and the exit code is 6.",
+        help="Share of inputs that must keep their class, shown with 95 % confidence by samples "
+        "that do not calibrate (0.95 takes 73, 0.99 takes 381); operators are left in float to "
+        "reach it, else nothing is written and the exit code is 6.",
     ),
     click.option(
         "--max-drop",

@@ -73,6 +73,11 @@ def read_npz(path: Path) -> Array:
     return array
 
 
-def draw(total: int, count: int) -> list[int]:
-    """At most `count` indices below `total`, drawn alike from all; the same ones every time."""
-    return sorted(np.random.default_rng(0).permutation(total)[:count].tolist())
+def draw(total: int, count: int, after: int = 0) -> list[int]:
+    """At most `count` indices below `total`, drawn alike from all; the same ones every time.
+
+    Args:
+        after: how many were drawn before; none of them is drawn again.
+    """
+    drawn = np.random.default_rng(0).permutation(total)[after : after + count]
+    return sorted(drawn.tolist())

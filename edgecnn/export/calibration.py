@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from edgecnn.data.pictures import (
     read_npz,
 )
 from edgecnn.errors import DataUnreadable
+from edgecnn.export.samples import ImageSamples, batches, spool_inputs, spool_some
 from edgecnn_exporters.capture.examples import (
     NAMES,
     PLAIN_RANGE,
@@ -30,9 +31,6 @@ from edgecnn_exporters.capture.examples import (
 from edgecnn_exporters.quantise.calibrate.samples import Spool
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_runtime.arrays import Array, Float32
-from edgecnn_runtime.errors import ImageError
-from edgecnn_runtime.image.load import load_image
-from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 BATCH_NORM = "batch-norm"
@@ -50,6 +48,7 @@ class CalibrationSamples:
         inputs: least and greatest of the network's input, where batch normalisation tells the
             ranges; the samples then only judge.
         measured: least and greatest of samples that are inputs of the user's; None for images.
+        fresh: others of the same source, to measure the result with; None where there are none.
     """
 
     name: str
@@ -57,12 +56,28 @@ class CalibrationSamples:
     notes: tuple[str, ...]
     inputs: Range | None = None
     measured: Range | None = None
+    fresh: Spool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Delete the temporary files."""
+        self.samples.close()
+        if self.fresh is not None:
+            self.fresh.close()
 
 
 def open_calibration(
-    data: str, spec: TensorSpec, prepare: Preprocess | None, count: int, *, quiet: bool = False
+    data: str,
+    spec: TensorSpec,
+    prepare: Preprocess | None,
+    count: int,
+    fresh: int = 0,
+    *,
+    quiet: bool = False,
 ) -> CalibrationSamples:
-    """Open at most `count` calibration samples.
+    """Open at most `count` calibration samples, and at most `fresh` others of the same source.
 
     Args:
         data: mnist, fashion-mnist, cifar10, imagenet-samples, photographs (those that come with
@@ -74,7 +89,7 @@ def open_calibration(
         DataUnreadable: nothing of that name, nothing in it, or nothing that fits.
         CalibrationFailed: samples that are not finite.
     """
-    opened = _open(data, spec, prepare, count, quiet=quiet)
+    opened = _open(data, spec, prepare, count, fresh, quiet=quiet)
     if data in _NAMES and Path(data).is_dir():
         note = f"{data!r} is edgecnn's own set, not the folder of that name here: that is ./{data}"
         return replace(opened, notes=(note, *opened.notes))
@@ -82,18 +97,18 @@ def open_calibration(
 
 
 def _open(
-    data: str, spec: TensorSpec, prepare: Preprocess | None, count: int, *, quiet: bool
+    data: str, spec: TensorSpec, prepare: Preprocess | None, count: int, fresh: int, *, quiet: bool
 ) -> CalibrationSamples:
     if data == BATCH_NORM:
         return _from_batch_norm(spec, prepare)
     if data.endswith(".npz"):
         array = read_npz(Path(data))
         if array.dtype.kind == "f":
-            return _from_inputs(data, array, spec, count)
+            return _from_inputs(data, array, spec, count, fresh)
         images: ImageList = array
     elif data == PHOTOGRAPHS:
         few = _own_examples(spec, prepare, min(count, 8 * len(NAMES)))
-        return CalibrationSamples(data, Spool(_batches(few, spec)), (_few(len(few)),))
+        return CalibrationSamples(data, Spool(batches(few, spec)), (_few(len(few)),))
     elif is_image_source(data):
         images = find_images(data, quiet=quiet)
     else:
@@ -103,7 +118,8 @@ def _open(
             f"{data} holds images, and the network has no preprocessing for them: say "
             "--preprocess, or calibrate with an .npz of inputs"
         )
-    return _from_images(data, images, spec, prepare, count)
+    source = ImageSamples(images, spec, prepare, Path(data))
+    return _from_images(data, source, count, fresh)
 
 
 def _own_examples(spec: TensorSpec, prepare: Preprocess | None, count: int) -> Float32:
@@ -124,7 +140,7 @@ def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> Calibratio
     judges = example_batch(spec, prepare, 8 * len(NAMES))
     return CalibrationSamples(
         BATCH_NORM,
-        Spool(_batches(judges, spec)),
+        Spool(batches(judges, spec)),
         (
             "ranges by batch normalisation, without samples: the weaker choice; "
             "--calibrate FOLDER takes a hundred of your images",
@@ -152,63 +168,31 @@ def _few(count: int) -> str:
     )
 
 
-def _from_inputs(data: str, inputs: Array, spec: TensorSpec, count: int) -> CalibrationSamples:
+def _from_inputs(
+    data: str, inputs: Array, spec: TensorSpec, count: int, fresh: int
+) -> CalibrationSamples:
     if inputs.shape[1:] != spec.shape[1:]:
         raise DataUnreadable(f"{data} holds {inputs.shape}, the network reads {spec}")
-    chosen = draw(len(inputs), count)
-    batches = _batches(inputs[chosen].astype(np.float32), spec)
+    chosen, others = draw(len(inputs), count), draw(len(inputs), fresh, after=count)
     return CalibrationSamples(
         data,
-        Spool(batches),
+        spool_inputs(inputs, chosen, spec),
         (_few(len(chosen)),) if len(chosen) < FEW else (),
         measured=Range(float(inputs[chosen].min()), float(inputs[chosen].max())),
+        fresh=spool_inputs(inputs, others, spec) if len(others) >= (spec.shape[0] or 1) else None,
     )
 
 
-def _from_images(
-    data: str, images: ImageList, spec: TensorSpec, prepare: Preprocess, count: int
-) -> CalibrationSamples:
-    broken: list[str] = []
-    chosen = draw(len(images), count)
-    inputs = _prepared(images, chosen, prepare, broken)
-    spool = Spool(_grouped(inputs, spec))
+def _from_images(data: str, source: ImageSamples, count: int, fresh: int) -> CalibrationSamples:
+    total = len(source.images)
+    chosen, others = draw(total, count), draw(total, fresh, after=count)
+    spool = source.spool(chosen)
     notes = []
+    broken = list(source.broken)
     if broken:
         notes.append(
             f"{len(broken)} of {len(chosen)} images cannot be read, left out: {name_some(broken)}"
         )
     if len(chosen) - len(broken) < FEW:
         notes.append(_few(len(chosen) - len(broken)))
-    return CalibrationSamples(data, spool, tuple(notes))
-
-
-def _prepared(
-    images: ImageList, chosen: Sequence[int], prepare: Preprocess, broken: list[str]
-) -> Iterator[Float32]:
-    """Inputs of batch 1, in order; the names of images that cannot be read go to `broken`."""
-    for index in chosen:
-        image = images[index]
-        try:
-            pixels = load_image(image) if isinstance(image, Path) else image
-        except ImageError:
-            broken.append(Path(str(image)).name)
-            continue
-        grey = pixels.shape[-1] == 1
-        yield preprocess(pixels.repeat(3, axis=-1) if grey else pixels, prepare)
-
-
-def _grouped(inputs: Iterator[Float32], spec: TensorSpec) -> Iterator[Float32]:
-    """Inputs joined to the network's fixed batch; what does not fill one is left out."""
-    size = spec.shape[0] or 1
-    batch: list[Float32] = []
-    for each in inputs:
-        if each.shape[1:] != spec.shape[1:]:
-            raise DataUnreadable(f"preprocessing makes {each.shape}, the network reads {spec}")
-        batch.append(each)
-        if len(batch) == size:
-            yield np.concatenate(batch)
-            batch = []
-
-
-def _batches(inputs: Float32, spec: TensorSpec) -> Iterator[Float32]:
-    return _grouped((inputs[i : i + 1] for i in range(len(inputs))), spec)
+    return CalibrationSamples(data, spool, tuple(notes), fresh=spool_some(source, others))

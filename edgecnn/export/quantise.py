@@ -12,11 +12,17 @@ from edgecnn.export.accuracy import AccuracyJudge
 from edgecnn.export.calibration import BATCH_NORM, is_private, likely_data, open_calibration
 from edgecnn_exporters.bundle.requests import QuantiseRequest, Request
 from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_runtime.parity.proportion import samples_to_show
 
 if TYPE_CHECKING:
     from edgecnn_exporters.quantise.trained import TrainedNumbers
 
 COUNT = 128
+# Samples beside those, which measure the result …
+FRESH = 32
+# … and where a limit is stated, this many times as many as would show it if all of them agreed:
+# with four times it can be shown where half as many disagree as it allows.
+ROOM = 4
 
 
 @dataclass(frozen=True)
@@ -65,20 +71,21 @@ def quantised(
     if trained is not None:
         options = _for_trained(options, trained)
     data = options.data or likely_data(trained_on)
-    calibration = open_calibration(
-        data, request.input, request.preprocess, options.count, quiet=quiet
-    )
-    with calibration.samples as samples:
+    fresh = fresh_samples(options.config.min_agreement)
+    with open_calibration(
+        data, request.input, request.preprocess, options.count, fresh, quiet=quiet
+    ) as calibration:
         judge = _judge(options, trained_on, quiet=quiet)
         wanted = QuantiseRequest(
             options.config,
-            samples,
+            calibration.samples,
             data,
             judge,
             calibration.inputs,
             options.allow_weak,
             is_limited=options.config.min_agreement is not None or options.max_drop is not None,
             is_private=is_private(data),
+            fresh=calibration.fresh or (),
             trained=trained,
         )
         yield (
@@ -110,6 +117,12 @@ def _for_trained(options: QuantiseOptions, trained: TrainedNumbers) -> QuantiseO
             "there; leave the option out, or export the float checkpoint that it began with"
         )
     return replace(options, config=replace(config, weight_bits=trained.weight_bits))
+
+
+def fresh_samples(limit: float | None) -> int:
+    """How many samples beside those that calibrate are drawn, at most."""
+    needed = 0 if limit is None else samples_to_show(limit) or 0
+    return max(FRESH, ROOM * needed)
 
 
 def _judge(

@@ -116,7 +116,7 @@ def measure_speed(bundle: Path, quantised: Quantised, progress: Progress = no_pr
 def _mixing(model: bytes, quantised: Quantised, progress: Progress) -> LatencyComparison | None:
     if quantised.unmixed is None:
         return None
-    sample = quantised.bench.compared[0]
+    sample = quantised.bench.judges.compared[0]
 
     def runner(content: bytes) -> Run:
         engine = OnnxRuntimeEngine.open(content, threads=1)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NAMED = 3
 # Rows of the table of layers.
 WORST = 10
+WORST_SAMPLES = 5
 # Of a line on stderr.
 COLUMNS = 80
 
@@ -88,14 +89,17 @@ def _targets(exported: Exported) -> dict[str, str]:
 
 
 def _quantised(quantised: Quantised) -> dict[str, str]:
-    score = quantised.score
+    score, held_out = quantised.reported, quantised.held_out
     calibrated = f"calibrated with {quantised.calibrated or 'batch normalisation alone'}"
+    decided = f"{held_out} decided between {quantised.candidates} candidates"
+    samples = f"{held_out} held-out samples"
+    if quantised.fresh is not None:
+        samples, calibrated = f"{len(score.sample_db)} fresh samples", f"{decided}, {calibrated}"
     if quantised.is_trained:
         calibrated = "scales from training"
     rows = {
         "int8": f"SQNR {score.sqnr_db:.1f} dB{_of(score.worst)}, "
-        f"top-1 equal {score.top1_agreement:.1%} of "
-        f"{quantised.held_out} held-out samples, {calibrated}"
+        f"top-1 equal {score.top1_agreement:.1%} of {samples}, {calibrated}"
     }
     for reason in dict.fromkeys(quantised.left.values()):
         names = [name for name, why in quantised.left.items() if why == reason]
@@ -158,6 +162,21 @@ def ladder_table(quantised: Quantised) -> Table:
         kept = "–" if rung.after is None else "kept" if rung.is_kept else "left out"
         shown.add_row(rung.name, kept, f"{rung.before.judged_db:.2f} dB", after, rung.note)
     return shown
+
+
+def worst_lines(quantised: Quantised, layers: Sequence[Sensitivity]) -> list[str]:
+    """The SQNR of a sample in the mean, of the worst by name, and of the worst layers alone."""
+    score = quantised.reported
+    samples = ", ".join(
+        f"{name} {db:.1f} dB" for name, db in quantised.worst_samples(WORST_SAMPLES)
+    )
+    worst = ", ".join(f"{row.node} ({row.operator}) {row.isolated_db:.1f} dB" for row in layers)
+    lines = [
+        f"a typical sample has {score.typical_db:.1f} dB; the worst of {len(score.sample_db)}: "
+        f"{samples}",
+        f"the layers that cost most, each alone in 8 bits: {worst}",
+    ]
+    return [part for line in lines for part in textwrap.wrap(line, COLUMNS, subsequent_indent="  ")]
 
 
 def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> Table:

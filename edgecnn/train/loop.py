@@ -91,6 +91,8 @@ class _Loop:
         self.job, self.observer, self.processes = job, observer, processes
         self.recipe, self.device = job.recipe, own_device()
         self.method: Method = job.method or Supervised(job.recipe)
+        if self.device.type == "cuda" and not self.method.is_mixed:
+            torch.backends.cudnn.allow_tf32 = False  # it would round values to 10 bits
         height, width = job.description["input"][1:]
         self.batches = Batches(job.recipe, job.dataset, (height, width), processes)
         # Images lie in memory channels last; convolutions that read them so need no copy. The stub

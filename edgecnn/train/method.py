@@ -22,7 +22,7 @@ class Method(Protocol):
 
     @property
     def is_mixed(self) -> bool:
-        """Whether a GPU may compute in bfloat16."""
+        """Whether a GPU may compute in fewer bits than float32."""
         ...
 
     def loss(self, outputs: torch.Tensor | tuple[torch.Tensor, ...], batch: Batch) -> torch.Tensor:

@@ -55,7 +55,9 @@ class Distilled:
     is_mixed = False
 
     def __init__(self, training: QuantisedTraining, teacher: nn.Module, recipe: Recipe) -> None:
-        self.training, self.teacher = training, teacher.eval()
+        self.training = training
+        # Images lie in memory channels last. The stub of `to` does not know the argument.
+        self.teacher = teacher.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.labels = Supervised(recipe)
 
     def loss(self, outputs: torch.Tensor | tuple[torch.Tensor, ...], batch: Batch) -> torch.Tensor:
@@ -95,8 +97,10 @@ def prepare_quantised(options: TrainOptions) -> tuple[TrainingJob, tuple[str, ..
     dataset = _dataset(options, student, recipe.seed)
     description = _describe(options, student, dataset)
     teacher = student.module if options.teacher is None else _teacher(options, description)
+    samples = _samples(dataset, student.shape, recipe.seed)
+    for path, network in ((options.init_from, student.module), (options.teacher, teacher)):
+        _check_outputs(network, next(iter(samples)), path or options.init_from, dataset)
     with bar("quantise", quiet=options.quiet) as show:
-        samples = _samples(dataset, student.shape, recipe.seed)
         training = begin(student.module, samples, progress=lambda step: show)
     score = training.quantised.score
     notes = (
@@ -154,6 +158,19 @@ def _dataset(options: TrainOptions, student: Network, seed: int) -> Dataset:
         return dataset
     read = replace(dataset.preprocess, scale=own.scale, mean=own.mean, std=own.std)
     return replace(dataset, preprocess=read)
+
+
+def _check_outputs(network: nn.Module, sample: Float32, path: Path, dataset: Dataset) -> None:
+    """Check that a network gives a number for each class of the data."""
+    with torch.no_grad():
+        outputs = network.eval()(torch.from_numpy(sample))
+    logits = outputs[0] if isinstance(outputs, tuple) else outputs
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != (1, len(dataset.labels)):
+        raise CheckpointMismatch(
+            f"the network of {path} answers one image with {shape}, expected "
+            f"(1, {len(dataset.labels)}), a number for each class of {dataset.name}"
+        )
 
 
 def _describe(options: TrainOptions, student: Network, dataset: Dataset) -> Description:

@@ -233,11 +233,14 @@ def _quantise(model: ir.Model, request: Request, progress: Announce) -> Quantise
     progress("quantise")
     wanted = request.quantise
     if wanted.trained is not None:
-        return quantise_trained(model, wanted.samples, wanted.trained, wanted.config)
+        return quantise_trained(
+            model, wanted.samples, wanted.trained, wanted.config, fresh=wanted.fresh
+        )
     return quantise(
         model,
         wanted.samples,
         wanted.config,
         lambda step: lambda done: progress(f"quantise: {step}, {done:.0%}"),
         inputs=wanted.inputs,
+        fresh=wanted.fresh,
     )

@@ -29,8 +29,8 @@ def build():
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3),
     )
 
-def unknown():
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ELU(), nn.Flatten(), nn.Linear(3600, 3))
+def other():
+    return build()[:-1]
 """
 TRAIN = ("--data", "colours", "--augment", "none", "--batch-size", "12", "--epochs", "2")
 INT8 = ("--init-from", "own.pth", "--input", "1x3x32x32", "--quantize", "int8")
@@ -98,6 +98,7 @@ def test_a_network_of_ones_own_is_exported_with_the_scales_that_it_was_trained_w
         (("resnet20", *TRAIN, *INT8), 1, "does not fit the network"),
         (("own:build", *TRAIN, *INT8, "--teacher", "none.safetensors"), 1, "none.safetensors"),
         (("own:missing", *TRAIN, *INT8), 1, "own:missing cannot be built"),
+        (("own:other", *TRAIN, *INT8), 1, "unexpected: 8.weight, 8.bias"),
     ],
 )
 def test_what_cannot_be_trained_in_8_bits_is_refused_in_words(

@@ -60,6 +60,7 @@ class QuantiseRequest:
         allow_weak: an int8 artefact that loses more than it should is written, behind the others.
         is_limited: a limit on the loss of classes was stated, which decides in place of the SQNR.
         is_private: the samples are the user's own, and none is packed.
+        fresh: further samples, which measure the result and decide nothing.
         trained: numbers of a training in 8 bits, which stand in place of calibration.
         judge: checks the bundle's accuracy before it is written; None for no check.
     """
@@ -72,6 +73,7 @@ class QuantiseRequest:
     allow_weak: bool = False
     is_limited: bool = False
     is_private: bool = False
+    fresh: Samples = ()
     trained: TrainedNumbers | None = None
 
 

@@ -17,7 +17,8 @@ class QuantConfig:
         observer: a name of `OBSERVERS`; None takes the one that serves best on held-out samples.
         per_channel: one weight scale for each output channel, or one for the whole weight.
         weight_bits: 8, or 7 for x86 without VNNI, which adds pairs of u8 × s8 products in 16 bits.
-        min_agreement: of the held-out samples, the share that must keep its class, 0 to 1.
+        min_agreement: share of inputs that must keep their class, 0 to 1: what the samples that do
+            not calibrate show with 95 % confidence.
         memory_limit: bytes that samples and their activations may take; None for no limit.
     """
 

@@ -9,28 +9,26 @@ from typing import Any
 
 import onnx_ir as ir
 
-from edgecnn_exporters.capture.output_groups import output_groups
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.passes.rewrite import LeftAlone
 from edgecnn_exporters.quantise.calibrate.held_out import Division, divide
 from edgecnn_exporters.quantise.calibrate.likeness import describe_likeness
-from edgecnn_exporters.quantise.calibrate.samples import Samples
+from edgecnn_exporters.quantise.calibrate.samples import Samples, names_of
 from edgecnn_exporters.quantise.coarse import find_coarse
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.eligible import NO_FLOATS
 from edgecnn_exporters.quantise.graph.kernels import find_deviations
-from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
-from edgecnn_exporters.quantise.graph.probe import ValueProbe
+from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.integer_forms import prepare
+from edgecnn_exporters.quantise.judges import COMPARED, check_can_be_shown, make_judges
 from edgecnn_exporters.quantise.memory import fit_memory
 from edgecnn_exporters.quantise.rungs import MIX, RECIPES, RUNGS
 from edgecnn_exporters.quantise.score import Score
-from edgecnn_exporters.quantise.state import COMPARED, Bench, LadderState, Rung
+from edgecnn_exporters.quantise.state import Bench, LadderState, Rung
 from edgecnn_exporters.quantise.steps.mixed import LISTED, check_limit, mixtures, most_sensitive
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.difference import Answer
 from edgecnn_runtime.progress import Progress, StepProgress, no_progress, no_steps
 
 # Held-out samples that every artefact answers before it is packed.
@@ -50,7 +48,8 @@ class Quantised:
         forms: rewrites that made operators computable in integers.
         left_alone: the nodes that those rewrites refused.
         calibrated: number of samples.
-        bench: with the samples that were held out.
+        bench: with the samples that judge.
+        fresh: of the samples that took no decision; None where there are none.
         unmixed: the same in 8 bits wherever it can be; None where accuracy kept nothing in float.
         notes: what the user is to know.
         is_trained: scales and biases come from a training, and nothing was calibrated.
@@ -62,6 +61,7 @@ class Quantised:
     forms: tuple[str, ...]
     calibrated: int
     bench: Bench
+    fresh: Score | None = None
     unmixed: LadderState | None = None
     left_alone: tuple[LeftAlone, ...] = ()
     notes: tuple[str, ...] = ()
@@ -74,26 +74,43 @@ class Quantised:
 
     @property
     def held_out(self) -> int:
-        """The number of held-out samples."""
-        return len(self.bench.held_out)
+        """The number of samples that decided."""
+        return len(self.bench.judges.deciding)
+
+    @property
+    def candidates(self) -> int:
+        """How many quantised networks were compared on them."""
+        return len(self.bench.judges.candidates)
+
+    def worst_samples(self, count: int) -> list[tuple[str, float]]:
+        """The samples with the lowest SQNR, in dB, by name; fresh ones where there are any."""
+        judges = self.bench.judges
+        samples = judges.deciding if self.fresh is None else judges.fresh
+        each = zip(names_of(samples), self.reported.sample_db, strict=True)
+        return sorted(each, key=lambda pair: pair[1])[:count]
 
     def sensitivity(
         self, progress: Progress = no_progress
     ) -> tuple[list[Sensitivity], list[Sensitivity]]:
         """Sensitivity of each layer, before the ladder and after it."""
-        samples = self.bench.compared
+        samples = self.bench.judges.compared
         before = measure_sensitivity(self.first, samples, lambda done: progress(done / 2))
         return before, measure_sensitivity(
             self.state, samples, lambda done: progress((1 + done) / 2)
         )
 
     def judges(self) -> list[tuple[Float32, Mapping[str, Float32]]]:
-        """The first of the held-out samples, each with the float network's outputs."""
-        return list(zip(islice(self.bench.held_out, JUDGES), self.bench.reference, strict=False))
+        """Samples that did not calibrate, each with the float network's outputs."""
+        return self.bench.judges.examples(JUDGES)
+
+    def worst_layers(self, progress: Progress = no_progress) -> list[Sensitivity]:
+        """The operators that cost most by themselves, after the ladder."""
+        rows = measure_sensitivity(self.state, self.bench.judges.compared, progress)
+        return sorted(rows, key=lambda row: row.isolated_db)[:LISTED]
 
     def most_sensitive(self) -> str:
         """The most sensitive operators, in words."""
-        return most_sensitive(self.state, self.bench.compared)
+        return most_sensitive(self.state, self.bench.judges.compared)
 
     def mixtures(self) -> Iterator[Quantised]:
         """The network with one, two, four … of the most sensitive operators in float."""
@@ -101,12 +118,18 @@ class Quantised:
         for state, note in mixtures(self.state, self.bench):
             rung = Rung(MIX, True, self.score, state.score, note)
             unmixed = self.unmixed or self.state
-            yield replace(self, state=state, rungs=(*before, rung), unmixed=unmixed)
+            fresh = self.bench.judges.confirm(state.qdq)
+            yield replace(self, state=state, rungs=(*before, rung), unmixed=unmixed, fresh=fresh)
 
     @property
     def score(self) -> Score:
-        """SQNR and agreement of the held-out samples' outputs with the float network's."""
+        """SQNR and agreement of the deciding samples' outputs with the float network's."""
         return self.state.score
+
+    @property
+    def reported(self) -> Score:
+        """The score that is reported: that of samples which took no decision, if there are any."""
+        return self.fresh or self.score
 
     @property
     def left(self) -> Mapping[str, str]:
@@ -127,10 +150,23 @@ class Quantised:
             "observer": self.state.observer,
             "forms": list(self.forms),
             "float": dict(self.left),
+            "candidates": self.candidates,
             "sqnr_db": round(self.score.sqnr_db, 2),
             "top1_agreement": round(self.score.top1_agreement, 4),
+            **self._fresh_provenance(),
             "rungs": [rung.to_json() for rung in self.rungs],
         }
+
+    def _fresh_provenance(self) -> dict[str, Any]:
+        if self.fresh is None:
+            return {}
+        found = {
+            "samples": len(self.bench.judges.fresh),
+            "sqnr_db": round(self.fresh.sqnr_db, 2),
+            "typical_db": round(self.fresh.typical_db, 2),
+            "top1_agreement": round(self.fresh.top1_agreement, 4),
+        }
+        return {"fresh": found}
 
 
 def quantise(
@@ -140,31 +176,38 @@ def quantise(
     progress: StepProgress = no_steps,
     *,
     inputs: Range | None = None,
+    fresh: Samples = (),
 ) -> Quantised:
     """Quantise a canonical float network to 8 bits; the model itself stays as it is.
 
     Args:
-        samples: inputs like those of the device; `divide` chooses those that judge.
+        samples: inputs like those of the device; `divide` chooses those that decide.
         progress: asked for the progress of each step, by its name.
         inputs: least and greatest of the network's input; given, the ranges follow
             from batch normalisation (noted by `passes.moments`), and all of the samples judge.
+        fresh: further inputs, which measure the result and decide nothing.
 
     Raises:
         CalibrationFailed: no samples, no batch normalisation where ranges are to follow from it,
             or NaN or infinity among the network's values.
         UnsupportedModel: the graph is quantised already.
-        LimitMissed: a stated limit is not met.
+        LimitMissed: a stated limit is not met, or cannot be shown with so few samples.
     """
     config = config or QuantConfig()
     refuse_quantised(model)
     if not len(samples):
         raise CalibrationFailed("there are no samples to calibrate with")
-    division = divide(samples) if inputs is None else Division((), samples)
+    division = divide(samples, fresh) if inputs is None else Division((), samples, fresh)
+    fit = division.fit
+    if config.min_agreement is not None:
+        check_can_be_shown(config.min_agreement, division)
     prepared = model.clone()
     forms = prepare(prepared)
-    looked_at = list(islice(division.fit or division.held_out, COMPARED))
+    looked_at = list(islice(fit or division.held_out, COMPARED))
     plan = make_plan(prepared.graph, coarse=find_coarse(prepared, looked_at))
-    bench = make_bench(model, prepared, plan, division, config, progress("calibrate"), inputs)
+    in_hand = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
+    judges = make_judges(model, division)
+    bench = Bench(config, fit, judges, progress("calibrate"), inputs, in_hand)
     calibration = bench.calibrate(prepared, plan)
     state = first = bench.build(prepared, plan, calibration, config.observer or "min-max")
     rungs: list[Rung] = []
@@ -175,46 +218,18 @@ def quantise(
         rungs.append(rung)
         unmixed = before if name == MIX and rung.is_kept else None
     check_limit(state, bench)
+    kernels = describe_kernels(state.qdq, judges.compared)
     return Quantised(
         first=first,
         state=state,
         rungs=tuple(rungs),
         forms=forms.changed,
-        calibrated=len(division.fit),
+        calibrated=len(fit),
         bench=bench,
+        fresh=judges.confirm(state.qdq),
         unmixed=unmixed,
         left_alone=forms.left_alone,
-        notes=(
-            *division.notes,
-            *describe_likeness(division.fit),
-            *describe_kernels(state.qdq, bench.compared),
-        ),
-    )
-
-
-def make_bench(
-    model: ir.Model,
-    prepared: ir.Model,
-    plan: QuantisationPlan,
-    division: Division,
-    config: QuantConfig,
-    progress: Progress = no_progress,
-    inputs: Range | None = None,
-) -> Bench:
-    """The workbench for a network whose `prepared` copy is quantised by a plan.
-
-    Raises:
-        CalibrationFailed: the memory limit is too low for one sample.
-    """
-    held_out = division.held_out
-    sample = next(iter(division.fit or held_out))
-    in_hand = fit_memory(prepared, plan, sample, config.memory_limit)
-    reference = list(ValueProbe(model).stream(held_out))
-    compared = list(islice(held_out, COMPARED))
-    answers = (Answer(name, array, array) for each in reference for name, array in each.items())
-    groups = output_groups(model, answers)
-    return Bench(
-        config, division.fit, held_out, compared, reference, progress, inputs, in_hand, groups
+        notes=(*division.notes, *describe_likeness(fit), *kernels),
     )
 
 

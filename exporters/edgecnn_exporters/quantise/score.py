@@ -1,4 +1,4 @@
-"""Score of a quantised network on the samples that judge it: SQNR of all, and of a typical one."""
+"""Score of a quantised network: SQNR over all samples, of a typical one, and of each by itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare, find_groups
+from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare
+from edgecnn_runtime.parity.group_difference import decibels
 
 # Of a group's noise: what a sample that is exact counts as at least.
 LEAST_NOISE = 1e-6
@@ -22,9 +23,12 @@ class Score(Difference):
 
     Attributes:
         typical_db: lowest SQNR of any group whose noise is the geometric mean over the samples.
+        sample_db: of each sample by itself, the lowest SQNR of any group; the signal is that of
+            all samples.
     """
 
     typical_db: float = math.nan
+    sample_db: tuple[float, ...] = ()
 
     @property
     def judged_db(self) -> float:
@@ -36,29 +40,27 @@ class Score(Difference):
         return (self.sqnr_db + self.typical_db) / 2
 
 
-def score(
-    expected: Sequence[Outputs], actual: Iterable[Outputs], groups: Groups | None = None
-) -> Score:
+def score(expected: Iterable[Outputs], actual: Iterable[Outputs], groups: Groups) -> Score:
     """Score of the outputs for each sample; one sample's are in memory at a time.
 
     Args:
-        groups: of each output's channels; None finds them from what is expected.
+        groups: of each output's channels.
     """
-    known = groups or find_groups(
-        Answer(name, array, array) for outputs in expected for name, array in outputs.items()
-    )
     noises: dict[str, list[float]] = {}
 
     def answers() -> Iterator[Answer]:
         for one, other in zip(expected, actual, strict=True):
             sample = [Answer(name, one[name], other[name]) for name in one]
-            for group in compare(sample, known).groups:
+            for group in compare(sample, groups).groups:
                 noises.setdefault(group.name, []).append(group.noise)
             yield from sample
 
-    whole = compare(answers(), known)
+    whole = compare(answers(), groups)
     typical = min(each.sqnr_db + _above_typical_db(noises[each.name]) for each in whole.groups)
-    return Score(**vars(whole), typical_db=typical)
+    own = [_sample_db(each.sqnr_db, noises[each.name]) for each in whole.groups]
+    return Score(
+        **vars(whole), typical_db=typical, sample_db=tuple(map(min, zip(*own, strict=True)))
+    )
 
 
 def _above_typical_db(noises: Sequence[float]) -> float:
@@ -68,3 +70,11 @@ def _above_typical_db(noises: Sequence[float]) -> float:
         return 0.0
     logs = [math.log10(max(noise, LEAST_NOISE * mean)) for noise in noises]
     return 10 * (math.log10(mean) - sum(logs) / len(logs))
+
+
+def _sample_db(sqnr_db: float, noises: Sequence[float]) -> list[float]:
+    """The SQNR of each sample of a group, from the one of all."""
+    mean = sum(noises) / len(noises)
+    if not mean:
+        return [math.inf] * len(noises)
+    return [sqnr_db + decibels(mean, noise) for noise in noises]

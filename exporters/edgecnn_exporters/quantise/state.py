@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -22,18 +22,15 @@ from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, before_coarse
-from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
-from edgecnn_exporters.quantise.score import Score, score
+from edgecnn_exporters.quantise.judges import Judges
+from edgecnn_exporters.quantise.score import Score
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.parity.difference import Groups
 from edgecnn_runtime.progress import Progress
 
 # Samples that a layer-wise rung keeps in hand.
 IN_HAND = 32
-# Samples on which layers are compared with one another.
-COMPARED = 8
 
 
 @dataclass(frozen=True)
@@ -94,28 +91,26 @@ class Bench:
 
     Attributes:
         samples: those that calibrate.
-        held_out: those that judge.
-        compared: the first few of these, in memory: layers are compared on them.
-        reference: the float network's outputs for these.
+        judges: those that judge, with the float network's outputs.
         progress: gets the share done of the current step.
         inputs: range of the network's input; given, ranges follow from batch normalisation.
         most_in_hand: samples that a layer-wise rung keeps in memory.
-        groups: of each output's channels; None finds them from the reference.
     """
 
     config: QuantConfig
     samples: Samples
-    held_out: Samples
-    compared: Sequence[Float32]
-    reference: Sequence[Mapping[str, Float32]]
+    judges: Judges
     progress: Progress
     inputs: Range | None = None
     most_in_hand: int = IN_HAND
-    groups: Groups | None = None
 
     def score(self, qdq: ir.Model) -> Score:
-        """The outputs for the held-out samples against the float network's."""
-        return score(self.reference, ValueProbe(qdq).stream(self.held_out), self.groups)
+        """The outputs for the deciding samples against the float network's."""
+        return self.judges.decide(qdq)
+
+    def score_all(self, qdq: ir.Model) -> Score:
+        """The score on the samples that decide and those that calibrate."""
+        return self.judges.decide_with(qdq, self.samples)
 
     def calibrate(self, model: ir.Model, plan: QuantisationPlan) -> CalibrationStatistics:
         """Calibrate the float network on the samples."""

@@ -18,15 +18,13 @@ from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 from edgecnn_exporters.quantise.integer_forms import prepare
-from edgecnn_exporters.quantise.ladder import (
-    Quantised,
-    describe_kernels,
-    make_bench,
-    refuse_quantised,
-)
-from edgecnn_exporters.quantise.state import LadderState
+from edgecnn_exporters.quantise.judges import check_can_be_shown, make_judges
+from edgecnn_exporters.quantise.ladder import Quantised, describe_kernels, refuse_quantised
+from edgecnn_exporters.quantise.memory import fit_memory
+from edgecnn_exporters.quantise.state import Bench, LadderState
 from edgecnn_exporters.quantise.steps.mixed import check_limit
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.progress import no_progress
 
 # In place of an observer's name.
 TRAINING = "training"
@@ -101,24 +99,31 @@ def quantise_trained(
     samples: Samples,
     trained: TrainedNumbers,
     config: QuantConfig,
+    *,
+    fresh: Samples = (),
 ) -> Quantised:
     """Quantise a network with the scales and biases of its training; nothing is calibrated.
 
     Args:
         model: the canonical float network with the trained weights; it stays as it is.
-        samples: of these, some judge.
+        samples: inputs like those of the device.
+        fresh: further ones, which measure the result.
 
     Raises:
         ScalesMismatch: the numbers are of another graph.
         UnsupportedModel: the graph is quantised already.
-        LimitMissed: a stated limit is not met.
+        LimitMissed: a stated limit is not met, or cannot be shown with so few samples.
     """
     refuse_quantised(model)
-    division = divide(samples)
+    division = divide(samples, fresh)
+    if config.min_agreement is not None:
+        check_can_be_shown(config.min_agreement, division)
     prepared = model.clone()
     forms = prepare(prepared)
     plan, numbers = trained.fit(prepared.graph)
-    bench = make_bench(model, prepared, plan, division, config)
+    in_hand = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
+    judges = make_judges(model, division)
+    bench = Bench(config, division.fit, judges, no_progress, most_in_hand=in_hand)
     qdq = write_qdq(prepared, plan, numbers)
     calibration = CalibrationStatistics({}, {}, 0)
     state = LadderState(prepared, plan, calibration, TRAINING, numbers, qdq, bench.score(qdq))
@@ -130,11 +135,11 @@ def quantise_trained(
         forms=forms.changed,
         calibrated=0,
         bench=bench,
+        fresh=judges.confirm(qdq),
         left_alone=forms.left_alone,
         notes=(
             "scales, biases and rounding of int8 come from training: nothing is calibrated",
-            *division.notes,
-            *describe_kernels(qdq, bench.compared),
+            *describe_kernels(qdq, judges.compared),
         ),
         is_trained=True,
     )

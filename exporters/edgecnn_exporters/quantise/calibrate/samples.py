@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -21,6 +21,12 @@ class Samples(Protocol):
     def __iter__(self) -> Iterator[Float32]: ...
 
 
+def names_of(samples: Samples) -> Sequence[str]:
+    """The samples' names: file names of images where they are known, else their numbers."""
+    names: Sequence[str] = getattr(samples, "names", ())
+    return names or [f"sample {number}" for number in range(len(samples))]
+
+
 class Spool:
     """Samples from any iterable, spooled to a temporary file so that they can be read repeatedly.
 
@@ -31,7 +37,13 @@ class Spool:
         CalibrationFailed: none came, or one differs in shape, is not numbers or not finite.
     """
 
-    def __init__(self, samples: Iterable[Any]) -> None:
+    def __init__(self, samples: Iterable[Any], names: Sequence[str] = ()) -> None:
+        """Write the samples to the file.
+
+        Args:
+            names: what the user knows them by; may be filled while the samples come.
+        """
+        self.names = names
         self._shape: tuple[int, ...] | None = None
         self._count = 0
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 # `close` and `with` end it

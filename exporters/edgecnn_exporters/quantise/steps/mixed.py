@@ -28,20 +28,21 @@ def mix_precision(state: LadderState, bench: Bench) -> tuple[LadderState | None,
     limit = bench.config.min_agreement
     if limit is None:
         return None, "no limit was stated"
-    if state.score.top1_agreement >= limit:
-        return None, f"top-1 is equal for {state.score.top1_agreement:.1%}, which is enough"
+    agreement = bench.judges.agreement(state.qdq)
+    if agreement.at_least >= limit:
+        return None, f"top-1 is equal for {agreement}, which is enough"
     best, named = None, ""
     for mixture, note in mixtures(state, bench):
         if best is None or mixture.score.judged_db > best.score.judged_db:
             best, named = mixture, note
-        if mixture.score.top1_agreement >= limit:
+        if bench.judges.agreement(mixture.qdq).at_least >= limit:
             break
     return best, named
 
 
 def mixtures(state: LadderState, bench: Bench) -> Iterator[tuple[LadderState, str]]:
     """One, two, four … of the most sensitive operators in float, each with a note in words."""
-    ranked = rank(state, bench.compared)
+    ranked = rank(state, bench.judges.compared)
     count, most = 1, max(1, int(LARGEST_SHARE * len(ranked)))
     while count <= min(most, len(ranked)):
         kept = [each.node for each in ranked[:count]]
@@ -94,12 +95,14 @@ def check_limit(state: LadderState, bench: Bench) -> None:
     Raises:
         LimitMissed: it is missed; the message names the most sensitive operators.
     """
-    limit, score = bench.config.min_agreement, state.score
-    if limit is None or score.top1_agreement >= limit:
+    limit = bench.config.min_agreement
+    if limit is None:
+        return
+    agreement = bench.judges.agreement(state.qdq)
+    if agreement.at_least >= limit:
         return
     raise LimitMissed(
-        f"int8 gives the same class as float for {score.top1_agreement:.1%} of {score.n} held-out "
-        f"samples, {limit:.1%} was asked for; most sensitive: "
-        f"{most_sensitive(state, bench.compared)}. "
+        f"int8 gives the same class as float for {agreement}, {limit:.1%} was asked for; "
+        f"most sensitive: {most_sensitive(state, bench.judges.compared)}. "
         "--recipe best tries more, and more --samples calibrate better"
     )

@@ -9,6 +9,7 @@ from PIL import Image
 from edgecnn.data.pictures import PHOTOGRAPHS
 from edgecnn.errors import DataUnreadable
 from edgecnn.export.calibration import likely_data, open_calibration
+from edgecnn.export.quantise import fresh_samples
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 SPEC = TensorSpec("input", "float32", (None, 3, 8, 8))
@@ -118,3 +119,33 @@ def test_a_folder_with_the_name_of_a_set_is_told_apart(
         "'photographs' is edgecnn's own set, not the folder of that name here: that is "
         "./photographs"
     )
+
+
+def test_other_images_of_the_folder_are_fresh_and_keep_their_names(tmp_path: Path) -> None:
+    for grey in range(40):
+        picture(tmp_path / f"{grey % 2}" / f"{grey:02}.png", grey)
+    with open_calibration(str(tmp_path), SPEC, UNIT, 10, 8) as found:
+        assert found.fresh is not None
+        greys = [
+            [round(float(sample.mean()) * 255) for sample in samples]
+            for samples in (found.samples, found.fresh)
+        ]
+        assert [len(each) for each in greys] == [10, 8]
+        assert not set(greys[0]) & set(greys[1])
+        assert list(found.fresh.names) == [f"{g % 2}/{g:02}.png" for g in greys[1]]
+
+
+def test_without_others_nothing_is_fresh(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png", 51)
+    np.savez(tmp_path / "inputs.npz", np.zeros((5, 3, 8, 8), np.float32))
+    spec = TensorSpec("input", "float32", (2, 3, 8, 8))
+    for data, form, count in ((tmp_path, SPEC, 128), (tmp_path / "inputs.npz", spec, 4)):
+        with open_calibration(str(data), form, UNIT, count, 32) as found:
+            assert found.fresh is None
+
+
+@pytest.mark.parametrize(("limit", "count"), [(None, 32), (0.5, 32), (0.98, 4 * 189)])
+def test_a_limit_draws_four_times_the_samples_that_could_show_it(
+    limit: float | None, count: int
+) -> None:
+    assert fresh_samples(limit) == count

@@ -17,7 +17,7 @@ from edgecnn.export.quantise import QuantiseOptions
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.checkpoint import read_safetensors
 from edgecnn.model.description import read_header
-from edgecnn.model.resolve import Checkpoint, resolve
+from edgecnn.model.resolve import Checkpoint, ZooNetwork, resolve
 from edgecnn.model.trained_numbers import KEY
 from edgecnn.train.checkpoints import WEIGHTS
 from edgecnn.train.loop import train
@@ -166,3 +166,16 @@ def test_a_checkpoint_that_is_trained_in_8_bits_is_no_beginning(folder: Path, tr
     ordinary = replace(options, is_quantised=False, form=floats(folder).form)
     with pytest.raises(CheckpointMismatch, match="is trained in 8 bits already"):
         prepare(ordinary)
+
+
+def test_a_network_that_tells_other_classes_apart_than_the_data_is_refused(folder: Path) -> None:
+    """As a network of one's own: its weights do not say what its classes are."""
+    begin = folder / "plain.pth"
+    built = resolve("resnet20")
+    assert isinstance(built, ZooNetwork)
+    module = built.architecture.build(classes=5, width=0.25, depth=0.34)
+    torch.save(module.state_dict(), begin)
+    form = Form(5, 0.25, 0.34, None, None)
+    options = replace(in_eight_bits(folder, "refused"), init_from=begin, form=form)
+    with pytest.raises(CheckpointMismatch, match=r"with \(1, 5\), expected \(1, 3\), a number for"):
+        prepare(options)

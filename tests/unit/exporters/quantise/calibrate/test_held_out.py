@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgecnn_exporters.quantise.calibrate.held_out import divide
+from edgecnn_exporters.quantise.calibrate.samples import Spool, names_of
 
 
 def numbered(count: int, cycle: int | None = None) -> list[np.ndarray]:
@@ -18,13 +19,34 @@ def values(samples: object) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("count", "judges"), [(16, 8), (23, 8), (32, 8), (40, 10), (47, 11), (128, 32)]
+    ("count", "judges", "fresh"),
+    [(16, 8, 0), (23, 8, 0), (32, 8, 0), (47, 11, 0), (64, 16, 8), (125, 31, 16), (128, 32, 16)],
 )
-def test_at_least_eight_judge_and_do_not_calibrate(count: int, judges: int) -> None:
+def test_at_least_eight_judge_and_do_not_calibrate(count: int, judges: int, fresh: int) -> None:
     found = divide(numbered(count))
-    assert (len(found.held_out), len(found.fit)) == (judges, count - judges)
-    assert sorted(values(found.held_out) + values(found.fit)) == list(range(count))
+    assert (len(found.held_out), len(found.fresh)) == (judges, fresh)
+    every = values(found.held_out) + values(found.fit) + values(found.fresh)
+    assert sorted(every) == list(range(count))
+    assert found.independent == judges + fresh
     assert not found.notes
+
+
+def test_further_samples_are_the_fresh_ones_but_for_copies() -> None:
+    found = divide(numbered(128), numbered(140)[120:])
+    assert (len(found.held_out), len(found.fit)) == (32, 96)
+    assert values(found.fresh) == list(range(128, 140))
+    assert found.independent == 32 + 12
+
+
+def test_every_input_of_a_fixed_batch_counts() -> None:
+    found = divide([np.full((2, 1), number, np.float32) for number in range(16)])
+    assert found.independent == 2 * 8
+
+
+def test_fresh_samples_keep_their_names() -> None:
+    with Spool(numbered(64), [f"{number}.jpg" for number in range(64)]) as source:
+        found = divide(source)
+        assert names_of(found.fresh) == [f"{number}.jpg" for number in values(found.fresh)]
 
 
 @pytest.mark.parametrize("count", [16, 32, 64, 128])

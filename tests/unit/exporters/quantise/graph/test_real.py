@@ -10,10 +10,11 @@ from unit.exporters.quantise.chain_support import network
 
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.passes.graph import is_operator
+from edgecnn_exporters.quantise.calibrate.held_out import Division
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.graph.plan import make_plan
-from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.real import reader_between_integers
+from edgecnn_exporters.quantise.judges import make_judges
 from edgecnn_exporters.quantise.state import Bench
 from edgecnn_runtime.progress import no_progress
 
@@ -33,8 +34,8 @@ def mixed(clamp: str) -> ir.Model:
     body = f"""[one] a = Conv <pads = [1, 1, 1, 1]> (x, w3) [relu] b = Relu (a)
     [two] c = Conv (b, w4) {clamp} [three] y = Conv (d, w5)"""
     model = network(body, WEIGHTS)
-    reference = list(ValueProbe(model).stream(SAMPLES))
-    bench = Bench(QuantConfig(), SAMPLES, SAMPLES, SAMPLES, reference, no_progress)
+    judges = make_judges(model, Division(SAMPLES, SAMPLES))
+    bench = Bench(QuantConfig(), SAMPLES, judges, no_progress)
     plan = make_plan(model.graph, ["two"])
     return bench.build(model, plan, bench.calibrate(model, plan), "min-max").qdq
 

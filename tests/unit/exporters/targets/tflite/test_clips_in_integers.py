@@ -14,10 +14,12 @@ from unit.exporters.quantise.chain_support import network
 from unit.exporters.targets.tflite.integer_support import SAMPLES, encode
 from unit.exporters.targets.tflite.support import answer
 
+from edgecnn_exporters.quantise.calibrate.held_out import Division
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.integer_forms import prepare
+from edgecnn_exporters.quantise.judges import make_judges
 from edgecnn_exporters.quantise.state import Bench
 from edgecnn_exporters.targets.tflite.source import read_source
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
@@ -121,9 +123,10 @@ def joined(model: ir.Model) -> ir.Model:
     """The QDQ graph in which every join has one encoding, however unlike its parts are."""
     prepared = model.clone()
     prepare(prepared)
-    plan, reference = make_plan(prepared.graph), list(ValueProbe(model).stream(SAMPLES))
+    plan = make_plan(prepared.graph)
     config = QuantConfig("fast", observer="min-max")
-    bench = Bench(config, SAMPLES, SAMPLES, SAMPLES, reference, no_progress)
+    judges = make_judges(model, Division(SAMPLES, SAMPLES))
+    bench = Bench(config, SAMPLES, judges, no_progress)
     return bench.build(prepared, plan, bench.calibrate(prepared, plan), "min-max").qdq
 
 
