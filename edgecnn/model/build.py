@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import sys
 from dataclasses import dataclass, field, replace
@@ -10,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from edgecnn.errors import CheckpointMismatch, ModelUnusable, WeightsMissing
-from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
+from edgecnn.model.loading import load_own, load_weights, untrained
 from edgecnn.model.resolve import Checkpoint, Factory, TorchSource, ZooNetwork
-from edgecnn.model.trained_numbers import split_trained
 from edgecnn.model.weights import RANDOM, Weights, default_weights, find_weights, shipped
 from edgecnn.zoo import Architecture, Form
 from edgecnn_runtime.errors import first_line
@@ -133,9 +131,9 @@ def _assemble(
         shape, preprocess = architecture.input_of(form), architecture.preprocess
         labels = architecture.class_labels() if classes == architecture.classes else None
     if weights is None:
-        loaded = _untrained()
+        loaded = untrained()
     else:
-        loaded = _load(module, weights.path, weights.name, architecture)
+        loaded = load_weights(module, weights.path, weights.name, architecture)
     shape = options.shape or shape
     check_size(module, shape)
     return Network(
@@ -204,7 +202,7 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
             f"{factory.typed} returned {type(network).__name__}, expected a torch.nn.Module"
         )
     prepared = prepare(network, is_own=is_built)
-    loaded = _load_own(prepared.module, options.weights)
+    loaded = load_own(prepared.module, options.weights)
     return Network(
         module=prepared.module,
         name=factory.name,
@@ -215,43 +213,3 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
         notes=(*prepared.notes, *loaded.notes),
         trained=loaded.trained,
     )
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """Provenance of weights, notes for the user, and numbers of their 8-bit form."""
-
-    source: dict[str, str]
-    notes: tuple[str, ...] = ()
-    trained: TrainedNumbers | None = None
-
-
-def _untrained() -> _Loaded:
-    return _Loaded({"weights": RANDOM}, ("random weights: the network is untrained",))
-
-
-def _load_own(network: nn.Module, weights: str | None) -> _Loaded:
-    if weights is None:
-        return _Loaded({"weights": "as built"})
-    if weights == RANDOM:
-        return _untrained()
-    if not Path(weights).suffix:
-        raise WeightsMissing(f"no weights are called {weights!r}; pass a file (.safetensors, .pth)")
-    return _load(network, Path(weights), weights, None)
-
-
-def _load(module: nn.Module, path: Path, name: str, architecture: Architecture | None) -> _Loaded:
-    """Load a file of weights."""
-    checkpoint, trained = split_trained(read_checkpoint(path), path)
-    if architecture is not None:
-        checkpoint = replace(
-            checkpoint, weights=architecture.convert(checkpoint.weights, module.state_dict())
-        )
-    checkpoint = load_checkpoint(module, checkpoint, path.name)
-    notes = (
-        (f"{path.name}: weights taken from {' → '.join(checkpoint.unwrapped)}",)
-        if checkpoint.unwrapped
-        else ()
-    )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return _Loaded({"weights": name, "weights_sha256": digest}, notes, trained)

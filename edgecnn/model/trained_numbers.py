@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from edgecnn_exporters.quantise.encoding import Encoding
     from edgecnn_exporters.quantise.trained import TrainedNumbers
+    from edgecnn_runtime.arrays import Float32
 
 # Of the names of tensors; no module of a network can be called so.
 PREFIX = "int8:"
@@ -79,23 +80,32 @@ def split_trained(checkpoint: StateDict, path: Path) -> tuple[StateDict, Trained
 def _trained(tensors: Mapping[str, torch.Tensor], document: Mapping[str, Any]) -> TrainedNumbers:
     from edgecnn_exporters.quantise.trained import TrainedNumbers
 
-    arrays = {
-        begin: {
-            name.removeprefix(begin): value.numpy()
-            for name, value in tensors.items()
-            if name.startswith(begin)
-        }
-        for begin in (SCALE, BIAS)
-    }
+    scales, biases = (_arrays(tensors, begin) for begin in (SCALE, BIAS))
+    if not all((scale > 0).all() for scale in scales.values()):
+        raise ValueError("a scale of a weight is not above zero")
     return TrainedNumbers(
         activations={name: _encoding(each) for name, each in document["activations"].items()},
-        scales=arrays[SCALE],
-        biases=arrays[BIAS],
+        scales=scales,
+        biases=biases,
         results={name: _encoding(each) for name, each in document["results"].items()},
         kept=tuple(map(str, document["kept"])),
         coarse={str(name): str(reason) for name, reason in document["coarse"].items()},
         weight_bits=int(document["weight_bits"]),
     )
+
+
+def _arrays(tensors: Mapping[str, torch.Tensor], begin: str) -> dict[str, Float32]:
+    """The arrays whose names begin so, by the rest of the name."""
+    import numpy as np
+
+    found = {
+        name.removeprefix(begin): value.float().numpy()
+        for name, value in tensors.items()
+        if name.startswith(begin)
+    }
+    if not all(np.isfinite(array).all() and array.ndim <= 1 for array in found.values()):
+        raise ValueError("scales and biases are finite numbers, one for each channel")
+    return found
 
 
 def _pair(encoding: Encoding) -> list[float | int]:

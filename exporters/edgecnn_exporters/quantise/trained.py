@@ -13,7 +13,7 @@ from edgecnn_exporters.quantise.calibrate.held_out import divide
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Encoding, quantise_weight
+from edgecnn_exporters.quantise.encoding import Encoding, QuantisedWeight, quantise_weight
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
@@ -74,16 +74,22 @@ class TrainedNumbers:
                 f"the two has {', '.join(odd[:LISTED])}{more}; train again with this version of "
                 "edgecnn"
             )
-        weights = {
-            name: quantise_weight(
-                weight_of(node),
-                self.scales[name],
-                RULES[node.op_type].weight_axis,
-                self.weight_bits,
-            )
-            for name, node in products.items()
-        }
+        weights = {name: self._weight(node) for name, node in products.items()}
         return plan, Numbers(self.activations, weights, self.biases, self.results)
+
+    def _weight(self, node: ir.Node) -> QuantisedWeight:
+        name, weight = str(node.name), weight_of(node)
+        axis = RULES[node.op_type].weight_axis
+        scale, bias = self.scales[name], self.biases.get(name)
+        channels = weight.shape[axis]
+        # The channels of a grouped ConvTranspose lie on two axes; it has one scale.
+        outputs = channels * (node.attributes.get_int("group", 1) if axis == 1 else 1)
+        if scale.shape not in ((), (channels,)) or (bias is not None and len(bias) != outputs):
+            raise ScalesMismatch(
+                f"{name}: the scales from training are not of its {channels} channels; train again "
+                "from the float network"
+            )
+        return quantise_weight(weight, scale, axis, self.weight_bits)
 
 
 def trained_numbers(plan: QuantisationPlan, numbers: Numbers, bits: int = 8) -> TrainedNumbers:

@@ -74,3 +74,13 @@ def test_scales_that_are_none_are_refused(tmp_path: Path, change: dict[str, obje
     path = write(tmp_path / "net.safetensors", document)
     with pytest.raises(CheckpointUnreadable, match="int8 scales are described in a way"):
         split_trained(read_checkpoint(path), path)
+
+
+@pytest.mark.parametrize("scale", [[0.5, -1.0], [0.5, float("nan")], [[0.5], [0.5]]])
+def test_scales_of_weights_are_positive_numbers(tmp_path: Path, scale: list[float]) -> None:
+    path = tmp_path / "net.safetensors"
+    odd = {"int8:scale:conv": torch.tensor(scale)}
+    header = {HEADER: json.dumps({KEY: to_json(TRAINED)})}
+    save_file({**WEIGHTS, **tensors_of(TRAINED), **odd}, path, header)
+    with pytest.raises(CheckpointUnreadable, match="int8 scales are described in a way"):
+        split_trained(read_checkpoint(path), path)

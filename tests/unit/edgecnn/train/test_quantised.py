@@ -16,10 +16,12 @@ from edgecnn.export.plan import ExportOptions, plan
 from edgecnn.export.quantise import QuantiseOptions
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.checkpoint import read_safetensors
-from edgecnn.model.description import read_header
+from edgecnn.model.description import read_description, read_header
 from edgecnn.model.resolve import Checkpoint, ZooNetwork, resolve
 from edgecnn.model.trained_numbers import KEY
+from edgecnn.model.weights import shipped
 from edgecnn.train.checkpoints import WEIGHTS
+from edgecnn.train.dataset import Split
 from edgecnn.train.loop import train
 from edgecnn.train.options import TrainOptions
 from edgecnn.train.plan import prepare
@@ -135,8 +137,6 @@ def test_the_loss_is_least_where_the_teacher_is_met(trained) -> None:  # type: i
 
 def other_classes(folder: Path) -> Path:
     """A network of the zoo that tells ten classes apart."""
-    from edgecnn.model.weights import shipped
-
     return shipped("resnet20")["cifar10"]
 
 
@@ -179,3 +179,25 @@ def test_a_network_that_tells_other_classes_apart_than_the_data_is_refused(folde
     options = replace(in_eight_bits(folder, "refused"), init_from=begin, form=form)
     with pytest.raises(CheckpointMismatch, match=r"with \(1, 5\), expected \(1, 3\), a number for"):
         prepare(options)
+
+
+@pytest.mark.network
+@pytest.mark.slow
+def test_training_in_8_bits_keeps_the_accuracy_of_the_float_network(tmp_path: Path) -> None:
+    """LeNet-5 with one scale for each activation, on a few of MNIST's images."""
+    begin = shipped("lenet5")["mnist"]
+    options = TrainOptions("lenet5", "mnist", tmp_path / "run", recipe={"epochs": 1}, quiet=True)
+    job, _ = prepare(replace(options, init_from=begin, is_quantised=True))
+    few = [first_images(split, 2_000) for split in (job.dataset.train, job.dataset.test)]
+    job = replace(job, dataset=replace(job.dataset, train=few[0], test=few[1]))
+    result = run(job, Silent())
+    described = read_description(begin)
+    assert described is not None
+    whole = described.training["test"]
+    floats = whole["right"] / whole["images"]
+    assert result["test"]["accuracy"] > floats - 0.006, "of 2,000 images, 12"
+
+
+def first_images(split: Split, count: int) -> Split:
+    """The first images of a split."""
+    return Split(split.images, split.labels[:count])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -188,6 +189,9 @@ def test_scales_of_another_network_are_refused() -> None:
     with pytest.raises(ScalesMismatch, match="of another graph"):
         quantise_trained(other, SAMPLES, trained, FAST)
     assert to_bytes(other) == before
+    few = replace(trained, scales={**trained.scales, "0": trained.scales["0"][:3]})
+    with pytest.raises(ScalesMismatch, match=r"0: .* not of its 8 channels"):
+        quantise_trained(captured(training.module), SAMPLES, few, FAST)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

@@ -1,0 +1,72 @@
+"""Weights loaded into a built network, with their provenance."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgecnn.errors import WeightsMissing
+from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
+from edgecnn.model.trained_numbers import split_trained
+from edgecnn.model.weights import RANDOM
+from edgecnn.zoo import Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from edgecnn_exporters.quantise.trained import TrainedNumbers
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Provenance of weights, notes for the user, and numbers of their 8-bit form."""
+
+    source: dict[str, str]
+    notes: tuple[str, ...] = ()
+    trained: TrainedNumbers | None = None
+
+
+def untrained() -> Loaded:
+    """No weights were loaded: those that the network was built with are random."""
+    return Loaded({"weights": RANDOM}, ("random weights: the network is untrained",))
+
+
+def load_own(network: nn.Module, weights: str | None) -> Loaded:
+    """Load a file into a network of a user's own, or leave it the weights that it was built with.
+
+    Raises:
+        WeightsMissing: a name that is no file.
+        CheckpointUnreadable, CheckpointMismatch: as `edgecnn.model.checkpoint` says.
+    """
+    if weights is None:
+        return Loaded({"weights": "as built"})
+    if weights == RANDOM:
+        return untrained()
+    if not Path(weights).suffix:
+        raise WeightsMissing(f"no weights are called {weights!r}; pass a file (.safetensors, .pth)")
+    return load_weights(network, Path(weights), weights, None)
+
+
+def load_weights(
+    module: nn.Module, path: Path, name: str, architecture: Architecture | None
+) -> Loaded:
+    """Load a file of weights.
+
+    Raises:
+        CheckpointUnreadable, CheckpointMismatch: as `edgecnn.model.checkpoint` says.
+    """
+    checkpoint, trained = split_trained(read_checkpoint(path), path)
+    if architecture is not None:
+        checkpoint = replace(
+            checkpoint, weights=architecture.convert(checkpoint.weights, module.state_dict())
+        )
+    checkpoint = load_checkpoint(module, checkpoint, path.name)
+    notes = (
+        (f"{path.name}: weights taken from {' → '.join(checkpoint.unwrapped)}",)
+        if checkpoint.unwrapped
+        else ()
+    )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Loaded({"weights": name, "weights_sha256": digest}, notes, trained)
