@@ -16,10 +16,12 @@ from edgecnn_exporters.quantise.state import Bench, LadderState
 from edgecnn_exporters.quantise.steps.absorb import absorb_high_biases
 from edgecnn_exporters.quantise.steps.corrected import with_corrected_biases
 from edgecnn_exporters.quantise.steps.equalise import equalise
+from edgecnn_exporters.quantise.steps.error_feedback import round_with_feedback, roundable
 from edgecnn_exporters.quantise.steps.mixed import mix_precision
 from edgecnn_exporters.quantise.steps.part_joins import part_joins
-from edgecnn_exporters.quantise.steps.round_layer import can_round
+from edgecnn_exporters.quantise.steps.round_layer import can_round, one_thread
 from edgecnn_exporters.quantise.steps.rounding import round_adaptively
+from edgecnn_exporters.quantise.steps.second_moments import second_moments
 from edgecnn_exporters.quantise.steps.sensitivity import measure_sensitivity
 
 # Of all layers with weights, those that are rounded by gradient: seconds each.
@@ -89,6 +91,17 @@ def search_ranges(state: LadderState, bench: Bench) -> tuple[LadderState | None,
     return None, f"no other observer is better than {state.observer}"
 
 
+def feed_back_errors(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
+    """Rounding with error feedback of every Conv and Gemm, at the scales that they have."""
+    if bench.inputs is not None:
+        return None, "it needs samples"
+    products = roundable(state.model, state.plan)
+    with one_thread():
+        moments = second_moments(state.model, products, bench.in_hand())
+        numbers = round_with_feedback(products, state.numbers, moments, bench.config.weight_bits)
+    return bench.renumber(state, numbers), f"{len(products)} layers"
+
+
 def correct_means(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """Bias correction: empirical, or from batch normalisation where there are no samples."""
     after = with_corrected_biases(state, bench)
@@ -125,6 +138,7 @@ RUNGS: Mapping[str, RungAttempt] = {
     "absorb high biases": absorb_biases,
     "search ranges": search_ranges,
     "part joins": part_joins,
+    "feed back errors": feed_back_errors,
     "correct biases": correct_means,
     "round adaptively": round_worst,
     MIX: mix_precision,
@@ -136,6 +150,7 @@ RECIPES: Mapping[QuantRecipe, tuple[str, ...]] = {
         "absorb high biases",
         "search ranges",
         "part joins",
+        "feed back errors",
         "correct biases",
         MIX,
     ),
@@ -144,6 +159,7 @@ RECIPES: Mapping[QuantRecipe, tuple[str, ...]] = {
         "absorb high biases",
         "search ranges",
         "part joins",
+        "feed back errors",
         "correct biases",
         "round adaptively",
         MIX,
