@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import onnx_ir as ir
 import torch
 
 from edgecnn_exporters.capture import prepare as copies
@@ -14,13 +15,20 @@ from edgecnn_exporters.capture.onnx_source import OPSET
 from edgecnn_exporters.capture.reference import run_module
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
+from edgecnn_exporters.passes.graph import is_operator
+from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Encoding, Range, encode
-from edgecnn_exporters.quantise.graph.qdq import Numbers
+from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.ladder import Quantised, quantise
-from edgecnn_exporters.quantise.trainable.homes import WeightHome, find_homes, write_back
+from edgecnn_exporters.quantise.trainable.homes import (
+    PRODUCTS,
+    WeightHome,
+    find_homes,
+    write_back,
+)
 from edgecnn_exporters.quantise.trainable.network import TrainableNetwork
 from edgecnn_exporters.quantise.trainable.parameters import key_of, weight_name
 from edgecnn_exporters.quantise.trained import TrainedNumbers, trained_numbers
@@ -108,12 +116,46 @@ def begin(
     prepared = model.clone()
     prepare(prepared)
     homes = find_homes(own, prepared.graph, norm_statistics(own, some[:1]))
+    config = config or QuantConfig()
     quantised = quantise(model, samples, config, progress)
-    state = quantised.state
-    bits = quantised.bench.config.weight_bits
-    network = TrainableNetwork(state.model, state.plan, state.numbers, bits)
+    network = _trainable(quantised)
+    if _changes_homeless(prepared.graph, homes, quantised, network):
+        # Equalisation and error feedback change weights, and "fast" has neither.
+        quantised = quantise(model, samples, replace(config, recipe="fast"), progress)
+        network = _trainable(quantised)
     _freeze_homeless(network, homes, quantised)
     return QuantisedTraining(own, quantised, network, homes, samples)
+
+
+def _trainable(quantised: Quantised) -> TrainableNetwork:
+    state, bits = quantised.state, quantised.bench.config.weight_bits
+    return TrainableNetwork(state.model, state.plan, state.numbers, bits)
+
+
+def _changes_homeless(
+    before: ir.Graph,
+    homes: Mapping[str, WeightHome],
+    quantised: Quantised,
+    network: TrainableNetwork,
+) -> bool:
+    """Whether the ladder moved a weight or a bias that the module cannot hold."""
+    old = {str(node.name): node for node in before}
+    weights = network.weights()
+    for node in quantised.state.model.graph:
+        name = str(node.name)
+        if not is_operator(node, *PRODUCTS):
+            continue
+        home, was, now = homes.get(name), bias_of(old[name]), bias_of(node)
+        own = weights.get(weight_name(node))
+        if home is None and own is not None and not np.array_equal(own, weight_of(old[name])):
+            return True
+        if was is None or now is None:
+            is_bias_moved = was is not now
+        else:
+            is_bias_moved = not np.array_equal(was, now)
+        if is_bias_moved and (home is None or not home.has_bias):
+            return True
+    return False
 
 
 def _freeze_homeless(

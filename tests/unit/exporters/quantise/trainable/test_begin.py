@@ -17,6 +17,7 @@ from edgecnn_exporters.errors import ScalesMismatch, UnsupportedModel
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
+from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.quantise.trainable.begin import QuantisedTraining, begin
 from edgecnn_exporters.quantise.trained import quantise_trained
 from edgecnn_runtime.parity.difference import difference
@@ -169,6 +170,23 @@ def test_weights_that_edgecnn_made_are_not_trained() -> None:
     after = training.network.numbers().weights
     is_moved = {name: (after[name].scale != before[name].scale).any() for name in before}
     assert is_moved == {"0": True, "3": False, "6": True}
+
+
+def test_no_step_before_the_training_moves_weights_that_the_module_cannot_hold() -> None:
+    """Equalisation would scale a convolution's channels, and the pooling's the other way."""
+    network = settled(*stem(), nn.ReLU(), nn.AvgPool2d(2), *head(8))
+    scale = 10 ** torch.linspace(-2, 2, 8)
+    with torch.no_grad():
+        _, gamma, beta, last, _ = network.parameters()
+        for parameter, factor in ((gamma, scale), (beta, scale), (last, 1 / scale)):
+            parameter.mul_(factor)
+    balanced = QuantConfig("balanced", "min-max")
+    equalised = quantise(captured(network), SAMPLES, balanced)
+    assert equalised.rungs[0].is_kept, "else this network proves nothing"
+    training = begin(network, SAMPLES, balanced)
+    assert "equalise" not in [rung.name for rung in training.quantised.rungs]
+    weights = training.network.weights()
+    assert np.unique(weights["3.weight"]).tolist() == [0.25]
 
 
 def test_a_layer_that_is_used_twice_is_refused_by_name() -> None:
