@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgecnn_exporters.diagnose.align import points_of
+from edgecnn_exporters.diagnose.align import Encoding8, Point, points_of
 from edgecnn_exporters.diagnose.causes.runtime import IN_FLOAT32
 from edgecnn_exporters.diagnose.isolate import Cut
 from edgecnn_exporters.diagnose.sources import Candidate
+from edgecnn_exporters.targets.openvino.requantise import name_in_units, power_of_two
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError, first_line
 
@@ -20,8 +22,19 @@ if TYPE_CHECKING:
 F32 = "f32"
 
 
+@dataclass(frozen=True)
+class View:
+    """A port of an IR that holds a value, in units: ``value = unit * port``."""
+
+    port: Any
+    unit: float
+
+
 class OpenVinoCandidate:
-    """An IR on the CPU. Its tensors carry the names of the graph that it was written from."""
+    """An IR on the CPU. Its tensors carry the names of the graph that it was written from.
+
+    What its convolutions read has a name and units of its own (`RequantiseInSteps`).
+    """
 
     def __init__(
         self, xml: bytes, weights: bytes, model: ir.Model, precision: str, *, hint: str | None = F32
@@ -40,7 +53,7 @@ class OpenVinoCandidate:
         ports = self._read()[1]
         # OpenVINO's rewrites drop some names.
         known = points_of(model).items()
-        self.missing = frozenset(name for name, point in known if point.read not in ports)
+        self.missing = frozenset(name for name, point in known if not _views(ports, point))
         self.settings: Mapping[str, Candidate] = {}
         if hint != F32:
             self.settings = {IN_FLOAT32: OpenVinoCandidate(xml, weights, model, precision)}
@@ -48,23 +61,21 @@ class OpenVinoCandidate:
     def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
         points = {name: p for name, p in points_of(self.model).items() if name in names}
         model, ports = self._read()
-        wanted = {name: ports[p.read] for name, p in points.items() if p.read in ports}
-        parameters = list(model.get_parameters())
-        return self._run(list(wanted.values()), parameters, feeds, list(wanted))
+        wanted = {name: views[0] for name, p in points.items() if (views := _views(ports, p))}
+        return self._run(wanted, list(model.get_parameters()), feeds)
 
     def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
         model, ports = self._read()
         parameters = {node.output(0).any_name: node for node in model.get_parameters()}
-        wanted = {name: ports[cut.points[name].read] for name in cut.outputs}
+        views = {name: _views(ports, point) for name, point in cut.points.items()}
         fed = {}
         for name in cut.inputs:
-            point = cut.points[name]
             if cut.inputs[name] in parameters:
                 fed[name] = parameters[cut.inputs[name]]
             else:
-                fed[name] = _feed(ports[point.read], values[name])
+                fed[name] = _feed(views[name], cut.points[name], values[name])
         feeds = {node.output(0).any_name: values[name] for name, node in fed.items()}
-        return self._run(list(wanted.values()), list(fed.values()), feeds, list(wanted))
+        return self._run({name: views[name][0] for name in cut.outputs}, list(fed.values()), feeds)
 
     def _read(self) -> tuple[Any, dict[str, Any]]:
         """The model, and the output port of each named value."""
@@ -81,38 +92,64 @@ class OpenVinoCandidate:
         return model, ports
 
     def _run(
-        self, ports: list[Any], parameters: list[Any], feeds: Mapping[str, Array], names: list[str]
+        self, views: Mapping[str, View], parameters: list[Any], feeds: Mapping[str, Array]
     ) -> dict[str, Array]:
         import openvino
         from openvino import opset13
 
-        model = openvino.Model([opset13.result(port) for port in ports], parameters, "cut")
+        results = [opset13.result(view.port) for view in views.values()]
+        model = openvino.Model(results, parameters, "cut")
         settings: dict[str, int | str] = {"INFERENCE_NUM_THREADS": 1}
         if self.hint is not None:
             settings["INFERENCE_PRECISION_HINT"] = self.hint
         try:
             compiled = openvino.Core().compile_model(model, "CPU", settings)
-            results = compiled({key: np.ascontiguousarray(array) for key, array in feeds.items()})
+            found = compiled({key: np.ascontiguousarray(array) for key, array in feeds.items()})
         except Exception as error:  # its exceptions share no narrower base
             raise EngineError(f"openvino refuses the file: {first_line(error)}") from error
-        return {name: np.array(results[index]) for index, name in enumerate(names)}
+        units = {name: np.float32(view.unit) for name, view in views.items()}
+        return {name: found[index] * unit for index, (name, unit) in enumerate(units.items())}
 
 
-def _feed(port: Any, sample: Array) -> Any:
-    """Feed the readers of a value from a new input, through the value's own FakeQuantize."""
+def _views(ports: Mapping[str, Any], point: Point) -> list[View]:
+    """The ports that hold a value; none where OpenVINO's rewrites drop them."""
+    units = {point.read: 1.0}
+    if point.encoding is not None:
+        scale = np.float32(point.encoding.back_scale)
+        units[name_in_units(point.read)] = float(scale / power_of_two(scale))
+    return [View(ports[name], unit) for name, unit in units.items() if name in ports]
+
+
+def _feed(views: Sequence[View], point: Point, sample: Array) -> Any:
+    """Feed the readers of a value from a new input, through the value's own encoding."""
     from openvino import PartialShape, Type, opset13
 
     parameter = opset13.parameter(PartialShape([-1, *sample.shape[1:]]), Type.f32)
-    name = f"{port.any_name}@fed"
+    name = f"{views[0].port.any_name}@fed"
     parameter.output(0).set_names({name})
     parameter.set_friendly_name(name)
-    readers, node = port.get_target_inputs(), port.get_node()
-    read = parameter.output(0)
-    if node.get_type_name() == "FakeQuantize":
-        limits = [node.input(index).get_source_output() for index in range(1, 5)]
-        levels = node.get_attributes()["levels"]
-        read = opset13.fake_quantize(parameter, *limits, levels).output(0)
-    for reader in readers:
-        if reader.get_node().get_type_name() != "Result":
-            reader.replace_source_output(read)
+    for view in views:
+        read = parameter.output(0)
+        if view.unit != 1:
+            read = opset13.divide(read, np.float32(view.unit)).output(0)
+        if point.encoding is not None:
+            read = _fake_quantise(view, read, point.encoding)
+        for reader in view.port.get_target_inputs():
+            if reader.get_node().get_type_name() != "Result":
+                reader.replace_source_output(read)
     return parameter
+
+
+def _fake_quantise(view: View, read: Any, encoding: Encoding8) -> Any:
+    """`read`, rounded and saturated as the value in the view is."""
+    from openvino import opset13
+
+    node = view.port.get_node()
+    if node.get_type_name() == "FakeQuantize":
+        # What it puts out; what it reads may be in steps.
+        ends = [node.input(index).get_source_output() for index in (3, 4)]
+        levels = node.get_attributes()["levels"]
+    else:
+        ends = [np.float32(end / view.unit) for end in encoding.range]
+        levels = encoding.high - encoding.low + 1
+    return opset13.fake_quantize(read, *ends, *ends, levels).output(0)

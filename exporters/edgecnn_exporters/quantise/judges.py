@@ -71,22 +71,20 @@ class Judges:
         self.candidates.append(found.judged_db)
         return found
 
-    def confirm(self, qdq: ir.Model) -> Score | None:
-        """The score on the fresh samples; None where there are none."""
-        if not len(self.fresh):
-            return None
-        expected, actual = (ValueProbe(each).stream(self.fresh) for each in (self.model, qdq))
+    def compare(self, qdq: ir.Model, samples: Samples) -> Score:
+        """The score on other samples."""
+        expected, actual = (ValueProbe(each).stream(samples) for each in (self.model, qdq))
         return score(expected, actual, self.groups)
 
-    def decide_with(self, qdq: ir.Model, samples: Samples) -> Score:
-        """The score on the samples that decide and on others."""
-        expected = chain(self.reference, ValueProbe(self.model).stream(samples))
-        actual = ValueProbe(qdq).stream(chain(self.deciding, samples))
-        return score(expected, actual, self.groups)
+    def confirm(self, qdq: ir.Model) -> Score | None:
+        """The score on the fresh samples; None where there are none."""
+        return self.compare(qdq, self.fresh) if len(self.fresh) else None
 
     def agreement(self, qdq: ir.Model) -> Agreement:
         """How many of all samples that do not calibrate keep their class."""
-        found = self.decide_with(qdq, self.fresh)
+        expected = chain(self.reference, ValueProbe(self.model).stream(self.fresh))
+        actual = ValueProbe(qdq).stream(chain(self.deciding, self.fresh))
+        found = score(expected, actual, self.groups)
         return Agreement(round(found.top1_agreement * found.n), found.n)
 
     def examples(self, count: int) -> list[tuple[Float32, Mapping[str, Float32]]]:

@@ -214,7 +214,7 @@ def quantise(
     unmixed = None
     for name in RECIPES[config.recipe]:
         before = state
-        state, rung = _climb(name, state, replace(bench, progress=progress(name)))
+        state, rung = _climb(name, state, replace(bench, progress=progress(name), first=first))
         rungs.append(rung)
         unmixed = before if name == MIX and rung.is_kept else None
     check_limit(state, bench)

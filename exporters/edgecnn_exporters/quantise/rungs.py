@@ -5,7 +5,8 @@ Nagel et al. 2021, "A White Paper on Neural Network Quantization", section 3.6, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 import onnx_ir as ir
 
@@ -18,14 +19,10 @@ from edgecnn_exporters.quantise.steps.corrected import with_corrected_biases
 from edgecnn_exporters.quantise.steps.equalise import equalise
 from edgecnn_exporters.quantise.steps.error_feedback import round_with_feedback, roundable
 from edgecnn_exporters.quantise.steps.mixed import mix_precision
+from edgecnn_exporters.quantise.steps.one_thread import one_thread
 from edgecnn_exporters.quantise.steps.part_joins import part_joins
-from edgecnn_exporters.quantise.steps.round_layer import can_round, one_thread
-from edgecnn_exporters.quantise.steps.rounding import round_adaptively
-from edgecnn_exporters.quantise.steps.second_moments import second_moments
-from edgecnn_exporters.quantise.steps.sensitivity import measure_sensitivity
+from edgecnn_exporters.quantise.steps.second_moments import Blocks, second_moments
 
-# Of all layers with weights, those that are rounded by gradient: seconds each.
-WORST_LAYERS = 6
 MIX = "mix precision"
 
 RungAttempt = Callable[[LadderState, Bench], tuple[LadderState | None, str]]
@@ -78,28 +75,81 @@ def search_ranges(state: LadderState, bench: Bench) -> tuple[LadderState | None,
         if observer != state.observer:
             states.append(bench.build(state.model, state.plan, state.calibration, observer))
         bench.progress((number + 1) / len(OBSERVERS))
-    before = bench.score_all(state.qdq).sqnr_db
-    given_up = []
-    for each in sorted(states, key=lambda each: -each.score.judged_db):
-        if not each.score.judged_db > state.score.judged_db:
-            break
-        if bench.score_all(each.qdq).sqnr_db > before:
-            return each, f"ranges by {each.observer}"
-        given_up.append(each.observer)
+    best, given_up = _best_for_all(states, state, bench)
+    if best is not None:
+        return best, f"ranges by {best.observer}"
     if given_up:
         return None, f"{', '.join(given_up)}: better for most samples, but not for all together"
     return None, f"no other observer is better than {state.observer}"
+
+
+def _best_for_all(
+    states: Sequence[LadderState], state: LadderState, bench: Bench
+) -> tuple[LadderState | None, list[str]]:
+    """The best of the states that are better for most samples, and for more of them together.
+
+    And the observers of those that are only the first.
+    """
+    before = bench.sqnr_of_more(state.qdq)
+    given_up: list[str] = []
+    for each in sorted(states, key=lambda each: -each.score.judged_db):
+        if not each.score.judged_db > state.score.judged_db:
+            break
+        if bench.sqnr_of_more(each.qdq) >= before:
+            return each, given_up
+        given_up.append(each.observer)
+    return None, given_up
+
+
+def choose_together(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
+    """Equalisation and ranges anew, each pair judged with rounded weights and corrected biases.
+
+    Which of them serves best by itself need not serve best after these.
+    """
+    if bench.inputs is not None:
+        return None, "it needs samples"
+    models = {"as it is": state}
+    if bench.first is not None and set(state.plan.sources) <= bench.first.calibration.values.keys():
+        first = replace(bench.first, plan=state.plan)
+        equalised, _ = equalise_layers(first, bench)
+        if equalised is not None:
+            models = {"not equalised": first, "equalised": equalised}
+    observers = [bench.config.observer] if bench.config.observer else list(OBSERVERS)
+    states = {}
+    for label, base in models.items():
+        moments = _moments(base, bench)
+        for observer in observers:
+            built = bench.build(base.model, base.plan, base.calibration, observer)
+            rounded = _fed_back(built, bench, moments)
+            states[label, observer] = with_corrected_biases(rounded, bench)
+            bench.progress(len(states) / (len(models) * len(observers)))
+    best, _ = _best_for_all(list(states.values()), state, bench)
+    if best is None:
+        return None, f"none of {len(states)} pairs is better"
+    (label, observer) = next(pair for pair, each in states.items() if each is best)
+    return best, f"{label}, ranges by {observer}: best of {len(states)} pairs"
 
 
 def feed_back_errors(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
     """Rounding with error feedback of every Conv and Gemm, at the scales that they have."""
     if bench.inputs is not None:
         return None, "it needs samples"
+    moments = _moments(state, bench)
+    return _fed_back(state, bench, moments), f"{len(moments)} layers"
+
+
+def _moments(state: LadderState, bench: Bench) -> dict[str, Blocks]:
     products = roundable(state.model, state.plan)
     with one_thread():
-        moments = second_moments(state.model, products, bench.in_hand())
+        return second_moments(state.model, products, bench.in_hand())
+
+
+def _fed_back(state: LadderState, bench: Bench, moments: Mapping[str, Blocks]) -> LadderState:
+    """The same network with weights rounded with error feedback."""
+    products = roundable(state.model, state.plan)
+    with one_thread():
         numbers = round_with_feedback(products, state.numbers, moments, bench.config.weight_bits)
-    return bench.renumber(state, numbers), f"{len(products)} layers"
+    return bench.renumber(state, numbers)
 
 
 def correct_means(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
@@ -110,29 +160,6 @@ def correct_means(state: LadderState, bench: Bench) -> tuple[LadderState | None,
     return after, f"{len(after.numbers.biases)} layers, {by}"
 
 
-def round_worst(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
-    """Adaptive rounding of the layers whose output is furthest from the float network's."""
-    if bench.inputs is not None:
-        return None, "it needs samples"
-    can = {str(node.name) for node in state.model.graph if can_round(node)}
-    sensitivities = measure_sensitivity(state, bench.judges.compared, only_products=True)
-    worst = sorted(sensitivities, key=lambda each: each.isolated_db)
-    names = [each.node for each in worst if each.node in can][:WORST_LAYERS]
-    numbers, rounded = round_adaptively(
-        state.model,
-        state.plan,
-        state.numbers,
-        names,
-        bench.in_hand(),
-        bench.config.weight_bits,
-        bench.progress,
-    )
-    if not rounded:
-        return None, f"none of {len(names)} layers comes nearer"
-    after = with_corrected_biases(bench.renumber(state, numbers), bench)
-    return after, f"{len(rounded)} of the {len(names)} worst layers"
-
-
 RUNGS: Mapping[str, RungAttempt] = {
     "equalise": equalise_layers,
     "absorb high biases": absorb_biases,
@@ -140,7 +167,7 @@ RUNGS: Mapping[str, RungAttempt] = {
     "part joins": part_joins,
     "feed back errors": feed_back_errors,
     "correct biases": correct_means,
-    "round adaptively": round_worst,
+    "choose together": choose_together,
     MIX: mix_precision,
 }
 RECIPES: Mapping[QuantRecipe, tuple[str, ...]] = {
@@ -161,7 +188,7 @@ RECIPES: Mapping[QuantRecipe, tuple[str, ...]] = {
         "part joins",
         "feed back errors",
         "correct biases",
-        "round adaptively",
+        "choose together",
         MIX,
     ),
 }

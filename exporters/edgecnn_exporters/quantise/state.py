@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -12,6 +13,7 @@ import onnx_ir as ir
 from edgecnn_exporters.quantise.calibrate.collect import CalibrationStatistics, calibrate
 from edgecnn_exporters.quantise.calibrate.data_free import calibrate_data_free
 from edgecnn_exporters.quantise.calibrate.halves import part_halves
+from edgecnn_exporters.quantise.calibrate.held_out import Part
 from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS, min_max
 from edgecnn_exporters.quantise.calibrate.ranges import (
     encode_groups,
@@ -31,6 +33,8 @@ from edgecnn_runtime.progress import Progress
 
 # Samples that a layer-wise rung keeps in hand.
 IN_HAND = 32
+# Samples that calibrate and check what clips.
+CHECKED = 64
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Bench:
         progress: gets the share done of the current step.
         inputs: range of the network's input; given, ranges follow from batch normalisation.
         most_in_hand: samples that a layer-wise rung keeps in memory.
+        first: the network before the first rung.
     """
 
     config: QuantConfig
@@ -103,14 +108,18 @@ class Bench:
     progress: Progress
     inputs: Range | None = None
     most_in_hand: int = IN_HAND
+    first: LadderState | None = None
 
     def score(self, qdq: ir.Model) -> Score:
         """The outputs for the deciding samples against the float network's."""
         return self.judges.decide(qdq)
 
-    def score_all(self, qdq: ir.Model) -> Score:
-        """The score on the samples that decide and those that calibrate."""
-        return self.judges.decide_with(qdq, self.samples)
+    def sqnr_of_more(self, qdq: ir.Model) -> float:
+        """SQNR of some of the samples that calibrate, in dB; infinite where there are none."""
+        if not len(self.samples):
+            return math.inf
+        numbers = range(min(CHECKED, len(self.samples)))
+        return self.judges.compare(qdq, Part(self.samples, numbers)).sqnr_db
 
     def calibrate(self, model: ir.Model, plan: QuantisationPlan) -> CalibrationStatistics:
         """Calibrate the float network on the samples."""

@@ -1,1 +1,1 @@
-"""Quantisation steps: equalisation, bias correction, adaptive rounding, mixed precision."""
+"""Quantisation steps: equalisation, rounding, bias correction, mixed precision."""

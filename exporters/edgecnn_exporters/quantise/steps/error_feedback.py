@@ -18,8 +18,7 @@ from edgecnn_exporters.quantise.encoding import QuantisedWeight, largest_integer
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.qdq import Numbers
 from edgecnn_exporters.quantise.graph.rules import Role
-from edgecnn_exporters.quantise.steps.round_layer import can_round
-from edgecnn_exporters.quantise.steps.second_moments import BLOCK, Blocks
+from edgecnn_exporters.quantise.steps.second_moments import BLOCK, Blocks, has_patches
 from edgecnn_runtime.arrays import Float32, Float64
 
 # Of the mean power of a channel's inputs, what is added to each: inputs of other images are a
@@ -36,7 +35,7 @@ def roundable(model: ir.Model, plan: QuantisationPlan) -> list[ir.Node]:
     return [
         node
         for node in model.graph
-        if plan.integer.get(str(node.name)) is Role.PRODUCT and can_round(node)
+        if plan.integer.get(str(node.name)) is Role.PRODUCT and has_patches(node)
     ]
 
 

@@ -55,6 +55,12 @@ def second_moments(
     return dict(moments)
 
 
+def has_patches(node: ir.Node) -> bool:
+    """Whether `patches_of` takes a product: its pads must be explicit."""
+    pads = node.attributes.get_string("auto_pad", "NOTSET")
+    return node.op_type == "Gemm" or (node.op_type == "Conv" and pads == "NOTSET")
+
+
 def _name(node: ir.Node, is_input: bool) -> str:
     value = node.inputs[0] if is_input else node.outputs[0]
     assert value is not None

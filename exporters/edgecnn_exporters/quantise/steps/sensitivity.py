@@ -37,12 +37,10 @@ def measure_sensitivity(
     state: LadderState,
     samples: Sequence[Float32],
     progress: Progress = no_progress,
-    *,
-    only_products: bool = False,
 ) -> list[Sensitivity]:
     """Both figures of every integer operator that computes, over a few samples."""
     model, plan, numbers = state.model, state.plan, state.numbers
-    roles = (Role.PRODUCT,) if only_products else (Role.PRODUCT, Role.OWN, Role.FIXED)
+    roles = (Role.PRODUCT, Role.OWN, Role.FIXED)
     nodes = [node for node in model.graph if plan.integer.get(str(node.name)) in roles]
     cumulative = _cumulative(model, plan, numbers, nodes, samples)
     reference = list(ValueProbe(model).stream(samples))

@@ -15,6 +15,7 @@ from edgecnn_exporters.passes.graph import is_quantised
 from edgecnn_exporters.targets import Precision
 from edgecnn_exporters.targets.openvino.circular_pad import GatherCircularPad
 from edgecnn_exporters.targets.openvino.limits import refuse_misread
+from edgecnn_exporters.targets.openvino.requantise import RequantiseInSteps
 from edgecnn_exporters.targets.openvino.rounding import KeepClipBounds, KeepRounding
 from edgecnn_exporters.targets.openvino.zero_points import AbsorbZeroPoints
 from edgecnn_runtime.engines.openvino import import_openvino
@@ -39,7 +40,8 @@ def write_openvino(model: ir.Model, precision: Precision) -> OpenVinoModel:
 
     Inputs and outputs are named as in `model`, and a dynamic batch stays dynamic. fp16 holds the
     weights in 16 bits and computes in the precision that the device is set to. int8 keeps every
-    scale and zero point of the QDQ graph, and the roundings that OpenVINO skips (`KeepRounding`,
+    scale and zero point of the QDQ graph, rounds the sums of convolutions as other runtimes do
+    (`RequantiseInSteps`), and keeps the roundings that OpenVINO skips (`KeepRounding`,
     `KeepClipBounds`).
     Circular padding is written in other operators (`GatherCircularPad`).
 
@@ -59,6 +61,7 @@ def write_openvino(model: ir.Model, precision: Precision) -> OpenVinoModel:
     model = model.clone()
     GatherCircularPad()(model)
     if precision == "int8":
+        RequantiseInSteps()(model)
         KeepClipBounds()(model)
         KeepRounding()(model)
         AbsorbZeroPoints()(model)
