@@ -156,8 +156,9 @@ class Bench:
     ) -> LadderState:
         """The network quantised to nearest integers within the ranges that an observer finds."""
         observe = OBSERVERS[observer]
-        # What is clipped in front of a float tail, such as the logit of a rare score, is a result.
-        whole = before_coarse(model.graph, plan)
+        # What is clipped in front of a float tail, such as the logit of a rare score, is a result;
+        # and brighter pictures than those that calibrate will come.
+        whole = before_coarse(model.graph, plan) | {str(each.name) for each in model.graph.inputs}
         ranges = {
             name: (min_max if name in whole else observe)(calibration.values[name].histogram())
             for name in plan.sources

@@ -239,3 +239,12 @@ def test_a_weight_that_two_nodes_share_is_no_reason_to_refuse_a_graph() -> None:
     model = network("a = Conv (x, w) y = Conv (a, w)", {"w": weight}, reads="float[N, 3, 6, 6] x")
     integer = quantise(model, samples, QuantConfig("fast")).model
     assert ValueProbe(integer, ["y"]).run(samples[0])["y"].shape == (1, 3, 6, 6)
+
+
+def test_the_networks_input_keeps_all_that_was_seen() -> None:
+    found = quantise(chain(), SAMPLES, QuantConfig("fast", "sample-mean"))
+    seen = found.state.calibration.values["x"]
+    held = found.state.numbers.activations["x"].range
+    step = found.state.numbers.activations["x"].scale
+    assert held.low <= seen.low + step
+    assert held.high >= seen.high - step
