@@ -24,6 +24,9 @@ from edgecnn_exporters.quantise.steps.part_joins import part_joins
 from edgecnn_exporters.quantise.steps.second_moments import Blocks, second_moments
 
 MIX = "mix precision"
+# What error feedback may lose on the samples that decide: on other images it gains, and few samples
+# do not show it.
+WORTH_FEEDBACK_DB = 0.1
 
 RungAttempt = Callable[[LadderState, Bench], tuple[LadderState | None, str]]
 
@@ -130,18 +133,27 @@ def choose_together(state: LadderState, bench: Bench) -> tuple[LadderState | Non
     return best, f"{label}, ranges by {observer}: best of {len(states)} pairs"
 
 
-def feed_back_errors(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
-    """Rounding with error feedback of every Conv and Gemm, at the scales that they have."""
+def round_and_correct(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
+    """Weights rounded with error feedback, and biases corrected behind them; or biases alone.
+
+    The two are judged together: rounding moves what the biases then make up for.
+    """
+    corrected = with_corrected_biases(state, bench)
+    layers = len(corrected.numbers.biases)
     if bench.inputs is not None:
-        return None, "it needs samples"
+        return corrected, f"biases of {layers} layers, by batch normalisation"
     moments = _moments(state, bench)
-    return _fed_back(state, bench, moments), f"{len(moments)} layers"
+    rounded = with_corrected_biases(_fed_back(state, bench, moments), bench)
+    over = f"over {min(len(bench.samples), bench.most_in_hand)} samples"
+    if rounded.score.judged_db < corrected.score.judged_db - WORTH_FEEDBACK_DB:
+        return corrected, f"biases of {layers} layers, {over}"
+    return rounded, f"weights of {len(moments)} layers, biases of {layers}, {over}"
 
 
 def _moments(state: LadderState, bench: Bench) -> dict[str, Blocks]:
     products = roundable(state.model, state.plan)
     with one_thread():
-        return second_moments(state.model, products, bench.in_hand())
+        return second_moments(state.model, products, bench.samples)
 
 
 def _fed_back(state: LadderState, bench: Bench, moments: Mapping[str, Blocks]) -> LadderState:
@@ -152,21 +164,12 @@ def _fed_back(state: LadderState, bench: Bench, moments: Mapping[str, Blocks]) -
     return bench.renumber(state, numbers)
 
 
-def correct_means(state: LadderState, bench: Bench) -> tuple[LadderState | None, str]:
-    """Bias correction: empirical, or from batch normalisation where there are no samples."""
-    after = with_corrected_biases(state, bench)
-    count = min(len(bench.samples), bench.most_in_hand)
-    by = f"over {count} samples" if bench.inputs is None else "by batch normalisation"
-    return after, f"{len(after.numbers.biases)} layers, {by}"
-
-
 RUNGS: Mapping[str, RungAttempt] = {
     "equalise": equalise_layers,
     "absorb high biases": absorb_biases,
     "search ranges": search_ranges,
     "part joins": part_joins,
-    "feed back errors": feed_back_errors,
-    "correct biases": correct_means,
+    "round and correct": round_and_correct,
     "choose together": choose_together,
     MIX: mix_precision,
 }
@@ -177,8 +180,7 @@ RECIPES: Mapping[QuantRecipe, tuple[str, ...]] = {
         "absorb high biases",
         "search ranges",
         "part joins",
-        "feed back errors",
-        "correct biases",
+        "round and correct",
         MIX,
     ),
     "best": (
@@ -186,8 +188,7 @@ RECIPES: Mapping[QuantRecipe, tuple[str, ...]] = {
         "absorb high biases",
         "search ranges",
         "part joins",
-        "feed back errors",
-        "correct biases",
+        "round and correct",
         "choose together",
         MIX,
     ),

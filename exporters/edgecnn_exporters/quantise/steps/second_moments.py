@@ -6,7 +6,7 @@ With a patch x (the values that one output position reads), errors e of a channe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,13 @@ import onnx_ir as ir
 from numpy.lib.stride_tricks import sliding_window_view
 
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
+from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_runtime.arrays import Float32
 
-# Output positions of one sample that are looked at, spread over all of them: so many for each
-# weight of a channel, within these bounds.
-FOR_EACH_WEIGHT, FEWEST_POSITIONS, MOST_POSITIONS = 4, 256, 1024
+# Output positions that are looked at, of all samples together: so many for each weight of a channel
+# whose error is known together with others'. Of one sample within these bounds.
+FOR_EACH_WEIGHT, FEWEST_POSITIONS, MOST_POSITIONS = 64, 32, 1024
 # Weights of a channel whose errors are known together; those of others are taken for unrelated.
 BLOCK = 512
 # Of the mean power of the outputs so far, what every sample counts as at least.
@@ -30,7 +31,7 @@ Blocks = Sequence[Float32]
 
 
 def second_moments(
-    model: ir.Model, products: Sequence[ir.Node], samples: Iterable[Float32]
+    model: ir.Model, products: Sequence[ir.Node], samples: Samples
 ) -> dict[str, Blocks]:
     """Second moments of the patches of each product, by its name; one sample's are held at a time.
 
@@ -49,7 +50,8 @@ def second_moments(
             power = float(np.square(values[outputs[name]]).mean())
             powers[name] += power
             least = LEAST_POWER * powers[name] / (number + 1) + 1e-12
-            own = _moments(patches_of(node, values[inputs[name]]), 1 / (power + least))
+            most = positions(node, len(samples))
+            own = _moments(patches_of(node, values[inputs[name]], most), 1 / (power + least))
             sums = moments.setdefault(name, [np.zeros_like(each) for each in own])
             moments[name] = [total + each for total, each in zip(sums, own, strict=True)]
     return dict(moments)
@@ -76,12 +78,18 @@ def _moments(patches: Float32, weight: float) -> list[Float32]:
     return [(torch.bmm(part, part.transpose(1, 2)) * scale).numpy() for part in parts]
 
 
-def patches_of(node: ir.Node, values: Float32) -> Float32:
+def positions(node: ir.Node, samples: int) -> int:
+    """How many output positions of each of so many samples are looked at."""
+    count = min(BLOCK, int(np.prod(weight_of(node).shape[1:])))
+    return min(MOST_POSITIONS, max(FEWEST_POSITIONS, FOR_EACH_WEIGHT * count // samples))
+
+
+def patches_of(node: ir.Node, values: Float32, most: int = MOST_POSITIONS) -> Float32:
     """What each output position of a Conv or Gemm reads: (groups, weights of a channel, positions).
 
     Args:
-        values: the product's input, (N, C, …) or (N, K). Of many positions some are taken, spread
-            alike over all.
+        values: the product's input, (N, C, …) or (N, K).
+        most: positions that are taken, spread alike over all.
     """
     if node.op_type == "Gemm":
         return np.ascontiguousarray(values.T[None])
@@ -98,9 +106,8 @@ def patches_of(node: ir.Node, values: Float32) -> Float32:
     windows = windows[tuple(steps)]
     batch, extent = len(windows), windows.shape[2 : 2 + axes]
     groups = node.attributes.get_int("group", 1)
-    weights = windows.shape[1] // groups * int(np.prod(kernel))
     total = batch * int(np.prod(extent))
-    count = min(total, MOST_POSITIONS, max(FEWEST_POSITIONS, FOR_EACH_WEIGHT * weights))
+    count = min(total, most)
     places = np.linspace(0, total - 1, count).round().astype(int)
     picked = np.unravel_index(places, (batch, *extent))
     # (positions, channels, kernel …): index arrays put their axis first where a slice parts them.

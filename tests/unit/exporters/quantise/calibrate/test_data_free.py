@@ -69,8 +69,8 @@ def test_ranges_that_do_not_hold_are_told_by_the_score() -> None:
 def test_the_mean_that_coarse_weights_shift_is_taken_back() -> None:
     config = QuantConfig("balanced", "min-max", weight_bits=4)
     rungs = {rung.name: rung for rung in quantise(normalised(), SAMPLES, config, inputs=UNIT).rungs}
-    rung = rungs["correct biases"]
-    assert rung.note == "3 layers, by batch normalisation"
+    rung = rungs["round and correct"]
+    assert rung.note == "biases of 3 layers, by batch normalisation"
     assert rung.after is not None
     assert rung.is_kept == (rung.after.sqnr_db > rung.before.sqnr_db + 0.1)
 
@@ -78,8 +78,8 @@ def test_the_mean_that_coarse_weights_shift_is_taken_back() -> None:
 def test_what_reads_activations_needs_samples() -> None:
     rungs = quantise(normalised(), SAMPLES, QuantConfig("best"), inputs=UNIT).rungs
     notes = {rung.name: rung.note for rung in rungs}
-    for name in ("feed back errors", "choose together"):
-        assert notes[name] == "it needs samples"
+    assert notes["choose together"] == "it needs samples"
+    assert "weights" not in notes["round and correct"]
 
 
 def test_a_network_without_batch_normalisation_is_refused() -> None:
@@ -121,6 +121,6 @@ class TestMemory:
         (rung,) = (
             rung
             for rung in quantise(self.MODEL, SAMPLES, config).rungs
-            if "bias" in rung.name and "correct" in rung.name
+            if rung.name == "round and correct"
         )
         assert rung.note.endswith("over 2 samples")

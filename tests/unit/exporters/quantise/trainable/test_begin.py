@@ -160,7 +160,8 @@ def test_the_exported_graph_answers_as_the_trained_network_does() -> None:
     assert found.provenance()["recipe"] == "training"
     mixture = next(found.mixtures())
     (kept,) = {name.partition(".")[0] for name in mixture.state.plan.kept}
-    assert mixture.score.sqnr_db > found.score.sqnr_db, f"{kept} alone in float"
+    # What was trained lies on the grid of the integers: in float its weights are the same.
+    assert mixture.score.sqnr_db >= found.score.sqnr_db, f"{kept} alone in float"
 
 
 def test_weights_that_edgecnn_made_are_not_trained() -> None:
