@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path("/")
@@ -125,6 +126,12 @@ def read_host(root: Path = ROOT) -> Host:
         min_mhz=min(least, default=None),
         max_mhz=max(most, default=None),
     )
+
+
+@cache
+def cpu_features() -> tuple[str, ...]:
+    """Those of `FEATURES` that every core of this machine has."""
+    return _features(_read(ROOT / "proc/cpuinfo") or "")
 
 
 def read_state(root: Path = ROOT) -> HostState:
