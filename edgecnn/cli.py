@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from edgecnn.exit_codes import FAILED, INTERRUPTED, LIMIT_MISSED
+from edgecnn.interrupts import repeat_ignored_interrupts
 from edgecnn_exporters.errors import LimitMissed
 from edgecnn_runtime import __version__
 from edgecnn_runtime.errors import EdgeCNNError
@@ -53,6 +54,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code; `edgecnn.exit_codes` is the table."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
+    repeat_ignored_interrupts()
     try:
         # A command that records how it was called finds the words as the context's object.
         code = cli.main(arguments, prog_name="edgecnn", standalone_mode=False, obj=typed)
