@@ -35,6 +35,8 @@ SPREAD_OF_RESULT = 4.0
 SHIFT_STEPS = 0.55
 # Calibration sees more samples than a diagnosis: its range may be so many times wider.
 WIDER = 4.0
+# A sound range clips no more than this share of the values, and holds this much of their span.
+CLIPPED, SPANNED = 0.03, 0.75
 # Integer kernels round the same sum to neighbouring steps; in every second value at most.
 NEIGHBOUR = 0.75
 
@@ -130,14 +132,30 @@ def allowances(
             allowed[name] = Allowance(rms, max(SHIFT_STEPS * step, floor), reason)
             continue
         spread = SPREAD if step else SPREAD_OF_RESULT
-        rms = spread * float(np.hypot(step / np.sqrt(12), rounded)) + floor
+        beyond = clipped(point, value)
+        rms = spread * float(np.hypot(step / np.sqrt(12), rounded)) + floor + beyond
         # Weights are rounded channel by channel: the mean over few channels is uncertain too.
         channels = value.shape[1] if value.ndim > 1 else 1
-        shift = SHIFT_STEPS * step + spread * (moved + rounded / np.sqrt(channels)) + floor
+        shift = SHIFT_STEPS * step + spread * (moved + rounded / np.sqrt(channels)) + floor + beyond
         allowed[name] = Allowance(
             rms, shift, "a step of 8 bits, and weights rounded channel by channel"
         )
     return allowed
+
+
+def clipped(point: Point, value: Array) -> float:
+    """Root mean square of what a sound range clips; 0 where it clips more than a sound one does.
+
+    Ranges that serve most inputs best leave out the ends of a few.
+    """
+    if point.encoding is None:
+        return 0.0
+    low, high = point.encoding.range
+    beyond = value - np.clip(value, low, high)
+    span = max(float(value.max()), 0.0) - min(float(value.min()), 0.0)
+    if np.count_nonzero(beyond) > CLIPPED * value.size or high - low < SPANNED * span:
+        return 0.0
+    return float(np.sqrt(np.square(beyond, dtype=np.float64).mean()))
 
 
 def _step(point: Point, own: Point | None, value: Array) -> float:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from unit.exporters.diagnose.support import chain, pictures
 
-from edgecnn_exporters.diagnose.align import points_of
+from edgecnn_exporters.diagnose.align import Encoding8, Point, points_of
 from edgecnn_exporters.diagnose.allowance import (
     Allowance,
     allowances,
+    clipped,
     float_errors,
     measure_error,
     round_soundly,
@@ -60,3 +61,17 @@ def test_sound_rounding_is_within_half_a_step_of_each_channel() -> None:
     assert (np.abs(after - before) <= step * 0.5001).all()
     assert not np.array_equal(after, before)
     assert round_soundly(model, "fp32") is None
+
+
+def test_what_a_sound_range_clips_is_allowed_and_what_a_narrow_one_does_is_not() -> None:
+    value = np.linspace(-1, 1, 1000, dtype=np.float32)
+    value[:10] = -1.2
+
+    def clipped_within(end: float) -> float:
+        step = 2 * end / 255
+        encoding = Encoding8(step, 0, step, 0, -127, 128)
+        return clipped(Point("y", "y", "y", "n", "Relu", encoding), value)
+
+    np.testing.assert_allclose(clipped_within(1.0), 0.2 * np.sqrt(0.01), rtol=0.05)
+    assert clipped_within(0.9) == 0, "one value in ten"
+    assert clipped_within(1.3) == 0, "nothing"
