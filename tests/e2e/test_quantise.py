@@ -35,7 +35,7 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestResNet:
     def test_every_step_is_said(self, resnet: Path) -> None:
         said = (resnet.parent / "stdout").read_text()
-        assert "of 32 fresh samples, 16 decided between 9 candidates, calibrated with 48" in said
+        assert "of 32 fresh samples, 16 decided between 8 candidates, calibrated with 48" in said
         assert "a typical sample has " in said
         assert "the layers that cost most, each alone in 8 bits: " in said
         for step in ("equalise", "absorb high biases", "search ranges", "round and correct"):

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS
 from edgecnn_exporters.quantise.config import QuantRecipe
 from edgecnn_exporters.quantise.graph.plan import make_plan
+from edgecnn_exporters.quantise.graph.qdq import Numbers
 from edgecnn_exporters.quantise.state import Bench, LadderState
 from edgecnn_exporters.quantise.steps.absorb import absorb_high_biases
 from edgecnn_exporters.quantise.steps.corrected import with_corrected_biases
@@ -124,7 +125,7 @@ def choose_together(state: LadderState, bench: Bench) -> tuple[LadderState | Non
         for observer in observers:
             built = bench.build(base.model, base.plan, base.calibration, observer)
             rounded = _fed_back(built, bench, moments)
-            states[label, observer] = with_corrected_biases(rounded, bench)
+            states[label, observer] = with_corrected_biases(built, bench, rounded)
             bench.progress(len(states) / (len(models) * len(observers)))
     best, _ = _best_for_all(list(states.values()), state, bench)
     if best is None:
@@ -143,7 +144,7 @@ def round_and_correct(state: LadderState, bench: Bench) -> tuple[LadderState | N
     if bench.inputs is not None:
         return corrected, f"biases of {layers} layers, by batch normalisation"
     moments = _moments(state, bench)
-    rounded = with_corrected_biases(_fed_back(state, bench, moments), bench)
+    rounded = with_corrected_biases(state, bench, _fed_back(state, bench, moments))
     over = f"over {min(len(bench.samples), bench.most_in_hand)} samples"
     if rounded.score.judged_db < corrected.score.judged_db - WORTH_FEEDBACK_DB:
         return corrected, f"biases of {layers} layers, {over}"
@@ -156,12 +157,11 @@ def _moments(state: LadderState, bench: Bench) -> dict[str, Blocks]:
         return second_moments(state.model, products, bench.samples)
 
 
-def _fed_back(state: LadderState, bench: Bench, moments: Mapping[str, Blocks]) -> LadderState:
-    """The same network with weights rounded with error feedback."""
+def _fed_back(state: LadderState, bench: Bench, moments: Mapping[str, Blocks]) -> Numbers:
+    """The network's numbers, with weights rounded with error feedback."""
     products = roundable(state.model, state.plan)
     with one_thread():
-        numbers = round_with_feedback(products, state.numbers, moments, bench.config.weight_bits)
-    return bench.renumber(state, numbers)
+        return round_with_feedback(products, state.numbers, moments, bench.config.weight_bits)
 
 
 RUNGS: Mapping[str, RungAttempt] = {
