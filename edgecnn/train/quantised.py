@@ -8,8 +8,8 @@ The forward pass is that of the QDQ graph that `edgecnn export` writes (Jacob et
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +99,7 @@ def prepare_quantised(options: TrainOptions) -> tuple[TrainingJob, tuple[str, ..
     teacher = student.module if options.teacher is None else _teacher(options, description)
     samples = _samples(dataset, student.shape, recipe.seed)
     for path, network in ((options.init_from, student.module), (options.teacher, teacher)):
-        _check_outputs(network, next(iter(samples)), path or options.init_from, dataset)
+        _check_outputs(network, samples[0], path or options.init_from, dataset)
     with bar("quantise", quiet=options.quiet) as show:
         training = begin(student.module, samples, progress=lambda step: show)
     score = training.quantised.score
@@ -226,21 +226,9 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _samples(dataset: Dataset, shape: tuple[int, int, int], seed: int) -> TrainingSamples:
+def _samples(dataset: Dataset, shape: tuple[int, int, int], seed: int) -> list[Float32]:
+    """Training images as the network reads them, unaugmented: (1, C, H, W) each."""
     order = np.random.default_rng(seed).permutation(len(dataset.train))[:SAMPLES]
     augmenter = Augmenter(dataset.preprocess, shape[1:], (), torch.zeros(3, 3))
-    images = augmenter(dataset.train.images.read(order), None)
-    return TrainingSamples(np.ascontiguousarray(images.numpy()))
-
-
-@dataclass(frozen=True)
-class TrainingSamples:
-    """Training images as the network reads them, unaugmented: (N, C, H, W)."""
-
-    images: Float32
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __iter__(self) -> Iterator[Float32]:
-        return (self.images[index : index + 1] for index in range(len(self.images)))
+    images = np.ascontiguousarray(augmenter(dataset.train.images.read(order), None).numpy())
+    return np.split(images, len(images))
