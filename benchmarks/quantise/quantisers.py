@@ -100,7 +100,7 @@ def make(quantiser: Quantiser, model: bytes, samples: Samples) -> tuple[Any, flo
 
 def ours(config: QuantConfig) -> Quantiser:
     """Ours, run by ONNX Runtime."""
-    modules = ("edgecnn_exporters.quantise.ladder", "onnx")
+    modules = ("edgecnn_exporters.quantise.ladder", "onnx", "torch")
     return Quantiser(
         f"edgecnn {config.recipe}", partial(by_edgecnn, config=config), onnxruntime_run, modules
     )

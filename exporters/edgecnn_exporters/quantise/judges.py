@@ -14,8 +14,8 @@ import onnx_ir as ir
 
 from edgecnn_exporters.capture.output_groups import output_groups
 from edgecnn_exporters.errors import LimitMissed
-from edgecnn_exporters.quantise.calibrate.held_out import Division
-from edgecnn_exporters.quantise.calibrate.samples import Samples
+from edgecnn_exporters.quantise.answered import Answered
+from edgecnn_exporters.quantise.calibrate.held_out import Division, Part
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.score import Score, score
 from edgecnn_runtime.arrays import Float32
@@ -24,6 +24,8 @@ from edgecnn_runtime.parity.proportion import samples_to_show, wilson_interval
 
 # Samples on which layers are compared with one another.
 COMPARED = 8
+# Samples that calibrate and check what clips.
+CHECKED = 64
 
 
 @dataclass(frozen=True)
@@ -47,34 +49,30 @@ class Judges:
     """Samples that judge a quantised network, with the float network's outputs.
 
     Attributes:
-        model: the float network.
         deciding: samples that decide between candidates.
         fresh: samples that decide nothing; none where there are too few.
-        reference: the float network's outputs for those that decide.
+        checked: some of those that calibrate, on which what clips is judged as well.
         compared: the first few of these, in memory: layers are compared on them.
         groups: of each output's channels.
         candidates: the score of each candidate so far, in dB.
     """
 
-    model: ir.Model
-    deciding: Samples
-    fresh: Samples
-    reference: Sequence[Mapping[str, Float32]]
+    deciding: Answered
+    fresh: Answered
+    checked: Answered
     compared: Sequence[Float32]
     groups: Groups
     candidates: list[float] = field(default_factory=list)
 
     def decide(self, qdq: ir.Model) -> Score:
         """The score of a candidate on the samples that decide."""
-        outputs = ValueProbe(qdq).stream(self.deciding)
-        found = score(self.reference, outputs, self.groups)
+        found = self.compare(qdq, self.deciding)
         self.candidates.append(found.judged_db)
         return found
 
-    def compare(self, qdq: ir.Model, samples: Samples) -> Score:
-        """The score on other samples."""
-        expected, actual = (ValueProbe(each).stream(samples) for each in (self.model, qdq))
-        return score(expected, actual, self.groups)
+    def compare(self, qdq: ir.Model, samples: Answered) -> Score:
+        """The score on any samples."""
+        return score(samples.outputs(), ValueProbe(qdq).stream(samples), self.groups)
 
     def confirm(self, qdq: ir.Model) -> Score | None:
         """The score on the fresh samples; None where there are none."""
@@ -82,27 +80,31 @@ class Judges:
 
     def agreement(self, qdq: ir.Model) -> Agreement:
         """How many of all samples that do not calibrate keep their class."""
-        expected = chain(self.reference, ValueProbe(self.model).stream(self.fresh))
+        expected = chain(self.deciding.outputs(), self.fresh.outputs())
         actual = ValueProbe(qdq).stream(chain(self.deciding, self.fresh))
         found = score(expected, actual, self.groups)
         return Agreement(round(found.top1_agreement * found.n), found.n)
 
     def examples(self, count: int) -> list[tuple[Float32, Mapping[str, Float32]]]:
         """At most `count` samples with the float network's outputs, fresh ones first."""
-        fresh = list(islice(self.fresh, count))
-        known = zip(fresh, ValueProbe(self.model).stream(fresh), strict=True)
-        return list(islice(chain(known, zip(self.deciding, self.reference, strict=True)), count))
+        pairs = (
+            pair
+            for samples in (self.fresh, self.deciding)
+            for pair in zip(samples, samples.outputs(), strict=True)
+        )
+        return list(islice(pairs, count))
 
 
 def make_judges(model: ir.Model, division: Division) -> Judges:
     """The judges of a float network's quantised forms."""
-    reference = list(ValueProbe(model).stream(division.held_out))
-    answers = (Answer(name, array, array) for each in reference for name, array in each.items())
+    deciding = Answered(model, division.held_out)
+    answers = (
+        Answer(name, array, array) for each in deciding.outputs() for name, array in each.items()
+    )
     return Judges(
-        model,
-        division.held_out,
-        division.fresh,
-        reference,
+        deciding,
+        Answered(model, division.fresh),
+        Answered(model, Part(division.fit, range(min(CHECKED, len(division.fit))))),
         list(islice(division.held_out, COMPARED)),
         output_groups(model, answers),
     )

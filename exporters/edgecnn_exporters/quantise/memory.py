@@ -7,11 +7,13 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.state import IN_HAND, products_of
+from edgecnn_exporters.quantise.steps.corrected import WALKS
 from edgecnn_runtime.arrays import Float32
 
 FLOAT = 4
-# Of a layer's output, for each sample in hand: float, once more shifted, 8 bits before and after.
-COPIES = 2 * FLOAT + 2
+# Of a layer's output, for each sample in hand: float, once more shifted, 8 bits before and after;
+# as often as networks have their biases corrected at a time.
+COPIES = WALKS * (2 * FLOAT + 2)
 
 
 def fit_memory(model: ir.Model, plan: QuantisationPlan, sample: Float32, limit: int | None) -> int:

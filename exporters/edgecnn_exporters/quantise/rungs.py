@@ -94,11 +94,12 @@ def _best_for_all(
 
     And the observers of those that are only the first.
     """
+    better = [each for each in states if each.score.judged_db > state.score.judged_db]
+    if not better:
+        return None, []
     before = bench.sqnr_of_more(state.qdq)
     given_up: list[str] = []
-    for each in sorted(states, key=lambda each: -each.score.judged_db):
-        if not each.score.judged_db > state.score.judged_db:
-            break
+    for each in sorted(better, key=lambda each: -each.score.judged_db):
         if bench.sqnr_of_more(each.qdq) >= before:
             return each, given_up
         given_up.append(each.observer)
@@ -122,11 +123,15 @@ def choose_together(state: LadderState, bench: Bench) -> tuple[LadderState | Non
     states = {}
     for label, base in models.items():
         moments = _moments(base, bench)
-        for observer in observers:
-            built = bench.build(base.model, base.plan, base.calibration, observer)
-            rounded = _fed_back(built, bench, moments)
-            states[label, observer] = with_corrected_biases(built, bench, rounded)
-            bench.progress(len(states) / (len(models) * len(observers)))
+        ways = [
+            _fed_back(
+                base, bench.number(base.model, base.plan, base.calibration, each), bench, moments
+            )
+            for each in observers
+        ]
+        for observer, each in zip(observers, with_corrected_biases(base, bench, ways), strict=True):
+            states[label, observer] = replace(each, observer=observer)
+        bench.progress(len(states) / (len(models) * len(observers)))
     best, _ = _best_for_all(list(states.values()), state, bench)
     if best is None:
         return None, f"none of {len(states)} pairs is better"
@@ -139,12 +144,16 @@ def round_and_correct(state: LadderState, bench: Bench) -> tuple[LadderState | N
 
     The two are judged together: rounding moves what the biases then make up for.
     """
-    corrected = with_corrected_biases(state, bench)
-    layers = len(corrected.numbers.biases)
     if bench.inputs is not None:
-        return corrected, f"biases of {layers} layers, by batch normalisation"
+        (corrected,) = with_corrected_biases(state, bench, [state.numbers])
+        return (
+            corrected,
+            f"biases of {len(corrected.numbers.biases)} layers, by batch normalisation",
+        )
     moments = _moments(state, bench)
-    rounded = with_corrected_biases(state, bench, _fed_back(state, bench, moments))
+    ways = [state.numbers, _fed_back(state, state.numbers, bench, moments)]
+    corrected, rounded = with_corrected_biases(state, bench, ways)
+    layers = len(corrected.numbers.biases)
     over = f"over {min(len(bench.samples), bench.most_in_hand)} samples"
     if rounded.score.judged_db < corrected.score.judged_db - WORTH_FEEDBACK_DB:
         return corrected, f"biases of {layers} layers, {over}"
@@ -157,11 +166,13 @@ def _moments(state: LadderState, bench: Bench) -> dict[str, Blocks]:
         return second_moments(state.model, products, bench.samples)
 
 
-def _fed_back(state: LadderState, bench: Bench, moments: Mapping[str, Blocks]) -> Numbers:
-    """The network's numbers, with weights rounded with error feedback."""
+def _fed_back(
+    state: LadderState, numbers: Numbers, bench: Bench, moments: Mapping[str, Blocks]
+) -> Numbers:
+    """The same numbers, with weights rounded with error feedback."""
     products = roundable(state.model, state.plan)
     with one_thread():
-        return round_with_feedback(products, state.numbers, moments, bench.config.weight_bits)
+        return round_with_feedback(products, numbers, moments, bench.config.weight_bits)
 
 
 RUNGS: Mapping[str, RungAttempt] = {

@@ -13,7 +13,6 @@ import onnx_ir as ir
 from edgecnn_exporters.quantise.calibrate.collect import CalibrationStatistics, calibrate
 from edgecnn_exporters.quantise.calibrate.data_free import calibrate_data_free
 from edgecnn_exporters.quantise.calibrate.halves import part_halves
-from edgecnn_exporters.quantise.calibrate.held_out import Part
 from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS, min_max
 from edgecnn_exporters.quantise.calibrate.ranges import (
     encode_groups,
@@ -33,8 +32,6 @@ from edgecnn_runtime.progress import Progress
 
 # Samples that a layer-wise rung keeps in hand.
 IN_HAND = 32
-# Samples that calibrate and check what clips.
-CHECKED = 64
 
 
 @dataclass(frozen=True)
@@ -116,10 +113,8 @@ class Bench:
 
     def sqnr_of_more(self, qdq: ir.Model) -> float:
         """SQNR of some of the samples that calibrate, in dB; infinite where there are none."""
-        if not len(self.samples):
-            return math.inf
-        numbers = range(min(CHECKED, len(self.samples)))
-        return self.judges.compare(qdq, Part(self.samples, numbers)).sqnr_db
+        checked = self.judges.checked
+        return self.judges.compare(qdq, checked).sqnr_db if len(checked) else math.inf
 
     def calibrate(self, model: ir.Model, plan: QuantisationPlan) -> CalibrationStatistics:
         """Calibrate the float network on the samples."""
@@ -147,14 +142,14 @@ class Bench:
             calibration.samples,
         )
 
-    def build(
+    def number(
         self,
         model: ir.Model,
         plan: QuantisationPlan,
         calibration: CalibrationStatistics,
         observer: str,
-    ) -> LadderState:
-        """The network quantised to nearest integers within the ranges that an observer finds."""
+    ) -> Numbers:
+        """Numbers of the network quantised to nearest integers within an observer's ranges."""
         observe = OBSERVERS[observer]
         # What is clipped in front of a float tail, such as the logit of a rare score, is a result;
         # and brighter pictures than those that calibrate will come.
@@ -165,8 +160,17 @@ class Bench:
         }
         activations = part_halves(model.graph, plan, encode_groups(plan, ranges))
         weights = quantise_weights(model.graph, plan, activations, self.config)
-        results = encode_results(plan, calibration.channels)
-        numbers = Numbers(activations, weights, results=results)
+        return Numbers(activations, weights, results=encode_results(plan, calibration.channels))
+
+    def build(
+        self,
+        model: ir.Model,
+        plan: QuantisationPlan,
+        calibration: CalibrationStatistics,
+        observer: str,
+    ) -> LadderState:
+        """The network quantised to nearest integers within the ranges that an observer finds."""
+        numbers = self.number(model, plan, calibration, observer)
         qdq = write_qdq(model, plan, numbers)
         return LadderState(model, plan, calibration, observer, numbers, qdq, self.score(qdq))
 

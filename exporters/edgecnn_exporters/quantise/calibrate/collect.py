@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgecnn_exporters.errors import CalibrationFailed
+from edgecnn_exporters.passes.graph import constant, is_operator
 from edgecnn_exporters.quantise.calibrate.samples import Samples
-from edgecnn_exporters.quantise.calibrate.statistics import TensorStatistics
+from edgecnn_exporters.quantise.calibrate.statistics import Observation, TensorStatistics
+from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_exporters.quantise.graph.eligible import bounds
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
+from edgecnn_exporters.quantise.in_parallel import in_parallel
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.progress import Progress, no_progress
 
@@ -41,6 +45,17 @@ class ChannelStatistics:
     low: Float32
     high: Float32
 
+    @classmethod
+    def of(cls, values: Float32) -> ChannelStatistics:
+        """Those of one sample's values."""
+        rows = values.reshape(*values.shape[:2], -1)
+        # One axis after the other: over both at once numpy takes three times as long.
+        return cls(rows.min(axis=2).min(axis=0), rows.max(axis=2).max(axis=0))
+
+    def joined(self, other: ChannelStatistics) -> ChannelStatistics:
+        """Those of both."""
+        return ChannelStatistics(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
 
 def calibrate(
     model: ir.Model,
@@ -51,7 +66,7 @@ def calibrate(
 ) -> CalibrationStatistics:
     """Run the float model on every sample and collect the statistics of its values.
 
-    The activations of one sample alone are held at a time, and of them no more than a histogram is
+    The activations of a few samples are held at a time, and of them no more than a histogram is
     kept: memory does not depend on the number of samples.
 
     Args:
@@ -61,43 +76,79 @@ def calibrate(
     Raises:
         CalibrationFailed: a value is NaN or infinite, or there are no samples.
     """
-    probe = ValueProbe(model, list(dict.fromkeys((*values, *channels))))
-    tensor_statistics = {name: TensorStatistics() for name in values}
-    sums = {name: _Channels() for name in channels}
-    for number, outputs in enumerate(probe.stream(samples)):
-        for name, statistics in tensor_statistics.items():
-            try:
-                statistics.observe(outputs[name])
-            except ValueError as error:
-                raise CalibrationFailed(
-                    f"{name} holds NaN or infinity for sample {number}: no range can hold it; "
-                    "look at the weights before it, and at the sample"
-                ) from error
-        for name, each in sums.items():
-            each.observe(outputs[name])
-        progress((number + 1) / len(samples))
     if not len(samples):
         raise CalibrationFailed("there are no samples to calibrate with")
-    return CalibrationStatistics(
-        tensor_statistics, {name: each.result() for name, each in sums.items()}, len(samples)
-    )
+    clips = _clips(model.graph, values, channels)
+    wanted = [name for name in (*values, *channels) if name not in clips]
+    probe = ValueProbe(model, list(dict.fromkeys(wanted)))
+
+    def observe(sample: Float32) -> _Seen:
+        return _Seen.of(probe.run(sample), values, channels, clips)
+
+    tensor_statistics = {name: TensorStatistics() for name in values}
+    extremes: dict[str, ChannelStatistics] = {}
+    for number, seen in enumerate(in_parallel(observe, samples)):
+        if seen.broken is not None:
+            raise CalibrationFailed(
+                f"{seen.broken} holds NaN or infinity for sample {number}: no range can hold it; "
+                "look at the weights before it, and at the sample"
+            )
+        for name, values_seen in seen.values.items():
+            tensor_statistics[name].add(values_seen)
+        for name, each in seen.channels.items():
+            extremes[name] = extremes.get(name, each).joined(each)
+        progress((number + 1) / len(samples))
+    return CalibrationStatistics(tensor_statistics, extremes, len(samples))
 
 
-class _Channels:
-    """Least and greatest of each channel so far."""
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of one sample; `broken` is the first value that is not finite."""
 
-    def __init__(self) -> None:
-        self._low: Float32 | None = None
-        self._high: Float32 | None = None
+    values: dict[str, Observation]
+    channels: dict[str, ChannelStatistics]
+    broken: str | None = None
 
-    def observe(self, values: Float32) -> None:
-        rows = values.reshape(*values.shape[:2], -1)
-        # One axis after the other: over both at once numpy takes three times as long.
-        low, high = rows.min(axis=2).min(axis=0), rows.max(axis=2).max(axis=0)
-        self._low = low if self._low is None else np.minimum(self._low, low)
-        self._high = high if self._high is None else np.maximum(self._high, high)
+    @classmethod
+    def of(
+        cls,
+        outputs: Mapping[str, Float32],
+        values: Collection[str],
+        channels: Collection[str],
+        clips: Mapping[str, _Clip],
+    ) -> _Seen:
+        extremes = {name: ChannelStatistics.of(outputs[name]) for name in channels}
+        observed: dict[str, Observation] = {}
+        for name in values:
+            clip = clips.get(name)
+            source = name if clip is None else clip.source
+            own = extremes.get(source)
+            ends = () if own is None else (float(own.low.min()), float(own.high.max()))
+            try:
+                seen = Observation.of(outputs[source], *ends)
+            except ValueError:
+                return cls({}, {}, name)
+            observed[name] = seen if clip is None else seen.clipped(clip.limits)
+        return cls(observed, extremes)
 
-    def result(self) -> ChannelStatistics:
-        assert self._low is not None
-        assert self._high is not None
-        return ChannelStatistics(self._low, self._high)
+
+@dataclass(frozen=True)
+class _Clip:
+    """A value that is another one, clipped."""
+
+    source: str
+    limits: Range
+
+
+def _clips(graph: ir.Graph, values: Collection[str], channels: Collection[str]) -> dict[str, _Clip]:
+    """The values that are `channels` behind a Relu or a Clip: they follow, and are not fetched."""
+    found = {}
+    for node in graph:
+        source, *limits = node.inputs
+        name = str(node.outputs[0].name)
+        if not is_operator(node, "Relu", "Clip") or source is None or name not in values:
+            continue
+        is_known = all(each is None or constant(each) is not None for each in limits)
+        if is_known and source.name in channels and name not in channels:
+            found[name] = _Clip(str(source.name), bounds(node))
+    return found

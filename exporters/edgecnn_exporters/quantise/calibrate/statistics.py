@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_runtime.arrays import Float32, Float64, Int64
 
 # Eight to sixteen bins to a level where a tensor has one sign, up to twice that where it has two:
@@ -45,6 +46,39 @@ class Histogram:
         return np.arange(0.5 - HALF, HALF, dtype=np.float64) * self.bin
 
 
+@dataclass(frozen=True)
+class Observation:
+    """Least and greatest of one sample's activations, and those of them that are counted."""
+
+    low: float
+    high: float
+    counted: Float32
+
+    @classmethod
+    def of(
+        cls, values: Float32, low: float | None = None, high: float | None = None
+    ) -> Observation:
+        """Observe activations of any shape.
+
+        Args:
+            low, high: their least and greatest where they are known.
+
+        Raises:
+            ValueError: one is NaN or infinite.
+        """
+        low = float(values.min()) if low is None else low
+        high = float(values.max()) if high is None else high
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError("a value is NaN or infinite")
+        return cls(low, high, _subset(values).copy())
+
+    def clipped(self, limits: Range) -> Observation:
+        """The same of activations that are clipped."""
+        low, high = np.clip([self.low, self.high], limits.low, limits.high).tolist()
+        counted: Float32 = np.clip(self.counted, limits.low, limits.high, dtype=np.float32)
+        return Observation(low, high, counted)
+
+
 class TensorStatistics:
     """Least, greatest and a histogram, in memory that does not grow with the samples.
 
@@ -67,16 +101,17 @@ class TensorStatistics:
         Raises:
             ValueError: one is NaN or infinite.
         """
-        low, high = float(values.min()), float(values.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise ValueError("a value is NaN or infinite")
+        self.add(Observation.of(values))
+
+    def add(self, sample: Observation) -> None:
+        """Count one sample's activations that were observed before."""
+        low, high = sample.low, sample.high
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._sum_low, self._sum_high = self._sum_low + low, self._sum_high + high
         self._samples += 1
         self._widen(_power_above(max(-low, high)))
-        chosen = _subset(values)
-        self._zeros += int(np.count_nonzero(chosen == 0))
-        self._counts += self._count(chosen)
+        self._zeros += sample.counted.size - int(np.count_nonzero(sample.counted))
+        self._counts += self._count(sample.counted)
 
     def reach(self, low: float, high: float) -> None:
         """Extend the range to values that are not counted."""

@@ -1,16 +1,17 @@
-"""Intermediate values of a model in ONNX Runtime, one sample at a time."""
+"""Intermediate values of a model in ONNX Runtime, sample by sample."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from edgecnn_exporters.capture.reference import to_bytes
-from edgecnn_runtime.arrays import Float32
+from edgecnn_exporters.quantise.in_parallel import in_parallel
+from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 
 if TYPE_CHECKING:
     import onnx_ir as ir
+    from onnx import ModelProto
 
 # onnxruntime_session_options_config_keys.h: no QuantizeLinear is fused with what it stands around.
 _AS_WRITTEN = "session.disable_quant_qdq"
@@ -24,24 +25,23 @@ class ValueProbe:
 
     def __init__(
         self,
-        model: ir.Model,
+        model: ir.Model | ModelProto,
         values: Sequence[str] = (),
         *,
-        threads: int = 0,
         kernels: bool = False,
     ) -> None:
-        """Open the model.
+        """Open the model, for one thread each run.
 
         Args:
             values: names of the values to return; the model's outputs where there are none.
-            threads: 0 leaves the number to ONNX Runtime.
             kernels: of a QDQ graph, compute with ONNX Runtime's integer kernels. Otherwise it is
                 computed as it is written, in float between its roundings: what is learnt from it
                 does not depend on one runtime's kernels, nor on their faults.
         """
         import onnx
+        import onnx_ir as ir
 
-        proto = onnx.load_from_string(to_bytes(model))
+        proto = ir.to_proto(model) if isinstance(model, ir.Model) else model
         own = [output.name for output in proto.graph.output]
         inputs = {value.name for value in proto.graph.input}
         self._names = tuple(values) or tuple(own)
@@ -49,7 +49,7 @@ class ValueProbe:
         self._requested = [name for name in self._names if name not in inputs]
         more = (name for name in self._requested if name not in own)
         proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in more)
-        options = session_options(threads)
+        options = session_options(threads=1)
         if not kernels:
             options.add_session_config_entry(_AS_WRITTEN, "1")
         self._session = open_session(proto.SerializeToString(), options)
@@ -59,7 +59,7 @@ class ValueProbe:
         """The requested values, by name."""
         return self.run_all({self._input: sample})
 
-    def run_all(self, feeds: Mapping[str, Float32]) -> Outputs:
+    def run_all(self, feeds: Mapping[str, Array]) -> Outputs:
         """The requested values of a graph with several inputs."""
         # Without names, ONNX Runtime returns every output.
         computed = self._session.run(self._requested, dict(feeds)) if self._requested else []
@@ -67,5 +67,5 @@ class ValueProbe:
         return {name: values[name] if name in values else feeds[name] for name in self._names}
 
     def stream(self, samples: Iterable[Float32]) -> Iterator[Outputs]:
-        """The values for each sample in turn; those of one alone are held at a time."""
-        return (self.run(sample) for sample in samples)
+        """The values for each sample in turn; those of a few are held at a time."""
+        return in_parallel(self.run, samples)

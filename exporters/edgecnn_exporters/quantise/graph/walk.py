@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
+from edgecnn_exporters.quantise.graph.parts import Parts
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_runtime.arrays import Array, Float32
 
@@ -82,6 +83,7 @@ class Walk:
 
     def __post_init__(self) -> None:
         self._needed = Counter(name for step in self.steps for name in step.sources)
+        self._parts = Parts(self.model)
 
     def begin(self, samples: Sequence[Float32]) -> Iterator[WalkStep]:
         """Iterate over the steps. The sources of a step are in memory when it is yielded.
@@ -94,21 +96,16 @@ class Walk:
 
     def look(self, step: WalkStep, value: str) -> Iterator[Float32]:
         """A float value within the step, sample by sample, computed from the values in memory."""
-        return (outputs[value] for outputs in self._run(step, value))
+        probe = ValueProbe(self._parts.cut(step.sources, value))
+        for arrays in zip(*(self.hand[name] for name in step.sources), strict=True):
+            yield probe.run_all(dict(zip(step.sources, arrays, strict=True)))[value]
 
     def advance(self, step: WalkStep) -> None:
         """Compute the step's target, and free the values that no later step reads."""
-        values = [outputs[step.target] for outputs in self._run(step, step.target)]
+        values = list(self.look(step, step.target))
         for name in step.sources:
             self._needed[name] -= 1
             if not self._needed[name]:
                 del self.hand[name]
         if self._needed[step.target]:
             self.hand[step.target] = values
-
-    def _run(self, step: WalkStep, value: str) -> Iterator[dict[str, Float32]]:
-        graph = ir.convenience.extract(self.model.graph, list(step.sources), [value])
-        model = ir.Model(graph, ir_version=self.model.ir_version)
-        probe = ValueProbe(model, [value], threads=1)
-        for index in range(len(self.hand[step.sources[0]])):
-            yield probe.run_all({name: self.hand[name][index] for name in step.sources})

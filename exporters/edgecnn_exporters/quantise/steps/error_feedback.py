@@ -18,8 +18,9 @@ from edgecnn_exporters.quantise.encoding import QuantisedWeight, largest_integer
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.qdq import Numbers
 from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_exporters.quantise.in_parallel import in_parallel
 from edgecnn_exporters.quantise.steps.second_moments import BLOCK, Blocks, has_patches
-from edgecnn_runtime.arrays import Float32, Float64
+from edgecnn_runtime.arrays import Float32, Float64, Int64
 
 # Of the mean power of a channel's inputs, what is added to each: inputs of other images are a
 # little otherwise, and the feedback is not to rest on small differences of the samples'.
@@ -47,10 +48,14 @@ def round_with_feedback(
     Args:
         moments: second moments of each product's patches, by its name.
     """
-    weights = dict(numbers.weights)
-    for node in products:
+
+    def round_one(node: ir.Node) -> QuantisedWeight:
         name = str(node.name)
-        weights[name] = round_weight(node, weights[name], moments[name], bits)
+        return round_weight(node, numbers.weights[name], moments[name], bits)
+
+    rounded = in_parallel(round_one, products)
+    names = (str(node.name) for node in products)
+    weights = {**numbers.weights, **dict(zip(names, rounded, strict=True))}
     return replace(numbers, weights=weights)
 
 
@@ -77,6 +82,33 @@ def round_weight(
 
 def _round_block(rows: Float32, scale: Float32, moments: Float32, limit: int) -> Float64:
     """Integers of weights (groups, channels, n) with the moments (groups, n, n) of their inputs."""
+    order, feedback = _feedback(moments)
+    groups, count = order.shape
+    at = np.arange(groups)[:, None]
+    # A weight of all channels is contiguous, as each step reads it: (n, groups, channels).
+    left = np.ascontiguousarray(rows.astype(np.float64)[at, :, order].transpose(1, 0, 2))
+    steps = scale.astype(np.float64)
+    integers = np.empty_like(left)
+    for begin in range(0, count, COLUMNS):
+        end = min(begin + COLUMNS, count)
+        errors = np.empty((end - begin, *steps.shape))
+        for j in range(begin, end):
+            integers[j] = np.clip(np.rint(left[j] / steps), -limit, limit)
+            errors[j - begin] = (left[j] - integers[j] * steps) / feedback[:, j, j, None]
+            handed_on = feedback[:, j, j + 1 : end].T[:, :, None]
+            left[j + 1 : end] -= handed_on * errors[j - begin]
+        behind = feedback[:, begin:end, end:].transpose(0, 2, 1)
+        left[end:] -= np.matmul(behind, errors.transpose(1, 0, 2)).transpose(1, 0, 2)
+    back = np.argsort(order, axis=1)
+    ordered: Float64 = integers.transpose(1, 0, 2)[at, back].transpose(0, 2, 1)
+    return ordered
+
+
+def _feedback(moments: Float32) -> tuple[Int64, Float64]:
+    """The order of rounding (groups, n), and what an error of weight j is to change of those after.
+
+    Row j of (groups, n, n).
+    """
     import torch
 
     hessian = torch.from_numpy(moments.astype(np.float64))
@@ -87,21 +119,5 @@ def _round_block(rows: Float32, scale: Float32, moments: Float32, limit: int) ->
     order = torch.argsort(-power, dim=1, stable=True)
     at = torch.arange(len(order))[:, None]
     sorted_ = damped[at[:, :, None], order[:, :, None], order[:, None, :]]
-    # Row j: what an error of weight j is to change of those after it.
-    feedback = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(sorted_))).mT
-    left = torch.from_numpy(rows.astype(np.float64))[at, :, order].mT.contiguous()
-    steps = torch.from_numpy(scale.astype(np.float64))
-    integers = torch.empty_like(left)
-    count = left.shape[2]
-    for begin in range(0, count, COLUMNS):
-        end = min(begin + COLUMNS, count)
-        errors = torch.empty((*left.shape[:2], end - begin), dtype=left.dtype)
-        for j in range(begin, end):
-            integers[:, :, j] = torch.round(left[:, :, j] / steps).clamp(-limit, limit)
-            error = (left[:, :, j] - integers[:, :, j] * steps) / feedback[:, j, j, None]
-            left[:, :, j:end] -= error[:, :, None] * feedback[:, j, None, j:end]
-            errors[:, :, j - begin] = error
-        left[:, :, end:] -= errors @ feedback[:, begin:end, end:]
-    back = torch.argsort(order, dim=1)
-    ordered: Float64 = integers[at, :, back].mT.numpy()
-    return ordered
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(sorted_))
+    return order.numpy(), torch.linalg.cholesky(inverse).mT.contiguous().numpy()

@@ -85,7 +85,7 @@ def keep_float(state: LadderState, bench: Bench, names: Sequence[str]) -> Ladder
     mixed = replace(state, plan=plan, numbers=numbers, qdq=qdq, score=bench.score(qdq))
     if not state.numbers.biases:
         return mixed
-    corrected = with_corrected_biases(mixed, bench)
+    (corrected,) = with_corrected_biases(mixed, bench, [numbers])
     return corrected if corrected.score.judged_db > mixed.score.judged_db else mixed
 
 

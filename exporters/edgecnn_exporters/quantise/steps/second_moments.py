@@ -6,23 +6,31 @@ With a patch x (the values that one output position reads), errors e of a channe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
-from numpy.lib.stride_tricks import sliding_window_view
 
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
-from edgecnn_runtime.arrays import Float32
+from edgecnn_exporters.quantise.in_parallel import in_parallel
+from edgecnn_runtime.arrays import Float32, Int64
+
+if TYPE_CHECKING:
+    import torch
 
 # Output positions that are looked at, of all samples together: so many for each weight of a channel
 # whose error is known together with others'. Of one sample within these bounds.
 FOR_EACH_WEIGHT, FEWEST_POSITIONS, MOST_POSITIONS = 64, 32, 1024
 # Weights of a channel whose errors are known together; those of others are taken for unrelated.
 BLOCK = 512
+# Samples of a product with groups that are multiplied together: products of small matrices take as
+# long for few positions as for many.
+TOGETHER = 8
 # Of the mean power of the outputs so far, what every sample counts as at least.
 LEAST_POWER = 1e-2
 
@@ -33,32 +41,42 @@ Blocks = Sequence[Float32]
 def second_moments(
     model: ir.Model, products: Sequence[ir.Node], samples: Samples
 ) -> dict[str, Blocks]:
-    """Second moments of the patches of each product, by its name; one sample's are held at a time.
+    """Second moments of the patches of each product, by its name; a few samples in memory.
 
     Each sample counts over the power of its output: none with massive activations decides.
 
     Args:
-        model: the float network; `products` are nodes of it that `patches_of` takes.
+        model: the float network; `products` are nodes of it that `places_of` takes.
     """
     inputs, outputs = ({str(n.name): _name(n, which) for n in products} for which in (True, False))
     probe = ValueProbe(model, list(dict.fromkeys([*inputs.values(), *outputs.values()])))
-    moments: dict[str, list[Float32]] = {}
-    powers = dict.fromkeys(inputs, 0.0)
-    for number, values in enumerate(probe.stream(samples)):
+    places: dict[str, Places] = {}
+
+    def look(sample: Float32) -> dict[str, tuple[Float32, float]]:
+        """The patches of each product, and the power of its output."""
+        values = probe.run(sample)
+        found = {}
         for node in products:
             name = str(node.name)
-            power = float(np.square(values[outputs[name]]).mean())
+            read, written = values[inputs[name]], values[outputs[name]].ravel()
+            if name not in places:
+                places[name] = places_of(node, read.shape, positions(node, len(samples)))
+            power = float(np.dot(written, written)) / written.size
+            found[name] = places[name].patches(read), power
+        return found
+
+    moments = {name: _Moments() for name in inputs}
+    powers = dict.fromkeys(inputs, 0.0)
+    for number, found in enumerate(in_parallel(look, samples)):
+        for name, (patches, power) in found.items():
             powers[name] += power
             least = LEAST_POWER * powers[name] / (number + 1) + 1e-12
-            most = positions(node, len(samples))
-            own = _moments(patches_of(node, values[inputs[name]], most), 1 / (power + least))
-            sums = moments.setdefault(name, [np.zeros_like(each) for each in own])
-            moments[name] = [total + each for total, each in zip(sums, own, strict=True)]
-    return dict(moments)
+            moments[name].add(patches, 1 / (power + least))
+    return {name: each.result() for name, each in moments.items()}
 
 
 def has_patches(node: ir.Node) -> bool:
-    """Whether `patches_of` takes a product: its pads must be explicit."""
+    """Whether `places_of` takes a product: its pads must be explicit."""
     pads = node.attributes.get_string("auto_pad", "NOTSET")
     return node.op_type == "Gemm" or (node.op_type == "Conv" and pads == "NOTSET")
 
@@ -69,13 +87,41 @@ def _name(node: ir.Node, is_input: bool) -> str:
     return str(value.name)
 
 
-def _moments(patches: Float32, weight: float) -> list[Float32]:
-    import torch
+class _Moments:
+    """Second moments of a product's patches so far."""
 
-    rows = torch.from_numpy(patches)
-    scale = weight / patches.shape[2]
-    parts = (rows[:, at : at + BLOCK] for at in range(0, patches.shape[1], BLOCK))
-    return [(torch.bmm(part, part.transpose(1, 2)) * scale).numpy() for part in parts]
+    def __init__(self) -> None:
+        self._blocks: list[torch.Tensor] = []
+        self._waiting: list[Float32] = []
+
+    def add(self, patches: Float32, weight: float) -> None:
+        """Add one sample's patches, (groups, weights of a channel, positions), times a weight."""
+        patches *= np.float32(math.sqrt(weight / patches.shape[2]))
+        self._waiting.append(patches)
+        if len(patches) == 1 or len(self._waiting) == TOGETHER:
+            self._sum()
+
+    def result(self) -> Blocks:
+        """The moments of all samples."""
+        if self._waiting:
+            self._sum()
+        return [each.numpy() for each in self._blocks]
+
+    def _sum(self) -> None:
+        import torch
+
+        alone = len(self._waiting) == 1
+        rows = torch.from_numpy(
+            self._waiting[0] if alone else np.concatenate(self._waiting, axis=2)
+        )
+        self._waiting.clear()
+        groups, count, _ = rows.shape
+        if not self._blocks:
+            extents = [min(BLOCK, count - at) for at in range(0, count, BLOCK)]
+            self._blocks = [torch.zeros((groups, extent, extent)) for extent in extents]
+        for number, block in enumerate(self._blocks):
+            part = rows[:, BLOCK * number : BLOCK * (number + 1)]
+            block.baddbmm_(part, part.transpose(1, 2))
 
 
 def positions(node: ir.Node, samples: int) -> int:
@@ -84,32 +130,64 @@ def positions(node: ir.Node, samples: int) -> int:
     return min(MOST_POSITIONS, max(FEWEST_POSITIONS, FOR_EACH_WEIGHT * count // samples))
 
 
-def patches_of(node: ir.Node, values: Float32, most: int = MOST_POSITIONS) -> Float32:
-    """What each output position of a Conv or Gemm reads: (groups, weights of a channel, positions).
+@dataclass(frozen=True)
+class Places:
+    """Where output positions of a Conv or Gemm read: one sample's patches at any time.
+
+    Attributes:
+        index: (kernel, positions), of the input's places without its channels.
+        is_inside: (kernel, positions), 0 where padding is read; None where none is.
+    """
+
+    groups: int
+    index: Int64
+    is_inside: Float32 | None = None
+
+    def patches(self, values: Float32) -> Float32:
+        """What each position reads: (groups, weights of a channel, positions).
+
+        Args:
+            values: the product's input, (N, C, …) or (N, K).
+        """
+        rows = values.swapaxes(0, 1).reshape(values.shape[1], -1)
+        picked = rows.take(self.index, axis=1)
+        if self.is_inside is not None:
+            picked *= self.is_inside
+        return picked.reshape(self.groups, -1, self.index.shape[1])
+
+
+def places_of(node: ir.Node, shape: Sequence[int], most: int = MOST_POSITIONS) -> Places:
+    """The places that output positions of a Conv or Gemm read.
 
     Args:
-        values: the product's input, (N, C, …) or (N, K).
+        shape: of the product's input.
         most: positions that are taken, spread alike over all.
     """
     if node.op_type == "Gemm":
-        return np.ascontiguousarray(values.T[None])
+        return Places(1, np.arange(shape[0])[None])
     kernel = weight_of(node).shape[2:]
     axes = len(kernel)
     strides, dilations = (
         node.attributes.get_ints(name, [1] * axes) for name in ("strides", "dilations")
     )
     pads = node.attributes.get_ints("pads", [0] * (2 * axes))
-    padded = np.pad(values, [(0, 0), (0, 0), *zip(pads[:axes], pads[axes:], strict=True)])
     reach = [(size - 1) * step + 1 for size, step in zip(kernel, dilations, strict=True)]
-    windows = sliding_window_view(padded, reach, axis=tuple(range(2, 2 + axes)))
-    steps = [slice(None, None, step) for step in (1, 1, *strides, *dilations)]
-    windows = windows[tuple(steps)]
-    batch, extent = len(windows), windows.shape[2 : 2 + axes]
+    extents = [
+        (shape[2 + axis] + pads[axis] + pads[axes + axis] - reach[axis]) // strides[axis] + 1
+        for axis in range(axes)
+    ]
+    total = shape[0] * int(np.prod(extents))
+    chosen = np.linspace(0, total - 1, min(total, most)).round().astype(int)
+    sample, *corner = np.unravel_index(chosen, (shape[0], *extents))
+    within = np.indices(kernel).reshape(axes, -1, 1)
+    read = [
+        corner[axis] * strides[axis] + within[axis] * dilations[axis] - pads[axis]
+        for axis in range(axes)
+    ]
+    is_inside = np.all(
+        [(at >= 0) & (at < extent) for at, extent in zip(read, shape[2:], strict=True)], axis=0
+    )
+    everywhere = [np.broadcast_to(sample, read[0].shape), *read]
+    index = np.ravel_multi_index(everywhere, (shape[0], *shape[2:]), mode="clip")
     groups = node.attributes.get_int("group", 1)
-    total = batch * int(np.prod(extent))
-    count = min(total, most)
-    places = np.linspace(0, total - 1, count).round().astype(int)
-    picked = np.unravel_index(places, (batch, *extent))
-    # (positions, channels, kernel …): index arrays put their axis first where a slice parts them.
-    index: tuple[Any, ...] = (picked[0], slice(None), *picked[1:])
-    return np.ascontiguousarray(windows[index].reshape(count, groups, -1).transpose(1, 2, 0))
+    return Places(groups, index, None if is_inside.all() else is_inside.astype(np.float32))

@@ -82,7 +82,7 @@ def inputs(*shape: int, seed: int = 0) -> np.ndarray:
 
 def compute(model: ir.Model, name: str, x: np.ndarray) -> np.ndarray:
     """One value of the network in ONNX Runtime, for this input."""
-    return ValueProbe(model, [name], threads=1).run(x)[name]
+    return ValueProbe(model, [name]).run(x)[name]
 
 
 def weights_of(model: ir.Model) -> Weights:

@@ -10,6 +10,7 @@ from unit.exporters.quantise.chain_support import network
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.quantise import ladder
+from edgecnn_exporters.quantise.answered import Answered
 from edgecnn_exporters.quantise.calibrate.held_out import divide
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
@@ -221,7 +222,7 @@ def test_ranges_that_give_up_one_sample_in_sixteen_are_left_out() -> None:
     assert found.state.observer != "sample-mean"
     rare = [each for each in samples if np.abs(each).max() > 12]
     of_rare = {
-        name: found.bench.judges.compare(qdq, rare).sqnr_db
+        name: found.bench.judges.compare(qdq, Answered(model, rare)).sqnr_db
         for name, qdq in (
             ("first", found.first.qdq),
             ("found", found.model),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from unit.exporters.quantise.chain_support import network
@@ -27,6 +29,19 @@ def test_channels_are_told_apart() -> None:
     outputs = ValueProbe(model, ["a"]).run(np.concatenate(SAMPLES))["a"]
     np.testing.assert_allclose(found.low, outputs.min(axis=(0, 2, 3)), rtol=1e-5)
     np.testing.assert_allclose(found.high, outputs.max(axis=(0, 2, 3)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("clip", ["Relu (a)", "Clip (a, zero, six)", "Clip (a, minus)"])
+def test_what_is_clipped_has_the_statistics_of_its_values(clip: str) -> None:
+    """It follows from what it clips where that is looked at; else it is looked at itself."""
+    model = network(f"{BODY.partition('[relu]')[0]} y = {clip}")
+    own, derived = (
+        calibrate(model, SAMPLES, ["y"], channels).values["y"].histogram()
+        for channels in ([], ["a"])
+    )
+    np.testing.assert_array_equal(derived.counts, own.counts)
+    assert replace(derived, counts=own.counts) == replace(own, counts=own.counts)
+    assert own.counts.sum() > 0
 
 
 def test_infinity_is_refused_with_the_value_that_holds_it() -> None:

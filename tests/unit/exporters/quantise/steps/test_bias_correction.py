@@ -14,9 +14,9 @@ from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.walk import Walk, steps_of
 from edgecnn_exporters.quantise.steps.bias_correction import (
+    channel_means,
     correct_biases,
     float_means,
-    sample_means,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def coarse() -> tuple[ir.Model, QuantisationPlan, Numbers]:
 def means(model: ir.Model, names: dict[str, str]) -> dict[str, np.ndarray]:
     outputs = list(ValueProbe(model, list(names.values())).stream(SAMPLES))
     return {
-        node: sample_means(each[value] for each in outputs).mean(axis=0)
+        node: np.array([channel_means(each[value]) for each in outputs]).mean(axis=0)
         for node, value in names.items()
     }
 

@@ -9,7 +9,7 @@ from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.encoding import QuantisedWeight, quantise_weight, weight_scales
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.steps.error_feedback import round_weight
-from edgecnn_exporters.quantise.steps.second_moments import patches_of, second_moments
+from edgecnn_exporters.quantise.steps.second_moments import places_of, second_moments
 
 LAYERS = {
     "pointwise": ("Conv (x, w4)", (6, 6, 1, 1)),
@@ -52,7 +52,7 @@ def test_patches_times_weights_are_the_layers_output(kind: str) -> None:
     model, node = layer(body, weights(*shape))
     (sample,) = images(1)
     (output,) = ValueProbe(model).run(sample).values()
-    patches = patches_of(node, sample)
+    patches = places_of(node, sample.shape).patches(sample)
     rows = weight_of(node).reshape(len(patches), -1, patches.shape[1])
     np.testing.assert_allclose(
         (rows @ patches).reshape(output.shape), output, rtol=1e-4, atol=1e-4 * np.abs(output).max()

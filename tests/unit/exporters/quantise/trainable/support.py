@@ -21,7 +21,7 @@ def quantised(
     plan = make_plan(model.graph, keep_float)
     ranges = {}
     if plan.sources:
-        values = ValueProbe(model, plan.sources, threads=1).run(x)
+        values = ValueProbe(model, plan.sources).run(x)
         ranges = {name: Range(float(v.min()), float(v.max())) for name, v in values.items()}
     activations = part_halves(model.graph, plan, encode_groups(plan, ranges))
     weights = quantise_weights(model.graph, plan, activations, QuantConfig(weight_bits=bits))

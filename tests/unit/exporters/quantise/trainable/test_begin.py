@@ -151,7 +151,7 @@ def test_the_exported_graph_answers_as_the_trained_network_does() -> None:
     training.module.load_state_dict(state)
     found = quantise_trained(captured(training.module), SAMPLES, trained, FAST)
     x = np.concatenate(SAMPLES)
-    (answers,) = ValueProbe(found.model, threads=1).run(x).values()
+    (answers,) = ValueProbe(found.model).run(x).values()
     with torch.no_grad():
         own = training.network(torch.from_numpy(x)).numpy()
     assert difference([(answers, own)]).sqnr_db > 60

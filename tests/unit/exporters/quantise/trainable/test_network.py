@@ -42,7 +42,7 @@ def small():  # type: ignore[no-untyped-def]
 
 
 def as_written(model, plan, numbers, x: np.ndarray, name: str = "y") -> np.ndarray:  # type: ignore[no-untyped-def]
-    return ValueProbe(write_qdq(model, plan, numbers), [name], threads=1).run(x)[name]
+    return ValueProbe(write_qdq(model, plan, numbers), [name]).run(x)[name]
 
 
 def train_a_little(trained: TrainableNetwork, steps: int = 20) -> None:
@@ -191,7 +191,7 @@ def test_a_trained_network_of_the_zoo_answers_as_onnx_runtime_does(checkpoint: s
     # What each node makes of values that are equal: else flips of the first layers reach the last.
     written = write_qdq(model, plan, numbers)
     names = [name for name in numbers.activations if name in found._made_of_integers]
-    probe = ValueProbe(written, [f"{name}.dequantised" for name in names], threads=1)
+    probe = ValueProbe(written, [f"{name}.dequantised" for name in names])
     values = dict(zip(names, map(torch.from_numpy, probe.run(x).values()), strict=True))
     values[found.inputs[0]] = torch.from_numpy(x)
     flips = count = 0
@@ -204,5 +204,5 @@ def test_a_trained_network_of_the_zoo_answers_as_onnx_runtime_does(checkpoint: s
             flips, count = flips + int((steps > 0.5).sum()), count + steps.numel()
         (output,) = found.run({found.inputs[0]: values[found.inputs[0]]}, found.outputs).values()
     assert flips / count < 1e-4
-    expected = ValueProbe(written, threads=1).run(x)[found.outputs[0]]
+    expected = ValueProbe(written).run(x)[found.outputs[0]]
     assert difference([(expected, output.numpy())]).sqnr_db > 40
