@@ -28,6 +28,9 @@ def in_parallel(
         most: items that may be in work at a time.
     """
     at_once = min(most, processors())
+    if at_once == 1:
+        yield from map(work, items)
+        return
     pending: deque[Future[R]] = deque()
     with ThreadPoolExecutor(at_once) as pool:
         try:

@@ -205,9 +205,9 @@ def quantise(
     forms = prepare(prepared)
     looked_at = list(islice(fit or division.held_out, COMPARED))
     plan = make_plan(prepared.graph, coarse=find_coarse(prepared, looked_at))
-    in_hand = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
+    memory = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
     judges = make_judges(model, division)
-    bench = Bench(config, fit, judges, progress("calibrate"), inputs, in_hand)
+    bench = Bench(config, fit, judges, progress("calibrate"), inputs, memory)
     calibration = bench.calibrate(prepared, plan)
     state = first = bench.build(prepared, plan, calibration, config.observer or "min-max")
     rungs: list[Rung] = []

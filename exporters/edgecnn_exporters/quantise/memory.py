@@ -6,7 +6,8 @@ import onnx_ir as ir
 
 from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
-from edgecnn_exporters.quantise.state import IN_HAND, products_of
+from edgecnn_exporters.quantise.in_parallel import MOST_AT_ONCE
+from edgecnn_exporters.quantise.state import IN_HAND, InMemory, products_of
 from edgecnn_exporters.quantise.steps.corrected import WALKS
 from edgecnn_runtime.arrays import Float32
 
@@ -16,8 +17,10 @@ FLOAT = 4
 COPIES = WALKS * (2 * FLOAT + 2)
 
 
-def fit_memory(model: ir.Model, plan: QuantisationPlan, sample: Float32, limit: int | None) -> int:
-    """The number of samples that a layer-wise rung may keep in memory: `IN_HAND`, or fewer.
+def fit_memory(
+    model: ir.Model, plan: QuantisationPlan, sample: Float32, limit: int | None
+) -> InMemory:
+    """How many samples may be in memory at a time within a limit.
 
     Args:
         limit: bytes that samples and their activations may take; None for no limit.
@@ -26,7 +29,7 @@ def fit_memory(model: ir.Model, plan: QuantisationPlan, sample: Float32, limit: 
         CalibrationFailed: one sample alone takes more.
     """
     if limit is None:
-        return IN_HAND
+        return InMemory()
     products = list(products_of(model, plan).values())
     sizes = _sizes(model.graph, len(sample))
     looked_at = sum(sizes.get(name, 0) for name in {*plan.sources, *products})
@@ -39,7 +42,7 @@ def fit_memory(model: ir.Model, plan: QuantisationPlan, sample: Float32, limit: 
             f"one sample and its activations take {max(alone, each) / 1e6:.1f} MB, "
             f"{limit / 1e6:g} MB are allowed: raise --memory-limit, or make --input smaller"
         )
-    return min(IN_HAND, limit // each)
+    return InMemory(min(IN_HAND, limit // each), min(MOST_AT_ONCE, limit // alone))
 
 
 def _sizes(graph: ir.Graph, batch: int) -> dict[str, int]:

@@ -154,7 +154,7 @@ def round_and_correct(state: LadderState, bench: Bench) -> tuple[LadderState | N
     ways = [state.numbers, _fed_back(state, state.numbers, bench, moments)]
     corrected, rounded = with_corrected_biases(state, bench, ways)
     layers = len(corrected.numbers.biases)
-    over = f"over {min(len(bench.samples), bench.most_in_hand)} samples"
+    over = f"over {min(len(bench.samples), bench.memory.in_hand)} samples"
     if rounded.score.judged_db < corrected.score.judged_db - WORTH_FEEDBACK_DB:
         return corrected, f"biases of {layers} layers, {over}"
     return rounded, f"weights of {len(moments)} layers, biases of {layers}, {over}"
@@ -163,7 +163,7 @@ def round_and_correct(state: LadderState, bench: Bench) -> tuple[LadderState | N
 def _moments(state: LadderState, bench: Bench) -> dict[str, Blocks]:
     products = roundable(state.model, state.plan)
     with one_thread():
-        return second_moments(state.model, products, bench.samples)
+        return second_moments(state.model, products, bench.samples, bench.memory.at_once)
 
 
 def _fed_back(

@@ -25,6 +25,7 @@ from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, before_coarse
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_exporters.quantise.in_parallel import MOST_AT_ONCE
 from edgecnn_exporters.quantise.judges import Judges
 from edgecnn_exporters.quantise.score import Score
 from edgecnn_runtime.arrays import Float32
@@ -32,6 +33,19 @@ from edgecnn_runtime.progress import Progress
 
 # Samples that a layer-wise rung keeps in hand.
 IN_HAND = 32
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """How many samples are in memory at a time.
+
+    Attributes:
+        in_hand: with the inputs of the layer that a layer-wise rung is at.
+        at_once: with all activations that are looked at.
+    """
+
+    in_hand: int = IN_HAND
+    at_once: int = MOST_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ class Bench:
         judges: those that judge, with the float network's outputs.
         progress: gets the share done of the current step.
         inputs: range of the network's input; given, ranges follow from batch normalisation.
-        most_in_hand: samples that a layer-wise rung keeps in memory.
+        memory: how many samples may be in memory at a time.
         first: the network before the first rung.
     """
 
@@ -104,7 +118,7 @@ class Bench:
     judges: Judges
     progress: Progress
     inputs: Range | None = None
-    most_in_hand: int = IN_HAND
+    memory: InMemory = InMemory()
     first: LadderState | None = None
 
     def score(self, qdq: ir.Model) -> Score:
@@ -121,7 +135,7 @@ class Bench:
         if self.inputs is not None:
             return calibrate_data_free(model, plan, self.inputs)
         channels = products_of(model, plan).values()
-        return calibrate(model, self.samples, plan.sources, channels, self.progress)
+        return self._calibrate(model, plan.sources, channels)
 
     def recalibrate(
         self,
@@ -135,12 +149,18 @@ class Bench:
             return self.calibrate(model, plan)
         values = [name for name in plan.sources if name in changed]
         channels = [name for name in products_of(model, plan).values() if name in changed]
-        calibration = calibrate(model, self.samples, values, channels, self.progress)
+        calibration = self._calibrate(model, values, channels)
         return CalibrationStatistics(
             {**before.values, **calibration.values},
             {**before.channels, **calibration.channels},
             calibration.samples,
         )
+
+    def _calibrate(
+        self, model: ir.Model, values: Collection[str], channels: Collection[str]
+    ) -> CalibrationStatistics:
+        at_once = self.memory.at_once
+        return calibrate(model, self.samples, values, channels, self.progress, at_once)
 
     def number(
         self,
@@ -181,7 +201,7 @@ class Bench:
 
     def in_hand(self) -> list[Float32]:
         """The first few of the samples that calibrate."""
-        return list(islice(self.samples, self.most_in_hand))
+        return list(islice(self.samples, self.memory.in_hand))
 
 
 def products_of(model: ir.Model, plan: QuantisationPlan) -> dict[str, str]:

@@ -15,7 +15,7 @@ from edgecnn_exporters.quantise.calibrate.statistics import Observation, TensorS
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.eligible import bounds
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
-from edgecnn_exporters.quantise.in_parallel import in_parallel
+from edgecnn_exporters.quantise.in_parallel import MOST_AT_ONCE, in_parallel
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.progress import Progress, no_progress
 
@@ -63,6 +63,7 @@ def calibrate(
     values: Collection[str],
     channels: Collection[str] = (),
     progress: Progress = no_progress,
+    at_once: int = MOST_AT_ONCE,
 ) -> CalibrationStatistics:
     """Run the float model on every sample and collect the statistics of its values.
 
@@ -72,6 +73,7 @@ def calibrate(
     Args:
         values: names of those whose distribution is wanted.
         channels: names of those whose channels are wanted.
+        at_once: samples whose activations may be in memory at a time.
 
     Raises:
         CalibrationFailed: a value is NaN or infinite, or there are no samples.
@@ -87,7 +89,7 @@ def calibrate(
 
     tensor_statistics = {name: TensorStatistics() for name in values}
     extremes: dict[str, ChannelStatistics] = {}
-    for number, seen in enumerate(in_parallel(observe, samples)):
+    for number, seen in enumerate(in_parallel(observe, samples, at_once)):
         if seen.broken is not None:
             raise CalibrationFailed(
                 f"{seen.broken} holds NaN or infinity for sample {number}: no range can hold it; "

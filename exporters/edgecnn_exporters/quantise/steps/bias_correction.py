@@ -20,7 +20,7 @@ from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.graph.walk import Walk, steps_of
-from edgecnn_exporters.quantise.in_parallel import in_parallel
+from edgecnn_exporters.quantise.in_parallel import MOST_AT_ONCE, in_parallel
 from edgecnn_exporters.quantise.steps.trimmed_mean import squared_error, trimmed_mean
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.progress import Progress, no_progress
@@ -92,9 +92,16 @@ def channel_means(values: Float32) -> Float32:
 
 
 def float_means(
-    model: ir.Model, plan: QuantisationPlan, samples: Iterable[Float32]
+    model: ir.Model,
+    plan: QuantisationPlan,
+    samples: Iterable[Float32],
+    at_once: int = MOST_AT_ONCE,
 ) -> dict[str, Float32]:
-    """Float channel means (samples, channels) behind each integer product, by its name."""
+    """Float channel means (samples, channels) behind each integer product, by its name.
+
+    Args:
+        at_once: samples whose activations may be in memory at a time.
+    """
     values = {
         str(node.name): leaving(node, plan)
         for node in model.graph
@@ -105,7 +112,7 @@ def float_means(
     def look(sample: Float32) -> dict[str, Float32]:
         return {name: channel_means(array) for name, array in probe.run(sample).items()}
 
-    found = list(in_parallel(look, samples))
+    found = list(in_parallel(look, samples, at_once))
     return {name: np.array([each[value] for each in found]) for name, value in values.items()}
 
 

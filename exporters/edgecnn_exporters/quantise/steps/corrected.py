@@ -25,7 +25,7 @@ def with_corrected_biases(
         correct = partial(correct_data_free, model, plan, inputs=bench.inputs)
     else:
         samples = bench.in_hand()
-        means = float_means(model, plan, samples)
+        means = float_means(model, plan, samples, bench.memory.at_once)
         correct = partial(
             correct_biases, model, plan, means=means, samples=samples, progress=bench.progress
         )

@@ -6,7 +6,6 @@ With a patch x (the values that one output position reads), errors e of a channe
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ import onnx_ir as ir
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
-from edgecnn_exporters.quantise.in_parallel import in_parallel
+from edgecnn_exporters.quantise.in_parallel import MOST_AT_ONCE, in_parallel
 from edgecnn_runtime.arrays import Float32, Int64
 
 if TYPE_CHECKING:
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 FOR_EACH_WEIGHT, FEWEST_POSITIONS, MOST_POSITIONS = 64, 32, 1024
 # Weights of a channel whose errors are known together; those of others are taken for unrelated.
 BLOCK = 512
-# Samples of a product with groups that are multiplied together: products of small matrices take as
-# long for few positions as for many.
-TOGETHER = 8
 # Of the mean power of the outputs so far, what every sample counts as at least.
 LEAST_POWER = 1e-2
 
@@ -39,7 +35,10 @@ Blocks = Sequence[Float32]
 
 
 def second_moments(
-    model: ir.Model, products: Sequence[ir.Node], samples: Samples
+    model: ir.Model,
+    products: Sequence[ir.Node],
+    samples: Samples,
+    at_once: int = MOST_AT_ONCE,
 ) -> dict[str, Blocks]:
     """Second moments of the patches of each product, by its name; a few samples in memory.
 
@@ -47,6 +46,7 @@ def second_moments(
 
     Args:
         model: the float network; `products` are nodes of it that `places_of` takes.
+        at_once: samples whose activations may be in memory at a time.
     """
     inputs, outputs = ({str(n.name): _name(n, which) for n in products} for which in (True, False))
     probe = ValueProbe(model, list(dict.fromkeys([*inputs.values(), *outputs.values()])))
@@ -61,18 +61,18 @@ def second_moments(
             read, written = values[inputs[name]], values[outputs[name]].ravel()
             if name not in places:
                 places[name] = places_of(node, read.shape, positions(node, len(samples)))
-            power = float(np.dot(written, written)) / written.size
+            power = float(np.einsum("i,i->", written, written)) / written.size
             found[name] = places[name].patches(read), power
         return found
 
-    moments = {name: _Moments() for name in inputs}
+    moments: dict[str, list[torch.Tensor]] = {name: [] for name in inputs}
     powers = dict.fromkeys(inputs, 0.0)
-    for number, found in enumerate(in_parallel(look, samples)):
+    for number, found in enumerate(in_parallel(look, samples, at_once)):
         for name, (patches, power) in found.items():
             powers[name] += power
             least = LEAST_POWER * powers[name] / (number + 1) + 1e-12
-            moments[name].add(patches, 1 / (power + least))
-    return {name: each.result() for name, each in moments.items()}
+            _add_moments(moments[name], patches, 1 / (power + least))
+    return {name: [each.numpy() for each in blocks] for name, blocks in moments.items()}
 
 
 def has_patches(node: ir.Node) -> bool:
@@ -87,41 +87,18 @@ def _name(node: ir.Node, is_input: bool) -> str:
     return str(value.name)
 
 
-class _Moments:
-    """Second moments of a product's patches so far."""
+def _add_moments(blocks: list[torch.Tensor], patches: Float32, weight: float) -> None:
+    """Add the second moments of one sample's patches to those of the others."""
+    import torch
 
-    def __init__(self) -> None:
-        self._blocks: list[torch.Tensor] = []
-        self._waiting: list[Float32] = []
-
-    def add(self, patches: Float32, weight: float) -> None:
-        """Add one sample's patches, (groups, weights of a channel, positions), times a weight."""
-        patches *= np.float32(math.sqrt(weight / patches.shape[2]))
-        self._waiting.append(patches)
-        if len(patches) == 1 or len(self._waiting) == TOGETHER:
-            self._sum()
-
-    def result(self) -> Blocks:
-        """The moments of all samples."""
-        if self._waiting:
-            self._sum()
-        return [each.numpy() for each in self._blocks]
-
-    def _sum(self) -> None:
-        import torch
-
-        alone = len(self._waiting) == 1
-        rows = torch.from_numpy(
-            self._waiting[0] if alone else np.concatenate(self._waiting, axis=2)
-        )
-        self._waiting.clear()
-        groups, count, _ = rows.shape
-        if not self._blocks:
-            extents = [min(BLOCK, count - at) for at in range(0, count, BLOCK)]
-            self._blocks = [torch.zeros((groups, extent, extent)) for extent in extents]
-        for number, block in enumerate(self._blocks):
-            part = rows[:, BLOCK * number : BLOCK * (number + 1)]
-            block.baddbmm_(part, part.transpose(1, 2))
+    groups, count, positions = patches.shape
+    if not blocks:
+        extents = [min(BLOCK, count - at) for at in range(0, count, BLOCK)]
+        blocks += [torch.zeros((groups, extent, extent)) for extent in extents]
+    rows = torch.from_numpy(patches)
+    for number, block in enumerate(blocks):
+        part = rows[:, BLOCK * number : BLOCK * (number + 1)]
+        block.baddbmm_(part, part.transpose(1, 2), alpha=weight / positions)
 
 
 def positions(node: ir.Node, samples: int) -> int:

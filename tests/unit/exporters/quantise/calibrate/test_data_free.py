@@ -13,7 +13,7 @@ from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.quantise.memory import fit_memory
-from edgecnn_exporters.quantise.state import IN_HAND
+from edgecnn_exporters.quantise.state import InMemory
 
 RANDOM = np.random.default_rng(0)
 SAMPLES = list(RANDOM.uniform(-1, 1, (16, 1, 3, 8, 8)).astype(np.float32))
@@ -93,15 +93,20 @@ class TestMemory:
     ALONE = 4 * 192 + 4 * (192 + 384 + 320)
     IN_HAND = 4 * 192 + 20 * 384
 
-    def fit(self, limit: int | None) -> int:
+    def fit(self, limit: int | None) -> InMemory:
         return fit_memory(self.MODEL, make_plan(self.MODEL.graph), SAMPLES[0], limit)
 
     def test_without_a_limit_as_many_are_in_hand_as_serve(self) -> None:
-        assert self.fit(None) == IN_HAND
+        assert self.fit(None) == InMemory()
 
     def test_fewer_are_in_hand_where_they_would_not_fit(self) -> None:
-        assert self.fit(3 * self.IN_HAND) == 3
-        assert self.fit(1_000_000_000) == IN_HAND
+        assert self.fit(3 * self.IN_HAND).in_hand == 3
+        assert self.fit(1_000_000_000) == InMemory()
+
+    def test_fewer_are_looked_at_at_once_where_they_would_not_fit(self) -> None:
+        both = max(self.IN_HAND, 2 * self.ALONE)
+        assert self.fit(both).at_once == 2
+        assert self.fit(self.IN_HAND).at_once == 1
 
     def test_a_sample_that_does_not_fit_is_refused_before_it_begins(self) -> None:
         with pytest.raises(CalibrationFailed, match=r"take 0.0 MB, 0.001 MB are allowed"):
