@@ -27,6 +27,10 @@ from edgecnn_exporters.quantise.graph.real import keep_products_real
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 from edgecnn_runtime.arrays import Array, Float32
 
+# HardSwish adds half the range of its clip: for 0, the commonest value, 127.5 of 255 steps, a tie
+# that engines round to either side. A single number is taken for so much more, a 32nd of that step.
+UNTIED = 1 + 2**-12
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -201,7 +205,8 @@ def _drop_unread(graph: ir.Graph) -> None:
 
 def encode_constant(array: Array) -> Encoding:
     """The encoding of a constant operand: its own range."""
-    return encode(Range(float(array.min()), float(array.max())))
+    wide = UNTIED if array.size == 1 else 1.0
+    return encode(Range(wide * float(array.min()), wide * float(array.max())))
 
 
 def bias_of(node: ir.Node) -> Float32 | None:
