@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.commands.bench_options import Duration, Names, Threads
+from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
 from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
 
@@ -60,6 +61,7 @@ PROOF_SCHEMA = "edgecnn.bench-emulated/1"
     show_default=True,
     help="Longest wait for a busy board.",
 )
+@budget_options
 @click.option("--plot", type=click.Path(path_type=Path), help="Plot the samples: png, svg or pdf.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for each row.")
 @json_option
@@ -78,6 +80,8 @@ def command(
     resume: bool,
     earlier: Path | None,
     wait: float,
+    max_memory: int,
+    max_seconds: float,
     plot: Path | None,
     as_csv: bool,
     as_json: bool,
@@ -105,6 +109,7 @@ def command(
     from edgecnn.bench.resumable import measure_on
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices import find_boards
+    from edgecnn_runtime.budget import Budget
     from edgecnn_runtime.measure.job import MeasurementPlan
 
     if as_csv and as_json:
@@ -112,7 +117,8 @@ def command(
     past = None if earlier is None else read_journal(earlier)
     plan = MeasurementPlan(rounds=rounds, sustained_s=sustained, cold_starts=cold_starts)
     old = None if against is None else Path(against)
-    wanted = Wanted(Path(bundle), plan, old, engines, precisions, threads, wait)
+    budget = Budget(max_memory, max_seconds)
+    wanted = Wanted(Path(bundle), plan, old, engines, precisions, threads, wait, budget)
     wanted.check()
     boards = find_boards(devices)
     try:

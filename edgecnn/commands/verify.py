@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
 from edgecnn.commands.verify_preprocess import preprocess_options, print_certificate
 from edgecnn.exit_codes import DIFFERS, FAILED, OK
@@ -61,6 +62,7 @@ class EngineNames(click.ParamType["tuple[str, ...]"]):
     show_default=True,
     help="At most this many images of --data.",
 )
+@budget_options
 @json_option
 @quiet_option
 def command(
@@ -71,12 +73,15 @@ def command(
     by_hand: bool,
     data: str | None,
     limit: int,
+    max_memory: int,
+    max_seconds: float,
     as_json: bool,
     quiet: bool,
 ) -> int:
     """Check every digest of BUNDLE, then run its golden photographs on every engine here.
 
-    Each engine runs each file in a process of its own. Where an answer differs, the first node
+    Each engine runs each file in a process of its own, which ends where the file costs more than
+    --max-memory or --max-seconds. Where an answer differs, the first node
     that is wrong by itself is found and its cause named.
 
     Exit code 0: all that ran is equal. 3: something differs, or an engine crashed. 1: the bundle
@@ -98,11 +103,12 @@ def command(
     from edgecnn.console import print_json
     from edgecnn.progress_bar import bar
     from edgecnn.report.verify_tables import print_held_out, print_rows
+    from edgecnn_runtime.budget import Budget
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
     from edgecnn_runtime.parity.verify import verify
 
-    with Bundle(bundle) as opened:
+    with Bundle(bundle, Budget(max_memory, max_seconds)) as opened:
         with bar("verify", quiet=quiet or as_json) as progress:
             rows = verify(opened, engines or None, isolated=True, progress=progress)
         files = len(opened.manifest.files)

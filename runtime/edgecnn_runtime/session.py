@@ -13,6 +13,7 @@ import numpy as np
 
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.background import Background
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class, engine_names
 from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt
@@ -114,6 +115,7 @@ def open(
     precision: str | None = None,
     threads: int | None = None,
     artefact: str | None = None,
+    budget: Budget | None = None,
 ) -> Session:
     """Open a bundle: check every digest, choose an artefact and an engine for it.
 
@@ -123,13 +125,15 @@ def open(
         precision: ``fp32``, …; None takes the first artefact that the bundle lists.
         threads: intra-operator threads; None leaves the engine's own default.
         artefact: its path in the bundle; None takes the first that fits.
+        budget: what the bundle may cost; None is `Budget()`. What is seen to exceed it is refused
+            before an engine opens it; `hold_process` limits the rest, in a process of its own.
 
     Raises:
-        BundleError: the bundle cannot be trusted.
+        BundleError: the bundle cannot be trusted, or would cost too much.
         EngineUnavailable: no engine for any of its artefacts is installed.
         EngineError: the engine refuses the artefact.
     """
-    with Bundle(path) as bundle, contextlib.ExitStack() as undo:
+    with Bundle(path, budget) as bundle, contextlib.ExitStack() as undo:
         chosen, kind = choose(bundle.manifest, engine, precision, artefact)
         # Hashing needs no interpreter lock: the engine is imported while its artefact is hashed,
         # and opens the checked artefact while the other files are checked.
@@ -140,7 +144,8 @@ def open(
         artefact_check.result()
         bundle_check = Background(lambda: bundle.check(already_read=chosen.paths))
         try:
-            opened = kind.open(content.model, weights=content.weights, threads=threads)
+            with bundle.budget.step():
+                opened = kind.open(content.model, weights=content.weights, threads=threads)
             undo.callback(opened.close)
         finally:
             bundle_check.result()  # a bad bundle is reported before an engine that fails on it

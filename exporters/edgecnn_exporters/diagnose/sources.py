@@ -14,7 +14,11 @@ from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.align import Point, align, points_of
 from edgecnn_exporters.diagnose.isolate import Cut
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.engines.onnxruntime import open_session, session_options
+from edgecnn_runtime.engines.onnxruntime import (
+    open_session,
+    session_options,
+    unoptimised_options,
+)
 from edgecnn_runtime.errors import EngineError, first_line
 
 if TYPE_CHECKING:
@@ -150,16 +154,11 @@ def run_onnx(
         EngineError: ONNX Runtime refuses or fails.
     """
     import onnx
-    import onnxruntime
 
     proto = onnx.load_from_string(to_bytes(model))
     computed = [name for name in dict.fromkeys(names) if name not in feeds]
     _make_outputs(proto, computed)
-    levels = onnxruntime.GraphOptimizationLevel
-    options = session_options(threads=1)
-    options.graph_optimization_level = (
-        levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
-    )
+    options = session_options(threads=1) if optimised else unoptimised_options(threads=1)
     for key, value in (entries or {}).items():
         options.add_session_config_entry(key, value)
     try:

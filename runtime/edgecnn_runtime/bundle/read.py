@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle.archive import list_members, open_archive, read_member
+from edgecnn_runtime.bundle.artefact_limits import refuse_unsafe
 from edgecnn_runtime.bundle.golden_arrays import GoldenArrays, golden_arrays
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
-from edgecnn_runtime.bundle.onnx_wire import refuse_external_data
 from edgecnn_runtime.bundle.outside import OutsideExamples, open_outside
 from edgecnn_runtime.errors import (
     CompressionBomb,
@@ -44,8 +45,9 @@ class Bundle:
             subclass of its own.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], budget: Budget | None = None) -> None:
         self.path = os.fspath(path)
+        self.budget = budget or Budget()
         self._archive = open_archive(self.path)
         try:
             self._members = list_members(self._archive)
@@ -96,17 +98,19 @@ class Bundle:
         return ArtefactContent(self.load(artefact.path), weights)
 
     def check_artefact(self, artefact: Artefact, content: ArtefactContent) -> None:
-        """Check an artefact's digests, and that it refers to no external data.
+        """Check an artefact's digests, and that it refers to nothing outside and is in the budget.
 
         Raises:
             DigestMismatch: a size or sha256 differs.
-            ExternalData: it refers to a file outside itself.
+            ExternalData: it refers to a file or to code outside itself.
+            OverBudget: it is seen to cost more than the budget, before an engine opens it.
+            BundleUnreadable: it is no file of its format.
         """
         self.check_digest(artefact.path, content.model)
         if artefact.weights is not None and content.weights is not None:
             self.check_digest(artefact.weights, content.weights)
-        if artefact.format == "onnx":
-            refuse_external_data(content.model, f"{self.path}: {artefact.path}")
+        name = f"{self.path}: {artefact.path}"
+        refuse_unsafe(artefact.format, content.model, content.weights, name, self.budget)
 
     def labels(self) -> tuple[str, ...]:
         """The class names in class order; empty if the bundle is not a classifier."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.host.process import agent_command, signal_name
 from edgecnn_runtime.manifest import Artefact
@@ -12,7 +13,7 @@ from edgecnn_runtime.parity.row import Parity, parity_from_json
 TIMEOUT_S = 600
 
 
-def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
+def verify_isolated(bundle: str, artefact: Artefact, engine: str, budget: Budget) -> Parity:
     """Verify one artefact on one engine as `verify.verify_artefact` does, in another process.
 
     The verdict is "crashed" if that process ends without a row.
@@ -20,12 +21,14 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
     Args:
         bundle: path of the bundle.
         engine: name of the engine.
+        budget: the process is held to it.
     """
     import subprocess
 
     command = [
         *agent_command(),
         *("verify", bundle, "--engine", engine, "--artefact", artefact.path),
+        *budget.options(),
     ]
     try:
         completed = subprocess.run(

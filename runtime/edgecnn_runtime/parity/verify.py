@@ -74,7 +74,7 @@ def verify(
 def _verify_pair(bundle: Bundle, artefact: Artefact, kind: type[Engine], isolated: bool) -> Parity:
     if not isolated:
         return verify_artefact(bundle, artefact, kind)
-    return verify_isolated(bundle.path, artefact, kind.name)
+    return verify_isolated(bundle.path, artefact, kind.name, bundle.budget)
 
 
 def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
@@ -129,7 +129,8 @@ def judge(
 def _answers(
     bundle: Bundle, artefact: Artefact, kind: type[Engine], content: ArtefactContent
 ) -> list[Answer]:
-    engine = kind.open(content.model, weights=content.weights)
+    with bundle.budget.step():
+        engine = kind.open(content.model, weights=content.weights)
     try:
         return list(golden_answers(bundle, adapt(engine, bundle.manifest, artefact)))
     finally:

@@ -1,0 +1,114 @@
+"""Static limits of a TFLite artefact: foreign operators, loops, buffers outside the file.
+
+The flatbuffer is walked here as far as its operator codes and buffers; field numbers are those of
+schema.fbs (LiteRT 2.3), encoding that of the flatbuffers specification.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from edgecnn_runtime.errors import BundleUnreadable, ExternalData, OverBudget
+
+_MARK = b"TFL3"
+# Fields of tables, by their number in schema.fbs.
+_MODEL_OPERATOR_CODES, _MODEL_BUFFERS, _MODEL_EXTERNAL_GROUPS, _MODEL_EXTERNAL_BUFFERS = 1, 4, 8, 9
+_CODE_DEPRECATED, _CODE_CUSTOM, _CODE_BUILTIN = 0, 1, 3
+_BUFFER_OFFSET, _BUFFER_SIZE = 1, 2
+# BuiltinOperator. CUSTOM and its like need code of another library, HASHTABLE and VAR_HANDLE keep
+# state between runs; a WHILE decides by its data how often it runs.
+_FOREIGN = {32: "CUSTOM", 51: "DELEGATE", 173: "STABLEHLO_CUSTOM_CALL"}
+_LOOPS = {119: "WHILE", 200: "STABLEHLO_WHILE"}
+
+
+def refuse_unsafe_tflite(model: bytes, name: str) -> None:
+    """Refuse a TFLite artefact that refers to something outside itself, or loops.
+
+    Raises:
+        ExternalData: it has an operator of another library, or a buffer outside the file.
+        OverBudget: it has a loop.
+        BundleUnreadable: the bytes are no TFLite model.
+    """
+    if model[4:8] != _MARK:
+        raise BundleUnreadable(f"{name} does not begin as a TFLite model does")
+    file = _Flatbuffer(model)
+    try:
+        root = file.offset(0)
+        _check_operators(file, root, name)
+        _check_buffers(file, root, name)
+    except (struct.error, ValueError) as error:
+        raise BundleUnreadable(f"{name} is not a TFLite model: {error}") from error
+
+
+def _check_operators(file: _Flatbuffer, root: int, name: str) -> None:
+    for code in file.tables(root, _MODEL_OPERATOR_CODES):
+        # Old readers know the deprecated byte alone, new ones take the larger of both.
+        for number in (
+            file.number(code, _CODE_DEPRECATED, "<b"),
+            file.number(code, _CODE_BUILTIN, "<i"),
+        ):
+            if number in _LOOPS:
+                raise OverBudget(
+                    f"{name} has the operator {_LOOPS[number]}, which repeats a part of the "
+                    "network an unknown number of times"
+                )
+            if number in _FOREIGN:
+                raise ExternalData(
+                    f"{name} has the operator {_FOREIGN[number]}, whose code is outside the bundle"
+                )
+        if file.field(code, _CODE_CUSTOM):
+            raise ExternalData(f"{name} has a custom operator, whose code is outside the bundle")
+
+
+def _check_buffers(file: _Flatbuffer, root: int, name: str) -> None:
+    for field in (_MODEL_EXTERNAL_GROUPS, _MODEL_EXTERNAL_BUFFERS):
+        if any(True for _ in file.tables(root, field)):
+            raise ExternalData(f"{name} keeps buffers in other files, which is not allowed")
+    for buffer in file.tables(root, _MODEL_BUFFERS):
+        offset = file.number(buffer, _BUFFER_OFFSET, "<Q")
+        size = file.number(buffer, _BUFFER_SIZE, "<Q")
+        if offset > 1 and offset + size > len(file.content):
+            raise ExternalData(f"{name} has a buffer of {size} bytes that ends behind the file")
+
+
+class _Flatbuffer:
+    """Tables of a flatbuffer; positions are those of the file."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def offset(self, position: int) -> int:
+        """The position that the offset at `position` leads to."""
+        (distance,) = struct.unpack_from("<I", self.content, position)
+        return position + int(distance)
+
+    def field(self, table: int, number: int) -> int:
+        """Position of a field of a table; 0 where it has its default."""
+        (back,) = struct.unpack_from("<i", self.content, table)
+        vtable = table - back
+        if not 0 <= vtable < len(self.content):
+            raise ValueError("a table has no vtable")
+        (size,) = struct.unpack_from("<H", self.content, vtable)
+        slot = 4 + 2 * number
+        if slot + 2 > size:
+            return 0
+        (distance,) = struct.unpack_from("<H", self.content, vtable + slot)
+        return table + int(distance) if distance else 0
+
+    def number(self, table: int, number: int, layout: str) -> int:
+        """A scalar field of a table; 0 where it has its default."""
+        position = self.field(table, number)
+        return int(struct.unpack_from(layout, self.content, position)[0]) if position else 0
+
+    def tables(self, table: int, number: int) -> Iterator[int]:
+        """Positions of the tables of a vector field."""
+        position = self.field(table, number)
+        if not position:
+            return
+        vector = self.offset(position)
+        (length,) = struct.unpack_from("<I", self.content, vector)
+        if length > len(self.content) // 4:
+            raise ValueError("a vector is longer than the file")
+        for index in range(length):
+            yield self.offset(vector + 4 + 4 * index)
