@@ -57,8 +57,8 @@ class HeldBudget(Budget):
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def hold_process(budget: Budget, bundle: str) -> Budget:
-    """Hold this process, which opens `bundle`, to `budget` from here on.
+def hold_process(budget: Budget, *bundles: str) -> Budget:
+    """Hold this process, which opens these files, to `budget` from here on.
 
     Memory is limited on Linux, by RLIMIT_DATA: private memory that may be written. RLIMIT_AS would
     count the address space that allocators reserve as well, gigabytes on many cores. Time is
@@ -70,7 +70,7 @@ def hold_process(budget: Budget, bundle: str) -> Budget:
     if sys.platform == "linux":
         import resource
 
-        size = Path(bundle).stat().st_size if Path(bundle).is_file() else 0
+        size = sum(path.stat().st_size for path in map(Path, bundles) if path.is_file())
         threads = THREAD_BYTES * (os.cpu_count() or 1)
         most = _data_bytes() + threads + WEIGHT_COPIES * size + budget.memory_bytes
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)

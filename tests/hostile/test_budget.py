@@ -9,6 +9,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from conftest import contents, onnx_model
@@ -16,6 +17,9 @@ from hostile.wire import integers, model_of
 from onnx import helper
 
 import edgecnn_runtime as edge
+from edgecnn.evaluate.examples import Examples
+from edgecnn.evaluate.run import Variant, run
+from edgecnn.verify.held_out import compare_with_float
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
@@ -117,6 +121,23 @@ def test_the_command_line_says_it_in_a_line(endless: Path) -> None:
     )
     says = "edgecnn: the engine died of SIGALRM (took longer than --max-seconds allows)\n"
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", says)
+
+
+def test_evaluation_ends_with_a_run_that_takes_too_long(endless: Path) -> None:
+    examples = Examples("one", np.zeros((1, 6, 5, 3), np.uint8), np.array([0]))
+    variants = [Variant(str(endless), "onnxruntime", "fp32")]
+    with pytest.raises(EngineError, match="--max-memory and --max-seconds allow"):
+        run(variants, examples, budget=Budget(step_seconds=0.3))
+
+
+@needs_linux
+def test_held_out_images_are_not_shown_to_a_reference_that_nobody_has_tried(hungry: Path) -> None:
+    images = [np.zeros((6, 5, 3), np.uint8)]
+    with (
+        Bundle(hungry) as bundle,
+        pytest.raises(EngineError, match=r"model\.onnx does not run on onnxruntime"),
+    ):
+        compare_with_float(bundle, [], images, "one")
 
 
 HELD = """

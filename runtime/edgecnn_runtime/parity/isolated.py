@@ -10,7 +10,8 @@ from edgecnn_runtime.host.process import agent_command, signal_name
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.row import Parity, parity_from_json
 
-TIMEOUT_S = 600
+# Reading a bundle and running its examples take as long as so many steps of the budget at most.
+STEPS = 8
 
 
 def verify_isolated(bundle: str, artefact: Artefact, engine: str, budget: Budget) -> Parity:
@@ -25,6 +26,7 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str, budget: Budget
     """
     import subprocess
 
+    timeout_s = STEPS * budget.step_seconds
     command = [
         *agent_command(),
         *("verify", bundle, "--engine", engine, "--artefact", artefact.path),
@@ -32,10 +34,10 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str, budget: Budget
     ]
     try:
         completed = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            command, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:
-        return _crashed(artefact, engine, f"gave no answer in {TIMEOUT_S} s")
+        return _crashed(artefact, engine, f"gave no answer in {timeout_s:g} s")
     code = completed.returncode
     if code < 0:
         return _crashed(artefact, engine, f"died of {signal_name(-code)}")
