@@ -61,6 +61,9 @@ AMBIGUOUS: dict[str, Callable[[], bytes]] = {
     "a field that goes beyond its message": lambda: onnx_model() + b"\x3a\x7f",
     "a number that goes beyond its message": lambda: onnx_model() + b"\x08\xff",
     "more bits than a number has": lambda: onnx_model()[2:] + b"\x08" + b"\xff" * 9 + b"\x02",
+    "a name that is no text": lambda: with_initializer(
+        field(5, wire.integers("axes", 7).SerializeToString().replace(b"axes", b"axe\xff"))
+    ),
     "a constant that is defined twice": lambda: with_initializer(
         field(5, wire.integers("axis", 7).SerializeToString())
     ),
@@ -126,6 +129,16 @@ def test_any_location_but_the_message_is_refused(location: int) -> None:
 def test_a_message_of_countless_fields_is_refused_soon() -> None:
     with pytest.raises(ValueError, match="more than 1,000,000 fields"):
         read_onnx(field(14, b"") * 1_100_000)
+
+
+def test_numbers_names_and_shapes_without_end_are_refused_soon() -> None:
+    packed = field(8, b"\x01" * 1_100_000)
+    with pytest.raises(ValueError, match="more than 1,000,000 fields"):
+        read_onnx(field(7, field(1, field(5, packed))))
+    with pytest.raises(ValueError, match="more than 64 axes"):
+        read_onnx(without_external_data(field(1, (b"\xff" * 8 + b"\x7f") * 70_000)))
+    with pytest.raises(ValueError, match="a name of more than 65,536 bytes"):
+        read_onnx(field(7, field(1, field(1, bytes(70_000)))))
 
 
 def test_graphs_nested_without_end_are_refused() -> None:

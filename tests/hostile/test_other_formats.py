@@ -53,6 +53,8 @@ def behind_the_file(model: Any) -> None:
     [
         (operator(119), OverBudget, "the operator WHILE, which repeats"),
         (operator(200), OverBudget, "the operator STABLEHLO_WHILE"),
+        (operator(118), OverBudget, "the operator IF"),
+        (operator(129), OverBudget, "the operator CALL_ONCE"),
         (operator(0, deprecated=119), OverBudget, "the operator WHILE"),
         (operator(32), ExternalData, "the operator CUSTOM, whose code is outside"),
         (operator(32, custom=b"FlexReadFile"), ExternalData, "CUSTOM"),

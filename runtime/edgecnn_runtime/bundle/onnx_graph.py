@@ -6,6 +6,7 @@ a file is refused as it is met. Tensor data is never copied.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -50,6 +51,8 @@ OWN_DOMAINS = ("", "ai.onnx")
 MAX_DEPTH = 64
 # Shapes and trip counts have a few numbers; larger tensors are weights.
 _MOST_NUMBERS = 64
+_MOST_AXES = 64
+_MOST_NAME_BYTES = 1 << 16
 # onnx.proto, TensorProto.DataType: how the numbers of a small constant lie in raw_data.
 _RAW = {1: "f", 2: "B", 3: "b", 6: "i", 7: "q", 9: "B", 11: "d"}
 
@@ -214,14 +217,16 @@ class _Onnx:
 
     def _tensor(self, message: Field) -> tuple[str, Numbers]:
         """Name of a tensor, and its numbers where it is small and of a plain type."""
-        name, dtype, count, raw = "", 0, 1, b""
+        name, dtype, raw = "", 0, b""
+        shape: list[int] = []
         listed: list[float] = []
         for one in self._fields(message.begin, message.end, TENSOR):
             if one.number == 13 or (one.number == 14 and one.value):
                 raise ExternalData("keeps tensor data outside the bundle")
             if one.number == 1:
-                for extent in self._integers(one):
-                    count *= extent
+                shape += self._integers(one)
+                if len(shape) > _MOST_AXES:
+                    raise ValueError(f"a tensor of more than {_MOST_AXES} axes")
             elif one.number == 2:
                 dtype = one.value
             elif one.number == 8:
@@ -233,7 +238,7 @@ class _Onnx:
             elif one.number == 4 and one.end - one.begin <= 4 * _MOST_NUMBERS:
                 count_of_floats = (one.end - one.begin) // 4
                 listed += struct.unpack_from(f"<{count_of_floats}f", self._buffer, one.begin)
-        if count > _MOST_NUMBERS:
+        if math.prod(shape) > _MOST_NUMBERS:
             return name, ()
         layout = _RAW.get(dtype)
         if raw and layout and len(raw) % struct.calcsize(f"<{layout}") == 0:
@@ -252,4 +257,6 @@ class _Onnx:
         return ""
 
     def _text(self, one: Field) -> str:
-        return self._buffer[one.begin : one.end].decode(errors="replace")
+        if one.end - one.begin > _MOST_NAME_BYTES:
+            raise ValueError(f"a name of more than {_MOST_NAME_BYTES:,} bytes")
+        return self._buffer[one.begin : one.end].decode()

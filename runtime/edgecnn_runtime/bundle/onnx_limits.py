@@ -26,6 +26,9 @@ from edgecnn_runtime.errors import BundleUnreadable, ExternalData, OverBudget
 MAX_NODE_RUNS = 200_000
 # A tensor has 4 bytes a number, and an engine holds a few of that size at once.
 BYTES_PER_NUMBER = 16
+# What is counted beyond this is not told apart.
+_COUNTLESS = 1 << 62
+_MOST_AXES = 64
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 # Its attribute ep_cache_context is the path of a file that an execution provider loads.
 _FILE_OPERATORS = frozenset({"EPContext"})
@@ -74,7 +77,7 @@ class _Limits:
         runs += sum(self._runs_of_function(key) for key in self._functions)
         if runs > MAX_NODE_RUNS:
             raise OverBudget(
-                f"runs {runs:,} nodes in one inference, loops and functions unrolled; at most "
+                f"runs {min(runs, _COUNTLESS):,} nodes in one inference, loops and functions unrolled; at most "
                 f"{MAX_NODE_RUNS:,} are allowed"
             )
 
@@ -96,7 +99,8 @@ class _Limits:
         if key not in self._runs_of_functions:
             # Until its body is counted: a function that calls itself never ends.
             self._runs_of_functions[key] = MAX_NODE_RUNS + 1
-            self._runs_of_functions[key] = self._runs(self._functions[key], ChainMap())
+            runs = self._runs(self._functions[key], ChainMap())
+            self._runs_of_functions[key] = min(runs, _COUNTLESS)
         return self._runs_of_functions[key]
 
     def _refuse_foreign(self, node: OnnxNode) -> None:
@@ -147,14 +151,16 @@ def _bounded(
     """The count of numbers; 0 where constants do not say it."""
     try:
         numbers = count(node, given)
-        return int(numbers) if math.isfinite(numbers) else 1 << 64
+        return int(min(numbers, _COUNTLESS))
     except (IndexError, ValueError, OverflowError, ZeroDivisionError):
         return 0
 
 
 def _size(numbers: Sequence[float]) -> float:
     """Product of the extents that are above 1; 0 without any extent, or where one is 0."""
-    return math.prod(max(1, extent) for extent in numbers) if numbers and 0 not in numbers else 0
+    if not numbers or 0 in numbers:
+        return 0
+    return math.prod(max(1, extent) for extent in numbers[:_MOST_AXES])
 
 
 def _resized(node: OnnxNode, given: Sequence[Numbers]) -> float:

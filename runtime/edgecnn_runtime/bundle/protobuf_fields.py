@@ -68,9 +68,7 @@ class MessageReader:
                 if seen >> number & 1:
                     raise ValueError(f"field {number} is there twice")
                 seen |= 1 << number
-            self._fields += 1
-            if self._fields > MAX_FIELDS:
-                raise ValueError(f"more than {MAX_FIELDS:,} fields")
+            self._count()
             if wire_type == 0:
                 value, position = self.varint(position, end, _VALUE_BYTES)
                 yield Field(number, value, 0, 0)
@@ -107,13 +105,19 @@ class MessageReader:
         raise ValueError("a number is longer than it need be")
 
     def varints(self, begin: int, end: int) -> list[int]:
-        """Numbers of a packed field.
+        """Numbers of a packed field, each of which counts as a field.
 
         Raises:
             ValueError: as `varint` says.
         """
         numbers = []
         while begin < end:
+            self._count()
             value, begin = self.varint(begin, end, _VALUE_BYTES)
             numbers.append(value)
         return numbers
+
+    def _count(self) -> None:
+        self._fields += 1
+        if self._fields > MAX_FIELDS:
+            raise ValueError(f"more than {MAX_FIELDS:,} fields")

@@ -16,18 +16,26 @@ _MARK = b"TFL3"
 _MODEL_OPERATOR_CODES, _MODEL_BUFFERS, _MODEL_EXTERNAL_GROUPS, _MODEL_EXTERNAL_BUFFERS = 1, 4, 8, 9
 _CODE_DEPRECATED, _CODE_CUSTOM, _CODE_BUILTIN = 0, 1, 3
 _BUFFER_OFFSET, _BUFFER_SIZE = 1, 2
-# BuiltinOperator. CUSTOM and its like need code of another library, HASHTABLE and VAR_HANDLE keep
-# state between runs; a WHILE decides by its data how often it runs.
+# BuiltinOperator: those whose code is in another library, and those that run another subgraph,
+# which may be their own.
 _FOREIGN = {32: "CUSTOM", 51: "DELEGATE", 173: "STABLEHLO_CUSTOM_CALL"}
-_LOOPS = {119: "WHILE", 200: "STABLEHLO_WHILE"}
+_REPEATING = {
+    31: "CALL",
+    118: "IF",
+    119: "WHILE",
+    129: "CALL_ONCE",
+    200: "STABLEHLO_WHILE",
+    206: "STABLEHLO_COMPOSITE",
+}
+_MOST_TABLES = 1_000_000
 
 
 def refuse_unsafe_tflite(model: bytes, name: str) -> None:
-    """Refuse a TFLite artefact that refers to something outside itself, or loops.
+    """Refuse a TFLite artefact that refers to something outside itself, or repeats itself.
 
     Raises:
         ExternalData: it has an operator of another library, or a buffer outside the file.
-        OverBudget: it has a loop.
+        OverBudget: it has an operator that runs another subgraph.
         BundleUnreadable: the bytes are no TFLite model.
     """
     if model[4:8] != _MARK:
@@ -48,9 +56,9 @@ def _check_operators(file: _Flatbuffer, root: int, name: str) -> None:
             file.number(code, _CODE_DEPRECATED, "<b"),
             file.number(code, _CODE_BUILTIN, "<i"),
         ):
-            if number in _LOOPS:
+            if number in _REPEATING:
                 raise OverBudget(
-                    f"{name} has the operator {_LOOPS[number]}, which repeats a part of the "
+                    f"{name} has the operator {_REPEATING[number]}, which repeats a part of the "
                     "network an unknown number of times"
                 )
             if number in _FOREIGN:
@@ -108,7 +116,7 @@ class _Flatbuffer:
             return
         vector = self.offset(position)
         (length,) = struct.unpack_from("<I", self.content, vector)
-        if length > len(self.content) // 4:
-            raise ValueError("a vector is longer than the file")
+        if length > _MOST_TABLES:
+            raise ValueError(f"a vector of more than {_MOST_TABLES:,} tables")
         for index in range(length):
             yield self.offset(vector + 4 + 4 * index)
