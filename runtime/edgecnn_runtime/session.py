@@ -142,7 +142,7 @@ def open(
         with contextlib.suppress(EngineUnavailable):  # `kind.open` raises it again
             kind.version()
         artefact_check.result()
-        bundle_check = Background(lambda: bundle.check(already_read=chosen.paths))
+        bundle_check = Background(lambda: bundle.check(chosen.paths, with_artefacts=False))
         try:
             with bundle.budget.step():
                 opened = kind.open(content.model, weights=content.weights, threads=threads)

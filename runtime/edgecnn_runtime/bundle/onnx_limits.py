@@ -77,8 +77,8 @@ class _Limits:
         runs += sum(self._runs_of_function(key) for key in self._functions)
         if runs > MAX_NODE_RUNS:
             raise OverBudget(
-                f"runs {min(runs, _COUNTLESS):,} nodes in one inference, loops and functions unrolled; at most "
-                f"{MAX_NODE_RUNS:,} are allowed"
+                f"runs {min(runs, _COUNTLESS):,} nodes in one inference, loops and functions "
+                f"unrolled; at most {MAX_NODE_RUNS:,} are allowed"
             )
 
     def _runs(self, graph: OnnxGraph, outer: Values) -> int:
