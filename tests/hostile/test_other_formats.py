@@ -14,6 +14,7 @@ from conftest import contents, openvino_model, tflite_model
 
 import edgecnn_runtime as edge
 from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle.openvino_limits import refuse_unsafe_openvino
 from edgecnn_runtime.bundle.tflite_limits import refuse_unsafe_tflite
 from edgecnn_runtime.errors import BundleError, BundleUnreadable, ExternalData, OverBudget
@@ -48,6 +49,10 @@ def behind_the_file(model: Any) -> None:
     model.buffers.append(schema.BufferT(offset=1 << 20, size=1 << 40))
 
 
+def huge_tensor(model: Any) -> None:
+    model.subgraphs[0].tensors.append(schema.TensorT(shape=[1 << 15, 1 << 15], name=b"huge"))
+
+
 @pytest.mark.parametrize(
     ("edit", "error", "says"),
     [
@@ -61,6 +66,7 @@ def behind_the_file(model: Any) -> None:
         (operator(0, custom=b"FlexReadFile"), ExternalData, "a custom operator"),
         (operator(51), ExternalData, "DELEGATE"),
         (operator(173), ExternalData, "STABLEHLO_CUSTOM_CALL"),
+        (huge_tensor, OverBudget, "a tensor of 1,073,741,824 numbers"),
         (in_another_file, ExternalData, "buffers in other files"),
         (buffer_of_another_file, ExternalData, "buffers in other files"),
         (behind_the_file, ExternalData, "ends behind the file"),
@@ -70,7 +76,7 @@ def test_a_tflite_model_that_needs_what_is_not_in_it_is_refused(
     edit: Edit, error: type[BundleError], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        refuse_unsafe_tflite(edited(edit), "model.tflite")
+        refuse_unsafe_tflite(edited(edit), "model.tflite", Budget())
 
 
 @pytest.mark.parametrize("step", range(1, 8))
@@ -80,7 +86,7 @@ def test_a_tflite_model_with_wrong_offsets_is_refused_or_read_but_never_fails(st
         for value in (0x7FFFFFFF, 0xFFFFFFFF, 0x80000000, len(content) - 1):
             bent = content[:position] + struct.pack("<I", value) + content[position + 4 :]
             try:
-                refuse_unsafe_tflite(bent, "model.tflite")
+                refuse_unsafe_tflite(bent, "model.tflite", Budget())
             except BundleError:
                 continue
 
@@ -140,7 +146,7 @@ def test_an_ir_of_countless_elements_is_refused() -> None:
 
 
 def test_sound_models_are_left_alone() -> None:
-    refuse_unsafe_tflite(tflite_model(), "model.tflite")
+    refuse_unsafe_tflite(tflite_model(), "model.tflite", Budget())
     content = openvino_model()
     refuse_unsafe_openvino(content.model, content.weights, "model.xml")
     refuse_unsafe_openvino(ir(CONST.format(8, 2)), bytes(10), "model.xml")

@@ -1,4 +1,4 @@
-"""ONNX Runtime's telemetry: opening a bundle leaves no identifier and reaches nobody."""
+"""Telemetry of engines: opening a bundle leaves no identifier and reaches nobody."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import structure
+from conftest import MODELS, contents
+
+from edgecnn_exporters.bundle.write import write_bundle
 
 OPENS = """
 import socket, sys
@@ -20,7 +24,7 @@ def hear(event, arguments):
         raise AssertionError(f"{event} {arguments}")
 
 sys.addaudithook(hear)
-with edge.open(sys.argv[1], engine="onnxruntime") as session:
+with edge.open(sys.argv[1]) as session:
     session.run(zero_feeds(session.manifest))
 """
 FOLDERS = {
@@ -34,11 +38,15 @@ FOLDERS = {
 }
 
 
-def test_onnx_runtime_leaves_no_identifier_behind(onnx_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "tflite"])
+def test_an_engine_leaves_nothing_behind(engine: str, tmp_path: Path) -> None:
     """Not an environment of a CI system: there ONNX Runtime is silent by itself."""
     environment = {name: str(tmp_path / folder) for name, folder in FOLDERS.items()}
     for folder in environment.values():
         Path(folder).mkdir(parents=True, exist_ok=True)
+    format, content = MODELS[engine]
+    path = tmp_path / "x.edge"
+    write_bundle(path, *contents(format, content().model, content().weights))
     before = set(tmp_path.rglob("*"))
     paths = os.pathsep.join(filter(None, sys.path))
     for command in (
@@ -46,7 +54,7 @@ def test_onnx_runtime_leaves_no_identifier_behind(onnx_bundle: Path, tmp_path: P
         ["-m", "edgecnn_runtime", "cold"],
         ["-m", "edgecnn_runtime", "host"],
     ):
-        arguments = [] if command[-1] == "host" else [str(onnx_bundle)]
+        arguments = [] if command[-1] == "host" else [str(path)]
         subprocess.run(
             [sys.executable, "-B", *command, *arguments],
             env=environment | {"PATH": os.defpath, "PYTHONPATH": paths},

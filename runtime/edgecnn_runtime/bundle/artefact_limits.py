@@ -25,4 +25,4 @@ def refuse_unsafe(
     elif format == "openvino":
         refuse_unsafe_openvino(model, weights, name)
     elif format == "tflite":
-        refuse_unsafe_tflite(model, name)
+        refuse_unsafe_tflite(model, name, budget)

@@ -100,10 +100,17 @@ class OnnxGraph:
 
 @dataclass
 class OnnxModel:
-    """The graphs of a model: the main one, those for training, and its local functions."""
+    """The graphs of a model.
+
+    Attributes:
+        graphs: the main one, and those for training.
+        functions: the bodies of its local functions.
+        sparse_numbers: of its largest sparse tensor, which an engine writes out in full.
+    """
 
     graphs: list[OnnxGraph] = field(default_factory=list)
     functions: list[OnnxGraph] = field(default_factory=list)
+    sparse_numbers: int = 0
 
 
 def read_onnx(model: bytes) -> OnnxModel:
@@ -120,9 +127,10 @@ class _Onnx:
     def __init__(self, model: bytes) -> None:
         self._buffer = model
         self._reader = MessageReader(model)
+        self._model = OnnxModel()
 
     def model(self) -> OnnxModel:
-        found = OnnxModel()
+        found = self._model
         for one in self._fields(0, len(self._buffer), MODEL):
             if one.number == 7:
                 found.graphs.append(self._graph(one, 1))
@@ -209,10 +217,14 @@ class _Onnx:
     def _sparse_tensor(self, message: Field) -> str:
         """The tensor's name, which is that of its values."""
         name = ""
+        shape: list[int] = []
         for one in self._fields(message.begin, message.end, SPARSE_TENSOR):
-            if one.number in (1, 2):
+            if one.number == 3:
+                shape = self._extended(shape, one)
+            else:
                 tensor, _ = self._tensor(one)
                 name = tensor if one.number == 1 else name
+        self._model.sparse_numbers = max(self._model.sparse_numbers, math.prod(shape))
         return name
 
     def _tensor(self, message: Field) -> tuple[str, Numbers]:
@@ -224,9 +236,7 @@ class _Onnx:
             if one.number == 13 or (one.number == 14 and one.value):
                 raise ExternalData("keeps tensor data outside the bundle")
             if one.number == 1:
-                shape += self._integers(one)
-                if len(shape) > _MOST_AXES:
-                    raise ValueError(f"a tensor of more than {_MOST_AXES} axes")
+                shape = self._extended(shape, one)
             elif one.number == 2:
                 dtype = one.value
             elif one.number == 8:
@@ -244,6 +254,13 @@ class _Onnx:
         if raw and layout and len(raw) % struct.calcsize(f"<{layout}") == 0:
             listed += struct.unpack(f"<{len(raw) // struct.calcsize(layout)}{layout}", raw)
         return name, tuple(listed)
+
+    def _extended(self, shape: list[int], one: Field) -> list[int]:
+        """A shape with the extents of one more field."""
+        longer = shape + self._integers(one)
+        if len(longer) > _MOST_AXES:
+            raise ValueError(f"a tensor of more than {_MOST_AXES} axes")
+        return longer
 
     def _integers(self, one: Field) -> list[int]:
         """The signed numbers of a varint, or of a packed field of them."""

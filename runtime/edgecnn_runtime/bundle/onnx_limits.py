@@ -73,6 +73,7 @@ class _Limits:
         self._runs_of_functions: dict[tuple[str, str, str], int] = {}
 
     def check(self) -> None:
+        self._refuse_larger(self._model.sparse_numbers, "has a sparse tensor")
         runs = sum(self._runs(graph, ChainMap()) for graph in self._model.graphs)
         runs += sum(self._runs_of_function(key) for key in self._functions)
         if runs > MAX_NODE_RUNS:
@@ -115,10 +116,12 @@ class _Limits:
         if count is None:
             return
         given = [values.get(name, ()) for name in node.inputs]
-        numbers = _bounded(count, node, given)
+        self._refuse_larger(_bounded(count, node, given), f"makes with {node.operator} a tensor")
+
+    def _refuse_larger(self, numbers: int, what: str) -> None:
         if numbers > self._most_numbers:
             raise OverBudget(
-                f"makes a tensor of at least {numbers:,} numbers with {node.operator}; at most "
+                f"{what} of {min(numbers, _COUNTLESS):,} numbers or more; at most "
                 f"{self._most_numbers:,} are allowed"
             )
 

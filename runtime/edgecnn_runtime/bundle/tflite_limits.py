@@ -1,19 +1,23 @@
-"""Static limits of a TFLite artefact: foreign operators, loops, buffers outside the file.
+"""Static limits of a TFLite artefact: foreign operators, loops, buffers, sizes of tensors.
 
-The flatbuffer is walked here as far as its operator codes and buffers; field numbers are those of
-schema.fbs (LiteRT 2.3), encoding that of the flatbuffers specification.
+The flatbuffer is walked here as far as its operator codes, buffers and tensors; field numbers are
+those of schema.fbs (LiteRT 2.3), encoding that of the flatbuffers specification.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.errors import BundleUnreadable, ExternalData, OverBudget
 
 _MARK = b"TFL3"
 # Fields of tables, by their number in schema.fbs.
-_MODEL_OPERATOR_CODES, _MODEL_BUFFERS, _MODEL_EXTERNAL_GROUPS, _MODEL_EXTERNAL_BUFFERS = 1, 4, 8, 9
+_MODEL_OPERATOR_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
+_MODEL_EXTERNAL_GROUPS, _MODEL_EXTERNAL_BUFFERS = 8, 9
+_SUBGRAPH_TENSORS, _TENSOR_SHAPE = 0, 0
 _CODE_DEPRECATED, _CODE_CUSTOM, _CODE_BUILTIN = 0, 1, 3
 _BUFFER_OFFSET, _BUFFER_SIZE = 1, 2
 # BuiltinOperator: those whose code is in another library, and those that run another subgraph,
@@ -28,14 +32,16 @@ _REPEATING = {
     206: "STABLEHLO_COMPOSITE",
 }
 _MOST_TABLES = 1_000_000
+_MOST_AXES = 64
+BYTES_PER_NUMBER = 4
 
 
-def refuse_unsafe_tflite(model: bytes, name: str) -> None:
+def refuse_unsafe_tflite(model: bytes, name: str, budget: Budget) -> None:
     """Refuse a TFLite artefact that refers to something outside itself, or repeats itself.
 
     Raises:
         ExternalData: it has an operator of another library, or a buffer outside the file.
-        OverBudget: it has an operator that runs another subgraph.
+        OverBudget: it has an operator that runs another subgraph, or a tensor larger than `budget`.
         BundleUnreadable: the bytes are no TFLite model.
     """
     if model[4:8] != _MARK:
@@ -45,6 +51,7 @@ def refuse_unsafe_tflite(model: bytes, name: str) -> None:
         root = file.offset(0)
         _check_operators(file, root, name)
         _check_buffers(file, root, name)
+        _check_tensors(file, root, name, budget.memory_bytes // BYTES_PER_NUMBER)
     except (struct.error, ValueError) as error:
         raise BundleUnreadable(f"{name} is not a TFLite model: {error}") from error
 
@@ -80,6 +87,17 @@ def _check_buffers(file: _Flatbuffer, root: int, name: str) -> None:
             raise ExternalData(f"{name} has a buffer of {size} bytes that ends behind the file")
 
 
+def _check_tensors(file: _Flatbuffer, root: int, name: str, most_numbers: int) -> None:
+    for subgraph in file.tables(root, _MODEL_SUBGRAPHS):
+        for tensor in file.tables(subgraph, _SUBGRAPH_TENSORS):
+            numbers = math.prod(file.integers(tensor, _TENSOR_SHAPE))
+            if numbers > most_numbers:
+                raise OverBudget(
+                    f"{name} has a tensor of {numbers:,} numbers; at most {most_numbers:,} are "
+                    "allowed"
+                )
+
+
 class _Flatbuffer:
     """Tables of a flatbuffer; positions are those of the file."""
 
@@ -108,6 +126,17 @@ class _Flatbuffer:
         """A scalar field of a table; 0 where it has its default."""
         position = self.field(table, number)
         return int(struct.unpack_from(layout, self.content, position)[0]) if position else 0
+
+    def integers(self, table: int, number: int) -> tuple[int, ...]:
+        """A vector field of a few int32."""
+        position = self.field(table, number)
+        if not position:
+            return ()
+        vector = self.offset(position)
+        (length,) = struct.unpack_from("<I", self.content, vector)
+        if length > _MOST_AXES:
+            raise ValueError(f"a tensor of more than {_MOST_AXES} axes")
+        return struct.unpack_from(f"<{length}i", self.content, vector + 4)
 
     def tables(self, table: int, number: int) -> Iterator[int]:
         """Positions of the tables of a vector field."""
