@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import click
 import numpy as np
 import onnx
 import pytest
@@ -17,6 +19,8 @@ from hostile.wire import integers, model_of
 from onnx import helper
 
 import edgecnn_runtime as edge
+from edgecnn.bench.wanted import Wanted
+from edgecnn.commands.budget_options import Size
 from edgecnn.evaluate.examples import Examples
 from edgecnn.evaluate.run import Variant, run
 from edgecnn.verify.held_out import compare_with_float
@@ -25,7 +29,7 @@ from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.host.process import agent_lines, measure_cold_start
-from edgecnn_runtime.measure.job import Subject
+from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan, Subject
 from edgecnn_runtime.measure.worker_process import Worker, WorkerDied
 from edgecnn_runtime.parity.isolated import verify_isolated
 from edgecnn_runtime.parity.row import Parity
@@ -138,6 +142,27 @@ def test_held_out_images_are_not_shown_to_a_reference_that_nobody_has_tried(hung
         pytest.raises(EngineError, match=r"model\.onnx does not run on onnxruntime"),
     ):
         compare_with_float(bundle, [], images, "one")
+
+
+def test_a_budget_reaches_a_board_with_the_job_and_more_time_with_it() -> None:
+    wanted = Wanted(Path("x.edge"), MeasurementPlan(), budget=Budget(1 << 20, 2.5))
+    assert wanted.board_budget == Budget(1 << 20, 25.0)
+    job = MeasurementJob((Subject("x.edge"),), wanted.plan, budget=wanted.board_budget)
+    assert MeasurementJob.from_json(json.loads(json.dumps(job.to_json()))) == job
+    assert job.budget.options() == ["--max-memory", "1048576", "--max-seconds", "25.0"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "size_bytes"), [("512M", 512 << 20), ("1.5G", 3 << 29), ("64k", 64 << 10)]
+)
+def test_sizes_are_typed_with_their_unit(typed: str, size_bytes: int) -> None:
+    assert Size().convert(typed, None, None) == size_bytes
+
+
+@pytest.mark.parametrize("typed", ["512", "2 GB!", "", "-1G"])
+def test_what_is_no_size_is_refused(typed: str) -> None:
+    with pytest.raises(click.BadParameter, match="write it as 512M or 2G"):
+        Size().convert(typed, None, None)
 
 
 HELD = """
