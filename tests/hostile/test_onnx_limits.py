@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 import edgecnn_runtime as edge
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.budget import Budget
-from edgecnn_runtime.bundle.onnx_limits import refuse_unsafe_onnx
+from edgecnn_runtime.bundle.limits.onnx import refuse_unsafe_onnx
 from edgecnn_runtime.errors import BundleUnreadable, ExternalData, OverBudget
 
 HUGE = 1 << 62

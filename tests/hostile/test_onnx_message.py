@@ -15,9 +15,9 @@ from hostile.wire import field, varint
 
 import edgecnn_runtime as edge
 from edgecnn_exporters.bundle.write import npy, write_bundle
-from edgecnn_runtime.bundle import onnx_graph
-from edgecnn_runtime.bundle.onnx_graph import read_onnx
-from edgecnn_runtime.bundle.protobuf_fields import FieldType
+from edgecnn_runtime.bundle.limits import onnx_schema
+from edgecnn_runtime.bundle.limits.onnx_graph import read_onnx
+from edgecnn_runtime.bundle.limits.protobuf import FieldType
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.errors import BundleUnreadable, EngineError, ExternalData
 
@@ -37,6 +37,12 @@ def without_external_data(written: bytes) -> bytes:
     """A model whose initialiser ends with these bytes."""
     head = b"\x08\x01\x10\x01" + field(8, b"secret") + field(9, bytes(4))
     return with_initializer(field(5, head + written))
+
+
+def with_attribute(*attributes: onnx.AttributeProto) -> bytes:
+    """A model with a Constant of these attributes."""
+    node = onnx.NodeProto(op_type="Constant", output=["trips"], attribute=attributes)
+    return wire.model_of([node]).SerializeToString()
 
 
 AMBIGUOUS: dict[str, Callable[[], bytes]] = {
@@ -63,6 +69,12 @@ AMBIGUOUS: dict[str, Callable[[], bytes]] = {
     "more bits than a number has": lambda: onnx_model()[2:] + b"\x08" + b"\xff" * 9 + b"\x02",
     "a name that is no text": lambda: with_initializer(
         field(5, wire.integers("axes", 7).SerializeToString().replace(b"axes", b"axe\xff"))
+    ),
+    "an attribute of two values": lambda: with_attribute(
+        onnx.AttributeProto(name="value", i=1, t=wire.integers("trips", 1 << 62))
+    ),
+    "two attributes of a name": lambda: with_attribute(
+        onnx.AttributeProto(name="value_int", i=1), onnx.AttributeProto(name="value_int", i=1 << 62)
     ),
     "a constant that is defined twice": lambda: with_initializer(
         field(5, wire.integers("axis", 7).SerializeToString())
@@ -161,15 +173,15 @@ KINDS = {
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (onnx_graph.MODEL, onnx.ModelProto),
-        (onnx_graph.TRAINING, onnx.TrainingInfoProto),
-        (onnx_graph.FUNCTION, onnx.FunctionProto),
-        (onnx_graph.GRAPH, onnx.GraphProto),
-        (onnx_graph.NODE, onnx.NodeProto),
-        (onnx_graph.ATTRIBUTE, onnx.AttributeProto),
-        (onnx_graph.VALUE_INFO, onnx.ValueInfoProto),
-        (onnx_graph.SPARSE_TENSOR, onnx.SparseTensorProto),
-        (onnx_graph.TENSOR, onnx.TensorProto),
+        (onnx_schema.MODEL, onnx.ModelProto),
+        (onnx_schema.TRAINING, onnx.TrainingInfoProto),
+        (onnx_schema.FUNCTION, onnx.FunctionProto),
+        (onnx_schema.GRAPH, onnx.GraphProto),
+        (onnx_schema.NODE, onnx.NodeProto),
+        (onnx_schema.ATTRIBUTE, onnx.AttributeProto),
+        (onnx_schema.VALUE_INFO, onnx.ValueInfoProto),
+        (onnx_schema.SPARSE_TENSOR, onnx.SparseTensorProto),
+        (onnx_schema.TENSOR, onnx.TensorProto),
     ],
 )
 def test_the_fields_are_those_of_the_onnx_package(

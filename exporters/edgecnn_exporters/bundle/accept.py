@@ -10,7 +10,7 @@ from edgecnn_exporters.bundle.simulate import simulate
 from edgecnn_exporters.errors import TargetDiffers
 from edgecnn_exporters.targets import ANSWERED, TargetInvalid, Translated
 from edgecnn_runtime.budget import Budget
-from edgecnn_runtime.bundle.artefact_limits import refuse_unsafe
+from edgecnn_runtime.bundle.limits.artefact import refuse_unsafe
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import adapt
 from edgecnn_runtime.engines.protocol import Engine

@@ -12,8 +12,8 @@ from typing import Self
 
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle.archive import list_members, open_archive, read_member
-from edgecnn_runtime.bundle.artefact_limits import refuse_unsafe
 from edgecnn_runtime.bundle.golden_arrays import GoldenArrays, golden_arrays
+from edgecnn_runtime.bundle.limits.artefact import refuse_unsafe
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
 from edgecnn_runtime.bundle.outside import OutsideExamples, open_outside
 from edgecnn_runtime.errors import (

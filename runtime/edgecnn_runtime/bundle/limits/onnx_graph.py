@@ -1,6 +1,6 @@
 """Graphs, nodes and small constants of an ONNX message, read without the onnx package.
 
-The message is not trusted: `protobuf_fields` refuses what no serialiser writes, and a reference to
+The message is not trusted: `limits.protobuf` refuses what no serialiser writes, and a reference to
 a file is refused as it is met. Tensor data is never copied.
 """
 
@@ -11,41 +11,21 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from edgecnn_runtime.bundle.protobuf_fields import Field, FieldType, MessageReader
+from edgecnn_runtime.bundle.limits.onnx_schema import (
+    ATTRIBUTE,
+    ATTRIBUTE_VALUES,
+    FUNCTION,
+    GRAPH,
+    MODEL,
+    NODE,
+    SPARSE_TENSOR,
+    TENSOR,
+    TRAINING,
+    VALUE_INFO,
+)
+from edgecnn_runtime.bundle.limits.protobuf import Field, FieldType, MessageReader
 from edgecnn_runtime.errors import ExternalData
 
-_INT, _INTS = FieldType(0), FieldType(0, is_repeated=True)
-_DATA, _DATAS = FieldType(2), FieldType(2, is_repeated=True)
-_FLOAT, _FLOATS = FieldType(5), FieldType(5, is_repeated=True)
-
-# Fields of onnx.proto (ONNX 1.23): all of each message that leads to a tensor or a node. Types,
-# names and notes of values are not looked into.
-MODEL = {
-    **dict.fromkeys((1, 5), _INT),
-    **dict.fromkeys((2, 3, 4, 6, 7), _DATA),
-    **dict.fromkeys((8, 14, 20, 25, 26), _DATAS),
-}
-TRAINING = {1: _DATA, 2: _DATA, 3: _DATAS, 4: _DATAS}
-FUNCTION = {
-    **dict.fromkeys((1, 8, 10, 13), _DATA),
-    **dict.fromkeys((4, 5, 6, 7, 9, 11, 12, 14), _DATAS),
-}
-GRAPH = {**dict.fromkeys((2, 10), _DATA), **dict.fromkeys((1, 5, 11, 12, 13, 14, 15, 16), _DATAS)}
-NODE = {**dict.fromkeys((3, 4, 6, 7, 8), _DATA), **dict.fromkeys((1, 2, 5, 9, 10), _DATAS)}
-ATTRIBUTE = {
-    **dict.fromkeys((3, 20), _INT),
-    **{2: _FLOAT, 7: _FLOATS, 8: _INTS},
-    **dict.fromkeys((1, 4, 5, 6, 13, 14, 21, 22), _DATA),
-    **dict.fromkeys((9, 10, 11, 15, 23), _DATAS),
-}
-VALUE_INFO = {1: _DATA, 2: _DATA, 3: _DATA, 4: _DATAS}
-SPARSE_TENSOR = {1: _DATA, 2: _DATA, 3: _INTS}
-TENSOR = {
-    **{1: _INTS, 2: _INT, 14: _INT},
-    **{4: _FLOATS, 5: _INTS, 7: _INTS, 10: FieldType(1, is_repeated=True), 11: _INTS},
-    **dict.fromkeys((3, 8, 9, 12), _DATA),
-    **dict.fromkeys((6, 13, 16), _DATAS),
-}
 OWN_DOMAINS = ("", "ai.onnx")
 """The domain of ONNX's own operators, in its two spellings."""
 MAX_DEPTH = 64
@@ -193,15 +173,20 @@ class _Onnx:
                 node.domain = self._text(one)
             elif one.number == 8:
                 node.overload = self._text(one)
-        is_constant = node.operator == "Constant" and node.domain in OWN_DOMAINS
+        numbers: Numbers = ()
+        if node.operator == "Constant" and node.domain in OWN_DOMAINS and len(node.numbers) == 1:
+            (numbers,) = node.numbers.values()
         for name in filter(None, node.outputs):
-            graph.define(name, next(iter(node.numbers.values()), ()) if is_constant else ())
+            graph.define(name, numbers)
         return node
 
     def _attribute(self, message: Field, node: OnnxNode, depth: int) -> None:
         name, integers = "", list[int]()
         numbers: Numbers = ()
+        values: set[int] = set()
         for one in self._fields(message.begin, message.end, ATTRIBUTE):
+            if one.number in ATTRIBUTE_VALUES:
+                values.add(one.number)
             if one.number == 1:
                 name = self._text(one)
             elif one.number in (3, 8):
@@ -212,7 +197,9 @@ class _Onnx:
                 node.graphs.append(self._graph(one, depth + 1))
             elif one.number in (22, 23):
                 self._sparse_tensor(one)
-        node.numbers[name] = tuple(integers) if integers else numbers
+        if name in node.numbers or len(values) > 1:
+            raise ValueError(f"the attribute {name!r} has several values")
+        node.numbers[name] = tuple(integers) or numbers
 
     def _sparse_tensor(self, message: Field) -> str:
         """The tensor's name, which is that of its values."""
@@ -251,8 +238,9 @@ class _Onnx:
         if math.prod(shape) > _MOST_NUMBERS:
             return name, ()
         layout = _RAW.get(dtype)
-        if raw and layout and len(raw) % struct.calcsize(f"<{layout}") == 0:
-            listed += struct.unpack(f"<{len(raw) // struct.calcsize(layout)}{layout}", raw)
+        if layout:
+            count = len(raw) // struct.calcsize(f"<{layout}")
+            listed += struct.unpack_from(f"<{count}{layout}", raw)
         return name, tuple(listed)
 
     def _extended(self, shape: list[int], one: Field) -> list[int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from edgecnn_runtime.budget import Budget
-from edgecnn_runtime.bundle.onnx_limits import refuse_unsafe_onnx
-from edgecnn_runtime.bundle.openvino_limits import refuse_unsafe_openvino
-from edgecnn_runtime.bundle.tflite_limits import refuse_unsafe_tflite
+from edgecnn_runtime.bundle.limits.onnx import refuse_unsafe_onnx
+from edgecnn_runtime.bundle.limits.openvino import refuse_unsafe_openvino
+from edgecnn_runtime.bundle.limits.tflite import refuse_unsafe_tflite
 
 
 def refuse_unsafe(

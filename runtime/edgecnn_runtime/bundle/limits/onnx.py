@@ -11,7 +11,7 @@ from collections import ChainMap
 from collections.abc import Callable, Sequence
 
 from edgecnn_runtime.budget import Budget
-from edgecnn_runtime.bundle.onnx_graph import (
+from edgecnn_runtime.bundle.limits.onnx_graph import (
     OWN_DOMAINS,
     Numbers,
     OnnxGraph,
