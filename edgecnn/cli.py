@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
 import click
 
+from edgecnn.console import complain, echo
 from edgecnn.exit_codes import FAILED, INTERRUPTED, LIMIT_MISSED
 from edgecnn.interrupts import repeat_ignored_interrupts
 from edgecnn_exporters.errors import LimitMissed
@@ -59,22 +61,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # A command that records how it was called finds the words as the context's object.
         code = cli.main(arguments, prog_name="edgecnn", standalone_mode=False, obj=typed)
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()  # it quotes what was typed
+        error.show(text)
+        echo(text.getvalue().removesuffix("\n"), err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("edgecnn: interrupted; nothing was left half written", err=True)
+        complain("interrupted; nothing was left half written")
         sys.exit(INTERRUPTED)
     except EdgeCNNError as error:
-        click.echo(f"edgecnn: {' '.join(str(error).split())}", err=True)
+        complain(error)
         sys.exit(LIMIT_MISSED if isinstance(error, LimitMissed) else FAILED)
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         if missing not in EXPORT_PACKAGES:
             raise
-        click.echo(
-            f"edgecnn: {missing} is not installed, which this needs; "
-            "pip install 'edgecnn[export]'; edgecnn doctor shows what else is missing",
-            err=True,
+        complain(
+            f"{missing} is not installed, which this needs; "
+            "pip install 'edgecnn[export]'; edgecnn doctor shows what else is missing"
         )
+        sys.exit(FAILED)
+    except MemoryError as error:
+        complain(f"this needs more memory than there is: {error or 'out of memory'}")
         sys.exit(FAILED)
     sys.exit(code if isinstance(code, int) else 0)

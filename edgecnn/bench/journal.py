@@ -19,6 +19,7 @@ from typing import IO, Any
 from edgecnn.bench.wanted import Wanted
 from edgecnn.errors import JournalBusy, JournalUnreadable
 from edgecnn_runtime import __version__
+from edgecnn_runtime.file_kind import other_than_file
 from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.measure.results import BenchResult, assemble
 
@@ -62,6 +63,9 @@ class Journal:
         """
         self.path = path
         self._lock = threading.Lock()
+        kind = other_than_file(path)
+        if kind is not None:
+            raise JournalUnreadable(f"{path} cannot be written: it is {kind}; name a file with -o")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if header is None:
@@ -112,6 +116,9 @@ def read_journal(path: Path) -> Record:
     Raises:
         JournalUnreadable: the file is missing, or is not a journal.
     """
+    kind = other_than_file(path)
+    if kind is not None:
+        raise JournalUnreadable(f"{path} cannot be read: it is {kind}, expected results of a bench")
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ import click
 
 from edgecnn.commands.bench_options import Duration, Names, Threads
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
+from edgecnn.console import complain, echo, echo_line
 from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def command(
 
         draw_bench(measured.results, plot, is_sustained=sustained is not None)
     for message in measured.failed.values():
-        click.echo(f"edgecnn: {message}", err=True)
+        complain(message)
     return FAILED if measured.failed else _exit_code(measured.results, compared, against)
 
 
@@ -186,12 +187,12 @@ def _print(
     if as_json:
         print_json(SCHEMA, as_document(results, compared))
     elif as_csv:
-        click.echo(csv_of(results), nl=False)
+        echo(csv_of(results).removesuffix("\n"))
     elif results:
         print_results(results)
         several = len(results) > 1
         for change in compared:
-            click.echo(f"{change.device}: {change.words()}" if several else change.words())
+            echo_line(f"{change.device}: {change.words()}" if several else change.words())
 
 
 def _exit_code(

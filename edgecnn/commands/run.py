@@ -14,6 +14,7 @@ from edgecnn.commands.options import (
     quiet_option,
     threads_option,
 )
+from edgecnn.console import complain
 from edgecnn.exit_codes import FAILED
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.tasks import Classification
@@ -63,7 +64,7 @@ def command(
             try:
                 results[image] = session.classify(image, top)
             except ImageError as error:
-                click.echo(f"edgecnn: {error}", err=True)
+                complain(error)
                 failed += 1
         used = {"engine": session.engine.name, "precision": session.artefact.precision}
     if as_json:

@@ -10,6 +10,7 @@ import click
 
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
 from edgecnn.commands.verify_preprocess import preprocess_options, print_certificate
+from edgecnn.console import echo
 from edgecnn.exit_codes import DIFFERS, FAILED, OK
 
 if TYPE_CHECKING:
@@ -118,11 +119,11 @@ def command(
     else:
         print_rows(rows, None if outside is None else Path(outside.path).name)
         for finding in findings:
-            click.echo(f"\n{finding.words()}")
+            echo(f"\n{finding.words()}")
         if held_out is not None:
             print_held_out(held_out)
         if not quiet:
-            click.echo(f"\n{files} files have the digests that the manifest lists", err=True)
+            echo(f"\n{files} files have the digests that the manifest lists", err=True)
     if any(row.verdict in ("differs", "crashed") for row in rows):
         return DIFFERS
     ran = any(row.verdict in ANSWERS_AS_MADE and row.engine for row in rows)

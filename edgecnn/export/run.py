@@ -13,6 +13,7 @@ from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import Factory, OnnxFile, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM
+from edgecnn.text_file import read_text
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.progress import Announce
 
@@ -153,7 +154,7 @@ def _labels(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        labels = tuple(path.read_text(encoding="utf-8").splitlines())
+        labels = tuple(read_text(path).splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise LabelsUnreadable(f"labels {path} cannot be read: {error}") from error
     if not labels or not all(label.strip() for label in labels):

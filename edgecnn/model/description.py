@@ -11,8 +11,9 @@ from typing import Any
 from edgecnn.errors import CheckpointUnreadable
 from edgecnn.model.content import refuse_other_content
 from edgecnn.zoo.architecture import Form
-from edgecnn_runtime.bundle.manifest_json import preprocess_from_json
+from edgecnn_runtime.bundle.preprocess_json import preprocess_from_json
 from edgecnn_runtime.errors import ManifestInvalid
+from edgecnn_runtime.file_kind import other_than_file
 from edgecnn_runtime.manifest import Preprocess
 
 SCHEMA = "edgecnn.checkpoint/1"
@@ -73,13 +74,16 @@ def read_header(path: Path) -> dict[str, Any] | None:
     """
     from safetensors import SafetensorError, safe_open
 
+    kind = other_than_file(path)
+    if kind is not None:
+        raise CheckpointUnreadable(f"{path} is {kind}, expected a file of weights")
     if path.is_file():
         refuse_other_content(path)
     try:
         with safe_open(path, "np") as file:
             header = file.metadata() or {}
         document = json.loads(header[HEADER]) if HEADER in header else None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CheckpointUnreadable(
             f"{path} is not a safetensors file of weights: {error}"
         ) from error

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgecnn.errors import PreprocessUnknown
+from edgecnn.text_file import read_text
 from edgecnn.zoo import IMAGENET, MNIST
-from edgecnn_runtime.bundle.manifest_json import preprocess_from_json
+from edgecnn_runtime.bundle.preprocess_json import preprocess_from_json
 from edgecnn_runtime.errors import ManifestInvalid
 from edgecnn_runtime.manifest import Preprocess
 
@@ -72,10 +73,10 @@ def at_resolution(preprocess: Preprocess, height: int, width: int) -> Preprocess
 
 def _read(path: Path, channels: int) -> Preprocess:
     try:
-        preprocess = preprocess_from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        preprocess = preprocess_from_json(json.loads(read_text(path)), str(path))
     except OSError as error:
         raise PreprocessUnknown(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, ManifestInvalid) as error:
+    except (ValueError, RecursionError, ManifestInvalid) as error:
         raise PreprocessUnknown(f"{path} is not a valid preprocessing: {error}") from error
     own = 1 if preprocess.colour == "L" else 3
     if own != channels:

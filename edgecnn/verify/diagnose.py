@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.parity.row import Parity
+from edgecnn_runtime.printable import printable
 
 if TYPE_CHECKING:
     from edgecnn_exporters.diagnose.diagnosis import Diagnosis
@@ -34,10 +36,14 @@ class RowDiagnosis:
     def words(self) -> str:
         """The diagnosis as text."""
         if self.diagnosis is None:
-            return f"{self.subject}: {self.reason}"
-        text = f"{self.subject}, {self.diagnosis.words()}"
+            return printable(f"{self.subject}: {self.reason}")
+        from edgecnn_exporters.diagnose.printable import printable_diagnosis
+
+        words = printable_diagnosis(self.diagnosis).words()
+        text = f"{printable(self.subject)}, {words}"
         if self.folder is not None:
-            return f"{text}\n  to run the node alone: cd {self.folder} && python reproduce.py"
+            folder = printable(shlex.quote(str(self.folder)))
+            return f"{text}\n  to run the node alone: cd {folder} && python reproduce.py"
         return text
 
     def to_json(self) -> dict[str, Any]:

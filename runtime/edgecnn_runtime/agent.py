@@ -18,6 +18,7 @@ from typing import Any
 from edgecnn_runtime import __version__
 from edgecnn_runtime.errors import BundleError, EdgeCNNError, MeasureError
 from edgecnn_runtime.host.process import AGENT_PREFIX
+from edgecnn_runtime.printable import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.command(options)
     except EdgeCNNError as error:
-        print(f"{AGENT_PREFIX}{error}", file=sys.stderr)
+        print(f"{AGENT_PREFIX}{printable(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -20,7 +20,6 @@ from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import (
     EngineError,
     EngineUnavailable,
-    ManifestInvalid,
     NotAClassifier,
 )
 from edgecnn_runtime.manifest import Artefact, Layout, Manifest
@@ -146,7 +145,6 @@ def open(
             bundle_check.result()  # a bad bundle is reported before an engine that fails on it
         model = adapt(opened, bundle.manifest, chosen)
         labels = bundle.labels()
-        _check_labels(bundle.manifest, labels)
         undo.pop_all()
         return Session(bundle.manifest, chosen, model, labels)
 
@@ -185,13 +183,6 @@ def choose(
     formats = ", ".join(sorted({a.format for a in artefacts}))
     subject = "no engine runs" if engine is None else f"engine {engine!r} does not run"
     raise EngineError(f"{subject} the formats of {manifest.name}: {formats}")
-
-
-def _check_labels(manifest: Manifest, labels: tuple[str, ...]) -> None:
-    if labels and manifest.outputs[0].shape[-1] != len(labels):
-        raise ManifestInvalid(
-            f"{manifest.name} has {len(labels)} labels for the output {manifest.outputs[0]}"
-        )
 
 
 def zero_feeds(manifest: Manifest) -> dict[str, Array]:

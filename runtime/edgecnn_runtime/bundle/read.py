@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from edgecnn_runtime.bundle.golden_arrays import GoldenArrays, golden_arrays
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
 from edgecnn_runtime.bundle.onnx_wire import refuse_external_data
 from edgecnn_runtime.bundle.outside import OutsideExamples, open_outside
+from edgecnn_runtime.bundle.strict_json import strict_json
 from edgecnn_runtime.errors import (
     CompressionBomb,
     DigestMismatch,
@@ -109,14 +109,26 @@ class Bundle:
             refuse_external_data(content.model, f"{self.path}: {artefact.path}")
 
     def labels(self) -> tuple[str, ...]:
-        """The class names in class order; empty if the bundle is not a classifier."""
+        """The class names in class order; empty if the bundle is not a classifier.
+
+        Raises:
+            ManifestInvalid: they are not UTF-8, or not one for each class.
+        """
         postprocess = self.manifest.postprocess
         if postprocess is None:
             return ()
         try:
-            return tuple(self.read(postprocess.labels).decode().splitlines())
+            text = self.read(postprocess.labels).decode()
         except UnicodeDecodeError as error:
             raise ManifestInvalid(f"{self.path}: {postprocess.labels} is not UTF-8") from error
+        # Not splitlines: it also ends a line at characters that a label may hold.
+        lines = text.removesuffix("\n").split("\n") if text else []
+        output = self.manifest.outputs[0]
+        if len(lines) != output.shape[-1]:
+            raise ManifestInvalid(
+                f"{self.path}: {postprocess.labels} has {len(lines)} labels for the output {output}"
+            )
+        return tuple(line.removesuffix("\r") for line in lines)
 
     def golden(self, index: int) -> GoldenArrays:
         """One golden example.
@@ -135,7 +147,7 @@ class Bundle:
         return open_outside(self.path, self.manifest)
 
     def check(self, already_read: Iterable[str] = ()) -> None:
-        """Check every digest, every golden array and every artefact.
+        """Check every digest, every golden array, every artefact and the labels.
 
         Args:
             already_read: paths of files that are checked already.
@@ -152,6 +164,9 @@ class Bundle:
             if artefact.path in unread:
                 self.read_artefact(artefact)
                 unread -= {*artefact.paths}
+        if self.manifest.postprocess is not None:
+            self.labels()
+            unread.discard(self.manifest.postprocess.labels)
         for name in sorted(unread):
             self.read(name)
 
@@ -177,11 +192,7 @@ class Bundle:
         if member.file_size > MAX_MANIFEST_BYTES:
             raise CompressionBomb(f"{self.path}: {MANIFEST} inflates to {member.file_size} bytes")
         content = read_member(self._archive, member, MAX_MANIFEST_BYTES)
-        try:
-            document = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise ManifestInvalid(f"{self.path}: {MANIFEST} is not JSON: {error}") from error
-        return manifest_from_json(document)
+        return manifest_from_json(strict_json(content, f"{self.path}: {MANIFEST}"))
 
     def _match_listing(self) -> None:
         members, listed = set(self._members) - {MANIFEST}, set(self.manifest.files)

@@ -11,9 +11,18 @@ import numpy as np
 
 from edgecnn_runtime.arrays import Array, UInt8
 from edgecnn_runtime.errors import ImageError
+from edgecnn_runtime.file_kind import other_than_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
+
+# Pillow's own limit, above which it warns of a decompression bomb: 360 MB decoded.
+MAX_PIXELS = 89_478_485
+# Of one side: a resampling plan's memory grows with it. JPEG has no longer ones.
+MAX_SIDE = 1 << 16
+MAX_FILE_BYTES = 512 << 20
+# Formats for which Pillow starts another program (Ghostscript) or asks the system to draw.
+PROGRAMS = ("EPS", "WMF")
 
 ImageSource = str | os.PathLike[str] | bytes | UInt8
 
@@ -55,6 +64,7 @@ def _from_array(array: Array) -> UInt8:
             f"image array has shape {array.shape}, expected at least one pixel; "
             "look at what produced it"
         )
+    _refuse_long(f"image array of shape {array.shape}", array.shape[:2])
     coloured: UInt8 = array if array.ndim == 3 else array[:, :, None]
     return coloured.repeat(3, axis=2) if coloured.shape[2] == 1 else coloured[:, :, :3]
 
@@ -66,6 +76,9 @@ def _from_path(source: object) -> UInt8:
             "numpy.asarray turns most images into an array"
         )
     name = f"image {os.fspath(source)!r}"
+    kind = other_than_file(source)
+    if kind is not None:
+        raise ImageError(f"{name} is {kind}, expected a file; check the path")
     try:
         with Path(source).open("rb") as file:
             return _from_file(file, name)
@@ -83,7 +96,9 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
             "or pass a uint8 array"
         ) from error
     try:
-        image = _decode(file)
+        image = _decode(file, name)
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{name} is in no format that Pillow reads; pass a JPEG, PNG or the like"
@@ -102,11 +117,25 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
     return np.asarray(image) if image.mode == "RGB" else _from_array(_grey_levels(image, name))
 
 
-def _decode(file: IO[bytes]) -> PillowImage:
+def _decode(file: IO[bytes], name: str) -> PillowImage:
     """Decode a file; upright, and RGB unless it is grey of more than 8 bits, which RGB clips."""
     from PIL import Image, ImageOps
 
+    size = file.seek(0, os.SEEK_END)
+    if size > MAX_FILE_BYTES:
+        raise ImageError(f"{name} has {size} bytes, expected at most {MAX_FILE_BYTES}; shrink it")
     image = Image.open(file)
+    if image.format in PROGRAMS:
+        raise ImageError(
+            f"{name} is {image.format}, a program that draws; pass a JPEG, PNG or the like"
+        )
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name} has {width * height} pixels, expected at most {MAX_PIXELS}; shrink it, or "
+            "decode it yourself and pass a uint8 array"
+        )
+    _refuse_long(name, (height, width))
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB" or image.mode.startswith(("I", "F")):
@@ -114,6 +143,13 @@ def _decode(file: IO[bytes]) -> PillowImage:
     # Pillow warns before it drops a palette's transparency.
     image.info.pop("transparency", None)
     return image.convert("RGB")
+
+
+def _refuse_long(name: str, size: tuple[int, ...]) -> None:
+    if max(size) > MAX_SIDE:
+        raise ImageError(
+            f"{name} has a side of {max(size)} pixels, expected at most {MAX_SIDE}; cut it in parts"
+        )
 
 
 def _grey_levels(image: PillowImage, name: str) -> UInt8:
