@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code; `edgecnn.exit_codes` is the table."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
     repeat_ignored_interrupts()
+    # Pillow's, of an image that `load_image` then refuses in one line.
+    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
     try:
         # A command that records how it was called finds the words as the context's object.
         code = cli.main(arguments, prog_name="edgecnn", standalone_mode=False, obj=typed)

@@ -10,6 +10,9 @@ from rich.text import Text
 
 from edgecnn_runtime.printable import printable
 
+# Characters of one cell: an engine's message is shorter, and a row stays on a screen.
+LONGEST = 1000
+
 
 class TextTable(Table):
     """A table in edgecnn's style. A cell that is a string is one line of printable text."""
@@ -24,5 +27,7 @@ class TextTable(Table):
         end_section: bool = False,
     ) -> None:
         """A row; `Text` cells, which carry colours or line breaks of our own, stay as they are."""
-        shown = (Text(printable(each)) if isinstance(each, str) else each for each in cells)
+        shown = (
+            Text(printable(each, LONGEST)) if isinstance(each, str) else each for each in cells
+        )
         super().add_row(*shown, style=style, end_section=end_section)

@@ -156,7 +156,8 @@ def _labels(path: Path | None) -> tuple[str, ...] | None:
     try:
         labels = tuple(read_text(path).splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise LabelsUnreadable(f"labels {path} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise LabelsUnreadable(f"labels {path} cannot be read: {reason}") from error
     if not labels or not all(label.strip() for label in labels):
         raise LabelsUnreadable(f"labels {path} are empty or hold an empty line; one name a line")
     return labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,7 +139,9 @@ def _read_torch(path: Path) -> object:
     if begin == _ZIP:
         _refuse_compressed(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # PyTorch warns of quantised tensors, which are refused in words of our own.
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's message advises weights_only=False, which is how such files run their code.
         raise CheckpointUnreadable(

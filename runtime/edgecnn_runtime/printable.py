@@ -18,14 +18,14 @@ _HARMLESS = frozenset("\xa0\u1680\u202f\u205f\u3000\u200c\u200d") | {
 _LINE_BREAK = re.compile(r"\s*[\n\r]\s*")
 
 
-def printable(text: str) -> str:
+def printable(text: str, longest: int = LONGEST) -> str:
     """The text as one line of characters that move no cursor and turn no direction.
 
     A line break becomes a space; any other control or format character and every surrogate is
-    written as Python writes it, as in ``\\x1b``. Past `LONGEST` characters the text is cut.
+    written as Python writes it, as in ``\\x1b``. Past `longest` characters the text is cut.
     """
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}… ({len(text) - LONGEST:,} more characters)"
+    if len(text) > longest:
+        text = f"{text[:longest]}… ({len(text) - longest:,} more characters)"
     if text.isprintable():
         return text
     return "".join(map(_escaped, _LINE_BREAK.sub(" ", text)))

@@ -92,7 +92,7 @@ def list_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """
     every = archive.infolist()
     for member in every:
-        refuse_unsafe(member)
+        refuse_unsafe(str(archive.filename), member)
         _refuse_compression(archive, member)
     refuse_twins(str(archive.filename), [member.filename for member in every])
     total = sum(member.file_size for member in every)

@@ -15,7 +15,7 @@ _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*"
 _NOT_ON_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.", re.IGNORECASE)
 
 
-def refuse_unsafe(member: zipfile.ZipInfo) -> None:
+def refuse_unsafe(archive: str, member: zipfile.ZipInfo) -> None:
     """Refuse a member that could land outside a folder, or is no plain file.
 
     Raises:
@@ -25,10 +25,10 @@ def refuse_unsafe(member: zipfile.ZipInfo) -> None:
     path = member.orig_filename
     is_safe = len(path) <= MAX_PATH and _SAFE.fullmatch(path)
     if not is_safe or any(map(_NOT_ON_WINDOWS.fullmatch, path.split("/"))):
-        raise UnsafePath(f"path {path[:MAX_PATH]!r} is not allowed in a bundle")
+        raise UnsafePath(f"{archive}: path {path[:MAX_PATH]!r} is not allowed in a bundle")
     mode = member.external_attr >> 16
     if mode and mode & 0o170000 not in (0, 0o100000):
-        raise UnsafePath(f"{path!r} is a link or device, not a plain file")
+        raise UnsafePath(f"{archive}: {path!r} is a link or device, not a plain file")
 
 
 def refuse_twins(archive: str, paths: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from edgecnn_runtime.errors import (
     DigestMismatch,
     FileMissing,
     FileUnlisted,
+    GoldenInvalid,
     ManifestInvalid,
 )
 from edgecnn_runtime.manifest import Artefact, Manifest
@@ -192,7 +193,10 @@ class Bundle:
         if member.file_size > MAX_MANIFEST_BYTES:
             raise CompressionBomb(f"{self.path}: {MANIFEST} inflates to {member.file_size} bytes")
         content = read_member(self._archive, member, MAX_MANIFEST_BYTES)
-        return manifest_from_json(strict_json(content, f"{self.path}: {MANIFEST}"))
+        try:
+            return manifest_from_json(strict_json(content))
+        except (ManifestInvalid, GoldenInvalid) as error:
+            raise type(error)(f"{self.path}: {error}") from error
 
     def _match_listing(self) -> None:
         members, listed = set(self._members) - {MANIFEST}, set(self.manifest.files)

@@ -12,13 +12,10 @@ from edgecnn_runtime.errors import ManifestInvalid
 MAX_DEPTH = 64
 
 
-def strict_json(content: bytes, where: str) -> object:
-    """The JSON value of a text in UTF-8.
+def strict_json(content: bytes) -> object:
+    """The JSON value of a manifest's text in UTF-8.
 
     Two readers may take different ones of two equal keys, and NaN compares with nothing.
-
-    Args:
-        where: names the text in errors.
 
     Raises:
         ManifestInvalid: it is no JSON, nests too deeply, has a key twice, NaN or infinity, or
@@ -29,10 +26,8 @@ def strict_json(content: bytes, where: str) -> object:
             content.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
         )
     except (ValueError, RecursionError) as error:
-        raise ManifestInvalid(f"{where} is not JSON: {error}") from error
-    except ManifestInvalid as error:
-        raise ManifestInvalid(f"{where} {error}") from error
-    _check_nodes(document, where, is_escaped=b"\\u" in content)
+        raise ManifestInvalid(f"manifest is not JSON: {error}") from error
+    _check_nodes(document, is_escaped=b"\\u" in content)
     return document
 
 
@@ -40,21 +35,23 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         counts = Counter(key for key, _ in pairs)
-        raise ManifestInvalid(f"has the field {max(fields, key=counts.__getitem__)!r} twice")
+        raise ManifestInvalid(
+            f"manifest has the field {max(fields, key=counts.__getitem__)!r} twice"
+        )
     return fields
 
 
 def _refuse_constant(name: str) -> None:
-    raise ManifestInvalid(f"holds {name}, expected a finite number")
+    raise ManifestInvalid(f"manifest holds {name}, expected a finite number")
 
 
-def _check_nodes(document: object, where: str, *, is_escaped: bool) -> None:
+def _check_nodes(document: object, *, is_escaped: bool) -> None:
     """Check the depth of every value and, where one may be there, for half surrogate pairs."""
     level, depth = [document], 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise ManifestInvalid(f"{where} nests deeper than {MAX_DEPTH} levels")
+            raise ManifestInvalid(f"manifest nests deeper than {MAX_DEPTH} levels")
         below: list[object] = []
         for value in level:
             if isinstance(value, dict):
@@ -64,7 +61,7 @@ def _check_nodes(document: object, where: str, *, is_escaped: bool) -> None:
             elif isinstance(value, list):
                 below.extend(value)
             elif is_escaped and isinstance(value, str) and _is_broken(value):
-                raise ManifestInvalid(f"{where} holds half a surrogate pair in {value!r}")
+                raise ManifestInvalid(f"manifest holds half a surrogate pair in {value!r}")
         level = below
 
 

@@ -12,17 +12,10 @@ import numpy as np
 from edgecnn_runtime.arrays import Array, UInt8
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.file_kind import other_than_file
+from edgecnn_runtime.image.limits import refuse_expensive, refuse_large_file, refuse_long
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
-
-# Pillow's own limit, above which it warns of a decompression bomb: 360 MB decoded.
-MAX_PIXELS = 89_478_485
-# Of one side: a resampling plan's memory grows with it. JPEG has no longer ones.
-MAX_SIDE = 1 << 16
-MAX_FILE_BYTES = 512 << 20
-# Formats for which Pillow starts another program (Ghostscript) or asks the system to draw.
-PROGRAMS = ("EPS", "WMF")
 
 ImageSource = str | os.PathLike[str] | bytes | UInt8
 
@@ -64,7 +57,7 @@ def _from_array(array: Array) -> UInt8:
             f"image array has shape {array.shape}, expected at least one pixel; "
             "look at what produced it"
         )
-    _refuse_long(f"image array of shape {array.shape}", array.shape[:2])
+    refuse_long(array.shape[:2], f"image array of shape {array.shape}")
     coloured: UInt8 = array if array.ndim == 3 else array[:, :, None]
     return coloured.repeat(3, axis=2) if coloured.shape[2] == 1 else coloured[:, :, :3]
 
@@ -121,21 +114,9 @@ def _decode(file: IO[bytes], name: str) -> PillowImage:
     """Decode a file; upright, and RGB unless it is grey of more than 8 bits, which RGB clips."""
     from PIL import Image, ImageOps
 
-    size = file.seek(0, os.SEEK_END)
-    if size > MAX_FILE_BYTES:
-        raise ImageError(f"{name} has {size} bytes, expected at most {MAX_FILE_BYTES}; shrink it")
+    refuse_large_file(file, name)
     image = Image.open(file)
-    if image.format in PROGRAMS:
-        raise ImageError(
-            f"{name} is {image.format}, a program that draws; pass a JPEG, PNG or the like"
-        )
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{name} has {width * height} pixels, expected at most {MAX_PIXELS}; shrink it, or "
-            "decode it yourself and pass a uint8 array"
-        )
-    _refuse_long(name, (height, width))
+    refuse_expensive(image, file, name)
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB" or image.mode.startswith(("I", "F")):
@@ -143,13 +124,6 @@ def _decode(file: IO[bytes], name: str) -> PillowImage:
     # Pillow warns before it drops a palette's transparency.
     image.info.pop("transparency", None)
     return image.convert("RGB")
-
-
-def _refuse_long(name: str, size: tuple[int, ...]) -> None:
-    if max(size) > MAX_SIDE:
-        raise ImageError(
-            f"{name} has a side of {max(size)} pixels, expected at most {MAX_SIDE}; cut it in parts"
-        )
 
 
 def _grey_levels(image: PillowImage, name: str) -> UInt8:
