@@ -64,14 +64,15 @@ def read_npz(path: Path) -> Array:
     if kind is not None:
         raise DataUnreadable(f"{path} is {kind}, expected an .npz")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a file of its own open when it is no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             names = archive.files
             if len(names) != 1:
                 raise DataUnreadable(f"{path} holds {len(names)} arrays, expected one")
             array: Array = archive[names[0]]
     except (
         *(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-        *(struct.error, NotImplementedError, RuntimeError, AttributeError, MemoryError),
+        *(struct.error, NotImplementedError, RuntimeError, TypeError, MemoryError),
     ) as error:
         raise DataUnreadable(f"{path} is not a readable .npz: {error}") from error
     if array.ndim == 0:

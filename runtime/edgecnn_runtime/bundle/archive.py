@@ -111,6 +111,13 @@ def _refuse_compression(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> No
             f"{archive.filename}: {member.filename} is compressed by method "
             f"{member.compress_type}, expected stored or deflated; zip it again, or export it again"
         )
+    is_stored = member.compress_type == zipfile.ZIP_STORED
+    if is_stored and member.compress_size != member.file_size:
+        # The one is read, for which memory is set aside, the other counts for the bundle's size.
+        raise BundleUnreadable(
+            f"{archive.filename}: {member.filename} is stored in {member.compress_size} bytes, and "
+            f"has {member.file_size}; the bundle is damaged, fetch or export it again"
+        )
     if member.file_size > max(RATIO_FREE_BYTES, MAX_RATIO * member.compress_size):
         raise CompressionBomb(
             f"{archive.filename}: {member.filename} inflates from {member.compress_size} to "
@@ -158,6 +165,4 @@ def _read_stored(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) 
     if signature != b"PK\x03\x04" or name != member.orig_filename.encode():
         raise zipfile.BadZipFile("a member and the directory disagree on its name")
     start = member.header_offset + _LOCAL_HEADER.size + name_size + extra_size
-    # No size that the file itself gives is taken alone: memory is set aside before it is read.
-    size = min(member.compress_size, member.file_size + 1, limit + 1)
-    return os.pread(file, size, start)
+    return os.pread(file, min(member.compress_size, limit + 1), start)

@@ -47,7 +47,8 @@ def check_groups(manifest: Manifest) -> None:
         for group in groups:
             _check_channels(group, name, shapes[name])
         named = sum(high - low for group in groups for low, high in group.channels)
-        most = max((extent or DYNAMIC for extent in shapes[name]), default=1)
+        axes = {group.axis for group in groups}
+        most = sum(1 if axis is None else shapes[name][axis] or DYNAMIC for axis in axes)
         if named > most or len(groups) > MOST:
             raise ManifestInvalid(
                 f"the {len(groups)} groups of {name!r} list {named} channels, the output "
