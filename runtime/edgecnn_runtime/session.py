@@ -76,6 +76,11 @@ class Session:
             # A view in the manifest's order: the engine's transposition restores memory order.
             feed = feed.transpose(TO_NCHW)
         scores = self.run({self.manifest.inputs[0].name: feed})[self.manifest.outputs[0].name][0]
+        if scores.shape != (len(self.labels),):
+            raise EngineError(
+                f"{self.artefact.path} answers {scores.shape} scores, expected one for each of "
+                f"{len(self.labels)} labels; the bundle is damaged, export it again"
+            )
         return top_k(softmax(scores) if postprocess.softmax else scores, self.labels, top)
 
     def _preprocess(self, image: ImageSource, layout: Layout | None) -> Array:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import warnings
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from edgecnn.errors import CheckpointMismatch, CheckpointUnreadable
+from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
 from edgecnn.model.description import read_header
+from edgecnn.model.resolve import Checkpoint, resolve
+from edgecnn.model.weights import shipped
 
 
 def saved(folder: Path, content: object) -> Path:
@@ -101,3 +107,48 @@ def test_what_is_no_plain_file_is_not_read(tmp_path: Path, kind: str, suffix: st
         read_checkpoint(path)
     with pytest.raises(CheckpointUnreadable, match=f"is a {kind}, expected a file of weights"):
         read_header(path)
+
+
+def described(folder: Path, **fields: object) -> Path:
+    """A checkpoint of one number that calls itself a trained network."""
+    header = read_header(shipped("resnet20")["cifar10"])
+    assert header is not None
+    path = folder / "weights.safetensors"
+    metadata = {"edgecnn": json.dumps(header | fields)}
+    save_file({"conv1.weight": torch.zeros(1)}, path, metadata=metadata)
+    return path
+
+
+def checkpoint_at(path: Path) -> Checkpoint:
+    source = resolve(str(path))
+    assert isinstance(source, Checkpoint)
+    return source
+
+
+@pytest.mark.parametrize(
+    ("architecture", "form", "says"),
+    [
+        ("vgg19", {"classes": 1 << 20}, "describes a vgg19 of 4,"),
+        ("resnet20", {"width": 8}, "describes a resnet20 of 17,"),
+        ("resnet20", {"width": 1e9}, "width is 1000000000.0, expected 0.01 to 8"),
+        ("resnet20", {"classes": 10**12}, "classes is 1000000000000"),
+        ("resnet20", {"classes": 10.5}, "expected a whole number"),
+        ("resnet20", {"depth": "deep"}, "depth is 'deep'"),
+        ("resnet20", {"stem": "[/red]"}, "stem is"),
+        ("resnet20", {"height": 1}, "height"),
+    ],
+)
+def test_a_checkpoint_is_not_believed_to_be_larger_than_it_is(
+    tmp_path: Path, architecture: str, form: dict[str, object], says: str
+) -> None:
+    path = described(tmp_path, architecture=architecture, form=form)
+    with pytest.raises((CheckpointMismatch, CheckpointUnreadable), match=re.escape(says)):
+        build_network(checkpoint_at(path), NetworkOptions())
+
+
+@pytest.mark.parametrize("shape", [[3, 65_536, 65_536], [3, 0, 32], [1, 32, 32], [3, 32]])
+def test_an_input_that_its_preprocessing_does_not_make_is_refused(
+    tmp_path: Path, shape: list[int]
+) -> None:
+    with pytest.raises(CheckpointUnreadable, match="is described in a way that is not understood"):
+        resolve(str(described(tmp_path, input=shape)))

@@ -8,14 +8,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import contents
 from hostile.edited import Edit, bundle_with, edit_manifest, members_of, write_members
 
 import edgecnn_runtime as edge
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.errors import BundleError, DigestMismatch, ManifestInvalid
+from edgecnn_runtime.errors import BundleError, DigestMismatch, EngineError, ManifestInvalid
 from edgecnn_runtime.parity.verify import verify
+from edgecnn_runtime.session import Session
 
 
 def rewrite(bundle: Path, text: str) -> Path:
@@ -215,3 +217,11 @@ def test_a_changed_label_is_a_changed_file(bundle: Path) -> None:
     write_members(bundle, members | {"labels.txt": b"red\nGreen\nblue\n"})
     with Bundle(bundle) as opened, pytest.raises(DigestMismatch):
         opened.labels()
+
+
+def test_an_engine_that_answers_for_other_classes_is_refused(bundle: Path) -> None:
+    """A graph may answer more scores than it declares."""
+    with edge.open(bundle) as session:
+        fewer = Session(session.manifest, session.artefact, session.engine, ("red", "green"))
+        with pytest.raises(EngineError, match=r"answers \(3,\) scores, expected one for each of 2"):
+            fewer.classify(np.zeros((4, 4, 3), np.uint8))
