@@ -86,7 +86,7 @@ def artefact(**fields: object) -> Edit:
     ("edit", "says"),
     [
         (repeat("golden", 10_000), "10000 golden, at most 64"),
-        (repeat("artefacts", 1000), "1000 artefacts, at most 64"),
+        (repeat("artefacts", 1000), "1000 artefacts, at most 32"),
         (repeat("artefacts", 2), r"artefacts names 'model\.fake' twice"),
         (repeat("outputs", 2), "outputs names 'logits' twice"),
         (lambda m: m["golden"][0].update(image=""), r"golden\[0\]\.image is not among"),

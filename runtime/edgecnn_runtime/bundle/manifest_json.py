@@ -28,8 +28,10 @@ from edgecnn_runtime.manifest import (
 
 # numpy 1 has no more axes.
 MAX_AXES = 32
-# Of one tensor at batch 1: 512 MB of float32. VGG's largest weight has 103 million.
-MAX_NUMBERS = 1 << 27
+# Of one tensor at batch 1: 128 MB of float32, of which a comparison takes ten times as much.
+MAX_NUMBERS = 1 << 25
+# Of one weight: VGG's largest has 103 million.
+MAX_PARAMETERS = 1 << 30
 
 
 def manifest_from_json(document: object) -> Manifest:
@@ -76,7 +78,7 @@ def manifest_from_json(document: object) -> Manifest:
                 for name, value in top.take("groups", dict).items()
             },
             task=top.optional("task", _task),
-            parameters=each(top.take("parameters", list), "parameters", _tensor_spec),
+            parameters=each(top.take("parameters", list), "parameters", _parameter),
             outside=top.optional("outside", _outside),
         )
     top.finish()
@@ -84,7 +86,11 @@ def manifest_from_json(document: object) -> Manifest:
     return manifest
 
 
-def _tensor_spec(value: object, where: str) -> TensorSpec:
+def _parameter(value: object, where: str) -> TensorSpec:
+    return _tensor_spec(value, where, MAX_PARAMETERS)
+
+
+def _tensor_spec(value: object, where: str, most: int = MAX_NUMBERS) -> TensorSpec:
     fields = JsonFields(value, where)
     spec = TensorSpec(
         name=fields.take("name", str),
@@ -93,10 +99,10 @@ def _tensor_spec(value: object, where: str) -> TensorSpec:
     )
     fields.finish()
     numbers = math.prod(extent or 1 for extent in spec.shape)
-    if len(spec.shape) > MAX_AXES or numbers > MAX_NUMBERS:
+    if len(spec.shape) > MAX_AXES or numbers > most:
         raise ManifestInvalid(
             f"{where} has {len(spec.shape)} axes and {numbers} numbers at batch 1, expected at "
-            f"most {MAX_AXES} axes and {MAX_NUMBERS} numbers"
+            f"most {MAX_AXES} axes and {most} numbers"
         )
     return spec
 

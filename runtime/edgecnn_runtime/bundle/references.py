@@ -12,7 +12,7 @@ from edgecnn_runtime.manifest import Artefact, Golden, Manifest, TensorSpec
 
 # Each is run on every engine, on every example: edgecnn writes eight and eight.
 MAX_EXAMPLES = 64
-MAX_ARTEFACTS = 64
+MAX_ARTEFACTS = 32
 MAX_GOLDEN_BYTES = 256 << 20
 # Kinds of proof for which an engine answered the golden examples.
 _ANSWERED = frozenset({"exact", "measured", "simulated"})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import ArtefactContent, Bundle
 from edgecnn_runtime.engines import engine_class, engine_names
 from edgecnn_runtime.engines.adapted import adapt
@@ -19,7 +20,7 @@ from edgecnn_runtime.errors import (
     FeedError,
     ManifestInvalid,
 )
-from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.manifest import Artefact, Preprocess
 from edgecnn_runtime.parity.difference import Answer, Groups, compare, difference
 from edgecnn_runtime.parity.golden import golden_answers, largest_steps
 from edgecnn_runtime.parity.isolated import verify_isolated
@@ -141,21 +142,25 @@ def _verify_preprocess(bundle: Bundle) -> list[Parity]:
     spec = bundle.manifest.preprocess
     if spec is None or not any(entry.image for entry in bundle.manifest.golden):
         return []
-    from edgecnn_runtime.image.preprocess import preprocess
-
-    name = bundle.manifest.inputs[0].name
-    pairs = []
-    for index in range(len(bundle.manifest.golden)):
-        example = bundle.golden(index)
-        if example.image is not None:
-            actual = preprocess(example.image, spec)
-            if actual.shape != example.inputs[name].shape:
-                raise BundleError(
-                    f"{bundle.path}: preprocessing makes {actual.shape}, "
-                    f"the golden input is {example.inputs[name].shape}"
-                )
-            pairs.append((example.inputs[name], actual))
-    result = difference(pairs)
+    result = difference(_prepared(bundle, spec))
     limit = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
     verdict: ParityVerdict = "equal" if result.max_abs <= limit else "differs"
     return [Parity("preprocessing", None, "uint8", verdict, result, "≤ one grey level")]
+
+
+def _prepared(bundle: Bundle, spec: Preprocess) -> Iterator[tuple[Array, Array]]:
+    """Golden inputs and what preprocessing makes of their images; one pair in memory at a time."""
+    from edgecnn_runtime.image.preprocess import preprocess
+
+    name = bundle.manifest.inputs[0].name
+    for index in range(len(bundle.manifest.golden)):
+        example = bundle.golden(index)
+        if example.image is None:
+            continue
+        actual = preprocess(example.image, spec)
+        if actual.shape != example.inputs[name].shape:
+            raise BundleError(
+                f"{bundle.path}: preprocessing makes {actual.shape}, "
+                f"the golden input is {example.inputs[name].shape}"
+            )
+        yield example.inputs[name], actual
