@@ -46,17 +46,25 @@ def refuse_expensive(image: PillowImage, file: IO[bytes], name: str) -> None:
         raise ImageError(
             f"{name} is {image.format}, a program that draws; pass a JPEG, PNG or the like"
         )
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"{name} has {width * height} pixels, expected at most {MAX_PIXELS}; shrink it, or "
-            "decode it yourself and pass a uint8 array"
-        )
-    refuse_long((height, width), name)
+    refuse_pixels(image.size, name)
     if image.info.get("progressive") and (scans := _count_scans(file)) > MAX_SCANS:
         raise ImageError(
             f"{name} is a JPEG of {scans} scans, expected at most {MAX_SCANS}; save it anew"
         )
+
+
+def refuse_pixels(size: tuple[int, int], name: str) -> None:
+    """Refuse an image of more pixels, or of a longer side, than is decoded.
+
+    Raises:
+        ImageError: it has them.
+    """
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ImageError(
+            f"{name} has {size[0] * size[1]} pixels, expected at most {MAX_PIXELS}; shrink it, or "
+            "decode it yourself and pass a uint8 array"
+        )
+    refuse_long(size, name)
 
 
 def refuse_long(size: tuple[int, ...], name: str) -> None:

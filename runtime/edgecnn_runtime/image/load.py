@@ -12,7 +12,12 @@ import numpy as np
 from edgecnn_runtime.arrays import Array, UInt8
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.file_kind import other_than_file
-from edgecnn_runtime.image.limits import refuse_expensive, refuse_large_file, refuse_long
+from edgecnn_runtime.image.limits import (
+    refuse_expensive,
+    refuse_large_file,
+    refuse_long,
+    refuse_pixels,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -118,6 +123,7 @@ def _decode(file: IO[bytes], name: str) -> PillowImage:
     image = Image.open(file)
     refuse_expensive(image, file, name)
     image.load()
+    refuse_pixels(image.size, name)  # an icon's frame may be larger than its directory says
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB" or image.mode.startswith(("I", "F")):
         return image
