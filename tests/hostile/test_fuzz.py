@@ -20,9 +20,10 @@ from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.parity.verify import verify
 
 # Numbers at the edges of types, and what a field is rarely expected to be.
-SCALARS = st.sampled_from(
-    [None, True, False, 0, -1, 1, 3, 65_536, 65_537, 2**31, 2**63, 10**40, 0.5, -0.0, 1e-300, 1e300]
-    + ["", "fp32", "labels.txt", "golden/0.input.npy", "input", "logits", "NHWC", "../x", "x" * 300]
+SCALARS = (
+    st.sampled_from([None, True, False, 0, -1, 1, 3, 65_536, 65_537, 2**31, 2**63, 10**40])
+    | st.sampled_from([0.5, -0.0, 1e-300, 1e300])
+    | st.sampled_from(["", "fp32", "labels.txt", "golden/0.input.npy", "input", "logits", "NHWC"])
 )
 VALUES = st.recursive(
     SCALARS | names(),
