@@ -225,3 +225,15 @@ def test_an_engine_that_answers_for_other_classes_is_refused(bundle: Path) -> No
         fewer = Session(session.manifest, session.artefact, session.engine, ("red", "green"))
         with pytest.raises(EngineError, match=r"answers \(3,\) scores, expected one for each of 2"):
             fewer.classify(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_an_int8_artefact_lists_its_noise_on_the_examples_beside_the_bundle_too(
+    bundle: Path,
+) -> None:
+    def edit(document: dict[str, Any]) -> None:
+        document["artefacts"][0] |= {"precision": "int8", "sqnr_db": {"logits": []}}
+        record = {"size": 1, "sha256": "0f" * 32}
+        document["outside"] = {"file": "net.golden", "record": record, "examples": []}
+
+    with pytest.raises(ManifestInvalid, match=r"lists the SQNR of \[\], expected \['logits'\]"):
+        Bundle(edit_manifest(bundle, edit))

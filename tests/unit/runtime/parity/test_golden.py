@@ -131,6 +131,7 @@ def test_what_was_measured_travels_in_the_manifest() -> None:
         graph="0f" * 32,
         compiler="vela 5.2.0",
         sqnr_db={"logits": (31.5,)},
+        outside_db={"logits": (30.0,)},
         is_weak=True,
         layout="NHWC",
         weights="model.bin",
