@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn.report.network_tables import prefix_of, scaled
 from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.file_kind import other_than_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +42,9 @@ def check_plot(path: Path, networks: int) -> None:
     if path.suffix.lower() not in FORMATS:
         known = ", ".join(sorted(FORMATS))
         raise EdgeCNNError(f"cannot draw to {path}: its name should end in one of {known}")
+    kind = other_than_file(path)
+    if kind is not None:
+        raise EdgeCNNError(f"cannot draw to {path}: it is {kind}; name another file")
     if not path.parent.is_dir():
         raise EdgeCNNError(f"cannot draw to {path}: there is no folder {path.parent}")
     if networks > MOST:

@@ -13,9 +13,11 @@ from edgecnn.data.idx import read_idx
 from edgecnn.data.pictures import read_npz
 from edgecnn.errors import DataUnreadable, JournalUnreadable
 from edgecnn.evaluate.class_names import read_mapping
+from edgecnn.report.network_plot import check_plot
 from edgecnn.text_file import MAX_BYTES, read_text
 from edgecnn_exporters.atomic import check_writable, replace_file
 from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.errors import EdgeCNNError
 
 KINDS = ("named pipe", "device")
 
@@ -57,6 +59,13 @@ def test_results_are_not_written_to_a_pipe_nor_read_from_one(special: tuple[Path
         Journal(path, {})
     with pytest.raises(JournalUnreadable, match=f"it is a {kind}"):
         read_journal(path)
+
+
+def test_no_plot_is_drawn_to_a_pipe_or_a_device(special: tuple[Path, str]) -> None:
+    path, kind = special
+    plot = path.rename(path.with_suffix(".png"))
+    with pytest.raises(EdgeCNNError, match=f"it is a {kind}; name another file"):
+        check_plot(plot, 1)
 
 
 def test_data_are_not_read_from_a_pipe_or_a_device(special: tuple[Path, str]) -> None:
