@@ -110,6 +110,10 @@ def command(
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other; choose one")
+    if plot is not None:
+        from edgecnn.report.network_plot import check_plot
+
+        check_plot(plot, 1)
     past = None if earlier is None else read_journal(earlier)
     plan = MeasurementPlan(rounds=rounds, sustained_s=sustained, cold_starts=cold_starts)
     old = None if against is None else Path(against)

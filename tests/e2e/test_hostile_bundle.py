@@ -112,6 +112,7 @@ def test_a_pipe_is_not_waited_for_and_a_device_not_replaced(
     assert "it is a device" in refusal(edgecnn(*export, "null.edge"))
     assert "it is a named pipe" in refusal(edgecnn(*export, "pipe.png"))
     assert "it is a device" in refusal(edgecnn("bench", tiny_bundle, "-o", "null.edge"))
+    assert "its name should end in" in refusal(edgecnn("bench", tiny_bundle, "--plot", "a.xyz"))
     assert (tmp_path / "null.edge").is_symlink()
     assert stat.S_ISFIFO((tmp_path / "pipe.png").stat().st_mode)
 
