@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import io
 import sys
@@ -83,12 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{missing} is not installed, which this needs; "
             "pip install 'edgecnn[export]'; edgecnn doctor shows what else is missing"
         )
-        sys.exit(FAILED)
-    except OSError as error:
-        # Whoever only looks whether a file is there (Path.is_file) does not expect this one.
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        complain(f"{str(error.filename)[:60]}… is too long for a path; choose a shorter name")
         sys.exit(FAILED)
     except MemoryError as error:
         complain(f"this needs more memory than there is: {error or 'out of memory'}")

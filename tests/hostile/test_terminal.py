@@ -144,25 +144,6 @@ def test_what_was_typed_wrong_is_shown_harmlessly(
     assert not acts(shown)
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
-        ("export", "{}.onnx"),
-        ("export", "{}.safetensors"),
-        ("export", "lenet5", "--weights", "{}.pth"),
-    ],
-)
-def test_a_path_that_no_file_system_has_is_refused_in_one_line(
-    capsys: pytest.CaptureFixture[str], typed: tuple[str, ...]
-) -> None:
-    with pytest.raises(SystemExit):
-        cli.main([each.format("\x1b" * 300) for each in typed])
-    shown = shown_by(capsys)
-    assert "too long" in shown
-    assert shown.count("\n") == 1
-    assert not acts(shown)
-
-
 @pytest.mark.parametrize("name", ["$\\frac$", "$x$", "a$b", "\\$\\frac$", "$\x1b[31m$"])
 def test_names_in_a_plot_are_no_formulas(name: str) -> None:
     from matplotlib.figure import Figure
