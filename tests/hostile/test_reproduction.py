@@ -6,7 +6,7 @@ import ast
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ import onnx.parser
 import onnx_ir as ir
 import pytest
 from hostile.names import acts, names
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 
 from edgecnn_exporters.diagnose.causes.case import Case
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
@@ -53,22 +53,16 @@ def diagnosis_of(name: str, candidate: object) -> Diagnosis:
     # A graph whose strings are no UTF-8 does not come out of a file.
     model.graph.inputs[0].name = name.encode(errors="replace").decode() or "x"
     feed = np.arange(-9, 9, dtype=np.float32).reshape(1, 2, 3, 3)
-    nothing = cast(Any, None)
-    case = Case(
-        name="y",
-        own=nothing,
-        point=nothing,
-        candidate=cast(Any, candidate),
-        ours=model,
-        theirs=model,
-        cut=nothing,
-        feeds={str(model.graph.inputs[0].name): feed},
-        given={},
-        expected=np.maximum(feed, 0) + 1,
-        actual=np.maximum(feed, 0),
-        allowed=nothing,
-        error=nothing,
-    )
+    told = {
+        "name": "y",
+        "candidate": candidate,
+        "theirs": model,
+        "feeds": {str(model.graph.inputs[0].name): feed},
+        "expected": np.maximum(feed, 0) + 1,
+        "actual": np.maximum(feed, 0),
+    }
+    # Of the rest a reproduction needs nothing.
+    case = Case(**{field.name: cast(Any, told.get(field.name)) for field in fields(Case)})
     words = (name, name, name, "saturation", name, name)
     return Diagnosis(*words, is_confirmed=True, isolated=2.0, after=0.5, allowance=name, case=case)
 
@@ -78,26 +72,33 @@ def written(name: str, candidate: object, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
 
 
-@pytest.mark.parametrize("candidate", [onnx_candidate, openvino_candidate, TflitePiece])
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(name=names())
-@example(name=CODE)
-def test_names_reach_no_script_and_no_page(tmp_path: Path, candidate: Any, name: str) -> None:
-    plain = written("conv1", candidate(), tmp_path / "plain")
-    named = written(name, candidate(), tmp_path / "named")
+def compare_pages(folder: Path, candidate: Any, name: str) -> None:
+    """The script and the page of a node of that name are those of any other."""
+    plain = written("conv1", candidate(), folder / "plain")
+    named = written(name, candidate(), folder / "named")
     assert named["reproduce.py"] == plain["reproduce.py"]
     ast.parse(plain["reproduce.py"])
-    case = json.loads(named["case.json"])
-    assert case["node"] == json.loads(json.dumps(name))
-    page = named["README.md"].decode()
-    assert not acts(page)
+    assert json.loads(named["case.json"])["node"] == json.loads(json.dumps(name))
+    page, own = (files["README.md"].decode().split("\n") for files in (named, plain))
+    assert not acts("\n".join(page))
     # The words are a block of code, and the page beside them is ours.
-    assert page.count("\n") == plain["README.md"].decode().count("\n")
-    assert [line for line in page.split("\n") if not line.startswith("    ")] == [
-        line for line in plain["README.md"].decode().split("\n") if not line.startswith("    ")
+    assert len(page) == len(own)
+    assert [line for line in page if not line.startswith("    ")] == [
+        line for line in own if not line.startswith("    ")
     ]
+
+
+@pytest.mark.parametrize("candidate", [onnx_candidate, openvino_candidate, TflitePiece])
+def test_code_in_a_name_reaches_no_script_and_no_page(tmp_path: Path, candidate: Any) -> None:
+    compare_pages(tmp_path, candidate, CODE)
+
+
+@settings(
+    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(name=names())
+def test_no_name_reaches_a_script_or_a_page(tmp_path: Path, name: str) -> None:
+    compare_pages(tmp_path, onnx_candidate, name)
 
 
 def test_a_script_whose_node_is_called_code_runs_none_of_it(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_runtime.printable import printable
@@ -10,12 +11,9 @@ from edgecnn_runtime.printable import printable
 
 def printable_diagnosis(diagnosis: Diagnosis) -> Diagnosis:
     """The diagnosis for people; as JSON and for comparisons the original serves."""
-    return replace(
-        diagnosis,
-        node=printable(diagnosis.node),
-        operator=printable(diagnosis.operator),
-        candidate=printable(diagnosis.candidate),
-        sentence=printable(diagnosis.sentence),
-        fix=printable(diagnosis.fix),
-        allowance=printable(diagnosis.allowance),
-    )
+    parts: dict[str, Any] = {
+        each.name: printable(text)
+        for each in fields(diagnosis)
+        if isinstance(text := getattr(diagnosis, each.name), str)
+    }
+    return replace(diagnosis, **parts)
