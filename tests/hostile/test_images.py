@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from edgecnn_runtime.errors import ImageError
-from edgecnn_runtime.image import resample
+from edgecnn_runtime.image import limits, resample
 from edgecnn_runtime.image.limits import MAX_FILE_BYTES, MAX_SCANS
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
@@ -127,3 +127,16 @@ def test_a_kept_plan_is_as_small_as_it_is_taken_for(
     plan = plan_axis(length, resized, kernel, 0, resized - 1)
     is_kept = resample._kept_plan.cache_info().misses > before
     assert not is_kept or plan.weights.nbytes <= 2 * KEPT_BYTES
+
+
+@pytest.mark.filterwarnings("ignore:Image was not the expected size")
+def test_an_icon_is_measured_by_its_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory of an icon says 8x8 pixels, the frame in it has more."""
+    frame = io.BytesIO()
+    Image.new("RGBA", (16, 16)).save(frame, "PNG")
+    entry = struct.pack("<BBBBHHII", 8, 8, 0, 0, 1, 32, len(frame.getvalue()), 22)
+    icon = struct.pack("<HHH", 0, 1, 1) + entry + frame.getvalue()
+    assert load_image(icon).shape == (16, 16, 3)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 100)
+    with pytest.raises(ImageError, match="has 256 pixels, expected at most 100"):
+        load_image(icon)
