@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -15,7 +16,7 @@ from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.background import Background
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class, engine_names
-from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt
+from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt, is_thread_safe
 from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import (
     EngineError,
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """An opened model, ready to run; all digests of its bundle are checked. Made by `open`."""
+    """An opened model, ready to run; all digests of its bundle are checked. Made by `open`.
+
+    Threads may share it: `run`, `classify`, `preprocess` and `close` are safe to call at any time
+    from any thread, on every engine. ONNX Runtime runs them side by side; the other engines keep
+    one set of tensors, so that their threads take turns. Answers are arrays of the caller's own,
+    which no later run changes; arrays that are fed must not be written to until `run` returns.
+    """
 
     def __init__(
         self, manifest: Manifest, artefact: Artefact, engine: Model, labels: tuple[str, ...]
@@ -40,15 +47,20 @@ class Session:
         self.artefact = artefact
         self.engine = engine
         self.labels = labels
+        # Reentrant, so that a signal handler may close the model in the middle of a run.
+        self._turn = None if is_thread_safe(engine) else threading.RLock()
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """One inference on arrays that are already preprocessed: name → array in and out.
 
         Raises:
             FeedError: an input is missing, unexpected, or of the wrong shape or type.
-            EngineError: the engine failed.
+            EngineError: the engine failed, or the model is closed.
         """
-        return self.engine.run(feeds)
+        if self._turn is None:
+            return self.engine.run(feeds)
+        with self._turn:
+            return self.engine.run(feeds)
 
     def preprocess(self, image: ImageSource) -> Array:
         """The image as the model's input, batch 1.
@@ -92,8 +104,12 @@ class Session:
         return preprocess(load_image(image), replace(spec, layout=layout or spec.layout))
 
     def close(self) -> None:
-        """Free the engine. Closing twice is allowed."""
-        self.engine.close()
+        """Free the engine. Closing twice is allowed.
+
+        A run in another thread ends with its answer; one that begins later raises EngineError.
+        """
+        with self._turn or contextlib.nullcontext():
+            self.engine.close()
 
     def __enter__(self) -> Self:
         return self

@@ -34,6 +34,7 @@ class OnnxRuntimeEngine:
     name: ClassVar[str] = _ENTRY.name
     formats: ClassVar[frozenset[str]] = _ENTRY.formats
     extra: ClassVar[str | None] = _ENTRY.extra
+    is_thread_safe: ClassVar[bool] = True
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -62,11 +63,12 @@ class OnnxRuntimeEngine:
         return cls(session)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        if self._session is None:
+        session = self._session  # another thread may close the model meanwhile
+        if session is None:
             raise EngineError("the model is closed; open it again")
         check_feeds(self.inputs, feeds)
         try:
-            outputs = self._session.run(self._output_names, feeds)
+            outputs = session.run(self._output_names, feeds)
         except Exception as error:
             raise EngineError(f"onnxruntime failed: {first_line(error)}") from error
         return dict(zip(self._output_names, outputs, strict=True))

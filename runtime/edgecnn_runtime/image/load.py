@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -14,6 +15,10 @@ from edgecnn_runtime.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
+
+# Pillow 13 loads its rarer decoders at the first image that needs one; a second thread would find
+# the list half full and call the image unknown.
+_OPENING = threading.Lock()
 
 ImageSource = str | os.PathLike[str] | bytes | UInt8
 
@@ -106,7 +111,8 @@ def _decode(file: IO[bytes]) -> PillowImage:
     """Decode a file; upright, and RGB unless it is grey of more than 8 bits, which RGB clips."""
     from PIL import Image, ImageOps
 
-    image = Image.open(file)
+    with _OPENING:  # reads the header only
+        image = Image.open(file)
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB" or image.mode.startswith(("I", "F")):
