@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgecnn.streams import fits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +20,10 @@ if TYPE_CHECKING:
 def print_json(schema: str, result: dict[str, Any]) -> None:
     """One JSON document on stdout, its versioned schema first; infinity and NaN become null."""
     document = {"schema": schema} | _finite(result)
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    # Bytes of a file's name that are no UTF-8, or a terminal of few characters.
+    is_plain = not fits(text, sys.stdout)
+    click.echo(json.dumps(document, indent=2, allow_nan=False) if is_plain else text)
 
 
 def _finite(value: Any) -> Any:

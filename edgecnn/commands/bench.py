@@ -90,8 +90,9 @@ def command(
     --against, round by round. A disturbed run reports its cause and names no winner. On an
     emulated board nothing is timed: answers are compared and instructions counted.
 
-    Exit code 0: measured. 1: a device failed. 3: an artefact answers wrongly there. 4: slower than
-    --against or --compare. 5: disturbed, no verdict for them.
+    Exit code 0: measured. 1: a device failed, or no row of a bundle could be measured. 3: an
+    artefact answers wrongly there. 4: slower than --against or --compare. 5: disturbed, no verdict
+    for them.
 
     \b
     Examples:
@@ -103,6 +104,7 @@ def command(
     from edgecnn.bench.compare import changes
     from edgecnn.bench.journal import read_journal
     from edgecnn.bench.resumable import measure_on
+    from edgecnn.bench.verdicts import unmeasured
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices import find_boards
     from edgecnn_runtime.measure.job import MeasurementPlan
@@ -128,9 +130,11 @@ def command(
         from edgecnn.report.bench_plot import draw_bench
 
         draw_bench(measured.results, plot, is_sustained=sustained is not None)
-    for message in measured.failed.values():
-        click.echo(f"edgecnn: {message}", err=True)
-    return FAILED if measured.failed else _exit_code(measured.results, compared, against)
+    missing = unmeasured(measured.results)
+    for message in (*measured.failed.values(), *missing):
+        click.echo(f"edgecnn: {' '.join(message.split())}", err=True)
+    code = FAILED if measured.failed else _exit_code(measured.results, compared, against)
+    return FAILED if missing and code == OK else code
 
 
 # Options for latencies only.
@@ -167,8 +171,10 @@ def _prove(
         print_json(PROOF_SCHEMA, {"devices": [one.to_json() for one in proofs]})
     else:
         print_proved(proofs)
-    wrong = any(row.parity.verdict in {"differs", "crashed"} for one in proofs for row in one.rows)
-    return DIFFERS if wrong else OK
+    verdicts = {row.parity.verdict for one in proofs for row in one.rows}
+    if verdicts & {"differs", "crashed"}:
+        return DIFFERS
+    return OK if verdicts - {"skipped"} else FAILED
 
 
 def _print(

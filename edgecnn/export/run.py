@@ -51,6 +51,7 @@ def _run_network(
     from edgecnn.export.quantise import quantised
     from edgecnn.model.settle import settle
     from edgecnn_exporters.bundle.requests import Request
+    from edgecnn_exporters.bundle.text import encodable
     from edgecnn_exporters.export import export_module
 
     options = planned.options
@@ -65,7 +66,7 @@ def _run_network(
         notes = (*notes, SETTLED)
     spec = TensorSpec("input", "float32", (options.batch, *network.shape))
     request = Request(
-        name=network.name,
+        name=encodable(network.name),
         input=spec,
         preprocess=preprocess,
         labels=_labels(options.labels) or network.labels,
@@ -90,6 +91,7 @@ def _run_onnx(
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.export.quantise import quantised
     from edgecnn_exporters.bundle.requests import Request
+    from edgecnn_exporters.bundle.text import encodable
     from edgecnn_exporters.capture.examples import layout_of, spatial
     from edgecnn_exporters.capture.onnx_source import image_input, read_onnx
     from edgecnn_exporters.export import export_onnx
@@ -101,7 +103,7 @@ def _run_onnx(
     if preprocess is not None:
         preprocess = replace(preprocess, layout=layout_of(spec))
     request = Request(
-        name=planned.name,
+        name=encodable(planned.name),
         input=spec,
         preprocess=preprocess,
         labels=_labels(options.labels),

@@ -109,8 +109,15 @@ def check_writable(path: Path) -> None:
     """Check in advance that `path` can be written, before long work begins.
 
     Raises:
-        OutputNotWritable: its folder is missing or not writable, or `path` is a folder.
+        OutputNotWritable: its folder is missing or not writable, `path` is a folder, or its name is
+            not UTF-8, as which a manifest names the file of golden examples beside a bundle.
     """
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as error:
+        raise OutputNotWritable(
+            f"cannot write {path}: its name is not UTF-8 text; choose another with --output"
+        ) from error
     if not path.parent.is_dir():
         raise OutputNotWritable(f"cannot write {path}: the folder {path.parent} does not exist")
     if path.is_dir():

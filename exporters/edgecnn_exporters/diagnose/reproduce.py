@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecnn_exporters.atomic import replace_file
 from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.causes.case import Case
@@ -147,12 +148,13 @@ def _readme(title: str, diagnosis: Diagnosis, files: Mapping[str, str]) -> str:
 def _write(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = tuple(folder / name for name in contents)
-        for path, content in zip(paths, contents.values(), strict=True):
-            path.write_bytes(content)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputNotWritable(
             f"cannot write the reproduction to {folder}: {reason}; choose another folder"
         ) from error
+    paths = tuple(folder / name for name in contents)
+    for path, content in zip(paths, contents.values(), strict=True):
+        with replace_file(path) as stream:
+            stream.write(content)
     return paths

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +13,9 @@ import pytest
 from conftest import OFFSET, SCALE, contents
 
 from edgecnn_exporters.bundle.golden_files import outside_files
-from edgecnn_exporters.bundle.write import Contents, write_contents
+from edgecnn_exporters.bundle.write import Contents, write_bundle, write_contents
 from edgecnn_exporters.capture.reference import Example
+from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import DigestMismatch, GoldenInvalid
 from edgecnn_runtime.parity.verify import verify
@@ -56,6 +59,32 @@ def test_nothing_of_them_is_in_the_bundle_but_the_digest(tmp_path: Path) -> None
     with zipfile.ZipFile(path) as bundle, zipfile.ZipFile(tmp_path / "my net.golden") as beside:
         packed = {bundle.read(name) for name in bundle.namelist()}
         assert not packed & {beside.read(name) for name in beside.namelist()}
+
+
+def test_a_bundle_that_cannot_be_written_leaves_the_old_pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path)
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputNotWritable, match="no space left on device"):
+        write(tmp_path, scale=SCALE * 2)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+    assert verdicts(path) == ["equal"]
+
+
+def test_bytes_of_a_name_that_are_no_utf8_are_escaped_in_the_manifest(tmp_path: Path) -> None:
+    manifest, files = contents()
+    odd = {"command": "edgecnn export caf\udce9.onnx", "source": {"onnx": ["caf\udce9.onnx"]}}
+    write_bundle(tmp_path / "x.edge", replace(manifest, provenance=odd), files)
+    with Bundle(tmp_path / "x.edge") as bundle:
+        found = bundle.manifest.provenance
+    assert found["command"] == "edgecnn export caf\\udce9.onnx"
+    assert found["source"] == {"onnx": ["caf\\udce9.onnx"]}
 
 
 def test_the_file_of_another_export_is_refused(tmp_path: Path) -> None:
