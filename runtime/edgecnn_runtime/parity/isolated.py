@@ -29,7 +29,12 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
     ]
     try:
         completed = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return _crashed(artefact, engine, f"gave no answer in {TIMEOUT_S} s")
