@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -89,6 +89,16 @@ def end_at_interrupts() -> None:
     """From here on Ctrl-C ends the process at once: for when nothing is to be tidied up."""
     if _is_main_thread():
         signal.signal(signal.SIGINT, lambda *_: _say_and_end())
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Hold interrupts back until the block ends; processes that it starts never hear of any."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def repeat_ignored_interrupts() -> None:

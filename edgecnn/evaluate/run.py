@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 import edgecnn_runtime
 from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.examples import Examples
+from edgecnn.interrupts import interrupts_held
 from edgecnn_runtime.arrays import Array, Floating, Int64, UInt8
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EngineError, ImageError
@@ -135,7 +135,10 @@ def _map(variants: Sequence[Variant], chunks: Sequence[Chunk], processes: int) -
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, spawn, initializer=_begin, initargs=(variants,))
     try:
-        yield from pool.map(_ask_mine, chunks)
+        # A terminal sends Ctrl-C to them too, but an interrupt is for the process that waits.
+        with interrupts_held():
+            answers = pool.map(_ask_mine, chunks)
+        yield from answers
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -145,7 +148,6 @@ _sessions: list[Session] = []
 
 
 def _begin(variants: Sequence[Variant]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the process that waits
     _sessions.extend(_open(variants))
 
 

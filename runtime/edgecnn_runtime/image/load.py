@@ -16,8 +16,8 @@ from edgecnn_runtime.errors import ImageError
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-# Pillow 13 loads its rarer decoders at the first image that needs one; a second thread would find
-# the list half full and call the image unknown.
+# Pillow 13 loads its rarer decoders at the first image that needs one; another thread can then miss
+# the one that its image needs, and call the image unknown.
 _OPENING = threading.Lock()
 
 ImageSource = str | os.PathLike[str] | bytes | UInt8

@@ -166,3 +166,29 @@ def test_what_comes_after_the_work_does_not_end_in_a_traceback() -> None:
     code, said = program(script)
     assert code == INTERRUPTED
     assert "Traceback" not in said
+
+
+# A terminal sends an interrupt to all processes of its group.
+GROUP = """
+import os, signal, subprocess, sys
+from edgecnn.interrupts import interrupts_held
+os.setsid()
+child = [sys.executable, "-c", "import sys; print('up', flush=True); sys.exit(sys.stdin.read())"]
+with interrupts_held():
+    worker = subprocess.Popen(child, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    os.killpg(0, signal.SIGINT)
+    print(worker.stdout.readline().strip(), flush=True)
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    except KeyboardInterrupt:
+        print("heard", flush=True)
+worker.communicate("7")
+print(worker.returncode)
+"""
+
+
+def test_a_process_that_is_begun_meanwhile_never_hears_of_it() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", GROUP], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert (ran.stdout.split(), ran.stderr) == (["up", "heard", "1"], "7\n")

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edgecnn import cli
 from edgecnn.machine_faults import machine_fault
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """A command takes Ctrl-C for itself, and leaves it at that: its process ends."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
