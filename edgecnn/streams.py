@@ -125,4 +125,6 @@ def _escape(character: str) -> str:
     # The spinner of a progress bar is drawn in Braille.
     if "\u2800" <= character <= "\u28ff":
         return "*"
+    if "\udc80" <= character <= "\udcff":  # a byte of a file's name (PEP 383)
+        return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("ascii", "backslashreplace").decode()

@@ -113,8 +113,8 @@ def check_writable(path: Path) -> None:
             not UTF-8, as which a manifest names the file of golden examples beside a bundle.
     """
     try:
-        path.name.encode()
-    except UnicodeEncodeError as error:
+        os.fsencode(path.name).decode()
+    except UnicodeDecodeError as error:
         raise OutputNotWritable(
             f"cannot write {path}: its name is not UTF-8 text; choose another with --output"
         ) from error

@@ -77,7 +77,7 @@ def write_contents(path: Path, contents: Contents) -> Manifest:
         return write_bundle(path, manifest, contents.files)
     beside = path.with_suffix(SUFFIX)
     content = _zip(contents.outside)
-    outside = replace(manifest.outside, file=beside.name, record=record(content))
+    outside = replace(manifest.outside, file=encodable(beside.name), record=record(content))
     with replace_file(path) as stream:
         complete = _write(stream, replace(manifest, outside=outside), contents.files)
         # A full disk shows here, before the file beside it is replaced.
