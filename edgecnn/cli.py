@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -66,6 +67,7 @@ def _run(typed: list[str]) -> int:
     try:
         interrupts = raise_interrupts()
         try:
+            Path.cwd()  # where it was removed, PyTorch's oneMKL ends the process without a reason
             # A command that records how it was called finds the words as the context's object.
             code = cli.main(typed, prog_name="edgecnn", standalone_mode=False, obj=typed)
             sys.stdout.flush()

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import io
 import os
+import select
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -64,7 +65,10 @@ class _Descriptor(io.FileIO):
     def write(self, content: ReadableBuffer, /) -> int:
         if not self._is_lost:
             try:
-                return super().write(content)
+                # None from a pipe that does not block, as node.js gives one, and that is full.
+                while (written := super().write(content)) is None:
+                    select.select([], [self], [])
+                return written
             except OSError as error:
                 self._is_lost = True
                 if self._is_result:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from edgecnn import cli
-from edgecnn.machine_faults import machine_fault
 
 
 @pytest.fixture(autouse=True)
@@ -71,12 +70,14 @@ def test_another_error_of_the_system_is_a_bug(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_working_folder_that_was_removed_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    with pytest.raises(FileNotFoundError) as raised:
-        Path.cwd()
-    assert "was removed; change to another" in str(machine_fault(raised.value))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["export", "lenet5"])
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert said == "edgecnn: the folder that this runs in was removed; change to another\n"

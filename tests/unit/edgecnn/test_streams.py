@@ -131,3 +131,16 @@ def test_messages_that_cannot_be_written_are_no_failure(redirected: str) -> None
         check=False,
     )
     assert (ran.returncode, ran.stdout) == (0, b"result\n")
+
+
+def test_a_full_pipe_that_does_not_block_is_waited_for() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    body = 'for _ in range(2000): click.echo("x" * 99)'
+    with subprocess.Popen(command(body), stdout=writer, stderr=subprocess.PIPE) as process:
+        os.close(writer)
+        with os.fdopen(reader, "rb") as stream:
+            read = stream.read()
+        assert process.stderr is not None
+        assert (process.wait(), process.stderr.read()) == (0, b"")
+    assert len(read) == 200_000
