@@ -80,6 +80,7 @@ class Point:
         node: name of the node that computes it; the value's own for an input of the graph.
         operator: type of that node; empty for an input of the graph.
         encoding: of a value in 8 bits.
+        declared_scale: that the biases of its readers were quantised with, where it is another.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Point:
     node: str
     operator: str
     encoding: Encoding8 | None = None
+    declared_scale: float | None = None
 
 
 def points_of(model: ir.Model) -> dict[str, Point]:

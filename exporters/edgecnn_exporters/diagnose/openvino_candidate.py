@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +58,16 @@ class OpenVinoCandidate:
         self.settings: Mapping[str, Candidate] = {}
         if hint != F32:
             self.settings = {IN_FLOAT32: OpenVinoCandidate(xml, weights, model, precision)}
+
+    @cached_property
+    def content(self) -> ir.Model:
+        """The file as an ONNX graph; `model` where it has anything that is not translated."""
+        from edgecnn_exporters.diagnose.openvino.graph import read_openvino
+
+        try:
+            return read_openvino(self._read()[0], self.model)
+        except Exception:  # whatever is odd in a file: it can be run all the same
+            return self.model
 
     def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
         points = {name: p for name, p in points_of(self.model).items() if name in names}

@@ -42,6 +42,8 @@ class Candidate(ValueSource, Protocol):
         precision: "fp32", "fp16" or "int8", as the artefact declares.
         model: the artefact's computation as an ONNX model, with QuantizeLinear and DequantizeLinear
             around values in 8 bits.
+        content: the computation that the artefact's own file holds, where that can be read; else
+            `model`.
         missing: names of values of `model` that cannot be read in the runtime's format.
         settings: the same artefact under other settings of its runtime, by the change: an error
             that disappears with one of them comes from the runtime, and the setting is its cause.
@@ -51,6 +53,9 @@ class Candidate(ValueSource, Protocol):
     model: ir.Model
     missing: frozenset[str]
     settings: Mapping[str, Candidate]
+
+    @property
+    def content(self) -> ir.Model: ...
 
     def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
         """Every output of the cut, each node computed by the runtime from `values`."""
@@ -74,7 +79,7 @@ class OnnxCandidate:
             optimised: use ONNX Runtime's graph optimiser.
             entries: configuration entries of the session.
         """
-        self.model = model
+        self.model = self.content = model
         self.missing: frozenset[str] = frozenset()
         self.precision = precision
         self.name = f"ONNX Runtime, {'optimised' if optimised else 'not optimised'}"

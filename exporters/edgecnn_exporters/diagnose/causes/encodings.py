@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +26,9 @@ def other_encodings(case: Case) -> Iterator[CauseFinding]:
     before = _before_rounding(case)
     if encoding.inconsistency > 0:
         yield _inconsistent(case, encoding, before)
+        return
+    if case.point.declared_scale is not None:
+        yield _undeclared(case, encoding, case.point.declared_scale, before)
         return
     own = case.own.encoding
     if own is not None and own.distance(encoding) > 0:
@@ -68,6 +72,18 @@ def _inconsistent(case: Case, encoding: Encoding8, before: Array) -> CauseFindin
     ratio = measure_error(case.expected, fixed.fake_quantise(before), case.allowed).ratio
     fix = "dequantise with the scale and zero point that quantise the value"
     return CauseFinding(Cause.KERNEL, "; ".join(words), fix, ratio)
+
+
+def _undeclared(case: Case, encoding: Encoding8, declared: float, before: Array) -> CauseFinding:
+    """A scale that is not the one with which the readers' biases were quantised."""
+    times = encoding.back_scale / declared
+    sentence = (
+        f"scale is {encoding.back_scale:.4g}, {times:.3g} times the {declared:.4g} that the biases "
+        "of the layers behind were quantised with: integer kernels make them as much larger"
+    )
+    fixed = replace(encoding, scale=declared, back_scale=declared)
+    ratio = measure_error(case.expected, fixed.fake_quantise(before), case.allowed).ratio
+    return CauseFinding(Cause.KERNEL, sentence, "set the scale that the biases have", ratio)
 
 
 def _differences(own: Encoding8, other: Encoding8) -> str:

@@ -1,0 +1,294 @@
+"""Table of OpenVINO operators, each translated back to ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.diagnose.openvino.reading import (
+    NotReadable,
+    Numbers,
+    Reading,
+    Traced,
+    settle,
+)
+from edgecnn_runtime.arrays import Array
+
+Operand = Traced | Numbers
+# Translates one operator: its operands, and the name of its output.
+Reader = Callable[[Reading, Any, list[Operand], str], Operand]
+
+
+def traced(operand: Operand) -> Traced:
+    if isinstance(operand, Numbers):
+        raise NotReadable("an operator of constants")
+    return operand
+
+
+def numbers(operand: Operand) -> Array:
+    if isinstance(operand, Traced):
+        raise NotReadable("a computed parameter")
+    return operand.reals
+
+
+def convolution(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    """Convolution and GroupConvolution, whose weight has an axis more."""
+    attributes, source, weight = op.get_attributes(), traced(operands[0]), operands[1]
+    if isinstance(weight, Traced) or str(attributes["auto_pad"]).lower() not in (
+        "explicit",
+        "valid",
+    ):
+        raise NotReadable("a convolution with a computed weight or automatic pads")
+    group = 1
+    if op.get_type_name() == "GroupConvolution":
+        group = weight.reals.shape[0]
+        weight = _joined(weight)
+    pads = [*attributes["pads_begin"], *attributes["pads_end"]]
+    factor, offset = source.factor, source.offset
+    if np.size(factor) > 1 or np.size(offset) > 1 or (np.any(offset) and any(pads)):
+        source = Traced(settle(reading, source))
+        factor, offset = source.factor, source.offset
+    if source.margins:
+        pads = [a + b for a, b in zip(pads, source.margins, strict=True)]
+    made = reading.add(
+        "Conv",
+        [source.value, reading.stored(f"{name}.weight", weight)],
+        name,
+        group=group,
+        pads=[int(each) for each in pads],
+        strides=[int(each) for each in attributes["strides"]],
+        dilations=[int(each) for each in attributes["dilations"]],
+    )
+    sums = weight.reals.reshape(len(weight.reals), -1).sum(axis=1)
+    moved = np.asarray(offset).reshape(()) * sums.reshape(1, -1, *[1] * (weight.reals.ndim - 2))
+    return Traced(made, np.asarray(factor).reshape(()), moved if np.any(moved) else np.zeros(()))
+
+
+def _joined(weight: Numbers) -> Numbers:
+    """A weight of groups, (G, O/G, I/G, …), as (O, I/G, …)."""
+    shape = weight.reals.shape
+    whole = (shape[0] * shape[1], *shape[2:])
+    scale = None if weight.scale is None else weight.scale.reshape(whole)
+    return Numbers(weight.reals.reshape(whole), scale)
+
+
+def product(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    """MatMul with a constant is a Gemm."""
+    attributes, weight = op.get_attributes(), operands[1]
+    source = settle(reading, traced(operands[0]))
+    if isinstance(weight, Traced) or attributes["transpose_a"] or weight.reals.ndim != 2:
+        raise NotReadable("a product of computed matrices")
+    if not attributes["transpose_b"]:
+        scale = None if weight.scale is None else weight.scale.T
+        weight = Numbers(weight.reals.T, scale)
+    inputs: list[ir.Value | None] = [source, reading.stored(f"{name}.weight", weight)]
+    return Traced(reading.add("Gemm", inputs, name, transB=1))
+
+
+def affine(sign: int, *, is_product: bool) -> Reader:
+    """Multiply, Divide, Add and Subtract; with a constant they stay pending."""
+
+    def read(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+        one, two = operands
+        if isinstance(one, Numbers) and isinstance(two, Numbers):
+            return _of_constants(one, two, sign, is_product=is_product)
+        if isinstance(one, Numbers):
+            if sign < 0:
+                raise NotReadable(f"{op.get_type_name()} from a constant")
+            one, two = two, one
+        if isinstance(two, Numbers) and isinstance(one, Traced) and not one.margins:
+            array = two.reals.astype(np.float64)
+            maker = one.value.producer()
+            if array.ndim == 1 and maker is not None and maker.op_type == "Gemm":
+                array = array[None]
+            if array.size > 1 and (array.ndim < 2 or array.size != array.shape[1]):
+                raise NotReadable(f"{op.get_type_name()} with a constant of shape {array.shape}")
+            array = array.reshape(()) if array.size == 1 else array
+            if is_product:
+                array = array if sign > 0 else 1 / array
+                return Traced(one.value, one.factor * array, one.offset * array)
+            return Traced(one.value, one.factor, one.offset + sign * array)
+        values = [settle(reading, traced(each)) for each in (one, two)]
+        kind = {(1, True): "Mul", (-1, True): "Div", (1, False): "Add", (-1, False): "Sub"}
+        return Traced(reading.add(kind[sign, is_product], [*values], name))
+
+    return read
+
+
+def _of_constants(one: Numbers, two: Numbers, sign: int, *, is_product: bool) -> Numbers:
+    if not is_product:
+        return Numbers(one.reals + sign * two.reals, one.scale)
+    if sign < 0:
+        return Numbers(one.reals / two.reals)
+    scale = None if one.scale is None else np.broadcast_to(one.scale * two.reals, one.reals.shape)
+    return Numbers(one.reals * two.reals, scale)
+
+
+def convert(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    """Conversion of integers to floats and back; integers have the scale 1."""
+    operand = operands[0]
+    if isinstance(operand, Numbers) and operand.reals.dtype.kind in "iu":
+        return Numbers(operand.reals.astype(np.float64), np.ones(operand.reals.shape))
+    return operand
+
+
+def round_off(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    """Rounding to steps in front of a FakeQuantize, which rounds by itself."""
+    readers = [port.get_node().get_type_name() for port in op.output(0).get_target_inputs()]
+    if readers != ["FakeQuantize"]:
+        raise NotReadable("a Round")
+    return operands[0]
+
+
+def same(kind: str, **given: Any) -> Reader:
+    """An operator of one input that ONNX has too; `given` maps its attributes to OpenVINO's."""
+
+    def read(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+        attributes = op.get_attributes()
+        found = {own: attributes[their] for own, their in given.items()}
+        return Traced(reading.add(kind, [settle(reading, traced(operands[0]))], name, **found))
+
+    return read
+
+
+def slope(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    """PRelu with one slope is a LeakyRelu; with slope 1 it does nothing."""
+    alpha = numbers(operands[1])
+    if alpha.size == 1 and float(alpha.reshape(())) == 1.0:
+        return operands[0]
+    source = settle(reading, traced(operands[0]))
+    if alpha.size == 1:
+        alpha_value = float(alpha.reshape(()))
+        return Traced(reading.add("LeakyRelu", [source], name, alpha=alpha_value))
+    shaped = alpha.astype(np.float32).reshape(-1, 1, 1)
+    return Traced(reading.add("PRelu", [source, reading.constant(f"{name}.slope", shaped)], name))
+
+
+def clamp(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    source, bounds = settle(reading, traced(operands[0])), op.get_attributes()
+    ends = [
+        reading.constant(f"{name}.{e}", np.array(bounds[e], np.float32)) for e in ("min", "max")
+    ]
+    return Traced(reading.add("Clip", [source, *ends], name))
+
+
+def pool(kind: str) -> Reader:
+    def read(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+        found = op.get_attributes()
+        if str(found["auto_pad"]).lower() not in ("explicit", "valid"):
+            raise NotReadable("a pool with automatic pads")
+        more: dict[str, Any] = {}
+        if kind == "AveragePool":
+            more["count_include_pad"] = int(not found["exclude-pad"])
+        return Traced(
+            reading.add(
+                kind,
+                [settle(reading, traced(operands[0]))],
+                name,
+                kernel_shape=[int(each) for each in found["kernel"]],
+                strides=[int(each) for each in found["strides"]],
+                pads=[int(each) for each in (*found["pads_begin"], *found["pads_end"])],
+                ceil_mode=int(str(found["rounding_type"]).lower() != "floor"),
+                **more,
+            )
+        )
+
+    return read
+
+
+def reduce(kind: str, whole: str) -> Reader:
+    def read(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+        source, axes = settle(reading, traced(operands[0])), numbers(operands[1]).astype(np.int64)
+        keep = bool(op.get_attributes()["keep_dims"])
+        if keep and sorted(axes.ravel().tolist()) == [2, 3]:
+            return Traced(reading.add(whole, [source], name))
+        wanted = reading.constant(f"{name}.axes", axes.ravel())
+        return Traced(reading.add(kind, [source, wanted], name, keepdims=int(keep)))
+
+    return read
+
+
+def reshape(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    """Reshape; to rows of a batch it is a Flatten."""
+    shape, operand = numbers(operands[1]).astype(np.int64).ravel(), operands[0]
+    if isinstance(operand, Numbers):
+        known = tuple(
+            operand.reals.shape[index] if size == 0 else int(size)
+            for index, size in enumerate(shape)
+        )
+        scale = None if operand.scale is None else operand.scale.reshape(known)
+        return Numbers(operand.reals.reshape(known), scale)
+    source = settle(reading, operand)
+    if shape.tolist() == [0, -1]:
+        return Traced(reading.add("Flatten", [source], name, axis=1))
+    wanted = reading.constant(f"{name}.shape", shape)
+    return Traced(reading.add("Reshape", [source, wanted], name))
+
+
+def transpose(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    order = [int(each) for each in numbers(operands[1]).ravel()]
+    source = settle(reading, traced(operands[0]))
+    return Traced(reading.add("Transpose", [source], name, perm=order))
+
+
+def concat(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    values = [settle(reading, traced(each)) for each in operands]
+    return Traced(reading.add("Concat", [*values], name, axis=int(op.get_attributes()["axis"])))
+
+
+def pad(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    """Padding with what stands for zero stays pending: convolutions have pads of their own."""
+    before, after = (numbers(operands[index]).ravel() for index in (1, 2))
+    source, fill = traced(operands[0]), numbers(operands[3]) if len(operands) > 3 else np.zeros(())
+    is_zero = np.allclose(source.offset, fill, atol=1e-6) and np.size(source.offset) == 1
+    if op.get_attributes()["pad_mode"] != "constant" or any(before[:2]) or not is_zero:
+        raise NotReadable("a Pad")
+    margins = tuple(int(each) for each in (*before[2:], *after[2:]))
+    return Traced(source.value, source.factor, source.offset, margins)
+
+
+def binary(kind: str) -> Reader:
+    def read(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+        values: list[ir.Value | None] = [
+            reading.constant(f"{name}.constant", each.reals.astype(np.float32))
+            if isinstance(each, Numbers)
+            else settle(reading, each)
+            for each in operands
+        ]
+        return Traced(reading.add(kind, values, name))
+
+    return read
+
+
+READERS: Mapping[str, Reader] = {
+    "Convolution": convolution,
+    "GroupConvolution": convolution,
+    "MatMul": product,
+    "Multiply": affine(1, is_product=True),
+    "Divide": affine(-1, is_product=True),
+    "Add": affine(1, is_product=False),
+    "Subtract": affine(-1, is_product=False),
+    "Maximum": binary("Max"),
+    "Minimum": binary("Min"),
+    "Convert": convert,
+    "Round": round_off,
+    "Relu": same("Relu"),
+    "PRelu": slope,
+    "Clamp": clamp,
+    "Sigmoid": same("Sigmoid"),
+    "Tanh": same("Tanh"),
+    "HSwish": same("HardSwish"),
+    "Elu": same("Elu", alpha="alpha"),
+    "Softmax": same("Softmax", axis="axis"),
+    "MaxPool": pool("MaxPool"),
+    "AvgPool": pool("AveragePool"),
+    "ReduceMean": reduce("ReduceMean", "GlobalAveragePool"),
+    "ReduceMax": reduce("ReduceMax", "GlobalMaxPool"),
+    "Reshape": reshape,
+    "Transpose": transpose,
+    "Concat": concat,
+    "Pad": pad,
+}
