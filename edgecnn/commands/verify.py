@@ -107,6 +107,9 @@ def command(
             rows = verify(opened, engines or None, isolated=True, progress=progress)
         files = len(opened.manifest.files)
         outside = opened.outside()
+        if not as_json:
+            # Before the search, which runs engines in this process.
+            print_rows(rows, None if outside is None else Path(outside.path).name)
         findings = _diagnose(opened, rows, reproduce) if is_diagnosed or reproduce else []
         held_out = _hold(opened, rows, data, limit, quiet=quiet or as_json) if data else None
     if as_json:
@@ -116,7 +119,6 @@ def command(
         document["pictures"] = None if held_out is None else asdict(held_out)
         print_json(SCHEMA, document)
     else:
-        print_rows(rows, None if outside is None else Path(outside.path).name)
         for finding in findings:
             click.echo(f"\n{finding.words()}")
         if held_out is not None:

@@ -61,12 +61,13 @@ def diagnose(
         EngineError: the runtime refuses or fails.
     """
     culprit = first_culprit(reparametrise(reference, candidate.model), candidate, feeds)
-    return None if culprit is None else _name_cause(*culprit, candidate, origin or reference)
+    return None if culprit is None else name_cause(*culprit, candidate, origin or reference)
 
 
-def _name_cause(
+def name_cause(
     comparison: RegionComparison, name: str, candidate: Candidate, origin: ir.Model
 ) -> Diagnosis:
+    """The diagnosis of one culprit value."""
     case = open_case(comparison, name, candidate, origin)
     findings = _examine(case, comparison)
     best, others = _choose(findings)

@@ -32,6 +32,7 @@ class Cause(Enum):
     LAYOUT = "layout or padding"
     KERNEL = "wrong kernel or attribute"
     PREPROCESSING = "preprocessing"
+    LABELS = "labels"
 
 
 @dataclass(frozen=True)

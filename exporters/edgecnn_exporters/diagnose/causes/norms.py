@@ -46,34 +46,35 @@ class Norm:
 
 def other_norm(case: Case) -> Iterator[CauseFinding]:
     """The mistake that gives the candidate's numbers, of a batch normalisation of the original."""
-    norms = {str(n.name): n for n in case.origin.graph if n.op_type == "BatchNormalization"}
-    ours = next((node for node in operators_of(case.ours) if str(node.name) in norms), None)
-    found = _affine_of(operators_of(case.theirs))
-    norm = None if ours is None else _norm(norms[str(ours.name)])
-    if ours is None or norm is None or found is None:
+    ours, theirs = (_affine_of(operators_of(model)) for model in (case.ours, case.theirs))
+    if ours is None or theirs is None or ours.scale.shape != theirs.scale.shape:
         return
-    places, scale, offset = found
-    wanted = norm.affine
-    if scale.shape != wanted[0].shape or max(
-        misfit(one, two) for one, two in zip(wanted, (scale, offset), strict=True)
-    ) < MATCH:  # fmt: skip
+    if ours.is_like(theirs) or ours.node.op_type == theirs.node.op_type == "BatchNormalization":
+        return
+    words = _mistake(case, ours, theirs)
+    if words is None:
         return
 
     def edit(model: ir.Model) -> None:
-        nodes = operators_of(model)
-        for (place, index), array in zip(places, wanted, strict=True):
-            old = reals(input_of(nodes[place], index))
-            assert old is not None
-            shaped = array.astype(np.float32).reshape(old.shape)
-            set_constant(model.graph, nodes[place], index, shaped, f"{ours.name}.{index}.fixed")
+        theirs.replace(model, ours.scale, ours.offset)
 
-    words = "scale and offset of the batch normalisation are not the original's"
-    for mistake, other in _mistakes(norm):
-        if max(map(misfit, other.affine, (scale, offset))) < MATCH:
-            words = f"batch normalisation: {mistake}"
-            break
+    is_norm = theirs.node.op_type == "BatchNormalization"
+    node = named(theirs.node if is_norm else ours.node)
     fix = "take gamma, beta, mean and variance as in the original"
-    yield CauseFinding(Cause.KERNEL, words, fix, case.ratio_after(edit), named(ours))
+    yield CauseFinding(Cause.KERNEL, words, fix, case.ratio_after(edit), node)
+
+
+def _mistake(case: Case, ours: Affine, theirs: Affine) -> str | None:
+    """The mistake in words, from the norm whose parameters are known; None where none is."""
+    norms = {str(n.name): n for n in case.origin.graph if n.op_type == "BatchNormalization"}
+    nodes = [node for node in (ours.node, theirs.node) if node.op_type == "BatchNormalization"]
+    nodes += [norms[str(n.name)] for n in (ours.node, theirs.node) if str(n.name) in norms]
+    for norm in filter(None, map(_norm, nodes)):
+        is_sound = ours.is_like_numbers(*norm.affine)
+        for mistake, other in _mistakes(norm):
+            if (theirs if is_sound else ours).is_like_numbers(*other.affine):
+                return f"batch normalisation: {mistake}"
+    return "scale and offset of the batch normalisation are not the original's" if nodes else None
 
 
 def _mistakes(norm: Norm) -> Iterator[tuple[str, Norm]]:
@@ -108,21 +109,66 @@ def _of_fields(fields: list[Array], epsilon: float) -> Norm:
     return Norm(gamma, beta, mean, variance, epsilon)
 
 
-def _affine_of(
-    nodes: list[ir.Node],
-) -> tuple[tuple[tuple[int, int], tuple[int, int]], Array, Array] | None:
-    """Scale and offset, (C,), and where each lies: the operator's place and its input's."""
+@dataclass(frozen=True)
+class Affine:
+    """``scale · x + offset``, (C,) each, in any form.
+
+    Attributes:
+        node: the first of its operators.
+        places: where scale and offset lie: the operator's place and its input's.
+    """
+
+    node: ir.Node
+    scale: Array
+    offset: Array
+    places: tuple[tuple[int, int], tuple[int, int]]
+
+    def is_like(self, other: Affine) -> bool:
+        """Whether the numbers of another are these, but for rounding."""
+        return self.is_like_numbers(other.scale, other.offset)
+
+    def is_like_numbers(self, scale: Array, offset: Array) -> bool:
+        """Whether scale and offset are these, but for rounding."""
+        if scale.shape != self.scale.shape or not np.isfinite(scale).all():
+            return False
+        return max(misfit(scale, self.scale), misfit(offset, self.offset)) < MATCH
+
+    def replace(self, model: ir.Model, scale: Array, offset: Array) -> None:
+        """Put other numbers into a region whose operators these are."""
+        nodes = operators_of(model)
+        if self.node.op_type == "BatchNormalization":
+            place = self.places[0][0]
+            epsilon = nodes[place].attributes.get_float("epsilon", 1e-5)
+            variance = np.full_like(scale, 1 - epsilon)
+            parts = [(1, scale), (2, offset), (3, np.zeros_like(scale)), (4, variance)]
+            for index, array in parts:
+                _put(model, nodes[place], index, array)
+            return
+        for (place, index), array in zip(self.places, (scale, offset), strict=True):
+            _put(model, nodes[place], index, array)
+
+
+def _put(model: ir.Model, node: ir.Node, index: int, array: Array) -> None:
+    old = reals(input_of(node, index))
+    assert old is not None
+    shaped = array.astype(np.float32).reshape(old.shape)
+    set_constant(model.graph, node, index, shaped, f"{node.name}.{index}.fixed")
+
+
+def _affine_of(nodes: list[ir.Node]) -> Affine | None:
     for place, node in enumerate(nodes):
         group = node.attributes.get_int("group", 1)
+        if node.op_type == "BatchNormalization" and (norm := _norm(node)) is not None:
+            return Affine(node, *norm.affine, ((place, 1), (place, 2)))
         if node.op_type == "Conv" and group > 1:
             weight, bias = reals(input_of(node, 1)), reals(input_of(node, 2))
             if weight is not None and bias is not None and weight.size == group == bias.size:
-                return ((place, 1), (place, 2)), weight.ravel(), bias.ravel()
+                return Affine(node, weight.ravel(), bias.ravel(), ((place, 1), (place, 2)))
         if node.op_type == "Mul" and place + 1 < len(nodes) and nodes[place + 1].op_type == "Add":
-            sides = [_constant_side(each) for each in nodes[place : place + 2]]
-            if sides[0] is not None and sides[1] is not None:
-                at, numbers = zip(*(side for side in sides if side is not None), strict=True)
-                return ((place, at[0]), (place + 1, at[1])), numbers[0], numbers[1]
+            first, second = (_constant_side(each) for each in nodes[place : place + 2])
+            if first is not None and second is not None and first[1].size == second[1].size:
+                places = ((place, first[0]), (place + 1, second[0]))
+                return Affine(node, first[1], second[1], places)
     return None
 
 

@@ -68,16 +68,23 @@ def _read(reading: Reading, op: Any, operands: list[Operand]) -> Operand:
         return Numbers(op.data)
     if kind == "FakeQuantize":
         return _fake_quantise(reading, op, operands)
-    if kind not in READERS or len(op.outputs()) != 1:
+    # A MaxPool has its indices as a second output.
+    if kind not in READERS or (len(op.outputs()) != 1 and kind != "MaxPool"):
         raise NotReadable(f"operator {kind}")
     name = _name(reading, op)
     read = READERS[kind](reading, op, operands, name)
     names = op.output(0).get_names()
     if isinstance(read, Traced) and not reading.encoded.keys() & names:
         own = [each for each in names if each in _values(reading.reference)]
-        if own and (np.any(read.factor != 1) or np.any(read.offset != 0)):
+        is_shared = len(op.output(0).get_target_inputs()) > 1
+        is_pending = bool(np.any(read.factor != 1) or np.any(read.offset != 0))
+        if own and is_pending:
             # The reference has this number too: what is pending is part of it.
-            return Traced(settle(reading, read, own[0]))
+            read = Traced(settle(reading, read, own[0]))
+        elif is_shared and is_pending and fold(reading, read.value, read.factor, read.offset):
+            read = Traced(read.value)
+        if is_shared:
+            reading.shared.add(read.value)
     return read
 
 
@@ -124,7 +131,7 @@ def _fake_quantise(reading: Reading, op: Any, operands: list[Operand]) -> Operan
     if in_steps:
         scale = _scale_of_steps(reading, source, names[0], stored)
         factor, offset = source.factor * scale, source.offset * scale
-        if not fold(source.value, factor, offset):
+        if not fold(reading, source.value, factor, offset):
             value = settle(reading, Traced(source.value, factor, offset))
     else:
         value = settle(reading, source)

@@ -240,14 +240,21 @@ def concat(reading: Reading, op: Any, operands: list[Operand], name: str) -> Ope
 
 
 def pad(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
-    """Padding with what stands for zero stays pending: convolutions have pads of their own."""
+    """Padding with what stands for zero; around images it stays pending, as convolutions have pads.
+
+    With zeros of channels it is a Pad.
+    """
     before, after = (numbers(operands[index]).ravel() for index in (1, 2))
     source, fill = traced(operands[0]), numbers(operands[3]) if len(operands) > 3 else np.zeros(())
-    is_zero = np.allclose(source.offset, fill, atol=1e-6) and np.size(source.offset) == 1
-    if op.get_attributes()["pad_mode"] != "constant" or any(before[:2]) or not is_zero:
+    is_zero = np.size(source.offset) == 1 and np.allclose(source.offset, fill, atol=1e-6)
+    if op.get_attributes()["pad_mode"] != "constant" or source.margins or not is_zero:
         raise NotReadable("a Pad")
-    margins = tuple(int(each) for each in (*before[2:], *after[2:]))
-    return Traced(source.value, source.factor, source.offset, margins)
+    if not any(before[:2]) and not any(after[:2]) and np.any(source.factor != 1):
+        margins = tuple(int(each) for each in (*before[2:], *after[2:]))
+        return Traced(source.value, source.factor, source.offset, margins)
+    amounts = reading.constant(f"{name}.pads", np.array([*before, *after], np.int64))
+    made = reading.add("Pad", [source.value, amounts], name)
+    return Traced(made, source.factor, source.offset)
 
 
 def binary(kind: str) -> Reader:
@@ -261,6 +268,21 @@ def binary(kind: str) -> Reader:
         return Traced(reading.add(kind, values, name))
 
     return read
+
+
+def swish(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    """Swish is ``x · sigmoid(x)``."""
+    if len(operands) > 1 and float(numbers(operands[1]).reshape(())) != 1:
+        raise NotReadable("a Swish with a factor")
+    source = settle(reading, traced(operands[0]))
+    gate = reading.add("Sigmoid", [source], f"{name}.gate")
+    return Traced(reading.add("Mul", [source, gate], name))
+
+
+def hard_sigmoid(reading: Reading, op: Any, operands: list[Operand], name: str) -> Operand:
+    alpha, beta = (float(numbers(each).reshape(())) for each in operands[1:])
+    source = settle(reading, traced(operands[0]))
+    return Traced(reading.add("HardSigmoid", [source], name, alpha=alpha, beta=beta))
 
 
 READERS: Mapping[str, Reader] = {
@@ -281,6 +303,8 @@ READERS: Mapping[str, Reader] = {
     "Sigmoid": same("Sigmoid"),
     "Tanh": same("Tanh"),
     "HSwish": same("HardSwish"),
+    "HardSigmoid": hard_sigmoid,
+    "Swish": swish,
     "Elu": same("Elu", alpha="alpha"),
     "Softmax": same("Softmax", axis="axis"),
     "MaxPool": pool("MaxPool"),

@@ -60,6 +60,8 @@ class Reading:
         reference: the graph that the file was written from: names, and scales that it lacks.
         encoded: names of float value and its 8-bit form, by any name of the latter.
         nodes, inputs: of the ONNX graph.
+        taken: names of its values.
+        shared: values with several readers, which no reader's factor may change.
     """
 
     reference: ir.Model
@@ -67,6 +69,7 @@ class Reading:
     nodes: list[ir.Node] = field(default_factory=list)
     inputs: list[ir.Value] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+    shared: set[ir.Value] = field(default_factory=set)
 
     def add(
         self, operator: str, inputs: list[ir.Value | None], name: str, **attributes: Any
@@ -135,7 +138,7 @@ def _rename(reading: Reading, value: ir.Value, name: str) -> None:
 
 
 def _scaled(reading: Reading, value: ir.Value, factor: Array, offset: Array) -> ir.Value:
-    if fold(value, factor, offset):
+    if fold(reading, value, factor, offset):
         return value
     stem = str(value.name)
     if np.any(factor != 1):
@@ -147,22 +150,24 @@ def _scaled(reading: Reading, value: ir.Value, factor: Array, offset: Array) -> 
     return value
 
 
-def fold(value: ir.Value, factor: Array, offset: Array) -> bool:
+def fold(reading: Reading, value: ir.Value, factor: Array, offset: Array) -> bool:
     """Make factor and offset part of the sum that computes a value; False where none can take it.
 
     A Relu between lets positive factors through.
     """
     node = value.producer()
-    if node is None or len(value.uses()) > 0:
+    if node is None or value in reading.shared or len(value.uses()) > 0:
         return False
     if is_operator(node, "Relu", "LeakyRelu") and not np.any(offset) and np.all(factor > 0):
         inner = node.inputs[0]
         assert inner is not None
-        return _fold_through(inner, node, factor)
+        return inner not in reading.shared and _fold_through(inner, node, factor)
     if is_operator(node, "Clip") and not np.any(offset) and np.size(factor) == 1:
         inner = node.inputs[0]
         assert inner is not None
-        if not np.all(factor > 0) or not _fold_through(inner, node, factor):
+        if inner in reading.shared or not np.all(factor > 0):
+            return False
+        if not _fold_through(inner, node, factor):
             return False
         for bound in node.inputs[1:]:
             if bound is not None and (array := constant(bound)) is not None:
