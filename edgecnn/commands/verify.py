@@ -134,9 +134,9 @@ def command(
 def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> list[RowDiagnosis]:
     if not any(row.verdict == "differs" for row in rows):
         return []
-    from edgecnn.verify.diagnose import find_causes
+    from edgecnn.verify.search import find_causes
 
-    return find_causes(opened, rows, reproduce)
+    return find_causes(opened, rows, reproduce, isolated=True)
 
 
 def _hold(

@@ -1,21 +1,20 @@
-"""Diagnosis of the rows of `edgecnn verify` that differ."""
+"""Diagnosis of one row of `edgecnn verify` that differs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EdgeCNNError, first_line
 from edgecnn_runtime.parity.contents import LABELS, PREPROCESSING, PROVENANCE
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
 
 if TYPE_CHECKING:
+    from edgecnn_exporters.diagnose.bundles.references import References
     from edgecnn_exporters.diagnose.diagnosis import Diagnosis
-    from edgecnn_exporters.diagnose.references import References
 
 
 @dataclass(frozen=True)
@@ -55,40 +54,27 @@ class RowDiagnosis:
         }
 
 
-def find_causes(
-    bundle: Bundle, rows: Sequence[Parity], reproduce: Path | None
-) -> list[RowDiagnosis]:
-    """Find the cause of every row that differs, once for each subject.
+@dataclass(frozen=True)
+class Subject:
+    """A row that differs.
 
-    Whatever goes wrong in a search is the reason of its row: the others are searched all the same.
-
-    Args:
-        reproduce: folder to write each cause to, as one node, its inputs and a script, or None.
-
-    Raises:
-        OutputNotWritable: the folder cannot be written.
+    Attributes:
+        name: path of the artefact, or "preprocessing" or "labels".
+        ran: it gave answers that can be compared.
     """
+
+    name: str
+    ran: bool
+
+
+def subjects_of(rows: Sequence[Parity]) -> list[Subject]:
+    """Each subject whose rows differ, once; of the provenance the row says all."""
     wrong = [row for row in rows if row.verdict == "differs" and row.subject != PROVENANCE]
     ran = {row.subject for row in wrong if row.difference is not None}
-    try:
-        from edgecnn_exporters.diagnose.references import References
-    except ModuleNotFoundError as error:
-        missing = f"the cause cannot be searched for: {error.name} is not installed; "
-        reason = f"{missing}pip install 'edgecnn[export]'"
-        return [RowDiagnosis(subject, None, reason) for subject in sorted(ran)]
-    references = References(bundle, _known(rows))
-    found = [
-        _find_cause(references, subject, subject in ran)
-        for subject in dict.fromkeys(row.subject for row in wrong)
-    ]
-    return [
-        replace(each, folder=_reproduce(each.diagnosis, each.subject, reproduce))
-        for each in found
-        if each is not None
-    ]
+    return [Subject(name, name in ran) for name in dict.fromkeys(row.subject for row in wrong)]
 
 
-def _known(rows: Sequence[Parity]) -> dict[str, bool]:
+def known_answers(rows: Sequence[Parity]) -> dict[str, bool]:
     """Whether each artefact answered the golden inputs, on one engine at least."""
     known: dict[str, bool] = {}
     for row in rows:
@@ -97,36 +83,43 @@ def _known(rows: Sequence[Parity]) -> dict[str, bool]:
     return known
 
 
-def _find_cause(references: References, subject: str, ran: bool) -> RowDiagnosis | None:
-    """The cause of one row; None for an artefact that does not run, whose row has the reason."""
+def find_cause(
+    references: References, subject: Subject, reproduce: Path | None
+) -> RowDiagnosis | None:
+    """The cause of one row; None for an artefact that does not run, whose row has the reason.
+
+    Raises:
+        OutputNotWritable: the folder `reproduce` cannot be written.
+    """
+    name = subject.name
     try:
-        diagnosis = _diagnose(references, subject, ran)
+        diagnosis = _diagnose(references, subject)
     except EdgeCNNError as error:
-        return RowDiagnosis(subject, None, f"no cause was found: {error}") if ran else None
+        return RowDiagnosis(name, None, f"no cause was found: {error}") if subject.ran else None
     except Exception as error:  # a fault of the search, or of an engine in it, is no other row's
         kind = type(error).__name__
         reason = f"no cause was found: the search failed with {kind}: {first_line(error)}"
-        return RowDiagnosis(subject, None, reason)
+        return RowDiagnosis(name, None, reason)
     if diagnosis is None:
-        return RowDiagnosis(subject, None, _no_culprit(references)) if ran else None
-    return RowDiagnosis(subject, diagnosis)
+        return RowDiagnosis(name, None, _no_culprit(references)) if subject.ran else None
+    return RowDiagnosis(name, diagnosis, folder=_reproduce(diagnosis, name, reproduce))
 
 
-def _diagnose(references: References, subject: str, ran: bool) -> Diagnosis | None:
+def _diagnose(references: References, subject: Subject) -> Diagnosis | None:
     from edgecnn_exporters.diagnose.bundle_diagnosis import (
         diagnose_artefact,
         diagnose_bundle_preprocessing,
         diagnose_labels,
     )
-    from edgecnn_exporters.diagnose.manifest_diagnosis import diagnose_entry
+    from edgecnn_exporters.diagnose.bundles.entry import diagnose_entry
 
     bundle = references.bundle
-    if subject == PREPROCESSING:
+    if subject.name == PREPROCESSING:
         return diagnose_bundle_preprocessing(bundle)
-    if subject == LABELS:
+    if subject.name == LABELS:
         return diagnose_labels(bundle)
-    artefact = next(each for each in bundle.manifest.artefacts if each.path == subject)
-    if not ran:
+    artefact = next(each for each in bundle.manifest.artefacts if each.path == subject.name)
+    if not subject.ran:
         return diagnose_entry(bundle, artefact)
     return diagnose_artefact(bundle, artefact, references)
 
@@ -140,8 +133,8 @@ def _no_culprit(references: References) -> str:
     )
 
 
-def _reproduce(diagnosis: Diagnosis | None, subject: str, reproduce: Path | None) -> Path | None:
-    if reproduce is None or diagnosis is None:
+def _reproduce(diagnosis: Diagnosis, subject: str, reproduce: Path | None) -> Path | None:
+    if reproduce is None:
         return None
     from edgecnn_exporters.diagnose.reproduce import write_reproduction
 

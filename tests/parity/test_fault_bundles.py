@@ -25,7 +25,10 @@ from parity.faults.kinds import KINDS, Kind, reals, set_reals
 from parity.faults.probe import float_graph
 
 from edgecnn.verify.diagnose import RowDiagnosis
+from edgecnn.verify.search import find_causes
 from edgecnn_exporters.bundle.write import npy
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.parity.verify import verify
 
 FLOAT, INT8 = ("onnx", "fp32"), ("onnx", "int8")
 BY_TITLE = {kind.title: kind for kind in KINDS}
@@ -200,5 +203,26 @@ def test_an_artefact_of_another_graph_is_said(tmp_path: Path) -> None:
 
     rows, found = examine(write_probe(tmp_path / "a.edge", edit=edit))  # type: ignore[arg-type]
     assert rows["provenance"].verdict == "differs"
-    assert "from another graph" in rows["provenance"].note
+    assert "not the graph that was exported" in rows["provenance"].note
     assert found == {}
+
+
+def test_whatever_a_search_trips_over_is_the_note_of_its_row(tmp_path: Path) -> None:
+    """A manifest without the artefact of a row stands for any fault of the search."""
+    path = write_probe(tmp_path / "a.edge", {FLOAT: SLOPE.plant})
+    with Bundle(path) as opened:
+        rows = verify(opened, ("onnxruntime",))
+        gone = [replace(row, subject="gone.onnx") for row in rows if row.verdict == "differs"]
+        found = {each.subject: each for each in find_causes(opened, [*gone, *rows], None)}
+    assert found["gone.onnx"].reason.startswith("no cause was found: the search failed with ")
+    check(found, "model.onnx", SLOPE)
+
+
+def test_a_search_in_another_process_finds_the_same(tmp_path: Path) -> None:
+    path = write_probe(tmp_path / "a.edge", {FLOAT: SLOPE.plant})
+    with Bundle(path) as opened:
+        rows = verify(opened)
+        (found,) = find_causes(opened, rows, tmp_path / "causes", isolated=True)
+    check({found.subject: found}, "model.onnx", SLOPE)
+    assert found.folder == tmp_path / "causes" / "model.onnx"
+    assert (found.folder / "reproduce.py").exists()

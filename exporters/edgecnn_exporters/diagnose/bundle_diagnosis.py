@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgecnn_exporters.diagnose.bundles.entry import diagnose_entry
+from edgecnn_exporters.diagnose.bundles.open_candidate import model_of, open_candidate
+from edgecnn_exporters.diagnose.bundles.references import References
 from edgecnn_exporters.diagnose.causes.labels import other_labels
 from edgecnn_exporters.diagnose.diagnose import diagnose, diagnose_preprocessing
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
-from edgecnn_exporters.diagnose.manifest_diagnosis import diagnose_entry
-from edgecnn_exporters.diagnose.open_candidate import model_of, open_candidate
-from edgecnn_exporters.diagnose.references import References
 from edgecnn_exporters.diagnose.swapped import diagnose_reference
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.arrays import Array

@@ -102,8 +102,8 @@ def _with_encoding(error: Error, own: Point, point: Point) -> Error:
         return error
     distance = point.encoding.inconsistency
     if point.declared_scale is not None:
-        times = point.encoding.back_scale / point.declared_scale
-        distance = max(distance, times, 1 / times)
+        fixed = replace(point.encoding, scale=point.declared_scale, back_scale=point.declared_scale)
+        distance = max(distance, fixed.distance(point.encoding))
     if own.encoding is not None:
         distance = max(distance, own.encoding.distance(point.encoding))
     return replace(error, ratio=max(error.ratio, distance))

@@ -73,8 +73,7 @@ def _verify_labels(bundle: Bundle) -> Parity | None:
                 "where it was exported"
             )
             return _row(LABELS, "differs", note)
-    note = f"{len(labels)} classes"
-    return _row(LABELS, "equal", f"{note}, as exported" if answers else note)
+    return _row(LABELS, "equal", "as exported" if answers else f"{len(labels)} classes")
 
 
 def golden_labels(bundle: Bundle) -> list[tuple[int, str]]:
@@ -105,7 +104,9 @@ def _verify_graphs(manifest: Manifest) -> Parity | None:
             continue
         checked += 1
         if artefact.graph != manifest.files[own.path].sha256:
-            note = f"{artefact.path} was not made from this {own.path}, but from another graph"
+            note = f"{artefact.path} was made from another graph than this {own.path}"
+            if artefact is own:
+                note = f"{own.path} is not the graph that was exported: its digest was another"
             return _row(PROVENANCE, "differs", note)
     if not checked:
         return None

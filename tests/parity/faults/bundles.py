@@ -12,7 +12,8 @@ import numpy as np
 import onnx_ir as ir
 from parity.faults.probe import float_graph, inputs, quantised_graph
 
-from edgecnn.verify.diagnose import RowDiagnosis, find_causes
+from edgecnn.verify.diagnose import RowDiagnosis
+from edgecnn.verify.search import find_causes
 from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.sources import run_onnx

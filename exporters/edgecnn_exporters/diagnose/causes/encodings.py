@@ -105,6 +105,8 @@ def _differences(own: Encoding8, other: Encoding8) -> str:
 
 def _range(case: Case, encoding: Encoding8, before: Array) -> Iterator[CauseFinding]:
     value = case.expected
+    if not np.isfinite(value).all():
+        return
     sound = encode(Range(min(float(value.min()), 0.0), max(float(value.max()), 0.0)))
     fixed = Encoding8(sound.scale, sound.zero_point, sound.scale, sound.zero_point, 0, 255)
     ratio = measure_error(case.expected, fixed.fake_quantise(before), case.allowed).ratio

@@ -98,12 +98,19 @@ class TfliteCandidate:
             for index, array in fed.items():
                 if index in inputs:
                     image = as_tflite(array[sample : sample + 1])
-                    interpreter.set_tensor(index, _quantise(tensors[index], image))
+                    _set(interpreter, index, _quantise(tensors[index], image))
             interpreter.invoke()
             for index, samples in runs.items():
                 stored = interpreter.get_tensor(index)
                 samples.append(as_onnx(_dequantise(tensors[index], stored)))
         return {index: np.concatenate(each) for index, each in runs.items()}
+
+
+def _set(interpreter: Any, index: int, array: Array) -> None:
+    try:
+        interpreter.set_tensor(index, array)
+    except ValueError as error:
+        raise EngineError(f"LiteRT refuses an input of the file: {first_line(error)}") from error
 
 
 def open_interpreter(content: bytes, *, delegates: bool) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from edgecnn_exporters.diagnose.align import FUSED
-from edgecnn_exporters.diagnose.open_candidate import model_of, open_candidate
+from edgecnn_exporters.diagnose.bundles.open_candidate import model_of, open_candidate
 from edgecnn_exporters.diagnose.parametrisation import counterparts
 from edgecnn_exporters.diagnose.sources import Candidate
 from edgecnn_exporters.passes.graph import is_operator, sole_reader
