@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
+from parity.faults.kinds import ALL, BOTH, KINDS, both
 from parity.faults.matrix import CELLS, GOOD, Cell, diagnosis_of, is_located, is_named, table
 
 
@@ -21,6 +24,30 @@ def test_a_fault_is_located_and_named(cell: Cell) -> None:
 def test_a_good_artefact_has_no_culprit(cell: Cell) -> None:
     diagnosis = diagnosis_of(cell)
     assert diagnosis is None, diagnosis.words()
+
+
+PAIRS = [
+    Cell(both(one, two), each, precision)
+    for each in ALL
+    for precision in BOTH
+    for one, two in combinations(KINDS, 2)
+    if {each} <= {*one.formats} & {*two.formats}
+    and {precision} <= {*one.precisions} & {*two.precisions}
+]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param(cell, marks=[] if number % 16 == 0 else [pytest.mark.matrix])
+        for number, cell in enumerate(PAIRS)
+    ],
+    ids=str,
+)
+def test_of_two_faults_no_sound_layer_is_blamed(cell: Cell) -> None:
+    diagnosis = diagnosis_of(cell)
+    assert diagnosis is not None
+    assert is_located(cell), diagnosis.words()
 
 
 def test_the_table_has_a_verdict_for_every_cell() -> None:

@@ -6,7 +6,7 @@ An artefact of another format is written from the faulty graph, as a faulty expo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -169,6 +169,11 @@ def other_order(model: ir.Model) -> None:
     node.replace_input_with(1, first)
 
 
+def other_input(model: ir.Model) -> None:
+    name = "leaky.dequantised" if is_quantised(model) else "leaky"
+    node_of(model, "point").replace_input_with(0, node_of(model, name).outputs[0])
+
+
 def clear_channel(model: ir.Model) -> None:
     if is_quantised(model):
 
@@ -209,9 +214,23 @@ KINDS = (
     Kind("slope of LeakyReLU", other_slope, "leaky", _KERNEL,
          "(alpha|slope).* 0.2 where the original has 0.1"),
     Kind("order of a Concat", other_order, "join", _LAYOUT, "order"),
+    Kind("another value read", other_input, "point", _KERNEL,
+         "reads leaky where the original reads depthwise_relu"),
     Kind("a depthwise channel of zeros", clear_channel, "depthwise", _KERNEL,
          "zero in output channel 3"),
     Kind("bias halved", halve_bias, "last", _KERNEL, "bias is 0.5 times the original's"),
     Kind("an activation's scale times 1.1", widen_scale, "strided(_relu)?", _KERNEL,
          "scale is .*1.1 times", ("int8",)),
 )  # fmt: skip
+
+
+def both(one: Kind, two: Kind) -> Kind:
+    """Two kinds in one artefact; either node may be found."""
+
+    def plant(model: ir.Model) -> None:
+        one.plant(model)
+        two.plant(model)
+
+    return replace(
+        one, title=f"{one.title} + {two.title}", plant=plant, node=f"{one.node}|{two.node}"
+    )

@@ -51,10 +51,6 @@ def _before_rounding(case: Case) -> Array:
 
 
 def _inconsistent(case: Case, encoding: Encoding8, before: Array) -> CauseFinding:
-    fixed = Encoding8(
-        encoding.scale, encoding.zero_point, encoding.scale, encoding.zero_point,
-        encoding.low, encoding.high,
-    )  # fmt: skip
     words = []
     if encoding.back_zero_point != encoding.zero_point:
         difference = encoding.back_zero_point - encoding.zero_point
@@ -69,9 +65,17 @@ def _inconsistent(case: Case, encoding: Encoding8, before: Array) -> CauseFindin
             f"scale is {encoding.back_scale:.4g} in the DequantizeLinear, {times:.3g} times the "
             f"{encoding.scale:.4g} in the QuantizeLinear"
         )
-    ratio = measure_error(case.expected, fixed.fake_quantise(before), case.allowed).ratio
-    fix = "dequantise with the scale and zero point that quantise the value"
-    return CauseFinding(Cause.KERNEL, "; ".join(words), fix, ratio)
+    there = replace(encoding, back_scale=encoding.scale, back_zero_point=encoding.zero_point)
+    back = replace(encoding, scale=encoding.back_scale, zero_point=encoding.back_zero_point)
+    ratios = [
+        measure_error(case.expected, fixed.fake_quantise(before), case.allowed).ratio
+        for fixed in (there, back)
+    ]
+    # Which of the two is wrong shows in the values.
+    verbs = "dequantise", "quantise"
+    verb, other = verbs if ratios[0] <= ratios[1] else verbs[::-1]
+    fix = f"{verb} with the scale and zero point that {other} the value"
+    return CauseFinding(Cause.KERNEL, "; ".join(words), fix, min(ratios))
 
 
 def _undeclared(case: Case, encoding: Encoding8, declared: float, before: Array) -> CauseFinding:

@@ -115,6 +115,11 @@ class Reading:
         return self.add("DequantizeLinear", inputs, f"{name}.reals", **attributes)
 
 
+def values_of(model: ir.Model) -> dict[str, ir.Value]:
+    """Computed values of a graph by name."""
+    return {str(value.name): value for node in model.graph for value in node.outputs}
+
+
 def settle(reading: Reading, traced: Traced, name: str = "") -> ir.Value:
     """The number itself: pending factors and margins become part of the graph."""
     value = traced.value
