@@ -196,6 +196,23 @@ def test_a_layout_that_the_manifest_has_wrong_is_named(tmp_path: Path) -> None:
     assert "the file reads and writes NHWC" in diagnosis.sentence
 
 
+def test_encodings_that_the_manifest_has_wrong_are_named(tmp_path: Path) -> None:
+    def edit(manifest: object) -> object:
+        (entry,) = manifest.artefacts  # type: ignore[attr-defined]
+        scale, zero = entry.encodings["scores"]
+        encodings = entry.encodings | {"scores": (scale * 2, zero)}
+        return replace(manifest, artefacts=(replace(entry, encodings=encodings),))  # type: ignore[type-var]
+
+    only: Artefacts = (("tflite", "int8"),)
+    path = write_probe(tmp_path / "a.edge", None, only, edit, io="int8")  # type: ignore[arg-type]
+    rows, found = examine(path)
+    assert rows["model.int8.tflite"].verdict == "differs"
+    diagnosis = found["model.int8.tflite"].diagnosis
+    assert diagnosis is not None
+    assert diagnosis.is_confirmed
+    assert "the manifest gives the encodings" in diagnosis.sentence
+
+
 def test_an_artefact_of_another_graph_is_said(tmp_path: Path) -> None:
     def edit(manifest: object) -> object:
         entries = (replace(each, graph="0" * 64) for each in manifest.artefacts)  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ from edgecnn_exporters.diagnose.sources import run_onnx
 from edgecnn_exporters.targets import About
 from edgecnn_exporters.targets.onnx.target import OnnxTarget
 from edgecnn_exporters.targets.openvino.target import OpenVinoTarget
-from edgecnn_exporters.targets.tflite.target import TfliteTarget
+from edgecnn_exporters.targets.tflite.target import TfliteTarget, TfliteTargetOptions
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import (
@@ -64,7 +64,7 @@ def images() -> list[np.ndarray]:
 
 @cache
 def translated(
-    format: str, precision: str, plant: Plant | None
+    format: str, precision: str, plant: Plant | None, io: str = "float32"
 ) -> tuple[Artefact, Mapping[str, bytes]]:
     """An artefact and its files, written from a graph with the fault."""
     graph = (float_graph() if precision == "fp32" else quantised_graph()).clone()
@@ -73,7 +73,8 @@ def translated(
     if format == "onnx":
         written = OnnxTarget().from_bytes(to_bytes(graph), precision)  # type: ignore[arg-type]
     else:
-        target = TfliteTarget() if format == "tflite" else OpenVinoTarget()
+        options = TfliteTargetOptions(io=io)  # type: ignore[arg-type]
+        target = TfliteTarget(options) if format == "tflite" else OpenVinoTarget()
         written = target.translate(graph, precision, About("probe"))  # type: ignore[arg-type]
     return written.artefact, written.files
 
@@ -117,6 +118,7 @@ def write_probe(
     artefacts: Artefacts = EVERY,
     edit: Callable[[Manifest], Manifest] = lambda manifest: manifest,
     others: Mapping[str, bytes] | None = None,
+    io: str = "float32",
 ) -> Path:
     """Write a bundle.
 
@@ -124,9 +126,10 @@ def write_probe(
         faults: what is planted in an artefact, by its format and precision.
         edit: changes the manifest.
         others: files that replace those of the good bundle.
+        io: type of the inputs and outputs of the TFLite file in 8 bits.
     """
     made, files = manifest()
-    known = [translated(*each, (faults or {}).get(each)) for each in artefacts]
+    known = [translated(*each, (faults or {}).get(each), io) for each in artefacts]
     pairs = list(zip(answers(float_graph()), answers(quantised_graph()), strict=True))
     sqnr_db = {"scores": (round(difference(pairs).sqnr_db, 2),)}
     entries = []

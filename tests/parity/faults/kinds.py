@@ -196,6 +196,10 @@ def widen_scale(model: ir.Model) -> None:
     change(model, "strided_relu.scale", lambda scale: scale * np.float32(1.1))
 
 
+def widen_input(model: ir.Model) -> None:
+    change(model, "input.scale", lambda scale: scale * np.float32(1.1))
+
+
 _KERNEL, _LAYOUT = Cause.KERNEL, Cause.LAYOUT
 KINDS = (
     Kind("gamma and beta swapped", swap_gamma_and_beta, "norm", _KERNEL, "gamma and beta"),
@@ -221,6 +225,8 @@ KINDS = (
     Kind("bias halved", halve_bias, "last", _KERNEL, "bias is 0.5 times the original's"),
     Kind("an activation's scale times 1.1", widen_scale, "strided(_relu)?", _KERNEL,
          "scale is .*1.1 times", ("int8",)),
+    Kind("the input's scale times 1.1", widen_input, "input", _KERNEL, "scale is .*1.1 times",
+         ("int8",)),
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from edgecnn_exporters.diagnose.causes.case import Cause
@@ -21,7 +21,7 @@ def diagnose_entry(bundle: Bundle, artefact: Artefact) -> Diagnosis | None:
     kind = next((name for name, e in ENGINES.items() if artefact.format in e.formats), None)
     if kind is None:
         return None
-    for other, sentence, fix in _corrections(artefact):
+    for other, sentence, fix in _corrections(bundle, artefact):
         try:
             row = verify_artefact(bundle, other, engine_class(kind))
         except EdgeCNNError:
@@ -42,7 +42,7 @@ def diagnose_entry(bundle: Bundle, artefact: Artefact) -> Diagnosis | None:
     return None
 
 
-def _corrections(artefact: Artefact) -> Iterator[tuple[Artefact, str, str]]:
+def _corrections(bundle: Bundle, artefact: Artefact) -> Iterator[tuple[Artefact, str, str]]:
     """Other entries, with the mistake and its correction in words."""
     if artefact.layout == "NHWC":
         sentence = "the manifest gives the layout NHWC, the file reads and writes NCHW"
@@ -50,3 +50,19 @@ def _corrections(artefact: Artefact) -> Iterator[tuple[Artefact, str, str]]:
     else:
         sentence = "the manifest gives no layout, which is NCHW; the file reads and writes NHWC"
         yield replace(artefact, layout="NHWC"), sentence, "set the artefact's layout to NHWC"
+    if artefact.format == "tflite":
+        from edgecnn_exporters.diagnose.tflite.reading import io_encodings
+
+        own = io_encodings(bundle.read_artefact(artefact).model)
+        if own != artefact.encodings:
+            sentence = (
+                f"the manifest gives the encodings {_format(artefact.encodings)}, the file has "
+                f"{_format(own)}"
+            )
+            yield replace(artefact, encodings=own), sentence, f"set the encodings {_format(own)}"
+
+
+def _format(encodings: Mapping[str, tuple[float, int]]) -> str:
+    """Scale and zero point of each input and output, in words."""
+    words = (f"{name} {scale:.4g} and {zero}" for name, (scale, zero) in encodings.items())
+    return ", ".join(words) or "none"

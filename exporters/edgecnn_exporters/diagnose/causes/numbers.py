@@ -207,7 +207,7 @@ def _is_rounding(own: Array, other: StoredConstant, axis: int) -> bool:
         return False
     if other.scale is None:
         return bool(np.allclose(own, other.reals, rtol=2.0**-20, atol=0))
-    if other.scale.ndim == 0 or other.axis != axis:
+    if other.scale.ndim == 0 or other.axis != axis or not (other.scale > 0).all():
         return False
     # Adaptive rounding may take the farther integer: a whole step.
     steps = np.abs(own - other.reals) / along(other.scale, own.ndim, axis)

@@ -48,6 +48,8 @@ def other_runtime(case: Case, cut: Cut, values: dict[str, Array]) -> Iterator[Ca
     for setting, other in case.candidate.settings.items():
         actual = other.isolated(cut, values)[case.name]
         ratio = measure_error(case.expected, actual, case.allowed).ratio
+        if ratio > 1:
+            continue
         cause, sentence, fix = _CAUSES[setting]
         if setting == OPTIMISER:
             sentence += f" ({', '.join(n.op_type for n in operators_of(case.theirs))})"

@@ -71,7 +71,7 @@ def of_bias(own: Array, other: Array, scale: Array | None = None) -> ErrorShape:
     Args:
         scale: (channels,) or (), of a bias in integers: a shift moved these, not the reals.
     """
-    steps = np.float32(1) if scale is None else scale
+    steps = np.float32(1) if scale is None else np.where(scale > 0, scale, np.float32(1))
     if own.shape != other.shape:
         return ErrorShape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
     if not other.any():
