@@ -128,8 +128,8 @@ def _no_culprit(references: References) -> str:
     if any(map(references.is_sound, references.bundle.manifest.artefacts)):
         return "every node is computed as in the artefacts that answer the golden inputs"
     return (
-        "every node is computed as in model.onnx, and no artefact answers the golden inputs: the "
-        "golden answers come from another network"
+        "no artefact answers the golden inputs, and no node differs from model.onnx: that graph or "
+        "the golden answers come from another network; export it again"
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from edgecnn_exporters.diagnose.bundles.entry import diagnose_entry
-from edgecnn_exporters.diagnose.bundles.open_candidate import model_of, open_candidate
+from edgecnn_exporters.diagnose.bundles.open_candidate import model_of
 from edgecnn_exporters.diagnose.bundles.references import References
 from edgecnn_exporters.diagnose.causes.labels import other_labels
 from edgecnn_exporters.diagnose.diagnose import diagnose, diagnose_preprocessing
@@ -16,8 +17,11 @@ from edgecnn_exporters.diagnose.swapped import diagnose_reference
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.contents import golden_labels
+
+Feeds = Mapping[str, Array]
 
 
 def diagnose_artefact(
@@ -43,49 +47,51 @@ def diagnose_artefact(
     entry = diagnose_entry(bundle, artefact)
     if entry is not None:
         return entry
-    candidate = open_candidate(bundle, artefact, references.graph_of(artefact))
-    feeds = _golden_inputs(bundle)
-    compared = False
-    for other in references.sound_for(artefact):
-        compared = True
-        found = _compare_with(references, artefact, other, feeds)
-        if found is not None:
-            return replace(found, reference=other.path)
+    candidate, feeds = references.candidate(artefact), _golden_inputs(bundle)
+    others = list(references.sound_for(artefact))
+    if others:
+        return _compare_with_any(references, artefact, others, feeds)
     first = references.onnx("fp32")
-    if first is None or first.path == artefact.path:
-        if compared or first is not None:
-            return None
+    if first is None:
         raise UnsupportedModel(
             f"{bundle.path}: the bundle has no float ONNX graph to compare {artefact.path} with; "
             "export it again with the target onnx"
         )
-    if compared:
-        return None
     found = diagnose(model_of(bundle, first), candidate, feeds)
-    if found is not None:
-        raise UnsupportedModel(
-            f"no artefact of the bundle answers the golden inputs; {artefact.path} and "
-            f"{first.path} differ first at {found.node}, and either may be wrong there: export "
-            "the network again"
-        )
-    return None
+    if found is None or first.path == artefact.path:
+        return found  # of the float graph itself: what the engine computes otherwise
+    raise UnsupportedModel(
+        f"no artefact of the bundle answers the golden inputs; {artefact.path} and {first.path} "
+        f"differ first at {found.node}, and either may be wrong there: export the network again"
+    )
+
+
+def _compare_with_any(
+    references: References, artefact: Artefact, others: Sequence[Artefact], feeds: Feeds
+) -> Diagnosis | None:
+    """Compare an artefact with sound ones until a cause is confirmed; else the first diagnosis."""
+    diagnoses = []
+    for other in others:
+        try:
+            found = _compare_with(references, artefact, other, feeds)
+        except (UnsupportedModel, EngineUnavailable):  # that one cannot be compared with
+            continue
+        if found is not None:
+            diagnoses.append(replace(found, reference=other.path))
+            if found.is_confirmed:
+                return diagnoses[-1]
+    return diagnoses[0] if diagnoses else None
 
 
 def _compare_with(
-    references: References, artefact: Artefact, other: Artefact, feeds: dict[str, Array]
+    references: References, artefact: Artefact, other: Artefact, feeds: Feeds
 ) -> Diagnosis | None:
     """Compare an artefact with a sound one."""
     candidate = references.candidate(artefact)
-    if candidate is None:
-        return None
     if other.precision == "int8" and artefact.precision != "int8":
-        sound = references.candidate(other)
-        return None if sound is None else diagnose_reference(candidate, sound, feeds)
+        return diagnose_reference(candidate, references.candidate(other), feeds)
     graph = references.graph(other)
-    if graph is None:
-        return None
-    origin = references.origin()
-    return diagnose(graph, candidate, feeds, origin)
+    return None if graph is None else diagnose(graph, candidate, feeds, references.origin())
 
 
 def diagnose_bundle_preprocessing(bundle: Bundle) -> Diagnosis | None:
@@ -124,7 +130,7 @@ def diagnose_labels(bundle: Bundle) -> Diagnosis | None:
     )
 
 
-def _golden_inputs(bundle: Bundle) -> dict[str, Array]:
+def _golden_inputs(bundle: Bundle) -> Feeds:
     examples = [bundle.golden(index) for index in range(len(bundle.manifest.golden))]
     names = [spec.name for spec in bundle.manifest.inputs]
     return {name: np.concatenate([each.inputs[name] for each in examples]) for name in names}

@@ -38,7 +38,7 @@ class References:
 
     bundle: Bundle
     known: dict[str, bool] = field(default_factory=dict)
-    _opened: dict[str, Candidate | None] = field(default_factory=dict)
+    _opened: dict[str, Candidate] = field(default_factory=dict)
 
     def is_sound(self, artefact: Artefact) -> bool:
         """Whether the artefact answers the golden inputs as it did where it was made."""
@@ -74,13 +74,14 @@ class References:
             if self.is_sound(other):
                 yield other
 
-    def candidate(self, artefact: Artefact) -> Candidate | None:
-        """An artefact opened in its runtime; None where that is not possible."""
+    def candidate(self, artefact: Artefact) -> Candidate:
+        """An artefact opened in its runtime.
+
+        Raises:
+            BundleError, UnsupportedModel, EngineUnavailable: as `open_candidate` says.
+        """
         if artefact.path not in self._opened:
-            try:
-                opened = open_candidate(self.bundle, artefact, self.graph_of(artefact))
-            except EdgeCNNError:
-                opened = None
+            opened = open_candidate(self.bundle, artefact, self.graph_of(artefact))
             self._opened[artefact.path] = opened
         return self._opened[artefact.path]
 
@@ -90,12 +91,14 @@ class References:
         return None if source is None else model_of(self.bundle, source)
 
     def graph(self, artefact: Artefact) -> ir.Model | None:
-        """What an artefact holds, as an ONNX graph named like the bundle's; None if not read."""
+        """What an artefact holds, as an ONNX graph named like the bundle's; None if not read.
+
+        Raises:
+            BundleError, UnsupportedModel, EngineUnavailable: as `open_candidate` says.
+        """
         if artefact.format == "onnx":
             return model_of(self.bundle, artefact)
         candidate = self.candidate(artefact)
-        if candidate is None:
-            return None
         if artefact.format == "openvino" and candidate.content is candidate.model:
             return None  # the file could not be read: this is another artefact's graph
         names = self.graph_of(artefact)
