@@ -69,7 +69,7 @@ FIRSTS = pytest.mark.parametrize("thin", FIRST, indirect=True, scope="module")
 def test_every_engine_here_answers_as_pytorch_does(thin: Thin) -> None:
     check_graph(thin.model, thin.network)
     with Bundle(thin.path) as bundle:
-        rows = verify(bundle)
+        rows = [row for row in verify(bundle) if row.engine is not None]
         formats = {artefact.path: artefact.format for artefact in bundle.manifest.artefacts}
         targets = bundle.manifest.provenance["targets"]
     found = {(formats[row.subject], row.precision) for row in rows}
