@@ -13,6 +13,8 @@ from edgecnn_runtime.arrays import Array
 MATCH = 0.05
 # Largest share of the channels that may be called single ones.
 FEW = 0.25
+# Length of the projections of rows; and of weights so large float32 is enough.
+PROJECTED, LARGE = 128, 1 << 22
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,7 @@ def find_order(own: Array, other: Array, axis: int, groups: int = 1) -> ChannelO
     rows, others = _rows(own, axis), _rows(other, axis)
     if rows.shape != others.shape or len(rows) < 2:
         return None
-    distance = (
-        np.square(others).sum(1)[:, None] + np.square(rows).sum(1)[None] - 2 * others @ rows.T
-    )
+    distance = _distances(others, rows)
     order = distance.argmin(axis=1)
     # Of channels that are alike, as those of zeros, each stays where it is.
     alike = np.diagonal(distance) <= distance.min(axis=1) + 1e-6 * np.square(rows).mean()
@@ -147,6 +147,19 @@ def misfit(guessed: Array, other: Array) -> float:
     return error / size if size else (0.0 if error == 0 else np.inf)
 
 
+def _distances(others: Array, rows: Array) -> Array:
+    """Squared distance of each row from each; of long rows, of their random projections."""
+    if rows.shape[1] > 2 * PROJECTED:
+        basis = np.random.default_rng(0).standard_normal((rows.shape[1], PROJECTED))
+        basis = basis.astype(rows.dtype)
+        rows, others = rows @ basis, others @ basis
+    distance: Array = (
+        np.square(others).sum(1)[:, None] + np.square(rows).sum(1)[None] - 2 * others @ rows.T
+    )
+    return distance
+
+
 def _rows(array: Array, axis: int) -> Array:
     moved = np.moveaxis(array, axis, 0)
-    return moved.reshape(len(moved), -1).astype(np.float64)
+    kind = np.float64 if array.size < LARGE else np.float32
+    return moved.reshape(len(moved), -1).astype(kind)

@@ -14,7 +14,6 @@ from edgecnn_exporters.diagnose.openvino.reading import (
     Traced,
     fold,
     settle,
-    values_of,
 )
 from edgecnn_exporters.diagnose.openvino.sums import Operand, numbers, traced
 from edgecnn_exporters.diagnose.weights import input_of, reals
@@ -156,7 +155,7 @@ def _scale_of_steps(reading: Reading, source: Traced, name: str, stored: float |
 
 
 def _reference_scale(reading: Reading, name: str) -> float | None:
-    value = values_of(reading.reference).get(name)
+    value = reading.known.get(name)
     if value is None:
         value = next((v for v in reading.reference.graph.inputs if v.name == name), None)
     if value is None:
@@ -170,7 +169,7 @@ def _reference_scale(reading: Reading, name: str) -> float | None:
 
 def _ratios(reading: Reading, source: Traced, name: str) -> tuple[float, float | None] | None:
     """Weight and bias of a sum in steps, each as a multiple of the reference's reals."""
-    own = _sum_before(values_of(reading.reference).get(name))
+    own = _sum_before(reading.known.get(name))
     made = _sum_before(source.value)
     if own is None or made is None:
         return None

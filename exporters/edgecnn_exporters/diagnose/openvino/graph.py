@@ -31,7 +31,7 @@ def read_openvino(model: Any, reference: ir.Model) -> ir.Model:
     Raises:
         NotReadable: it has an operator, or a form of one, that is not translated.
     """
-    reading = Reading(reference, _encoded_names(reference))
+    reading = Reading(reference, values_of(reference), _encoded_names(reference))
     known: dict[tuple[str, int], Operand] = {}
     for op in model.get_ordered_ops():
         kind, port = op.get_type_name(), op.get_friendly_name()
@@ -71,7 +71,7 @@ def _read(reading: Reading, op: Any, operands: list[Operand]) -> Operand:
     read = READERS[kind](reading, op, operands, name)
     names = op.output(0).get_names()
     if isinstance(read, Traced) and not reading.encoded.keys() & names:
-        own = [each for each in names if each in values_of(reading.reference)]
+        own = [each for each in names if each in reading.known]
         is_shared = len(op.output(0).get_target_inputs()) > 1
         is_pending = bool(np.any(read.factor != 1) or np.any(read.offset != 0))
         if own and is_pending:
@@ -86,7 +86,7 @@ def _read(reading: Reading, op: Any, operands: list[Operand]) -> Operand:
 
 def _name(reading: Reading, op: Any) -> str:
     """The reference's name of a value, or the operator's own."""
-    values = values_of(reading.reference)
+    values = reading.known
     for name in sorted(op.output(0).get_names()):
         if name in values:
             return str(name)

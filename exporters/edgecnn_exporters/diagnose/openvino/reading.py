@@ -58,6 +58,7 @@ class Reading:
 
     Attributes:
         reference: the graph that the file was written from: names, and scales that it lacks.
+        known: its computed values by name.
         encoded: names of float value and its 8-bit form, by any name of the latter.
         nodes, inputs: of the ONNX graph.
         taken: names of its values.
@@ -65,6 +66,7 @@ class Reading:
     """
 
     reference: ir.Model
+    known: dict[str, ir.Value]
     encoded: dict[str, tuple[str, str]]
     nodes: list[ir.Node] = field(default_factory=list)
     inputs: list[ir.Value] = field(default_factory=list)
