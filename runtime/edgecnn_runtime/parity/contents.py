@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.errors import BundleError
-from edgecnn_runtime.manifest import Manifest
+from edgecnn_runtime.errors import ImageError
+from edgecnn_runtime.manifest import Manifest, Preprocess
 from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.parity.verdict import ParityVerdict
@@ -34,26 +37,24 @@ def _verify_preprocess(bundle: Bundle) -> Parity | None:
     spec = bundle.manifest.preprocess
     if spec is None or not any(entry.image for entry in bundle.manifest.golden):
         return None
-    from edgecnn_runtime.image.preprocess import preprocess
-
-    name = bundle.manifest.inputs[0].name
-    pairs = []
-    for index in range(len(bundle.manifest.golden)):
-        example = bundle.golden(index)
-        if example.image is None:
-            continue
-        try:
-            actual = preprocess(example.image, spec)
-        except (ValueError, BundleError) as error:
-            return _row(PREPROCESSING, "differs", f"does not fit the golden image: {error}")
-        if actual.shape != example.inputs[name].shape:
-            note = f"makes {actual.shape}, the golden input is {example.inputs[name].shape}"
-            return _row(PREPROCESSING, "differs", note)
-        pairs.append((example.inputs[name], actual))
-    result = difference(pairs)
+    try:
+        result = difference(_prepared(bundle, spec))
+    except (ValueError, ImageError) as error:
+        return _row(PREPROCESSING, "differs", f"does not fit the golden images: {error}")
     limit = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
     verdict: ParityVerdict = "equal" if result.max_abs <= limit else "differs"
     return Parity(PREPROCESSING, None, "uint8", verdict, result, "≤ one grey level")
+
+
+def _prepared(bundle: Bundle, spec: Preprocess) -> Iterator[tuple[Array, Array]]:
+    """Golden inputs and what preprocessing makes of their images; one pair in memory at a time."""
+    from edgecnn_runtime.image.preprocess import preprocess
+
+    name = bundle.manifest.inputs[0].name
+    for index in range(len(bundle.manifest.golden)):
+        example = bundle.golden(index)
+        if example.image is not None:
+            yield example.inputs[name], preprocess(example.image, spec)
 
 
 def _verify_labels(bundle: Bundle) -> Parity | None:
