@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from edgecnn.exit_codes import FAILED, INTERRUPTED, LIMIT_MISSED
-from edgecnn.interrupts import repeat_ignored_interrupts
+from edgecnn.console import complain, echo
+from edgecnn.errors import StdoutClosed
+from edgecnn.exit_codes import FAILED, INTERRUPTED, LIMIT_MISSED, OK, PIPE_CLOSED
+from edgecnn.interrupts import WORDS, end_at_interrupts, raise_interrupts
+from edgecnn.machine_faults import machine_fault
+from edgecnn.streams import open_streams
 from edgecnn_exporters.errors import LimitMissed
 from edgecnn_runtime import __version__
 from edgecnn_runtime.errors import EdgeCNNError
@@ -53,28 +60,52 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code; `edgecnn.exit_codes` is the table."""
-    typed = list(sys.argv[1:] if arguments is None else arguments)
-    repeat_ignored_interrupts()
+    open_streams()
+    # Pillow's, of an image that `load_image` then refuses in one line.
+    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
+    code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(code)
+
+
+def _run(typed: list[str]) -> int:
+    """The exit code of the command that was typed; errors are told in one line on stderr."""
     try:
-        # A command that records how it was called finds the words as the context's object.
-        code = cli.main(arguments, prog_name="edgecnn", standalone_mode=False, obj=typed)
+        interrupts = raise_interrupts()
+        try:
+            Path.cwd()  # where it was removed, PyTorch's oneMKL ends the process without a reason
+            # A command that records how it was called finds the words as the context's object.
+            code = cli.main(typed, prog_name="edgecnn", standalone_mode=False, obj=typed)
+            sys.stdout.flush()
+            interrupts.check()
+        finally:
+            end_at_interrupts()
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        text = io.StringIO()  # it quotes what was typed
+        error.show(text)
+        echo(text.getvalue().removesuffix("\n"), err=True)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("edgecnn: interrupted; nothing was left half written", err=True)
-        sys.exit(INTERRUPTED)
+        return _fail(WORDS, INTERRUPTED)
+    except StdoutClosed:
+        return PIPE_CLOSED
     except EdgeCNNError as error:
-        click.echo(f"edgecnn: {' '.join(str(error).split())}", err=True)
-        sys.exit(LIMIT_MISSED if isinstance(error, LimitMissed) else FAILED)
+        return _fail(error, LIMIT_MISSED if isinstance(error, LimitMissed) else FAILED)
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         if missing not in EXPORT_PACKAGES:
             raise
-        click.echo(
-            f"edgecnn: {missing} is not installed, which this needs; "
-            "pip install 'edgecnn[export]'; edgecnn doctor shows what else is missing",
-            err=True,
+        return _fail(
+            f"{missing} is not installed, which this needs; "
+            "pip install 'edgecnn[export]'; edgecnn doctor shows what else is missing"
         )
-        sys.exit(FAILED)
-    sys.exit(code if isinstance(code, int) else 0)
+    except (OSError, MemoryError) as error:
+        if (fault := machine_fault(error)) is None:
+            raise
+        return _fail(fault)
+    return code if isinstance(code, int) else OK
+
+
+def _fail(reason: object, code: int = FAILED) -> int:
+    """Print the reason as one line on stderr; returns the exit code."""
+    complain(reason)
+    return code

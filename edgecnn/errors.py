@@ -30,6 +30,8 @@
   + RecipeInvalid
   + LossDiverged
   + ResumeRefused
+  + StdoutFailed
+    - StdoutClosed
 """
 
 from __future__ import annotations
@@ -155,3 +157,11 @@ class LossDiverged(EdgeCNNError):
 
 class ResumeRefused(EdgeCNNError):
     """The state on disk is of another training, or of none."""
+
+
+class StdoutFailed(EdgeCNNError):
+    """The result cannot be written on stdout."""
+
+
+class StdoutClosed(StdoutFailed):
+    """The reader of stdout has closed it, as ``head`` does after its last line."""

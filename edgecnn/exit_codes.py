@@ -15,3 +15,5 @@ LIMIT_MISSED = 6
 """`export --quantize`: the quantised network is weak, or does not meet a stated limit."""
 INTERRUPTED = 130
 """Ctrl-C: 128 + SIGINT, as shells have it."""
+PIPE_CLOSED = 141
+"""The reader of stdout closed it, as ``head`` does: 128 + SIGPIPE, as shells have it."""

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from edgecnn.console import note, stderr
+from edgecnn_runtime.printable import printable
 from edgecnn_runtime.progress import Announce, Progress, no_progress
 
 
@@ -24,11 +25,12 @@ def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Announce]:
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = (SpinnerColumn(), TextColumn("{task.description:<18}"), BarColumn(30))
+    words = TextColumn("{task.description:<18}", markup=False)
+    columns = (SpinnerColumn(), words, BarColumn(30))
     with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         task = progress.add_task(names[0], total=len(names))
         yield lambda name: progress.update(
-            task, description=name, completed=names.index(name.partition(":")[0])
+            task, description=printable(name), completed=names.index(name.partition(":")[0])
         )
 
 
@@ -62,12 +64,13 @@ def bars(names: Sequence[str], *, quiet: bool) -> Iterator[tuple[dict[str, Progr
     if quiet or not console.is_terminal:
         yield dict.fromkeys(names, no_progress), lambda line: note(line, quiet=quiet)
         return
+    from rich.markup import escape
     from rich.progress import Progress as Bars
 
     with Bars(console=console, transient=True) as progress:
-        tasks = {name: progress.add_task(name, total=1.0) for name in names}
+        tasks = {name: progress.add_task(escape(printable(name)), total=1.0) for name in names}
 
         def teller(name: str) -> Progress:
             return lambda done: progress.update(tasks[name], completed=done)
 
-        yield {name: teller(name) for name in names}, lambda line: console.print(line, markup=False)
+        yield {name: teller(name) for name in names}, lambda line: console.print(printable(line))

@@ -24,6 +24,7 @@ from edgecnn.devices.emulated.instructions import (
 )
 from edgecnn.devices.local import this_machine
 from edgecnn.errors import DeviceFailed, EmulationUnavailable
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.engine_id import EngineId, engine_fields
 from edgecnn_runtime.measure.job import Subject
@@ -123,7 +124,10 @@ def prove_on(board: EmulatedBoard, wanted: Wanted, progress: Progress = no_progr
     uncounted = _why_uncounted(board)
     rows = []
     with ThreadPoolExecutor(min(MOST_AT_ONCE, os.cpu_count() or 1)) as pool:
-        waiting = pool.map(lambda subject: _prove(board, subject, not uncounted), ready.subjects)
+        waiting = pool.map(
+            lambda subject: _prove(board, subject, wanted.board_budget, not uncounted),
+            ready.subjects,
+        )
         for row in waiting:
             rows.append(row)
             progress(len(rows) / len(ready.subjects))
@@ -146,10 +150,10 @@ def _why_uncounted(board: EmulatedBoard) -> str:
     return ""
 
 
-def _prove(board: EmulatedBoard, subject: Subject, is_counted: bool) -> ProvedRow:
+def _prove(board: EmulatedBoard, subject: Subject, budget: Budget, is_counted: bool) -> ProvedRow:
     artefact, engine = subject.artefact or "", subject.engine or ""
     arguments = ["prove", subject.bundle, "--artefact", artefact, "--engine", engine]
-    arguments += ["--threads", str(THREADS)]
+    arguments += ["--threads", str(THREADS), *budget.options()]
     with tempfile.TemporaryDirectory() as folder:
         there, here = Path(folder) / "there.npz", Path(folder) / "here.npz"
         marks: Sequence[Mark] = ()

@@ -7,18 +7,21 @@ and ``{"event": "finished", "device": …}`` after them. A line that a crash cut
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from edgecnn.bench.wanted import Wanted
 from edgecnn.errors import JournalBusy, JournalUnreadable
 from edgecnn_runtime import __version__
+from edgecnn_runtime.file_kind import other_than_file
 from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.measure.results import BenchResult, assemble
 
@@ -62,11 +65,15 @@ class Journal:
         """
         self.path = path
         self._lock = threading.Lock()
+        kind = other_than_file(path)
+        if kind is not None:
+            raise JournalUnreadable(f"{path} cannot be written: it is {kind}; name a file with -o")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if header is None:
                 _end_last_line(path)
-            self._file: IO[str] = path.open("a", encoding="utf-8")
+            # Without a buffer, which would keep a line that a full disk does not take.
+            self._file = path.open("ab", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if header:
                 self._file.truncate(0)
@@ -74,12 +81,16 @@ class Journal:
             self._file.close()
             raise JournalBusy(f"another bench writes {path}; name another file with -o") from error
         except OSError as error:
-            raise JournalUnreadable(f"{path} cannot be written: {error.strerror}") from error
+            raise _unwritable(path, error) from error
         if header:
             self._write(header)
 
     def note(self, device: str, event: Mapping[str, Any]) -> None:
-        """Append an event. Several devices may write at the same time."""
+        """Append an event. Several devices may write at the same time.
+
+        Raises:
+            JournalUnreadable: the disk is full, or gone.
+        """
         if event["event"] not in NOT_KEPT:
             self._write({"event": event["event"], "device": device} | dict(event))
 
@@ -88,9 +99,25 @@ class Journal:
         self._file.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:
+        rest = f"{json.dumps(line)}\n".encode()
         with self._lock:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
+            end = os.fstat(self._file.fileno()).st_size
+            try:
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+            except OSError as error:
+                with contextlib.suppress(OSError):
+                    self._file.truncate(end)
+                    if not end:
+                        self.path.unlink()
+                raise _unwritable(self.path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> JournalUnreadable:
+    reason = (error.strerror or str(error)).lower()
+    return JournalUnreadable(
+        f"{path} cannot be written: {reason}; free some space, or name another file with -o"
+    )
 
 
 def new_header(wanted: Wanted, devices: Iterable[str]) -> dict[str, Any]:
@@ -112,6 +139,9 @@ def read_journal(path: Path) -> Record:
     Raises:
         JournalUnreadable: the file is missing, or is not a journal.
     """
+    kind = other_than_file(path)
+    if kind is not None:
+        raise JournalUnreadable(f"{path} cannot be read: it is {kind}, expected results of a bench")
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -74,8 +74,9 @@ def measure_on(
     finally:
         journal.close()
     record = read_journal(path)
-    if output is None and not errors:
-        path.unlink()  # kept for --resume alone
+    has_rounds = any(_has_rounds(record, name) for name in names)
+    if (errors and earlier is None and not has_rounds) or (output is None and not errors):
+        path.unlink()  # of no use: nothing was measured, or it was kept for --resume alone
     return Measured(
         {name: record.result(name) for name in names if name in record.finished},
         {name: _message(record, name, error) for name, error in errors.items()},

@@ -15,6 +15,7 @@ from edgecnn.bench.absent import Absent, EngineReports, absent_rows, why_not_bro
 from edgecnn.bench.journal import Journal, Record
 from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
 from edgecnn.devices.board import OWN_PACKAGES, Board, host_query
+from edgecnn.devices.local import LocalBoard
 from edgecnn.errors import BenchRefused, DeviceFailed
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.measure.job import Environment, MeasurementJob, MeasurementPlan, Subject
@@ -48,7 +49,7 @@ def run_board(
         listener.say(f"{board.name}: finished before, not measured again")
         return
     ready = make_ready(board, wanted, listener.say)
-    job = _job(wanted, ready)
+    job = _job(board, wanted, ready)
     rows = (*job.subjects, *(one.subject for one in ready.absent))
     if earlier is not None and board.name in earlier.subjects:
         job = _resumed(job, rows, earlier, board.name, listener)
@@ -170,10 +171,15 @@ def _engine_reports(
     return EngineReports(environments, hosts, failures)
 
 
-def _job(wanted: Wanted, ready: Ready) -> MeasurementJob:
+def _job(board: Board, wanted: Wanted, ready: Ready) -> MeasurementJob:
     who = f"{getpass.getuser()}@{platform.node()}"
     return MeasurementJob(
-        ready.subjects, wanted.plan, ready.environments, who=who, wait_s=wanted.wait_s
+        ready.subjects,
+        wanted.plan,
+        ready.environments,
+        who=who,
+        wait_s=wanted.wait_s,
+        budget=wanted.budget if isinstance(board, LocalBoard) else wanted.board_budget,
     )
 
 

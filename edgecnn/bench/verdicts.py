@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from edgecnn_runtime.measure.results import BenchResult, ResultRow, compare_rows
 
@@ -57,6 +59,18 @@ class Best:
         if self.alike:
             line += f"; no slower within the noise: {', '.join(map(name_of, self.alike))}"
         return line
+
+
+def unmeasured(results: Mapping[str, BenchResult]) -> list[str]:
+    """A line for each device and bundle of which no row was timed, with the first row's reason."""
+    lines = []
+    for device, result in results.items():
+        for bundle in dict.fromkeys(row.subject.bundle for row in result.rows):
+            rows = [row for row in result.rows if row.subject.bundle == bundle]
+            if not any(row.latency for row in rows):
+                name = PurePosixPath(bundle).name
+                lines.append(f"{device}: nothing of {name} was measured: {rows[0].note}")
+    return lines
 
 
 def name_of(row: ResultRow) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import (
     engine_entry,
@@ -26,6 +27,8 @@ from edgecnn_runtime.measure.job import MeasurementPlan, Subject
 PRECISIONS = ("fp32", "fp16", "int8")
 # Engines differ in their own default; more than four cores are rarely a board's.
 MOST_THREADS = 4
+# How much longer a step may take on a board: a Raspberry Pi 3 is about ten times as slow as a PC.
+BOARD_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Wanted:
         engines, precisions: only these; empty for all.
         threads: a row for each; empty for the number of cores, at most `MOST_THREADS`.
         wait_s: how long to wait for another bench on the same machine.
+        budget: what a bundle may cost on this machine; a board has `BOARD_PATIENCE` times its time.
     """
 
     bundle: Path
@@ -45,6 +49,7 @@ class Wanted:
     precisions: tuple[str, ...] = ()
     threads: tuple[int, ...] = ()
     wait_s: float = 600.0
+    budget: Budget = field(default_factory=Budget)
 
     @property
     def bundles(self) -> list[Path]:
@@ -58,9 +63,15 @@ class Wanted:
             BenchRefused, BundleError: one of them does not.
         """
         for path in self.bundles:
-            with Bundle(path) as opened:
+            with Bundle(path, self.budget) as opened:
                 opened.check()
             artefacts_of(path, self)
+
+    @property
+    def board_budget(self) -> Budget:
+        """What a bundle may cost on a board, emulated or not."""
+        seconds = BOARD_PATIENCE * self.budget.step_seconds
+        return replace(self.budget, step_seconds=seconds)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.commands.bench_options import Duration, Names, Threads
+from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
+from edgecnn.console import complain, echo, echo_line
 from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ PROOF_SCHEMA = "edgecnn.bench-emulated/1"
     show_default=True,
     help="Longest wait for a busy board.",
 )
+@budget_options
 @click.option("--plot", type=click.Path(path_type=Path), help="Plot the samples: png, svg or pdf.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for each row.")
 @json_option
@@ -78,6 +81,8 @@ def command(
     resume: bool,
     earlier: Path | None,
     wait: float,
+    max_memory: int,
+    max_seconds: float,
     plot: Path | None,
     as_csv: bool,
     as_json: bool,
@@ -90,8 +95,9 @@ def command(
     --against, round by round. A disturbed run reports its cause and names no winner. On an
     emulated board nothing is timed: answers are compared and instructions counted.
 
-    Exit code 0: measured. 1: a device failed. 3: an artefact answers wrongly there. 4: slower than
-    --against or --compare. 5: disturbed, no verdict for them.
+    Exit code 0: measured. 1: a device failed, or no row of a bundle could be measured. 3: an
+    artefact answers wrongly there. 4: slower than --against or --compare. 5: disturbed, no verdict
+    for them.
 
     \b
     Examples:
@@ -103,16 +109,23 @@ def command(
     from edgecnn.bench.compare import changes
     from edgecnn.bench.journal import read_journal
     from edgecnn.bench.resumable import measure_on
+    from edgecnn.bench.verdicts import unmeasured
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices import find_boards
+    from edgecnn_runtime.budget import Budget
     from edgecnn_runtime.measure.job import MeasurementPlan
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other; choose one")
+    if plot is not None:
+        from edgecnn.report.network_plot import check_plot
+
+        check_plot(plot, 1)
     past = None if earlier is None else read_journal(earlier)
     plan = MeasurementPlan(rounds=rounds, sustained_s=sustained, cold_starts=cold_starts)
     old = None if against is None else Path(against)
-    wanted = Wanted(Path(bundle), plan, old, engines, precisions, threads, wait)
+    budget = Budget(max_memory, max_seconds)
+    wanted = Wanted(Path(bundle), plan, old, engines, precisions, threads, wait, budget)
     wanted.check()
     boards = find_boards(devices)
     try:
@@ -128,9 +141,11 @@ def command(
         from edgecnn.report.bench_plot import draw_bench
 
         draw_bench(measured.results, plot, is_sustained=sustained is not None)
-    for message in measured.failed.values():
-        click.echo(f"edgecnn: {message}", err=True)
-    return FAILED if measured.failed else _exit_code(measured.results, compared, against)
+    missing = unmeasured(measured.results)
+    for message in (*measured.failed.values(), *missing):
+        complain(message)
+    code = FAILED if measured.failed else _exit_code(measured.results, compared, against)
+    return FAILED if missing and code == OK else code
 
 
 # Options for latencies only.
@@ -167,8 +182,10 @@ def _prove(
         print_json(PROOF_SCHEMA, {"devices": [one.to_json() for one in proofs]})
     else:
         print_proved(proofs)
-    wrong = any(row.parity.verdict in {"differs", "crashed"} for one in proofs for row in one.rows)
-    return DIFFERS if wrong else OK
+    verdicts = {row.parity.verdict for one in proofs for row in one.rows}
+    if verdicts & {"differs", "crashed"}:
+        return DIFFERS
+    return OK if verdicts - {"skipped"} else FAILED
 
 
 def _print(
@@ -186,12 +203,12 @@ def _print(
     if as_json:
         print_json(SCHEMA, as_document(results, compared))
     elif as_csv:
-        click.echo(csv_of(results), nl=False)
+        echo(csv_of(results).removesuffix("\n"))
     elif results:
         print_results(results)
         several = len(results) > 1
         for change in compared:
-            click.echo(f"{change.device}: {change.words()}" if several else change.words())
+            echo_line(f"{change.device}: {change.words()}" if several else change.words())
 
 
 def _exit_code(

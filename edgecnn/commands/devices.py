@@ -6,6 +6,7 @@ import click
 
 from edgecnn.commands.devices_add import add
 from edgecnn.commands.options import json_option, silent_option
+from edgecnn.console import echo
 
 SCHEMA = "edgecnn.devices/1"
 
@@ -60,7 +61,7 @@ def remove(name: str, as_json: bool) -> None:
     if as_json:
         print_json("edgecnn.devices-remove/1", {"name": name, "file": str(path)})
     else:
-        click.echo(f"removed {name} from {path}")
+        echo(f"removed {name} from {path}")
 
 
 @command.command("show", short_help="Show a board's figures and their sources.")

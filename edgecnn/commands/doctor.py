@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgecnn.commands.options import json_option, quiet_option
+from edgecnn.console import echo
 from edgecnn.devices.checks import Check, check, measuring
 from edgecnn.exit_codes import FAILED, OK
 
@@ -61,8 +62,8 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
     else:
         machine = host["model"] or host["machine"]
         features = ", ".join(host["features"])
-        click.echo(f"{machine}: {host['cpu']}, {host['cores']} cores, {features}")
-        click.echo(f"{host['system']}, {host['libc']}, Python {host['python']}\n")
+        echo(f"{machine}: {host['cpu']}, {host['cores']} cores, {features}")
+        echo(f"{host['system']}, {host['libc']}, Python {host['python']}\n")
         print_checks(checks)
     return OK if all(one.ok for one in checks if one.needed) else FAILED
 

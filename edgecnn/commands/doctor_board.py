@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.console import echo
 from edgecnn.devices.checks import Check, check, measuring
 from edgecnn.exit_codes import FAILED, OK
 from edgecnn_runtime.errors import EdgeCNNError
@@ -57,10 +58,10 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
     if as_json:
         print_json(SCHEMA, _document(board.name, facts, offer, hosts, checks))
     else:
-        click.echo(f"{board.name}: {summary(facts)}\n")
+        echo(f"{board.name}: {summary(facts)}\n")
         print_checks(checks)
         if not can_run:
-            click.echo("\nno engine can run there")
+            echo("\nno engine can run there")
     return OK if can_run else FAILED
 
 

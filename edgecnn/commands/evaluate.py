@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import (
     bundle_argument,
     engine_option,
@@ -43,6 +44,7 @@ NAMED = 3
 @click.option("--strict", is_flag=True, help="A broken image is an error; else it is left out.")
 @engine_option
 @click.option("--precision", help="Precision to use; by default all in the bundle.")
+@budget_options
 @json_option
 @quiet_option
 def command(
@@ -55,6 +57,8 @@ def command(
     strict: bool,
     engine: str | None,
     precision: str | None,
+    max_memory: int,
+    max_seconds: float,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -78,6 +82,7 @@ def command(
     from edgecnn.evaluate.run import find_variants, run
     from edgecnn.progress_bar import bar
     from edgecnn.report.evaluate_tables import as_rows, print_result
+    from edgecnn_runtime.budget import Budget
 
     names = classes_of(bundle, read_mapping(classes) if classes else {})
     variants = find_variants(bundle, engine, precision)
@@ -88,8 +93,16 @@ def command(
     examples = open_examples(data, names, quiet=talk_less).limited(limit)
     for each in examples.notes:
         note(each, quiet=quiet)
+    budget = Budget(max_memory, max_seconds)
     with bar("evaluate", quiet=talk_less) as progress:
-        outcome = run(variants, examples, processes=processes, is_strict=strict, progress=progress)
+        outcome = run(
+            variants,
+            examples,
+            processes=processes,
+            is_strict=strict,
+            budget=budget,
+            progress=progress,
+        )
     if outcome.broken:
         note(_say_broken(outcome), quiet=quiet)
     result = {

@@ -18,6 +18,7 @@ from edgecnn.commands.options import (
 )
 from edgecnn.commands.quantise_options import Quantising, quantise_options
 from edgecnn.commands.target_options import TargetChoice, target_options
+from edgecnn.console import echo, echo_line
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _run(
     else:
         print_labelled(facts(exported, speed, time.perf_counter() - began).items(), 10)
         if verbose and quantised is not None and quantised.rungs:
-            click.echo()
+            echo()
             stdout().print(ladder_table(quantised))
             _print_worst(quantised, quiet=quiet)
     if quantising.report is not None and quantised is not None:
@@ -182,9 +183,9 @@ def _print_worst(quantised: Quantised, *, quiet: bool) -> None:
 
     with bar("look at every layer", quiet=quiet) as progress:
         layers = quantised.worst_layers(progress)
-    click.echo()
+    echo()
     for line in worst_lines(quantised, layers):
-        click.echo(line)
+        echo_line(line)
 
 
 def _report(quantised: Quantised, path: Path, name: str, *, quiet: bool) -> None:
@@ -198,9 +199,9 @@ def _report(quantised: Quantised, path: Path, name: str, *, quiet: bool) -> None
         before, after = quantised.sensitivity(progress)
     draw_layers(before, after, path, f"{name}: what int8 costs, layer by layer")
     if not quiet:
-        click.echo()
+        echo()
         stdout().print(layer_table(before, after))
-        click.echo(f"\nall layers are drawn in {path}")
+        echo(f"\nall layers are drawn in {path}")
 
 
 def _print_plan(planned: ExportPlan, as_json: bool) -> None:

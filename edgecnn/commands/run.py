@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
+from typing import Any
 
 import click
 
+from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import (
     bundle_argument,
     engine_option,
@@ -14,9 +17,10 @@ from edgecnn.commands.options import (
     quiet_option,
     threads_option,
 )
+from edgecnn.console import complain
 from edgecnn.exit_codes import FAILED
-from edgecnn_runtime.errors import ImageError
-from edgecnn_runtime.tasks import Classification
+from edgecnn_runtime.budget import Budget
+from edgecnn_runtime.host.process import agent_lines
 
 SCHEMA = "edgecnn.run/1"
 
@@ -30,6 +34,7 @@ SCHEMA = "edgecnn.run/1"
 @engine_option
 @precision_option
 @threads_option
+@budget_options
 @json_option
 @quiet_option
 def command(
@@ -39,33 +44,39 @@ def command(
     engine: str | None,
     precision: str | None,
     threads: int | None,
+    max_memory: int,
+    max_seconds: float,
     as_json: bool,
     quiet: bool,
 ) -> int:
     """Run BUNDLE on each IMAGE and print the likeliest classes with their scores.
 
-    A file that is no image is named on stderr and skipped; the exit code is then 1.
+    A file that is no image is named on stderr and skipped; the exit code is then 1. The bundle is
+    opened in a process of its own, which ends where it costs more than --max-memory or
+    --max-seconds.
 
     \b
     Example:
       edgecnn run mobilenet_v2.edge cat.jpg coffee.jpg --top 1
     """
-    import edgecnn_runtime
     from edgecnn.console import print_json
     from edgecnn.report.run_table import print_classes
+    from edgecnn_runtime.tasks import Classification
 
+    chosen = {"--engine": engine, "--precision": precision, "--threads": threads, "--top": top}
+    words = [f"{name}={value}" for name, value in chosen.items() if value is not None]
+    budget = Budget(max_memory, max_seconds)
     results: dict[str, list[Classification]] = {}
+    used: dict[str, str] = {}
     failed = 0
-    with edgecnn_runtime.open(
-        bundle, engine=engine, precision=precision, threads=threads
-    ) as session:
-        for image in images:
-            try:
-                results[image] = session.classify(image, top)
-            except ImageError as error:
-                click.echo(f"edgecnn: {error}", err=True)
-                failed += 1
-        used = {"engine": session.engine.name, "precision": session.artefact.precision}
+    for event in _events([*words, *budget.options(), "--", bundle, *images]):
+        if event["event"] == "opened":
+            used = {"engine": event["engine"], "precision": event["precision"]}
+        elif event["event"] == "classified":
+            results[event["image"]] = [Classification(**one) for one in event["classes"]]
+        else:
+            complain(event["reason"])
+            failed += 1
     if as_json:
         listed = [
             {"image": image, "classes": [asdict(prediction) for prediction in classes]}
@@ -75,3 +86,9 @@ def command(
     elif results:
         print_classes(results)
     return FAILED if failed else 0
+
+
+def _events(arguments: list[str]) -> list[dict[str, Any]]:
+    """Events of the agent's command ``run``; an engine may print other lines on stdout."""
+    lines = [line for line in agent_lines(["run", *arguments]) if line.startswith('{"event"')]
+    return [json.loads(line) for line in lines]

@@ -12,6 +12,7 @@ import click
 
 from edgecnn.commands.options import ShapeParam, form_options, json_option, quiet_option
 from edgecnn.commands.quantise_options import PrecisionParam
+from edgecnn.console import echo_line
 from edgecnn.train.recipe import Recipe
 from edgecnn.zoo import Form
 
@@ -201,4 +202,4 @@ def _report(trained: list[Mapping[str, Any]], options: TrainOptions, as_json: bo
         return
     for result in trained:
         for line in result_lines(result):
-            click.echo(line)
+            echo_line(line)

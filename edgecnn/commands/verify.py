@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
 from edgecnn.commands.verify_preprocess import preprocess_options, print_certificate
+from edgecnn.console import echo
 from edgecnn.exit_codes import DIFFERS, FAILED, OK
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class EngineNames(click.ParamType["tuple[str, ...]"]):
     show_default=True,
     help="At most this many images of --data.",
 )
+@budget_options
 @json_option
 @quiet_option
 def command(
@@ -71,12 +74,15 @@ def command(
     by_hand: bool,
     data: str | None,
     limit: int,
+    max_memory: int,
+    max_seconds: float,
     as_json: bool,
     quiet: bool,
 ) -> int:
     """Check every digest of BUNDLE, then run its golden photographs on every engine here.
 
-    Each engine runs each file in a process of its own. Where an answer differs, the first node
+    Each engine runs each file in a process of its own, which ends where the file costs more than
+    --max-memory or --max-seconds. Where an answer differs, the first node
     that is wrong by itself is found and its cause named.
 
     Exit code 0: all that ran is equal. 3: something differs, or an engine crashed. 1: the bundle
@@ -98,15 +104,19 @@ def command(
     from edgecnn.console import print_json
     from edgecnn.progress_bar import bar
     from edgecnn.report.verify_tables import print_held_out, print_rows
+    from edgecnn_runtime.budget import Budget
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
     from edgecnn_runtime.parity.verify import verify
 
-    with Bundle(bundle) as opened:
+    with Bundle(bundle, Budget(max_memory, max_seconds)) as opened:
         with bar("verify", quiet=quiet or as_json) as progress:
             rows = verify(opened, engines or None, isolated=True, progress=progress)
         files = len(opened.manifest.files)
         outside = opened.outside()
+        if not as_json:
+            # Before the search, which runs engines in this process.
+            print_rows(rows, None if outside is None else Path(outside.path).name)
         findings = _diagnose(opened, rows, reproduce) if is_diagnosed or reproduce else []
         held_out = _hold(opened, rows, data, limit, quiet=quiet or as_json) if data else None
     if as_json:
@@ -116,13 +126,12 @@ def command(
         document["pictures"] = None if held_out is None else asdict(held_out)
         print_json(SCHEMA, document)
     else:
-        print_rows(rows, None if outside is None else Path(outside.path).name)
         for finding in findings:
-            click.echo(f"\n{finding.words()}")
+            echo(f"\n{finding.words()}")
         if held_out is not None:
             print_held_out(held_out)
         if not quiet:
-            click.echo(f"\n{files} files have the digests that the manifest lists", err=True)
+            echo(f"\n{files} files have the digests that the manifest lists", err=True)
     if any(row.verdict in ("differs", "crashed") for row in rows):
         return DIFFERS
     ran = any(row.verdict in ANSWERS_AS_MADE and row.engine for row in rows)
@@ -132,9 +141,9 @@ def command(
 def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> list[RowDiagnosis]:
     if not any(row.verdict == "differs" for row in rows):
         return []
-    from edgecnn.verify.diagnose import find_causes
+    from edgecnn.verify.search import find_causes
 
-    return find_causes(opened, rows, reproduce)
+    return find_causes(opened, rows, reproduce, isolated=True)
 
 
 def _hold(

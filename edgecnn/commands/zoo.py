@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.commands.options import ShapeParam, form_options, json_option, silent_option
+from edgecnn.console import echo
 from edgecnn.zoo import ARCHITECTURES, Form
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def command(
     else:
         _print_comparison(networks)
     if plot is not None and not as_json:
-        click.echo(f"\ndrawn to {plot}")
+        echo(f"\ndrawn to {plot}")
 
 
 def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_json: bool) -> None:
@@ -103,7 +104,7 @@ def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_
         print_json(SCHEMA, {"networks": rows})
         return
     stdout().print(family_table(figures))
-    click.echo("\nweights: of at least one network of the row. edgecnn zoo NAME says of which.")
+    echo("\nweights: of at least one network of the row. edgecnn zoo NAME says of which.")
 
 
 def _print_one(described: Described) -> None:
@@ -112,9 +113,9 @@ def _print_one(described: Described) -> None:
     from edgecnn.report.network_tables import facts, stage_table
 
     print_labelled(facts(described), 17)
-    click.echo()
+    echo()
     stdout().print(stage_table(described.summary))
-    click.echo(LEGEND)
+    echo(LEGEND)
 
 
 def _print_comparison(networks: list[Described]) -> None:
@@ -122,4 +123,4 @@ def _print_comparison(networks: list[Described]) -> None:
     from edgecnn.report.network_tables import comparison_table
 
     stdout().print(comparison_table(networks))
-    click.echo(COMPARISON_LEGEND)
+    echo(COMPARISON_LEGEND)

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgecnn.errors import DataUnreadable
 from edgecnn_runtime.arrays import UInt8
+from edgecnn_runtime.file_kind import other_than_file
 
 UINT8 = 0x08
 
@@ -23,6 +24,9 @@ def read_idx(path: Path) -> UInt8:
     Raises:
         DataUnreadable: missing, not an idx file of uint8, or longer or shorter than its shape says.
     """
+    kind = other_than_file(path)
+    if kind is not None:
+        raise DataUnreadable(f"{path} is {kind}, expected an idx file of uint8")
     try:
         content = path.read_bytes()
     except OSError as error:

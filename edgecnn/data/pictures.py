@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
 from edgecnn.fetch import fetch
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.file_kind import other_than_file
 
 # Twenty photographs of ImageNet's classes, fetched as a folder.
 SAMPLES = "imagenet-samples"
@@ -56,14 +60,23 @@ def read_npz(path: Path) -> Array:
     Raises:
         DataUnreadable: missing, damaged, more than one array, or neither of the two.
     """
+    kind = other_than_file(path)
+    if kind is not None:
+        raise DataUnreadable(f"{path} is {kind}, expected an .npz")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a file of its own open when it is no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             names = archive.files
             if len(names) != 1:
                 raise DataUnreadable(f"{path} holds {len(names)} arrays, expected one")
             array: Array = archive[names[0]]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        *(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+        *(struct.error, NotImplementedError, RuntimeError, TypeError, MemoryError),
+    ) as error:
         raise DataUnreadable(f"{path} is not a readable .npz: {error}") from error
+    if array.ndim == 0:
+        raise DataUnreadable(f"{path} holds one number, expected images or inputs of a network")
     is_images = array.dtype == np.uint8 and array.ndim == 4 and array.shape[-1] in (1, 3)
     if not len(array) or not (is_images or array.dtype.kind == "f"):
         raise DataUnreadable(

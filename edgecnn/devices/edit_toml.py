@@ -29,7 +29,7 @@ def edited(path: Path, header: str) -> Iterator[TOMLDocument]:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with (path.parent / f".{path.name}.lock").open("w") as lock:
+        with (path.parent / f".{path.name}.lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if path.exists():
                 read_toml(path)
@@ -40,8 +40,16 @@ def edited(path: Path, header: str) -> Iterator[TOMLDocument]:
             # A link to the file, as people keep such files elsewhere, stays one.
             target = path.resolve()
             part = target.with_name(f".{target.name}.part")
-            part.write_text(document.as_string(), encoding="utf-8")
-            part.replace(target)
+            try:
+                part.write_text(document.as_string(), encoding="utf-8")
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
+    except UnicodeEncodeError as error:
+        raise DeviceConfigInvalid(
+            f"cannot write {path}: {error.object[error.start - 20 : error.end]!r} is not UTF-8; "
+            "give the file another name"
+        ) from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DeviceConfigInvalid(

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgecnn.data.class_folders import name_some
 from edgecnn.errors import DataUnreadable
+from edgecnn.text_file import read_text
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import NotAClassifier
 
@@ -117,7 +118,7 @@ def read_mapping(path: Path) -> dict[str, int]:
         DataUnreadable: missing, empty, not text, or of another form.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "it is not UTF-8"
         raise DataUnreadable(f"the file of classes {path} cannot be read: {reason}") from error
@@ -132,7 +133,7 @@ def _from_json(text: str, path: Path) -> dict[str, int]:
         return dict(
             pair for key, value in json.loads(text).items() for pair in _json_pairs(key, value)
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataUnreadable(
             f'the file of classes {path} is not {{"NAME": NUMBER, …}} in JSON: {error}'
         ) from error

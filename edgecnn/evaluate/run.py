@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,9 @@ import numpy as np
 import edgecnn_runtime
 from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.examples import Examples
+from edgecnn.interrupts import interrupts_held
 from edgecnn_runtime.arrays import Array, Floating, Int64, UInt8
+from edgecnn_runtime.budget import Budget, hold_process
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EngineError, ImageError
 from edgecnn_runtime.image.load import load_image
@@ -90,17 +92,20 @@ def run(
     *,
     processes: int | None = None,
     is_strict: bool = False,
+    budget: Budget | None = None,
     progress: Progress = no_progress,
 ) -> Outcome:
     """Classify every image with every variant.
 
     Args:
+        budget: what the bundles may cost; processes of their own are held to it. None for one's
+            own, which may be run in this process.
         processes: how many at once; None is one for each core, where there is enough to do.
         is_strict: end at the first image that cannot be read; else it is left out.
 
     Raises:
         DataUnreadable: no image can be read, or one of them and `is_strict`.
-        EngineError: an engine failed, or answered with what is no number.
+        EngineError: an engine failed, answered with what is no number, or cost more than `budget`.
     """
     if processes is None:
         processes = _cores() if len(examples) >= WORTH_A_PROCESS else 1
@@ -109,7 +114,7 @@ def run(
         for begin in range(0, len(examples), CHUNK)
     ]
     parts: list[Part] = []
-    for part in _map(variants, chunks, min(processes, len(chunks))):
+    for part in _map(variants, chunks, min(processes, len(chunks)), budget):
         if is_strict and part[2]:
             raise DataUnreadable(f"{part[2][0]}; without --strict it is left out")
         parts.append(part)
@@ -126,47 +131,69 @@ def run(
     return Outcome(labels, answers, broken)
 
 
-def _map(variants: Sequence[Variant], chunks: Sequence[Chunk], processes: int) -> Iterator[Part]:
-    if processes <= 1:
+def _map(
+    variants: Sequence[Variant], chunks: Sequence[Chunk], processes: int, budget: Budget | None
+) -> Iterator[Part]:
+    if processes <= 1 and budget is None:
         sessions = _open(variants)
-        yield from (_ask(sessions, chunk) for chunk in chunks)
+        yield from (_ask(sessions, chunk, Budget()) for chunk in chunks)
         return
     # Threads of an engine do not survive a fork.
     spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, spawn, initializer=_begin, initargs=(variants,))
+    pool = ProcessPoolExecutor(
+        max(1, processes), spawn, initializer=_begin, initargs=(variants, budget)
+    )
     try:
-        yield from pool.map(_ask_mine, chunks)
+        # A terminal sends Ctrl-C to them too, but an interrupt is for the process that waits.
+        with interrupts_held():
+            answers = pool.map(_ask_mine, chunks)
+        yield from answers
+    except BrokenProcessPool as error:
+        raise EngineError(
+            f"a process that runs {variants[0].bundle} ended: its engine crashed, or it took more "
+            "memory or time than --max-memory and --max-seconds allow; edgecnn verify says which"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-# Of a process that was begun for this: opened once, asked often.
+# Of a process that was begun for this: what it is held to, and what its first errand opens.
+_budgets: list[Budget] = []
+_variants: list[Variant] = []
 _sessions: list[Session] = []
 
 
-def _begin(variants: Sequence[Variant]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the process that waits
-    _sessions.extend(_open(variants))
+def _begin(variants: Sequence[Variant], budget: Budget | None) -> None:
+    bundles = {variant.bundle for variant in variants}
+    _budgets.append(Budget() if budget is None else hold_process(budget, *bundles))
+    _variants.extend(variants)
 
 
 def _ask_mine(chunk: Chunk) -> Part:
-    return _ask(_sessions, chunk)
+    (budget,) = _budgets
+    if not _sessions:
+        _sessions.extend(_open(_variants, budget))
+    return _ask(_sessions, chunk, budget)
 
 
-def _open(variants: Sequence[Variant]) -> list[Session]:
+def _open(variants: Sequence[Variant], budget: Budget | None = None) -> list[Session]:
     # One thread: the cores are shared out among the processes.
     return [
-        edgecnn_runtime.open(v.bundle, engine=v.engine, precision=v.precision, threads=1)
+        edgecnn_runtime.open(
+            v.bundle, engine=v.engine, precision=v.precision, threads=1, budget=budget
+        )
         for v in variants
     ]
 
 
-def _ask(sessions: Sequence[Session], chunk: Chunk) -> Part:
+def _ask(sessions: Sequence[Session], chunk: Chunk, budget: Budget) -> Part:
     images, labels = chunk
     sound, broken, predictions = [], [], []
     for image, label in zip(images, labels, strict=True):
         try:
-            predictions.append([_answer(scores, label) for scores in _scores(sessions, image)])
+            predictions.append(
+                [_answer(scores, label) for scores in _scores(sessions, image, budget)]
+            )
         except ImageError as error:
             broken.append(str(error))
         else:
@@ -175,7 +202,7 @@ def _ask(sessions: Sequence[Session], chunk: Chunk) -> Part:
     return answers.transpose(1, 2, 0), np.array(sound, np.int64), broken
 
 
-def _scores(sessions: Sequence[Session], image: Path | UInt8) -> Iterator[Floating]:
+def _scores(sessions: Sequence[Session], image: Path | UInt8, budget: Budget) -> Iterator[Floating]:
     """Scores (C,) of each session, as an app would get them."""
     pixels = load_image(image)
     inputs: dict[Preprocess | None, Array] = {}
@@ -185,7 +212,8 @@ def _scores(sessions: Sequence[Session], image: Path | UInt8) -> Iterator[Floati
             inputs[kind] = session.preprocess(pixels)
         feed, output = session.manifest.inputs[0], session.manifest.outputs[0].name
         batch = np.repeat(inputs[kind], feed.shape[0] or 1, axis=0)
-        scores = session.run({feed.name: batch})[output][0]
+        with budget.step():
+            scores = session.run({feed.name: batch})[output][0]
         if not np.isfinite(scores).all():
             raise EngineError(
                 f"{session.manifest.name}, {session.artefact.precision} by {session.engine.name}, "

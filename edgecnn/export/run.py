@@ -13,6 +13,7 @@ from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import Factory, OnnxFile, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM
+from edgecnn.text_file import read_text
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.progress import Announce
 
@@ -51,6 +52,7 @@ def _run_network(
     from edgecnn.export.quantise import quantised
     from edgecnn.model.settle import settle
     from edgecnn_exporters.bundle.requests import Request
+    from edgecnn_exporters.bundle.text import encodable
     from edgecnn_exporters.export import export_module
 
     options = planned.options
@@ -65,7 +67,7 @@ def _run_network(
         notes = (*notes, SETTLED)
     spec = TensorSpec("input", "float32", (options.batch, *network.shape))
     request = Request(
-        name=network.name,
+        name=encodable(network.name),
         input=spec,
         preprocess=preprocess,
         labels=_labels(options.labels) or network.labels,
@@ -90,6 +92,7 @@ def _run_onnx(
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.export.quantise import quantised
     from edgecnn_exporters.bundle.requests import Request
+    from edgecnn_exporters.bundle.text import encodable
     from edgecnn_exporters.capture.examples import layout_of, spatial
     from edgecnn_exporters.capture.onnx_source import image_input, read_onnx
     from edgecnn_exporters.export import export_onnx
@@ -101,7 +104,7 @@ def _run_onnx(
     if preprocess is not None:
         preprocess = replace(preprocess, layout=layout_of(spec))
     request = Request(
-        name=planned.name,
+        name=encodable(planned.name),
         input=spec,
         preprocess=preprocess,
         labels=_labels(options.labels),
@@ -153,9 +156,10 @@ def _labels(path: Path | None) -> tuple[str, ...] | None:
     if path is None:
         return None
     try:
-        labels = tuple(path.read_text(encoding="utf-8").splitlines())
+        labels = tuple(read_text(path).splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise LabelsUnreadable(f"labels {path} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise LabelsUnreadable(f"labels {path} cannot be read: {reason}") from error
     if not labels or not all(label.strip() for label in labels):
         raise LabelsUnreadable(f"labels {path} are empty or hold an empty line; one name a line")
     return labels

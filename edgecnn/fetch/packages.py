@@ -116,7 +116,8 @@ def _run(client: str, command: Sequence[str], folder: Path) -> None:
             cwd=folder,
             check=True,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=TIMEOUT_S,
         )
     except subprocess.CalledProcessError as error:
@@ -152,7 +153,8 @@ def _files_of_deb(archive: Path) -> Path:
             ["dpkg-deb", "--fsys-tarfile", archive],
             stdout=stream,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     if ran.returncode:

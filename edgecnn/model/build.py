@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from edgecnn.errors import CheckpointMismatch, ModelUnusable, WeightsMissing
-from edgecnn.model.loading import load_own, load_weights, untrained
+from edgecnn.model.loading import load_own, load_weights, refuse_larger, untrained
 from edgecnn.model.resolve import Checkpoint, Factory, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM, Weights, default_weights, find_weights, shipped
 from edgecnn.zoo import Architecture, Form
@@ -123,6 +123,8 @@ def _assemble(
     description = weights.description if weights else None
     form = _agree(architecture, options.form, weights) if weights else options.form
     classes = form.classes or architecture.classes
+    if weights is not None and description is not None:
+        refuse_larger(architecture, form, weights)
     module = architecture.build(**vars(form))
     if description is not None:
         shape, preprocess = description.input, description.preprocess

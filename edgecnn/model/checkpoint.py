@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import struct
+import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from edgecnn.errors import CheckpointMismatch, CheckpointUnreadable
 from edgecnn.model.content import refuse_other_content
 from edgecnn_runtime.errors import first_line
+from edgecnn_runtime.file_kind import other_than_file
 
 if TYPE_CHECKING:
     import torch
@@ -55,8 +59,8 @@ def read_checkpoint(path: Path) -> StateDict:
     Raises:
         CheckpointUnreadable: missing, damaged, of another format, or a pickle that holds code.
     """
-    if path.is_dir() or not path.exists():
-        problem = "a folder" if path.is_dir() else "missing"
+    problem = other_than_file(path) or (None if path.exists() else "missing")
+    if problem is not None:
         raise CheckpointUnreadable(f"checkpoint {path} is {problem}, expected a file of weights")
     if path.suffix not in SUFFIXES:
         raise CheckpointUnreadable(
@@ -88,7 +92,7 @@ def load_checkpoint(module: torch.nn.Module, checkpoint: StateDict, name: str) -
         for key in own
         if key in given and given[key].shape != own[key].shape
     ]
-    stored = [f"{key} ({kind})" for key in given if (kind := _storage(given[key]))]
+    stored = [f"{key} ({kind})" for key in given if (kind := _storage(given[key], own.get(key)))]
     faults = [
         f"{len(keys)} {what}: {', '.join(keys[:_LISTED])}{', …' if len(keys) > _LISTED else ''}"
         for what, keys in (
@@ -132,21 +136,42 @@ def _read_torch(path: Path) -> object:
             f"{path} is no PyTorch checkpoint: it begins with the bytes {begin.hex(' ')}, neither "
             "a zip archive nor a pickle; look what was saved there"
         )
+    if begin == _ZIP:
+        _refuse_compressed(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # PyTorch warns of quantised tensors, which are refused in words of our own.
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # torch's message advises weights_only=False, which is how such files run their code.
         raise CheckpointUnreadable(
             f"{path} holds more than weights ({_refused(error)}) and is refused: loading it could "
             "run any code; where it was made, save model.state_dict(), best as .safetensors"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    # A damaged pickle raises what its broken program runs into, IndexError and TypeError too.
+    except Exception as error:
         # Here too: whoever follows torch's advice runs the file's code.
         words = first_line(error)
         reason = "it holds more than tensors" if "weights_only" in words else words
         raise CheckpointUnreadable(
             f"{path} is damaged or no PyTorch checkpoint: {reason}"
         ) from error
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Refuse compressed weights: torch.save stores them, and a bomb inflates a thousand times."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if m.compress_type != zipfile.ZIP_STORED]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        raise CheckpointUnreadable(
+            f"{path} is damaged or no PyTorch checkpoint: {first_line(error)}"
+        ) from error
+    if members:
+        raise CheckpointUnreadable(
+            f"{path}: {members[0].filename} is compressed, which torch.save never does; save it "
+            "again with torch.save, or best as .safetensors"
+        )
 
 
 def _refused(error: Exception) -> str:
@@ -157,7 +182,13 @@ def _refused(error: Exception) -> str:
 
 def _unwrap(content: object, path: Path) -> StateDict:
     unwrapped: list[str] = []
+    # Bounded, because a dictionary may hold itself.
     while isinstance(content, Mapping) and not _is_state_dict(content):
+        if len(unwrapped) == len(_WRAPPERS):
+            raise CheckpointUnreadable(
+                f"{path} wraps its weights {len(unwrapped)} times ({' → '.join(unwrapped)}), or "
+                "without an end; save model.state_dict() alone"
+            )
         key = next((k for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
         if key is None:
             break
@@ -200,15 +231,19 @@ def _common_prefix(weights: Mapping[str, torch.Tensor]) -> str | None:
     return next((p for p in _PREFIXES if keys and all(k.startswith(p) for k in keys)), None)
 
 
-def _storage(tensor: torch.Tensor) -> str | None:
-    """How the tensor is stored where it cannot be copied into a weight; None of a usual one."""
+def _storage(tensor: torch.Tensor, weight: torch.Tensor | None) -> str | None:
+    """How the tensor is stored where it cannot be copied into `weight`; None of a usual one."""
     import torch
 
     if tensor.is_quantized:
         return f"quantised, {str(tensor.dtype).removeprefix('torch.')}"
     if tensor.layout is not torch.strided:
         return f"sparse, {str(tensor.layout).removeprefix('torch.')}"
-    return "without values, on the meta device" if tensor.is_meta else None
+    if tensor.is_meta:
+        return "without values, on the meta device"
+    if weight is not None and weight.is_floating_point() and not tensor.is_floating_point():
+        return str(tensor.dtype).removeprefix("torch.")
+    return None
 
 
 def _shape(tensor: torch.Tensor) -> str:

@@ -11,12 +11,15 @@ from typing import Any
 from edgecnn.errors import CheckpointUnreadable
 from edgecnn.model.content import refuse_other_content
 from edgecnn.zoo.architecture import Form
-from edgecnn_runtime.bundle.manifest_json import preprocess_from_json
+from edgecnn_runtime.bundle.preprocess_json import check_fits, preprocess_from_json
 from edgecnn_runtime.errors import ManifestInvalid
-from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.file_kind import other_than_file
+from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 SCHEMA = "edgecnn.checkpoint/1"
 HEADER = "edgecnn"
+# Least and greatest of the numbers of a form.
+RANGES = (("classes", 1, 1 << 20), ("width", 0.01, 8), ("depth", 0.05, 8), ("phi", -8, 8))
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,16 @@ def read_header(path: Path) -> dict[str, Any] | None:
     """
     from safetensors import SafetensorError, safe_open
 
+    kind = other_than_file(path)
+    if kind is not None:
+        raise CheckpointUnreadable(f"{path} is {kind}, expected a file of weights")
     if path.is_file():
         refuse_other_content(path)
     try:
         with safe_open(path, "np") as file:
             header = file.metadata() or {}
         document = json.loads(header[HEADER]) if HEADER in header else None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise CheckpointUnreadable(
             f"{path} is not a safetensors file of weights: {error}"
         ) from error
@@ -94,12 +100,14 @@ def _description(document: Mapping[str, Any], path: Path) -> Description:
     own = {field.name for field in fields(Description)} - {"training"}
     try:
         channels, height, width = map(int, document["input"])
+        preprocess = preprocess_from_json(document["preprocess"], f"{path}: preprocess")
+        check_fits(preprocess, TensorSpec("input", "float32", (None, channels, height, width)))
         return Description(
             architecture=str(document["architecture"]),
-            form=Form(**document["form"]),
+            form=_form(document["form"]),
             input=(channels, height, width),
             data=str(document["data"]),
-            preprocess=preprocess_from_json(document["preprocess"], f"{path}: preprocess"),
+            preprocess=preprocess,
             labels=tuple(map(str, document["labels"])),
             training={key: document[key] for key in document.keys() - own - {"schema"}},
         )
@@ -107,3 +115,22 @@ def _description(document: Mapping[str, Any], path: Path) -> Description:
         raise CheckpointUnreadable(
             f"{path} is described in a way that is not understood: {error!r}"
         ) from error
+
+
+def _form(document: Mapping[str, Any]) -> Form:
+    """The form, within the ranges of the command line's options.
+
+    Raises:
+        TypeError, ValueError: a field is unknown, of another type, or out of range.
+    """
+    form = Form(**document)
+    if form.stem not in (None, "imagenet", "small"):
+        raise ValueError(f"stem is {form.stem!r}")
+    for name, least, most in RANGES:
+        value = getattr(form, name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and least <= value <= most):
+            raise ValueError(f"{name} is {value!r}, expected {least} to {most}")
+    if form.classes is not None and not isinstance(form.classes, int):
+        raise ValueError(f"classes is {form.classes!r}, expected a whole number")
+    return form

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.errors import WeightsMissing
+from edgecnn.errors import CheckpointMismatch, WeightsMissing
 from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
 from edgecnn.model.trained_numbers import split_trained
-from edgecnn.model.weights import RANDOM
-from edgecnn.zoo import Architecture
+from edgecnn.model.weights import RANDOM, Weights
+from edgecnn.zoo import Architecture, Form
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,6 +47,26 @@ def load_own(network: nn.Module, weights: str | None) -> Loaded:
     if not Path(weights).suffix:
         raise WeightsMissing(f"no weights are called {weights!r}; pass a file (.safetensors, .pth)")
     return load_weights(network, Path(weights), weights, None)
+
+
+def refuse_larger(architecture: Architecture, form: Form, weights: Weights) -> None:
+    """Refuse to build a network of more weights than its checkpoint has bytes.
+
+    What a checkpoint says of itself would otherwise take any memory. Built without memory first.
+
+    Raises:
+        CheckpointMismatch: it is larger.
+    """
+    import torch
+
+    with torch.device("meta"):
+        module = architecture.build(**vars(form))
+    numbers, size = sum(each.numel() for each in module.parameters()), weights.path.stat().st_size
+    if numbers > size:
+        raise CheckpointMismatch(
+            f"{weights.name} describes a {architecture.name} of {numbers:,} weights, more than its "
+            f"{size:,} bytes hold; it is damaged, fetch it again"
+        )
 
 
 def load_weights(

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgecnn.errors import PreprocessUnknown
+from edgecnn.text_file import read_text
 from edgecnn.zoo import IMAGENET, MNIST
-from edgecnn_runtime.bundle.manifest_json import preprocess_from_json
+from edgecnn_runtime.bundle.preprocess_json import check_fits, preprocess_from_json
 from edgecnn_runtime.errors import ManifestInvalid
-from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 CHOICES = {
     "imagenet": "resize, centre crop of 7/8, ImageNet's mean and deviation (torchvision's)",
@@ -34,7 +35,7 @@ def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | 
     if choice == "none":
         return None
     if choice.endswith(".json"):
-        return _read(Path(choice), channels)
+        return _read(Path(choice), shape)
     if choice not in CHOICES:
         raise PreprocessUnknown(
             f"no preprocessing is called {choice!r}; choose {', '.join(CHOICES)}, or a .json file"
@@ -70,14 +71,23 @@ def at_resolution(preprocess: Preprocess, height: int, width: int) -> Preprocess
     return replace(preprocess, resize=shorter, crop=(height, width))
 
 
-def _read(path: Path, channels: int) -> Preprocess:
+def _read(path: Path, shape: tuple[int, int, int]) -> Preprocess:
     try:
-        preprocess = preprocess_from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        preprocess = preprocess_from_json(json.loads(read_text(path)), str(path))
     except OSError as error:
         raise PreprocessUnknown(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, ManifestInvalid) as error:
+    except (ValueError, RecursionError, ManifestInvalid) as error:
         raise PreprocessUnknown(f"{path} is not a valid preprocessing: {error}") from error
     own = 1 if preprocess.colour == "L" else 3
-    if own != channels:
-        raise PreprocessUnknown(f"{path} makes {own} channels, the network reads {channels}")
+    if own != shape[0]:
+        raise PreprocessUnknown(f"{path} makes {own} channels, the network reads {shape[0]}")
+    if isinstance(preprocess.resize, int) and preprocess.crop is None:
+        raise PreprocessUnknown(
+            f"{path} resizes the shorter side alone, which makes inputs of any size; add a crop, "
+            "or resize to [height, width]"
+        )
+    try:
+        check_fits(preprocess, TensorSpec("input", "float32", (None, *shape)))
+    except ManifestInvalid as error:
+        raise PreprocessUnknown(f"{path} does not fit the network: {error}") from error
     return preprocess

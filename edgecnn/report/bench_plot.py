@@ -13,6 +13,7 @@ import numpy as np
 from edgecnn.bench.sustained import windows
 from edgecnn.bench.verdicts import name_of
 from edgecnn.report.network_plot import COLOURS
+from edgecnn.report.plot_text import literal
 from edgecnn_exporters.atomic import replace_file
 from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
@@ -64,7 +65,8 @@ def _draw_device(part: SubFigure, device: str, result: BenchResult, is_sustained
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     machine = (result.host and (result.host.model or result.host.cpu)) or ""
-    part.suptitle(f"{device}: {machine}{' (TAINTED)' if result.tainted else ''}")
+    tainted = " (TAINTED)" if result.tainted else ""
+    part.suptitle(f"{literal(f'{device}: {machine}')}{tainted}")
 
 
 def _draw_boxes(axes: Axes, rows: Sequence[ResultRow]) -> None:
@@ -119,7 +121,7 @@ def _draw_time(panels: Sequence[Axes], result: BenchResult) -> None:
         x = [minutes[number] for number in row.rounds]
         panels[0].plot(x, row.latency.blocks_ms, ".", ms=2, alpha=0.25, color=colour)
         medians = [piece.medians_ms.get(index, np.nan) for piece in pieces]
-        panels[0].plot(centres, medians, color=colour, label=name_of(row))
+        panels[0].plot(centres, medians, color=colour, label=literal(name_of(row)))
     panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("latency (ms)")
     panels[0].legend(frameon=False, fontsize=8)
@@ -142,4 +144,4 @@ def _colour(rows: Sequence[ResultRow], row: ResultRow) -> str:
 
 
 def _label(row: ResultRow) -> str:
-    return name_of(row).replace(" on ", "\n")
+    return literal(name_of(row)).replace(" on ", "\n")

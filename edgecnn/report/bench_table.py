@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-import click
-
 from edgecnn.bench.sustained import TimeWindow, windows
 from edgecnn.bench.verdicts import agreement_of, best_of, engine_of, name_of, verdict_of
+from edgecnn.console import echo_line
 from edgecnn_runtime.host.facts import Host, HostState
 from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
@@ -26,7 +25,7 @@ def print_results(results: Mapping[str, BenchResult]) -> None:
     from edgecnn.console import stdout, table
 
     for device, result in results.items():
-        click.echo(device_line(device, result))
+        echo_line(device_line(device, result))
     several_devices = len(results) > 1
     bundles = {row.subject.bundle for result in results.values() for row in result.rows}
     names = {PurePosixPath(bundle).name for bundle in bundles}
@@ -41,7 +40,7 @@ def print_results(results: Mapping[str, BenchResult]) -> None:
     for device, result in results.items():
         prefix = f"{device}: " if several_devices else ""
         for line in _footnotes(result):
-            click.echo(prefix + line)
+            echo_line(prefix + line)
 
 
 def _cells(row: ResultRow) -> tuple[str, ...]:

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from edgecnn.console import stdout, table
+from edgecnn.console import coloured, echo, stdout, table
 from edgecnn.devices.profile import Cache, Caches, Cluster, Heat, Profile, Simd
 
 if TYPE_CHECKING:
@@ -18,16 +16,14 @@ if TYPE_CHECKING:
 
 def print_devices(rows: Sequence[ListedDevice]) -> None:
     """One row a device, and how to add the first where there is none."""
-    from rich.markup import escape
-
-    marks = {True: "[green]✓[/]", False: "[red]✗[/]", None: ""}
+    marks = {True: coloured("✓", "green"), False: coloured("✗", "red"), None: coloured("", "none")}
     shown = table(("", "device", "where", "profile", "what it is"))
     for row in rows:
         cells = (row.name, row.where, row.profile or "", row.status)
-        shown.add_row(marks[row.is_there], *map(escape, cells))
+        shown.add_row(marks[row.is_there], *cells)
     stdout().print(shown)
     if not any(row.kind == "ssh" for row in rows):
-        click.echo("\nno board of yours yet; edgecnn devices add rpi pi@raspberrypi.local adds one")
+        echo("\nno board of yours yet; edgecnn devices add rpi pi@raspberrypi.local adds one")
 
 
 def print_added(device: Configured, described: str, path: Path) -> None:
@@ -51,11 +47,11 @@ def print_added(device: Configured, described: str, path: Path) -> None:
 
 def print_profile(profile: Profile) -> None:
     """Each figure of a kind of board beside its source."""
-    click.echo(f"{profile.name}: {profile.title}\n")
+    echo(f"{profile.name}: {profile.title}\n")
     shown = table(("", "figure", "source"))
     for what, figure, source in _profile_rows(profile):
         shown.add_row(what, figure, source)
-    stdout().print(shown, markup=False)
+    stdout().print(shown)
 
 
 def _profile_rows(profile: Profile) -> Iterator[tuple[str, str, str]]:

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-import click
-
+from edgecnn.console import echo_line, stdout, table
 from edgecnn.report.verify_tables import COLOURS
 
 if TYPE_CHECKING:
@@ -29,11 +28,9 @@ ARITHMETIC: Mapping[str, Sequence[str]] = {
 
 def print_proved(proofs: Sequence[Proved]) -> None:
     """Print a line and a table for each board, and footnotes below them."""
-    from edgecnn.console import stdout, table
-
     titles = ("artefact", "engine", "verdict", "agreement", f"vs {platform.machine()} here")
     for one in proofs:
-        click.echo(f"{one.device}: {one.words}")
+        echo_line(f"{one.device}: {one.words}")
         bundles = {row.subject.bundle for row in one.rows}
         before = ("bundle",) if len(bundles) > 1 else ()
         shown = table((*before, *titles, "instructions", "memory"), right=("memory",))
@@ -41,7 +38,7 @@ def print_proved(proofs: Sequence[Proved]) -> None:
             shown.add_row(*[PurePosixPath(row.subject.bundle).name for _ in before], *_cells(row))
         stdout().print(shown)
         for line in _footnotes(one):
-            click.echo(line)
+            echo_line(line)
 
 
 def _cells(row: ProvedRow) -> tuple[str, ...]:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from edgecnn.console import stdout, table
+from edgecnn.console import echo, stdout, table
 from edgecnn.evaluate.paired import compare
 from edgecnn_runtime.parity.proportion import wilson_interval
 
@@ -59,10 +57,10 @@ def print_result(result: Mapping[str, Any], classes: int) -> None:
             lost, won = paired["right_to_wrong"], paired["wrong_to_right"]
             cells = (_words(paired["agreement"]), f"{lost:,}", f"{won:,}", f"{paired['p']:.2g}")
             shown.add_row(name, *cells)
-        click.echo()
+        echo()
         stdout().print(shown)
     about = f"n = {result['images']:,} images of {result['data']}"
-    click.echo(f"\n{about}; in brackets 95 % intervals (Wilson)")
+    echo(f"\n{about}; in brackets 95 % intervals (Wilson)")
 
 
 def _name_rows(rows: list[dict[str, Any]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import click
+from edgecnn.console import echo_line
 
 
 def print_labelled(lines: Iterable[tuple[str, str]], width: int) -> None:
@@ -14,4 +14,4 @@ def print_labelled(lines: Iterable[tuple[str, str]], width: int) -> None:
         width: of the column of labels, in characters.
     """
     for label, value in lines:
-        click.echo(f"{label:<{width}}{value}")
+        echo_line(f"{label:<{width}}{value}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.report.network_plot import COLOURS
+from edgecnn.report.plot_text import literal
 from edgecnn_exporters.atomic import replace_file
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def draw_layers(
         axes.set_ylabel(label)
     for number, row in _worst(after) if len(after) > NAMED else ():
         alone.annotate(
-            row.node,
+            literal(row.node),
             (number, row.isolated_db),
             xytext=(0, -4),
             textcoords="offset points",
@@ -64,10 +65,12 @@ def draw_layers(
         alone.set_ylim(bottom=low - ROOM * (high - low))
     alone.legend(frameon=False)
     if len(after) <= NAMED:
-        gathered.set_xticks(range(len(after)), [row.node for row in after], rotation=90, size=7)
+        gathered.set_xticks(
+            range(len(after)), [literal(row.node) for row in after], rotation=90, size=7
+        )
     else:
         gathered.set_xlabel("layer, in the graph's order")
-    figure.suptitle(title)
+    figure.suptitle(literal(title))
     content = io.BytesIO()
     figure.savefig(content, format=path.suffix.lstrip(".").lower() or "png", dpi=120)
     with replace_file(path) as stream:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import io
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.report.network_tables import prefix_of, scaled
+from edgecnn_exporters.atomic import replace_file
 from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.file_kind import other_than_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,6 +44,9 @@ def check_plot(path: Path, networks: int) -> None:
     if path.suffix.lower() not in FORMATS:
         known = ", ".join(sorted(FORMATS))
         raise EdgeCNNError(f"cannot draw to {path}: its name should end in one of {known}")
+    kind = other_than_file(path)
+    if kind is not None:
+        raise EdgeCNNError(f"cannot draw to {path}: it is {kind}; name another file")
     if not path.parent.is_dir():
         raise EdgeCNNError(f"cannot draw to {path}: there is no folder {path.parent}")
     if networks > MOST:
@@ -57,7 +63,7 @@ def draw(networks: Sequence[Described], path: Path) -> None:
     """Write a figure of three panels: MACs and parameters by stage, receptive field by depth.
 
     Raises:
-        EdgeCNNError: the file cannot be written.
+        OutputNotWritable: the file cannot be written.
     """
     import matplotlib as mpl
 
@@ -79,12 +85,13 @@ def draw(networks: Sequence[Described], path: Path) -> None:
             # Below, where no curve can run through it.
             figure.legend(loc="outside lower left", ncols=LEGEND_COLUMNS, fontsize=10)
         figure.suptitle(_title(networks), x=0.01, ha="left", fontsize=15, fontweight="bold")
+        content = io.BytesIO()
         try:
-            figure.savefig(path, dpi=144)
-        except OSError as error:
-            raise EdgeCNNError(f"cannot draw to {path}: {error.strerror or error}") from error
+            figure.savefig(content, format=path.suffix.lstrip("."), dpi=144)
         finally:
             plt.close(figure)
+    with replace_file(path) as stream:
+        stream.write(content.getbuffer())
 
 
 _STYLE: dict[Any, Any] = {

@@ -44,6 +44,8 @@ def _three_digits(value: float) -> str:
 
 def family_table(figures: dict[str, Figures]) -> Table:
     """One row a family: its networks as a shell's braces write them, and their ranges."""
+    from rich.text import Text
+
     right = ("parameters", "MACs")
     shown = _table(("year", "networks", *right, "weights"), right)
     shown.columns[1].min_width = NAMES_WIDTH
@@ -51,7 +53,7 @@ def family_table(figures: dict[str, Figures]) -> Table:
         known = [figures[a.name] for a in family.architectures if a.name in figures]
         shown.add_row(
             str(family.year),
-            "\n".join(_wrap(_braces(family), NAMES_WIDTH)),
+            Text("\n".join(_wrap(_braces(family), NAMES_WIDTH))),
             _range(one.parameters for one in known),
             _range(one.macs for one in known),
             ", ".join(_names_of_weights(family)) or "–",

@@ -6,9 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from edgecnn.console import stderr
+from edgecnn.console import echo_line, stderr
 from edgecnn_runtime.parity.proportion import wilson_interval
 
 if TYPE_CHECKING:
@@ -64,7 +62,7 @@ class _Lines:
 
     def epoch(self, row: Epoch) -> None:
         if not self.quiet:
-            click.echo(_line(row, self.epochs), err=True)
+            echo_line(_line(row, self.epochs), err=True)
 
 
 class _Bar:

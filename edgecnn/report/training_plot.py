@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.report.network_plot import COLOURS
+from edgecnn.report.plot_text import literal
 from edgecnn_exporters.atomic import replace_file
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def draw_curve(history: Sequence[Epoch], path: Path, title: str) -> None:
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.suptitle(title)
+    figure.suptitle(literal(title))
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120)
     with replace_file(path) as stream:

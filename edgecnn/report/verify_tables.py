@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from edgecnn.console import stdout, table
+from edgecnn.console import coloured, echo, stdout, table
 
 if TYPE_CHECKING:
     from edgecnn.verify.held_out import HeldOutComparison
@@ -36,15 +34,16 @@ def print_rows(rows: Sequence[Parity], beside: str | None = None) -> None:
         right=("error", "SQNR", "top-1"),
     )
     for row in rows:
-        verdict = f"[{COLOURS[row.verdict]}]{row.verdict}[/]"
+        verdict = coloured(row.verdict, COLOURS[row.verdict])
         engine = "" if row.engine is None else row.engine.words()
-        note = row.note.replace("[", "\\[")
-        shown.add_row(row.subject, engine, row.precision, verdict, *_difference_cells(row), note)
+        shown.add_row(
+            row.subject, engine, row.precision, verdict, *_difference_cells(row), row.note
+        )
     stdout().print(shown)
     counts = {row.difference.n for row in rows if row.difference is not None and row.engine}
     if counts:
         examples = f"examples of {beside}" if beside else "golden examples"
-        click.echo(
+        echo(
             f"\nn = {max(counts)} {examples}; error: share of an output's spread; "
             "SQNR: of the worst group\nof output channels, about the mean"
         )
@@ -69,9 +68,9 @@ def print_held_out(comparison: HeldOutComparison) -> None:
         near = "" if row.within_a_step is None else f"{row.within_a_step:.2%}"
         figures = f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f} dB", near
         shown.add_row(row.subject, row.engine, same, *figures)
-    click.echo()
+    echo()
     stdout().print(shown)
-    click.echo(
+    echo(
         f"\nagainst {comparison.reference}, n = {comparison.count:,} images of "
         f"{comparison.data}; within 1 step: "
         "results of\n8 bits that lie no more than one step from those of model.int8.onnx"
@@ -94,7 +93,7 @@ def print_costs(rows: Sequence[WayCost], data: str | None, used: str, count: int
             shown.add_row(row.way, row.stands_for, *_cost_cells(row.cost))
     stdout().print(shown)
     inputs = f"images of {data}" if data else "photographs, their mirror images and crops"
-    click.echo(
+    echo(
         f"\nagainst the bundle's own preprocessing, {used}, n = {count} {inputs};"
         "\ndifferences of the input in grey levels of 256; in brackets 95 % intervals (Wilson)"
     )

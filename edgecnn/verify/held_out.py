@@ -19,6 +19,7 @@ from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.difference import Answer, Difference, compare
+from edgecnn_runtime.parity.isolated import verify_isolated
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.progress import Progress, no_progress
 
@@ -75,6 +76,8 @@ def compare_with_float(
         raise NotAClassifier(f"{manifest.name} carries no preprocessing; --data has no use for it")
     ran = [row for row in verified if row.difference is not None and row.subject in artefacts]
     pairs = [(artefacts[row.subject], row.engine.name) for row in ran if row.engine is not None]
+    if (reference, REFERENCE) not in pairs:
+        _check_reference(bundle, reference)
     quantised = next((a for a in manifest.artefacts if _is_onnx(a, "int8")), None)
     with ExitStack() as stack:
 
@@ -102,6 +105,17 @@ def compare_with_float(
         )
         rows.append(HeldOutRow(artefact.path, engine, compared, near))
     return HeldOutComparison(f"{reference.path} by {REFERENCE}", data, len(images), tuple(rows))
+
+
+def _check_reference(bundle: Bundle, reference: Artefact) -> None:
+    """Open and run the reference in a process of its own, before this one opens it.
+
+    Raises:
+        EngineError: it does not run, or costs more than the bundle's budget.
+    """
+    row = verify_isolated(bundle.path, reference, REFERENCE, bundle.budget)
+    if row.difference is None:
+        raise EngineError(f"{reference.path} does not run on {REFERENCE}: {row.note}")
 
 
 def _is_onnx(artefact: Artefact, precision: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.file_kind import other_than_file
 
 
 @contextlib.contextmanager
@@ -21,8 +22,10 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     process leaves nothing behind; elsewhere it is a hidden file that is removed on error.
 
     Raises:
-        OutputNotWritable: the folder is missing, not writable, or full.
+        OutputNotWritable: the folder is missing, not writable, or full, or `path` is a pipe, a
+            device or a folder, which no file is to replace.
     """
+    _refuse_other_kind(path)
     try:
         _remove_leftovers(path)
         with _unnamed_file(path) or _hidden_file(path) as stream:
@@ -109,14 +112,26 @@ def check_writable(path: Path) -> None:
     """Check in advance that `path` can be written, before long work begins.
 
     Raises:
-        OutputNotWritable: its folder is missing or not writable, or `path` is a folder.
+        OutputNotWritable: its folder is missing or not writable, `path` is no plain file, or its
+            name is not UTF-8, as which a manifest names the golden examples beside a bundle.
     """
+    try:
+        os.fsencode(path.name).decode()
+    except UnicodeDecodeError as error:
+        raise OutputNotWritable(
+            f"cannot write {path}: its name is not UTF-8 text; choose another with --output"
+        ) from error
     if not path.parent.is_dir():
         raise OutputNotWritable(f"cannot write {path}: the folder {path.parent} does not exist")
-    if path.is_dir():
-        raise OutputNotWritable(f"cannot write {path}: it is a folder")
+    _refuse_other_kind(path)
     if not os.access(path.parent, os.W_OK):
         raise OutputNotWritable(
             f"cannot write {path}: the folder {path.parent} is not writable; "
             "choose another place with --output"
         )
+
+
+def _refuse_other_kind(path: Path) -> None:
+    kind = other_than_file(path)
+    if kind is not None:
+        raise OutputNotWritable(f"cannot write {path}: it is {kind}; name another file")

@@ -9,6 +9,7 @@ with edge.open("mobilenet_v2.edge") as model:
 
 from typing import TYPE_CHECKING
 
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.errors import (
     BundleError,
     EdgeCNNError,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Budget",
     "BundleError",
     "Classification",
     "EdgeCNNError",

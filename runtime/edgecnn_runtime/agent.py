@@ -16,8 +16,10 @@ from dataclasses import asdict
 from typing import Any
 
 from edgecnn_runtime import __version__
+from edgecnn_runtime.budget import MEMORY_BYTES, STEP_SECONDS, Budget, hold_process
 from edgecnn_runtime.errors import BundleError, EdgeCNNError, MeasureError
 from edgecnn_runtime.host.process import AGENT_PREFIX
+from edgecnn_runtime.printable import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.command(options)
     except EdgeCNNError as error:
-        print(f"{AGENT_PREFIX}{error}", file=sys.stderr)
+        print(f"{AGENT_PREFIX}{printable(str(error))}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError:
+        print(f"{AGENT_PREFIX}it takes more memory than --max-memory allows", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -55,9 +60,25 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--artefact", help="path in the bundle of the only artefact to use")
         command.add_argument("--engine")
         command.add_argument("--precision")
-    for command in (cold, work):
+    run = _add(commands, "run", _run, "classify images, print a line for each")
+    run.add_argument("bundle")
+    run.add_argument("images", nargs="+")
+    run.add_argument("--engine")
+    run.add_argument("--precision")
+    run.add_argument("--top", type=int, default=5)
+    for command in (cold, work, run):
         command.add_argument("--threads", type=int)
+    for command in (cold, work, run, prove, verify):
+        command.add_argument("--max-memory", type=int, default=MEMORY_BYTES, metavar="BYTES")
+        command.add_argument("--max-seconds", type=float, default=STEP_SECONDS)
     return parser
+
+
+def _hold(options: argparse.Namespace) -> Budget:
+    """Hold this process to the budget of the command line."""
+    import edgecnn_runtime.session  # noqa: F401  # numpy's own memory is none of the bundle's
+
+    return hold_process(Budget(options.max_memory, options.max_seconds), options.bundle)
 
 
 def _add(commands: Any, name: str, run: Callable[..., None], text: str) -> argparse.ArgumentParser:
@@ -105,15 +126,41 @@ def _cold(options: argparse.Namespace) -> None:
     from edgecnn_runtime.host.process import first_result_line
     from edgecnn_runtime.session import zero_feeds
 
+    budget = _hold(options)
     with edgecnn_runtime.open(
         options.bundle,
         engine=options.engine,
         precision=options.precision,
         threads=options.threads,
         artefact=options.artefact,
+        budget=budget,
     ) as session:
-        session.run(zero_feeds(session.manifest))
+        with budget.step():
+            session.run(zero_feeds(session.manifest))
         print(first_result_line(), flush=True)
+
+
+def _run(options: argparse.Namespace) -> None:
+    import edgecnn_runtime
+    from edgecnn_runtime.errors import ImageError
+
+    budget = _hold(options)
+    with edgecnn_runtime.open(
+        options.bundle,
+        engine=options.engine,
+        precision=options.precision,
+        threads=options.threads,
+        budget=budget,
+    ) as session:
+        _emit("opened", engine=session.engine.name, precision=session.artefact.precision)
+        for image in options.images:
+            try:
+                with budget.step():
+                    classes = session.classify(image, options.top)
+            except ImageError as error:
+                _emit("refused", image=image, reason=str(error))
+            else:
+                _emit("classified", image=image, classes=[asdict(one) for one in classes])
 
 
 def _bench(options: argparse.Namespace) -> None:
@@ -150,7 +197,8 @@ def _work(options: argparse.Namespace) -> None:
             options.engine,
             options.precision,
             options.threads,
-        )
+        ),
+        _hold(options),
     )
 
 
@@ -160,7 +208,7 @@ def _prove(options: argparse.Namespace) -> None:
     from edgecnn_runtime.parity.answers import find_artefact, save_answers, verify_answers
 
     kind = engine_class(options.engine)
-    with Bundle(options.bundle) as bundle:
+    with Bundle(options.bundle, _hold(options)) as bundle:
         artefact = find_artefact(bundle, options.artefact)
         verification, answers = verify_answers(
             bundle, artefact, kind, threads=options.threads, counted_runs=options.count
@@ -177,7 +225,7 @@ def _verify(options: argparse.Namespace) -> None:
 
     names = engine_names() if options.engine is None else (options.engine,)
     kinds = list(map(engine_class, names))
-    with Bundle(options.bundle) as bundle:
+    with Bundle(options.bundle, _hold(options)) as bundle:
         artefacts = bundle.manifest.artefacts
         chosen = [
             artefact

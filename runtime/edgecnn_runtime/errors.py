@@ -15,6 +15,7 @@ line catches `EdgeCNNError` once and prints it as one line; anything else is a b
     - CompressionBomb
     - GoldenInvalid
     - ExternalData
+    - OverBudget
   + EngineError
     - EngineUnavailable
   + FeedError
@@ -72,7 +73,11 @@ class GoldenInvalid(BundleError):
 
 
 class ExternalData(BundleError):
-    """An ONNX artefact refers to tensor data outside itself."""
+    """An artefact refers to data or code outside itself."""
+
+
+class OverBudget(BundleError):
+    """An artefact would cost more memory or time than the budget allows."""
 
 
 class EngineError(EdgeCNNError):

@@ -21,6 +21,7 @@ Layout = Literal["NCHW", "NHWC"]
 # output was computed.
 ProofKind = Literal["exact", "measured", "simulated", "estimated", "predicted", "compiled only"]
 PROOF_KINDS: tuple[ProofKind, ...] = get_args(ProofKind)
+PRECISIONS = ("fp32", "fp16", "int8")
 Task = Literal["classification", "detection", "segmentation", "other"]
 TASKS: tuple[Task, ...] = get_args(Task)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -13,14 +14,14 @@ import numpy as np
 
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.background import Background
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class, engine_names
-from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt
+from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt, is_thread_safe
 from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import (
     EngineError,
     EngineUnavailable,
-    ManifestInvalid,
     NotAClassifier,
 )
 from edgecnn_runtime.manifest import Artefact, Layout, Manifest
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """An opened model, ready to run; all digests of its bundle are checked. Made by `open`."""
+    """An opened model, ready to run; all digests of its bundle are checked. Made by `open`.
+
+    Threads may share it: `run`, `classify`, `preprocess` and `close` are safe to call at any time
+    from any thread, on every engine. ONNX Runtime runs them side by side; the other engines keep
+    one set of tensors, so that their threads take turns. Answers are arrays of the caller's own,
+    which no later run changes; arrays that are fed must not be written to until `run` returns.
+    """
 
     def __init__(
         self, manifest: Manifest, artefact: Artefact, engine: Model, labels: tuple[str, ...]
@@ -40,15 +47,20 @@ class Session:
         self.artefact = artefact
         self.engine = engine
         self.labels = labels
+        # Reentrant, so that a signal handler may close the model in the middle of a run.
+        self._turn = None if is_thread_safe(engine) else threading.RLock()
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """One inference on arrays that are already preprocessed: name → array in and out.
 
         Raises:
             FeedError: an input is missing, unexpected, or of the wrong shape or type.
-            EngineError: the engine failed.
+            EngineError: the engine failed, or the model is closed.
         """
-        return self.engine.run(feeds)
+        if self._turn is None:
+            return self.engine.run(feeds)
+        with self._turn:
+            return self.engine.run(feeds)
 
     def preprocess(self, image: ImageSource) -> Array:
         """The image as the model's input, batch 1.
@@ -77,6 +89,11 @@ class Session:
             # A view in the manifest's order: the engine's transposition restores memory order.
             feed = feed.transpose(TO_NCHW)
         scores = self.run({self.manifest.inputs[0].name: feed})[self.manifest.outputs[0].name][0]
+        if scores.shape != (len(self.labels),):
+            raise EngineError(
+                f"{self.artefact.path} answers {scores.shape} scores, expected one for each of "
+                f"{len(self.labels)} labels; the bundle is damaged, export it again"
+            )
         return top_k(softmax(scores) if postprocess.softmax else scores, self.labels, top)
 
     def _preprocess(self, image: ImageSource, layout: Layout | None) -> Array:
@@ -92,8 +109,12 @@ class Session:
         return preprocess(load_image(image), replace(spec, layout=layout or spec.layout))
 
     def close(self) -> None:
-        """Free the engine. Closing twice is allowed."""
-        self.engine.close()
+        """Free the engine. Closing twice is allowed.
+
+        A run in another thread ends with its answer; one that begins later raises EngineError.
+        """
+        with self._turn or contextlib.nullcontext():
+            self.engine.close()
 
     def __enter__(self) -> Self:
         return self
@@ -114,6 +135,7 @@ def open(
     precision: str | None = None,
     threads: int | None = None,
     artefact: str | None = None,
+    budget: Budget | None = None,
 ) -> Session:
     """Open a bundle: check every digest, choose an artefact and an engine for it.
 
@@ -123,13 +145,15 @@ def open(
         precision: ``fp32``, …; None takes the first artefact that the bundle lists.
         threads: intra-operator threads; None leaves the engine's own default.
         artefact: its path in the bundle; None takes the first that fits.
+        budget: what the bundle may cost; None is `Budget()`. What is seen to exceed it is refused
+            before an engine opens it; `hold_process` limits the rest, in a process of its own.
 
     Raises:
-        BundleError: the bundle cannot be trusted.
+        BundleError: the bundle cannot be trusted, or would cost too much.
         EngineUnavailable: no engine for any of its artefacts is installed.
         EngineError: the engine refuses the artefact.
     """
-    with Bundle(path) as bundle, contextlib.ExitStack() as undo:
+    with Bundle(path, budget) as bundle, contextlib.ExitStack() as undo:
         chosen, kind = choose(bundle.manifest, engine, precision, artefact)
         # Hashing needs no interpreter lock: the engine is imported while its artefact is hashed,
         # and opens the checked artefact while the other files are checked.
@@ -138,15 +162,15 @@ def open(
         with contextlib.suppress(EngineUnavailable):  # `kind.open` raises it again
             kind.version()
         artefact_check.result()
-        bundle_check = Background(lambda: bundle.check(already_read=chosen.paths))
+        bundle_check = Background(lambda: bundle.check(chosen.paths, with_artefacts=False))
         try:
-            opened = kind.open(content.model, weights=content.weights, threads=threads)
+            with bundle.budget.step():
+                opened = kind.open(content.model, weights=content.weights, threads=threads)
             undo.callback(opened.close)
         finally:
             bundle_check.result()  # a bad bundle is reported before an engine that fails on it
         model = adapt(opened, bundle.manifest, chosen)
         labels = bundle.labels()
-        _check_labels(bundle.manifest, labels)
         undo.pop_all()
         return Session(bundle.manifest, chosen, model, labels)
 
@@ -185,13 +209,6 @@ def choose(
     formats = ", ".join(sorted({a.format for a in artefacts}))
     subject = "no engine runs" if engine is None else f"engine {engine!r} does not run"
     raise EngineError(f"{subject} the formats of {manifest.name}: {formats}")
-
-
-def _check_labels(manifest: Manifest, labels: tuple[str, ...]) -> None:
-    if labels and manifest.outputs[0].shape[-1] != len(labels):
-        raise ManifestInvalid(
-            f"{manifest.name} has {len(labels)} labels for the output {manifest.outputs[0]}"
-        )
 
 
 def zero_feeds(manifest: Manifest) -> dict[str, Array]:

@@ -75,10 +75,16 @@ def fork_server() -> Iterator[ForkServer]:
 
 @pytest.fixture
 def edgecnn(fork_server: ForkServer, tmp_path: Path) -> Run:
-    """Run `edgecnn ARGUMENTS` in an empty folder, in a process of its own."""
+    """Run `edgecnn ARGUMENTS` in an empty folder, in a process of its own.
 
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return fork_server.run(EDGECNN, [*map(str, arguments)], tmp_path, os.environ)
+    Its stdout may go to another file, and its environment have more variables.
+    """
+
+    def run(
+        *arguments: str | Path, stdout: str | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | variables
+        return fork_server.run(EDGECNN, [*map(str, arguments)], tmp_path, environment, stdout)
 
     return run
 

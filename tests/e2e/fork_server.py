@@ -53,13 +53,24 @@ class ForkServer:
         )
 
     def run(
-        self, program: str, arguments: list[str], folder: Path, environment: Mapping[str, str]
+        self,
+        program: str,
+        arguments: list[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        stdout: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `program` with `arguments` in `folder`, as `subprocess.run` with its output kept."""
+        """Run `program` with `arguments` in `folder`, as `subprocess.run` with its output kept.
+
+        Args:
+            stdout: the file that its stdout goes to, such as a device; it is not read then.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with tempfile.TemporaryDirectory() as outputs:
             paths = [Path(outputs, name) for name in ("stdout", "stderr")]
+            if stdout is not None:
+                paths[0] = Path(stdout)
             request = {
                 "argv": [program, *arguments],
                 "folder": str(folder),
@@ -69,8 +80,9 @@ class ForkServer:
             self._process.stdin.write(f"{json.dumps(request)}\n")
             self._process.stdin.flush()
             code = int(self._process.stdout.readline())
-            stdout, stderr = (path.read_text(encoding="utf-8") for path in paths)
-        return subprocess.CompletedProcess(request["argv"], code, stdout, stderr)
+            encoding = environment.get("PYTHONIOENCODING", "utf-8").partition(":")[0]
+            said, stderr = ("" if stdout == str(p) else p.read_text(encoding) for p in paths)
+        return subprocess.CompletedProcess(request["argv"], code, said, stderr)
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -101,6 +113,7 @@ def _become(request: dict[str, Any]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    tempfile.tempdir = None  # what TMPDIR says now
     sys.argv = request["argv"]
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     # The server's own first is the folder of this file; a program's is that of the program.
@@ -111,6 +124,11 @@ def _become(request: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, path in enumerate(request["outputs"], start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    # What an interpreter does at its beginning.
+    encoding, _, errors = os.environ.get("PYTHONIOENCODING", "").partition(":")
+    if encoding:
+        sys.stdout.reconfigure(encoding=encoding, errors=errors or "strict")  # type: ignore[union-attr]
+        sys.stderr.reconfigure(encoding=encoding, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         main()
         code: Any = 0

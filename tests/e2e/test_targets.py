@@ -51,7 +51,7 @@ def test_one_export_writes_every_format_and_verify_proves_each(
         } <= names
     document = json.loads(edgecnn("verify", "all.edge", "--json").stdout)
     rows = {row["subject"]: row["verdict"] for row in document["rows"]}
-    assert len(rows) == 9
+    assert len(rows) == 11
     assert set(rows.values()) == {"equal"}
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import struct
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import contents, onnx_model
+from hostile.edited import Edit, edit_manifest, write_members
 
 import edgecnn_runtime as edge
 from edgecnn_exporters.bundle.write import npy, write_bundle
@@ -31,25 +30,6 @@ from edgecnn_runtime.errors import (
     UnknownSchema,
     UnsafePath,
 )
-
-Edit = Callable[[dict[str, Any]], object]
-
-
-def edit_manifest(bundle: Path, edit: Edit) -> Path:
-    """The bundle again, with its manifest changed and nothing else."""
-    with zipfile.ZipFile(bundle) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    document = json.loads(members["manifest.json"])
-    edit(document)
-    members["manifest.json"] = json.dumps(document).encode()
-    return write_members(bundle.with_name("edited.edge"), members)
-
-
-def write_members(path: Path, members: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return path
 
 
 def encode(document: dict[str, Any], name: str, encoding: object) -> None:

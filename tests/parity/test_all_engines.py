@@ -69,13 +69,14 @@ FIRSTS = pytest.mark.parametrize("thin", FIRST, indirect=True, scope="module")
 def test_every_engine_here_answers_as_pytorch_does(thin: Thin) -> None:
     check_graph(thin.model, thin.network)
     with Bundle(thin.path) as bundle:
-        rows = verify(bundle)
+        rows = [row for row in verify(bundle) if row.engine is not None]
         formats = {artefact.path: artefact.format for artefact in bundle.manifest.artefacts}
         targets = bundle.manifest.provenance["targets"]
+    assert all(row.verdict == "equal" for row in rows), rows
+    rows = [row for row in rows if row.subject in formats]
     found = {(formats[row.subject], row.precision) for row in rows}
     assert found == FORMATS | (HALVES if thin.network.name in FIRST else set())
     for row in rows:
-        assert row.verdict == "equal", row
         assert row.difference is not None
         assert row.difference.relative <= TOLERANCES[row.precision].relative
         assert row.difference.n == 3

@@ -35,7 +35,7 @@ def write_files(root: Path, texts: dict[str, str]) -> None:
     for name, text in texts.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
 
 
 def _cpuinfo(model: str, cores: int, emulation: Emulation) -> str:

@@ -42,6 +42,6 @@ def build_once(name: str, recipe: str, build: Callable[[Path], None]) -> Path:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Lock of a file between processes; the end of a process releases it."""
-    with path.open("w") as lock:
+    with path.open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

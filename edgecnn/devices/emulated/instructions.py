@@ -94,7 +94,7 @@ def build_plugin(qemu: Qemu) -> Path:
             library = folder / "instructions.so"
             _compile([compiler, *flags, *shared, "-o", str(library), str(path)])
 
-    recipe = json.dumps([source.read_text(), compiler, flags, shared])
+    recipe = json.dumps([source.read_text(encoding="utf-8"), compiler, flags, shared])
     return build_once("instructions", recipe, build) / "instructions.so"
 
 
@@ -108,7 +108,7 @@ def read_marks(path: Path) -> list[Mark]:
     if not path.exists():
         return []
     marks = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         fields: dict[str, Any] = json.loads(line)
         number, peak = fields.pop("marker"), fields.pop("peak_memory_bytes")
         marks.append(Mark(number, peak, fields))
@@ -135,7 +135,9 @@ def instructions_of(marks: Sequence[Mark]) -> Instructions | None:
 
 
 def _compile(command: Sequence[str]) -> None:
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if ran.returncode:
         errors = [line for line in ran.stderr.splitlines() if "error" in line] or [
             "it said nothing"

@@ -133,7 +133,14 @@ def _check_version(qemu: Qemu) -> Qemu:
 
 def _output_of(*command: str) -> str:
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        ran = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=60,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EmulationUnavailable(f"cannot run {command[0]}: {error}; {INSTALL}") from error
     return ran.stdout

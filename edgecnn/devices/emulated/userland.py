@@ -55,7 +55,9 @@ def _build(folder: Path) -> None:
             f"here; {INSTALL} (on Debian or Ubuntu; there is no other way to build them)"
         )
     command = unpack_command(folder)
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if ran.returncode:
         raise EmulationUnavailable(
             f"mmdebstrap could not unpack Debian {SUITE} for arm64: {_first_error(ran.stderr)}; "
@@ -64,7 +66,7 @@ def _build(folder: Path) -> None:
     for name in LEFT_OUT:
         shutil.rmtree(folder / name, ignore_errors=True)
     for name, text in WRITTEN.items():
-        (folder / name).write_text(text)
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def unpack_command(folder: Path) -> list[str]:
@@ -84,7 +86,9 @@ def _mirror() -> list[str]:
     wanted = ("Created-By: Packages", f"Codename: {SUITE}", "Origin: Debian", "Component: main")
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", *wanted]
     try:
-        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        ran = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
     except FileNotFoundError:
         return []
     return ran.stdout.split()[:1]

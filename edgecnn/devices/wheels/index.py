@@ -88,7 +88,9 @@ def download_wheel(wheel: Wheel, target: WheelTarget, folder: Path) -> Path:
         IndexUnreachable: pip cannot ask.
     """
     requirements = folder / "requirements.txt"
-    requirements.write_text(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
+    requirements.write_text(
+        f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8"
+    )
     options = ["--dest", str(folder), "--require-hashes", "--requirement", str(requirements)]
     _pip("download", [*options, *_options([target])])
     requirements.unlink()
@@ -118,7 +120,8 @@ def _pip(command: str, options: Sequence[str]) -> str:
             [sys.executable, "-m", "pip", command, *common, *options],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=TIMEOUT_S,
             check=False,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -44,7 +43,7 @@ def remembered(question: str, ask: Callable[[], Any]) -> Any:
 
 def _read(path: Path, question: str) -> dict[str, Any] | None:
     try:
-        kept = json.loads(path.read_text())
+        kept = json.loads(path.read_text(encoding="utf-8"))
         is_whole = kept["question"] == question and isinstance(kept["at"], float)
         return kept if is_whole and "answer" in kept else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -55,9 +54,9 @@ def _write(path: Path, kept: dict[str, Any]) -> None:
     """Write a file completely or not at all; a cache that cannot be written is no failure."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(kept, stream)
-        Path(name).replace(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+            part = Path(folder) / path.name
+            part.write_text(json.dumps(kept), encoding="utf-8")
+            part.replace(path)
     except OSError:
         return

@@ -65,7 +65,7 @@ def _download(wheel: Wheel, target: WheelTarget, path: Path) -> None:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Lock of a file between threads and processes; the end of a process releases it."""
-    with path.open("w") as lock:
+    with path.open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     path.unlink(missing_ok=True)

@@ -9,6 +9,8 @@ from edgecnn_exporters.bundle.rounding import with_rounding
 from edgecnn_exporters.bundle.simulate import simulate
 from edgecnn_exporters.errors import TargetDiffers
 from edgecnn_exporters.targets import ANSWERED, TargetInvalid, Translated
+from edgecnn_runtime.budget import Budget
+from edgecnn_runtime.bundle.limits.artefact import refuse_unsafe
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import adapt
 from edgecnn_runtime.engines.protocol import Engine
@@ -66,6 +68,7 @@ class Acceptance:
 
         Raises:
             TargetDiffers: its outputs differ.
+            ExternalData, OverBudget: no reader of bundles opens it.
             EngineError: its engine is not installed, or refuses it.
         """
         if translated.target.proof not in ANSWERED:
@@ -138,6 +141,8 @@ def _open(translated: Translated) -> Engine:
     if not kind.is_installed():
         fix = f"pip install 'edgecnn[{kind.extra}]'" if kind.extra else "leave that target out"
         raise EngineError(f"no engine here runs {path}, so it cannot be proven; {fix}")
+    # What nobody could open is not written.
+    refuse_unsafe(translated.artefact.format, translated.model, translated.weights, path, Budget())
     return kind.open(translated.model, weights=translated.weights)
 
 

@@ -18,6 +18,7 @@ from edgecnn_exporters.targets import TARGETS, About, Precision, TargetInvalid, 
 from edgecnn_exporters.targets.onnx.target import OnnxTarget
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.manifest import Artefact, Manifest, Postprocess, TensorSpec
+from edgecnn_runtime.parity.contents import GOLDEN_LABELS
 
 LABELS = "labels.txt"
 # int8 first: whoever exports it means to run it.
@@ -55,6 +56,7 @@ def bundle_contents(
     if labels:
         files[LABELS] = "".join(f"{label}\n" for label in labels).encode()
         postprocess = Postprocess(softmax=True, labels=LABELS)
+        provenance = provenance | _golden_labels(labels, examples, engine.outputs[0].name)
     every = (*own, *translated)
     for each in every:
         _check_declared(each, files)
@@ -115,6 +117,14 @@ def _check_declared(translated: Translated, files: Mapping[str, bytes]) -> None:
             f"target {target.name!r} wrote {min(taken)}, which the bundle holds already; "
             "leave one of the targets out"
         )
+
+
+def _golden_labels(labels: tuple[str, ...], examples: Examples, output: str) -> dict[str, Any]:
+    """The label of each golden answer: what `edgecnn verify` holds a list of labels against."""
+    answers = [outputs[output] for _, outputs in examples.golden]
+    if not all(answer.ndim == 2 and len(answer) == 1 for answer in answers):
+        return {}
+    return {GOLDEN_LABELS: [labels[int(answer[0].argmax())] for answer in answers]}
 
 
 def _rank(ranked: tuple[Translated, Artefact]) -> tuple[bool, int, int]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn_exporters.bundle.accept import Acceptance
@@ -17,6 +15,7 @@ from edgecnn_exporters.bundle.requests import Judge, Request
 from edgecnn_exporters.bundle.write import Contents, write_contents
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import LimitMissed, UnsupportedModel
+from edgecnn_exporters.scratch import scratch_folder
 from edgecnn_exporters.targets import Precision, Translated
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.progress import Announce
@@ -101,8 +100,8 @@ def choose_mixture(
     failure = None
     for candidate in chain([quantised], quantised.mixtures()):
         contents = packing.contents(candidate)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "judged.edge"
+        with scratch_folder() as folder:
+            path = folder / "judged.edge"
             write_contents(path, contents)
             verdict = judge(path, lambda done: progress(f"judge: {done:.0%}"))
         if verdict.failure is None:

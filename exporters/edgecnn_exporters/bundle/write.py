@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from edgecnn_exporters.atomic import replace_file
+from edgecnn_exporters.bundle.text import encodable
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import MANIFEST
 from edgecnn_runtime.bundle.outside import SUFFIX
@@ -33,10 +36,15 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
     Raises:
         OutputNotWritable: the folder is missing, not writable, or full.
     """
+    with replace_file(path) as stream:
+        return _write(stream, manifest, files)
+
+
+def _write(stream: BinaryIO, manifest: Manifest, files: Mapping[str, bytes]) -> Manifest:
     records = {name: record(content) for name, content in sorted(files.items())}
     complete = replace(manifest, files=records)
-    document = json.dumps(complete.to_json(), indent=1, ensure_ascii=False) + "\n"
-    with replace_file(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+    document = json.dumps(encodable(complete.to_json()), indent=1, ensure_ascii=False) + "\n"
+    with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(_member(MANIFEST), document)
         for name, content in sorted(files.items()):
             archive.writestr(_member(name), content)
@@ -59,20 +67,25 @@ class Contents:
 
 
 def write_contents(path: Path, contents: Contents) -> Manifest:
-    """Write a bundle and, where there is one, ``NAME.golden`` beside it: that file first.
+    """Write a bundle and, where there is one, ``NAME.golden`` beside it: both or neither.
 
     Raises:
         OutputNotWritable: as `write_bundle` says.
     """
     manifest = contents.manifest
-    if manifest.outside is not None:
-        beside = path.with_suffix(SUFFIX)
-        content = _zip(contents.outside)
-        with replace_file(beside) as stream:
-            stream.write(content)
-        outside = replace(manifest.outside, file=beside.name, record=record(content))
-        manifest = replace(manifest, outside=outside)
-    return write_bundle(path, manifest, contents.files)
+    if manifest.outside is None:
+        return write_bundle(path, manifest, contents.files)
+    beside = path.with_suffix(SUFFIX)
+    content = _zip(contents.outside)
+    outside = replace(manifest.outside, file=encodable(beside.name), record=record(content))
+    with replace_file(path) as stream:
+        complete = _write(stream, replace(manifest, outside=outside), contents.files)
+        # A full disk shows here, before the file beside it is replaced.
+        stream.flush()
+        os.fsync(stream.fileno())
+        with replace_file(beside) as other:
+            other.write(content)
+    return complete
 
 
 def _zip(files: Mapping[str, bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def _archive(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [name.partition("/")[2] for name in archive.namelist()]
-    except (zipfile.BadZipFile, OSError):
+    # zipfile raises NotImplementedError for a version that no zip has.
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
         return None  # no archive, or a damaged one, of which its reader says more
     if "constants.pkl" in names:
         return (

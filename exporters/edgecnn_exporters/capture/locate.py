@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn_exporters.capture.reference import Reference, to_bytes
 from edgecnn_runtime.arrays import Array, Float32
-from edgecnn_runtime.engines.onnxruntime import open_session, session_options
+from edgecnn_runtime.engines.onnxruntime import open_session, unoptimised_options
 from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.tolerances import is_within
 
@@ -93,14 +93,11 @@ def _steps(model: ir.Model, layers: dict[str, Array]) -> list[LocatedNode]:
 def _node_outputs(model: ir.Model, steps: list[LocatedNode], feed: Float32) -> dict[str, Array]:
     """Outputs of every step, from the graph without ONNX Runtime's optimisations."""
     import onnx
-    import onnxruntime
 
     proto = onnx.load_from_string(to_bytes(model))
     own = {output.name for output in proto.graph.output}
     names = [step.output for step in steps]
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in own)
-    options = session_options()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = open_session(proto.SerializeToString(), options)
+    session = open_session(proto.SerializeToString(), unoptimised_options())
     outputs = session.run(names, {session.get_inputs()[0].name: feed})
     return dict(zip(names, outputs, strict=True))

@@ -54,6 +54,9 @@ class Encoding8:
         The greater of the ratio of the steps and 1 + the difference of the zero points, each
         counted from the least integer, so that signed and unsigned encodings compare.
         """
+        if not (self.scale > 0 and other.scale > 0):
+            # A scale of zero, or none at all, holds no value.
+            return 0.0 if self == other else float(np.inf)
         between = abs((other.zero_point - other.low) - (self.zero_point - self.low))
         times = other.scale / self.scale
         steps = 0.0 if np.isclose(times, 1.0, rtol=1e-5) else max(times, 1 / times)
@@ -61,7 +64,8 @@ class Encoding8:
 
     def fake_quantise(self, values: Array) -> Array:
         """The values after quantising and dequantising."""
-        steps = np.rint(values / np.float32(self.scale)) + self.zero_point
+        with np.errstate(divide="ignore", invalid="ignore"):  # a scale of zero is a finding
+            steps = np.rint(values / np.float32(self.scale)) + self.zero_point
         integers = np.clip(steps, self.low, self.high).astype(np.float32)
         dequantised: Array = (integers - np.float32(self.back_zero_point)) * np.float32(
             self.back_scale
@@ -80,6 +84,7 @@ class Point:
         node: name of the node that computes it; the value's own for an input of the graph.
         operator: type of that node; empty for an input of the graph.
         encoding: of a value in 8 bits.
+        declared_scale: that the biases of its readers were quantised with, where it is another.
     """
 
     name: str
@@ -88,6 +93,7 @@ class Point:
     node: str
     operator: str
     encoding: Encoding8 | None = None
+    declared_scale: float | None = None
 
 
 def points_of(model: ir.Model) -> dict[str, Point]:
@@ -135,11 +141,12 @@ def _is_fused(value: ir.Value) -> bool:
 
 def _back(value: ir.Value) -> ir.Node | None:
     """The only DequantizeLinear after the only QuantizeLinear that reads a value."""
-    to = [use.node for use in value.uses() if use.node.op_type == "QuantizeLinear"]
+    to = [u.node for u in value.uses() if u.node.op_type == "QuantizeLinear" and u.idx == 0]
     if len(to) != 1:
         return None
-    back = [use.node for use in to[0].outputs[0].uses()]
-    return back[0] if len(back) == 1 and back[0].op_type == "DequantizeLinear" else None
+    back = list(to[0].outputs[0].uses())
+    is_pair = len(back) == 1 and back[0].idx == 0 and back[0].node.op_type == "DequantizeLinear"
+    return back[0].node if is_pair else None
 
 
 def _encoding(back: ir.Node) -> Encoding8 | None:

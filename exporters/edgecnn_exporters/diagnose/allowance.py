@@ -40,6 +40,7 @@ CLIPPED, SPANNED = 0.03, 0.75
 # Integer kernels round the same sum to neighbouring steps; in every second value at most.
 NEIGHBOUR = 0.75
 
+Span = tuple[float, float]
 PRODUCTS = {"Conv": 0, "Gemm": 0, "ConvTranspose": 1}
 
 
@@ -108,7 +109,7 @@ def allowances(
             each node computed from the reference's values; empty where nothing is rounded.
     """
     sums = float_errors(reference, values)
-    own = points_of(reference)
+    own, spans = points_of(reference), _spans(points, values)
     allowed = {}
     for name, point in points.items():
         value = values[name]
@@ -125,7 +126,7 @@ def allowances(
             half = floor + SPREAD * rounded + ROUNDING["fp16"] * float(np.abs(value).max())
             allowed[name] = Allowance(half, half, "weights and result rounded to 11 bits")
             continue
-        step = _step(point, own.get(name), value)
+        step = _step(point, own.get(name), spans[name])
         if own[name].encoding is not None or is_quantised(reference):
             rms = max(NEIGHBOUR * step, floor)
             reason = "integer kernels round to neighbouring steps"
@@ -158,9 +159,25 @@ def clipped(point: Point, value: Array) -> float:
     return float(np.sqrt(np.square(beyond, dtype=np.float64).mean()))
 
 
-def _step(point: Point, own: Point | None, value: Array) -> float:
+def _spans(points: Mapping[str, Point], values: Mapping[str, Array]) -> dict[str, Span]:
+    """Least and greatest number, zero included, of all values that share a value's encoding.
+
+    The inputs of a Concat have one encoding for all of them, and some are much smaller than it.
+    """
+    own = {n: (min(float(values[n].min()), 0.0), max(float(values[n].max()), 0.0)) for n in points}
+    alike: dict[object, list[Span]] = {}
+    for name, point in points.items():
+        alike.setdefault(point.encoding or name, []).append(own[name])
+    return {
+        name: (min(low for low, _ in spans), max(high for _, high in spans))
+        for name, point in points.items()
+        for spans in (alike[point.encoding or name],)
+    }
+
+
+def _step(point: Point, own: Point | None, span: Span) -> float:
     """Quantisation step of a value: the artefact's own, clamped to what is sound for the value."""
-    low, high = min(float(value.min()), 0.0), max(float(value.max()), 0.0)
+    low, high = span
     sound = (high - low) / LEVELS
     if own is not None and own.encoding is not None:
         return own.encoding.scale

@@ -16,8 +16,10 @@ from edgecnn_exporters.diagnose.allowance import (
     measure_error,
     round_soundly,
 )
+from edgecnn_exporters.diagnose.bias_scales import declared_scales
 from edgecnn_exporters.diagnose.isolate import Cut, cut, without
 from edgecnn_exporters.diagnose.sources import Candidate, aligned, reference_values, run_onnx
+from edgecnn_exporters.passes.graph import is_quantised
 from edgecnn_runtime.arrays import Array
 
 
@@ -65,6 +67,9 @@ def compare(
         values: the reference's, where they are known already.
     """
     points = without(aligned(reference, candidate), skip)
+    if not is_quantised(reference):
+        for name, scale in declared_scales(reference, candidate.model, points).items():
+            points[name] = replace(points[name], declared_scale=scale)
     if values is None:
         values = reference_values(reference, feeds, set(points))
     given = {name: _encoded(points[name], values[name]) for name in points}
@@ -96,6 +101,9 @@ def _with_encoding(error: Error, own: Point, point: Point) -> Error:
     if point.encoding is None:
         return error
     distance = point.encoding.inconsistency
+    if point.declared_scale is not None:
+        fixed = replace(point.encoding, scale=point.declared_scale, back_scale=point.declared_scale)
+        distance = max(distance, fixed.distance(point.encoding))
     if own.encoding is not None:
         distance = max(distance, own.encoding.distance(point.encoding))
     return replace(error, ratio=max(error.ratio, distance))

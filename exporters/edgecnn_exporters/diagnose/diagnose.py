@@ -16,10 +16,17 @@ from edgecnn_exporters.diagnose.causes.case import (
     operators_of,
 )
 from edgecnn_exporters.diagnose.causes.encodings import other_encodings
+from edgecnn_exporters.diagnose.causes.norms import other_norm
 from edgecnn_exporters.diagnose.causes.numbers import other_numbers
+from edgecnn_exporters.diagnose.causes.operands import other_operands
 from edgecnn_exporters.diagnose.causes.operators import other_operators
 from edgecnn_exporters.diagnose.causes.preprocessing import error_ratio, other_preprocessing
-from edgecnn_exporters.diagnose.causes.runtime import content_error, half_precision, other_runtime
+from edgecnn_exporters.diagnose.causes.runtime import (
+    content_error,
+    half_precision,
+    is_as_computed,
+    other_runtime,
+)
 from edgecnn_exporters.diagnose.compare import RegionComparison
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.parametrisation import reparametrise
@@ -29,11 +36,17 @@ from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.manifest import Preprocess
 
 # From what is certain to what is likely: another operator explains other numbers, not vice versa.
-CONTENT = (other_operators, other_attributes, half_precision, other_encodings, other_numbers)
+CONTENT = (
+    *(other_norm, other_operators, other_attributes, other_operands),
+    *(half_precision, other_encodings, other_numbers),
+)
 
 
 def diagnose(
-    reference: ir.Model, candidate: Candidate, feeds: Mapping[str, Array]
+    reference: ir.Model,
+    candidate: Candidate,
+    feeds: Mapping[str, Array],
+    origin: ir.Model | None = None,
 ) -> Diagnosis | None:
     """The first node of the candidate, in its order, that is wrong by itself; None if none is.
 
@@ -42,16 +55,20 @@ def diagnose(
             written from one.
         feeds: the network's inputs by name, (batch, …): real images, for a channel that stays zero
             hides a fault.
+        origin: the float graph that a QDQ graph as reference was made from, where it is known.
 
     Raises:
         EngineError: the runtime refuses or fails.
     """
     culprit = first_culprit(reparametrise(reference, candidate.model), candidate, feeds)
-    return None if culprit is None else _name_cause(*culprit, candidate)
+    return None if culprit is None else name_cause(*culprit, candidate, origin or reference)
 
 
-def _name_cause(comparison: RegionComparison, name: str, candidate: Candidate) -> Diagnosis:
-    case = open_case(comparison, name, candidate)
+def name_cause(
+    comparison: RegionComparison, name: str, candidate: Candidate, origin: ir.Model
+) -> Diagnosis:
+    """The diagnosis of one culprit value."""
+    case = open_case(comparison, name, candidate, origin)
     findings = _examine(case, comparison)
     best, others = _choose(findings)
     kinds = " and ".join(node.op_type for node in operators_of(case.theirs)[-3:])
@@ -79,7 +96,7 @@ def _name_cause(comparison: RegionComparison, name: str, candidate: Candidate) -
 
 def _examine(case: Case, comparison: RegionComparison) -> Iterator[CauseFinding]:
     """Candidate causes: of the artefact's content if that is wrong, else of the runtime."""
-    if not content_error(case).is_within:
+    if not content_error(case).is_within and is_as_computed(case):
         return (finding for examine in CONTENT for finding in examine(case))
     if case.is_encoded_otherwise:
         # The node itself is right: no change but one of the encoding could be confirmed.

@@ -25,6 +25,8 @@ class Diagnosis:
         after: the same after the change.
         allowance: where the allowed error comes from.
         also: other causes that were confirmed.
+        reference: path of the artefact that this one was compared with; empty where it is no
+            artefact of a bundle.
         case: the node's regions in both graphs, with inputs and outputs; None for preprocessing.
     """
 
@@ -39,18 +41,21 @@ class Diagnosis:
     after: float
     allowance: str
     also: tuple[str, ...] = ()
+    reference: str = ""
     case: Case | None = field(default=None, repr=False, compare=False)
 
     def words(self) -> str:
-        """The diagnosis in four lines of text."""
+        """The diagnosis in a few lines of text."""
         sure = "" if self.is_confirmed else " (not confirmed by fixing it)"
         operator = f" ({self.operator})" if self.operator else ""
-        return (
-            f"{self.node}{operator}: {self.cause}{sure}\n"
-            f"  {self.sentence}\n"
-            f"  on the reference's inputs {self._error()} ({self.allowance}), {self._after_fix()}\n"
-            f"  fix: {self.fix}"
-        )
+        lines = [f"{self.node}{operator}: {self.cause}{sure}", self.sentence]
+        if self.case is not None or math.isfinite(self.isolated):
+            against = f" ({self.reference})" if self.reference else ""
+            lines.append(
+                f"on the reference's inputs{against} {self._error()} ({self.allowance}), "
+                f"{self._after_fix()}"
+            )
+        return "\n  ".join([*lines, f"fix: {self.fix}"])
 
     def _error(self) -> str:
         if _finite(self.isolated) is None:
@@ -77,6 +82,7 @@ class Diagnosis:
             "after": _finite(self.after),
             "allowance": self.allowance,
             "also": self.also,
+            "reference": self.reference,
         }
 
 

@@ -71,10 +71,26 @@ def cut(model: ir.Model, points: Mapping[str, Point], shapes: Mapping[str, Array
 
 
 def region(cut: Cut, name: str) -> ir.Model:
-    """The region that computes one value from fed values, as a model of its own."""
+    """The region that computes one value from fed values, as a model of its own.
+
+    That of a float graph's input, which is not computed, hands it on.
+    """
+    if name not in cut.outputs:
+        return _handing_on(cut, cut.inputs[name])
     output = next(v for v in cut.model.graph.outputs if v.name == cut.outputs[name])
     sources = _sources(output)
     graph = ir.convenience.extract(cut.model.graph, sources, [cut.outputs[name]])
+    return ir.Model(graph, ir_version=cut.model.ir_version)
+
+
+def _handing_on(cut: Cut, name: str) -> ir.Model:
+    source = next(value for value in cut.model.graph.inputs if value.name == name)
+    fed = ir.Value(name=name, type=source.type, shape=source.shape)
+    node = ir.node("Identity", [fed], name=f"{name}.handed_on")
+    output = node.outputs[0]
+    output.name, output.type, output.shape = str(node.name), source.type, source.shape
+    imports = dict(cut.model.graph.opset_imports)
+    graph = ir.Graph([fed], [output], nodes=[node], opset_imports=imports, name=name)
     return ir.Model(graph, ir_version=cut.model.ir_version)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 F32 = "f32"
+# Share of a step by which float32 rounds a value in 8 bits at most.
+OFF_GRID = 1e-2
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,21 @@ class OpenVinoCandidate:
         if hint != F32:
             self.settings = {IN_FLOAT32: OpenVinoCandidate(xml, weights, model, precision)}
 
+    @cached_property
+    def content(self) -> ir.Model:
+        """The file as an ONNX graph; `model` where it has anything that is not translated."""
+        from edgecnn_exporters.diagnose.openvino.graph import read_openvino
+
+        try:
+            return read_openvino(self._read()[0], self.model)
+        except Exception:  # whatever is odd in a file: it can be run all the same
+            return self.model
+
     def values(self, feeds: Mapping[str, Array], names: Collection[str]) -> dict[str, Array]:
         points = {name: p for name, p in points_of(self.model).items() if name in names}
         model, ports = self._read()
-        wanted = {name: views[0] for name, p in points.items() if (views := _views(ports, p))}
-        return self._run(wanted, list(model.get_parameters()), feeds)
+        wanted = {name: views for name, p in points.items() if (views := _views(ports, p))}
+        return self._run(wanted, points, list(model.get_parameters()), feeds)
 
     def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
         model, ports = self._read()
@@ -75,7 +88,8 @@ class OpenVinoCandidate:
             else:
                 fed[name] = _feed(views[name], cut.points[name], values[name])
         feeds = {node.output(0).any_name: values[name] for name, node in fed.items()}
-        return self._run({name: views[name][0] for name in cut.outputs}, list(fed.values()), feeds)
+        wanted = {name: views[name] for name in cut.outputs}
+        return self._run(wanted, cut.points, list(fed.values()), feeds)
 
     def _read(self) -> tuple[Any, dict[str, Any]]:
         """The model, and the output port of each named value."""
@@ -92,12 +106,17 @@ class OpenVinoCandidate:
         return model, ports
 
     def _run(
-        self, views: Mapping[str, View], parameters: list[Any], feeds: Mapping[str, Array]
+        self,
+        views: Mapping[str, Sequence[View]],
+        points: Mapping[str, Point],
+        parameters: list[Any],
+        feeds: Mapping[str, Array],
     ) -> dict[str, Array]:
         import openvino
         from openvino import opset13
 
-        results = [opset13.result(view.port) for view in views.values()]
+        flat = [(name, view) for name, each in views.items() for view in each]
+        results = [opset13.result(view.port) for _, view in flat]
         model = openvino.Model(results, parameters, "cut")
         settings: dict[str, int | str] = {"INFERENCE_NUM_THREADS": 1}
         if self.hint is not None:
@@ -107,8 +126,18 @@ class OpenVinoCandidate:
             found = compiled({key: np.ascontiguousarray(array) for key, array in feeds.items()})
         except Exception as error:  # its exceptions share no narrower base
             raise EngineError(f"openvino refuses the file: {first_line(error)}") from error
-        units = {name: np.float32(view.unit) for name, view in views.items()}
-        return {name: found[index] * unit for index, (name, unit) in enumerate(units.items())}
+        arrays: dict[str, list[Array]] = {name: [] for name in views}
+        for index, (name, view) in enumerate(flat):
+            arrays[name].append(found[index] * np.float32(view.unit))
+        return {name: _farthest(each, points[name].encoding) for name, each in arrays.items()}
+
+
+def _farthest(views: Sequence[Array], encoding: Encoding8 | None) -> Array:
+    """Of a value that a file holds twice, the one that its encoding cannot hold; else the first."""
+    if encoding is None or len(views) == 1:
+        return views[0]
+    left = [float(np.abs(each - encoding.fake_quantise(each)).max()) for each in views]
+    return views[left.index(max(left))] if max(left) > OFF_GRID * encoding.scale else views[0]
 
 
 def _views(ports: Mapping[str, Any], point: Point) -> list[View]:

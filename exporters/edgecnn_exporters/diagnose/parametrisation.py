@@ -51,7 +51,7 @@ def reparametrise(reference: ir.Model, candidate: ir.Model) -> ir.Model:
         return reference
     copy = reference.clone()
     prepare(copy)
-    theirs = _counterparts(copy.graph, candidate.graph)
+    theirs = counterparts(copy.graph, candidate.graph)
     pairs = [p for p in _pairs(copy.graph) if {_name(p.first), _name(p.second)} <= set(theirs)]
     _equalise_alike(copy.graph, pairs, theirs)
     absorb_alike(copy.graph, pairs, theirs)
@@ -87,7 +87,7 @@ def _equalise_alike(graph: ir.Graph, pairs: list[Pair], theirs: dict[str, ir.Nod
             _rewrite(graph, node, scales)
 
 
-def _counterparts(own: ir.Graph, their: ir.Graph) -> dict[str, ir.Node]:
+def counterparts(own: ir.Graph, their: ir.Graph) -> dict[str, ir.Node]:
     """The candidate's counterpart of each sum of the reference, by the latter's name.
 
     Where a runtime's format fuses the activation into the sum, only the activation has a name.

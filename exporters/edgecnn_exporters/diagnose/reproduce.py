@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from edgecnn_exporters.atomic import replace_file
 from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.causes.case import Case
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.openvino_candidate import OpenVinoCandidate
+from edgecnn_exporters.diagnose.printable import printable_diagnosis
 from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_runtime.engines.table import ENGINES
 
-_HEAD = '''"""{title}
+# The scripts are fixed texts: what a bundle calls its nodes and tensors stands in case.json.
+_HEAD = '''"""One node that an engine computes wrong; case.json names it, README.md describes it.
 
-{words}
-
-Run: python reproduce.py    (needs numpy and {package})
+Run: python reproduce.py    (needs numpy and the engine that is imported below)
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
 
 here = Path(__file__).parent
-inputs = {{name: np.load(here / file) for name, file in {files!r}.items()}}
+case = json.loads((here / "case.json").read_text(encoding="utf-8"))
+inputs = {each["name"]: np.load(here / each["file"]) for each in case["inputs"]}
 expected = np.load(here / "expected.npy")
 '''
 _TAIL = """
@@ -40,6 +45,9 @@ print(f"largest error {error.max():.3g} of {np.abs(expected).max():.3g}, "
       f"mean {error.mean():.3g}")
 """
 _ONNX = """
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before the library loads
 import onnxruntime
 
 options = onnxruntime.SessionOptions()
@@ -53,7 +61,7 @@ _OPENVINO = """
 import openvino
 
 core = openvino.Core()
-compiled = core.compile_model(core.read_model(here / "model.onnx"), "CPU", {settings})
+compiled = core.compile_model(core.read_model(here / "model.onnx"), "CPU", case["settings"])
 found = compiled(inputs)[0]
 """
 _TFLITE = """
@@ -102,44 +110,70 @@ def write_reproduction(diagnosis: Diagnosis, folder: Path) -> tuple[Path, ...]:
     case = diagnosis.case
     if case is None:
         return ()
-    name, model, script, engine, fed = _one_node_model(case)
-    arrays = {f"input{index}.npy": case.feeds[key] for index, key in enumerate(fed)}
-    files = dict(zip(fed, arrays, strict=True))
-    title = f"{diagnosis.node} ({diagnosis.operator}) in {diagnosis.candidate}: {diagnosis.cause}"
-    words = diagnosis.words().replace("\\", "/").replace('"""', "'''")
-    package = ENGINES[engine].package_names[0]
-    head = _HEAD.format(title=title, words=words, package=package, files=files)
+    node = _one_node(case)
+    named = [{"name": name, "file": f"input{i}.npy"} for i, name in enumerate(node.inputs)]
+    document = {
+        "node": diagnosis.node,
+        "operator": diagnosis.operator,
+        "engine": node.engine,
+        "settings": node.settings,
+        "inputs": named,
+        "diagnosis": diagnosis.to_json(),
+    }
     contents = {
-        name: model,
+        node.file: node.model,
         "expected.npy": npy(case.expected.astype(np.float32)),
         "found.npy": npy(case.actual.astype(np.float32)),
-        **{file: npy(array.astype(np.float32)) for file, array in arrays.items()},
-        "reproduce.py": (head + script + _TAIL).encode(),
-        "README.md": _readme(title, diagnosis, files).encode(),
+        **{each["file"]: npy(case.feeds[each["name"]].astype(np.float32)) for each in named},
+        "case.json": json.dumps(document, indent=1).encode(),
+        "reproduce.py": (_HEAD + node.script + _TAIL).encode(),
+        "README.md": _readme(diagnosis, node).encode(),
     }
     return _write(folder, contents)
 
 
-def _one_node_model(case: Case) -> tuple[str, bytes, str, str, list[str]]:
-    """File name and bytes of the model, the script that runs it, its engine, and its inputs."""
+@dataclass(frozen=True)
+class _Node:
+    """The node alone: its model, the engine that computes it, and the script that runs that.
+
+    Attributes:
+        file: name of the model's file.
+        inputs: names of its inputs, in order.
+        settings: of the engine, as the script passes them on.
+    """
+
+    file: str
+    model: bytes
+    script: str
+    engine: str
+    inputs: tuple[str, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def _one_node(case: Case) -> _Node:
     piece = getattr(case.candidate, "piece", None)
-    fed = [str(value.name) for value in case.theirs.graph.inputs]
+    inputs = tuple(str(value.name) for value in case.theirs.graph.inputs)
     if piece is not None:
-        return "model.tflite", piece(case.cut, case.name), _TFLITE, "tflite", fed
+        return _Node("model.tflite", piece(case.cut, case.name), _TFLITE, "tflite", inputs)
     content = to_bytes(case.theirs)
     if isinstance(case.candidate, OpenVinoCandidate):
         hint = case.candidate.hint
         settings = {} if hint is None else {"INFERENCE_PRECISION_HINT": hint}
-        return "model.onnx", content, _OPENVINO.format(settings=settings), "openvino", fed
-    return "model.onnx", content, _ONNX, "onnxruntime", fed
+        return _Node("model.onnx", content, _OPENVINO, "openvino", inputs, settings)
+    return _Node("model.onnx", content, _ONNX, "onnxruntime", inputs)
 
 
-def _readme(title: str, diagnosis: Diagnosis, files: Mapping[str, str]) -> str:
-    rows = "".join(f"| `{file}` | input `{name}`, NCHW |\n" for name, file in files.items())
+def _readme(diagnosis: Diagnosis, node: _Node) -> str:
+    """A page whose words of the bundle stand indented: no mark in them ends a block of code."""
+    words = "\n".join(f"    {line}" for line in printable_diagnosis(diagnosis).words().split("\n"))
     return (
-        f"# {title}\n\n```\n{diagnosis.words()}\n```\n\n`python reproduce.py` runs the node alone "
-        "and prints the error of its output.\n\n| file | content |\n|---|---|\n"
-        f"{rows}| `expected.npy` | the reference's output for these inputs |\n"
+        f"# One node that an engine computes wrong\n\n{words}\n\n"
+        f"`python reproduce.py` runs the node alone, needs numpy and "
+        f"{ENGINES[node.engine].package_names[0]}, and prints the error of its output.\n\n"
+        f"| file | content |\n|---|---|\n| `{node.file}` | the node |\n"
+        "| `case.json` | names of the node and of its inputs, and the diagnosis |\n"
+        "| `input0.npy`, … | its inputs, NCHW |\n"
+        "| `expected.npy` | the reference's output for these inputs |\n"
         "| `found.npy` | the runtime's output when this was written |\n"
     )
 
@@ -147,12 +181,13 @@ def _readme(title: str, diagnosis: Diagnosis, files: Mapping[str, str]) -> str:
 def _write(folder: Path, contents: Mapping[str, bytes]) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = tuple(folder / name for name in contents)
-        for path, content in zip(paths, contents.values(), strict=True):
-            path.write_bytes(content)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputNotWritable(
             f"cannot write the reproduction to {folder}: {reason}; choose another folder"
         ) from error
+    paths = tuple(folder / name for name in contents)
+    for path, content in zip(paths, contents.values(), strict=True):
+        with replace_file(path) as stream:
+            stream.write(content)
     return paths

@@ -14,7 +14,11 @@ from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.align import Point, align, points_of
 from edgecnn_exporters.diagnose.isolate import Cut
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.engines.onnxruntime import open_session, session_options
+from edgecnn_runtime.engines.onnxruntime import (
+    open_session,
+    session_options,
+    unoptimised_options,
+)
 from edgecnn_runtime.errors import EngineError, first_line
 
 if TYPE_CHECKING:
@@ -42,6 +46,8 @@ class Candidate(ValueSource, Protocol):
         precision: "fp32", "fp16" or "int8", as the artefact declares.
         model: the artefact's computation as an ONNX model, with QuantizeLinear and DequantizeLinear
             around values in 8 bits.
+        content: the computation that the artefact's own file holds, where that can be read; else
+            `model`.
         missing: names of values of `model` that cannot be read in the runtime's format.
         settings: the same artefact under other settings of its runtime, by the change: an error
             that disappears with one of them comes from the runtime, and the setting is its cause.
@@ -51,6 +57,9 @@ class Candidate(ValueSource, Protocol):
     model: ir.Model
     missing: frozenset[str]
     settings: Mapping[str, Candidate]
+
+    @property
+    def content(self) -> ir.Model: ...
 
     def isolated(self, cut: Cut, values: Mapping[str, Array]) -> dict[str, Array]:
         """Every output of the cut, each node computed by the runtime from `values`."""
@@ -74,7 +83,7 @@ class OnnxCandidate:
             optimised: use ONNX Runtime's graph optimiser.
             entries: configuration entries of the session.
         """
-        self.model = model
+        self.model = self.content = model
         self.missing: frozenset[str] = frozenset()
         self.precision = precision
         self.name = f"ONNX Runtime, {'optimised' if optimised else 'not optimised'}"
@@ -150,16 +159,11 @@ def run_onnx(
         EngineError: ONNX Runtime refuses or fails.
     """
     import onnx
-    import onnxruntime
 
     proto = onnx.load_from_string(to_bytes(model))
     computed = [name for name in dict.fromkeys(names) if name not in feeds]
     _make_outputs(proto, computed)
-    levels = onnxruntime.GraphOptimizationLevel
-    options = session_options(threads=1)
-    options.graph_optimization_level = (
-        levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
-    )
+    options = session_options(threads=1) if optimised else unoptimised_options(threads=1)
     for key, value in (entries or {}).items():
         options.add_session_config_entry(key, value)
     try:

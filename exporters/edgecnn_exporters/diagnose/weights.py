@@ -42,6 +42,8 @@ def stored_constant(value: ir.Value | None) -> StoredConstant | None:
     if integers is None or scale is None:
         return None
     axis = node.attributes.get_int("axis", 1)
+    if scale.size > 1 and not (axis < integers.ndim and scale.size == integers.shape[axis]):
+        return None
     zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     zero_point = 0 if zero is None else along(zero.astype(np.int32), integers.ndim, axis)
     reals = (integers.astype(np.int32) - zero_point) * along(scale, integers.ndim, axis)

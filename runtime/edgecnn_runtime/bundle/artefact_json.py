@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from edgecnn_runtime.bundle.json_fields import JsonFields, each, kind_of, number, text
+from edgecnn_runtime.bundle.json_fields import JsonFields, each, kind_of, number, shown, text
 from edgecnn_runtime.errors import ManifestInvalid
-from edgecnn_runtime.manifest import PROOF_KINDS, Artefact
+from edgecnn_runtime.manifest import PRECISIONS, PROOF_KINDS, Artefact
 
 
 def artefact_from_json(value: object, where: str) -> Artefact:
@@ -20,7 +20,7 @@ def artefact_from_json(value: object, where: str) -> Artefact:
     artefact = Artefact(
         path=fields.take("path", str),
         format=fields.take("format", str),
-        precision=fields.take("precision", str),
+        precision=fields.choice("precision", PRECISIONS),
         proof=fields.choice("proof", PROOF_KINDS),
         graph=fields.optional("graph", _sha256),
         compiler=fields.optional("compiler", text),
@@ -41,7 +41,7 @@ def artefact_of_schema_1(value: object, where: str) -> Artefact:
     artefact = Artefact(
         path=fields.take("path", str),
         format=fields.take("format", str),
-        precision=fields.take("precision", str),
+        precision=fields.choice("precision", PRECISIONS),
         pooled_db=fields.optional("sqnr_db", number),
         layout=fields.optional("layout", _nhwc),
         weights=fields.optional("weights", text),
@@ -53,26 +53,26 @@ def artefact_of_schema_1(value: object, where: str) -> Artefact:
 
 def _sqnr_db(value: object, where: str) -> dict[str, tuple[float, ...]]:
     if not isinstance(value, dict) or not all(isinstance(v, list) for v in value.values()):
-        raise ManifestInvalid(f"{where} is {value!r}, expected output → [dB of each group]")
+        raise ManifestInvalid(f"{where} is {shown(value)}, expected output → [dB of each group]")
     return {name: each(listed, f"{where}[{name!r}]", number) for name, listed in value.items()}
 
 
 def _flag(value: object, where: str) -> bool:
     if isinstance(value, bool):
         return value
-    raise ManifestInvalid(f"{where} is {value!r}, expected true or false")
+    raise ManifestInvalid(f"{where} is {shown(value)}, expected true or false")
 
 
 def _sha256(value: object, where: str) -> str:
     if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value):
         return value
-    raise ManifestInvalid(f"{where} is {value!r}, expected a sha256 in hex")
+    raise ManifestInvalid(f"{where} is {shown(value)}, expected a sha256 in hex")
 
 
 def _nhwc(value: object, where: str) -> Literal["NHWC"]:
     if value == "NHWC":
         return "NHWC"
-    raise ManifestInvalid(f"{where} is {value!r}, expected 'NHWC' or no such field")
+    raise ManifestInvalid(f"{where} is {shown(value)}, expected 'NHWC' or no such field")
 
 
 def _encodings(value: object, where: str) -> dict[str, tuple[float, int]]:
@@ -83,12 +83,12 @@ def _encodings(value: object, where: str) -> dict[str, tuple[float, int]]:
 
 def _encoding(value: object, where: str) -> tuple[float, int]:
     if not isinstance(value, list) or len(value) != 2:
-        raise ManifestInvalid(f"{where} is {value!r}, expected [scale, zero_point]")
+        raise ManifestInvalid(f"{where} is {shown(value)}, expected [scale, zero_point]")
     fields = JsonFields({"scale": value[0], "zero_point": value[1]}, where)
     scale, zero_point = fields.number("scale"), fields.take("zero_point", int)
     # float32 is what engines hold a scale in: below its normal numbers a division overflows.
     if scale < 2**-126 or not -128 <= zero_point <= 255:
         raise ManifestInvalid(
-            f"{where} is {value!r}, expected a positive scale and a zero point of 8 bits"
+            f"{where} is {shown(value)}, expected a positive scale and a zero point of 8 bits"
         )
     return scale, zero_point

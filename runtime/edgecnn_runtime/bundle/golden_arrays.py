@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.bundle.npy import read_npy
 from edgecnn_runtime.errors import GoldenInvalid
 from edgecnn_runtime.manifest import Golden, Manifest, TensorSpec
 
@@ -35,8 +35,11 @@ def golden_arrays(archive: str, manifest: Manifest, entry: Golden, read: Read) -
         GoldenInvalid: an array is not a plain ``.npy``, does not fit its tensor, or is not finite.
     """
     image = None if entry.image is None else _npy(archive, entry.image, read)
-    if image is not None and (image.dtype != np.uint8 or image.ndim != 3):
-        raise GoldenInvalid(f"{archive}: {entry.image} is not an HWC uint8 image")
+    if image is not None and (image.dtype != np.uint8 or image.shape[2:] != (3,)):
+        raise GoldenInvalid(
+            f"{archive}: {entry.image} is {image.dtype} {image.shape}, expected an image "
+            "(height, width, 3) uint8"
+        )
     return GoldenArrays(
         inputs={
             spec.name: _tensor(archive, entry.inputs[spec.name], spec, read)
@@ -66,7 +69,6 @@ def _tensor(archive: str, path: str, spec: TensorSpec, read: Read) -> Array:
 
 def _npy(archive: str, path: str, read: Read) -> Array:
     try:
-        array: Array = np.load(io.BytesIO(read(path)), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise GoldenInvalid(f"{archive}: {path} is not a plain .npy array") from error
-    return array
+        return read_npy(read(path))
+    except ValueError as error:
+        raise GoldenInvalid(f"{archive}: {path} is not a plain .npy array: {error}") from error

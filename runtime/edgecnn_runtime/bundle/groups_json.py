@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from edgecnn_runtime.bundle.json_fields import JsonFields, each, number, text
+from edgecnn_runtime.bundle.json_fields import JsonFields, each, index, number, shown, text
 from edgecnn_runtime.errors import ManifestInvalid
 from edgecnn_runtime.manifest import ChannelGroup, Manifest
+
+# Groups of one output, at most, and channels along an axis whose extent is not fixed.
+MOST = 4096
+DYNAMIC = 1 << 16
 
 
 def group_from_json(value: object, where: str) -> ChannelGroup:
@@ -26,18 +30,12 @@ def group_from_json(value: object, where: str) -> ChannelGroup:
     return group
 
 
-def index(value: object, where: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ManifestInvalid(f"{where} is {value!r}, expected an index from 0")
-
-
 def _index_range(value: object, where: str) -> tuple[int, int]:
     if isinstance(value, list) and len(value) == 2:
         low, high = index(value[0], where), index(value[1], where)
         if low < high:
             return low, high
-    raise ManifestInvalid(f"{where} is {value!r}, expected [first, behind the last]")
+    raise ManifestInvalid(f"{where} is {shown(value)}, expected [first, behind the last]")
 
 
 def check_groups(manifest: Manifest) -> None:
@@ -48,6 +46,14 @@ def check_groups(manifest: Manifest) -> None:
             raise ManifestInvalid(f"groups names {name!r}, which is no output of {manifest.name}")
         for group in groups:
             _check_channels(group, name, shapes[name])
+        named = sum(high - low for group in groups for low, high in group.channels)
+        axes = {group.axis for group in groups}
+        most = sum(1 if axis is None else shapes[name][axis] or DYNAMIC for axis in axes)
+        if named > most or len(groups) > MOST:
+            raise ManifestInvalid(
+                f"the {len(groups)} groups of {name!r} list {named} channels, the output "
+                f"{shapes[name]} has at most {most}; each channel is in one group"
+            )
     for artefact in manifest.artefacts:
         for name, listed in (*artefact.sqnr_db.items(), *artefact.outside_db.items()):
             if len(listed) != len(manifest.groups.get(name, ())):
@@ -63,7 +69,7 @@ def _check_channels(group: ChannelGroup, output: str, shape: tuple[int | None, .
         is_right = group.channels == ((0, 1),)
     else:
         extent = shape[group.axis] if group.axis < len(shape) else 0
-        is_right = last > 0 and (extent is None or last <= extent)
+        is_right = 0 < last <= (DYNAMIC if extent is None else extent)
     if not is_right:
         raise ManifestInvalid(
             f"a group of {output!r} has channels {group.channels} of axis {group.axis}, which the "

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from edgecnn_runtime.errors import ManifestInvalid
 
 T = TypeVar("T")
+# Characters of a wrong value in an error.
+SHOWN = 200
 
 
 class JsonFields:
@@ -32,7 +34,9 @@ class JsonFields:
     def number(self, key: str) -> float:
         value = self.take(key, int, float)
         if not -1e30 < value < 1e30:  # also false for NaN
-            raise ManifestInvalid(f"{self._where}.{key} is {value}, expected a finite number")
+            raise ManifestInvalid(
+                f"{self._where}.{key} is {shown(value)}, expected a finite number"
+            )
         return float(value)
 
     def optional(self, key: str, read: Callable[[object, str], T]) -> T | None:
@@ -43,13 +47,13 @@ class JsonFields:
         value = self.take(key, str)
         if value not in allowed:
             raise ManifestInvalid(
-                f"{self._where}.{key} is {value!r}, expected one of {', '.join(allowed)}"
+                f"{self._where}.{key} is {shown(value)}, expected one of {', '.join(allowed)}"
             )
         return value
 
     def finish(self) -> None:
         if self._left:
-            raise ManifestInvalid(f"{self._where} has unknown field {min(self._left)!r}")
+            raise ManifestInvalid(f"{self._where} has unknown field {shown(min(self._left))}")
 
 
 def each(values: list[object], where: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
@@ -66,6 +70,19 @@ def text(value: object, where: str) -> str:
     if not isinstance(value, str):
         raise ManifestInvalid(f"{where} is {kind_of(value)}, expected str")
     return value
+
+
+def index(value: object, where: str) -> int:
+    """An integer from 0; `where` names it in the error."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ManifestInvalid(f"{where} is {shown(value)}, expected an index from 0")
+
+
+def shown(value: object) -> str:
+    """The value as Python writes it, cut where it is long: a manifest may hold megabytes."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def kind_of(value: object) -> str:

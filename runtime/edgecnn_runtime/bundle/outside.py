@@ -7,6 +7,7 @@ bundle holds the digest of the file alone; whoever has both verifies with both.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,9 @@ def outside_path(bundle: str, manifest: Manifest) -> Path | None:
     """Path of the file of golden examples beside a bundle; None where there is none."""
     if manifest.outside is None:
         return None
-    path = Path(bundle).parent / manifest.outside.file
+    # The name is UTF-8, whatever the locale's encoding is.
+    name = os.fsdecode(manifest.outside.file.encode("utf-8", "surrogatepass"))
+    path = Path(bundle).parent / name
     return path if path.is_file() else None
 
 

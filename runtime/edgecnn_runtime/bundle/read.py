@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle.archive import list_members, open_archive, read_member
 from edgecnn_runtime.bundle.golden_arrays import GoldenArrays, golden_arrays
+from edgecnn_runtime.bundle.limits.artefact import refuse_unsafe
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
-from edgecnn_runtime.bundle.onnx_wire import refuse_external_data
 from edgecnn_runtime.bundle.outside import OutsideExamples, open_outside
+from edgecnn_runtime.bundle.strict_json import strict_json
 from edgecnn_runtime.errors import (
     CompressionBomb,
     DigestMismatch,
     FileMissing,
     FileUnlisted,
+    GoldenInvalid,
     ManifestInvalid,
 )
 from edgecnn_runtime.manifest import Artefact, Manifest
@@ -44,8 +46,9 @@ class Bundle:
             subclass of its own.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], budget: Budget | None = None) -> None:
         self.path = os.fspath(path)
+        self.budget = budget or Budget()
         self._archive = open_archive(self.path)
         try:
             self._members = list_members(self._archive)
@@ -96,27 +99,41 @@ class Bundle:
         return ArtefactContent(self.load(artefact.path), weights)
 
     def check_artefact(self, artefact: Artefact, content: ArtefactContent) -> None:
-        """Check an artefact's digests, and that it refers to no external data.
+        """Check an artefact's digests, and that it refers to nothing outside and is in the budget.
 
         Raises:
             DigestMismatch: a size or sha256 differs.
-            ExternalData: it refers to a file outside itself.
+            ExternalData: it refers to a file or to code outside itself.
+            OverBudget: it is seen to cost more than the budget, before an engine opens it.
+            BundleUnreadable: it is no file of its format.
         """
         self.check_digest(artefact.path, content.model)
         if artefact.weights is not None and content.weights is not None:
             self.check_digest(artefact.weights, content.weights)
-        if artefact.format == "onnx":
-            refuse_external_data(content.model, f"{self.path}: {artefact.path}")
+        name = f"{self.path}: {artefact.path}"
+        refuse_unsafe(artefact.format, content.model, content.weights, name, self.budget)
 
     def labels(self) -> tuple[str, ...]:
-        """The class names in class order; empty if the bundle is not a classifier."""
+        """The class names in class order; empty if the bundle is not a classifier.
+
+        Raises:
+            ManifestInvalid: they are not UTF-8, or not one for each class.
+        """
         postprocess = self.manifest.postprocess
         if postprocess is None:
             return ()
         try:
-            return tuple(self.read(postprocess.labels).decode().splitlines())
+            text = self.read(postprocess.labels).decode()
         except UnicodeDecodeError as error:
             raise ManifestInvalid(f"{self.path}: {postprocess.labels} is not UTF-8") from error
+        # Not splitlines: it also ends a line at characters that a label may hold.
+        lines = text.removesuffix("\n").split("\n") if text else []
+        output = self.manifest.outputs[0]
+        if len(lines) != output.shape[-1]:
+            raise ManifestInvalid(
+                f"{self.path}: {postprocess.labels} has {len(lines)} labels for the output {output}"
+            )
+        return tuple(line.removesuffix("\r") for line in lines)
 
     def golden(self, index: int) -> GoldenArrays:
         """One golden example.
@@ -134,11 +151,13 @@ class Bundle:
         """
         return open_outside(self.path, self.manifest)
 
-    def check(self, already_read: Iterable[str] = ()) -> None:
-        """Check every digest, every golden array and every artefact.
+    def check(self, already_read: Iterable[str] = (), *, with_artefacts: bool = True) -> None:
+        """Check every digest, every golden array, every artefact and the labels.
 
         Args:
             already_read: paths of files that are checked already.
+            with_artefacts: False checks only the digests of the other artefacts, which costs a
+                fraction: no engine opens them.
 
         Raises:
             BundleError: the first check that fails.
@@ -149,9 +168,12 @@ class Bundle:
             unread -= {*entry.inputs.values(), *entry.outputs.values()}
             unread -= {entry.image}
         for artefact in self.manifest.artefacts:
-            if artefact.path in unread:
+            if artefact.path in unread and with_artefacts:
                 self.read_artefact(artefact)
                 unread -= {*artefact.paths}
+        if self.manifest.postprocess is not None:
+            self.labels()
+            unread.discard(self.manifest.postprocess.labels)
         for name in sorted(unread):
             self.read(name)
 
@@ -178,10 +200,9 @@ class Bundle:
             raise CompressionBomb(f"{self.path}: {MANIFEST} inflates to {member.file_size} bytes")
         content = read_member(self._archive, member, MAX_MANIFEST_BYTES)
         try:
-            document = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise ManifestInvalid(f"{self.path}: {MANIFEST} is not JSON: {error}") from error
-        return manifest_from_json(document)
+            return manifest_from_json(strict_json(content))
+        except (ManifestInvalid, GoldenInvalid) as error:
+            raise type(error)(f"{self.path}: {error}") from error
 
     def _match_listing(self) -> None:
         members, listed = set(self._members) - {MANIFEST}, set(self.manifest.files)

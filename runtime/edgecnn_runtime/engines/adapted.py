@@ -140,6 +140,15 @@ def one_run(model: Model, feeds: Mapping[str, Array]) -> Callable[[], dict[str, 
     return lambda: model.run(feeds)
 
 
+def is_thread_safe(model: Model) -> bool:
+    """Whether threads may run the model at the same time, and close it meanwhile.
+
+    The engine says so (`Engine`); what the adapter does itself keeps no state.
+    """
+    engine = model.engine if isinstance(model, Adapted) else model
+    return bool(getattr(engine, "is_thread_safe", False))
+
+
 def quantise(array: Array, encoding: ScaleZeroPoint, dtype: str) -> Array:
     """``round(array / scale) + zero_point`` as `dtype`, half to even, saturating."""
     scale, zero_point = encoding

@@ -32,6 +32,7 @@ class FakeEngine:
     name: ClassVar[str] = _ENTRY.name
     formats: ClassVar[frozenset[str]] = _ENTRY.formats
     extra: ClassVar[str | None] = _ENTRY.extra
+    is_thread_safe: ClassVar[bool] = True
 
     def __init__(
         self,

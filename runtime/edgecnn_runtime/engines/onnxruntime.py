@@ -1,7 +1,8 @@
-"""Engine ``onnxruntime``: ONNX Runtime on the CPU."""
+"""Engine ``onnxruntime``: ONNX Runtime on the CPU, without telemetry and without files."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from types import ModuleType
 from typing import Any, ClassVar, Self
@@ -17,6 +18,14 @@ from edgecnn_runtime.manifest import TensorSpec
 _ENTRY = ENGINES["onnxruntime"]
 (_PACKAGE,) = _ENTRY.packages
 _EXACT = "session.x64quantprecision"
+# onnxruntime_session_options_config_keys.h. A model comes as bytes: its format is stated, because
+# ONNX Runtime takes bytes with the mark of its own format for that one, which `bundle` does not
+# check. The folder of external data is one that cannot exist: by itself it is the working folder.
+_NO_FILES = {
+    "session.load_model_format": "ONNX",
+    "session.model_external_initializers_file_folder_path": f"{os.devnull}/none",
+}
+_NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -34,6 +43,7 @@ class OnnxRuntimeEngine:
     name: ClassVar[str] = _ENTRY.name
     formats: ClassVar[frozenset[str]] = _ENTRY.formats
     extra: ClassVar[str | None] = _ENTRY.extra
+    is_thread_safe: ClassVar[bool] = True
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -47,7 +57,7 @@ class OnnxRuntimeEngine:
 
     @classmethod
     def version(cls) -> str:
-        return str(_onnxruntime().__version__)
+        return str(import_onnxruntime().__version__)
 
     @classmethod
     def open(
@@ -62,11 +72,12 @@ class OnnxRuntimeEngine:
         return cls(session)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        if self._session is None:
+        session = self._session  # another thread may close the model meanwhile
+        if session is None:
             raise EngineError("the model is closed; open it again")
         check_feeds(self.inputs, feeds)
         try:
-            outputs = self._session.run(self._output_names, feeds)
+            outputs = session.run(self._output_names, feeds)
         except Exception as error:
             raise EngineError(f"onnxruntime failed: {first_line(error)}") from error
         return dict(zip(self._output_names, outputs, strict=True))
@@ -76,7 +87,7 @@ class OnnxRuntimeEngine:
 
 
 def session_options(threads: int | None = None) -> Any:
-    """An ``onnxruntime.SessionOptions`` with exact integer arithmetic and no log.
+    """An ``onnxruntime.SessionOptions`` with exact integer arithmetic, no files and no log.
 
     x86 without VNNI adds pairs of u8 × s8 products in 16 bits, where those of 8-bit weights
     saturate. ``session.x64quantprecision`` computes just these as u8 × u8; weights of 7 bits stay
@@ -89,9 +100,11 @@ def session_options(threads: int | None = None) -> Any:
     Raises:
         EngineUnavailable: ONNX Runtime is not installed.
     """
-    options = _onnxruntime().SessionOptions()
+    options = import_onnxruntime().SessionOptions()
     if not sums_exactly(cpu_features()):
         options.add_session_config_entry(_EXACT, "1")
+    for key, value in _NO_FILES.items():
+        options.add_session_config_entry(key, value)
     options.log_severity_level = 4  # errors are raised; the log would repeat them
     if threads is not None:
         options.intra_op_num_threads = threads
@@ -110,7 +123,7 @@ def unoptimised_options(threads: int | None = None) -> Any:
         EngineUnavailable: ONNX Runtime is not installed.
     """
     options = session_options(threads)
-    options.graph_optimization_level = _onnxruntime().GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.graph_optimization_level = import_onnxruntime().GraphOptimizationLevel.ORT_DISABLE_ALL
     return options
 
 
@@ -123,7 +136,7 @@ def open_session(model: bytes, options: Any) -> Any:
     Raises:
         Exception: ONNX Runtime's own; they share no narrower base.
     """
-    onnxruntime = _onnxruntime()
+    onnxruntime = import_onnxruntime()
     providers = ["CPUExecutionProvider"]
     try:
         return onnxruntime.InferenceSession(model, options, providers=providers)
@@ -134,7 +147,17 @@ def open_session(model: bytes, options: Any) -> Any:
         return onnxruntime.InferenceSession(model, options, providers=providers)
 
 
-def _onnxruntime() -> ModuleType:
+def import_onnxruntime() -> ModuleType:
+    """The onnxruntime package, imported without telemetry.
+
+    Version 1.32 writes an identifier of the device into the cache folder and reaches for a
+    collector, unless a variable forbids it that is read when the library is loaded. The variable
+    is left as it is where somebody has set it.
+
+    Raises:
+        EngineUnavailable: it is not installed, or does not load.
+    """
+    os.environ.setdefault(_NO_TELEMETRY, "1")
     try:
         import onnxruntime
     except ModuleNotFoundError as error:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines import is_importable
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.once import once
 from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.manifest import DTYPES, TensorSpec
@@ -22,6 +23,7 @@ _ENTRY = ENGINES["openvino"]
 # OpenVINO reads ONNX, TensorFlow and more from the same call, and follows an ONNX tensor's path to
 # any file of the machine: only its own format is accepted.
 _BEGINNINGS = (b"<?xml", b"<net")
+_IMPORTING = threading.Lock()
 
 
 class OpenVINOEngine:
@@ -89,13 +91,14 @@ class OpenVINOEngine:
             raise EngineError(f"openvino refuses the model: {_reason(error)}") from error
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        if self._request is None:
+        request = self._request
+        if request is None:
             raise EngineError("the model is closed; open it again")
         check_feeds(self.inputs, feeds)
         arrays = {number: feeds[spec.name] for number, spec in enumerate(self.inputs)}
         try:
             # Inputs are shared, not copied; outputs are copied out of OpenVINO's memory.
-            outputs = self._request.infer(arrays, share_inputs=True, share_outputs=False)
+            outputs = request.infer(arrays, share_inputs=True, share_outputs=False)
         except Exception as error:
             raise EngineError(f"openvino failed: {_reason(error)}") from error
         return dict(zip(self._output_names, outputs.values(), strict=True))
@@ -104,7 +107,7 @@ class OpenVINOEngine:
         self._request = None
 
 
-@cache
+@once
 def _core() -> Any:
     """The ``openvino.Core`` of this process; it loads its CPU plug-in once."""
     return import_openvino().Core()
@@ -134,7 +137,7 @@ def import_openvino() -> Any:
         EngineUnavailable: it is not installed, or does not load.
     """
     try:
-        with _without_telemetry():
+        with _IMPORTING, _without_telemetry():
             import openvino
     except ModuleNotFoundError as error:
         raise EngineUnavailable(_ENTRY.name, _ENTRY.extra) from error

@@ -12,9 +12,11 @@ from edgecnn_runtime.manifest import TensorSpec
 class Engine(Protocol):
     """One opened model. `tests/contract/test_engines.py` has the rules that each engine keeps.
 
-    A plug-in may add two members: ``packages``, a tuple of the packages of the package index any
-    of which contains it, in order of preference (without it: the distribution that registers it),
-    and the class method ``package()``, the package whose version `version` returns.
+    A plug-in may add three members: ``packages``, a tuple of the packages of the package index any
+    of which contains it, in order of preference (without it: the distribution that registers it);
+    the class method ``package()``, the package whose version `version` returns; and
+    ``is_thread_safe = True`` if threads may call `run` at the same time, and `close` meanwhile.
+    Without that a `Session` lets one thread at a time into the engine.
     """
 
     name: ClassVar[str]
@@ -60,6 +62,8 @@ class Engine(Protocol):
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """One inference: input name → array in, output name → array out.
+
+        The outputs are the caller's: no later run, and no `close`, changes them.
 
         Raises:
             FeedError: an input is missing, unexpected, or of the wrong shape or type.

@@ -11,7 +11,6 @@ import io
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar, Self
 
@@ -20,6 +19,7 @@ import numpy as np
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines import is_importable, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
+from edgecnn_runtime.engines.once import once
 from edgecnn_runtime.engines.table import ENGINES, EnginePackage
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.manifest import DTYPES, TensorSpec
@@ -133,7 +133,7 @@ class _Interpreter:
     version: str
 
 
-@cache
+@once
 def _working_interpreter() -> _Interpreter:
     """The first interpreter, in order of preference, that opens a model.
 

@@ -41,6 +41,6 @@ class EnergyMeter:
 
 def _read(file: Path) -> int | None:
     try:
-        return int(file.read_text())
+        return int(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None

@@ -158,7 +158,7 @@ def read_state(root: Path = ROOT) -> HostState:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(errors="replace").replace("\0", "").strip()
+        return path.read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
     except OSError:
         return None
 
@@ -235,7 +235,12 @@ def _vcgencmd() -> str | None:
 
     try:
         completed = subprocess.run(
-            [tool, "get_throttled"], capture_output=True, text=True, timeout=5, check=False
+            [tool, "get_throttled"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=5,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -1,4 +1,4 @@
-"""Cold start time and peak memory of a fresh process; the agent's command and signal names."""
+"""Processes of the agent: command, output, cold start time and peak memory; signal names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecnn_runtime.errors import MeasureError
+from edgecnn_runtime.errors import EdgeCNNError, EngineError, MeasureError
 
 TIMEOUT_S = 120
 AGENT_PREFIX = "edgecnn_runtime: "
@@ -37,6 +37,34 @@ def agent_command() -> list[str]:
     return [sys.executable, "-m", "edgecnn_runtime"]
 
 
+def agent_lines(arguments: Sequence[str]) -> list[str]:
+    """Lines on stdout of a command of the agent, run in a process of its own.
+
+    Raises:
+        EngineError: the process died of a signal or ended without a message.
+        EdgeCNNError: the message with which it ended.
+    """
+    import subprocess
+
+    completed = subprocess.run(
+        [*agent_command(), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    code = completed.returncode
+    if code < 0:
+        raise EngineError(f"the engine died of {signal_name(-code)}")
+    last = (completed.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+    if code and not last.startswith(AGENT_PREFIX):
+        raise EngineError(f"the engine ended with exit code {code}: {last}")
+    if code:
+        raise EdgeCNNError(last.removeprefix(AGENT_PREFIX))
+    return completed.stdout.splitlines()
+
+
 def signal_name(number: int) -> str:
     """Name of a signal that ended a process, with its likely cause."""
     import signal
@@ -45,7 +73,11 @@ def signal_name(number: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-    causes = {"SIGKILL": "out of memory?", "SIGILL": "an instruction that this processor lacks"}
+    causes = {
+        "SIGKILL": "out of memory?",
+        "SIGILL": "an instruction that this processor lacks",
+        "SIGALRM": "took longer than --max-seconds allows",
+    }
     return f"{name} ({causes[name]})" if name in causes else name
 
 
@@ -70,7 +102,8 @@ def measure_cold_start(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=TIMEOUT_S,
             check=False,
             env=variables,
@@ -111,7 +144,7 @@ def peak_memory_bytes() -> int:
     """
     status = Path("/proc/self/status")
     if status.exists():
-        for line in status.read_text().splitlines():
+        for line in status.read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     import resource

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -11,9 +12,20 @@ import numpy as np
 
 from edgecnn_runtime.arrays import Array, UInt8
 from edgecnn_runtime.errors import ImageError
+from edgecnn_runtime.file_kind import other_than_file
+from edgecnn_runtime.image.limits import (
+    refuse_expensive,
+    refuse_large_file,
+    refuse_long,
+    refuse_pixels,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
+
+# Pillow 13 loads its rarer decoders at the first image that needs one; another thread can then miss
+# the one that its image needs, and call the image unknown.
+_OPENING = threading.Lock()
 
 ImageSource = str | os.PathLike[str] | bytes | UInt8
 
@@ -55,6 +67,7 @@ def _from_array(array: Array) -> UInt8:
             f"image array has shape {array.shape}, expected at least one pixel; "
             "look at what produced it"
         )
+    refuse_long(array.shape[:2], f"image array of shape {array.shape}")
     coloured: UInt8 = array if array.ndim == 3 else array[:, :, None]
     return coloured.repeat(3, axis=2) if coloured.shape[2] == 1 else coloured[:, :, :3]
 
@@ -66,6 +79,9 @@ def _from_path(source: object) -> UInt8:
             "numpy.asarray turns most images into an array"
         )
     name = f"image {os.fspath(source)!r}"
+    kind = other_than_file(source)
+    if kind is not None:
+        raise ImageError(f"{name} is {kind}, expected a file; check the path")
     try:
         with Path(source).open("rb") as file:
             return _from_file(file, name)
@@ -83,7 +99,9 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
             "or pass a uint8 array"
         ) from error
     try:
-        image = _decode(file)
+        image = _decode(file, name)
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
         raise ImageError(
             f"{name} is in no format that Pillow reads; pass a JPEG, PNG or the like"
@@ -102,12 +120,16 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
     return np.asarray(image) if image.mode == "RGB" else _from_array(_grey_levels(image, name))
 
 
-def _decode(file: IO[bytes]) -> PillowImage:
+def _decode(file: IO[bytes], name: str) -> PillowImage:
     """Decode a file; upright, and RGB unless it is grey of more than 8 bits, which RGB clips."""
     from PIL import Image, ImageOps
 
-    image = Image.open(file)
+    refuse_large_file(file, name)
+    with _OPENING:  # reads the header only
+        image = Image.open(file)
+    refuse_expensive(image, file, name)
     image.load()
+    refuse_pixels(image.size, name)  # an icon's frame may be larger than its directory says
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB" or image.mode.startswith(("I", "F")):
         return image

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from edgecnn_runtime.arrays import Float32, UInt8
+from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image.resample import resize
 from edgecnn_runtime.manifest import Colour, Preprocess
+
+# Of a network's input: 768 MB in float32 and three channels.
+MAX_PIXELS = 1 << 26
 
 
 def preprocess(image: UInt8, spec: Preprocess) -> Float32:
@@ -21,9 +25,19 @@ def preprocess(image: UInt8, spec: Preprocess) -> Float32:
 
     Returns:
         (1, C, height, width), or (1, height, width, C) for the layout NHWC; contiguous.
+
+    Raises:
+        ImageError: the input would be far larger than any network reads.
     """
+    height, width = size = resized_size(image.shape[:2], spec.resize)
+    made = spec.crop or size
+    if made[0] * made[1] > MAX_PIXELS:
+        raise ImageError(
+            f"image of {image.shape[0]}x{image.shape[1]} pixels becomes an input of "
+            f"{made[0]}x{made[1]}, expected at most {MAX_PIXELS} pixels; crop it, or look at the "
+            "bundle's preprocessing"
+        )
     coloured = recolour(image, spec.colour)
-    height, width = size = resized_size(coloured.shape[:2], spec.resize)
     rows, above = centre(height, spec.crop[0] if spec.crop else height)
     columns, left = centre(width, spec.crop[1] if spec.crop else width)
     region = resize(coloured, size, spec.filter, rows, columns)

@@ -61,7 +61,8 @@ def benchmark(job: MeasurementJob, emit: Emit, *, ends_with_stdin: bool = False)
         if job.wait_s is not None:
             locks.enter_context(machine_lock(job.who, job.wait_s, partial(_emit_waiting, emit)))
         for index, subject in enumerate(job.subjects):
-            workers[index] = Worker(subject, job.environments.get(subject.environment))
+            environment = job.environments.get(subject.environment)
+            workers[index] = Worker(subject, environment, job.budget)
             running.callback(workers[index].close)
         for index in range(len(job.subjects)):
             _verify(index, workers, emit)
@@ -165,11 +166,12 @@ def _start_cold(job: MeasurementJob, rows: Sequence[int], emit: Emit) -> None:
     for done, index in enumerate(rows):
         subject = job.subjects[index]
         command, variables = launch(job.environments.get(subject.environment))
+        options = [*subject.options(), *job.budget.options()]
         finished = job.done_cold[index] if job.done_cold else 0
         for _ in range(finished, job.plan.cold_starts):
             try:
                 sample_ms, peak = measure_cold_start(
-                    [*command, "cold", subject.bundle, *subject.options()], variables
+                    [*command, "cold", subject.bundle, *options], variables
                 )
             except MeasureError as error:
                 _emit(emit, "died", row=index, note=str(error))

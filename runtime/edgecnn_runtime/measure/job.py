@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from edgecnn_runtime.budget import Budget
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -83,6 +85,7 @@ class MeasurementJob:
         wait_s: how long to wait for another bench on the same machine; None does not lock.
         done_rounds: number of rounds that an interrupted run has finished.
         done_cold: number of cold starts that it has finished, row by row; empty for none.
+        budget: each process that opens a bundle is held to it.
     """
 
     subjects: tuple[Subject, ...]
@@ -92,6 +95,7 @@ class MeasurementJob:
     wait_s: float | None = None
     done_rounds: int = 0
     done_cold: tuple[int, ...] = ()
+    budget: Budget = field(default_factory=Budget)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -111,4 +115,5 @@ class MeasurementJob:
             wait_s=values["wait_s"],
             done_rounds=values["done_rounds"],
             done_cold=tuple(values["done_cold"]),
+            budget=Budget(**values["budget"]),
         )

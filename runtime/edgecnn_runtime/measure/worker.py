@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import one_run
@@ -37,8 +38,11 @@ if TYPE_CHECKING:
     from edgecnn_runtime.measure.job import Subject
 
 
-def work(subject: Subject) -> None:
+def work(subject: Subject, budget: Budget) -> None:
     """Open the artefact of `subject` on its engine and reply to requests until stdin ends.
+
+    Args:
+        budget: opening, each run on a golden example and each request is a step of it.
 
     Raises:
         BundleError, EngineError: from `open`.
@@ -55,11 +59,14 @@ def work(subject: Subject) -> None:
         precision=subject.precision,
         threads=subject.threads,
         artefact=subject.artefact,
+        budget=budget,
     ) as session:
-        parity, run = _verify(subject.bundle, session)
+        parity, run = _verify(subject.bundle, session, budget)
         _write(replies, parity)
         for line in sys.stdin:
-            _write(replies, _fulfil(json.loads(line), run))
+            with budget.step():
+                reply = _fulfil(json.loads(line), run)
+            _write(replies, reply)
 
 
 def _own_stdout() -> TextIO:
@@ -74,7 +81,9 @@ def _write(replies: TextIO, reply: dict[str, Any]) -> None:
     replies.flush()
 
 
-def _verify(bundle_path: str, session: Session) -> tuple[dict[str, Any], Callable[[], object]]:
+def _verify(
+    bundle_path: str, session: Session, budget: Budget
+) -> tuple[dict[str, Any], Callable[[], object]]:
     """Parity of the artefact on its golden examples, and the function to time."""
     artefact = session.artefact
     engine = engine_id(engine_class(session.engine.name))
@@ -89,7 +98,7 @@ def _verify(bundle_path: str, session: Session) -> tuple[dict[str, Any], Callabl
         feeds = zero_feeds(session.manifest)
         reply |= {"verdict": "unproven", "note": "the bundle has no golden examples"}
     else:
-        with Bundle(bundle_path) as bundle:
+        with Bundle(bundle_path, budget) as bundle:
             parity = judge(
                 artefact,
                 engine,

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import IO, Any
 
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host.process import AGENT_PREFIX, agent_command, signal_name
 from edgecnn_runtime.measure.job import Environment, Subject
@@ -43,17 +44,22 @@ class WorkerDied(MeasureError):
 class Worker:
     """A row in a process of its own, as a `timing.Timed`. It loads its engine at once."""
 
-    def __init__(self, subject: Subject, environment: Environment | None) -> None:
+    def __init__(
+        self, subject: Subject, environment: Environment | None, budget: Budget | None = None
+    ) -> None:
         command, variables = launch(environment)
         self.own_seconds = 0.0
         self.peak_memory_bytes = 0
         self._stderr_lines: list[str] = []
         self._process = subprocess.Popen(
-            [*command, "work", subject.bundle, *subject.options()],
+            [
+                *(*command, "work", subject.bundle),
+                *(*subject.options(), *(budget or Budget()).options()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             env=variables,
         )

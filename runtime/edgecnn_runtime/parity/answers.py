@@ -89,7 +89,8 @@ def verify_answers(
         return Verification(_unanswered(artefact, EngineId(kind.name), "skipped", note)), ()
     content = bundle.read_artefact(artefact)
     try:
-        engine = kind.open(content.model, weights=content.weights, threads=threads)
+        with bundle.budget.step():
+            engine = kind.open(content.model, weights=content.weights, threads=threads)
     except REFUSALS as error:
         return Verification(_refused(artefact, identity, error)), ()
     try:
@@ -129,7 +130,8 @@ def _run_examples(
     inside = (bundle.golden(index) for index in range(len(bundle.manifest.golden)))
     for examples, is_outside in ((inside, False), (bundle.outside() or (), True)):
         for example in examples:
-            outputs = model.run(example.inputs)
+            with bundle.budget.step():
+                outputs = model.run(example.inputs)
             if peak is None:
                 mark(FIRST_RESULT)
                 peak = peak_memory_bytes()

@@ -20,7 +20,8 @@ def golden_answers(bundle: Bundle, model: Model) -> Iterator[Answer]:
     inside = (bundle.golden(index) for index in range(len(bundle.manifest.golden)))
     for examples, is_outside in ((inside, False), (bundle.outside() or (), True)):
         for example in examples:
-            outputs = model.run(example.inputs)
+            with bundle.budget.step():
+                outputs = model.run(example.inputs)
             for name, reference in example.outputs.items():
                 yield Answer(name, reference, outputs[name], is_outside)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 
+from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.host.process import agent_command, signal_name
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.row import Parity, parity_from_json
 
-TIMEOUT_S = 600
+# Reading a bundle and running its examples take as long as so many steps of the budget at most.
+STEPS = 8
 
 
-def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
+def verify_isolated(bundle: str, artefact: Artefact, engine: str, budget: Budget) -> Parity:
     """Verify one artefact on one engine as `verify.verify_artefact` does, in another process.
 
     The verdict is "crashed" if that process ends without a row.
@@ -20,19 +22,27 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str) -> Parity:
     Args:
         bundle: path of the bundle.
         engine: name of the engine.
+        budget: the process is held to it.
     """
     import subprocess
 
+    timeout_s = STEPS * budget.step_seconds
     command = [
         *agent_command(),
         *("verify", bundle, "--engine", engine, "--artefact", artefact.path),
+        *budget.options(),
     ]
     try:
         completed = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
         )
     except subprocess.TimeoutExpired:
-        return _crashed(artefact, engine, f"gave no answer in {TIMEOUT_S} s")
+        return _crashed(artefact, engine, f"gave no answer in {timeout_s:g} s")
     code = completed.returncode
     if code < 0:
         return _crashed(artefact, engine, f"died of {signal_name(-code)}")

@@ -18,8 +18,8 @@ class Parity:
     """Verification result of one artefact on one engine.
 
     Attributes:
-        subject: path of the artefact, or "preprocessing".
-        engine: without a version where it did not run; None for the preprocessing.
+        subject: path of the artefact, or "preprocessing", "labels" or "provenance".
+        engine: without a version where it did not run; None for what no engine runs.
         note: the tolerance that the verdict rests on, or why nothing was run.
         steps: the largest error in integer steps, where the artefact's outputs are integers.
     """

@@ -90,9 +90,11 @@ def _is_weak(group: GroupDifference) -> bool:
     # Written so that NaN is weak.
     if group.is_flat or not group.response_db >= LEAST_RESPONSE_DB:
         return True
-    full_scale = group.group.full_scale or 0.0
-    is_harmless = group.max_abs <= HARMLESS_OF_FULL_SCALE * full_scale
-    return not (group.sqnr_db >= FLOOR_DB or is_harmless)
+    return not (group.sqnr_db >= FLOOR_DB or _is_harmless(group))
+
+
+def _is_harmless(group: GroupDifference) -> bool:
+    return group.max_abs <= HARMLESS_OF_FULL_SCALE * (group.group.full_scale or 0.0)
 
 
 def is_within_limit(difference: Difference, artefact: Artefact) -> bool:
@@ -118,17 +120,22 @@ def is_within_limit(difference: Difference, artefact: Artefact) -> bool:
 
 
 def _is_near(group: GroupDifference, expected: float, artefact: Artefact) -> bool:
-    return is_negligible(group) or group.sqnr_db >= least_db(expected, group.numbers, artefact)
+    if is_negligible(group) or group.sqnr_db >= least_db(expected, group.numbers, artefact):
+        return True
+    # Of a group whose signal is little beside its full scale, the SQNR says nothing.
+    is_as_made = group.sqnr_db >= expected - allowed_loss_db(group.numbers)
+    return is_as_made and _is_harmless(group)
 
 
 def least_db(expected: float, numbers: int, artefact: Artefact) -> float:
     """Least SQNR of a group, in dB, whose artefact had `expected` where it was made.
 
-    Never below the floor less the allowed loss, however few numbers tell, unless the artefact is
-    weak by its manifest.
+    Never below the floor less the allowed loss, however few numbers tell, and never below what
+    still answers, however little the manifest promises, unless the artefact is weak by it.
     """
     least = min(expected, ENOUGH_DB) - allowed_loss_db(numbers)
-    return least if artefact.is_weak else max(least, min(FLOOR_DB, expected) - ALLOWED_LOSS_DB)
+    floor = min(FLOOR_DB, max(expected, LEAST_RESPONSE_DB)) - ALLOWED_LOSS_DB
+    return least if artefact.is_weak else max(least, floor)
 
 
 def listed_db(difference: Difference) -> dict[str, tuple[float, ...]]:

@@ -5,32 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from edgecnn_runtime.bundle import ArtefactContent, Bundle
 from edgecnn_runtime.engines import engine_class, engine_names
 from edgecnn_runtime.engines.adapted import adapt
 from edgecnn_runtime.engines.engine_id import EngineId, engine_id
 from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import (
-    BundleError,
     EngineError,
     EngineUnavailable,
     FeedError,
     ManifestInvalid,
 )
 from edgecnn_runtime.manifest import Artefact
-from edgecnn_runtime.parity.difference import Answer, Groups, compare, difference
+from edgecnn_runtime.parity.contents import verify_contents
+from edgecnn_runtime.parity.difference import Answer, Groups, compare
 from edgecnn_runtime.parity.golden import golden_answers, largest_steps
 from edgecnn_runtime.parity.isolated import verify_isolated
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.parity.tolerances import is_within_limit, limit_of
 from edgecnn_runtime.parity.verdict import ParityVerdict
 from edgecnn_runtime.progress import Progress, no_progress
-
-# Values on either side of a rounding boundary differ by one grey level; a larger difference means
-# another preprocessing.
-PREPROCESS_LEVELS = 1.0
 
 # Errors by which an engine refuses an artefact or its inputs.
 REFUSALS = (EngineError, FeedError, ManifestInvalid, ValueError, KeyError)
@@ -43,7 +37,7 @@ def verify(
     isolated: bool = False,
     progress: Progress = no_progress,
 ) -> list[Parity]:
-    """Check every file, then run the golden examples through preprocessing and all engines.
+    """Check every file, run the golden examples on all engines, and check what lies beside them.
 
     Args:
         engines: names of the engines to run; None takes all that open a format of the bundle.
@@ -68,13 +62,13 @@ def verify(
     for number, (artefact, kind) in enumerate(pairs):
         rows.append(_verify_pair(bundle, artefact, kind, isolated))
         progress((number + 1) / len(pairs))
-    return [*rows, *_verify_preprocess(bundle)]
+    return [*rows, *verify_contents(bundle)]
 
 
 def _verify_pair(bundle: Bundle, artefact: Artefact, kind: type[Engine], isolated: bool) -> Parity:
     if not isolated:
         return verify_artefact(bundle, artefact, kind)
-    return verify_isolated(bundle.path, artefact, kind.name)
+    return verify_isolated(bundle.path, artefact, kind.name, bundle.budget)
 
 
 def verify_artefact(bundle: Bundle, artefact: Artefact, kind: type[Engine]) -> Parity:
@@ -129,33 +123,9 @@ def judge(
 def _answers(
     bundle: Bundle, artefact: Artefact, kind: type[Engine], content: ArtefactContent
 ) -> list[Answer]:
-    engine = kind.open(content.model, weights=content.weights)
+    with bundle.budget.step():
+        engine = kind.open(content.model, weights=content.weights)
     try:
         return list(golden_answers(bundle, adapt(engine, bundle.manifest, artefact)))
     finally:
         engine.close()
-
-
-def _verify_preprocess(bundle: Bundle) -> list[Parity]:
-    """Check that the bundle's preprocessing of the golden images gives the golden inputs."""
-    spec = bundle.manifest.preprocess
-    if spec is None or not any(entry.image for entry in bundle.manifest.golden):
-        return []
-    from edgecnn_runtime.image.preprocess import preprocess
-
-    name = bundle.manifest.inputs[0].name
-    pairs = []
-    for index in range(len(bundle.manifest.golden)):
-        example = bundle.golden(index)
-        if example.image is not None:
-            actual = preprocess(example.image, spec)
-            if actual.shape != example.inputs[name].shape:
-                raise BundleError(
-                    f"{bundle.path}: preprocessing makes {actual.shape}, "
-                    f"the golden input is {example.inputs[name].shape}"
-                )
-            pairs.append((example.inputs[name], actual))
-    result = difference(pairs)
-    limit = PREPROCESS_LEVELS * abs(spec.scale) / float(np.abs(spec.std).min()) * (1 + 1e-5)
-    verdict: ParityVerdict = "equal" if result.max_abs <= limit else "differs"
-    return [Parity("preprocessing", None, "uint8", verdict, result, "≤ one grey level")]

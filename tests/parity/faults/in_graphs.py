@@ -157,12 +157,23 @@ def _other_scale_back(model: ir.Model) -> None:
     own_constant(model, back, 1, numbers(back, 1) * np.float32(2))
 
 
+def _calibrate(model: ir.Model, value: str, factor: float) -> None:
+    """Another range of a value, and the biases of its readers in the steps that go with it."""
+    change(model, f"{value}.scale", lambda scale: scale * np.float32(factor))
+    for use in node_of(model, f"{value}.dequantised").outputs[0].uses():
+        bias = use.node.inputs[2].producer() if len(use.node.inputs) > 2 else None  # type: ignore[union-attr]
+        if bias is not None and bias.op_type == "DequantizeLinear":
+            integers, scale = (str(bias.inputs[index].name) for index in (0, 1))  # type: ignore[union-attr]
+            change(model, integers, lambda old: np.rint(old / factor).astype(np.int32))
+            change(model, scale, lambda old: old * np.float32(factor))
+
+
 def _outlier(model: ir.Model) -> None:
-    change(model, "layer2.1.relu.scale", lambda scale: scale * np.float32(40))
+    _calibrate(model, "layer2.1.relu", 40)
 
 
 def _narrow(model: ir.Model) -> None:
-    change(model, "layer3.1.relu.scale", lambda scale: scale / np.float32(4))
+    _calibrate(model, "layer3.1.relu", 1 / 4)
 
 
 def _roll_integer_bias(model: ir.Model) -> None:

@@ -144,6 +144,7 @@ def test_verify_proves_a_sound_bundle(any_bundle: Path) -> None:
     assert [(row.subject.partition(".")[0], row.verdict) for row in rows] == [
         ("model", "equal"),
         ("preprocessing", "equal"),
+        ("labels", "equal"),
     ]
 
 
@@ -163,7 +164,7 @@ def test_verify_finds_a_preprocessing_that_makes_other_inputs(tmp_path: Path) ->
     swapped = replace(manifest.preprocess, colour="BGR")
     write_bundle(tmp_path / "x.edge", replace(manifest, preprocess=swapped), files)
     with Bundle(tmp_path / "x.edge") as bundle:
-        assert [row.verdict for row in verify(bundle)] == ["equal", "differs"]
+        assert [row.verdict for row in verify(bundle)] == ["equal", "differs", "equal"]
 
 
 def test_verify_names_an_artefact_that_does_not_run(tmp_path: Path) -> None:

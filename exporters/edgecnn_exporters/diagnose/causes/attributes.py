@@ -4,6 +4,8 @@ Clip, the sizes of a Resize)."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from onnx.defs import SchemaError, get_schema
 
 from edgecnn_exporters.diagnose.allowance import PRODUCTS
 from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding, named, operators_of
+from edgecnn_exporters.diagnose.causes.norms import NAMES
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import set_constant
 from edgecnn_runtime.arrays import Array
@@ -31,6 +34,7 @@ def other_attributes(case: Case) -> Iterator[CauseFinding]:
     ours, theirs = operators_of(case.ours), operators_of(case.theirs)
     if [node.op_type for node in ours] != [node.op_type for node in theirs]:
         return
+    yield from _exchanged(case, ours, theirs)
     changes: list[_Change] = []
     for index, (own, other) in enumerate(zip(ours, theirs, strict=True)):
         changes += [(index, own, name) for name in _other_names(own, other)]
@@ -42,6 +46,32 @@ def other_attributes(case: Case) -> Iterator[CauseFinding]:
 
 
 _Change = tuple[int, ir.Node, Any]
+
+
+def _exchanged(case: Case, ours: list[ir.Node], theirs: list[ir.Node]) -> Iterator[CauseFinding]:
+    """Two constants of an operator, each in the other's place."""
+    for place, (own, other) in enumerate(zip(ours, theirs, strict=True)):
+        wrong = _other_constants(own, other)
+        for first, second in combinations(wrong, 2):
+            mine = [reals(input_of(own, index)) for index in (first, second)]
+            numbers = [reals(input_of(other, index)) for index in (second, first)]
+            if all(
+                one is not None and two is not None and _are_near(one, two)
+                for one, two in zip(mine, numbers, strict=True)
+            ):
+                names = " and ".join(_input_name(own, index) for index in (first, second))
+                edit = partial(_exchange, place=place, first=first, second=second)
+                sentence = f"{own.op_type}: {names} are swapped"
+                fix = f"exchange {names}"
+                ratio = case.ratio_after(edit)
+                yield CauseFinding(Cause.KERNEL, sentence, fix, ratio, named(own))
+
+
+def _exchange(model: ir.Model, place: int, first: int, second: int) -> None:
+    node = operators_of(model)[place]
+    one, two = node.inputs[first], node.inputs[second]
+    node.replace_input_with(first, two)
+    node.replace_input_with(second, one)
 
 
 def _finding(case: Case, changes: list[_Change], theirs: list[ir.Node]) -> CauseFinding:
@@ -144,7 +174,7 @@ def _sentence(own: ir.Node, other: ir.Node, key: Any) -> str:
 def _fill(node: ir.Node, peer: ir.Node, key: Any) -> Any:
     """The attribute; a list that is left out as long as the peer's."""
     value = _read(node, key)
-    if value == () and key in _LISTS:
+    if key in _LISTS and value == ():
         return (_LISTS[key],) * len(_read(peer, key))
     return value
 
@@ -152,10 +182,16 @@ def _fill(node: ir.Node, peer: ir.Node, key: Any) -> Any:
 def _label(node: ir.Node, key: Any) -> str:
     if not isinstance(key, int):
         return str(key)
+    return f"{node.op_type}'s {_input_name(node, key)}"
+
+
+def _input_name(node: ir.Node, index: int) -> str:
+    if node.op_type == "BatchNormalization" and 0 < index <= len(NAMES):
+        return NAMES[index - 1]
     try:
-        return f"{node.op_type}'s {get_schema(node.op_type, node.domain).inputs[key].name}"
+        return str(get_schema(node.op_type, node.domain).inputs[index].name)
     except (SchemaError, IndexError):
-        return f"input {key} of {node.op_type}"
+        return f"input {index}"
 
 
 def _format(value: Any) -> str:

@@ -9,10 +9,10 @@ from enum import Enum
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.diagnose.align import Point
+from edgecnn_exporters.diagnose.align import Point, points_of
 from edgecnn_exporters.diagnose.allowance import Allowance, Error, measure_error
 from edgecnn_exporters.diagnose.compare import RegionComparison
-from edgecnn_exporters.diagnose.isolate import Cut, region
+from edgecnn_exporters.diagnose.isolate import Cut, cut, region
 from edgecnn_exporters.diagnose.sources import Candidate, run_onnx
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError
@@ -32,6 +32,7 @@ class Cause(Enum):
     LAYOUT = "layout or padding"
     KERNEL = "wrong kernel or attribute"
     PREPROCESSING = "preprocessing"
+    LABELS = "labels"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Case:
         given: the same, rounded to the candidate's encodings; `expected` is computed from these.
         actual: the output of the candidate's runtime.
         error: of `actual`.
+        origin: the float graph, as the exporter made it: its batch normalisations have parameters.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Case:
     actual: Array
     allowed: Allowance
     error: Error
+    origin: ir.Model
 
     @property
     def is_encoded_otherwise(self) -> bool:
@@ -90,6 +93,8 @@ class Case:
         own, other = self.own.encoding, self.point.encoding
         if other is None:
             return False
+        if self.point.declared_scale is not None:
+            return True
         return other.inconsistency > 0 or (own is not None and own.distance(other) > 0)
 
     def error_of(self, model: ir.Model) -> Error:
@@ -107,9 +112,13 @@ class Case:
         return self.error_of(copy).ratio
 
 
-def open_case(comparison: RegionComparison, name: str, candidate: Candidate) -> Case:
+def open_case(
+    comparison: RegionComparison, name: str, candidate: Candidate, origin: ir.Model
+) -> Case:
     """The case of one culprit value."""
     ours, theirs = comparison.reference, comparison.candidate
+    if candidate.content is not candidate.model:
+        theirs = _cut_content(comparison, name, candidate.content) or theirs
     feeds = {**theirs.feeds(comparison.values), **ours.feeds(comparison.values)}
     given = {**theirs.feeds(comparison.given), **ours.feeds(comparison.given)}
     return Case(
@@ -126,7 +135,15 @@ def open_case(comparison: RegionComparison, name: str, candidate: Candidate) -> 
         actual=comparison.actual[name],
         allowed=comparison.allowed[name],
         error=comparison.errors[name],
+        origin=origin,
     )
+
+
+def _cut_content(comparison: RegionComparison, name: str, content: ir.Model) -> Cut | None:
+    """What the candidate's file holds, cut where the candidate is; None if it lacks the value."""
+    known = comparison.candidate.points
+    points = {key: point for key, point in points_of(content).items() if key in known}
+    return cut(content, points, comparison.values) if name in points else None
 
 
 def named(node: ir.Node) -> tuple[str, str]:

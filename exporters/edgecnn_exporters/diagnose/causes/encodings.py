@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +27,9 @@ def other_encodings(case: Case) -> Iterator[CauseFinding]:
     if encoding.inconsistency > 0:
         yield _inconsistent(case, encoding, before)
         return
+    if case.point.declared_scale is not None:
+        yield _undeclared(case, encoding, case.point.declared_scale, before)
+        return
     own = case.own.encoding
     if own is not None and own.distance(encoding) > 0:
         sentence = _differences(own, encoding)
@@ -47,10 +51,6 @@ def _before_rounding(case: Case) -> Array:
 
 
 def _inconsistent(case: Case, encoding: Encoding8, before: Array) -> CauseFinding:
-    fixed = Encoding8(
-        encoding.scale, encoding.zero_point, encoding.scale, encoding.zero_point,
-        encoding.low, encoding.high,
-    )  # fmt: skip
     words = []
     if encoding.back_zero_point != encoding.zero_point:
         difference = encoding.back_zero_point - encoding.zero_point
@@ -65,9 +65,29 @@ def _inconsistent(case: Case, encoding: Encoding8, before: Array) -> CauseFindin
             f"scale is {encoding.back_scale:.4g} in the DequantizeLinear, {times:.3g} times the "
             f"{encoding.scale:.4g} in the QuantizeLinear"
         )
+    there = replace(encoding, back_scale=encoding.scale, back_zero_point=encoding.zero_point)
+    back = replace(encoding, scale=encoding.back_scale, zero_point=encoding.back_zero_point)
+    ratios = [
+        measure_error(case.expected, fixed.fake_quantise(before), case.allowed).ratio
+        for fixed in (there, back)
+    ]
+    # Which of the two is wrong shows in the values.
+    verbs = "dequantise", "quantise"
+    verb, other = verbs if ratios[0] <= ratios[1] else verbs[::-1]
+    fix = f"{verb} with the scale and zero point that {other} the value"
+    return CauseFinding(Cause.KERNEL, "; ".join(words), fix, min(ratios))
+
+
+def _undeclared(case: Case, encoding: Encoding8, declared: float, before: Array) -> CauseFinding:
+    """A scale that is not the one with which the readers' biases were quantised."""
+    times = encoding.back_scale / declared
+    sentence = (
+        f"scale is {encoding.back_scale:.4g}, {times:.3g} times the {declared:.4g} that the biases "
+        "of the layers behind were quantised with: integer kernels make them as much larger"
+    )
+    fixed = replace(encoding, scale=declared, back_scale=declared)
     ratio = measure_error(case.expected, fixed.fake_quantise(before), case.allowed).ratio
-    fix = "dequantise with the scale and zero point that quantise the value"
-    return CauseFinding(Cause.KERNEL, "; ".join(words), fix, ratio)
+    return CauseFinding(Cause.KERNEL, sentence, "set the scale that the biases have", ratio)
 
 
 def _differences(own: Encoding8, other: Encoding8) -> str:
@@ -89,6 +109,8 @@ def _differences(own: Encoding8, other: Encoding8) -> str:
 
 def _range(case: Case, encoding: Encoding8, before: Array) -> Iterator[CauseFinding]:
     value = case.expected
+    if not np.isfinite(value).all():
+        return
     sound = encode(Range(min(float(value.min()), 0.0), max(float(value.max()), 0.0)))
     fixed = Encoding8(sound.scale, sound.zero_point, sound.scale, sound.zero_point, 0, 255)
     ratio = measure_error(case.expected, fixed.fake_quantise(before), case.allowed).ratio

@@ -11,10 +11,12 @@ from edgecnn_exporters.diagnose.causes.case import Cause, CauseFinding
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
-from edgecnn_runtime.parity.verify import PREPROCESS_LEVELS
+from edgecnn_runtime.parity.contents import PREPROCESS_LEVELS
 
 # Standard deviation in grey levels below which a channel does not determine mean and std.
 LEAST_DEVIATION = 1.0
+# Least mean, of values about 1, that determines a factor; and how well factors are determined.
+LEAST_MEAN, SAME_FACTOR = 0.05, 0.02
 
 Pairs = Iterable[tuple[Array, Array]]
 
@@ -46,6 +48,12 @@ def other_preprocessing(spec: Preprocess, pairs: Pairs) -> Iterator[CauseFinding
             sentence, fix = mistake.sentence(spec, other), _fix(spec, other)
             yield CauseFinding(Cause.PREPROCESSING, sentence, fix, error_ratio(other, known))
     fitted = _fit(spec, known)
+    scale = None if fitted is None else _scale_of(spec, fitted)
+    if scale is not None:
+        other = replace(spec, scale=scale)
+        sentence = f"grey levels are scaled by {spec.scale:.4g}, not by {scale:.4g}"
+        ratio = error_ratio(other, known)
+        yield CauseFinding(Cause.PREPROCESSING, sentence, _fix(spec, other), ratio)
     if fitted is not None:
         sentence = (
             f"the golden inputs were made with mean {_format(fitted.mean)} and std "
@@ -160,6 +168,19 @@ def _fit(spec: Preprocess, pairs: list[tuple[Array, Array]]) -> Preprocess | Non
     std = tuple(float(spec.scale / gain) for gain, _ in lines)
     mean = tuple(float(-offset * s) for (_, offset), s in zip(lines, std, strict=True))
     return replace(spec, mean=mean, std=std)
+
+
+def _scale_of(spec: Preprocess, fitted: Preprocess) -> float | None:
+    """The scale that explains an estimated mean and std by itself; None where none does.
+
+    ``(s x - m) / d`` is ``(s' x - m') / d'`` where d' and m' are d and m times s' / s.
+    """
+    factors = [mine / theirs for mine, theirs in zip(spec.std, fitted.std, strict=True)]
+    pairs = zip(spec.mean, fitted.mean, strict=True)
+    factors += [mine / theirs for mine, theirs in pairs if abs(theirs) > LEAST_MEAN]
+    if not np.allclose(factors, factors[0], rtol=SAME_FACTOR) or factors[0] <= 0:
+        return None
+    return float(spec.scale * np.median(factors))
 
 
 def _fix(spec: Preprocess, other: Preprocess) -> str:

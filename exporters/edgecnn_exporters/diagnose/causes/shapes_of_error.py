@@ -10,40 +10,59 @@ from functools import partial
 import numpy as np
 
 from edgecnn_exporters.diagnose.causes.case import Cause
+from edgecnn_exporters.diagnose.causes.channels import (
+    MATCH,
+    ChannelOrder,
+    find_order,
+    find_single,
+    misfit,
+)
 from edgecnn_runtime.arrays import Array
 
-# Relative error that rounding to 8 bits leaves; a wrong guess leaves far more.
-MATCH = 0.05
 COPY = "copy it from the original as it is"
 
 
 @dataclass(frozen=True)
 class ErrorShape:
-    """Form of a numeric error, in words that follow "the weight" or "the bias"."""
+    """Form of a numeric error.
+
+    Attributes:
+        words: it, in words that follow "the weight" or "the bias".
+        undo: the candidate's numbers without this one error; None where they have to be replaced.
+    """
 
     words: str
     cause: Cause = Cause.KERNEL
     fix: str = COPY
+    undo: Callable[[Array], Array] | None = None
 
 
-_Guess = tuple[str, Cause, Callable[[], Array]]
+# Words, the cause, what gives the candidate's numbers, and what turns these into the original's.
+_Guess = tuple[str, Cause, Callable[[], Array], Callable[[Array], Array] | None]
 
 
-def of_weight(own: Array, other: Array, joined: tuple[int, ...] | None = None) -> ErrorShape:
+def of_weight(
+    own: Array, other: Array, joined: tuple[int, ...] | None = None, groups: int = 1
+) -> ErrorShape:
     """Classify the error of a weight.
 
     Args:
+        groups: of the convolution.
         joined: (C, H, W) of what a Flatten joins before a fully connected layer.
     """
-    plain = _misfit(own, other) if own.shape == other.shape else np.inf
-    for words, cause, guess in _weight_guesses(own, joined):
+    plain = misfit(own, other) if own.shape == other.shape else np.inf
+    for words, cause, guess, undo in _weight_guesses(own, joined, groups):
         guessed = guess()
         # A kernel of one pixel is its own transpose: a guess must explain something.
-        if guessed.shape == other.shape and _misfit(guessed, other) < min(MATCH, plain / 2):
-            return ErrorShape(words, cause)
+        if guessed.shape == other.shape and misfit(guessed, other) < min(MATCH, plain / 2):
+            return ErrorShape(words, cause, undo=undo)
     if own.shape != other.shape:
         return ErrorShape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
-    return _scaled(own, other) or ErrorShape(_worst(own, other))
+    for axis in range(min(own.ndim, 2)):
+        order = find_order(own, other, axis, groups)
+        if order is not None:
+            return ErrorShape(order.words, Cause.LAYOUT, undo=order.undo)
+    return _scaled(own, other) or _single(own, other) or ErrorShape(worst(own, other))
 
 
 def of_bias(own: Array, other: Array, scale: Array | None = None) -> ErrorShape:
@@ -52,20 +71,39 @@ def of_bias(own: Array, other: Array, scale: Array | None = None) -> ErrorShape:
     Args:
         scale: (channels,) or (), of a bias in integers: a shift moved these, not the reals.
     """
-    steps = np.float32(1) if scale is None else scale
+    steps = np.float32(1) if scale is None else np.where(scale > 0, scale, np.float32(1))
     if own.shape != other.shape:
         return ErrorShape(f"is of shape {other.shape}, the original's of {own.shape}", Cause.LAYOUT)
     if not other.any():
         return ErrorShape("is missing")
     for by in (1, -1, 2, -2):
-        if _misfit(np.roll(own / steps, by) * steps, other) < MATCH < _misfit(own, other):
+        if misfit(np.roll(own / steps, by) * steps, other) < MATCH < misfit(own, other):
             channels = "one channel" if abs(by) == 1 else f"{abs(by)} channels"
-            return ErrorShape(f"lies {channels} off")
-    if _misfit(np.append(own[:-1], own.dtype.type(0)), other) < MATCH / 10:
+            undo = partial(_roll_steps, by=-by, steps=steps)
+            return ErrorShape(f"lies {channels} off", undo=undo)
+    if misfit(np.append(own[:-1], own.dtype.type(0)), other) < MATCH / 10:
         return ErrorShape("lacks its last channel")
-    if _misfit(-own, other) < MATCH:
-        return ErrorShape("has the other sign")
-    return _scaled(own, other) or ErrorShape(_worst(own, other))
+    if misfit(-own, other) < MATCH:
+        return ErrorShape("has the other sign", undo=np.negative)
+    order = find_order(own[:, None] / _column(steps), other[:, None] / _column(steps), 0)
+    if order is not None:
+        undo = partial(_reorder_steps, order=order, steps=steps)
+        return ErrorShape(order.words, Cause.LAYOUT, undo=undo)
+    return _scaled(own, other) or _single(own, other) or ErrorShape(worst(own, other))
+
+
+def _roll_steps(bias: Array, by: int, steps: Array | np.float32) -> Array:
+    rolled: Array = np.roll(bias / steps, by) * steps
+    return rolled
+
+
+def _reorder_steps(bias: Array, order: ChannelOrder, steps: Array | np.float32) -> Array:
+    reordered: Array = order.undo(bias / steps) * steps
+    return reordered
+
+
+def _column(steps: Array | np.float32) -> Array:
+    return np.reshape(steps, (-1, 1))
 
 
 def of_both(
@@ -78,6 +116,13 @@ def of_both(
     """
     weight, others = own[0], other[0]
     if others is not None and weight.shape == others.shape:
+        order = find_order(weight, others, axis)
+        if order is not None and own[1] is not None and other[1] is not None:
+            moved = np.take(own[1], order.order)
+            if moved.shape == other[1].shape and misfit(moved, other[1]) < MATCH:
+                return ErrorShape(
+                    f"weight and bias: {order.words}".replace("has its", "the"), Cause.LAYOUT
+                )
         factors = _factors(weight, others, axis)
         if factors is not None and np.ptp(factors) > 1e-4 and _one_sided(factors):
             small, large = float(factors.min()), float(factors.max())
@@ -89,31 +134,52 @@ def of_both(
             return ErrorShape(
                 words, Cause.KERNEL, "fold batch normalisation with the network's epsilon"
             )
+        if factors is not None and np.ptp(factors) > MATCH * float(np.abs(factors).max()):
+            words = (
+                f"the weight is the original's times {factors.min():.4g} … {factors.max():.4g}, "
+                "channel by channel, and the bias another: batch normalisation was folded with "
+                "other parameters than its own, as with gamma and beta swapped"
+            )
+            return ErrorShape(
+                words, Cause.KERNEL, "fold batch normalisation with the network's parameters"
+            )
         if factors is not None and np.ptp(factors) < 1e-3 * abs(float(factors.mean())):
             words = f"weight and bias are {factors.mean():.4g} times the original's"
             return ErrorShape(words, Cause.KERNEL, COPY)
     return ErrorShape("weight and bias are not the original's")
 
 
-def _weight_guesses(own: Array, joined: tuple[int, ...] | None) -> Iterator[_Guess]:
-    yield "is missing: all zeros", Cause.KERNEL, lambda: np.zeros_like(own)
-    yield "lacks its last output channel", Cause.KERNEL, lambda: _without_last(own, 0)
-    yield "lacks its last input channel", Cause.KERNEL, lambda: _without_last(own, 1)
+def _weight_guesses(own: Array, joined: tuple[int, ...] | None, groups: int) -> Iterator[_Guess]:
+    kernel, layout = Cause.KERNEL, Cause.LAYOUT
+    yield "is missing: all zeros", kernel, lambda: np.zeros_like(own), None
+    yield "lacks its last output channel", kernel, lambda: _without_last(own, 0), None
+    yield "lacks its last input channel", kernel, lambda: _without_last(own, 1), None
     if own.ndim >= 2:
-        yield "has its channels transposed", Cause.LAYOUT, lambda: np.swapaxes(own, 0, 1)
-        yield "has its input channels in reverse order", Cause.LAYOUT, lambda: own[:, ::-1]
-        yield "has its output channels in reverse order", Cause.LAYOUT, lambda: own[::-1]
-        for by in (1, -1):
-            yield "has its output channels one off", Cause.LAYOUT, partial(np.roll, own, by, 0)
-            yield "has its input channels one off", Cause.LAYOUT, partial(np.roll, own, by, 1)
+        yield "has its channels transposed", layout, lambda: np.swapaxes(own, 0, 1), _transpose
     if own.ndim == 4:
-        yield "has height and width transposed", Cause.LAYOUT, lambda: np.swapaxes(own, 2, 3)
-        yield "has its kernel rotated by 180°", Cause.LAYOUT, lambda: own[:, :, ::-1, ::-1]
+        words, turned = "has its kernel rotated by 180°", partial(np.flip, axis=(2, 3))
+        yield words, layout, lambda: turned(own), turned
+        swapped = partial(np.swapaxes, axis1=2, axis2=3)
+        yield "has height and width transposed", layout, lambda: swapped(own), swapped
     if joined is not None and own.ndim == 2 and own.shape[1] == np.prod(joined):
         words = "has its columns in the other layout's order: NCHW and NHWC differ at the Flatten"
-        yield words, Cause.LAYOUT, lambda: _permuted(own, joined)
-        yield words, Cause.LAYOUT, lambda: _permuted_back(own, joined)
-    yield "has the other sign", Cause.KERNEL, lambda: -own
+        there, back = partial(_permuted, joined=joined), partial(_permuted_back, joined=joined)
+        yield words, layout, lambda: there(own), back
+        yield words, layout, lambda: back(own), there
+    yield "has the other sign", kernel, lambda: -own, np.negative
+
+
+def _transpose(array: Array) -> Array:
+    return np.swapaxes(array, 0, 1)
+
+
+def _single(own: Array, other: Array) -> ErrorShape | None:
+    """The error of a few channels."""
+    for axis in range(min(own.ndim, 2)):
+        single = find_single(own, other, axis)
+        if single is not None:
+            return ErrorShape(single.words, undo=partial(single.undo, own=own))
+    return None
 
 
 def _permuted(own: Array, joined: tuple[int, ...]) -> Array:
@@ -131,16 +197,15 @@ def _without_last(own: Array, axis: int) -> Array:
     cleared = own.copy()
     cleared[(slice(None),) * axis + (-1,)] = 0
     # A last channel that was almost zero anyway proves nothing.
-    return cleared if _misfit(cleared, own) > 1e-3 else np.full_like(own, np.nan)
+    return cleared if misfit(cleared, own) > 1e-3 else np.full_like(own, np.nan)
 
 
 def _scaled(own: Array, other: Array) -> ErrorShape | None:
     power = float(np.square(own, dtype=np.float64).sum())
     factor = float((own.astype(np.float64) * other).sum()) / power if power else 1.0
-    if abs(factor - 1) > 0.02 and _misfit(own * factor, other) < MATCH:
-        return ErrorShape(
-            f"is {factor:.3g} times the original's: its scale is wrong by that factor"
-        )
+    if abs(factor - 1) > 0.02 and misfit(own * factor, other) < MATCH:
+        words = f"is {factor:.3g} times the original's: its scale is wrong by that factor"
+        return ErrorShape(words, undo=lambda array: array / factor)
     return None
 
 
@@ -151,19 +216,15 @@ def _factors(own: Array, other: Array, axis: int) -> Array | None:
     power = np.square(rows).sum(axis=1)
     alive = power > 1e-12
     factors = np.divide((rows * others).sum(axis=1), power, out=np.ones(len(rows)), where=alive)
-    return factors[alive] if _misfit(rows * factors[:, None], others) < MATCH / 5 else None
+    return factors[alive] if misfit(rows * factors[:, None], others) < MATCH / 5 else None
 
 
 def _one_sided(factors: Array) -> bool:
-    return bool((factors <= 1 + 1e-6).all() or (factors >= 1 - 1e-6).all())
+    """Whether an epsilon may have caused the factors: all above 0, and on one side of 1."""
+    is_above, is_below = (factors >= 1 - 1e-6).all(), (factors <= 1 + 1e-6).all()
+    return bool((factors > 0).all() and (is_above or is_below))
 
 
-def _worst(own: Array, other: Array) -> str:
+def worst(own: Array, other: Array) -> str:
     rows = np.abs(own - other).reshape(len(own), -1).max(axis=1)
     return f"is not the original's: it is off by up to {rows.max():.3g}, in channel {rows.argmax()}"
-
-
-def _misfit(guessed: Array, other: Array) -> float:
-    size = float(np.sqrt(np.square(other, dtype=np.float64).sum()))
-    error = float(np.sqrt(np.square(guessed.astype(np.float64) - other).sum()))
-    return error / size if size else (0.0 if error == 0 else np.inf)

@@ -8,6 +8,7 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
+import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.diagnose.align import points_of
@@ -15,7 +16,7 @@ from edgecnn_exporters.diagnose.causes.runtime import PLAIN_KERNELS
 from edgecnn_exporters.diagnose.isolate import Cut
 from edgecnn_exporters.diagnose.sources import Candidate
 from edgecnn_exporters.diagnose.tflite.graph import read_graph
-from edgecnn_exporters.diagnose.tflite.reading import as_onnx, as_tflite, encoding_of
+from edgecnn_exporters.diagnose.tflite.reading import NHWC, as_onnx, as_tflite, encoding_of
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import EngineError, first_line
 
@@ -29,7 +30,7 @@ class TfliteCandidate:
         self.precision = precision
         self.name = f"LiteRT, {'XNNPACK' if delegates else 'its own kernels'}"
         self.unread = file.unread
-        self.model = file.model
+        self.model = self.content = file.model
         points = points_of(file.model).items()
         self.missing = frozenset(n for n, p in points if p.read in file.reordered)
         self.settings: Mapping[str, Candidate] = {}
@@ -65,6 +66,8 @@ class TfliteCandidate:
         model = _parse(self._content)
         graph = model.subgraphs[0]
         own_inputs = [int(index) for index in graph.inputs]
+        # What is fed has the reference's shape, which the file's own need not be.
+        shapes = {str(each.name): _tensor_shape(each.shape) for each in cut.model.graph.inputs}
         fed: dict[str, int] = {}
         for name in cut.inputs:
             index = self._tensors[cut.points[name].read]
@@ -74,6 +77,8 @@ class TfliteCandidate:
                 continue
             again = copy(graph.tensors[index])
             again.name = f"{name}@fed".encode()
+            again.shape = shapes.get(cut.inputs[name], again.shape)
+            again.shapeSignature = None
             graph.tensors.append(again)
             fed[name] = len(graph.tensors) - 1
             for op in graph.operators:
@@ -93,12 +98,19 @@ class TfliteCandidate:
             for index, array in fed.items():
                 if index in inputs:
                     image = as_tflite(array[sample : sample + 1])
-                    interpreter.set_tensor(index, _quantise(tensors[index], image))
+                    _set(interpreter, index, _quantise(tensors[index], image))
             interpreter.invoke()
             for index, samples in runs.items():
                 stored = interpreter.get_tensor(index)
                 samples.append(as_onnx(_dequantise(tensors[index], stored)))
         return {index: np.concatenate(each) for index, each in runs.items()}
+
+
+def _set(interpreter: Any, index: int, array: Array) -> None:
+    try:
+        interpreter.set_tensor(index, array)
+    except ValueError as error:
+        raise EngineError(f"LiteRT refuses an input of the file: {first_line(error)}") from error
 
 
 def open_interpreter(content: bytes, *, delegates: bool) -> Any:
@@ -118,6 +130,13 @@ def open_interpreter(content: bytes, *, delegates: bool) -> Any:
     except (RuntimeError, ValueError) as error:
         raise EngineError(f"LiteRT refuses the file: {first_line(error)}") from error
     return interpreter
+
+
+def _tensor_shape(shape: ir.Shape | None) -> list[int]:
+    """Shape of a tensor for one sample of an ONNX input, (N, …)."""
+    known = () if shape is None else shape[1:]
+    sizes = [1, *(size for size in known if isinstance(size, int))]
+    return [sizes[axis] for axis in NHWC] if len(sizes) == 4 else sizes
 
 
 def _parse(content: bytes) -> Any:

@@ -112,6 +112,20 @@ def encoding_of(tensor: Any) -> tuple[Array, Array, int] | None:
     return scales, np.asarray(zero, np.int64), int(quantisation.quantizedDimension)
 
 
+def io_encodings(content: bytes) -> dict[str, tuple[float, int]]:
+    """Scale and zero point of the inputs and outputs of a file that are in 8 bits, by name."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    graph = model.subgraphs[0]
+    encodings = {}
+    for index in map(int, (*graph.inputs, *graph.outputs)):
+        tensor = graph.tensors[index]
+        encoding = encoding_of(tensor)
+        if tensor.type in INTEGERS and encoding is not None:
+            scale, zero, _ = encoding
+            encodings[str(tensor.name.decode())] = (float(scale[0]), int(zero[0]))
+    return encodings
+
+
 def as_onnx(array: Array) -> Array:
     """An image from NHWC to NCHW; anything else as it is."""
     return array.transpose(NCHW) if array.ndim == 4 else array

@@ -16,7 +16,8 @@ _OIHW, _FROM_DEPTHWISE = (0, 3, 1, 2), (3, 0, 1, 2)
 
 
 def conv(reading: Reading, op: Any, name: str) -> ir.Value:
-    return _product(reading, op, name, "Conv", _OIHW, {})
+    channels, read = (reading.shape(op.inputs[index])[3] for index in (0, 1))
+    return _product(reading, op, name, "Conv", _OIHW, {"group": channels // max(read, 1)})
 
 
 def depthwise(reading: Reading, op: Any, name: str) -> ir.Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from edgecnn_exporters.errors import CalibrationFailed
+from edgecnn_exporters.scratch import refuse_full_disk
 from edgecnn_runtime.arrays import Array, Float32
 
 
@@ -35,6 +37,7 @@ class Spool:
 
     Raises:
         CalibrationFailed: none came, or one differs in shape, is not numbers or not finite.
+        OutputNotWritable: there is no room for them.
     """
 
     def __init__(self, samples: Iterable[Any], names: Sequence[str] = ()) -> None:
@@ -46,12 +49,16 @@ class Spool:
         self.names = names
         self._shape: tuple[int, ...] | None = None
         self._count = 0
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 # `close` and `with` end it
+        with refuse_full_disk():
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 # `close` and `with` end it
         try:
             for sample in samples:
                 self._append(np.asarray(sample))
+            with refuse_full_disk():
+                self._file.flush()
         except BaseException:
-            self._file.close()
+            with contextlib.suppress(OSError):  # a full disk once more
+                self._file.close()
             raise
         if not self._count:
             self._file.close()
@@ -100,7 +107,8 @@ class Spool:
         values = np.ascontiguousarray(sample, np.float32)
         if not np.isfinite(values).all():
             raise CalibrationFailed(f"{where} holds NaN or infinity")
-        self._file.write(values.data)
+        with refuse_full_disk():
+            self._file.write(values.data)
         self._count += 1
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from edgecnn_exporters.scratch import scratch_folder
 from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 
 _BORDERS = frozenset({"DequantizeLinear", "QuantizeLinear"})
@@ -43,8 +42,8 @@ def place(model: bytes) -> Placement:
     import onnx
 
     options = session_options()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "optimised.onnx"
+    with scratch_folder() as folder:
+        path = folder / "optimised.onnx"
         options.optimized_model_filepath = str(path)
         open_session(model, options)
         graph = onnx.load(path).graph

@@ -22,7 +22,7 @@ from edgecnn_exporters.passes.rewrite import RewriteRule, apply_rules
 from edgecnn_exporters.quantise.integer_forms.nodes import insert
 from edgecnn_runtime.arrays import Array, Float32
 
-_IN_UNITS = ".in_units"
+IN_UNITS = ".in_units"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class RequantiseInSteps(ir.passes.InPlacePass):
 
 def name_in_units(name: str) -> str:
     """Name of a value in units of the power of two that is nearest to its scale."""
-    return name.removesuffix(".dequantised") + _IN_UNITS
+    return name.removesuffix(".dequantised") + IN_UNITS
 
 
 def power_of_two(scales: Float32 | np.float32) -> Float32:

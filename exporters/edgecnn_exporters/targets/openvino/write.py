@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, get_args
 
 import onnx_ir as ir
@@ -12,6 +10,7 @@ import onnx_ir as ir
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import is_quantised
+from edgecnn_exporters.scratch import scratch_folder
 from edgecnn_exporters.targets import Precision
 from edgecnn_exporters.targets.openvino.circular_pad import GatherCircularPad
 from edgecnn_exporters.targets.openvino.limits import refuse_misread
@@ -125,8 +124,8 @@ def _name_nodes(read: Any, known: set[str]) -> None:
 
 def _save(read: Any, *, is_half: bool) -> OpenVinoModel:
     # OpenVINO writes to paths alone: its Python interface takes no stream.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.xml"
+    with scratch_folder() as folder:
+        path = folder / "model.xml"
         import_openvino().save_model(read, path, compress_to_fp16=is_half)
         return OpenVinoModel(path.read_bytes(), path.with_suffix(".bin").read_bytes())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,38 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path, wanted: Wante
     journal.note("rpi", {"event": "finished"})
     journal.close()
     assert read_journal(path).finished == {"rpi"}
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from edgecnn.bench.journal import Journal
+from edgecnn.errors import JournalUnreadable
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    journal = Journal(Path(sys.argv[1]), {"schema": "edgecnn.bench/2", "plan": "x" * 100})
+    for number in range(99):
+        journal.note("rpi", {"event": "round", "number": number})
+except JournalUnreadable as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("room", "lines"), [(1000, 18), (50, 0)])
+def test_a_full_disk_leaves_whole_lines_or_no_file(tmp_path: Path, room: int, lines: int) -> None:
+    path = tmp_path / "a.jsonl"
+    command = [sys.executable, "-c", FULL, str(path), str(room)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout == (
+        f"{path} cannot be written: file too large; free some space, or name another file with -o\n"
+    )
+    assert ran.stderr == ""
+    assert path.exists() is bool(lines)
+    if lines:
+        content = path.read_text()
+        assert content.endswith("}\n")
+        assert content.count("\n") == lines
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,8 @@ def test_scores_that_are_no_numbers_are_an_error(tmp_path: Path) -> None:
 def test_float_comes_first(tmp_path: Path) -> None:
     manifest, files = contents()
     files["int8.fake"] = files["model.fake"]
-    both = (Artefact("int8.fake", "fake", "int8"), *manifest.artefacts)
+    int8 = Artefact("int8.fake", "fake", "int8", sqnr_db={"logits": ()})
+    both = (int8, *manifest.artefacts)
     path = tmp_path / "both.edge"
     write_bundle(path, replace(manifest, artefacts=both), files)
     assert [v.precision for v in find_variants(str(path), None, None)] == ["fp32", "int8"]

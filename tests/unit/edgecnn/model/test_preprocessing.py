@@ -54,6 +54,10 @@ def test_a_json_file_is_read_as_the_manifest_writes_it(tmp_path: Path) -> None:
         ("{", "is not a valid preprocessing"),
         ("{}", "has no field 'colour'"),
         (json.dumps(asdict(MNIST)), "makes 1 channels, the network reads 3"),
+        (json.dumps(asdict(IMAGENET) | {"crop": (20_000, 20_000)}), "does not fit the network"),
+        (json.dumps(asdict(IMAGENET) | {"layout": "NHWC"}), "does not fit the network"),
+        (json.dumps(asdict(IMAGENET) | {"crop": None}), "resizes the shorter side alone"),
+        ("[" * 100_000, "is not a valid preprocessing"),
     ],
 )
 def test_a_json_file_that_is_none_is_named(tmp_path: Path, text: str | None, says: str) -> None:

@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from parity.faults.in_files import FILE_FAULTS
 from parity.faults.networks import shipped, tflite
@@ -18,6 +17,7 @@ from edgecnn_exporters.diagnose.bundle_diagnosis import (
     diagnose_artefact,
     diagnose_bundle_preprocessing,
 )
+from edgecnn_exporters.diagnose.sources import run_onnx
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.image.preprocess import preprocess
@@ -28,7 +28,7 @@ TFLITE = Artefact("model.tflite", "tflite", "fp32")
 # The schema of `edgecnn verify --json`: scripts read these keys.
 JSON_KEYS = [
     *("node", "operator", "suspect", "cause", "sentence", "remedy", "is_confirmed"),
-    *("isolated", "after", "allowance", "also"),
+    *("isolated", "after", "allowance", "also", "reference"),
 ]
 
 
@@ -44,7 +44,7 @@ def bundle(
         "model.onnx": to_bytes(built.model),
         "model.tflite": FILE_FAULTS[0].plant(tflite(built, "fp32")),
         "input.npy": npy(feed),
-        "output.npy": npy(np.zeros((1, 10), np.float32)),
+        "output.npy": npy(run_onnx(built.model, ["logits"], {"input": feed})[0]),
         "image.npy": npy(image),
     }
     files = {

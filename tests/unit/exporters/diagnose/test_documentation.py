@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from parity.faults.kinds import KINDS
+from parity.faults.matrix import CELLS
 from parity.faults.table import CLEAN, FAULTS
 from parity.test_fault_injection import CHECKPOINTS
 
@@ -21,4 +23,6 @@ def test_every_cause_is_in_the_table() -> None:
 
 def test_the_score_counts_all_faults_and_all_clean_artefacts() -> None:
     assert f"plants {len(FAULTS)} faults" in TEXT
+    assert f"plants {len(KINDS)} kinds" in TEXT
+    assert f"{len(CELLS)} artefacts, and prints" in TEXT
     assert f"{len(CLEAN) * len(CHECKPOINTS)} artefacts" in TEXT

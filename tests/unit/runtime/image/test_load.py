@@ -253,7 +253,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_directory_is_named(tmp_path: Path) -> None:
-    assert "directory" in refusal(tmp_path)
+    assert "is a folder" in refusal(tmp_path)
 
 
 def test_a_path_with_a_null_character_is_refused() -> None:

@@ -120,21 +120,24 @@ def travelled(manifest: Manifest) -> Manifest:
 
 def test_what_was_measured_travels_in_the_manifest() -> None:
     manifest, files = contents()
-    files["model.bin"] = b"weights"
+    files |= {"model.bin": b"weights", "model.int8.fake": files["model.fake"]}
     manifest = replace(manifest, files={name: record(data) for name, data in files.items()})
     assert set(manifest.to_json()["artefacts"][0]) == {"path", "format", "precision", "proof"}
     full = replace(
         manifest.artefacts[0],
+        path="model.int8.fake",
+        precision="int8",
         proof="simulated",
         graph="0f" * 32,
         compiler="vela 5.2.0",
         sqnr_db={"logits": (31.5,)},
+        outside_db={"logits": (30.0,)},
         is_weak=True,
         layout="NHWC",
         weights="model.bin",
         encodings={"input": (0.5, -128), "logits": (0.25, 255)},
     )
-    assert full.paths == ("model.fake", "model.bin")
+    assert full.paths == ("model.int8.fake", "model.bin")
     both = replace(
         manifest,
         artefacts=(full, *manifest.artefacts),
@@ -152,7 +155,8 @@ def test_what_was_measured_travels_in_the_manifest() -> None:
         ({"sqnr_db": 31.5}, "sqnr_db"),
         ({"sqnr_db": {"logits": [float("nan")]}}, "sqnr_db"),
         ({"sqnr_db": {"logits": [31.5, 20.0]}}, "one for each of its 1 groups"),
-        ({"sqnr_db": {"boxes": [31.5]}}, "one for each of its 0 groups"),
+        ({"sqnr_db": {"boxes": [31.5]}}, r"SQNR of \['boxes'\], expected \['logits'\]"),
+        ({"precision": "fp32"}, "fp32 and lists an SQNR or weakness of its own"),
         ({"proof": "sworn"}, "proof"),
         ({"graph": "short"}, "sha256"),
         ({"weak": 1}, "true or false"),
@@ -166,7 +170,7 @@ def test_a_wrong_measurement_is_refused(wrong: dict[str, object], match: str) ->
         groups={"logits": (GROUP,)},
     )
     document = json.loads(json.dumps(manifest.to_json()))
-    document["artefacts"][0] |= wrong
+    document["artefacts"][0] |= {"precision": "int8", "sqnr_db": {"logits": [31.5]}} | wrong
     with pytest.raises(ManifestInvalid, match=match):
         manifest_from_json(document)
 
@@ -196,7 +200,7 @@ def test_a_manifest_of_schema_1_still_opens() -> None:
         del document[newer]
     document["schema"] = "edgecnn.bundle/1"
     del document["artefacts"][0]["proof"]
-    document["artefacts"][0]["sqnr_db"] = 31.5
+    document["artefacts"][0] |= {"precision": "int8", "sqnr_db": 31.5}
     older = manifest_from_json(document)
     assert older.artefacts[0].pooled_db == 31.5
     assert older.groups == {}

@@ -79,7 +79,7 @@ def test_an_engine_that_dies_is_a_row_and_the_table_goes_on(tmp_path: Path) -> N
     shares: list[float] = []
     with Bundle(path) as bundle:
         rows = verify(bundle, ("dying", "fake"), isolated=True, progress=shares.append)
-    assert [(row.subject, named(row), row.verdict, row.note) for row in rows[:-2]] == [
+    assert [(row.subject, named(row), row.verdict, row.note) for row in rows[:-3]] == [
         ("0.dying", "dying", "crashed", "the engine died of SIGSEGV"),
         (
             "1.dying",
@@ -92,9 +92,10 @@ def test_an_engine_that_dies_is_a_row_and_the_table_goes_on(tmp_path: Path) -> N
         ("4.dying", "dying", "crashed", "the engine ended with exit code 0: nothing on stderr"),
         ("model.fake", "dying", "crashed", "the engine ended with exit code 7: nothing on stderr"),
     ]
-    assert [(row.subject, named(row), row.verdict) for row in rows[-2:]] == [
+    assert [(row.subject, named(row), row.verdict) for row in rows[-3:]] == [
         ("model.fake", "fake 1", "equal"),
         ("preprocessing", "", "equal"),
+        ("labels", "", "equal"),
     ]
     assert shares == pytest.approx([n / 7 for n in range(1, 8)])
 

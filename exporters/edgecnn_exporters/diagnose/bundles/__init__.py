@@ -1,0 +1,1 @@
+"""Artefacts of a bundle in a diagnosis: which are compared, with which, and how they are opened."""

@@ -1,0 +1,1 @@
+"""OpenVINO files in a diagnosis: read back as an ONNX graph."""
