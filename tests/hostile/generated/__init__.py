@@ -1,0 +1,1 @@
+"""Hostile inputs of every kind, made from a seed."""
