@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from edgecnn.console import echo_line, stdout, table
+from edgecnn.console import coloured, echo_line, stdout, table
 from edgecnn.report.verify_tables import COLOURS
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
     from edgecnn.devices.emulated.instructions import Instructions
     from edgecnn_runtime.parity.difference import Difference
@@ -41,12 +43,12 @@ def print_proved(proofs: Sequence[Proved]) -> None:
             echo_line(line)
 
 
-def _cells(row: ProvedRow) -> tuple[str, ...]:
+def _cells(row: ProvedRow) -> tuple[str | Text, ...]:
     memory = row.peak_memory_bytes
     return (
         row.parity.subject,
         _engine(row),
-        f"[{COLOURS[row.parity.verdict]}]{row.parity.verdict}[/]",
+        coloured(row.parity.verdict, COLOURS[row.parity.verdict]),
         _agreement(row.parity.difference),
         words_of(row.likeness),
         "" if row.instructions is None else words_of_instructions(row.instructions),

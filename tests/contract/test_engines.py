@@ -137,12 +137,12 @@ kind.version()
 before = len(os.listdir("/proc/self/task"))
 model = kind.open(content.model, weights=content.weights, threads=int(sys.argv[2]))
 counts = []
-for _ in range(25):
+for _ in range(40):
     model.run({"input": np.zeros((1, 3, 4, 4), np.float32)})
     time.sleep(0.02)
     counts.append(len(os.listdir("/proc/self/task")) - before)
-# Those that only opened the model are gone by then.
-print(max(counts[-5:]))
+# Those that only opened the model are gone by then, or soon after on a busy machine.
+print(min(counts[-10:]))
 """
 
 

@@ -51,7 +51,7 @@ def test_the_wheel_is_of_a_megabyte(wheel: Path) -> None:
 
 def test_the_agent_is_small_and_runs_where_edgecnn_is_not_installed(tmp_path: Path) -> None:
     agent = tmp_path / "agent.pyz"
-    assert write_agent(agent) < 130_000
+    assert write_agent(agent) < 150_000
     ran = subprocess.run(
         [sys.executable, str(agent), "--help"],
         capture_output=True,

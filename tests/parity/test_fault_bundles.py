@@ -28,6 +28,7 @@ from edgecnn.verify.diagnose import RowDiagnosis
 from edgecnn.verify.search import find_causes
 from edgecnn_exporters.bundle.write import npy
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.errors import ManifestInvalid
 from edgecnn_runtime.parity.verify import verify
 
 FLOAT, INT8 = ("onnx", "fp32"), ("onnx", "int8")
@@ -154,12 +155,11 @@ def test_labels_one_off_are_named(tmp_path: Path) -> None:
     assert diagnosis.sentence == "the labels come one place too early"
 
 
-def test_a_label_too_many_is_named(tmp_path: Path) -> None:
+def test_a_label_too_many_is_refused(tmp_path: Path) -> None:
     more = {"labels.txt": "\n".join(("background", *LABELS)).encode()}
-    rows, found = examine(write_probe(tmp_path / "a.edge", others=more))
-    assert rows["labels"].note == "6 labels for the 5 classes of scores"
-    words = found["labels"].words()
-    assert "one place too late, and they are 6 for 5 classes" in words
+    path = write_probe(tmp_path / "a.edge", others=more)
+    with pytest.raises(ManifestInvalid, match=r"6 labels for the output scores float32 Nx5"):
+        examine(path)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,6 @@ def test_a_label_too_many_is_named(tmp_path: Path) -> None:
     [
         (replace(SPEC, scale=1 / 127.5), "scaled by 0.007843, not by 0.003922"),
         (replace(SPEC, scale=1.0), "scaled by 1, not by 0.003922"),
-        (replace(SPEC, layout="NHWC"), "axes are NHWC, not NCHW"),
         (replace(SPEC, colour="BGR"), "colour is BGR"),
     ],
 )
@@ -180,6 +179,13 @@ def test_wrong_preprocessing_is_a_row_and_named(wrong: object, words: str, tmp_p
     assert diagnosis is not None
     assert diagnosis.is_confirmed, diagnosis.words()
     assert words in diagnosis.sentence
+
+
+def test_preprocessing_that_makes_other_shapes_is_refused(tmp_path: Path) -> None:
+    wrong = replace(SPEC, layout="NHWC")
+    path = write_probe(tmp_path / "a.edge", edit=lambda m: replace(m, preprocess=wrong))
+    with pytest.raises(ManifestInvalid, match="in NHWC, the network reads"):
+        examine(path)
 
 
 def test_a_layout_that_the_manifest_has_wrong_is_named(tmp_path: Path) -> None:

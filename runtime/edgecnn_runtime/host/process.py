@@ -50,7 +50,7 @@ def agent_lines(arguments: Sequence[str]) -> list[str]:
         [*agent_command(), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         check=False,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.passes.graph import constant, new_initialiser
+from edgecnn_exporters.passes.graph import constant, is_operator, new_initialiser
 from edgecnn_exporters.quantise.encoding import (
     Encoding,
     QuantisedWeight,
@@ -28,7 +28,7 @@ from edgecnn_exporters.quantise.graph.rules import RULES, Role
 from edgecnn_runtime.arrays import Array, Float32
 
 # HardSwish adds half the range of its clip: for 0, the commonest value, 127.5 of 255 steps, a tie
-# that engines round to either side. A single number is taken for so much more, a 32nd of that step.
+# that engines round to either side. Before a clip a number counts so much more, a 32nd of a step.
 UNTIED = 1 + 2**-12
 
 
@@ -120,7 +120,7 @@ def _write_constants(graph: ir.Graph, node: ir.Node) -> None:
         array = constant(value)
         if value is None or array is None:
             continue
-        encoding = encode_constant(array)
+        encoding = encode_operand(node, array)
         integers = new_initialiser(
             graph, f"{value.name}.quantised", encoding.quantise(array.astype(np.float32))
         )
@@ -203,9 +203,12 @@ def _drop_unread(graph: ir.Graph) -> None:
             del graph.initializers[name]
 
 
-def encode_constant(array: Array) -> Encoding:
-    """The encoding of a constant operand: its own range."""
-    wide = UNTIED if array.size == 1 else 1.0
+def encode_operand(node: ir.Node, array: Array) -> Encoding:
+    """The encoding of a constant operand of a node: its own range."""
+    is_offset = is_operator(node, "Add") and any(
+        is_operator(use.node, "Clip") for use in node.outputs[0].uses()
+    )
+    wide = UNTIED if is_offset and array.size == 1 else 1.0
     return encode(Range(wide * float(array.min()), wide * float(array.max())))
 
 

@@ -24,7 +24,7 @@ from edgecnn_exporters.quantise.encoding import (
     quantise_weight,
 )
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
-from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of, encode_constant
+from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of, encode_operand
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.trainable.fake_quantise import (
     LearnedScale,
@@ -201,7 +201,7 @@ class TrainableNetwork(nn.Module):
             elif node.op_type in PRODUCTS and index > 0:
                 operands.append(self._float_weight(str(value.name), array))
             else:
-                operands.append(self._constant(array, is_integer=is_integer))
+                operands.append(self._constant(node, array, is_integer=is_integer))
         return tuple(operands)
 
     def _of_product(self, node: ir.Node) -> tuple[Operand, ...]:
@@ -234,9 +234,9 @@ class TrainableNetwork(nn.Module):
             self.floats[key] = nn.Parameter(torch.tensor(array))
         return lambda run: self.floats[key]
 
-    def _constant(self, array: Array, *, is_integer: bool) -> Operand:
+    def _constant(self, node: ir.Node, array: Array, *, is_integer: bool) -> Operand:
         if is_integer:
-            encoding = encode_constant(array)
+            encoding = encode_operand(node, array)
             array = encoding.dequantise(encoding.quantise(array.astype(np.float32)))
         name = f"constant{self._constants}"
         self._constants += 1

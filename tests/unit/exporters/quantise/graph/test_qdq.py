@@ -13,7 +13,7 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range, encode
 from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
-from edgecnn_exporters.quantise.graph.qdq import Numbers, encode_constant, write_qdq
+from edgecnn_exporters.quantise.graph.qdq import Numbers, encode_operand, write_qdq
 
 CONV = "[conv] a = Conv <pads = [1, 1, 1, 1]> (x, w1, b1)"
 IMAGE = np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32)
@@ -143,9 +143,14 @@ def test_a_weight_with_two_readers_is_held_once() -> None:
 def test_half_the_range_of_a_clip_is_no_tie() -> None:
     """HardSwish of 0 is the offset alone: engines must not round it to either side."""
     root = np.sqrt(6)
-    offset = np.array(3 / root, np.float32)
-    encoding = encode_constant(offset)
+    offset, pair = np.array(3 / root, np.float32), np.array([[[0.5]], [[1]]], np.float32)
+    body = "[sum] a = Add (x, offset) [clip] y = Clip (a, zero, six)"
+    clipped, free = (
+        network(each, {"offset": offset}, reads="float[N, 2, 8, 8] x").graph[0]
+        for each in (body, body.replace("Clip (a, zero, six)", "Neg (a)"))
+    )
+    encoding = encode_operand(clipped, offset)
     (steps,) = encoding.dequantise(encoding.quantise(offset[None])) / (root / 255)
     assert 127.52 < steps < 127.55
-    pair = encode_constant(np.array([0.5, 1], np.float32))
-    assert pair.scale == np.float32(1 / 255), "several numbers keep their range"
+    assert encode_operand(clipped, pair).scale == np.float32(1 / 255), "several keep their range"
+    assert encode_operand(free, offset).scale == np.float32(offset / 255)
