@@ -10,7 +10,15 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hostile.generated.case import Document, Kind, Members, Random, open_and_run, sound
+from hostile.generated.case import (
+    Document,
+    Kind,
+    Members,
+    Random,
+    no_plain_file,
+    open_and_run,
+    sound,
+)
 
 Action = Callable[[], None]
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -180,18 +188,7 @@ def no_archive(random: Random, folder: Path) -> Action:
 
 
 def no_file(random: Random, folder: Path) -> Action:
-    import os
-
-    path = folder / "hostile.edge"
-    which = int(random.integers(5))
-    if which == 0:
-        os.mkfifo(path)
-    elif which == 1:
-        path.mkdir()
-    elif which == 2:
-        path.symlink_to(path)
-    else:
-        path = Path("/dev/zero" if which == 3 else "/dev/full")
+    path = no_plain_file(random, folder / "hostile.edge")
     return lambda: open_and_run(path, must_refuse=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 import tempfile
 import zipfile
@@ -94,6 +95,22 @@ def check(outputs: Mapping[str, np.ndarray[Any, Any]]) -> None:
     for found in outputs.values():
         if found.shape != ANSWER.shape or not np.allclose(found, ANSWER, atol=1e-4):
             raise WronglyLoaded(f"the answer is {np.ravel(found)[:4]}")
+
+
+def no_plain_file(random: Random, path: Path) -> Path:
+    """A named pipe, a folder, a link to itself or nothing at `path`, or a device elsewhere."""
+    which = int(random.integers(8))
+    if which == 0:
+        os.mkfifo(path)
+    elif which == 1:
+        path.mkdir()
+    elif which == 2:
+        path.symlink_to(path)
+    elif which == 3:
+        path.write_bytes(b"")
+    else:
+        path = Path(("/dev/zero", "/dev/null", "/dev/full", "/proc/self/mem")[which - 4])
+    return path
 
 
 def verified(path: Path) -> None:

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hostile.generated.case import EdgeCNNError, Kind, Random, WronglyLoaded, command
+from hostile.generated.case import (
+    EdgeCNNError,
+    Kind,
+    Random,
+    WronglyLoaded,
+    command,
+    no_plain_file,
+)
 from hostile.generated.manifests import pick
 
 Action = Callable[[], None]
@@ -132,17 +139,7 @@ def zip_tricks(random: Random, folder: Path) -> Action:
 
 
 def no_file(random: Random, folder: Path) -> Action:
-    path = folder / "weights.pth"
-    which = int(random.integers(5))
-    if which == 0:
-        os.mkfifo(path)
-    elif which == 1:
-        path.mkdir()
-    elif which == 2:
-        path.symlink_to(path)
-    else:
-        path = Path("/dev/zero" if which == 3 else "/dev/null")
-    return exported(folder, path)
+    return exported(folder, no_plain_file(random, folder / "weights.pth"))
 
 
 KINDS = (

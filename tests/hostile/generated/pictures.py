@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from hostile.generated.archives import repacked
-from hostile.generated.case import Kind, Random, command, sound
+from hostile.generated.case import Kind, Random, command, no_plain_file, sound
 from hostile.generated.manifests import pick
 from PIL import Image
 
@@ -90,23 +89,7 @@ def odd(random: Random, folder: Path) -> Action:
 
 
 def no_file(random: Random, folder: Path) -> Action:
-    which = int(random.integers(7))
-    picture = folder / "picture.png"
-    if which == 0:
-        os.mkfifo(picture)
-    elif which == 1:
-        picture.mkdir()
-    elif which == 2:
-        picture.symlink_to(picture)
-    elif which == 3:
-        picture.write_bytes(b"")
-    elif which == 4:
-        picture = Path("/dev/zero")
-    elif which == 5:
-        picture = Path("/dev/null")
-    else:
-        picture = Path("/proc/self/mem")
-    return _classified(folder, picture)
+    return _classified(folder, no_plain_file(random, folder / "picture.png"))
 
 
 KINDS = (
