@@ -1,4 +1,4 @@
-"""What int8 costs by weights alone, by activations alone, and how near float's own ties are.
+"""Quantisation error of weights alone and of activations alone, and near-ties of float's classes.
 
 Usage: python -m benchmarks.quantise.floor [--images 10000] [--recipe balanced] [NETWORK-DATA …]
 

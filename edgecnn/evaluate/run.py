@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,6 +19,7 @@ from edgecnn_runtime.arrays import Array, Floating, Int64, UInt8
 from edgecnn_runtime.budget import Budget, hold_process
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EngineError, ImageError
+from edgecnn_runtime.host.facts import usable_cores
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.progress import Progress, no_progress
@@ -108,7 +108,7 @@ def run(
         EngineError: an engine failed, answered with what is no number, or cost more than `budget`.
     """
     if processes is None:
-        processes = _cores() if len(examples) >= WORTH_A_PROCESS else 1
+        processes = usable_cores() if len(examples) >= WORTH_A_PROCESS else 1
     chunks = [
         (examples.images[begin : begin + CHUNK], examples.labels[begin : begin + CHUNK])
         for begin in range(0, len(examples), CHUNK)
@@ -231,7 +231,3 @@ def _answer(scores: Floating, label: int) -> tuple[int, int]:
 
 def _name(image: Path | UInt8) -> str:
     return str(image) if isinstance(image, Path) else "an image"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

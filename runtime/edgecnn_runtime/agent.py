@@ -13,13 +13,16 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecnn_runtime import __version__
 from edgecnn_runtime.budget import MEMORY_BYTES, STEP_SECONDS, Budget, hold_process
 from edgecnn_runtime.errors import BundleError, EdgeCNNError, MeasureError
 from edgecnn_runtime.host.process import AGENT_PREFIX
 from edgecnn_runtime.printable import printable
+
+if TYPE_CHECKING:
+    from edgecnn_runtime.session import Session
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -122,36 +125,34 @@ def _host(options: argparse.Namespace) -> None:
 
 
 def _cold(options: argparse.Namespace) -> None:
-    import edgecnn_runtime
     from edgecnn_runtime.host.process import first_result_line
     from edgecnn_runtime.session import zero_feeds
 
     budget = _hold(options)
-    with edgecnn_runtime.open(
-        options.bundle,
-        engine=options.engine,
-        precision=options.precision,
-        threads=options.threads,
-        artefact=options.artefact,
-        budget=budget,
-    ) as session:
+    with _open(options, budget, options.artefact) as session:
         with budget.step():
             session.run(zero_feeds(session.manifest))
         print(first_result_line(), flush=True)
 
 
-def _run(options: argparse.Namespace) -> None:
+def _open(options: argparse.Namespace, budget: Budget, artefact: str | None = None) -> Session:
     import edgecnn_runtime
-    from edgecnn_runtime.errors import ImageError
 
-    budget = _hold(options)
-    with edgecnn_runtime.open(
+    return edgecnn_runtime.open(
         options.bundle,
         engine=options.engine,
         precision=options.precision,
         threads=options.threads,
+        artefact=artefact,
         budget=budget,
-    ) as session:
+    )
+
+
+def _run(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.errors import ImageError
+
+    budget = _hold(options)
+    with _open(options, budget) as session:
         _emit("opened", engine=session.engine.name, precision=session.artefact.precision)
         for image in options.images:
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import warnings
 import zipfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hostile.special import make_special
 from safetensors.torch import save_file
 
 from edgecnn.errors import CheckpointMismatch, CheckpointUnreadable
@@ -97,12 +97,7 @@ def test_weights_that_are_no_dense_floats_are_refused(tmp_path: Path, kind: str)
 @pytest.mark.parametrize("kind", ["named pipe", "device", "folder"])
 def test_what_is_no_plain_file_is_not_read(tmp_path: Path, kind: str, suffix: str) -> None:
     path = tmp_path / f"weights.{suffix}"
-    if kind == "named pipe":
-        os.mkfifo(path)
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    else:
-        path.mkdir()
+    make_special(path, kind)
     with pytest.raises(CheckpointUnreadable, match=f"is a {kind}, expected a file of weights"):
         read_checkpoint(path)
     with pytest.raises(CheckpointUnreadable, match=f"is a {kind}, expected a file of weights"):

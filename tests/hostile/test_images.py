@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile.special import make_special
 from PIL import Image
 
 from edgecnn_runtime.errors import ImageError
@@ -78,12 +79,7 @@ def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["named pipe", "device", "folder"])
 def test_what_is_no_plain_file_is_not_read(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.webp"
-    if kind == "named pipe":
-        os.mkfifo(path)
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    else:
-        path.mkdir()
+    make_special(path, kind)
     with pytest.raises(ImageError, match=f"is a {kind}, expected a file"):
         load_image(path)
 

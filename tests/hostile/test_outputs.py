@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from hostile.special import make_special
 
 from edgecnn.bench.journal import Journal, read_journal
 from edgecnn.data.idx import read_idx
@@ -26,10 +27,7 @@ KINDS = ("named pipe", "device")
 def special(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
     """A path that is a pipe or leads to a device, and which."""
     path = tmp_path / "special"
-    if request.param == "device":
-        path.symlink_to("/dev/zero")
-    else:
-        os.mkfifo(path)
+    make_special(path, request.param)
     return path, request.param
 
 

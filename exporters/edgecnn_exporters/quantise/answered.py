@@ -51,7 +51,7 @@ class Answered:
         return list(self._stream(self.samples)) if size <= KEPT else None
 
     def _stream(self, samples: Samples) -> Iterator[Outputs]:
-        return iter(self._probe.stream(samples))
+        return self._probe.stream(samples)
 
     @cached_property
     def _probe(self) -> ValueProbe:

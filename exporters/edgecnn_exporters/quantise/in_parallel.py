@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from edgecnn_runtime.host.facts import usable_cores
 
 # Samples in work at a time: each holds the activations of one run of the network.
 MOST_AT_ONCE = 4
@@ -27,7 +28,7 @@ def in_parallel(
     Args:
         most: items that may be in work at a time.
     """
-    at_once = min(most, processors())
+    at_once = min(most, usable_cores())
     if at_once == 1:
         yield from map(work, items)
         return
@@ -43,8 +44,3 @@ def in_parallel(
         finally:
             for each in pending:
                 each.cancel()
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

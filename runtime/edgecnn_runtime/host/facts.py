@@ -11,6 +11,12 @@ from pathlib import Path
 
 ROOT = Path("/")
 
+
+def usable_cores() -> int:
+    """Number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 # What inference engines choose their kernels by: x86 and ARM names of /proc/cpuinfo.
 FEATURES = frozenset(
     {

@@ -84,17 +84,19 @@ def calibrate(
     wanted = [name for name in (*values, *channels) if name not in clips]
     probe = ValueProbe(model, list(dict.fromkeys(wanted)))
 
-    def observe(sample: Float32) -> _Seen:
-        return _Seen.of(probe.run(sample), values, channels, clips)
+    def observe(numbered: tuple[int, Float32]) -> _Seen:
+        number, sample = numbered
+        try:
+            return _Seen.of(probe.run(sample), values, channels, clips)
+        except ValueError as error:
+            raise CalibrationFailed(
+                f"{error} holds NaN or infinity for sample {number}: no range can hold it; "
+                "look at the weights before it, and at the sample"
+            ) from error
 
     tensor_statistics = {name: TensorStatistics() for name in values}
     extremes: dict[str, ChannelStatistics] = {}
-    for number, seen in enumerate(in_parallel(observe, samples, at_once)):
-        if seen.broken is not None:
-            raise CalibrationFailed(
-                f"{seen.broken} holds NaN or infinity for sample {number}: no range can hold it; "
-                "look at the weights before it, and at the sample"
-            )
+    for number, seen in enumerate(in_parallel(observe, enumerate(samples), at_once)):
         for name, values_seen in seen.values.items():
             tensor_statistics[name].add(values_seen)
         for name, each in seen.channels.items():
@@ -105,11 +107,10 @@ def calibrate(
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is kept of one sample; `broken` is the first value that is not finite."""
+    """What is kept of one sample."""
 
     values: dict[str, Observation]
     channels: dict[str, ChannelStatistics]
-    broken: str | None = None
 
     @classmethod
     def of(
@@ -119,6 +120,11 @@ class _Seen:
         channels: Collection[str],
         clips: Mapping[str, _Clip],
     ) -> _Seen:
+        """Look at one sample's outputs.
+
+        Raises:
+            ValueError: a value is not finite; the message is its name.
+        """
         extremes = {name: ChannelStatistics.of(outputs[name]) for name in channels}
         observed: dict[str, Observation] = {}
         for name in values:
@@ -128,8 +134,8 @@ class _Seen:
             ends = () if own is None else (float(own.low.min()), float(own.high.max()))
             try:
                 seen = Observation.of(outputs[source], *ends)
-            except ValueError:
-                return cls({}, {}, name)
+            except ValueError as error:
+                raise ValueError(name) from error
             observed[name] = seen if clip is None else seen.clipped(clip.limits)
         return cls(observed, extremes)
 

@@ -11,7 +11,7 @@ from edgecnn_exporters.quantise.in_parallel import in_parallel
 
 @pytest.fixture(autouse=True)
 def _four_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "processors", lambda: 4)
+    monkeypatch.setattr(module, "usable_cores", lambda: 4)
 
 
 def test_results_come_in_the_order_of_the_items_whichever_is_ready_first() -> None:
