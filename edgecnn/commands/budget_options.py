@@ -23,7 +23,7 @@ class Size(click.ParamType[int]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        if isinstance(value, int):
+        if isinstance(value, int):  # converted already: click asks twice
             return value
         match = re.fullmatch(
             r"(\d+(?:\.\d+)?)\s*([KMG])(?:i?B)?", str(value).strip(), re.IGNORECASE
@@ -36,15 +36,15 @@ class Size(click.ParamType[int]):
 max_memory_option = click.option(
     "--max-memory",
     type=Size(),
-    default=MEMORY_BYTES,
-    show_default="1.5G",
+    default=f"{MEMORY_BYTES / UNITS['G']:g}G",
+    show_default=True,
     help="Memory that the bundle may cost, beyond four times its size.",
 )
 max_seconds_option = click.option(
     "--max-seconds",
     type=click.FloatRange(0.1, 86400),
     default=STEP_SECONDS,
-    show_default="15",
+    show_default=True,
     help="Time that opening an artefact, or one run, may take.",
 )
 

@@ -115,7 +115,7 @@ def command(
         files = len(opened.manifest.files)
         outside = opened.outside()
         if not as_json:
-            # Before the search, which runs engines in this process.
+            # Before the search, which may take long.
             print_rows(rows, None if outside is None else Path(outside.path).name)
         findings = _diagnose(opened, rows, reproduce) if is_diagnosed or reproduce else []
         held_out = _hold(opened, rows, data, limit, quiet=quiet or as_json) if data else None
