@@ -13,6 +13,7 @@ from edgecnn_exporters.errors import CalibrationFailed, UnsupportedModel
 from edgecnn_exporters.passes.rewrite import LeftAlone
 from edgecnn_exporters.quantise.calibrate.held_out import Division, divide
 from edgecnn_exporters.quantise.calibrate.likeness import describe_likeness
+from edgecnn_exporters.quantise.calibrate.results import judged_ranges
 from edgecnn_exporters.quantise.calibrate.samples import Samples, names_of
 from edgecnn_exporters.quantise.coarse import find_coarse
 from edgecnn_exporters.quantise.config import QuantConfig
@@ -207,7 +208,8 @@ def quantise(
     plan = make_plan(prepared.graph, coarse=find_coarse(prepared, looked_at))
     memory = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
     judges = make_judges(model, division)
-    bench = Bench(config, fit, judges, progress("calibrate"), inputs, memory)
+    results = judged_ranges(prepared, plan, judges)
+    bench = Bench(config, fit, judges, progress("calibrate"), inputs, memory, results)
     calibration = bench.calibrate(prepared, plan)
     state = first = bench.build(prepared, plan, calibration, config.observer or "min-max")
     rungs: list[Rung] = []

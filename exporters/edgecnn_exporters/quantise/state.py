@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -14,11 +14,8 @@ from edgecnn_exporters.quantise.calibrate.collect import CalibrationStatistics, 
 from edgecnn_exporters.quantise.calibrate.data_free import calibrate_data_free
 from edgecnn_exporters.quantise.calibrate.halves import part_halves
 from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS, min_max
-from edgecnn_exporters.quantise.calibrate.ranges import (
-    encode_groups,
-    encode_results,
-    quantise_weights,
-)
+from edgecnn_exporters.quantise.calibrate.ranges import encode_groups, quantise_weights
+from edgecnn_exporters.quantise.calibrate.results import encode_results
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
@@ -110,6 +107,7 @@ class Bench:
         progress: gets the share done of the current step.
         inputs: range of the network's input; given, ranges follow from batch normalisation.
         memory: how many samples may be in memory at a time.
+        results: ranges of the results of the last sums over the samples that judge.
         first: the network before the first rung.
     """
 
@@ -119,6 +117,7 @@ class Bench:
     progress: Progress
     inputs: Range | None = None
     memory: InMemory = InMemory()
+    results: Mapping[str, Range] = field(default_factory=dict)
     first: LadderState | None = None
 
     def score(self, qdq: ir.Model) -> Score:
@@ -180,7 +179,8 @@ class Bench:
         }
         activations = part_halves(model.graph, plan, encode_groups(plan, ranges))
         weights = quantise_weights(model.graph, plan, activations, self.config)
-        return Numbers(activations, weights, results=encode_results(plan, calibration.channels))
+        results = encode_results(plan, calibration.channels, self.results)
+        return Numbers(activations, weights, results=results)
 
     def build(
         self,

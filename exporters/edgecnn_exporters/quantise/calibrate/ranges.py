@@ -9,7 +9,6 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
-from edgecnn_exporters.quantise.calibrate.collect import ChannelStatistics
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import (
     Encoding,
@@ -47,16 +46,6 @@ def _encode_group(
     limits = {plan.limits.get(name) for name in group.sources}
     joined = reduce(Range.joined, (ranges[name].to_zero() for name in group.sources))
     return encode(joined, limits.pop() if len(limits) == 1 else None)
-
-
-def encode_results(
-    plan: QuantisationPlan, channels: Mapping[str, ChannelStatistics]
-) -> dict[str, Encoding]:
-    """Encodings of the float results of the last sums, over their whole measured range."""
-    return {
-        name: encode(Range(float(channels[name].low.min()), float(channels[name].high.max())))
-        for name in plan.results
-    }
 
 
 def quantise_weights(

@@ -20,6 +20,7 @@ from edgecnn_exporters.quantise.encoding import (
     encode,
     quantise_bias,
 )
+from edgecnn_exporters.quantise.graph.activation_pair import insert_pair
 from edgecnn_exporters.quantise.graph.integer_marks import mark_integer
 from edgecnn_exporters.quantise.graph.output_encodings import note_encoding, note_float
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
@@ -134,29 +135,11 @@ def _write_activation(
     graph: ir.Graph, value: ir.Value, encoding: Encoding, plan: QuantisationPlan
 ) -> None:
     producer = value.producer()
-    name = str(value.name)
     is_made_of_integers = producer is not None and str(producer.name) in plan.integer
     uses = [
         use for use in value.uses() if is_made_of_integers or str(use.node.name) in plan.integer
     ]
-    scale = new_initialiser(graph, f"{name}.scale", np.array(encoding.scale, np.float32))
-    zero = new_initialiser(graph, f"{name}.zero_point", np.array(encoding.zero_point, np.uint8))
-    to = _node("QuantizeLinear", [value, scale, zero], f"{name}.quantised")
-    back = _node("DequantizeLinear", [to.outputs[0], scale, zero], f"{name}.dequantised")
-    to.outputs[0].type = ir.TensorType(ir.DataType.UINT8)
-    back.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
-    for node in (to, back):
-        node.outputs[0].shape = value.shape
-    if producer is None:
-        graph.insert_before(graph[0], [to, back])
-    else:
-        graph.insert_after(producer, [to, back])
-    for use in uses:
-        use.node.replace_input_with(use.idx, back.outputs[0])
-    if is_made_of_integers and value.is_graph_output():
-        index = [output is value for output in graph.outputs].index(True)
-        graph.outputs[index] = back.outputs[0]
-        value.name, back.outputs[0].name = f"{name}.float", name
+    insert_pair(graph, value, encoding, uses, is_result=is_made_of_integers)
 
 
 def _dequantise(

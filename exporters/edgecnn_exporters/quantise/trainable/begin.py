@@ -17,9 +17,10 @@ from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
+from edgecnn_exporters.quantise.calibrate.results import encode_result
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Encoding, Range, encode
+from edgecnn_exporters.quantise.encoding import Encoding, Range
 from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.ladder import Quantised, quantise
@@ -88,7 +89,7 @@ class QuantisedTraining:
             for name, value in self.network.run(given, names).items():
                 seen = Range(float(value.min()), float(value.max()))
                 ranges[name] = ranges[name].joined(seen) if name in ranges else seen
-        return {name: encode(each) for name, each in ranges.items()}
+        return {name: encode_result(each) for name, each in ranges.items()}
 
 
 def begin(

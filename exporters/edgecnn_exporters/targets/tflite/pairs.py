@@ -11,7 +11,6 @@ from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import constant, hand_over, is_operator
 from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.integer_marks import is_marked_integer
-from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding
 from edgecnn_runtime.arrays import Array
 
 
@@ -37,11 +36,9 @@ class Integers:
         return reals
 
 
-def integer_nodes(graph: ir.Graph) -> tuple[frozenset[str], dict[str, Encoding]]:
-    """Nodes planned in integers, and the encodings noted on float results of sums."""
-    nodes = frozenset(str(node.name) for node in graph if is_marked_integer(node))
-    notes = {str(node.outputs[0].name): noted_encoding(node.outputs[0]) for node in graph}
-    return nodes, {name: note for name, note in notes.items() if note is not None}
+def integer_nodes(graph: ir.Graph) -> frozenset[str]:
+    """Names of the nodes that are planned in integers."""
+    return frozenset(str(node.name) for node in graph if is_marked_integer(node))
 
 
 def _quantises(node: ir.Node) -> bool:

@@ -8,7 +8,7 @@ nodes that compute in integers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx_ir as ir
@@ -16,10 +16,7 @@ from onnx_ir.passes import common
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.constants import FoldConstants
-from edgecnn_exporters.passes.graph import (
-    constant,
-    is_operator,
-)
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.passes.shapes import InferShapes
 from edgecnn_exporters.passes.sizes import FoldSizes
 from edgecnn_exporters.quantise.encoding import Encoding
@@ -43,7 +40,6 @@ class TFLiteSource:
         integer: names of the nodes that compute in integers.
         unheld: of `encodings`, the results that only a clip behind them reads and that the QDQ
             graph does not hold: they have the encoding of the clip's result.
-        outputs: encodings of float results of integer sums, for files whose outputs are integers.
     """
 
     graph: ir.Graph
@@ -51,7 +47,6 @@ class TFLiteSource:
     constants: Mapping[str, Integers] = field(default_factory=dict)
     integer: frozenset[str] = frozenset()
     unheld: frozenset[str] = frozenset()
-    outputs: Mapping[str, Encoding] = field(default_factory=dict)
 
 
 def read_source(model: ir.Model, batch: int) -> TFLiteSource:
@@ -62,17 +57,17 @@ def read_source(model: ir.Model, batch: int) -> TFLiteSource:
     """
     copy = model.clone()
     graph = copy.graph
-    integer, outputs = integer_nodes(graph)
+    integer = integer_nodes(graph)
     constants = take_constants(graph)
     encodings = take_pairs(graph)
     unheld = _unheld(graph, integer, encodings)
-    _fix_batch(copy, batch)
+    fix_batch(copy, batch)
     # Last, for ONNX has a Gelu only since opset 20, and nothing infers shapes any more.
     FuseGelu()(copy)
     _check_values(graph)
     encodings |= unheld
     constants |= _held_constants(graph, encodings)
-    return TFLiteSource(graph, encodings, constants, integer, frozenset(unheld), outputs)
+    return TFLiteSource(graph, encodings, constants, integer, frozenset(unheld))
 
 
 def _held_constants(graph: ir.Graph, encodings: Mapping[str, Encoding]) -> dict[str, Integers]:
@@ -102,7 +97,8 @@ def _unheld(
     }
 
 
-def _fix_batch(model: ir.Model, batch: int) -> None:
+def fix_batch(model: ir.Model, batch: int) -> None:
+    """Give inputs of dynamic batch that batch, and every value behind them its size."""
     named: list[ir.SymbolicDim] = []
     for value in model.graph.inputs:
         if value.shape is not None and len(value.shape) and not isinstance(value.shape[0], int):
@@ -149,29 +145,3 @@ def _check_values(graph: ir.Graph) -> None:
                 f"{value.name} has shape {value.shape}: an axis of 0 holds nothing to compute; "
                 "look for a Slice or Split that leaves nothing"
             )
-
-
-# The encodings of results that TFLite's kernels prescribe.
-RESULTS = {
-    "Softmax": Encoding(1 / 256, 0),
-    "Sigmoid": Encoding(1 / 256, 0),
-    "Tanh": Encoding(1 / 128, 128),
-    "LogSoftmax": Encoding(16 / 256, 255),
-}
-_MOVES = ("Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
-
-
-def with_integer_results(source: TFLiteSource) -> TFLiteSource:
-    """The source with 8-bit outputs: no float operator is left behind the last sum."""
-    encodings, integer = {**source.encodings, **source.outputs}, set(source.integer)
-    for node in source.graph:
-        before = node.inputs[0] if node.inputs else None
-        if before is None or str(before.name) not in encodings or str(node.name) in integer:
-            continue
-        own = RESULTS.get(node.op_type)
-        if is_operator(node, *_MOVES):
-            own = encodings[str(before.name)]
-        if own is not None and is_operator(node, *RESULTS, *_MOVES):
-            encodings[str(node.outputs[0].name)] = own
-            integer.add(str(node.name))
-    return replace(source, encodings=encodings, integer=frozenset(integer))

@@ -12,6 +12,7 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_exporters.quantise.graph.integer_results import with_integer_results
 from edgecnn_exporters.quantise.graph.output_encodings import noted_float
 from edgecnn_exporters.targets import Precision
 from edgecnn_exporters.targets.tflite import Io
@@ -20,7 +21,7 @@ from edgecnn_exporters.targets.tflite.limits import check_size
 from edgecnn_exporters.targets.tflite.lowering import Lowering
 from edgecnn_exporters.targets.tflite.nodes import shape_of
 from edgecnn_exporters.targets.tflite.operators.table import OPERATORS, lower
-from edgecnn_exporters.targets.tflite.source import TFLiteSource, read_source, with_integer_results
+from edgecnn_exporters.targets.tflite.source import TFLiteSource, read_source
 from edgecnn_exporters.targets.tflite.views import Axes
 
 # Operators named in one message; the others are counted.
@@ -77,10 +78,11 @@ def write_tflite(model: ir.Model, options: TfliteOptions | None = None) -> Tflit
     options = options or TfliteOptions()
     _check_operators(model.graph)
     check_size(_sizes(model.graph, options.precision))
-    source = read_source(model, options.batch)
     is_integer = options.precision == "int8" and options.io != "float32"
     if is_integer:
-        source = with_integer_results(source)
+        model = with_integer_results(model)
+    source = read_source(model, options.batch)
+    if is_integer:
         _check_results(source, options.io)
     graph = source.graph
     is_image_last = _has_images_first(graph)

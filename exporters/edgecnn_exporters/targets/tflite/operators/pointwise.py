@@ -12,10 +12,10 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.quantise.graph.integer_results import PRESCRIBED
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, Lowering, PlacedTensor
 from edgecnn_exporters.targets.tflite.nodes import attribute, shape_of
 from edgecnn_exporters.targets.tflite.operators.operator import Lower, Operator, never
-from edgecnn_exporters.targets.tflite.source import RESULTS
 
 _Options = Callable[[ir.Node], Any]
 
@@ -47,7 +47,7 @@ def _compute(
 ) -> None:
     """The operator, and a QUANTIZE where its kernel prescribes another encoding of the result."""
     source, result = tensors
-    prescribed = RESULTS.get(node.op_type)
+    prescribed = PRESCRIBED.get(node.op_type)
     output = node.outputs[0]
     if not integer or prescribed in (None, low.encoding(output)):
         low.file.operator(code, [source], [result], options)

@@ -33,9 +33,13 @@ KNOWN = {
         ("both", (6, 12, 1, 1), 0.3),
         ("many", (300, 6, 1, 1), 0.3),
         ("offset", (10,), 1.0),
+        ("full", (6, 6, 3, 3), 0.3),
+        ("faint", (10, 6 * 64), 0.001),
     ]
 }
 KNOWN["edge"] = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+KNOWN["behind"] = np.array([0, 0, 0, 0, 0, 6, 0, 0])
+KNOWN["around"] = np.array([0, 3, 0, 0, 0, 3, 0, 0])
 KNOWN["hundred"] = np.array(100, np.float32)
 KNOWN["scales"] = np.array([1, 1, 2, 2], np.float32)
 

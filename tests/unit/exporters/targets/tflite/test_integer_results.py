@@ -8,9 +8,10 @@ from unit.exporters.targets.tflite.integer_support import IMAGES, encode, floats
 from unit.exporters.targets.tflite.support import answer, read
 
 from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.quantise.graph.integer_results import with_integer_results
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.targets.tflite import Io
-from edgecnn_exporters.targets.tflite.source import read_source, with_integer_results
+from edgecnn_exporters.targets.tflite.source import read_source
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 
 CLASSES = "float[N, K] y"
@@ -48,7 +49,7 @@ def test_integers_to_the_very_end_leave_no_float_operator(body: str, io: Io) -> 
     file = read(found)
     assert floats(file) == set()
     assert file.tensors["x"].dtype == file.tensors["y"].dtype == io.upper()
-    sums = with_integer_results(read_source(model, 1)).encodings["z" if "Softmax" in body else "y"]
+    sums = read_source(with_integer_results(model), 1).encodings["z" if "Softmax" in body else "y"]
     for image in IMAGES:
         made = answer(found, {"x": encode(found.encodings["x"], image, io)})["y"]
         scale, zero_point = found.encodings["y"]
