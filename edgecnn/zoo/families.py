@@ -144,6 +144,8 @@ FAMILIES: tuple[Family, ...] = (
                 _imagenet(f"resnet{layers}", "resnet:resnet", layers=layers)
                 for layers in (18, 34, 50, 101, 152)
             ),
+            # MLPerf Tiny (Banbury et al. 2021): image classification.
+            _cifar("resnet8", "resnet:cifar_resnet", layers=8, shortcut="convolution"),
             *(
                 _cifar(f"resnet{layers}", "resnet:cifar_resnet", layers=layers)
                 for layers in (20, 32, 44, 56, 110, 1202)

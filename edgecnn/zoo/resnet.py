@@ -1,7 +1,8 @@
 """ResNet (He et al. 2016, "Deep Residual Learning for Image Recognition").
 
 The networks of table 1 have torchvision's keys and shapes; those of section 4.2 (6n + 2 layers, for
-CIFAR-10) have the same keys with three stages.
+CIFAR-10) have the same keys with three stages. With 8 layers it is the image classifier of the
+MLPerf Tiny benchmark (Banbury et al. 2021), whose shortcuts are convolutions.
 """
 
 from __future__ import annotations
@@ -103,8 +104,9 @@ class ResNet(nn.Module):
         repeats: blocks in each stage; every stage but the first halves the resolution.
         channels: of each stage, before the expansion of the block.
         stem: "small" is the first 3×3 convolution of section 4.2, without stride or pooling.
-        shortcut: where shapes differ: "projection" by 1×1 convolution (option B), or "padding" by
-            zeros (option A); "none" makes the plain network that the paper compares with.
+        shortcut: where shapes differ: "projection" by 1×1 convolution (option B), "convolution" for
+            the same with a bias in place of the batch norm (MLPerf Tiny), or "padding" by zeros
+            (option A); "none" makes the plain network that the paper compares with.
     """
 
     def __init__(
@@ -161,6 +163,8 @@ def _shortcut(kind: str, in_channels: int, out_channels: int, stride: int) -> nn
         return nn.Identity()
     if kind == "padding":
         return PadChannels(out_channels - in_channels, stride)
+    if kind == "convolution":
+        return nn.Conv2d(in_channels, out_channels, 1, stride)
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
     )
@@ -196,7 +200,8 @@ def cifar_resnet(
     """The network of section 4.2 with 6n + 2 `layers`: three stages of 2n layers.
 
     Args:
-        shortcut: "padding" as in the paper, "projection", or "none" for its plain counterpart.
+        shortcut: "padding" as in the paper, "projection", "convolution" as in MLPerf Tiny, or
+            "none" for the plain counterpart.
     """
     return ResNet(
         BasicBlock,

@@ -99,6 +99,7 @@ def test_resnet_as_in_tf_slim_has_the_published_fields(
         ("resnet18", 18),
         ("resnet50", 50),
         ("resnet152", 152),
+        ("resnet8", 8),
         ("resnet110", 110),
         ("densenet121", 121),
         ("densenet161", 161),
