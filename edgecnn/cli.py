@@ -26,7 +26,10 @@ EXPORT_PACKAGES = frozenset({"torch", "onnx", "onnx_ir", "onnxscript", "onnxrunt
     "safetensors",
     "PIL",
 }
-COMMANDS = ("zoo", "train", "export", "verify", "evaluate", "bench", "run", "devices", "doctor")
+COMMANDS = (
+    *("zoo", "train", "export", "compile", "verify", "evaluate", "bench", "run", "devices"),
+    "doctor",
+)
 
 
 class Commands(click.Group):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ import click
 
 from edgecnn.streams import fits
 from edgecnn_runtime.printable import printable, printable_lines
+
+# Of a line of text.
+COLUMNS = 80
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +36,13 @@ def echo(text: str = "", *, err: bool = False) -> None:
 def echo_line(text: str, *, err: bool = False) -> None:
     """Print text that may hold line breaks of others as one line."""
     click.echo(printable(text), err=err)
+
+
+def wrapped(text: str) -> str:
+    """The text in lines of 80 characters, broken at blanks only; all but the first are indented."""
+    return textwrap.fill(
+        text, COLUMNS, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+    )
 
 
 def complain(message: object) -> None:
@@ -102,6 +113,13 @@ def table(columns: Sequence[str], *, right: Sequence[str] = ()) -> TextTable:
             no_wrap=False,
         )
     return made
+
+
+def print_table(shown: TextTable, width: int = 110) -> None:
+    """Print a table; on a narrow terminal its lines break at blanks as long as all words fit."""
+    console = stdout(width)
+    shown.fit(console.width)
+    console.print(shown)
 
 
 def coloured(text: str, colour: str) -> Text:

@@ -23,10 +23,16 @@
     - DeviceUnsuitable
     - EmulationUnavailable
     - IllegalInstruction
+    - BrowserUnavailable
+    - BrowserDied
     - RemoteFailed (devices/ssh/connection.py)
   + BenchRefused
+  + CompileRefused
   + JournalBusy
   + JournalUnreadable
+  + PageFailed
+  + NotForPages
+  + SiteNotWritable
   + RecipeInvalid
   + LossDiverged
   + ResumeRefused
@@ -135,6 +141,10 @@ class BenchRefused(EdgeCNNError):
         self.device = device
 
 
+class CompileRefused(EdgeCNNError):
+    """A compilation whose targets and output do not go together."""
+
+
 class JournalBusy(EdgeCNNError):
     """Results that another bench writes at this moment."""
 
@@ -145,6 +155,26 @@ class JournalUnreadable(EdgeCNNError):
 
 class IllegalInstruction(DeviceFailed):
     """A program used an instruction that its processor lacks, and died of it."""
+
+
+class BrowserUnavailable(DeviceFailed):
+    """No browser is installed, or it does not run."""
+
+
+class BrowserDied(DeviceFailed):
+    """A browser, or its page, ended or hangs."""
+
+
+class PageFailed(EdgeCNNError):
+    """What a page in a browser was asked for failed; the message is its own."""
+
+
+class NotForPages(EdgeCNNError):
+    """A bundle that a web page cannot classify photographs with."""
+
+
+class SiteNotWritable(EdgeCNNError):
+    """A folder that a web page cannot be written into."""
 
 
 class RecipeInvalid(EdgeCNNError):

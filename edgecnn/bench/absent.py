@@ -9,6 +9,8 @@ from typing import Any
 
 from edgecnn.bench.wanted import Wanted, artefacts_of, engine_name
 from edgecnn.devices.board import OWN_PACKAGES
+from edgecnn.devices.names import BROWSER
+from edgecnn.web.engines import WEB_ENGINES
 from edgecnn_runtime.engines import engine_entry, engine_names, engine_of_format, package_of
 from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.measure.job import Environment, Subject
@@ -81,6 +83,19 @@ def why_absent(engine: str, reports: EngineReports, board: str) -> str:
     failure = reports.failures.get(OWN_PACKAGES)
     why = f"cannot be looked for ({failure})" if failure else "is not installed there"
     return f"{engine} {why}: {pythons[0]} -m pip install {package}"
+
+
+def left_out_of_pages(wanted: Wanted, reports: EngineReports) -> list[str]:
+    """Artefacts that no engine of a page opens, in words; none where no browser is asked."""
+    if BROWSER not in reports.environments:
+        return []
+    formats = {engine.format for engine in WEB_ENGINES.values()}
+    return [
+        f"{artefact.path} is left out in the browser: no engine there opens {artefact.format}"
+        for bundle in wanted.bundles
+        for artefact in artefacts_of(bundle, wanted)
+        if artefact.format not in formats
+    ]
 
 
 def why_not_brought(wanted: Wanted, board: str) -> dict[str, str]:

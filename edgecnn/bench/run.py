@@ -11,7 +11,13 @@ from dataclasses import asdict, dataclass, replace
 from threading import Event
 from typing import Any
 
-from edgecnn.bench.absent import Absent, EngineReports, absent_rows, why_not_brought
+from edgecnn.bench.absent import (
+    Absent,
+    EngineReports,
+    absent_rows,
+    left_out_of_pages,
+    why_not_brought,
+)
 from edgecnn.bench.journal import Journal, Record
 from edgecnn.bench.wanted import Wanted, packages_for, subjects_of
 from edgecnn.devices.board import OWN_PACKAGES, Board, host_query
@@ -147,6 +153,8 @@ def make_ready(board: Board, wanted: Wanted, say: Announce = no_lines) -> Ready:
         places = board.send(wanted.bundles)
         reports = _engine_reports(environments, answers)
     absent = absent_rows(wanted, places, reports, board.name)
+    for line in left_out_of_pages(wanted, reports):
+        say(f"{board.name}: {line}")
     reasons_of = {str(one.subject.engine): one.reason for one in absent}
     try:
         subjects = subjects_of(wanted, places, reports.hosts, reasons_of)

@@ -11,6 +11,7 @@ from typing import Any
 
 from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused
+from edgecnn.web.engines import WEB_ENGINES, is_on_gpu
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import (
@@ -86,13 +87,15 @@ class Wanted:
 def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
     """The artefacts to measure, float first: the others are compared with it.
 
+    What was compiled for a target is not among them: no engine of a CPU runs it.
+
     Raises:
         BenchRefused: there is none of the precisions, or for the engines, that are wanted; or no
             engine has the name.
         BundleError: the bundle cannot be read.
     """
     with Bundle(bundle) as opened:
-        artefacts = opened.manifest.artefacts
+        artefacts = [one for one in opened.manifest.artefacts if one.target is None]
     of_precision = [
         a for a in artefacts if not wanted.precisions or a.precision in wanted.precisions
     ]
@@ -103,7 +106,7 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
     formats = _formats(wanted)
     chosen = [a for a in of_precision if not wanted.engines or a.format in formats]
     if not chosen:
-        known = tuple(engine_names())
+        known = (*engine_names(), *WEB_ENGINES)
         unknown = [name for name in wanted.engines if engine_name(name) not in known]
         if unknown:
             raise BenchRefused(f"no engine is called {unknown[0]!r}; there are {', '.join(known)}")
@@ -121,7 +124,8 @@ def _formats(wanted: Wanted) -> list[str]:
     """Formats that the wanted engines open; an engine that is not known here opens none."""
     known = set(engine_names())
     names = [engine_name(name) for name in wanted.engines]
-    return [f for name in names if name in known for f in sorted(engine_entry(name).formats)]
+    formats = [f for name in names if name in known for f in sorted(engine_entry(name).formats)]
+    return formats + [WEB_ENGINES[name].format for name in names if name in WEB_ENGINES]
 
 
 def _order(artefact: Artefact) -> tuple[int, str]:
@@ -198,7 +202,8 @@ def _rows(
         if version is not None
         and (environment != OWN_PACKAGES or engine not in ENGINES)
         and artefact.format in host["formats"][engine]
-        and (not names or engine in names)
+        and (engine in names if names else not is_on_gpu(engine) or host.get("has_gpu"))
+        and (threads == counts[0] or not is_on_gpu(engine))
     ]
 
 
@@ -234,7 +239,9 @@ def _why_none(
             reasons.append(absent[name])
             continue
         missing = [host["missing"][name] for host in hosts.values() if name in host["missing"]]
-        reasons.append(
-            f"{name} {missing[0]['reason']}, {missing[0]['mend']}" if missing else f"no {name}"
-        )
+        if missing:
+            reasons.append(f"{name} {missing[0]['reason']}, {missing[0]['mend']}")
+        else:
+            pages = " (--device browser has it)" if name in WEB_ENGINES else ""
+            reasons.append(f"no {name}{pages}")
     return f"no engine there runs {wanted.bundle}: {'; '.join(reasons)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.commands.bench_options import Duration, Names, Threads
+from edgecnn.commands.bench_options import Duration, Names, Threads, timing_options
 from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
 from edgecnn.console import complain, echo, echo_line
@@ -16,6 +16,7 @@ from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
 
 if TYPE_CHECKING:
     from edgecnn.bench.compare import Change
+    from edgecnn.bench.estimated import Estimate
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices.board import Board
     from edgecnn_runtime.measure.results import BenchResult
@@ -93,7 +94,8 @@ def command(
     An artefact must first answer the golden photographs correctly. What is timed is one run at
     batch 1, after a warm-up until it is stable; rows are compared with the first, or with those of
     --against, round by round. A disturbed run reports its cause and names no winner. On an
-    emulated board nothing is timed: answers are compared and instructions counted.
+    emulated board nothing is timed: answers are compared and instructions counted. Of a compile
+    target such as ethos-u55-128 its compiler's estimate is printed, in a table of its own.
 
     Exit code 0: measured. 1: a device failed, or no row of a bundle could be measured. 3: an
     artefact answers wrongly there. 4: slower than --against or --compare. 5: disturbed, no verdict
@@ -103,10 +105,12 @@ def command(
     Examples:
       edgecnn bench mobilenet_v2.edge --threads 1,4
       edgecnn bench mobilenet_v2.edge --device rpi
+      edgecnn bench mobilenet_v2.edge --device host,browser
       edgecnn bench new.edge --against old.edge --engine tflite
       edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl --plot today.png
     """
     from edgecnn.bench.compare import changes
+    from edgecnn.bench.estimated import read_estimates, split_targets
     from edgecnn.bench.journal import read_journal
     from edgecnn.bench.resumable import measure_on
     from edgecnn.bench.verdicts import unmeasured
@@ -127,16 +131,24 @@ def command(
     budget = Budget(max_memory, max_seconds)
     wanted = Wanted(Path(bundle), plan, old, engines, precisions, threads, wait, budget)
     wanted.check()
-    boards = find_boards(devices)
+    names, targets = split_targets(devices, wanted.bundle)
+    estimates = read_estimates(wanted.bundle, targets)
+    if estimates and (as_csv or not names) and (given := timing_options()):
+        what = "--csv" if as_csv else given[0]
+        raise click.UsageError(f"{what} is for latencies, which an estimate is not")
+    boards = find_boards(names)
     try:
         if not all(board.is_timed for board in boards):
-            return _prove(boards, wanted, _timing_options(), as_json=as_json, quiet=quiet)
+            refused = timing_options()
+            return _prove(boards, wanted, refused, estimates, as_json=as_json, quiet=quiet)
+        if estimates and not boards:
+            return _print_estimates(estimates, as_json=as_json)
         measured = measure_on(boards, wanted, output, is_resumed=resume, quiet=quiet or as_json)
     finally:
         for board in boards:
             board.close()
     compared = [] if past is None else changes(measured.results, past)
-    _print(measured.results, compared, as_json=as_json, as_csv=as_csv)
+    _print(measured.results, compared, estimates, as_json=as_json, as_csv=as_csv)
     if plot is not None and measured.results:
         from edgecnn.report.bench_plot import draw_bench
 
@@ -148,19 +160,20 @@ def command(
     return FAILED if missing and code == OK else code
 
 
-# Options for latencies only.
-TIMED = ("against", "sustained", "output", "resume", "earlier", "plot", "as_csv")
-
-
-def _timing_options() -> list[str]:
-    """Options for latencies that the user gave, as written on the command line."""
-    context = click.get_current_context()
-    written = {p.name: p.opts[-1] for p in context.command.params if p.name in TIMED}
-    return [written[name] for name in TIMED if context.params[name] not in {None, False}]
+def _print_estimates(estimates: Sequence[Estimate], *, as_json: bool) -> int:
+    """Estimates alone: nothing was measured."""
+    _print({}, (), estimates, as_json=as_json, as_csv=False)
+    return OK
 
 
 def _prove(
-    boards: Sequence[Board], wanted: Wanted, refused: Sequence[str], *, as_json: bool, quiet: bool
+    boards: Sequence[Board],
+    wanted: Wanted,
+    refused: Sequence[str],
+    estimates: Sequence[Estimate],
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Outputs and instruction counts on emulated boards; no latency."""
     from edgecnn.bench.emulated import prove_on
@@ -168,6 +181,7 @@ def _prove(
     from edgecnn.devices.emulated import EmulatedBoard
     from edgecnn.progress_bar import bars
     from edgecnn.report.emulated_table import print_proved
+    from edgecnn.report.estimated_table import as_fields, print_estimated
 
     emulated = [board for board in boards if isinstance(board, EmulatedBoard)]
     if len(emulated) < len(boards):
@@ -179,9 +193,11 @@ def _prove(
     with bars([board.name for board in boards], quiet=quiet or as_json) as (progress, _):
         proofs = [prove_on(board, wanted, progress[board.name]) for board in emulated]
     if as_json:
-        print_json(PROOF_SCHEMA, {"devices": [one.to_json() for one in proofs]})
+        devices = [one.to_json() for one in proofs]
+        print_json(PROOF_SCHEMA, {"devices": devices, **as_fields(estimates)})
     else:
         print_proved(proofs)
+        print_estimated(estimates)
     verdicts = {row.parity.verdict for one in proofs for row in one.rows}
     if verdicts & {"differs", "crashed"}:
         return DIFFERS
@@ -191,6 +207,7 @@ def _prove(
 def _print(
     results: Mapping[str, BenchResult],
     compared: Sequence[Change],
+    estimates: Sequence[Estimate],
     *,
     as_json: bool,
     as_csv: bool,
@@ -199,9 +216,10 @@ def _print(
     from edgecnn.report.bench_document import as_csv as csv_of
     from edgecnn.report.bench_document import as_document
     from edgecnn.report.bench_table import print_results
+    from edgecnn.report.estimated_table import as_fields, print_estimated
 
     if as_json:
-        print_json(SCHEMA, as_document(results, compared))
+        print_json(SCHEMA, as_document(results, compared) | as_fields(estimates))
     elif as_csv:
         echo(csv_of(results).removesuffix("\n"))
     elif results:
@@ -209,6 +227,8 @@ def _print(
         several = len(results) > 1
         for change in compared:
             echo_line(f"{change.device}: {change.words()}" if several else change.words())
+    if not as_json:
+        print_estimated(estimates)
 
 
 def _exit_code(

@@ -55,7 +55,8 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
 
     event = this_machine().host("host")
     host, state = event["host"], event["state"]
-    checks = [*_engines(event), *_packages(), _cache(), *measuring(host, state)]
+    tools = [_browser(), *_toolchains()]
+    checks = [*_engines(event), *_packages(), *tools, _cache(), *measuring(host, state)]
     if as_json:
         rows = [asdict(one) for one in checks]
         print_json(SCHEMA, {"device": device, "host": host, "state": state, "checks": rows})
@@ -97,6 +98,33 @@ def _packages() -> list[Check]:
         mend = f"pip install 'edgecnn[{extra}]'"
         checks.append(check(package, ok, installed, mend, needed=True))
     return checks
+
+
+def _browser() -> Check:
+    from edgecnn.errors import BrowserUnavailable
+    from edgecnn.web.browser import INSTALL, find_browser
+
+    try:
+        found = find_browser()
+    except BrowserUnavailable as error:
+        return check("browser", False, str(error).partition("; ")[0], INSTALL, needed=False)
+    return check("browser", True, f"{found.product} {found.version} ({found.path})", needed=False)
+
+
+def _toolchains() -> list[Check]:
+    """Compilers for NPUs and microcontrollers: nothing needs them but `edgecnn compile`."""
+    from edgecnn.compile.toolchains import find_toolchains
+
+    return [
+        check(
+            each.toolchain.name,
+            each.version is not None,
+            each.version or f"not installed; {each.toolchain.purpose}, {each.toolchain.licence}",
+            each.toolchain.install,
+            needed=False,
+        )
+        for each in find_toolchains()
+    ]
 
 
 def _cache() -> Check:

@@ -79,12 +79,13 @@ def _ask_agents(board: Board, offer: Offer) -> tuple[dict[str, Event], dict[str,
     """The agent's report in each environment, and the error where it does not run."""
     from edgecnn.devices.board import ask_host
     from edgecnn.errors import DeviceFailed
+    from edgecnn.web.engines import web_packages
     from edgecnn_runtime.engines import engine_packages
 
     hosts: dict[str, Event] = {}
     failures: dict[str, str] = {}
     offered = {one for packages in offer.environments.values() for one in packages}
-    engines = offered & engine_packages().keys()
+    engines = offered & {*engine_packages(), *web_packages()}
     if not engines:
         return hosts, failures
     try:
@@ -139,9 +140,10 @@ def engine_checks(
     offer: Offer, hosts: dict[str, Event], failures: dict[str, str]
 ) -> Iterator[Check]:
     """Checks of the engines: version, whether they work, and why others are missing."""
+    from edgecnn.web.engines import web_packages
     from edgecnn_runtime.engines import engine_packages
 
-    engines = engine_packages()
+    engines = engine_packages() | web_packages()
     for environment, packages in offer.environments.items():
         for package, version in packages.items():
             if package not in engines:

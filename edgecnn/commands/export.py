@@ -114,6 +114,7 @@ def command(
         targets.half,
         _typed(context),
         golden,
+        targets.compiled,
     )
     planned = plan(options)
     if dry_run:

@@ -21,7 +21,7 @@ NAMES = tuple(name for name in TARGETS if name != ALWAYS)
 
 
 class Formats(click.ParamType["tuple[str, ...]"]):
-    """Comma-separated formats beside ONNX, or ``all``."""
+    """Comma-separated formats beside ONNX, or ``all``; and compile targets."""
 
     name = "NAME[,NAME]"
 
@@ -32,12 +32,35 @@ class Formats(click.ParamType["tuple[str, ...]"]):
             return value
         names = [name.strip().lower() for name in str(value).split(",")]
         known = tuple(target_names())
-        unknown = [name for name in names if name not in (*known, ALL)]
-        if unknown:
-            choices = ", ".join((*known, ALL))
-            self.fail(f"{unknown[0]!r} is not a target; choose from {choices}", param, ctx)
+        compiled = tuple(
+            self._compile_target(name, known, param, ctx)
+            for name in names
+            if name not in (*known, ALL)
+        )
         chosen = known if ALL in names else names
-        return tuple(name for name in known if name in chosen and name != ALWAYS)
+        formats = tuple(name for name in known if name in chosen and name != ALWAYS)
+        return (*formats, *compiled)
+
+    def _compile_target(
+        self,
+        name: str,
+        formats: tuple[str, ...],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        from edgecnn_exporters.targets import UnknownTarget
+        from edgecnn_exporters.targets.profile import target_profile
+
+        try:
+            return target_profile(name).name
+        except UnknownTarget:
+            choices = ", ".join((*formats, ALL))
+            self.fail(
+                f"{name!r} is not a target; choose from {choices}, or a compile target "
+                "(edgecnn compile --list)",
+                param,
+                ctx,
+            )
 
 
 @dataclass(frozen=True)
@@ -69,7 +92,8 @@ TARGET_OPTIONS = (
         "formats",
         type=Formats(),
         multiple=True,
-        help=f"Formats beside ONNX: {', '.join(NAMES)}, or {ALL}; each holds the same scales.",
+        help=f"Formats beside ONNX: {', '.join(NAMES)}, or {ALL}; each holds the same scales. And "
+        "targets of edgecnn compile.",
     ),
     click.option(
         "--fp16",
@@ -101,12 +125,14 @@ class TargetChoice:
         half: artefacts with weights of 16 bits too.
         settings: by target, then by field of its options: what is not as by default.
         int8_flags: options given that say something of 8-bit artefacts alone.
+        compiled: names of compile targets.
     """
 
     names: tuple[str, ...]
     half: bool
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     int8_flags: tuple[str, ...] = ()
+    compiled: tuple[str, ...] = ()
 
     def targets(self, *, is_quantised: bool) -> tuple[Target, ...]:
         """Each target with its options.
@@ -119,6 +145,8 @@ class TargetChoice:
         """
         if self.int8_flags and not is_quantised:
             raise click.UsageError(f"{self.int8_flags[0]}: only with --quantize int8")
+        if self.compiled and not is_quantised:
+            raise click.UsageError(f"--target {self.compiled[0]}: only with --quantize int8")
         targets = tuple(make_target(name, self.settings.get(name)) for name in self.names)
         made = {"fp32", *(["fp16"] if self.half else []), *(["int8"] if is_quantised else [])}
         for target in targets:
@@ -150,7 +178,10 @@ def _choice(values: dict[str, Any]) -> TargetChoice:
         click.UsageError: options that go with a target, without it.
     """
     formats = values.pop("formats")
-    names = tuple(dict.fromkeys(name for chosen in formats for name in chosen))
+    every = tuple(dict.fromkeys(name for chosen in formats for name in chosen))
+    known = set(target_names())
+    names = tuple(name for name in every if name in known)
+    compiled = tuple(name for name in every if name not in known)
     half = values.pop("fp16")
     set_flags = {
         flag: value for flag in FLAGS if (value := values.pop(flag.parameter)) != flag.default
@@ -164,4 +195,4 @@ def _choice(values: dict[str, Any]) -> TargetChoice:
             raise click.UsageError(f"{own}: only with --target {flag.target}")
         settings.setdefault(flag.target, {})[flag.field] = value
     int8_flags = tuple(flag.flag for flag in set_flags if flag.needs_int8)
-    return TargetChoice(names, half, settings, int8_flags)
+    return TargetChoice(names, half, settings, int8_flags, compiled)

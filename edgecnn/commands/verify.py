@@ -55,6 +55,13 @@ class EngineNames(click.ParamType["tuple[str, ...]"]):
     metavar="FOLDER",
     help="Write each cause here as one node with its inputs and a script that runs it.",
 )
+@click.option(
+    "--compiled/--no-compiled",
+    "is_proven",
+    default=True,
+    help="Prove what was compiled for NPUs and microcontrollers; vendors' simulators open their "
+    "own files.",
+)
 @preprocess_options
 @click.option(
     "--limit",
@@ -71,6 +78,7 @@ def command(
     chosen: tuple[tuple[str, ...], ...],
     is_diagnosed: bool,
     reproduce: Path | None,
+    is_proven: bool,
     by_hand: bool,
     data: str | None,
     limit: int,
@@ -103,7 +111,7 @@ def command(
         return print_certificate(bundle, data, engines, as_json=as_json, quiet=quiet)
     from edgecnn.console import print_json
     from edgecnn.progress_bar import bar
-    from edgecnn.report.verify_tables import print_held_out, print_rows
+    from edgecnn.report.verify_tables import print_compiled, print_held_out, print_rows
     from edgecnn_runtime.budget import Budget
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
@@ -112,16 +120,20 @@ def command(
     with Bundle(bundle, Budget(max_memory, max_seconds)) as opened:
         with bar("verify", quiet=quiet or as_json) as progress:
             rows = verify(opened, engines or None, isolated=True, progress=progress)
+        is_proven = is_proven and not engines
+        compiled = _prove_compiled(opened, quiet=quiet or as_json) if is_proven else []
         files = len(opened.manifest.files)
         outside = opened.outside()
         if not as_json:
             # Before the search, which may take long.
             print_rows(rows, None if outside is None else Path(outside.path).name)
+            if compiled:
+                print_compiled(compiled)
         findings = _diagnose(opened, rows, reproduce) if is_diagnosed or reproduce else []
         held_out = _hold(opened, rows, data, limit, quiet=quiet or as_json) if data else None
     if as_json:
         document: dict[str, Any] = {"bundle": bundle, "files": files}
-        document["rows"] = [row.to_json() for row in rows]
+        document["rows"] = [row.to_json() for row in (*rows, *compiled)]
         document["findings"] = [finding.to_json() for finding in findings]
         document["pictures"] = None if held_out is None else asdict(held_out)
         print_json(SCHEMA, document)
@@ -132,10 +144,21 @@ def command(
             print_held_out(held_out)
         if not quiet:
             echo(f"\n{files} files have the digests that the manifest lists", err=True)
-    if any(row.verdict in ("differs", "crashed") for row in rows):
+    if any(row.verdict in ("differs", "crashed") for row in (*rows, *compiled)):
         return DIFFERS
     ran = any(row.verdict in ANSWERS_AS_MADE and row.engine for row in rows)
     return OK if ran else FAILED
+
+
+def _prove_compiled(opened: Bundle, *, quiet: bool) -> list[Parity]:
+    """Rows of what was compiled for a target."""
+    if all(artefact.target is None for artefact in opened.manifest.artefacts):
+        return []
+    from edgecnn.progress_bar import bar
+    from edgecnn.verify.compiled import prove_compiled
+
+    with bar("compiled", quiet=quiet) as progress:
+        return prove_compiled(opened, progress)
 
 
 def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> list[RowDiagnosis]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from edgecnn.devices.board import Board
 from edgecnn.devices.configured import Configured, config_path, read_devices
 from edgecnn.devices.local import LocalBoard
-from edgecnn.devices.names import EMULATED, HOST, check_target
+from edgecnn.devices.names import BROWSER, EMULATED, HOST, check_target
 from edgecnn.devices.profile import Profile
 from edgecnn.devices.profile_toml import profiles
 from edgecnn.errors import DeviceConfigInvalid, UnknownDevice
@@ -22,9 +22,10 @@ EXAMPLE = "pi@raspberrypi.local"
 def find_boards(names: Sequence[str]) -> list[Board]:
     """The boards of these names, each once, in the order in which they are first named.
 
-    A name is ``host`` (this machine), a configured device, a profile that exactly one configured
-    device has, ``PROFILE-emulated``, USER@HOST for ssh, or the path of a .toml file of devices.
-    Interpreters on this machine are environments of one board.
+    A name is ``host`` (this machine), ``browser`` (the one of this machine), a configured device, a
+    profile that exactly one configured device has, ``PROFILE-emulated``, USER@HOST for ssh, or the
+    path of a .toml file of devices.
+    Interpreters on this machine, and its browser, are environments of one board.
 
     Raises:
         UnknownDevice: a name is none of these; the message offers what to type.
@@ -114,6 +115,8 @@ def _place(one: Configured | Profile) -> tuple[object, ...]:
     """Key that two names of the same board share."""
     if isinstance(one, Profile):
         return (EMULATED, one.name)
+    if one.name == BROWSER:
+        return (BROWSER,)
     return ("ssh", one.ssh, one.port, one.python) if one.ssh else ("local", one.python)
 
 
@@ -122,8 +125,8 @@ def _name_of(one: Configured | Profile) -> str:
 
 
 def _resolve(name: str) -> list[Configured | Profile]:
-    if name == HOST:
-        return [Configured(HOST)]
+    if name in (HOST, BROWSER):
+        return [Configured(name)]
     if name.endswith(".toml"):
         return _of_file(Path(name))
     if "@" in name:
@@ -182,7 +185,7 @@ def _not_configured(name: str) -> str:
 
 
 def _unknown(name: str, configured: Mapping[str, Configured]) -> UnknownDevice:
-    known = [HOST, *configured, *profiles(), *(f"{one}{EMULATED}" for one in emulatable())]
+    known = [HOST, BROWSER, *configured, *profiles(), *(f"{one}{EMULATED}" for one in emulatable())]
     if name in USUAL or any(one.startswith(name) for one in profiles() if len(name) > 1):
         return UnknownDevice(_not_configured(name))
     near = difflib.get_close_matches(name, known, 3, 0.5)
@@ -192,6 +195,6 @@ def _unknown(name: str, configured: Mapping[str, Configured]) -> UnknownDevice:
         )
     own = f" and your own: {', '.join(configured)}" if configured else ""
     return UnknownDevice(
-        f"no device is called {name[:80]!r}; there are {HOST}{own}; edgecnn devices lists all, and "
-        f"edgecnn devices add NAME {EXAMPLE} adds one"
+        f"no device is called {name[:80]!r}; there are {HOST}, {BROWSER}{own}; edgecnn devices "
+        f"lists all, and edgecnn devices add NAME {EXAMPLE} adds one"
     )

@@ -14,8 +14,10 @@ from typing import Any
 from edgecnn.devices.board import Facts
 from edgecnn.devices.configured import Configured, read_devices
 from edgecnn.devices.find import board_of, emulatable
-from edgecnn.devices.names import EMULATED, HOST
+from edgecnn.devices.names import BROWSER, EMULATED, HOST
 from edgecnn.devices.probe import OLDEST_PYTHON
+from edgecnn.errors import BrowserUnavailable
+from edgecnn.web.browser import find_browser
 from edgecnn_runtime.errors import EdgeCNNError
 
 ANSWER_S = 5.0
@@ -27,7 +29,8 @@ class ListedDevice:
     """A device in the list.
 
     Attributes:
-        kind: ``host``, ``local`` (an interpreter on this machine), ``ssh`` or ``emulated``.
+        kind: ``host``, ``browser``, ``local`` (an interpreter on this machine), ``ssh`` or
+            ``emulated``.
         where: how it is reached.
         is_there: whether it answers; None where it was not contacted.
         status: what the device is, or why it is not there.
@@ -60,7 +63,8 @@ def device_rows(*, is_asked: bool, answer_s: float = ANSWER_S) -> list[ListedDev
     boards = [Configured(HOST), *(one for one in configured.values() if one.ssh is not None)]
     statuses = _ask(boards, answer_s) if is_asked else {}
     rows = [
-        ListedDevice(HOST, "host", "this machine", None, True, statuses.get(HOST, (True, ""))[1])
+        ListedDevice(HOST, "host", "this machine", None, True, statuses.get(HOST, (True, ""))[1]),
+        _browser(),
     ]
     for one in configured.values():
         if one.ssh is None:
@@ -111,6 +115,15 @@ def python(facts: Facts) -> str:
     version = facts.pythons[0].version
     written = "Python {}.{}.{}".format(*version)
     return written if version[:2] >= OLDEST_PYTHON else f"{written}, too old"
+
+
+def _browser() -> ListedDevice:
+    try:
+        found = find_browser()
+    except BrowserUnavailable as error:
+        return ListedDevice(BROWSER, "browser", "this machine", None, False, str(error))
+    status = f"{found.product} {found.version}"
+    return ListedDevice(BROWSER, "browser", found.path, None, True, status)
 
 
 def _interpreter(device: Configured) -> ListedDevice:

@@ -1,4 +1,4 @@
-"""This machine: the agent is a process of this interpreter, or of others with their own engines."""
+"""This machine: the agent is a process of this interpreter, of others, or one with a browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from edgecnn.devices.agent_zipapp import write_agent
 from edgecnn.devices.board import Event, Facts, Offer, ask_host
 from edgecnn.devices.events import agent_events, start_agent
-from edgecnn.devices.names import HOST
+from edgecnn.devices.names import BROWSER, HOST
 from edgecnn.devices.probe import PROBE_SCRIPT, read_facts
 from edgecnn.errors import DeviceFailed
 from edgecnn_runtime.engines import package_of
@@ -39,7 +39,8 @@ class LocalBoard:
         """Nothing is started yet.
 
         Args:
-            interpreters: environment → path of its interpreter; None for this one.
+            interpreters: environment → path of its interpreter; None for this one. That of
+                `BROWSER` runs its rows in pages.
         """
         self.name = name
         self._interpreters = dict(interpreters)
@@ -76,6 +77,10 @@ class LocalBoard:
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
         # Nothing is sent; `offer` lists the packages of each interpreter.
+        if BROWSER in self._interpreters:
+            from edgecnn.devices.browser.prepare import prepare_browser
+
+            prepare_browser(packages)
         return {name: self._environment(name) for name in self._interpreters}
 
     def send(self, bundles: Sequence[Path]) -> Mapping[Path, str]:
@@ -108,6 +113,8 @@ class LocalBoard:
 
     def _environment(self, name: str) -> Environment:
         python = self._interpreters[name]
+        if name == BROWSER:
+            return Environment((sys.executable, "-m", "edgecnn.devices.browser"))
         if python is None:
             return Environment((sys.executable, "-m", "edgecnn_runtime"))
         return Environment((python, str(agent_file())))

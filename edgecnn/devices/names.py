@@ -7,6 +7,7 @@ import re
 from edgecnn.errors import DeviceConfigInvalid
 
 HOST = "host"
+BROWSER = "browser"
 EMULATED = "-emulated"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -30,8 +31,8 @@ def check_name(name: str) -> str:
             f"a device cannot be called {name[:80]!r}; expected letters, digits, '.', '_' and '-', "
             "at most 64, a letter or digit first: rpi, lab-pi4"
         )
-    if name == HOST or name.endswith(EMULATED) or name.endswith(".toml"):
-        what = {HOST: "this machine"}.get(
+    if name in (HOST, BROWSER) or name.endswith((EMULATED, ".toml")):
+        what = {HOST: "this machine", BROWSER: "the browser of this machine"}.get(
             name, "a file" if name.endswith(".toml") else "an emulated board"
         )
         raise DeviceConfigInvalid(

@@ -27,6 +27,7 @@ class ExportOptions:
     Attributes:
         command: the command line as it was typed, for the provenance.
         golden: examples to compare on and to pack, as `open_golden` takes them.
+        compiled: names of the targets that the bundle is compiled for.
     """
 
     model: ModelSource
@@ -44,6 +45,7 @@ class ExportOptions:
     half: bool = False
     command: str = ""
     golden: str | None = None
+    compiled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class ExportPlan:
             artefacts.append(
                 f"{target.name} ({', '.join(p for p in more if p in target.precisions)})"
             )
+        artefacts += [f"{name} (compiled)" for name in options.compiled]
         return ", ".join(artefacts)
 
     def _quantise(self) -> str:
@@ -140,12 +143,40 @@ def plan(options: ExportOptions) -> ExportPlan:
     """
     from edgecnn_exporters.atomic import check_writable
 
+    if options.compiled:
+        _check_compiled(options.compiled, options.batch)
     name, weights, shape = _foresee(options)
     output = options.output or Path(f"{name}.edge")
     if output.is_dir():
         output = output / f"{name}.edge"
     check_writable(output)
     return ExportPlan(options, name, output, weights, options.shape or shape)
+
+
+def _check_compiled(names: tuple[str, ...], batch: int | None) -> None:
+    """Check the batch, and that the compilers of all targets are here, before any work.
+
+    Raises:
+        CompilerMissing, LicenceNotAccepted: as `Toolchain.check` says.
+        ModelUnusable: a target is no part of a bundle, or the batch is not one image.
+    """
+    from edgecnn.compile.plan import WEB
+    from edgecnn_exporters.targets.compilers import compiler_of
+    from edgecnn_exporters.targets.profile import target_profile
+
+    for name in names:
+        family = target_profile(name).family
+        if family == WEB:
+            raise ModelUnusable(
+                "web is a page in a folder, not a part of a bundle: edgecnn compile NAME.edge "
+                "--for web -o site/"
+            )
+        if batch not in (None, 1):
+            raise ModelUnusable(
+                f"--batch {batch} does not go with --target {name}: compiled networks take one "
+                "image at a time; leave --batch out, or give --batch 1"
+            )
+        compiler_of(family).toolchains[0].check()
 
 
 def _foresee(options: ExportOptions) -> tuple[str, str, Shape | None]:

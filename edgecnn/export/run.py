@@ -40,10 +40,40 @@ def run(planned: ExportPlan, progress: Announce) -> tuple[Exported, tuple[str, .
         EdgeCNNError: as `build_network`, `export_module` and `export_onnx` say.
     """
     progress(LOAD)
+    if planned.options.compiled:
+        return _run_compiled(planned, progress)
     source = planned.options.model
     if isinstance(source, OnnxFile):
         return _run_onnx(planned, source, progress)
     return _run_network(planned, source, progress)
+
+
+def _run_compiled(planned: ExportPlan, progress: Announce) -> tuple[Exported, tuple[str, ...]]:
+    """Export to a scratch folder and compile from there: a bundle with all targets, or none."""
+    from edgecnn.compile.run import log_file
+    from edgecnn_exporters.compile.pipeline import CompileRequest, compile_bundle
+    from edgecnn_exporters.scratch import scratch_folder
+    from edgecnn_exporters.targets.profile import target_profile
+
+    profiles = tuple(map(target_profile, planned.options.compiled))
+    with scratch_folder() as folder:
+        first = folder / planned.output.name
+        plain = replace(planned.options, compiled=())
+        exported, notes = run(replace(planned, options=plain, output=first), progress)
+        quantise = planned.options.quantise
+        request = CompileRequest(
+            first,
+            profiles,
+            planned.output,
+            log_file(planned.output),
+            allow_weak=quantise is not None and quantise.allow_weak,
+        )
+        result = compile_bundle(request, lambda step: progress(f"package: {step}"))
+    assert result.manifest is not None
+    size = planned.output.stat().st_size
+    own = (f"{t.profile.name}: {line}" for t in result.targets for line in t.compiled.notes)
+    compiled = replace(exported, path=planned.output, size_bytes=size, manifest=result.manifest)
+    return compiled, (*notes, *result.notes, *own)
 
 
 def _run_network(
@@ -83,7 +113,7 @@ def _run_network(
         request, options.quantise, network.data, quiet=options.quiet, trained=network.trained
     ) as (request, more):
         exported = export_module(network.module, request, planned.output, progress)
-    more = (*more, *_on_noise(request))
+    more = (*more, *_on_noise(request), *_without_labels(options, exported))
     return exported, (*network.notes, *exported.notes, *notes, *more)
 
 
@@ -120,7 +150,8 @@ def _run_onnx(
     )
     with quantised(request, options.quantise, None, quiet=options.quiet) as (request, more):
         exported = export_onnx(source_model, request, planned.output, progress)
-    return exported, (*notes, *more, *_on_noise(request))
+    more = (*more, *_on_noise(request), *_without_labels(options, exported))
+    return exported, (*notes, *more)
 
 
 def _preprocess(
@@ -140,6 +171,16 @@ def _preprocess(
 
 def _on_noise(request: Request) -> tuple[str, ...]:
     return () if request.golden or request.reads_images else (NO_IMAGE,)
+
+
+def _without_labels(options: ExportOptions, exported: Exported) -> tuple[str, ...]:
+    """A note where the labels that were given name nothing."""
+    if options.labels is None or exported.manifest.postprocess is not None:
+        return ()
+    return (
+        f"--labels {options.labels} is left out: labels are for a network that reads images and "
+        "has one output (N, classes)",
+    )
 
 
 def _golden(

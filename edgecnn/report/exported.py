@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgecnn_exporters.passes.rewrite import LeftAlone
     from edgecnn_exporters.quantise.ladder import Quantised
     from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity
+    from edgecnn_runtime.manifest import Manifest
 
 # Names in one line; the others are counted.
 NAMED = 3
@@ -44,6 +45,7 @@ def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, 
     if exported.quantised is not None:
         rows |= _quantised(exported.quantised)
     rows |= _targets(exported)
+    rows |= _compiled(manifest)
     if accuracy := manifest.provenance.get("accuracy"):
         rows["accuracy"] = (
             f"top-1 {accuracy['fp32']:.2%} in fp32, {accuracy['int8']:.2%} in int8, same class for "
@@ -78,6 +80,8 @@ def _targets(exported: Exported) -> dict[str, str]:
             rows[name] += f": {counts} operators, {transposes} TRANSPOSE"
         if own[0].batch is not None:
             rows[name] += f", batch fixed at {own[0].batch}"
+        if name == "tflite":
+            rows[name] += _eight_bit_results(exported.manifest)
         weak = [a.path for a in exported.manifest.artefacts if a.is_weak]
         if any(each.artefact.path in weak for each in own):
             rows[name] += "; int8 is weak"
@@ -86,6 +90,27 @@ def _targets(exported: Exported) -> dict[str, str]:
         for note in dict.fromkeys(note for each in own for note in each.notes):
             rows[name] += f"; {note}"
     return rows
+
+
+def _compiled(manifest: Manifest) -> dict[str, str]:
+    """A row for the targets that the bundle was compiled for."""
+    lines = [
+        f"{one.target} by {one.compiler}, {one.proof}, "
+        f"{sum(one.on_cpu.values())} operators on the CPU"
+        for one in manifest.artefacts
+        if one.target is not None
+    ]
+    return {"compiled": "; ".join(lines)} if lines else {}
+
+
+def _eight_bit_results(manifest: Manifest) -> str:
+    """What results of 8 bits cost on the golden examples; empty where no file has them."""
+    own = {one.format: one for one in manifest.artefacts if one.precision == "int8"}
+    onnx, tflite = own.get("onnx"), own.get("tflite")
+    if onnx is None or tflite is None or not tflite.encodings:
+        return ""
+    before, after = (min(map(min, one.sqnr_db.values())) for one in (onnx, tflite))
+    return f"; results in 8 bits: {after:.1f} dB, as float {before:.1f} (golden examples)"
 
 
 def _quantised(quantised: Quantised) -> dict[str, str]:

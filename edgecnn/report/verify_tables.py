@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from edgecnn.console import coloured, echo, stdout, table
+from edgecnn.console import coloured, echo, print_table, stdout, table, wrapped
+from edgecnn.report.compile_tables import proof_words
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
+    from edgecnn.text_table import TextTable
     from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn.verify.preprocess.certify import Cost, WayCost
     from edgecnn_runtime.parity.row import Parity
@@ -20,6 +24,8 @@ COLOURS: Mapping[ParityVerdict, str] = {
     "crashed": "red",
     "skipped": "yellow",
 }
+ROW_COLUMNS = ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit")
+NUMBERS = ("error", "SQNR", "top-1")
 COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n")
 
 
@@ -29,17 +35,11 @@ def print_rows(rows: Sequence[Parity], beside: str | None = None) -> None:
     Args:
         beside: name of the file of golden examples beside the bundle, where there is one.
     """
-    shown = table(
-        ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit"),
-        right=("error", "SQNR", "top-1"),
-    )
-    for row in rows:
-        verdict = coloured(row.verdict, COLOURS[row.verdict])
-        engine = "" if row.engine is None else row.engine.words()
-        shown.add_row(
-            row.subject, engine, row.precision, verdict, *_difference_cells(row), row.note
-        )
+    shown, has_limits = _row_table(rows)
     stdout().print(shown)
+    for row in () if has_limits else rows:
+        engine = "" if row.engine is None else f"{row.engine.words()}: "
+        echo(wrapped(f"{row.subject}: {engine}{row.note}"))
     counts = {row.difference.n for row in rows if row.difference is not None and row.engine}
     if counts:
         examples = f"examples of {beside}" if beside else "golden examples"
@@ -47,6 +47,49 @@ def print_rows(rows: Sequence[Parity], beside: str | None = None) -> None:
             f"\nn = {max(counts)} {examples}; error: share of an output's spread; "
             "SQNR: of the worst group\nof output channels, about the mean"
         )
+
+
+def _row_table(rows: Sequence[Parity]) -> tuple[TextTable, bool]:
+    """The table, and whether it has the limits; a narrow terminal takes fewer columns."""
+    console = stdout()
+    for left_out in ((), ("precision",), ("precision", "limit")):
+        shown = _with_columns(rows, [each for each in ROW_COLUMNS if each not in left_out])
+        if not console.is_terminal or shown.fit(console.width):
+            break
+    return shown, "limit" not in left_out
+
+
+def _with_columns(rows: Sequence[Parity], columns: Sequence[str]) -> TextTable:
+    shown = table(columns, right=NUMBERS)
+    for row in rows:
+        verdict = coloured(row.verdict, COLOURS[row.verdict])
+        engine = "" if row.engine is None else row.engine.words()
+        error, sqnr, top1 = _difference_cells(row)
+        cells: dict[str, str | Text] = {
+            "what": row.subject,
+            "engine": engine,
+            "precision": row.precision,
+            "verdict": verdict,
+            "error": error,
+            "SQNR": sqnr,
+            "top-1": top1,
+            "limit": row.note,
+        }
+        shown.add_row(*(cells[name] for name in columns))
+    return shown
+
+
+def print_compiled(rows: Sequence[Parity]) -> None:
+    """One row a compiled artefact with the kind of its proof, and below what was compared."""
+    shown = table(("compiled", "verdict", "proof", "SQNR", "top-1"), right=("SQNR", "top-1"))
+    for row in rows:
+        verdict = coloured(row.verdict, COLOURS[row.verdict])
+        shown.add_row(row.subject, verdict, row.proof or "", *_difference_cells(row)[1:])
+    echo()
+    print_table(shown)
+    for row in rows:
+        words = proof_words("" if row.engine is None else row.engine.words(), row.note)
+        echo(wrapped(f"{row.subject}: {words}"))
 
 
 def _difference_cells(row: Parity) -> tuple[str, str, str]:
@@ -69,7 +112,7 @@ def print_held_out(comparison: HeldOutComparison) -> None:
         figures = f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f} dB", near
         shown.add_row(row.subject, row.engine, same, *figures)
     echo()
-    stdout().print(shown)
+    print_table(shown)
     echo(
         f"\nagainst {comparison.reference}, n = {comparison.count:,} images of "
         f"{comparison.data}; within 1 step: "

@@ -19,7 +19,8 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     """A stream whose content becomes `path` when the block ends, and is gone when it raises.
 
     On Linux the content has no name while it is written (``O_TMPFILE``), so that even a killed
-    process leaves nothing behind; elsewhere it is a hidden file that is removed on error.
+    process leaves nothing behind; elsewhere it is a hidden file that is removed on error. A file
+    that is replaced passes its permissions on.
 
     Raises:
         OutputNotWritable: the folder is missing, not writable, or full, or `path` is a pipe, a
@@ -28,7 +29,10 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     _refuse_other_kind(path)
     try:
         _remove_leftovers(path)
+        mode = _mode(path)
         with _unnamed_file(path) or _hidden_file(path) as stream:
+            if mode is not None:
+                os.fchmod(stream.fileno(), mode)
             yield stream
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -36,6 +40,14 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
             f"cannot write {path}: {reason}; what was there before is unchanged. "
             "Free some space, or choose another place with --output"
         ) from error
+
+
+def _mode(path: Path) -> int | None:
+    """Permissions of the file that is there; None where there is none."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        return None
 
 
 def _unnamed_file(path: Path) -> contextlib.AbstractContextManager[BinaryIO] | None:
@@ -94,11 +106,12 @@ def _remove_leftovers(path: Path) -> None:
     """Remove hidden files of processes that were killed before they could rename or remove them."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
         pid = leftover.name.split(".")[-2]
-        if pid.isdigit() and not _is_alive(int(pid)):
+        if pid.isdigit() and not is_alive(int(pid)):
             leftover.unlink(missing_ok=True)
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -11,6 +11,12 @@
     + WeakQuantisation
   + CalibrationFailed
   + ScalesMismatch
+  + CompilerMissing
+  + CompilerFailed
+  + LicenceNotAccepted
+  + OperatorsOnCpu
+  + DoesNotFit
+  + NotQuantised
   + UnknownTarget (targets/__init__.py)
   + TargetInvalid (targets/__init__.py)
 """
@@ -58,3 +64,27 @@ class CalibrationFailed(EdgeCNNError):
 
 class ScalesMismatch(EdgeCNNError):
     """Scales from training that are of another graph than the network's."""
+
+
+class CompilerMissing(EdgeCNNError):
+    """A vendor's compiler or simulator is not installed, or is too old."""
+
+
+class CompilerFailed(EdgeCNNError):
+    """A vendor's compiler or simulator refused a network, crashed, or ran out of time."""
+
+
+class LicenceNotAccepted(EdgeCNNError):
+    """The user has not accepted the licence of a vendor's package."""
+
+
+class OperatorsOnCpu(EdgeCNNError):
+    """A compiler leaves operators to the CPU, and that was not allowed."""
+
+
+class DoesNotFit(EdgeCNNError):
+    """A network needs more memory than the board has."""
+
+
+class NotQuantised(EdgeCNNError):
+    """A bundle holds no 8-bit network with an encoding for every result."""

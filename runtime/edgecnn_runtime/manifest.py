@@ -71,7 +71,8 @@ class Postprocess:
     """Meaning of the output: a classification over `labels`.
 
     Attributes:
-        softmax: the output is logits; scores are their softmax.
+        softmax: the output is logits or log-probabilities, and scores are their
+            softmax; False: it is the scores.
         labels: path in the bundle of the labels, UTF-8, one a line in class order.
     """
 
@@ -119,6 +120,12 @@ class Artefact:
         weights: path in the bundle of its weights file; None: the weights are in the artefact.
         encodings: (scale, zero point) of the inputs and outputs that are int8 or uint8 in the
             artefact and float32 in the manifest: ``real = scale * (integer - zero_point)``.
+        target: compile target that it was compiled for; such an artefact is opened by its path
+            alone. None: any machine with an engine for its format.
+        flags: options of the compiler.
+        on_cpu: operators that it leaves to the CPU: type → count.
+        report: path in the bundle of the compiler's figures, JSON.
+        companions: paths in the bundle of other files that the artefact needs.
     """
 
     path: str
@@ -134,11 +141,17 @@ class Artefact:
     layout: Literal["NHWC"] | None = None
     weights: str | None = None
     encodings: dict[str, tuple[float, int]] = field(default_factory=dict)
+    target: str | None = None
+    flags: tuple[str, ...] = ()
+    on_cpu: dict[str, int] = field(default_factory=dict)
+    report: str | None = None
+    companions: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Paths in the bundle of all files that an engine needs to open it."""
-        return (self.path,) if self.weights is None else (self.path, self.weights)
+        own = (self.path,) if self.weights is None else (self.path, self.weights)
+        return (*own, *self.companions)
 
     def to_json(self) -> dict[str, Any]:
         """The artefact as JSON values; empty optional fields are left out."""
@@ -146,11 +159,11 @@ class Artefact:
         del values["pooled_db"]
         values["weak"] = values.pop("is_weak")
         optional = {"graph", "compiler", "sqnr_db", "outside_db", "weak", "layout", "weights"}
-        optional.add("encodings")
+        optional |= {"encodings", "target", "flags", "on_cpu", "report", "companions"}
         return {
             name: value
             for name, value in values.items()
-            if name not in optional or value not in (None, {}, False)
+            if name not in optional or value not in (None, {}, (), False)
         }
 
 

@@ -183,6 +183,8 @@ def choose(
 ) -> tuple[Artefact, type[Engine]]:
     """The first artefact, in the bundle's order, that an installed engine runs.
 
+    One that was compiled for a target is taken only if it is named.
+
     Raises:
         EngineUnavailable: engines for it exist, but none is installed.
         EngineError: no artefact has that precision, or no engine runs it.
@@ -190,12 +192,13 @@ def choose(
     artefacts = [
         one
         for one in manifest.artefacts
-        if precision in (None, one.precision) and artefact in (None, one.path)
+        if precision in (None, one.precision)
+        and (one.path == artefact if artefact or one.target else True)
     ]
     if not artefacts:
-        wanted = " ".join(word for word in (precision, artefact) if word)
+        wanted = " ".join(word for word in (precision, artefact, "artefact") if word)
         listing = ", ".join(f"{one.path} ({one.precision})" for one in manifest.artefacts)
-        raise EngineError(f"{manifest.name} has no {wanted} artefact; it has {listing}")
+        raise EngineError(f"{manifest.name} has no {wanted}; it has {listing}")
     missing: type[Engine] | None = None
     for one in artefacts:
         for kind in map(engine_class, engine_names() if engine is None else (engine,)):

@@ -52,6 +52,7 @@ def test_export_speaks_json_and_keeps_its_provenance(edgecnn: Run, tmp_path: Pat
     assert found["inputs"] == [{"name": "input", "dtype": "float32", "shape": [2, 3, 32, 32]}]
     assert found["size_bytes"] == (tmp_path / "x.edge").stat().st_size
     assert "imagenet' is assumed" in ran.stderr
+    assert "--labels" not in ran.stderr
     with Bundle(tmp_path / "x.edge") as bundle:
         provenance = bundle.manifest.provenance
         assert provenance["command"] == f"edgecnn {' '.join(command)} --batch 2 --json"
@@ -70,6 +71,16 @@ def test_an_export_called_from_python_records_the_words_that_it_was_given(tmp_pa
     with Bundle(tmp_path / "x.edge") as bundle:
         command = bundle.manifest.provenance["command"]
     assert command == "edgecnn export nets:build --input 1x3x32x32 -q"
+
+
+def test_labels_that_name_nothing_are_told(edgecnn: Run, own: None, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("left\nright\n")
+    ran = edgecnn(
+        *("export", "own:build", "--input", "1x3x8x8", "--preprocess", "none"),
+        *("--labels", "names.txt", "-o", "x.edge"),
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "note: --labels names.txt is left out: " in ran.stderr
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(edgecnn: Run, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper
 import edgecnn_runtime as edge
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.budget import Budget
+from edgecnn_runtime.bundle.limits.artefact import refuse_unsafe
 from edgecnn_runtime.bundle.limits.onnx import refuse_unsafe_onnx
 from edgecnn_runtime.errors import BundleUnreadable, ExternalData, OverBudget
 
@@ -231,3 +232,37 @@ def test_a_bundle_that_loops_for_ever_is_refused_in_a_line(tmp_path: Path) -> No
     )
     with pytest.raises(OverBudget, match=r"model\.onnx has a Loop of"):
         edge.open(tmp_path / "x.edge")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_beside"),
+    [
+        ("model_qnn.bin", True),
+        ("/etc/passwd", False),
+        ("../model_qnn.bin", False),
+        ("folder/model_qnn.bin", False),
+        ("..", False),
+        ("", False),
+        ("x" * 5000, False),
+    ],
+)
+def test_a_vendors_context_is_read_from_its_own_folder_alone(path: str, is_beside: bool) -> None:
+    options = {"ep_cache_context": path, "embed_mode": 0}
+    node = helper.make_node("EPContext", ["input"], ["y"], domain="com.microsoft", **options)
+    content = model_of([node]).SerializeToString()
+    if is_beside:
+        refuse_unsafe("qnn-context", content, None, "model.onnx", Budget())
+    else:
+        with pytest.raises(ExternalData, match="EPContext, whose code or data is outside"):
+            refuse_unsafe("qnn-context", content, None, "model.onnx", Budget())
+    with pytest.raises(ExternalData):
+        refuse_unsafe("onnx", content, None, "model.onnx", Budget())
+
+
+def test_a_context_that_is_embedded_is_refused() -> None:
+    options = {"ep_cache_context": "binary", "embed_mode": 1}
+    node = helper.make_node("EPContext", ["input"], ["y"], domain="com.microsoft", **options)
+    with pytest.raises(ExternalData):
+        refuse_unsafe(
+            "qnn-context", model_of([node]).SerializeToString(), None, "model.onnx", Budget()
+        )

@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import structure
 from conftest import MODELS, contents
 
 from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_exporters.targets.npu.htp.toolchain import QNN
+from edgecnn_exporters.targets.worker_process import run_worker
 
 OPENS = """
 import socket, sys
@@ -64,7 +67,7 @@ def test_an_engine_leaves_nothing_behind(engine: str, tmp_path: Path) -> None:
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_onnx_runtime_is_imported_in_one_place_which_forbids_telemetry() -> None:
+def test_onnx_runtime_is_imported_where_telemetry_is_forbidden() -> None:
     importing = []
     for name, path in structure.find_modules().items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -72,7 +75,25 @@ def test_onnx_runtime_is_imported_in_one_place_which_forbids_telemetry() -> None
             module = getattr(node, "module", None)
             if isinstance(node, ast.Import | ast.ImportFrom) and "onnxruntime" in {*names, module}:
                 importing.append(name)
-    assert importing == ["edgecnn_runtime.engines.onnxruntime"]
+    # The worker's process is started without, as below.
+    worker = "edgecnn_exporters.targets.npu.htp.worker"
+    assert importing == [worker, "edgecnn_runtime.engines.onnxruntime"]
+
+
+def test_vendors_processes_are_started_without_telemetry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "python"
+    program.write_text(
+        '#!/bin/sh\necho "{\\"told\\": \\"$ORT_DISABLE_TELEMETRY\\"}" > "$2/result.json"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv(QNN.variable, str(program))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    run = partial(run_worker, "the worker", QNN, tmp_path / "worker.py", {}, tmp_path)
+    assert run(tmp_path / "log") == {"told": "1"}
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    assert run(tmp_path / "log") == {"told": "0"}
 
 
 def test_whoever_wants_telemetry_may_have_it() -> None:

@@ -40,13 +40,19 @@ def test_the_wheel_holds_what_the_code_reads(wheel: Path) -> None:
         "edgecnn_exporters/photographs/cat.jpg",
         "edgecnn_exporters/photographs/README.md",
         "edgecnn/py.typed",
+        *(f"edgecnn/web/scripts/{name}" for name in ("engines.js", "measure.html", "measure.js")),
+        *(f"edgecnn/site/page/{name}" for name in ("index.html", "app.js", "style.css")),
+        "edgecnn/site/licences/MIT.txt",
         "edgecnn_exporters/py.typed",
+        "edgecnn_exporters/targets/mcu/firmware_files/README.md",
+        "edgecnn_exporters/targets/mcu/firmware_files/main.cpp",
+        "edgecnn_exporters/targets/profiles/mcu.toml",
         "edgecnn_runtime/py.typed",
     }
 
 
-def test_the_wheel_is_of_a_megabyte(wheel: Path) -> None:
-    assert wheel.stat().st_size < 1_200_000
+def test_the_wheel_is_of_a_megabyte_and_a_half(wheel: Path) -> None:
+    assert wheel.stat().st_size < 1_500_000
 
 
 def test_the_agent_is_small_and_runs_where_edgecnn_is_not_installed(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def bundle_contents(
     labels = labels_of(request, engine.outputs)
     if labels:
         files[LABELS] = "".join(f"{label}\n" for label in labels).encode()
-        postprocess = Postprocess(softmax=True, labels=LABELS)
+        postprocess = Postprocess(softmax=not _is_softmax_made(models["fp32"]), labels=LABELS)
         provenance = provenance | _golden_labels(labels, examples, engine.outputs[0].name)
     every = (*own, *translated)
     for each in every:
@@ -88,6 +88,16 @@ def bundle_contents(
     ranked = sorted(zip(every, entries, strict=True), key=_rank)
     manifest = replace(manifest, artefacts=tuple(artefact for _, artefact in ranked))
     return Contents(manifest, files, beside)
+
+
+def _is_softmax_made(model: bytes) -> bool:
+    """Whether an ONNX classifier answers with probabilities by itself."""
+    import onnx
+    import onnx_ir as ir
+
+    from edgecnn_exporters.capture.result_operator import answers_probabilities
+
+    return answers_probabilities(ir.from_proto(onnx.load_from_string(model)))
 
 
 def _entry(translated: Translated, accepted: Accepted, graphs: Mapping[Precision, str]) -> Artefact:

@@ -48,13 +48,18 @@ def flag_weak(
 
 def weakness(difference: Difference, is_classifier: bool) -> str | None:
     """Why an int8 artefact is weak, in words; None where it is not."""
-    is_telling = is_classifier and difference.top1_of_constant <= SAME_CLASS
-    if is_telling and difference.top1_interval[0] >= AGREEMENT:
+    if keeps_classes(difference, is_classifier):
         return None
     weak = weak_groups(difference)
     if not weak:
         return None
     return _words(min(weak, key=lambda group: group.sqnr_db))
+
+
+def keeps_classes(difference: Difference, is_classifier: bool) -> bool:
+    """Whether a classifier keeps the class of its inputs: nothing else counts then."""
+    is_telling = is_classifier and difference.top1_of_constant <= SAME_CLASS
+    return is_telling and difference.top1_interval[0] >= AGREEMENT
 
 
 def _words(group: GroupDifference) -> str:

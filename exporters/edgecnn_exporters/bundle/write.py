@@ -73,7 +73,8 @@ def write_contents(path: Path, contents: Contents) -> Manifest:
         OutputNotWritable: as `write_bundle` says.
     """
     manifest = contents.manifest
-    if manifest.outside is None:
+    # Where its examples are not at hand, the file that the bundle lists stays as it is.
+    if manifest.outside is None or (not contents.outside and manifest.outside.record.sha256):
         return write_bundle(path, manifest, contents.files)
     beside = path.with_suffix(SUFFIX)
     content = _zip(contents.outside)

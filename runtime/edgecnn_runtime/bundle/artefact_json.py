@@ -30,6 +30,11 @@ def artefact_from_json(value: object, where: str) -> Artefact:
         layout=fields.optional("layout", _nhwc),
         weights=fields.optional("weights", text),
         encodings=fields.optional("encodings", _encodings) or {},
+        target=fields.optional("target", text),
+        flags=fields.optional("flags", _texts) or (),
+        on_cpu=fields.optional("on_cpu", _counts) or {},
+        report=fields.optional("report", text),
+        companions=fields.optional("companions", _texts) or (),
     )
     fields.finish()
     return artefact
@@ -55,6 +60,21 @@ def _sqnr_db(value: object, where: str) -> dict[str, tuple[float, ...]]:
     if not isinstance(value, dict) or not all(isinstance(v, list) for v in value.values()):
         raise ManifestInvalid(f"{where} is {shown(value)}, expected output → [dB of each group]")
     return {name: each(listed, f"{where}[{name!r}]", number) for name, listed in value.items()}
+
+
+def _texts(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ManifestInvalid(f"{where} is {shown(value)}, expected a list of texts")
+    return each(value, where, text)
+
+
+def _counts(value: object, where: str) -> dict[str, int]:
+    if not isinstance(value, dict) or not all(
+        isinstance(count, int) and not isinstance(count, bool) and count > 0
+        for count in value.values()
+    ):
+        raise ManifestInvalid(f"{where} is {shown(value)}, expected operator → count")
+    return {str(name): int(count) for name, count in value.items()}
 
 
 def _flag(value: object, where: str) -> bool:

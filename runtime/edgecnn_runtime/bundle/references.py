@@ -14,6 +14,8 @@ from edgecnn_runtime.manifest import Artefact, Golden, Manifest, TensorSpec
 MAX_EXAMPLES = 64
 MAX_ARTEFACTS = 32
 MAX_GOLDEN_BYTES = 256 << 20
+# What was compiled for one target lies in a folder of its own.
+COMPILED_FOLDERS = ("npu/", "mcu/")
 # Kinds of proof for which an engine answered the golden examples.
 _ANSWERED = frozenset({"exact", "measured", "simulated"})
 
@@ -35,6 +37,7 @@ def check_references(manifest: Manifest) -> None:
         if artefact.weights is not None:
             subject = f"artefact {artefact.path!r}: weights {artefact.weights!r}"
             references[subject] = artefact.weights
+        references |= _compiled_references(artefact)
         _check_encodings(manifest, artefact)
         _check_tolerances(manifest, artefact)
     if manifest.postprocess:
@@ -55,6 +58,28 @@ def check_references(manifest: Manifest) -> None:
             raise GoldenInvalid(
                 f"{reference} has {size} bytes, at most {MAX_GOLDEN_BYTES} are read"
             )
+
+
+def _compiled_references(artefact: Artefact) -> dict[str, str]:
+    """Paths of a compiled artefact's report and companions; only such a one has any.
+
+    A vendor's compiled file is opaque: its folder says so, and no engine opens it unasked.
+    """
+    own = (artefact.flags, artefact.on_cpu, artefact.report, artefact.companions)
+    if artefact.target is None:
+        if any(own):
+            raise ManifestInvalid(
+                f"artefact {artefact.path!r} lists a compiler's facts, but no target; compile it "
+                "again"
+            )
+        return {}
+    paths = (*artefact.paths, *([artefact.report] if artefact.report else []))
+    if not all(path.startswith(COMPILED_FOLDERS) for path in paths):
+        raise ManifestInvalid(
+            f"artefact {artefact.path!r} is compiled for {artefact.target!r}, expected below "
+            f"{' or '.join(COMPILED_FOLDERS)}"
+        )
+    return {f"artefact {artefact.path!r}: {path!r}": path for path in paths}
 
 
 def _refuse_many(what: str, count: int, most: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from edgecnn_runtime.errors import ManifestInvalid
@@ -12,8 +13,8 @@ from edgecnn_runtime.errors import ManifestInvalid
 MAX_DEPTH = 64
 
 
-def strict_json(content: bytes) -> object:
-    """The JSON value of a manifest's text in UTF-8.
+def strict_json(content: bytes, what: str = "manifest") -> object:
+    """The JSON value of a manifest's text in UTF-8, or of another file's, which `what` names.
 
     Two readers may take different ones of two equal keys, and NaN compares with nothing.
 
@@ -23,35 +24,35 @@ def strict_json(content: bytes) -> object:
     """
     try:
         document = json.loads(
-            content.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant
+            content.decode(),
+            object_pairs_hook=partial(_unique, what),
+            parse_constant=partial(_refuse_constant, what),
         )
     except (ValueError, RecursionError) as error:
-        raise ManifestInvalid(f"manifest is not JSON: {error}") from error
-    _check_nodes(document, is_escaped=b"\\u" in content)
+        raise ManifestInvalid(f"{what} is not JSON: {error}") from error
+    _check_nodes(document, what, is_escaped=b"\\u" in content)
     return document
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(what: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         counts = Counter(key for key, _ in pairs)
-        raise ManifestInvalid(
-            f"manifest has the field {max(fields, key=counts.__getitem__)!r} twice"
-        )
+        raise ManifestInvalid(f"{what} has the field {max(fields, key=counts.__getitem__)!r} twice")
     return fields
 
 
-def _refuse_constant(name: str) -> None:
-    raise ManifestInvalid(f"manifest holds {name}, expected a finite number")
+def _refuse_constant(what: str, name: str) -> None:
+    raise ManifestInvalid(f"{what} holds {name}, expected a finite number")
 
 
-def _check_nodes(document: object, *, is_escaped: bool) -> None:
+def _check_nodes(document: object, what: str, *, is_escaped: bool) -> None:
     """Check the depth of every value and, where one may be there, for half surrogate pairs."""
     level, depth = [document], 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise ManifestInvalid(f"manifest nests deeper than {MAX_DEPTH} levels")
+            raise ManifestInvalid(f"{what} nests deeper than {MAX_DEPTH} levels")
         below: list[object] = []
         for value in level:
             if isinstance(value, dict):
@@ -61,7 +62,7 @@ def _check_nodes(document: object, *, is_escaped: bool) -> None:
             elif isinstance(value, list):
                 below.extend(value)
             elif is_escaped and isinstance(value, str) and _is_broken(value):
-                raise ManifestInvalid(f"manifest holds half a surrogate pair in {value!r}")
+                raise ManifestInvalid(f"{what} holds half a surrogate pair in {value!r}")
         level = below
 
 

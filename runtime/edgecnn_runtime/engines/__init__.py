@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from edgecnn_runtime.engines.table import ENGINES, EngineEntry, EnginePackage
+from edgecnn_runtime.engines.table import ENGINES, ORACLES, EngineEntry, EnginePackage
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint, EntryPoints
 
     from edgecnn_runtime.engines.protocol import Engine
+    from edgecnn_runtime.manifest import Artefact
 
 ENTRY_POINTS = "edgecnn.engines"
 
@@ -56,9 +57,10 @@ def engine_class(name: str) -> type[Engine]:
         EngineUnavailable: it is a plug-in that does not load.
         EngineError: no engine has that name.
     """
-    if name not in ENGINES:
+    entry = ENGINES.get(name) or ORACLES.get(name)
+    if entry is None:
         return _load_plugin(_entry_point(name))
-    module, attribute = ENGINES[name].implementation.split(":")
+    module, attribute = entry.implementation.split(":")
     return cast("type[Engine]", getattr(importlib.import_module(module), attribute))
 
 
@@ -97,6 +99,17 @@ def engine_of_format(format: str) -> str | None:
         if format in engine_entry(name).formats:
             return name
     return None
+
+
+def oracles_of(artefact: Artefact) -> list[type[Engine]]:
+    """Engines whose answers define what an artefact means; none where nothing does.
+
+    Of an integer TFLite file they are the reference kernels: TensorFlow Lite Micro and Arm's TOSA
+    reference model compute the same integers, fast kernels differ by a few.
+    """
+    if artefact.format == "tflite" and artefact.precision == "int8" and artefact.encodings:
+        return [engine_class(name) for name in ORACLES]
+    return []
 
 
 def refuse_weights(engine: str, weights: bytes | None) -> None:

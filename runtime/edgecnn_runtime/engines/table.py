@@ -87,6 +87,16 @@ _ENTRIES = (
         "fake", frozenset({"fake"}), (), "edgecnn_runtime.engines.fake:FakeEngine", is_double=True
     ),
 )
+_ORACLES = (
+    EngineEntry(
+        "tflite-reference",
+        frozenset({"tflite"}),
+        _ENTRIES[2].packages,
+        "edgecnn_runtime.engines.tflite_reference:TFLiteReferenceEngine",
+    ),
+)
+ORACLES: dict[str, EngineEntry] = {entry.name: entry for entry in _ORACLES}
+"""Engines whose answers define a format: `verify` asks them, no app or bench runs on them."""
 ENGINES: dict[str, EngineEntry] = {entry.name: entry for entry in _ENTRIES}
 """In order of preference, the test double last."""
 PACKAGES: dict[str, EnginePackage] = {

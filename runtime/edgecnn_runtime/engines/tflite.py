@@ -44,6 +44,8 @@ class TFLiteEngine:
     """
 
     name: ClassVar[str] = _ENTRY.name
+    resolver: ClassVar[str] = "AUTO"
+    """Which kernels run: a name of the interpreter's ``OpResolverType``."""
     formats: ClassVar[frozenset[str]] = _ENTRY.formats
     extra: ClassVar[str | None] = _ENTRY.extra
 
@@ -85,7 +87,11 @@ class TFLiteEngine:
         if model[4:8] != b"TFL3" or int.from_bytes(model[:4], "little") > len(model) - 4:
             raise EngineError("tflite refuses the model: it does not begin as a TFLite file does")
         try:
-            interpreter = module.Interpreter(model_content=model, num_threads=threads)
+            interpreter = module.Interpreter(
+                model_content=model,
+                num_threads=threads,
+                experimental_op_resolver_type=module.OpResolverType[cls.resolver],
+            )
             interpreter.allocate_tensors()
         except Exception as error:  # ValueError, RuntimeError, SystemError: no narrower base
             raise EngineError(f"tflite refuses the model: {first_line(error)}") from error

@@ -93,7 +93,7 @@ def _verify(index: int, workers: dict[int, Worker], emit: Emit) -> None:
     try:
         parity = workers[index].verify()
     except WorkerDied as death:
-        verdict = "refused" if death.signal is None else "crashed"
+        verdict = "crashed" if death.is_crash else "refused"
         parity = {"verdict": verdict, "note": str(death)}
     _emit(emit, "row", row=index, **parity)
     if parity["verdict"] not in {*ANSWERS_AS_MADE, "unproven"}:

@@ -141,12 +141,19 @@ def warm_up(run: Run, limit_s: float, clock: Clock = time.perf_counter_ns) -> Wa
 
     Ends with the run that passes `limit_s`, even in the middle of a window.
     """
+    return warm_up_blocks(lambda runs: timed_block(run, runs, clock), limit_s, clock)
+
+
+def warm_up_blocks(
+    block: Callable[[int], Sequence[float]], limit_s: float, clock: Clock = time.perf_counter_ns
+) -> WarmUp:
+    """`warm_up` of what is timed elsewhere: `block` gives the milliseconds of so many runs."""
     end = clock() + limit_s * 1e9
     runs, previous = 0, float("inf")
     while True:
-        samples = timed_block(run, 1, clock)
+        samples = [*block(1)]
         while len(samples) < WINDOW_RUNS and clock() < end:
-            samples += timed_block(run, 1, clock)
+            samples += block(1)
         window = median(samples)
         runs += len(samples)
         if abs(window / previous - 1) <= STABLE if previous else not window:

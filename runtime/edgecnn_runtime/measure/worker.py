@@ -22,13 +22,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
-from edgecnn_runtime.engines.adapted import one_run
-from edgecnn_runtime.engines.engine_id import engine_fields, engine_id
+from edgecnn_runtime.engines.adapted import Model, one_run
+from edgecnn_runtime.engines.engine_id import EngineId, engine_fields, engine_id
 from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
+from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.measure.timing import timed_block, warm_up
 from edgecnn_runtime.parity.golden import golden_answers
 from edgecnn_runtime.parity.verify import judge
@@ -85,31 +87,35 @@ def _verify(
     bundle_path: str, session: Session, budget: Budget
 ) -> tuple[dict[str, Any], Callable[[], object]]:
     """Parity of the artefact on its golden examples, and the function to time."""
-    artefact = session.artefact
-    engine = engine_id(engine_class(session.engine.name))
+    identity = engine_id(engine_class(session.engine.name))
+    with Bundle(bundle_path, budget) as bundle:
+        reply, feeds = prove_row(bundle, session.artefact, session.engine, identity)
+    return reply, one_run(session.engine, feeds)
+
+
+def prove_row(
+    bundle: Bundle, artefact: Artefact, model: Model, engine: EngineId
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Parity of an opened artefact on the golden examples, as JSON, and the input to time it with.
+
+    Args:
+        model: the artefact, opened, with the inputs and outputs of the manifest.
+    """
+    manifest = bundle.manifest
     reply: dict[str, Any] = {
-        "name": session.manifest.name,
+        "name": manifest.name,
         "artefact": artefact.path,
         "format": artefact.format,
         "precision": artefact.precision,
         **engine_fields(engine),
     }
-    if not session.manifest.golden:
-        feeds = zero_feeds(session.manifest)
-        reply |= {"verdict": "unproven", "note": "the bundle has no golden examples"}
-    else:
-        with Bundle(bundle_path, budget) as bundle:
-            parity = judge(
-                artefact,
-                engine,
-                list(golden_answers(bundle, session.engine)),
-                bundle.manifest.groups,
-            )
-            feeds = dict(bundle.golden(0).inputs)
-        assert parity.difference is not None, "there are golden answers"
-        reply |= {"verdict": parity.verdict, "note": parity.note}
-        reply["difference"] = asdict(parity.difference)
-    return reply, one_run(session.engine, feeds)
+    if not manifest.golden:
+        note = "the bundle has no golden examples"
+        return reply | {"verdict": "unproven", "note": note}, zero_feeds(manifest)
+    parity = judge(artefact, engine, list(golden_answers(bundle, model)), manifest.groups)
+    assert parity.difference is not None, "there are golden answers"
+    reply |= {"verdict": parity.verdict, "note": parity.note}
+    return reply | {"difference": asdict(parity.difference)}, dict(bundle.golden(0).inputs)
 
 
 def _fulfil(request: dict[str, Any], run: Callable[[], object]) -> dict[str, Any]:

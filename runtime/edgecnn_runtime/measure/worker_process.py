@@ -17,6 +17,8 @@ from edgecnn_runtime.measure.rounds import WarmUp
 
 # Opening and verifying a large network on a small board; one block or a warm-up takes far less.
 TIMEOUT_S = 600
+# Of a worker whose engine runs in other processes, which died: EX_SOFTWARE of sysexits.h.
+ENGINE_DIED = 70
 
 
 class WorkerDied(MeasureError):
@@ -39,6 +41,11 @@ class WorkerDied(MeasureError):
         self.exit_code = exit_code
         message = last_line or f"exit code {exit_code} and nothing on stderr"
         super().__init__(message if signal is None else f"died of {signal_name(signal)}")
+
+    @property
+    def is_crash(self) -> bool:
+        """Whether the engine died, rather than refused."""
+        return self.signal is not None or self.exit_code == ENGINE_DIED
 
 
 class Worker:

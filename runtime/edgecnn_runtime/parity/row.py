@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgecnn_runtime.engines.engine_id import EngineId, engine_fields, engine_from_fields
-from edgecnn_runtime.manifest import ChannelGroup
+from edgecnn_runtime.manifest import ChannelGroup, ProofKind
 from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.group_difference import GroupDifference
 from edgecnn_runtime.parity.verdict import ParityVerdict
@@ -22,6 +22,7 @@ class Parity:
         engine: without a version where it did not run; None for what no engine runs.
         note: the tolerance that the verdict rests on, or why nothing was run.
         steps: the largest error in integer steps, where the artefact's outputs are integers.
+        proof: kind of proof that the row is; None for what no engine runs.
     """
 
     subject: str
@@ -31,6 +32,7 @@ class Parity:
     difference: Difference | None
     note: str
     steps: float | None = None
+    proof: ProofKind | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values: ``engine`` is the engine's label, ``engine_id`` its parts."""

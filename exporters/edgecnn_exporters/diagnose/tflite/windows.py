@@ -167,6 +167,10 @@ def pool(kind: str) -> Reader:
     return read
 
 
+# TFLite takes the pixel that a place lies in, from the image's edge; ONNX counts from its centre.
+NEAREST = {"asymmetric": "floor", "half_pixel": "round_prefer_ceil"}
+
+
 def resize(mode: str) -> Reader:
     def read(reading: Reading, op: Any, name: str) -> ir.Value:
         options, size = op.builtinOptions, reading.shape(op.outputs[0])
@@ -183,7 +187,9 @@ def resize(mode: str) -> Reader:
             None,
             reading.constant(f"{name}.scales", factors),
         ]
-        more = {"nearest_mode": "floor"} if mode == "nearest" and how != "align_corners" else {}
+        more = {}
+        if mode == "nearest" and how in NEAREST:
+            more = {"nearest_mode": NEAREST[how]}
         return reading.add(
             "Resize", inputs, name, mode=mode, coordinate_transformation_mode=how, **more
         )

@@ -7,6 +7,9 @@ from edgecnn_runtime.bundle.limits.onnx import refuse_unsafe_onnx
 from edgecnn_runtime.bundle.limits.openvino import refuse_unsafe_openvino
 from edgecnn_runtime.bundle.limits.tflite import refuse_unsafe_tflite
 
+# An ONNX file around a binary of Qualcomm's compiler, which lies beside it.
+QNN_CONTEXT = "qnn-context"
+
 
 def refuse_unsafe(
     format: str, model: bytes, weights: bytes | None, name: str, budget: Budget
@@ -20,8 +23,8 @@ def refuse_unsafe(
         OverBudget: it loops, or makes larger tensors than `budget` allows.
         BundleUnreadable: it is no file of its format.
     """
-    if format == "onnx":
-        refuse_unsafe_onnx(model, name, budget)
+    if format in ("onnx", QNN_CONTEXT):
+        refuse_unsafe_onnx(model, name, budget, reads_beside=format == QNN_CONTEXT)
     elif format == "openvino":
         refuse_unsafe_openvino(model, weights, name)
     elif format == "tflite":

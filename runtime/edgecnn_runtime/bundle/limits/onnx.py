@@ -7,6 +7,7 @@ held to a `Budget` limits the rest.
 from __future__ import annotations
 
 import math
+import re
 from collections import ChainMap
 from collections.abc import Callable, Sequence
 
@@ -38,8 +39,13 @@ _ORT_MARK = b"ORTM"
 Values = ChainMap[str, Numbers]
 
 
-def refuse_unsafe_onnx(model: bytes, name: str, budget: Budget) -> None:
+def refuse_unsafe_onnx(
+    model: bytes, name: str, budget: Budget, *, reads_beside: bool = False
+) -> None:
     """Refuse an ONNX artefact that refers to something outside itself or exceeds `budget`.
+
+    Args:
+        reads_beside: its operators `EPContext` may read a file in its own folder, by a plain name.
 
     Raises:
         ExternalData: a tensor, node or operator refers to a file or to foreign code.
@@ -49,7 +55,7 @@ def refuse_unsafe_onnx(model: bytes, name: str, budget: Budget) -> None:
     if model[4:8] == _ORT_MARK:
         raise BundleUnreadable(f"{name} is in ONNX Runtime's own format, expected an ONNX model")
     try:
-        _Limits(read_onnx(model), budget).check()
+        _Limits(read_onnx(model), budget, reads_beside).check()
     except RecursionError as error:
         raise OverBudget(f"{name} has functions nested too deep") from error
     except ValueError as error:
@@ -63,8 +69,9 @@ def refuse_unsafe_onnx(model: bytes, name: str, budget: Budget) -> None:
 
 
 class _Limits:
-    def __init__(self, model: OnnxModel, budget: Budget) -> None:
+    def __init__(self, model: OnnxModel, budget: Budget, reads_beside: bool) -> None:
         self._model = model
+        self._reads_beside = reads_beside
         self._most_numbers = budget.memory_bytes // BYTES_PER_NUMBER
         self._functions = {(f.domain, f.name, f.overload): f for f in model.functions}
         if any(f.domain in OWN_DOMAINS for f in model.functions):
@@ -105,6 +112,8 @@ class _Limits:
         return self._runs_of_functions[key]
 
     def _refuse_foreign(self, node: OnnxNode) -> None:
+        if self._reads_beside and node.operator in _FILE_OPERATORS and _is_beside(node):
+            return
         if node.domain not in self._domains or node.operator in _FILE_OPERATORS:
             raise ExternalData(
                 f"has the operator {node.domain}:{node.operator}, whose code or data is outside "
@@ -124,6 +133,13 @@ class _Limits:
                 f"{what} of {min(numbers, _COUNTLESS):,} numbers or more; at most "
                 f"{self._most_numbers:,} are allowed"
             )
+
+
+def _is_beside(node: OnnxNode) -> bool:
+    """Whether an `EPContext` reads a file of its own folder, and holds no binary itself."""
+    path = node.texts.get("ep_cache_context", b"")
+    is_plain = re.fullmatch(rb"[A-Za-z0-9_-][A-Za-z0-9._-]*", path) is not None
+    return node.domain == "com.microsoft" and node.numbers.get("embed_mode") == (0,) and is_plain
 
 
 def _repetitions(node: OnnxNode, values: Values) -> int:

@@ -33,6 +33,8 @@ MAX_DEPTH = 64
 _MOST_NUMBERS = 64
 _MOST_AXES = 64
 _MOST_NAME_BYTES = 1 << 16
+# A path, or the name of a mode; code and data are longer.
+_MOST_TEXT_BYTES = 4096
 # onnx.proto, TensorProto.DataType: how the numbers of a small constant lie in raw_data.
 _RAW = {1: "f", 2: "B", 3: "b", 6: "i", 7: "q", 9: "B", 11: "d"}
 
@@ -42,7 +44,11 @@ Numbers = tuple[float, ...]
 
 @dataclass
 class OnnxNode:
-    """A node: its operator, the names of its values, and attributes that are numbers or graphs."""
+    """A node: its operator, the names of its values, and its attributes.
+
+    Attributes:
+        texts: attributes that are short texts, as bytes; a longer one is left out.
+    """
 
     operator: str = ""
     domain: str = ""
@@ -51,6 +57,7 @@ class OnnxNode:
     outputs: list[str] = field(default_factory=list)
     numbers: dict[str, Numbers] = field(default_factory=dict)
     graphs: list[OnnxGraph] = field(default_factory=list)
+    texts: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass
@@ -183,6 +190,7 @@ class _Onnx:
     def _attribute(self, message: Field, node: OnnxNode, depth: int) -> None:
         name, integers = "", list[int]()
         numbers: Numbers = ()
+        text: bytes | None = None
         values: set[int] = set()
         for one in self._fields(message.begin, message.end, ATTRIBUTE):
             if one.number in ATTRIBUTE_VALUES:
@@ -191,6 +199,8 @@ class _Onnx:
                 name = self._text(one)
             elif one.number in (3, 8):
                 integers += self._integers(one)
+            elif one.number == 4 and one.end - one.begin <= _MOST_TEXT_BYTES:
+                text = self._buffer[one.begin : one.end]
             elif one.number in (5, 10):
                 _, numbers = self._tensor(one)
             elif one.number in (6, 11):
@@ -200,6 +210,8 @@ class _Onnx:
         if name in node.numbers or len(values) > 1:
             raise ValueError(f"the attribute {name!r} has several values")
         node.numbers[name] = tuple(integers) or numbers
+        if text is not None:
+            node.texts[name] = text
 
     def _sparse_tensor(self, message: Field) -> str:
         """The tensor's name, which is that of its values."""

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 from plugin_engine import DISTRIBUTION, NAME, install, put_on_path
 
-from edgecnn.bench.absent import EngineReports, absent_rows, why_not_brought
+from edgecnn.bench.absent import (
+    EngineReports,
+    absent_rows,
+    left_out_of_pages,
+    why_not_brought,
+)
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn_runtime.measure.job import Environment, MeasurementPlan
@@ -63,4 +68,12 @@ def test_one_that_is_there_and_does_not_work_says_why_itself(bundle: Path) -> No
     host = {"engines": {NAME: None}, "missing": missing}
     assert reasons(bundle, EngineReports({OWN_PACKAGES: OWN}, {OWN_PACKAGES: host})) == [
         f"{NAME} does not load (no driver), install the driver"
+    ]
+
+
+def test_artefacts_that_no_page_opens_are_named_where_a_browser_is_asked(bundle: Path) -> None:
+    wanted = Wanted(bundle, MeasurementPlan())
+    assert left_out_of_pages(wanted, EngineReports({"host": OWN}, {})) == []
+    assert left_out_of_pages(wanted, EngineReports({"host": OWN, "browser": OWN}, {})) == [
+        "model.fake is left out in the browser: no engine there opens fake"
     ]

@@ -101,7 +101,7 @@ def test_two_devices_of_one_name_are_refused(config: Path, tmp_path: Path) -> No
         ("jetson", "add it: edgecnn devices add jetson pi@raspberrypi.local"),
         ("rpi5", "add it: edgecnn devices add rpi5 pi@raspberrypi.local; or try rpi5-emulated"),
         ("rk3588", "no board is configured as 'rk3588'; add it: edgecnn devices add rk3588"),
-        ("zzz", "there are host and your own: desk"),
+        ("zzz", "there are host, browser and your own: desk"),
         ("my board", "no device is called 'my board'"),
         ("", "no device is called ''"),
     ],

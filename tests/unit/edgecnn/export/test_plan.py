@@ -51,6 +51,11 @@ def test_weights_that_say_their_form_give_the_input_of_the_plan() -> None:
         ("net.onnx", {"weights": "mine.pth"}, "net.onnx holds its weights; leave out --weights"),
         ("net.onnx", {"form": Form(width=0.5)}, "leave out --weights, --width"),
         ("nets:build", {"form": Form(classes=3)}, "--classes is for networks of the zoo"),
+        (
+            "nets:build",
+            {"compiled": ("mcu",), "batch": 4},
+            "--batch 4 does not go with --target mcu: .* leave --batch out",
+        ),
     ],
 )
 def test_options_that_do_not_go_with_the_model_are_refused(

@@ -65,13 +65,14 @@ def test_a_file_appears_whole(tmp_path: Path, kind: str, existing: bytes | None)
     path = tmp_path / "x"
     if existing:
         path.write_bytes(existing)
+        path.chmod(0o600)
     with replace_file(path) as stream:
         stream.write(b"new")
         if kind == "unnamed":
             assert {p.name for p in tmp_path.iterdir()} == ({"x"} if existing else set())
     assert path.read_bytes() == b"new"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
-    assert path.stat().st_mode & 0o777 == 0o644 & ~_umask()
+    assert path.stat().st_mode & 0o777 == (0o600 if existing else 0o644 & ~_umask())
 
 
 def _umask() -> int:

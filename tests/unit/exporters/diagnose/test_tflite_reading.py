@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
+import onnx_ir as ir
 import pytest
 from parity.faults.networks import Built, quantised, segmenter, shipped, tflite
 
@@ -10,6 +12,7 @@ from edgecnn_exporters.diagnose.align import align
 from edgecnn_exporters.diagnose.sources import run_onnx
 from edgecnn_exporters.diagnose.tflite.candidate import TfliteCandidate
 from edgecnn_exporters.diagnose.tflite.graph import read_graph
+from edgecnn_exporters.targets.tflite.write import write_tflite
 
 NETWORKS = {
     "segmenter": segmenter,
@@ -60,3 +63,18 @@ def test_columns_behind_a_flatten_are_read_in_the_order_of_onnx() -> None:
     assert ours is not None
     assert theirs is not None
     np.testing.assert_array_equal(theirs.const_value.numpy(), ours.const_value.numpy())  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("width", [8, 5])
+def test_the_nearest_pixels_are_read_whichever_centres_the_file_counts_from(width: int) -> None:
+    """Twice as wide by half pixels, 5 of 4 by their edges: the two take other pixels."""
+    text = f"""<ir_version: 10, opset_import: ["": 18]>
+    g (float[1, 2, 4, 4] x) => (float[1, 2, 8, {width}] y)
+    <int64[4] s = {{1, 2, 8, {width}}}> {{ y = Resize
+    <coordinate_transformation_mode = "asymmetric", nearest_mode = "floor"> (x, , , s) }}"""
+    content = write_tflite(ir.from_proto(onnx.parser.parse_model(text))).content
+    feeds = {"x": np.arange(32, dtype=np.float32).reshape(1, 2, 4, 4)}
+    (read,) = run_onnx(read_graph(content).model, ["y"], feeds)
+    ran = TfliteCandidate(content, "fp32").values(feeds, {"y"})["y"]
+    np.testing.assert_array_equal(read, ran)
+    np.testing.assert_array_equal(ran, feeds["x"].repeat(2, 2)[..., np.arange(width) * 4 // width])

@@ -75,7 +75,11 @@ def test_it_classifies_as_preprocess_and_run_do(tmp_path: Path, form: str) -> No
 def test_it_is_verified_and_measured_as_any_other(tmp_path: Path, form: str) -> None:
     path = write(tmp_path, form)
     with Bundle(path) as bundle:
-        assert [row.verdict for row in verify(bundle)] == ["equal", "equal", "equal"]
+        rows = verify(bundle)
+        assert {row.verdict for row in rows} == {"equal"}
+        engines = [row.engine.name for row in rows if row.engine]
+        reference = ["tflite-reference"] if form == "int8" else []
+        assert engines == ["tflite", *reference]
     events: list[dict[str, Any]] = []
     plan = MeasurementPlan(rounds=2, block_ms=1, warmup_s=0.1)
     benchmark(MeasurementJob((Subject(str(path)),), plan), events.append)

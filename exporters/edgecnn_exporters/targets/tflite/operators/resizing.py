@@ -63,10 +63,13 @@ def resize(low: Lowering, node: ir.Node, integer: bool) -> None:
     image = low.read(source, NHWC, integer=integer)
     if mode == "nearest":
         places = [_nearest(node, axis) for axis in (2, 3)]
-        if not _is_computed_so(places, before, after, where):
+        # Arm's converter to TOSA rounds to the next pixel where the centres are not half pixels.
+        ways = [way for way in ("half_pixel", where) if _is_computed_so(places, before, after, way)]
+        if not ways:
             result = _gather(low, image, places)
             low.take_over(node.outputs[0], result, NHWC, integer=integer)
             return
+        where = ways[0]
         options, code = schema.ResizeNearestNeighborOptionsT(), BUILTIN.RESIZE_NEAREST_NEIGHBOR
     else:
         _check_scales(low, node)

@@ -1,0 +1,187 @@
+"""``edgecnn compile``: NPUs, microcontrollers and the browser, from a bundle's quantisation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecnn.commands.options import json_option, quiet_option
+from edgecnn.console import echo, echo_line, note, wrapped
+
+if TYPE_CHECKING:
+    from edgecnn.compile.plan import CompilePlan
+    from edgecnn_exporters.targets.profile import TargetProfile
+
+SCHEMA = "edgecnn.compile/1"
+RKNN_PYTHON = "EDGECNN_RKNN_PYTHON"
+
+
+class CompileTargets(click.ParamType["tuple[TargetProfile, ...]"]):
+    """Comma-separated names of compile targets, or of chips."""
+
+    name = "TARGET[,TARGET]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[TargetProfile, ...]:
+        from edgecnn_exporters.targets import UnknownTarget
+        from edgecnn_exporters.targets.profile import target_profile
+
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(target_profile(name) for name in str(value).split(",") if name.strip())
+        except UnknownTarget as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command("compile", short_help="Compile for NPUs, microcontrollers, the browser.")
+@click.argument("bundle", type=click.Path(path_type=Path), required=False)
+@click.option("--for", "chosen", type=CompileTargets(), multiple=True, help="What to compile for.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT.edge|FOLDER",
+    help="Bundle to write, BUNDLE itself by default; for mcu and web a folder.",
+)
+@click.option("--allow-cpu", is_flag=True, help="Operators may stay on the CPU.")
+@click.option(
+    "--allow-weak",
+    is_flag=True,
+    help="Write what loses more with 8-bit results, or in the vendor's simulator.",
+)
+@click.option(
+    "--accept-licence",
+    "licences",
+    multiple=True,
+    metavar="PACKAGE",
+    help="Accept the licence of a vendor's package; --list names the terms.",
+)
+@click.option(
+    "--rknn-python",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help=f"Interpreter with rknn-toolkit2; by default ${RKNN_PYTHON}.",
+)
+@click.option("--list", "is_listed", is_flag=True, help="List the targets and their compilers.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@json_option
+@quiet_option
+def command(
+    bundle: Path | None,
+    chosen: tuple[tuple[TargetProfile, ...], ...],
+    output: Path | None,
+    allow_cpu: bool,
+    allow_weak: bool,
+    licences: tuple[str, ...],
+    rknn_python: Path | None,
+    is_listed: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compile BUNDLE's 8-bit network for an NPU, a microcontroller or the browser.
+
+    Nothing is quantised again: every target gets the integers that are in the bundle. What is
+    compiled is proven as far as this machine can, and added to the bundle with the kind of its
+    proof: exact, simulated, estimated, or compiled only.
+
+    An operator that an NPU would leave to the CPU is an error, unless --allow-cpu.
+
+    \b
+    Examples:
+      edgecnn compile --list
+      edgecnn compile resnet20.edge --for ethos-u55-128
+      edgecnn compile resnet20.edge --for htp-v73,rk3588 -o npu.edge
+      edgecnn compile resnet20.edge --for mcu -o firmware/
+      edgecnn compile resnet20.edge --for web -o site/
+    """
+    if rknn_python is not None:
+        os.environ[RKNN_PYTHON] = str(rknn_python)
+    if is_listed:
+        from edgecnn.report.compile_tables import print_targets
+
+        print_targets(as_json=as_json)
+        return
+    profiles = tuple({each.name: each for names in chosen for each in names}.values())
+    if bundle is None or not profiles:
+        missing = "BUNDLE" if bundle is None else "--for TARGET"
+        raise click.UsageError(f"{missing} is missing; edgecnn compile --list shows the targets")
+    from edgecnn.compile.plan import plan
+
+    planned = plan(bundle, profiles, output)
+    accepted = _accepted(licences)
+    if dry_run:
+        _print_plan(planned, accepted, as_json=as_json)
+        return
+    allowed = {"allow_cpu": allow_cpu, "allow_weak": allow_weak}
+    _run(planned, allowed, accepted, as_json=as_json, quiet=quiet)
+
+
+def _accepted(licences: tuple[str, ...]) -> frozenset[str]:
+    """The packages of --accept-licence; a name that no toolchain has is a slip of the pen."""
+    if licences:
+        from edgecnn.compile.toolchains import must_accept
+
+        known = must_accept()
+        asked = ", ".join(name for name, is_asked in known.items() if is_asked)
+        for name in licences:
+            if name not in known:
+                raise click.BadParameter(
+                    f"no compiler has a package {name!r}; licences to accept are those of {asked}",
+                    param_hint="--accept-licence",
+                )
+    return frozenset(licences)
+
+
+def _run(
+    planned: CompilePlan,
+    allowed: Mapping[str, bool],
+    licences: frozenset[str],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from edgecnn.compile.run import run
+    from edgecnn.console import print_json
+    from edgecnn.progress_bar import stages
+    from edgecnn.report.compile_tables import as_document, print_compiled
+    from edgecnn_exporters.compile.pipeline import STAGES
+
+    with stages(STAGES, quiet=quiet or as_json) as progress:
+        written = run(planned, progress, licences=licences, quiet=quiet or as_json, **allowed)
+    if written.result is not None:
+        for line in written.result.notes:
+            note(f"note: {line}", quiet=quiet)
+        for target in written.result.targets:
+            for line in target.compiled.notes:
+                note(wrapped(f"note: {target.profile.name}: {line}"), quiet=quiet)
+    if as_json:
+        print_json(SCHEMA, as_document(written))
+        return
+    if written.result is not None:
+        print_compiled(written.result)
+        echo()
+    count, size = len(written.files), sum(written.files.values())
+    echo_line(
+        f"written: {written.path}" + (f", {count} files, {size / 1e6:.1f} MB" if count else "")
+    )
+    for line in written.lines:
+        echo_line(line)
+
+
+def _print_plan(planned: CompilePlan, accepted: frozenset[str], *, as_json: bool) -> None:
+    from edgecnn.console import print_json
+    from edgecnn.report.compile_tables import plan_document, plan_lines
+    from edgecnn.report.labelled_lines import print_labelled
+
+    if as_json:
+        print_json("edgecnn.compile-plan/1", plan_document(planned, accepted))
+    else:
+        lines = plan_lines(planned, accepted)
+        print_labelled(lines.items(), max(map(len, lines)) + 2)

@@ -1,0 +1,1 @@
+"""What stands behind ``edgecnn compile``: the plan, folders for devices, and toolchains."""

@@ -1,0 +1,1 @@
+"""The browser of this machine as a device: an agent whose workers are pages."""

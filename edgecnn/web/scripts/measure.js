@@ -1,0 +1,54 @@
+// The page of a bench: holds one model, answers on arrays, and times its own runs.
+
+import { openModel, zerosOf } from "./engines.js";
+import { serve } from "./serve.js";
+
+let model = null;
+let feeds = null;
+
+const here = new URL("./", location.href).href;
+
+async function open({ library, accelerator, threads }, arrays) {
+  model = await openModel({ library, accelerator, threads, folder: here }, arrays.model.data);
+  return { fields: { inputs: model.inputs, outputs: model.outputs } };
+}
+
+async function run(_, arrays) {
+  return { arrays: await model.run(model.prepare(arrays)) };
+}
+
+async function feed(_, arrays) {
+  feeds = model.prepare(arrays);
+  return {};
+}
+
+/** Milliseconds of each of some runs, one right after the other. */
+async function block({ runs }) {
+  const stamps = [performance.now()];
+  for (let done = 0; done < runs; done += 1) {
+    await model.run(feeds);
+    stamps.push(performance.now());
+  }
+  return { fields: { samples_ms: stamps.slice(1).map((stamp, i) => stamp - stamps[i]) } };
+}
+
+/** Open a model and run it once, on zeros: milliseconds since the page began to load. */
+async function cold(how, arrays) {
+  await open(how, arrays);
+  const zeros = model.inputs.map(({ name, dtype, shape }) => {
+    const extents = shape.map((extent) => extent ?? 1);
+    const length = extents.reduce((product, extent) => product * extent, 1);
+    return [name, { dtype, shape: extents, data: zerosOf(dtype, length) }];
+  });
+  await model.run(model.prepare(Object.fromEntries(zeros)));
+  return { fields: { sample_ms: performance.now() } };
+}
+
+async function adapter() {
+  const found = await navigator.gpu?.requestAdapter();
+  if (!found) return { fields: { adapter: null } };
+  const { vendor, architecture, description, isFallbackAdapter } = found.info;
+  return { fields: { adapter: { vendor, architecture, description, isFallbackAdapter } } };
+}
+
+serve({ open, run, feed, block, cold, adapter });

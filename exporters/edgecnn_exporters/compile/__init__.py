@@ -1,0 +1,1 @@
+"""Compilation of a bundle for NPUs and microcontrollers: network, compilers, proof, new bundle."""

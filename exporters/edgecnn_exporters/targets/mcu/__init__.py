@@ -1,0 +1,1 @@
+"""Microcontrollers: TensorFlow Lite Micro."""

@@ -1,0 +1,1 @@
+"""Arm Ethos-U: Vela compiles the integer TFLite file, Arm's TOSA reference model proves it."""

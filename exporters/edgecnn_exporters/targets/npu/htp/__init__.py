@@ -1,0 +1,1 @@
+"""Qualcomm's Hexagon Tensor Processor (HTP) as compile targets: QNN context binaries."""

@@ -1,0 +1,1 @@
+"""Rockchip's NPUs as compile targets: ``.rknn`` files."""

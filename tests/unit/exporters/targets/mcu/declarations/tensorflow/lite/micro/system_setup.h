@@ -1,0 +1,7 @@
+#pragma once
+
+namespace tflite {
+
+void InitializeTarget();
+
+}  // namespace tflite
