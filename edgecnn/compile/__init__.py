@@ -1,1 +1,1 @@
-"""What stands behind ``edgecnn compile``: the plan, folders for devices, and toolchains."""
+"""Plan and execution of ``edgecnn compile``, and the toolchains of this machine."""

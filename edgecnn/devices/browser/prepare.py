@@ -1,4 +1,4 @@
-"""What a bench in a browser needs on this machine: the browser and the files of its engines."""
+"""Requirements of a bench in a browser: the browser, and the files of its engines."""
 
 from __future__ import annotations
 

@@ -17,15 +17,7 @@ from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.parity.difference import Difference
-from edgecnn_runtime.parity.group_difference import GroupDifference
-from edgecnn_runtime.parity.tolerances import (
-    ENOUGH_DB,
-    allowed_loss_db,
-    by_output,
-    is_negligible,
-    is_within_limit,
-    listed_db,
-)
+from edgecnn_runtime.parity.tolerances import is_within_limit, listed_db, lost_groups
 
 
 @dataclass(frozen=True)
@@ -94,12 +86,11 @@ class Acceptance:
         assert self._simulated is not None, "an int8 artefact has a QDQ graph"
         expected = with_rounding(self._simulated, artefact, self._examples)
         measured = self._compare(_open(translated), artefact)
-        if _lost(measured.judged, expected):
+        if any(lost_groups(measured.judged, expected)):
             exact = translated.target.open_exact(translated)
             if exact is not None:
                 measured = self._compare(exact, artefact)
-        if lost := _lost(measured.judged, expected):
-            group, limit = lost
+        for group, limit in lost_groups(measured.judged, expected):
             raise _differs(
                 translated,
                 f"{group.sqnr_db:.1f} dB ({group.name})",
@@ -115,19 +106,6 @@ class Acceptance:
             return self._examples.compare(adapt(engine, self._manifest, artefact), self._input)
         finally:
             engine.close()
-
-
-def _lost(measured: Difference, expected: Difference) -> tuple[GroupDifference, float] | None:
-    """The first group that loses more than allowed, and what was expected of it, in dB."""
-    groups = by_output(measured)
-    for name, wanted in by_output(expected).items():
-        for group, one in zip(groups[name], wanted, strict=True):
-            # Written so that NaN is lost.
-            expected_db = min(one.sqnr_db, ENOUGH_DB)
-            is_near = group.sqnr_db >= expected_db - allowed_loss_db(group.numbers)
-            if not is_near and not is_negligible(group):
-                return group, expected_db
-    return None
 
 
 def _open(translated: Translated) -> Engine:

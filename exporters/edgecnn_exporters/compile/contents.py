@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from edgecnn_exporters.bundle.write import Contents
-from edgecnn_exporters.compile.network import qdq_artefact
+from edgecnn_exporters.compile.network import graph_digest
 from edgecnn_exporters.targets import ANSWERED
 from edgecnn_exporters.targets.compilers import Compiled, Proof
 from edgecnn_exporters.targets.profile import TargetProfile
@@ -109,11 +108,6 @@ def _outside(bundle: Bundle) -> dict[str, bytes]:
         return {
             name: read_member(archive, member, member.file_size) for name, member in members.items()
         }
-
-
-def graph_digest(bundle: Bundle) -> str:
-    """The sha256 of the bundle's QDQ graph, from which all compiled artefacts are made."""
-    return hashlib.sha256(bundle.read_artefact(qdq_artefact(bundle)).model).hexdigest()
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

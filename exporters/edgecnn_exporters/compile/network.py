@@ -29,8 +29,8 @@ def read_network(bundle: Bundle) -> IntegerNetwork:
     from edgecnn_exporters.capture.reference import to_bytes
     from edgecnn_exporters.quantise.graph.integer_ends import uint8_ends
 
-    source = qdq_artefact(bundle)
-    graph = _integer_graph(bundle, source)
+    model = _parse(bundle, qdq_artefact(bundle))
+    graph = _integer_graph(bundle, model)
     onnx = to_bytes(graph)
     try:
         ends, encodings = uint8_ends(graph)
@@ -38,7 +38,7 @@ def read_network(bundle: Bundle) -> IntegerNetwork:
         raise UnsupportedModel(f"{bundle.path}: {error}") from error
     labels = bundle.labels()
     about = About(bundle.manifest.name, bundle.manifest.preprocess, labels)
-    tflite, entry = _tflite(_parse(bundle, source), about)
+    tflite, entry = _tflite(model, about)
     examples = _examples(bundle)
     return IntegerNetwork(
         about=about,
@@ -82,8 +82,13 @@ def _parse(bundle: Bundle, artefact: Artefact) -> ir.Model:
         raise UnsupportedModel(f"{bundle.path}: {artefact.path} is no ONNX: {reason}") from error
 
 
-def _integer_graph(bundle: Bundle, source: Artefact) -> ir.Model:
-    """The QDQ graph of batch 1 whose results hold 8 bits.
+def graph_digest(bundle: Bundle) -> str:
+    """The sha256 of the bundle's QDQ graph, from which all compiled artefacts are made."""
+    return bundle.manifest.files[qdq_artefact(bundle).path].sha256
+
+
+def _integer_graph(bundle: Bundle, qdq: ir.Model) -> ir.Model:
+    """The QDQ graph, which stays as it is, of batch 1 and with results of 8 bits.
 
     Raises:
         NotQuantised: a result has no encoding.
@@ -93,7 +98,7 @@ def _integer_graph(bundle: Bundle, source: Artefact) -> ir.Model:
     from edgecnn_exporters.quantise.graph.integer_results import float_outputs, with_integer_results
     from edgecnn_exporters.targets.tflite.source import fix_batch
 
-    model = with_integer_results(_parse(bundle, source))
+    model = with_integer_results(qdq)
     if left := float_outputs(model.graph):
         name, reason = next(iter(left.items()))
         raise NotQuantised(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecnn_exporters.bundle.write import write_contents
-from edgecnn_exporters.compile.contents import TargetResult, compiled_contents, graph_digest
-from edgecnn_exporters.compile.network import qdq_artefact, read_network
+from edgecnn_exporters.compile.contents import TargetResult, compiled_contents
+from edgecnn_exporters.compile.network import graph_digest, qdq_artefact, read_network
 from edgecnn_exporters.compile.result_loss import result_loss
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged
 from edgecnn_exporters.errors import OperatorsOnCpu, OutputNotWritable, TargetDiffers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edgecnn_runtime.manifest import Artefact
@@ -166,3 +166,17 @@ def limit_of(artefact: Artefact, difference: Difference) -> str:
         return f"its manifest lists no SQNR of {worst.name}"
     limit = f"≥ {least_db(expected[at], worst.numbers, artefact):.1f} dB"
     return f"{limit} ({worst.name})" if difference.worst else limit
+
+
+def lost_groups(
+    measured: Difference, expected: Difference
+) -> Iterator[tuple[GroupDifference, float]]:
+    """The groups that lose more than the rounding of other kernels, and the dB expected of each."""
+    groups = by_output(measured)
+    for name, wanted in by_output(expected).items():
+        for group, one in zip(groups[name], wanted, strict=True):
+            # Written so that NaN is lost.
+            expected_db = min(one.sqnr_db, ENOUGH_DB)
+            is_near = group.sqnr_db >= expected_db - allowed_loss_db(group.numbers)
+            if not is_near and not is_negligible(group):
+                yield group, expected_db

@@ -16,12 +16,7 @@ from edgecnn_exporters.targets.compilers import IntegerNetwork
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.parity.difference import Answer, Difference, compare
 from edgecnn_runtime.parity.group_difference import GroupDifference
-from edgecnn_runtime.parity.tolerances import (
-    ENOUGH_DB,
-    allowed_loss_db,
-    by_output,
-    is_negligible,
-)
+from edgecnn_runtime.parity.tolerances import allowed_loss_db, lost_groups
 from edgecnn_runtime.parity.verdict import ParityVerdict
 
 Outputs = Mapping[str, Array]
@@ -70,13 +65,7 @@ def judge(network: IntegerNetwork, answers: Sequence[Outputs]) -> Agreement:
         CompilerFailed: an answer has not as many values as the float network's.
     """
     simulated, cpu = _difference(network, answers), _difference(network, network.cpu_int8)
-    expected = by_output(cpu)
-    misses = [
-        _miss(group, reference)
-        for name, groups in by_output(simulated).items()
-        for group, reference in zip(groups, expected[name], strict=True)
-        if not _is_near(group, reference)
-    ]
+    misses = [_miss(group, expected_db) for group, expected_db in lost_groups(simulated, cpu)]
     classes = None
     if network.manifest.postprocess is not None:
         classes = (_agreed(network, answers), _agreed(network, network.cpu_int8))
@@ -107,13 +96,8 @@ def _shaped(answer: Array, reference: Array, name: str) -> Array:
     return answer.reshape(reference.shape)
 
 
-def _is_near(group: GroupDifference, reference: GroupDifference) -> bool:
-    least = min(reference.sqnr_db, ENOUGH_DB) - allowed_loss_db(group.numbers)
-    return is_negligible(group) or group.sqnr_db >= least
-
-
-def _miss(group: GroupDifference, reference: GroupDifference) -> str:
-    least = min(reference.sqnr_db, ENOUGH_DB) - allowed_loss_db(group.numbers)
+def _miss(group: GroupDifference, expected_db: float) -> str:
+    least = expected_db - allowed_loss_db(group.numbers)
     return f"{group.name} has {group.sqnr_db:.1f} dB, expected {least:.1f}"
 
 

@@ -1,4 +1,4 @@
-"""What an ``.rknn`` file says of its inputs and outputs: scales, zero points, element types."""
+"""Scales, zero points and element types of an ``.rknn`` file's inputs and outputs."""
 
 from __future__ import annotations
 
