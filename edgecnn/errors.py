@@ -1,6 +1,7 @@
 """The errors of the workstation, below the runtime's root.
 
 * EdgeCNNError
+  + PackageMissing
   + UnknownModel
   + ModelUnusable
   + WeightsMissing
@@ -43,6 +44,16 @@
 from __future__ import annotations
 
 from edgecnn_runtime.errors import EdgeCNNError
+
+
+class PackageMissing(EdgeCNNError):
+    """An optional package that is needed and not installed."""
+
+    def __init__(self, package: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs {package}, which is not installed; pip install {package}"
+        )
+        self.package = package
 
 
 class UnknownModel(EdgeCNNError):

@@ -30,7 +30,7 @@ LONGEST_WAIT_S = 5.0
 """For an import to end, which may be of a user's module that does all its work when imported."""
 ENTRANCE = (
     *("__main__", "runpy", "click", "edgecnn.__main__", "edgecnn.cli", "edgecnn.commands"),
-    "edgecnn.export.run",  # imports PyTorch before it does anything
+    "edgecnn.exporting.run",  # imports PyTorch before it does anything
 )
 """Modules, and packages of them, between the start of the process and the work of a command."""
 SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"

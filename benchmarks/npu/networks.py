@@ -27,7 +27,7 @@ import torch
 
 from benchmarks.interleave import RESULTS, keep
 from benchmarks.parity.rows import Job, jobs
-from edgecnn.export.quantise import QuantiseOptions, quantised
+from edgecnn.exporting.quantise import QuantiseOptions, quantised
 from edgecnn.model.build import Network, NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn.model.settle import settle

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.parity.rows import Job
-from edgecnn.export.quantise import QuantiseOptions, quantised
+from edgecnn.exporting.quantise import QuantiseOptions, quantised
 from edgecnn.model.build import Network, NetworkOptions, build_network
 from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import RANDOM

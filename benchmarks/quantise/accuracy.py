@@ -35,7 +35,7 @@ from benchmarks.quantise.quantisers import (
 )
 from edgecnn.data import load
 from edgecnn.evaluate.paired import compare
-from edgecnn.export.calibration import open_calibration
+from edgecnn.exporting.calibration import open_calibration
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.description import Description, read_description
 from edgecnn.model.resolve import resolve

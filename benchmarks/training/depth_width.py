@@ -46,7 +46,7 @@ from benchmarks.training.shared import (
     tidy,
 )
 from edgecnn.errors import LossDiverged
-from edgecnn.report.network_plot import GREY
+from edgecnn.report.plots.network import GREY
 from edgecnn.train.dataset import Dataset
 from edgecnn.train.recipe import Recipe
 

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import nn
 
 from benchmarks.training.gradient_norms import convolutions
-from edgecnn.report.network_plot import COLOURS
+from edgecnn.report.plots.network import COLOURS
 from edgecnn.zoo.resnet import cifar_resnet
 
 DEPTHS, WIDTHS = (8, 20, 32, 56), (0.25, 0.5, 1.0)

@@ -30,7 +30,7 @@ from benchmarks.training.shared import (
     save,
     tidy,
 )
-from edgecnn.report.network_plot import COLOURS, GREY
+from edgecnn.report.plots.network import COLOURS, GREY
 from edgecnn.train.dataset import Dataset
 from edgecnn.train.initialise import copy_shallower
 from edgecnn.train.progressive import LAYERS

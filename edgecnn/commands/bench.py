@@ -122,7 +122,7 @@ def command(
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other; choose one")
     if plot is not None:
-        from edgecnn.report.network_plot import check_plot
+        from edgecnn.report.plots.network import check_plot
 
         check_plot(plot, 1)
     past = None if earlier is None else read_journal(earlier)
@@ -150,7 +150,7 @@ def command(
     compared = [] if past is None else changes(measured.results, past)
     _print(measured.results, compared, estimates, as_json=as_json, as_csv=as_csv)
     if plot is not None and measured.results:
-        from edgecnn.report.bench_plot import draw_bench
+        from edgecnn.report.plots.bench import draw_bench
 
         draw_bench(measured.results, plot, is_sustained=sustained is not None)
     missing = unmeasured(measured.results)

@@ -22,7 +22,7 @@ from edgecnn.console import echo, echo_line
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
-    from edgecnn.export.plan import ExportPlan
+    from edgecnn.exporting.plan import ExportPlan
     from edgecnn_exporters.quantise.ladder import Quantised
 
 SCHEMA = "edgecnn.export/1"
@@ -92,7 +92,7 @@ def command(
       edgecnn export mypackage.nets:build --input 1x3x96x96 --weights net.pth --preprocess signed
       edgecnn export network.onnx -o network.edge
     """
-    from edgecnn.export.plan import ExportOptions, plan
+    from edgecnn.exporting.plan import ExportOptions, plan
     from edgecnn.model.resolve import resolve
 
     chosen = targets.targets(is_quantised=quantising.precision is not None)
@@ -142,7 +142,7 @@ def _run(
     quiet: bool,
 ) -> None:
     from edgecnn.console import note, print_json, stdout
-    from edgecnn.export.run import LOAD, run
+    from edgecnn.exporting.run import LOAD, run
     from edgecnn.progress_bar import bar, stages
     from edgecnn.report.exported import as_json as as_document
     from edgecnn.report.exported import facts, ladder_table, left_alone_lines, warning_lines
@@ -161,7 +161,7 @@ def _run(
         note(line, quiet=quiet)
     speed, quantised = None, exported.quantised
     if quantised is not None and quantising.is_measured:
-        from edgecnn.export.speed import measure_speed
+        from edgecnn.exporting.speed import measure_speed
 
         with bar("measure", quiet=quiet or as_json) as measured:
             speed = measure_speed(exported.path, quantised, measured)
@@ -194,7 +194,7 @@ def _report(quantised: Quantised, path: Path, name: str, *, quiet: bool) -> None
     from edgecnn.console import stdout
     from edgecnn.progress_bar import bar
     from edgecnn.report.exported import layer_table
-    from edgecnn.report.layers_plot import draw_layers
+    from edgecnn.report.plots.layers import draw_layers
 
     with bar("look at every layer", quiet=quiet) as progress:
         before, after = quantised.sensitivity(progress)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgecnn.export.quantise import QuantiseOptions
+    from edgecnn.exporting.quantise import QuantiseOptions
     from edgecnn_exporters.quantise.config import QuantRecipe
 
 
@@ -156,11 +156,11 @@ class Quantising:
         if self.precision is None:
             self._refuse_others()
             return None
-        from edgecnn.export.quantise import QuantiseOptions
+        from edgecnn.exporting.quantise import QuantiseOptions
         from edgecnn_exporters.quantise.config import QuantConfig
 
         if self.report is not None:
-            from edgecnn.report.network_plot import check_plot
+            from edgecnn.report.plots.network import check_plot
 
             check_plot(self.report, 1)
         config = QuantConfig(

@@ -169,8 +169,8 @@ def _folder(name: str, data: str, precision: str | None) -> Path:
 
 def _train(options: TrainOptions) -> Mapping[str, Any]:
     from edgecnn.console import note
+    from edgecnn.report.plots.training import draw_curve
     from edgecnn.report.training import announcement, watch
-    from edgecnn.report.training_plot import draw_curve
     from edgecnn.train.distributed import is_first
     from edgecnn.train.plan import prepare
     from edgecnn.train.run import run

@@ -67,7 +67,7 @@ def command(
         _list(form, shape, plot, as_json)
         return
     if plot is not None:
-        from edgecnn.report.network_plot import check_plot
+        from edgecnn.report.plots.network import check_plot
 
         check_plot(plot, len(names))
     from edgecnn.model.describe import describe
@@ -75,7 +75,7 @@ def command(
 
     networks = [describe(resolve(name), form, shape) for name in names]
     if plot is not None:
-        from edgecnn.report.network_plot import draw
+        from edgecnn.report.plots.network import draw
 
         draw(networks, plot)
     if as_json:

@@ -13,7 +13,7 @@ from edgecnn.console import table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgecnn.export.speed import Speed
+    from edgecnn.exporting.speed import Speed
     from edgecnn_exporters.export import Exported
     from edgecnn_exporters.passes.rewrite import LeftAlone
     from edgecnn_exporters.quantise.ladder import Quantised

@@ -36,7 +36,7 @@ PRELOADED = (
     "onnxscript.function_libs.torch_lib.ops",
     "onnxscript.rewriter.onnx_fusions",
     "edgecnn.cli",
-    "edgecnn.export.run",
+    "edgecnn.exporting.run",
     "edgecnn_exporters.export",
     *(f"edgecnn.commands.{name}" for name in ("zoo", "export", "verify", "evaluate", "bench")),
 )

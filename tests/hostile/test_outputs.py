@@ -14,7 +14,7 @@ from edgecnn.data.idx import read_idx
 from edgecnn.data.pictures import read_npz
 from edgecnn.errors import DataUnreadable, JournalUnreadable
 from edgecnn.evaluate.class_names import read_mapping
-from edgecnn.report.network_plot import check_plot
+from edgecnn.report.plots.network import check_plot
 from edgecnn.text_file import MAX_BYTES, read_text
 from edgecnn_exporters.atomic import check_writable, replace_file
 from edgecnn_exporters.errors import OutputNotWritable

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 import edgecnn
 from edgecnn import cli, console
 from edgecnn.report.labelled_lines import print_labelled
-from edgecnn.report.plot_text import literal
+from edgecnn.report.plots.text import literal
 from edgecnn.report.run_table import print_classes
 from edgecnn.report.verify_tables import print_rows
 from edgecnn.verify.diagnose import RowDiagnosis

@@ -44,7 +44,7 @@ KINDS: tuple[Kind, ...] = tuple(
 # None of them starts a thread that a process needs after it has forked.
 PRELOADED = (
     *("onnxruntime", "openvino", "ai_edge_litert.interpreter", "onnx.reference", "torch.onnx"),
-    *("edgecnn.cli", "edgecnn.export.run", "edgecnn_exporters.export", "PIL.Image"),
+    *("edgecnn.cli", "edgecnn.exporting.run", "edgecnn_exporters.export", "PIL.Image"),
     *(f"edgecnn.commands.{name}" for name in ("export", "run", "verify")),
 )
 # Of processor time, and of the clock: a process that waits for ever uses none.

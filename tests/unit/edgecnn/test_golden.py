@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from edgecnn.errors import DataUnreadable
-from edgecnn.export.golden import open_golden
+from edgecnn.exporting.golden import open_golden
 from edgecnn.model.preprocessing import choose_preprocess
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.image.preprocess import preprocess

@@ -21,7 +21,7 @@ def rows(count: int, first: float = 40.0) -> list[Sensitivity]:
 @pytest.mark.parametrize("count", [1, 20, 200])
 @pytest.mark.parametrize("first", [40.0, math.inf, -math.inf])
 def test_any_number_of_layers_is_drawn(tmp_path: Path, count: int, first: float) -> None:
-    from edgecnn.report.layers_plot import draw_layers
+    from edgecnn.report.plots.layers import draw_layers
 
     draw_layers(rows(count, first), rows(count), tmp_path / "layers.png", "net")
     draw_layers(rows(count), rows(count, first), tmp_path / "again.png", "net")

@@ -12,8 +12,8 @@ from PIL import Image
 from unit.edgecnn.train.small import Silent
 
 from edgecnn.errors import CheckpointMismatch, ResumeRefused
-from edgecnn.export.plan import ExportOptions, plan
-from edgecnn.export.quantise import QuantiseOptions
+from edgecnn.exporting.plan import ExportOptions, plan
+from edgecnn.exporting.quantise import QuantiseOptions
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.checkpoint import read_safetensors
 from edgecnn.model.description import read_description, read_header

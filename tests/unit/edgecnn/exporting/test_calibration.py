@@ -8,8 +8,8 @@ from PIL import Image
 
 from edgecnn.data.pictures import PHOTOGRAPHS
 from edgecnn.errors import DataUnreadable
-from edgecnn.export.calibration import likely_data, open_calibration
-from edgecnn.export.quantise import fresh_samples
+from edgecnn.exporting.calibration import likely_data, open_calibration
+from edgecnn.exporting.quantise import fresh_samples
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
 SPEC = TensorSpec("input", "float32", (None, 3, 8, 8))

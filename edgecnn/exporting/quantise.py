@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import ModelUnusable
-from edgecnn.export.accuracy import AccuracyJudge
-from edgecnn.export.calibration import BATCH_NORM, is_private, likely_data, open_calibration
+from edgecnn.exporting.accuracy import AccuracyJudge
+from edgecnn.exporting.calibration import BATCH_NORM, is_private, likely_data, open_calibration
 from edgecnn_exporters.bundle.requests import QuantiseRequest, Request
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_runtime.parity.proportion import samples_to_show

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import LabelsUnreadable
-from edgecnn.export.plan import ExportOptions, ExportPlan
+from edgecnn.exporting.plan import ExportOptions, ExportPlan
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import Factory, OnnxFile, TorchSource, ZooNetwork
@@ -79,7 +79,7 @@ def _run_compiled(planned: ExportPlan, progress: Announce) -> tuple[Exported, tu
 def _run_network(
     planned: ExportPlan, source: TorchSource, progress: Announce
 ) -> tuple[Exported, tuple[str, ...]]:
-    from edgecnn.export.quantise import quantised
+    from edgecnn.exporting.quantise import quantised
     from edgecnn.model.settle import settle
     from edgecnn_exporters.bundle.requests import Request
     from edgecnn_exporters.bundle.text import encodable
@@ -120,7 +120,7 @@ def _run_network(
 def _run_onnx(
     planned: ExportPlan, source: OnnxFile, progress: Announce
 ) -> tuple[Exported, tuple[str, ...]]:
-    from edgecnn.export.quantise import quantised
+    from edgecnn.exporting.quantise import quantised
     from edgecnn_exporters.bundle.requests import Request
     from edgecnn_exporters.bundle.text import encodable
     from edgecnn_exporters.capture.examples import layout_of, spatial
@@ -188,7 +188,7 @@ def _golden(
 ) -> GivenExamples | None:
     if options.golden is None:
         return None
-    from edgecnn.export.golden import open_golden
+    from edgecnn.exporting.golden import open_golden
 
     return open_golden(options.golden, spec, preprocess)
 

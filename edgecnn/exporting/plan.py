@@ -14,7 +14,7 @@ from edgecnn.model.weights import default_weights, shipped
 from edgecnn.zoo import Architecture, Form
 
 if TYPE_CHECKING:
-    from edgecnn.export.quantise import QuantiseOptions
+    from edgecnn.exporting.quantise import QuantiseOptions
     from edgecnn_exporters.targets import Target
 
 Shape = tuple[int, int, int]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.report.network_plot import COLOURS
-from edgecnn.report.plot_text import literal
+from edgecnn.report.plots.network import COLOURS
+from edgecnn.report.plots.text import literal
 from edgecnn_exporters.atomic import replace_file
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 
 from edgecnn.bench.sustained import windows
 from edgecnn.bench.verdicts import name_of
-from edgecnn.report.network_plot import COLOURS
-from edgecnn.report.plot_text import literal
+from edgecnn.report.plots.network import COLOURS
+from edgecnn.report.plots.text import literal
 from edgecnn_exporters.atomic import replace_file
 from edgecnn_runtime.measure.results import BenchResult, ResultRow
 

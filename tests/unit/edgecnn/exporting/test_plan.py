@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn.errors import ModelUnusable
-from edgecnn.export.plan import ExportOptions, plan
+from edgecnn.exporting.plan import ExportOptions, plan
 from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import shipped
 from edgecnn.zoo import Form

@@ -20,7 +20,7 @@ from edgecnn.data.pictures import (
     read_npz,
 )
 from edgecnn.errors import DataUnreadable
-from edgecnn.export.samples import ImageSamples, batches, spool_inputs, spool_some
+from edgecnn.exporting.samples import ImageSamples, batches, spool_inputs, spool_some
 from edgecnn_exporters.capture.examples import (
     NAMES,
     PLAIN_RANGE,

@@ -1,0 +1,1 @@
+"""Figures drawn with matplotlib: png, svg or pdf."""

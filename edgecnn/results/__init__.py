@@ -1,0 +1,1 @@
+"""Results of the commands as the Python API returns them: dataclasses that print, and are JSON."""

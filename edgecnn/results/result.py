@@ -1,0 +1,65 @@
+"""Base class of results: the table that the command prints, the document of ``--json``, HTML."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from edgecnn.errors import PackageMissing
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+    from pandas import DataFrame
+
+    from edgecnn.report.blocks import Block
+
+
+class Result(ABC):
+    """Result of a command. ``print`` shows what the command prints, a notebook shows it as HTML.
+
+    A subclass is a frozen dataclass of what was computed; its `document` is the dataclass that
+    docs/json.md describes.
+    """
+
+    SCHEMA: ClassVar[str]
+    """Name and version of the document, such as ``edgecnn.verify/1``."""
+
+    @abstractmethod
+    def blocks(self) -> Sequence[Block]:
+        """Tables and paragraphs of the command, in their order."""
+
+    @abstractmethod
+    def document(self) -> DataclassInstance:
+        """The result as the dataclass whose fields are those of the JSON document."""
+
+    @abstractmethod
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat dictionary a row of the main table: name of a column → value."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of ``--json``, its schema first."""
+        return {"schema": self.SCHEMA} | asdict(self.document())
+
+    def to_dataframe(self) -> DataFrame:
+        """The rows as a table of pandas.
+
+        Raises:
+            PackageMissing: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise PackageMissing("pandas", "to_dataframe()") from error
+        return pandas.DataFrame(self.rows())
+
+    def __str__(self) -> str:
+        from edgecnn.report.blocks import text_of
+
+        return text_of(self.blocks())
+
+    def _repr_html_(self) -> str:
+        from edgecnn.report.blocks import html_of
+
+        return html_of(self.blocks())
