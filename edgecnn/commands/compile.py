@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.commands.options import json_option, quiet_option
-from edgecnn.console import echo, echo_line, note, wrapped
+from edgecnn.console import echo, echo_line, note
 
 if TYPE_CHECKING:
     from edgecnn.compile.plan import CompilePlan
@@ -173,7 +173,7 @@ def _run(
             note(f"note: {line}", quiet=quiet)
         for target in written.result.targets:
             for line in target.compiled.notes:
-                note(wrapped(f"note: {target.profile.name}: {line}"), quiet=quiet)
+                note(f"note: {target.profile.name}: {line}", quiet=quiet)
     if as_json:
         print_json(SCHEMA, as_document(written))
         return

@@ -140,7 +140,7 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from edgecnn.console import note, print_json, wrapped
+    from edgecnn.console import note, print_json
     from edgecnn.exporting.run import LOAD, run
     from edgecnn.progress_bar import bar, stages
     from edgecnn.report.blocks import print_blocks
@@ -160,9 +160,9 @@ def _run(
     for line in (*notes, *own):
         note(f"note: {line}", quiet=quiet)
     for line in warning_lines(exported.warnings):
-        note(wrapped(line), quiet=quiet)
+        note(line, quiet=quiet)
     for line in left_alone_lines(exported.left_alone) if verbose else ():
-        note(wrapped(line), quiet=quiet)
+        note(line, quiet=quiet)
     speed, quantised = None, exported.quantised
     if quantised is not None and quantising.is_measured:
         from edgecnn.exporting.speed import measure_speed

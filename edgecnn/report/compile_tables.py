@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def compiled_blocks(result: CompileResult) -> list[Block]:
     """One row a target: operators on the CPU, size, time, and the kind of its proof."""
     shown = table(
-        ("target", "on the CPU", "size", "compiled in", "SQNR", "top-1", "proof"),
-        right=("on the CPU", "size", "compiled in", "SQNR", "top-1"),
+        ("target", "on the CPU", "size", "compiled in", "SQNR dB", "top-1", "proof"),
+        right=("on the CPU", "size", "compiled in", "SQNR dB", "top-1"),
+        drop=("compiled in", "size"),
     )
     for each in result.targets:
         difference = each.proof.difference
@@ -30,7 +31,7 @@ def compiled_blocks(result: CompileResult) -> list[Block]:
             ("", "")
             if difference is None
             else (
-                f"{difference.sqnr_db:.1f} dB",
+                f"{difference.sqnr_db:.1f}",
                 f"{difference.top1_agreement:.0%}",
             )
         )
@@ -148,7 +149,7 @@ def targets_blocks(
     targets = table(("target", "what it is"))
     for profile in profiles:
         targets.add_row(profile.name, _described(profile))
-    packages = table(("for", "package", "here", "is"))
+    packages = table(("for", "package", "here", "is"), drop=("is",), below=("is",), wrap=("is",))
     for each in toolchains:
         own = each.toolchain
         packages.add_row(each.family, own.name, each.version or "–", own.purpose)
