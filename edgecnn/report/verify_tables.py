@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from edgecnn.text_table import TextTable
+    from edgecnn.verify.diagnose import RowDiagnosis
     from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn.verify.preprocess.certify import Cost, WayCost
     from edgecnn_runtime.parity.row import Parity
@@ -153,3 +154,9 @@ def _cost_cells(cost: Cost) -> tuple[str, ...]:
         f"{cost.sqnr_db:.1f} dB",
         str(cost.n),
     )
+
+
+def finding_blocks(findings: Sequence[RowDiagnosis]) -> list[Block]:
+    """The cause of each row that differs."""
+    lines = (line for one in findings for line in ("", *one.words().split("\n")))
+    return [*lines]
