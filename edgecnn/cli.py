@@ -97,9 +97,11 @@ def _run(typed: list[str]) -> int:
         missing = str(error.name).partition(".")[0]
         if missing not in EXPORT_PACKAGES:
             raise
+        from edgecnn_runtime.install_hint import install_hint
+
         return _fail(
             f"{missing} is not installed, which this needs; "
-            "pip install 'edgecnn[export]'; edgecnn doctor shows what else is missing"
+            f"{install_hint('export')}; edgecnn doctor shows what else is missing"
         )
     except (OSError, MemoryError) as error:
         if (fault := machine_fault(error)) is None:

@@ -12,6 +12,7 @@ from edgecnn.commands.options import json_option, quiet_option
 from edgecnn.console import echo
 from edgecnn.devices.checks import Check, check, measuring
 from edgecnn.exit_codes import FAILED, OK
+from edgecnn_runtime.install_hint import install_hint
 
 SCHEMA = "edgecnn.doctor/1"
 
@@ -95,7 +96,7 @@ def _packages() -> list[Check]:
             installed, ok = version(package), True
         except PackageNotFoundError:
             installed, ok = f"not installed; needed for {purpose}", False
-        mend = f"pip install 'edgecnn[{extra}]'"
+        mend = install_hint(extra)
         checks.append(check(package, ok, installed, mend, needed=True))
     return checks
 
