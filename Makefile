@@ -2,6 +2,7 @@
 # make test   every feature once (minutes); make quick leaves out what is slow or fetches
 # make test-all  make test, then the further networks, formats and engines that it leaves out
 # make exhaustive  the tests that even that leaves out: every network at full size (an hour)
+# make dist   wheels and sdists of edgecnn, edgecnn-runtime and edgecnn-weights, into dist/
 # make check  lint, types, import rules
 # make weights  train the shipped checkpoints again (hours; those that are there are kept)
 # make bench  our figures beside the peer's (minutes; on a quiet machine)
@@ -25,7 +26,7 @@ NNCASE_READY := $(NNCASE_VENV)/.ready
 BIN := $(VENV)/bin
 PHOTOGRAPHS := exporters/edgecnn_exporters/photographs
 
-.PHONY: demo test test-rest test-all quick exhaustive check weights bench clean
+.PHONY: demo test test-rest test-all quick exhaustive check dist weights bench clean
 
 demo: $(READY)
 	@mkdir -p demo
@@ -57,6 +58,20 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Each wheel is built from its sdist, as an index's user may; the tree must build the same wheel.
+# EDGECNN_RELEASE: edgecnn requires edgecnn-runtime, which a build of a clone holds itself.
+dist: $(READY)
+	@rm -rf dist build/wheels
+	@for project in . runtime weights; do \
+		EDGECNN_RELEASE=1 $(BIN)/python -m build --no-isolation --outdir dist $$project >build.log 2>&1 && \
+		EDGECNN_RELEASE=1 $(BIN)/python -m build --no-isolation --wheel --outdir build/wheels $$project >>build.log 2>&1 || \
+		{ cat build.log; exit 1; }; done; rm -f build.log
+	@for wheel in dist/*.whl; do cmp $$wheel build/wheels/$${wheel#dist/} || \
+		{ echo "$$wheel differs: its sdist lacks a file of the tree, see hatch_build.py"; exit 1; }; done
+	@rm -rf build/wheels
+	$(BIN)/twine check --strict dist/*
+	@ls -l dist
+
 weights: $(READY)
 	$(BIN)/python weights/train.py
 
@@ -65,7 +80,7 @@ bench: demo
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # Made again whenever what it is made from is newer than it.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml runtime/pyproject.toml hatch_build.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "edgecnn needs Python 3.11 or newer, $(PYTHON) is older; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Making $(VENV) with PyTorch, ONNX Runtime and the test tools (about 1 GB; minutes the first time)"

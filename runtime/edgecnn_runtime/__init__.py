@@ -7,7 +7,13 @@ with edge.open("mobilenet_v2.edge") as model:
     print(best.label, best.score)
 """
 
+import sys
 from typing import TYPE_CHECKING
+
+if sys.version_info < (3, 11):  # noqa: UP036 # an older Python reads this file, and no further
+    raise ImportError(
+        f"edgecnn_runtime needs Python 3.11 or newer, this is {sys.version.split()[0]}"
+    )
 
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.errors import (
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
     from edgecnn_runtime.session import Session, open
     from edgecnn_runtime.tasks import Classification
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Budget",
