@@ -1,4 +1,4 @@
-"""Size of an installation: wheels, the agent for a board, the thin install beside its engine alone."""
+"""Size of an installation: wheels, the agent for a board, the thin install beside its engine."""
 
 from __future__ import annotations
 
