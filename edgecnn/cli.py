@@ -138,6 +138,8 @@ def _failure(error: Exception) -> ErrorDocument | None:
         return ErrorDocument(type(error).__name__, str(error), _exit_code(error))
     if isinstance(error, ModuleNotFoundError):
         missing = str(error.name).partition(".")[0]
+        from edgecnn_runtime.install_hint import install_hint
+
         message = (
             f"{missing} is not installed, which this needs; "
             f"{install_hint('export')}; edgecnn doctor shows what else is missing"
