@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from edgecnn.commands.group import NearestGroup
 from edgecnn.console import complain, echo
 from edgecnn.errors import StdoutClosed
 from edgecnn.exit_codes import FAILED, INTERRUPTED, LIMIT_MISSED, OK, PIPE_CLOSED
@@ -32,7 +33,7 @@ COMMANDS = (
 )
 
 
-class Commands(click.Group):
+class Commands(NearestGroup):
     """The commands by name, in the order of the work; each is imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -9,6 +9,7 @@
   + CheckpointMismatch
   + PreprocessUnknown
   + LabelsUnreadable
+  + OverwriteRefused
   + FetchError
     - UnknownAsset
     - FetchedDigestMismatch
@@ -82,6 +83,10 @@ class PreprocessUnknown(EdgeCNNError):
 
 class LabelsUnreadable(EdgeCNNError):
     """A file of labels that is missing, empty or not text."""
+
+
+class OverwriteRefused(EdgeCNNError):
+    """A bundle that would be replaced by one of another network, or by one that holds less."""
 
 
 class FetchError(EdgeCNNError):

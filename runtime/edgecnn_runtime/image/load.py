@@ -109,7 +109,9 @@ def _from_path(source: str | os.PathLike[str], colour: ChannelOrder) -> UInt8:
     _refuse_colour(name, colour)
     kind = other_than_file(source)
     if kind is not None:
-        raise ImageError(f"{name} is {kind}, expected a file; check the path")
+        images = sorted(Path(source).glob("*.[jJpP][pPnN]*[gG]"))
+        advice = f"pass the images in it, such as {images[0]}" if images else "check the path"
+        raise ImageError(f"{name} is {kind}, expected a file; {advice}")
     try:
         with Path(source).open("rb") as file:
             return _from_file(file, name)
