@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from edgecnn.commands.group import NearestGroup
 from edgecnn.console import complain, echo, print_json
 from edgecnn.documents.error import SCHEMA, ErrorDocument
 from edgecnn.errors import OptionsRefused, PackageMissing, StdoutClosed, StdoutFailed
@@ -44,7 +45,7 @@ COMMANDS = {
 }
 
 
-class Commands(click.Group):
+class Commands(NearestGroup):
     """The commands by name; each is imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

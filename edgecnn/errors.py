@@ -10,6 +10,7 @@
   + CheckpointMismatch
   + PreprocessUnknown
   + LabelsUnreadable
+  + OverwriteRefused
   + FetchError
     - UnknownAsset
     - FetchedDigestMismatch
@@ -89,6 +90,10 @@ class PreprocessUnknown(EdgeCNNError):
 
 class LabelsUnreadable(EdgeCNNError):
     """A file of labels that is missing, empty or not text."""
+
+
+class OverwriteRefused(EdgeCNNError):
+    """A bundle that would be replaced by one of another network, or by one that holds less."""
 
 
 class FetchError(EdgeCNNError):

@@ -28,6 +28,7 @@ class ExportOptions:
         command: the command line as it was typed, for the provenance.
         golden: examples to compare on and to pack, as `open_golden` takes them.
         compiled: names of the targets that the bundle is compiled for.
+        force: a bundle that holds more, or is of another network, is replaced.
     """
 
     model: ModelSource
@@ -46,6 +47,7 @@ class ExportOptions:
     command: str = ""
     golden: str | None = None
     compiled: tuple[str, ...] = ()
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,19 +140,36 @@ def plan(options: ExportOptions) -> ExportPlan:
 
     Raises:
         ModelUnusable: options that do not go together.
+        PreprocessUnknown, LabelsUnreadable: no preprocessing or file of labels has that name.
         CheckpointUnreadable: a file of weights that is damaged.
         OutputNotWritable: the bundle's folder is missing or not writable.
+        OverwriteRefused: the bundle would replace one that holds more, and `force` is not given.
     """
-    from edgecnn_exporters.atomic import check_writable
+    from edgecnn.exporting.output import output_path, planned_artefacts, refuse_loss
 
     if options.compiled:
         _check_compiled(options.compiled, options.batch)
+    _check_choices(options)
     name, weights, shape = _foresee(options)
-    output = options.output or Path(f"{name}.edge")
-    if output.is_dir():
-        output = output / f"{name}.edge"
-    check_writable(output)
+    output = output_path(options.output, name)
+    if not options.force:
+        refuse_loss(output, name, planned_artefacts(options))
     return ExportPlan(options, name, output, weights, options.shape or shape)
+
+
+def _check_choices(options: ExportOptions) -> None:
+    """Check the names of a preprocessing and of a file of labels before any work."""
+    from edgecnn.exporting.labels import read_labels
+    from edgecnn.model.preprocessing import check_choice
+
+    if isinstance(options.preprocess, str):
+        check_choice(options.preprocess)
+    if isinstance(options.labels, Path):
+        read_labels(options.labels)
+    if isinstance(options.model, Factory) and options.shape is None:
+        raise ModelUnusable(
+            f"{options.model.typed} needs the shape of its input: --input 1x3x224x224"
+        )
 
 
 def _check_compiled(names: tuple[str, ...], batch: int | None) -> None:

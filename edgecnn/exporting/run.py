@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.errors import LabelsUnreadable
+from edgecnn.exporting.labels import read_labels
 from edgecnn.exporting.plan import ExportOptions, ExportPlan
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import Factory, OnnxFile, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM
-from edgecnn.text_file import read_text
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.progress import Announce
 
@@ -100,7 +98,7 @@ def _run_network(
         name=encodable(network.name),
         input=spec,
         preprocess=preprocess,
-        labels=_labels(options.labels) or network.labels,
+        labels=read_labels(options.labels) or network.labels,
         opset=options.opset,
         source=network.source,
         command=options.command,
@@ -137,7 +135,7 @@ def _run_onnx(
         name=encodable(planned.name),
         input=spec,
         preprocess=preprocess,
-        labels=_labels(options.labels),
+        labels=read_labels(options.labels),
         opset=options.opset,
         source={
             "onnx": source.path.name,
@@ -191,16 +189,3 @@ def _golden(
     from edgecnn.exporting.golden import open_golden
 
     return open_golden(options.golden, spec, preprocess)
-
-
-def _labels(path: Path | None) -> tuple[str, ...] | None:
-    if path is None:
-        return None
-    try:
-        labels = tuple(read_text(path).splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LabelsUnreadable(f"labels {path} cannot be read: {reason}") from error
-    if not labels or not all(label.strip() for label in labels):
-        raise LabelsUnreadable(f"labels {path} are empty or hold an empty line; one name a line")
-    return labels

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass, field, replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, assert_never
 
 from edgecnn.errors import CheckpointMismatch, ModelUnusable, WeightsMissing
@@ -189,16 +191,20 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
 
     if options.shape is None:
         raise ModelUnusable(f"{factory.typed} needs the shape of its input: --input 1x3x224x224")
+    # A script's own folder is not on the path of ours.
+    search = list(
+        map(str, [*([] if factory.path is None else [factory.path.parent]), *options.search])
+    )
     try:
-        sys.path[:0] = map(str, options.search)  # a script's own folder is not on the path of ours
-        target = getattr(importlib.import_module(factory.module), factory.name)
+        sys.path[:0] = search
+        target = getattr(_module(factory), factory.name)
         is_built = callable(target) and not isinstance(target, nn.Module)
         network = target() if is_built else target
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise ModelUnusable(f"{factory.typed} cannot be built: {reason}") from error
     finally:
-        del sys.path[: len(options.search)]
+        del sys.path[: len(search)]
     if not isinstance(network, nn.Module):
         raise ModelUnusable(
             f"{factory.typed} returned {type(network).__name__}, expected a torch.nn.Module"
@@ -215,3 +221,16 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
         notes=(*prepared.notes, *loaded.notes),
         trained=loaded.trained,
     )
+
+
+def _module(factory: Factory) -> ModuleType:
+    """The module of a factory; a file is loaded as itself, whatever else has its name."""
+    if factory.path is None:
+        return importlib.import_module(factory.module)
+    spec = spec_from_file_location(factory.module, factory.path)
+    if spec is None or spec.loader is None or not factory.path.is_file():
+        raise FileNotFoundError(f"there is no file {factory.path}")
+    module = module_from_spec(spec)
+    sys.modules.setdefault(factory.module, module)  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
