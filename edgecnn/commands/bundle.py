@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgecnn.commands.options import json_option, silent_option
+
+if TYPE_CHECKING:
+    from edgecnn.results.result import Result
 
 
 @click.group("bundle", short_help="Show, extract or strip a bundle.")
@@ -36,11 +40,47 @@ def show(file: Path, as_json: bool) -> None:
       edgecnn bundle show mobilenet_v2.edge
       edgecnn bundle show model.onnx --json
     """
-    from edgecnn.console import print_json
-    from edgecnn.report.blocks import print_blocks
     from edgecnn.results.bundle_show import show as show_contents
 
-    result = show_contents(file)
+    _print(show_contents(file), as_json=as_json)
+
+
+@command.command("extract", short_help="Write artefacts, labels and preprocessing into a folder.")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("artefact", required=False)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder to write; new or empty.",
+)
+@click.option("--force", is_flag=True, help="DIR may hold files; those of the same names go.")
+@json_option
+@silent_option
+def extract(bundle: Path, artefact: str | None, folder: Path, force: bool, as_json: bool) -> None:
+    """Write ARTEFACT of BUNDLE, or all of them, into a folder with all that an app needs.
+
+    Beside it are the labels, and the preprocessing as JSON and as code for numpy, OpenCV, C++,
+    Kotlin and JavaScript. README.txt says how the artefact is fed and read. ARTEFACT is a path
+    that `edgecnn bundle show` lists, or a target that it was compiled for.
+
+    \b
+    Examples:
+      edgecnn bundle extract mobilenet_v2.edge -o parts/
+      edgecnn bundle extract mobilenet_v2.edge model.int8.tflite -o app/src/main/assets/
+    """
+    from edgecnn.results.bundle_extract import extract_bundle
+
+    _print(extract_bundle(bundle, folder, artefact, force=force), as_json=as_json)
+
+
+def _print(result: Result, *, as_json: bool) -> None:
+    from edgecnn.console import print_json
+    from edgecnn.report.blocks import print_blocks
+
     if as_json:
         from dataclasses import asdict
 

@@ -11,6 +11,7 @@ from edgecnn.console import table
 from edgecnn_runtime.manifest import TensorSpec
 
 if TYPE_CHECKING:
+    from edgecnn.bundles.extract import Extracted
     from edgecnn.bundles.facts import ArtefactFacts, BundleFacts, ProvenanceFacts
     from edgecnn.bundles.model_file import ModelFile
     from edgecnn.report.blocks import Block
@@ -56,6 +57,16 @@ def model_blocks(path: str, model: ModelFile) -> list[Block]:
         "A plain model file: it carries no golden answers, so nothing here is proven, and "
         "no labels or preprocessing that edgecnn reads.",
     ]
+
+
+def extracted_blocks(extracted: Extracted) -> list[Block]:
+    """Files that were extracted, and what to read first."""
+    shown = table(("file", "size"), right=("size",))
+    for name, size in extracted.files.items():
+        shown.add_row(name, megabytes(size))
+    total = megabytes(sum(extracted.files.values()))
+    first = f"written: {extracted.folder}, {len(extracted.files)} files, {total}"
+    return [shown, "", first, "README.txt says how each is fed and read"]
 
 
 def fact_table(lines: Mapping[str, str]) -> TextTable:
