@@ -15,6 +15,8 @@ from edgecnn_runtime.manifest import Artefact, Manifest, Preprocess, TensorSpec
 # Below it all digests are checked: 64 MB take 0.1 s.
 HASHED_BYTES = 64 << 20
 LARGEST = 3
+STRIPPED = "stripped"
+"""Key of the provenance: what was left out of which bundle, the first strip first."""
 _MOST_TEXT = 200
 
 
@@ -91,14 +93,14 @@ class ProvenanceFacts:
         source: of the network: architecture, factory or file, weights and their digests.
         calibration: recipe, data and number of samples of the 8-bit quantisation.
         versions: package → version.
-        parent: name and sha256 of the bundle that this one was stripped from.
+        parent_sha256: of the bundle that this one was stripped from.
     """
 
     command: str | None
     source: Mapping[str, str]
     calibration: str | None
     versions: Mapping[str, str]
-    parent: str | None
+    parent_sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ def _provenance_facts(manifest: Manifest) -> ProvenanceFacts:
         source=_texts(provenance.get("source")),
         calibration=_calibration(provenance.get("quantisation")),
         versions=_texts(provenance.get("versions")),
-        parent=_parent(provenance.get("stripped")),
+        parent_sha256=parent_of(provenance),
     )
 
 
@@ -240,11 +242,11 @@ def _calibration(value: object) -> str | None:
     return " ".join(filter(None, parts)) or None
 
 
-def _parent(value: object) -> str | None:
-    if not isinstance(value, dict):
-        return None
-    name, digest = _text(value.get("parent")), _text(value.get("parent_sha256"))
-    return None if digest is None else f"{name or 'a bundle'}, sha256 {digest}"
+def parent_of(provenance: Mapping[str, Any]) -> str | None:
+    """The sha256 of the bundle that one was stripped from; None where it was not stripped."""
+    entries = provenance.get(STRIPPED)
+    last = entries[-1] if isinstance(entries, list) and entries else None
+    return _text(last.get("parent_sha256")) if isinstance(last, dict) else None
 
 
 def _texts(value: object) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.commands.bench_options import Names
 from edgecnn.commands.options import json_option, silent_option
 
 if TYPE_CHECKING:
@@ -75,6 +76,57 @@ def extract(bundle: Path, artefact: str | None, folder: Path, force: bool, as_js
     from edgecnn.results.bundle_extract import extract_bundle
 
     _print(extract_bundle(bundle, folder, artefact, force=force), as_json=as_json)
+
+
+@command.command("strip", short_help="Write a bundle for production, with less in it.")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT.edge", help="Bundle to write."
+)
+@click.option("--in-place", is_flag=True, help="Replace BUNDLE itself.")
+@click.option(
+    "--keep", type=Names(), default="", metavar="ARTEFACT[,…]", help="Keep only these artefacts."
+)
+@click.option("--precision", "precisions", type=Names(), default="", help="Keep only these.")
+@click.option(
+    "--target", "targets", type=Names(), default="", help="Keep only these formats or targets."
+)
+@click.option("--keep-golden", is_flag=True, help="Keep the golden examples.")
+@click.option("--force", is_flag=True, help="Replace an OUT.edge with golden examples.")
+@json_option
+@silent_option
+def strip(
+    bundle: Path,
+    output: Path | None,
+    in_place: bool,
+    keep: tuple[str, ...],
+    precisions: tuple[str, ...],
+    targets: tuple[str, ...],
+    keep_golden: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write BUNDLE without its golden examples, and without artefacts that production does not use.
+
+    Labels and preprocessing always stay. The new bundle records the digest of BUNDLE; its answers
+    are verified with `edgecnn verify BUNDLE --against OUT.edge`. An app that has BUNDLE open keeps
+    reading what it opened.
+
+    \b
+    Examples:
+      edgecnn bundle strip mobilenet_v2.edge -o app.edge
+      edgecnn bundle strip mobilenet_v2.edge -o app.edge --keep model.int8.tflite
+      edgecnn bundle strip mobilenet_v2.edge --in-place --precision int8
+    """
+    from edgecnn.bundles.strip import StripOptions
+    from edgecnn.results.bundle_strip import strip_bundle
+
+    if in_place == (output is not None):
+        raise click.UsageError("name the bundle to write with -o OUT.edge, or say --in-place")
+    if output is not None and output.exists() and bundle.exists() and output.samefile(bundle):
+        raise click.UsageError(f"{output} is the bundle itself; to replace it, say --in-place")
+    options = StripOptions(keep, precisions, targets, keep_golden=keep_golden, force=force)
+    _print(strip_bundle(bundle, output or bundle, options), as_json=as_json)
 
 
 def _print(result: Result, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import click
 from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
 from edgecnn.commands.verify_preprocess import preprocess_options, print_certificate
-from edgecnn.console import echo
+from edgecnn.console import complain, echo
 from edgecnn.exit_codes import DIFFERS, FAILED, OK
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def command(
     that is wrong by itself is found and its cause named.
 
     Exit code 0: all that ran is equal. 3: something differs, or an engine crashed. 1: the bundle
-    cannot be trusted, or no engine for it is installed.
+    cannot be trusted, no engine for it is installed, or it has no golden examples.
 
     With --preprocess, the cost of preparing images in other ways than the bundle does.
 
@@ -112,6 +112,7 @@ def command(
     from edgecnn.console import print_json
     from edgecnn.progress_bar import bar
     from edgecnn.report.verify_tables import print_compiled, print_held_out, print_rows
+    from edgecnn.verify.unproven import why_unproven
     from edgecnn_runtime.budget import Budget
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
@@ -124,6 +125,7 @@ def command(
         compiled = _prove_compiled(opened, quiet=quiet or as_json) if is_proven else []
         files = len(opened.manifest.files)
         outside = opened.outside()
+        unproven = why_unproven(opened)
         if not as_json:
             # Before the search, which may take long.
             print_rows(rows, None if outside is None else Path(outside.path).name)
@@ -144,6 +146,8 @@ def command(
             print_held_out(held_out)
         if not quiet:
             echo(f"\n{files} files have the digests that the manifest lists", err=True)
+    if unproven is not None:
+        complain(unproven)
     if any(row.verdict in ("differs", "crashed") for row in (*rows, *compiled)):
         return DIFFERS
     ran = any(row.verdict in ANSWERS_AS_MADE and row.engine for row in rows)

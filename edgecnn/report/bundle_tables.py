@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgecnn.bundles.extract import Extracted
     from edgecnn.bundles.facts import ArtefactFacts, BundleFacts, ProvenanceFacts
     from edgecnn.bundles.model_file import ModelFile
+    from edgecnn.bundles.strip import Stripped
     from edgecnn.report.blocks import Block
     from edgecnn.text_table import TextTable
 
@@ -67,6 +68,29 @@ def extracted_blocks(extracted: Extracted) -> list[Block]:
     total = megabytes(sum(extracted.files.values()))
     first = f"written: {extracted.folder}, {len(extracted.files)} files, {total}"
     return [shown, "", first, "README.txt says how each is fed and read"]
+
+
+def stripped_blocks(stripped: Stripped) -> list[Block]:
+    """Sizes, what was left out, and what can still be proven."""
+    saved = stripped.parent_size_bytes - stripped.size_bytes
+    left_out = list(stripped.left_out)
+    if stripped.golden:
+        left_out.append(f"{stripped.golden} golden examples ({megabytes(stripped.golden_bytes)})")
+    lines = {
+        "written": f"{stripped.output}, {megabytes(stripped.size_bytes)}",
+        "smaller": f"by {megabytes(saved)}: it was {megabytes(stripped.parent_size_bytes)}",
+        "left out": ", ".join(left_out) or "nothing",
+        "kept": ", ".join(stripped.kept),
+    }
+    if stripped.is_verifiable:
+        return [fact_table(lines), "", "edgecnn verify compares its answers as before."]
+    return [
+        fact_table(lines),
+        "",
+        "Without golden examples edgecnn verify checks its digests alone. Its answers are verified "
+        "against the bundle that it came from: edgecnn verify BUNDLE --against "
+        f"{stripped.output}",
+    ]
 
 
 def fact_table(lines: Mapping[str, str]) -> TextTable:
@@ -167,8 +191,8 @@ def _origin(origin: ProvenanceFacts) -> dict[str, str]:
     lines: dict[str, str] = {}
     if origin.command is not None:
         lines["made by"] = origin.command
-    if origin.parent is not None:
-        lines["stripped from"] = origin.parent
+    if origin.parent_sha256 is not None:
+        lines["stripped"] = f"from the bundle with sha256 {origin.parent_sha256[:DIGITS]}…"
     if origin.source:
         lines["source"] = ", ".join(
             f"{key} {value[:DIGITS]}…" if key.endswith("sha256") else f"{key} {value}"
