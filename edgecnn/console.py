@@ -11,7 +11,7 @@ import math
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -83,6 +83,13 @@ def stdout(width: int = 110) -> Console:
     if not console.is_terminal:
         console.width = width
     return console
+
+
+def plain(stream: TextIO, width: int) -> Console:
+    """Console for tables as text in a stream, in lines of `width` characters."""
+    from rich.console import Console
+
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 def stderr() -> Console:

@@ -2,6 +2,7 @@
 
 * EdgeCNNError
   + PackageMissing
+  + OptionsRefused
   + UnknownModel
   + ModelUnusable
   + WeightsMissing
@@ -56,6 +57,10 @@ class PackageMissing(EdgeCNNError):
             f"{purpose} needs {package}, which is not installed; pip install {package}"
         )
         self.package = package
+
+
+class OptionsRefused(EdgeCNNError):
+    """Options that do not go together, or not with what they are for; exit code 2."""
 
 
 class UnknownModel(EdgeCNNError):

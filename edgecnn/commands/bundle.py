@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from edgecnn.commands.bench_options import Names
 from edgecnn.commands.options import json_option, silent_option
-
-if TYPE_CHECKING:
-    from edgecnn.results.result import Result
 
 
 @click.group("bundle", short_help="Show, extract or strip a bundle.")
@@ -42,8 +38,9 @@ def show(file: Path, as_json: bool) -> None:
       edgecnn bundle show model.onnx --json
     """
     from edgecnn.results.bundle_show import show as show_contents
+    from edgecnn.results.printing import print_result
 
-    _print(show_contents(file), as_json=as_json)
+    print_result(show_contents(file), as_json=as_json)
 
 
 @command.command("extract", short_help="Write artefacts, labels and preprocessing into a folder.")
@@ -74,8 +71,9 @@ def extract(bundle: Path, artefact: str | None, folder: Path, force: bool, as_js
       edgecnn bundle extract mobilenet_v2.edge model.int8.tflite -o app/src/main/assets/
     """
     from edgecnn.results.bundle_extract import extract_bundle
+    from edgecnn.results.printing import print_result
 
-    _print(extract_bundle(bundle, folder, artefact, force=force), as_json=as_json)
+    print_result(extract_bundle(bundle, folder, artefact, force=force), as_json=as_json)
 
 
 @command.command("strip", short_help="Write a bundle for production, with less in it.")
@@ -120,22 +118,11 @@ def strip(
     """
     from edgecnn.bundles.strip import StripOptions
     from edgecnn.results.bundle_strip import strip_bundle
+    from edgecnn.results.printing import print_result
 
     if in_place == (output is not None):
         raise click.UsageError("name the bundle to write with -o OUT.edge, or say --in-place")
     if output is not None and output.exists() and bundle.exists() and output.samefile(bundle):
         raise click.UsageError(f"{output} is the bundle itself; to replace it, say --in-place")
     options = StripOptions(keep, precisions, targets, keep_golden=keep_golden, force=force)
-    _print(strip_bundle(bundle, output or bundle, options), as_json=as_json)
-
-
-def _print(result: Result, *, as_json: bool) -> None:
-    from edgecnn.console import print_json
-    from edgecnn.report.blocks import print_blocks
-
-    if as_json:
-        from dataclasses import asdict
-
-        print_json(result.SCHEMA, asdict(result.document()))
-    else:
-        print_blocks(result.blocks())
+    print_result(strip_bundle(bundle, output or bundle, options), as_json=as_json)

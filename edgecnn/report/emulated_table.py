@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from edgecnn.console import coloured, echo_line, stdout, table
+from edgecnn.console import coloured, table
+from edgecnn.report.blocks import Block
 from edgecnn.report.verify_tables import COLOURS
 
 if TYPE_CHECKING:
@@ -28,19 +29,18 @@ ARITHMETIC: Mapping[str, Sequence[str]] = {
 }
 
 
-def print_proved(proofs: Sequence[Proved]) -> None:
-    """Print a line and a table for each board, and footnotes below them."""
+def proved_blocks(proofs: Sequence[Proved]) -> list[Block]:
+    """A line and a table for each board, and footnotes below them."""
+    blocks: list[Block] = []
     titles = ("artefact", "engine", "verdict", "agreement", f"vs {platform.machine()} here")
     for one in proofs:
-        echo_line(f"{one.device}: {one.words}")
         bundles = {row.subject.bundle for row in one.rows}
         before = ("bundle",) if len(bundles) > 1 else ()
         shown = table((*before, *titles, "instructions", "memory"), right=("memory",))
         for row in one.rows:
             shown.add_row(*[PurePosixPath(row.subject.bundle).name for _ in before], *_cells(row))
-        stdout().print(shown)
-        for line in _footnotes(one):
-            echo_line(line)
+        blocks += [f"{one.device}: {one.words}", shown, *_footnotes(one)]
+    return blocks
 
 
 def _cells(row: ProvedRow) -> tuple[str | Text, ...]:

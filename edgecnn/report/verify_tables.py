@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from edgecnn.console import coloured, echo, print_table, stdout, table, wrapped
+from edgecnn.console import coloured, stdout, table
+from edgecnn.report.blocks import Block
 from edgecnn.report.compile_tables import proof_words
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from edgecnn.text_table import TextTable
+    from edgecnn.verify.diagnose import RowDiagnosis
     from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn.verify.preprocess.certify import Cost, WayCost
     from edgecnn_runtime.parity.row import Parity
@@ -29,24 +31,26 @@ NUMBERS = ("error", "SQNR", "top-1")
 COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n")
 
 
-def print_rows(rows: Sequence[Parity], beside: str | None = None) -> None:
+def parity_blocks(rows: Sequence[Parity], beside: str | None = None) -> list[Block]:
     """One row an artefact and engine: the verdict, and the difference of its outputs.
 
     Args:
         beside: name of the file of golden examples beside the bundle, where there is one.
     """
     shown, has_limits = _row_table(rows)
-    stdout().print(shown)
+    blocks: list[Block] = [shown]
     for row in () if has_limits else rows:
         engine = "" if row.engine is None else f"{row.engine.words()}: "
-        echo(wrapped(f"{row.subject}: {engine}{row.note}"))
+        blocks.append(f"{row.subject}: {engine}{row.note}")
     counts = {row.difference.n for row in rows if row.difference is not None and row.engine}
     if counts:
         examples = f"examples of {beside}" if beside else "golden examples"
-        echo(
-            f"\nn = {max(counts)} {examples}; error: share of an output's spread; "
-            "SQNR: of the worst group\nof output channels, about the mean"
+        legend = (
+            f"n = {max(counts)} {examples}; error: share of an output's spread; "
+            "SQNR: of the worst group of output channels, about the mean"
         )
+        blocks += ["", legend]
+    return blocks
 
 
 def _row_table(rows: Sequence[Parity]) -> tuple[TextTable, bool]:
@@ -79,17 +83,17 @@ def _with_columns(rows: Sequence[Parity], columns: Sequence[str]) -> TextTable:
     return shown
 
 
-def print_compiled(rows: Sequence[Parity]) -> None:
+def compiled_parity_blocks(rows: Sequence[Parity]) -> list[Block]:
     """One row a compiled artefact with the kind of its proof, and below what was compared."""
     shown = table(("compiled", "verdict", "proof", "SQNR", "top-1"), right=("SQNR", "top-1"))
     for row in rows:
         verdict = coloured(row.verdict, COLOURS[row.verdict])
         shown.add_row(row.subject, verdict, row.proof or "", *_difference_cells(row)[1:])
-    echo()
-    print_table(shown)
-    for row in rows:
-        words = proof_words("" if row.engine is None else row.engine.words(), row.note)
-        echo(wrapped(f"{row.subject}: {words}"))
+    proofs = [
+        f"{row.subject}: {proof_words('' if row.engine is None else row.engine.words(), row.note)}"
+        for row in rows
+    ]
+    return ["", shown, *proofs]
 
 
 def _difference_cells(row: Parity) -> tuple[str, str, str]:
@@ -100,7 +104,7 @@ def _difference_cells(row: Parity) -> tuple[str, str, str]:
     return f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f} dB", top1
 
 
-def print_held_out(comparison: HeldOutComparison) -> None:
+def held_out_blocks(comparison: HeldOutComparison) -> list[Block]:
     """One row an artefact and engine: its outputs for a user's images against the float graph."""
     columns = ("same class (95 %)", "error", "SQNR", "within 1 step")
     shown = table(("what", "engine", *columns), right=columns)
@@ -111,16 +115,15 @@ def print_held_out(comparison: HeldOutComparison) -> None:
         near = "" if row.within_a_step is None else f"{row.within_a_step:.2%}"
         figures = f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f} dB", near
         shown.add_row(row.subject, row.engine, same, *figures)
-    echo()
-    print_table(shown)
-    echo(
-        f"\nagainst {comparison.reference}, n = {comparison.count:,} images of "
+    legend = (
+        f"against {comparison.reference}, n = {comparison.count:,} images of "
         f"{comparison.data}; within 1 step: "
-        "results of\n8 bits that lie no more than one step from those of model.int8.onnx"
+        "results of 8 bits that lie no more than one step from those of model.int8.onnx"
     )
+    return ["", shown, "", legend]
 
 
-def print_costs(rows: Sequence[WayCost], data: str | None, used: str, count: int) -> None:
+def cost_blocks(rows: Sequence[WayCost], data: str | None, used: str, count: int) -> list[Block]:
     """One row a way to prepare images: its cost against the bundle's own preprocessing.
 
     Args:
@@ -134,12 +137,12 @@ def print_costs(rows: Sequence[WayCost], data: str | None, used: str, count: int
             shown.add_row(row.way, row.note)
         else:
             shown.add_row(row.way, row.stands_for, *_cost_cells(row.cost))
-    stdout().print(shown)
     inputs = f"images of {data}" if data else "photographs, their mirror images and crops"
-    echo(
-        f"\nagainst the bundle's own preprocessing, {used}, n = {count} {inputs};"
-        "\ndifferences of the input in grey levels of 256; in brackets 95 % intervals (Wilson)"
+    legend = (
+        f"against the bundle's own preprocessing, {used}, n = {count} {inputs}; "
+        "differences of the input in grey levels of 256; in brackets 95 % intervals (Wilson)"
     )
+    return [shown, "", legend]
 
 
 def _cost_cells(cost: Cost) -> tuple[str, ...]:
@@ -151,3 +154,9 @@ def _cost_cells(cost: Cost) -> tuple[str, ...]:
         f"{cost.sqnr_db:.1f} dB",
         str(cost.n),
     )
+
+
+def finding_blocks(findings: Sequence[RowDiagnosis]) -> list[Block]:
+    """The cause of each row that differs."""
+    lines = (line for one in findings for line in ("", *one.words().split("\n")))
+    return [*lines]

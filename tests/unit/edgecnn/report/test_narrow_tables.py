@@ -7,7 +7,8 @@ import re
 import pytest
 
 from edgecnn.console import wrapped
-from edgecnn.report.verify_tables import print_rows
+from edgecnn.report.blocks import print_blocks
+from edgecnn.report.verify_tables import parity_blocks
 from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.row import EngineId, Parity
 
@@ -27,7 +28,7 @@ def test_no_word_of_verify_is_broken(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", str(columns))
-    print_rows(rows("reference: the_longest_word_of_all"))
+    print_blocks(parity_blocks(rows("reference: the_longest_word_of_all")))
     words = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).split()
     assert words[:2] == ["what", "engine"]
     assert {"model.int8.tflite", "tflite-reference", "2.3.0", "the_longest_word_of_all"} <= {*words}
@@ -35,7 +36,7 @@ def test_no_word_of_verify_is_broken(
 
 
 def test_a_pipe_gets_all_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    print_rows(rows("≥ 26.7 dB"))
+    print_blocks(parity_blocks(rows("≥ 26.7 dB")))
     assert "precision" in capsys.readouterr().out
 
 
