@@ -40,6 +40,7 @@ COMMANDS = {
     "evaluate": "Measure the accuracy of a bundle on labelled images.",
     "bench": "Measure a bundle on a device, or on several.",
     "run": "Classify images, as an app would.",
+    "bundle": "Show, extract or strip a bundle.",
     "devices": "List, add and remove boards.",
     "doctor": "Show what works here, and how to fix the rest.",
 }
