@@ -2,6 +2,7 @@
 
 * EdgeCNNError
   + PackageMissing
+  + ArgumentInvalid
   + UnknownModel
   + ModelUnusable
   + WeightsMissing
@@ -54,6 +55,10 @@ class PackageMissing(EdgeCNNError):
             f"{purpose} needs {package}, which is not installed; pip install {package}"
         )
         self.package = package
+
+
+class ArgumentInvalid(EdgeCNNError, ValueError):
+    """An argument of the Python API of another type or out of its range."""
 
 
 class UnknownModel(EdgeCNNError):
