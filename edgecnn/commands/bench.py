@@ -11,7 +11,7 @@ import click
 from edgecnn.commands.bench_options import Duration, Names, Threads, timing_options
 from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
-from edgecnn.console import complain, echo, echo_line
+from edgecnn.console import complain, echo
 from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
 
 if TYPE_CHECKING:
@@ -180,8 +180,9 @@ def _prove(
     from edgecnn.console import print_json
     from edgecnn.devices.emulated import EmulatedBoard
     from edgecnn.progress_bar import bars
-    from edgecnn.report.emulated_table import print_proved
-    from edgecnn.report.estimated_table import as_fields, print_estimated
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.emulated_table import proved_blocks
+    from edgecnn.report.estimated_table import as_fields, estimated_blocks
 
     emulated = [board for board in boards if isinstance(board, EmulatedBoard)]
     if len(emulated) < len(boards):
@@ -196,8 +197,7 @@ def _prove(
         devices = [one.to_json() for one in proofs]
         print_json(PROOF_SCHEMA, {"devices": devices, **as_fields(estimates)})
     else:
-        print_proved(proofs)
-        print_estimated(estimates)
+        print_blocks([*proved_blocks(proofs), *estimated_blocks(estimates)])
     verdicts = {row.parity.verdict for one in proofs for row in one.rows}
     if verdicts & {"differs", "crashed"}:
         return DIFFERS
@@ -215,20 +215,18 @@ def _print(
     from edgecnn.console import print_json
     from edgecnn.report.bench_document import as_csv as csv_of
     from edgecnn.report.bench_document import as_document
-    from edgecnn.report.bench_table import print_results
-    from edgecnn.report.estimated_table import as_fields, print_estimated
+    from edgecnn.report.bench_table import bench_blocks, change_lines
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.estimated_table import as_fields, estimated_blocks
 
     if as_json:
         print_json(SCHEMA, as_document(results, compared) | as_fields(estimates))
     elif as_csv:
         echo(csv_of(results).removesuffix("\n"))
     elif results:
-        print_results(results)
-        several = len(results) > 1
-        for change in compared:
-            echo_line(f"{change.device}: {change.words()}" if several else change.words())
+        print_blocks([*bench_blocks(results), *change_lines(results, compared)])
     if not as_json:
-        print_estimated(estimates)
+        print_blocks(estimated_blocks(estimates))
 
 
 def _exit_code(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.commands.options import json_option, quiet_option
-from edgecnn.console import echo, echo_line, note, wrapped
+from edgecnn.console import echo, echo_line, note
 
 if TYPE_CHECKING:
     from edgecnn.compile.plan import CompilePlan
@@ -104,9 +104,7 @@ def command(
     if rknn_python is not None:
         os.environ[RKNN_PYTHON] = str(rknn_python)
     if is_listed:
-        from edgecnn.report.compile_tables import print_targets
-
-        print_targets(as_json=as_json)
+        _print_targets(as_json=as_json)
         return
     profiles = tuple({each.name: each for names in chosen for each in names}.values())
     if bundle is None or not profiles:
@@ -121,6 +119,20 @@ def command(
         return
     allowed = {"allow_cpu": allow_cpu, "allow_weak": allow_weak}
     _run(planned, allowed, accepted, as_json=as_json, quiet=quiet)
+
+
+def _print_targets(*, as_json: bool) -> None:
+    from edgecnn.compile.toolchains import find_toolchains
+    from edgecnn.console import print_json
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.compile_tables import targets_blocks, targets_document
+    from edgecnn_exporters.targets.profile import target_profiles
+
+    profiles, toolchains = list(target_profiles().values()), find_toolchains()
+    if as_json:
+        print_json("edgecnn.compile-targets/1", targets_document(profiles, toolchains))
+    else:
+        print_blocks(targets_blocks(profiles, toolchains))
 
 
 def _accepted(licences: tuple[str, ...]) -> frozenset[str]:
@@ -150,7 +162,8 @@ def _run(
     from edgecnn.compile.run import run
     from edgecnn.console import print_json
     from edgecnn.progress_bar import stages
-    from edgecnn.report.compile_tables import as_document, print_compiled
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.compile_tables import as_document, compiled_blocks
     from edgecnn_exporters.compile.pipeline import STAGES
 
     with stages(STAGES, quiet=quiet or as_json) as progress:
@@ -160,12 +173,12 @@ def _run(
             note(f"note: {line}", quiet=quiet)
         for target in written.result.targets:
             for line in target.compiled.notes:
-                note(wrapped(f"note: {target.profile.name}: {line}"), quiet=quiet)
+                note(f"note: {target.profile.name}: {line}", quiet=quiet)
     if as_json:
         print_json(SCHEMA, as_document(written))
         return
     if written.result is not None:
-        print_compiled(written.result)
+        print_blocks(compiled_blocks(written.result))
         echo()
     count, size = len(written.files), sum(written.files.values())
     echo_line(
@@ -177,11 +190,10 @@ def _run(
 
 def _print_plan(planned: CompilePlan, accepted: frozenset[str], *, as_json: bool) -> None:
     from edgecnn.console import print_json
-    from edgecnn.report.compile_tables import plan_document, plan_lines
-    from edgecnn.report.labelled_lines import print_labelled
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.compile_tables import plan_blocks, plan_document
 
     if as_json:
         print_json("edgecnn.compile-plan/1", plan_document(planned, accepted))
     else:
-        lines = plan_lines(planned, accepted)
-        print_labelled(lines.items(), max(map(len, lines)) + 2)
+        print_blocks(plan_blocks(planned, accepted))

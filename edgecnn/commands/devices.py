@@ -33,14 +33,15 @@ def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
     from edgecnn.console import print_json
     from edgecnn.devices.configured import config_path
     from edgecnn.devices.listing import device_rows
-    from edgecnn.report.devices_tables import print_devices
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.devices_tables import devices_blocks
 
     rows = device_rows(is_asked=not no_probe)
     if as_json:
         document = {"file": str(config_path()), "devices": [row.to_json() for row in rows]}
         print_json(SCHEMA, document)
     else:
-        print_devices(rows)
+        print_blocks(devices_blocks(rows))
 
 
 @command.command("remove", short_help="Remove a device.")
@@ -79,13 +80,14 @@ def show(name: str, as_json: bool) -> None:
 
     from edgecnn.console import print_json
     from edgecnn.devices.find import find_profile
-    from edgecnn.report.devices_tables import print_profile
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.devices_tables import profile_blocks
 
     profile = find_profile(name)
     if as_json:
         print_json("edgecnn.profile/1", asdict(profile))
     else:
-        print_profile(profile)
+        print_blocks(profile_blocks(profile))
 
 
 command.add_command(add)

@@ -58,7 +58,8 @@ def add(
     from edgecnn.devices.configured import Configured, add_device, check_free
     from edgecnn.devices.names import check_python, check_target
     from edgecnn.devices.profile_toml import check_profile
-    from edgecnn.report.devices_tables import print_added
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.devices_tables import added_blocks
 
     check_free(name)
     if target is not None:
@@ -87,7 +88,7 @@ def add(
         }
         print_json(SCHEMA, document)
     else:
-        print_added(device, described, path)
+        print_blocks(added_blocks(device, described, path))
 
 
 def _whole_path(python: str) -> str:

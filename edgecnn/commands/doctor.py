@@ -51,7 +51,8 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
         return examine_device(device, as_json=as_json, quiet=quiet)
     from edgecnn.console import print_json
     from edgecnn.devices.local import this_machine
-    from edgecnn.report.doctor_table import print_checks
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.doctor_table import check_blocks
 
     event = this_machine().host("host")
     host, state = event["host"], event["state"]
@@ -65,7 +66,7 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
         features = ", ".join(host["features"])
         echo(f"{machine}: {host['cpu']}, {host['cores']} cores, {features}")
         echo(f"{host['system']}, {host['libc']}, Python {host['python']}\n")
-        print_checks(checks)
+        print_blocks(check_blocks(checks))
     return OK if all(one.ok for one in checks if one.needed) else FAILED
 
 

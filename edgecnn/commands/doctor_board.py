@@ -35,7 +35,8 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
     from edgecnn.devices import find_boards
     from edgecnn.devices.listing import summary
     from edgecnn.devices.local import LocalBoard
-    from edgecnn.report.doctor_table import print_checks
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.doctor_table import check_blocks
 
     boards = find_boards([name])
     if len(boards) != 1:
@@ -59,7 +60,7 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
         print_json(SCHEMA, _document(board.name, facts, offer, hosts, checks))
     else:
         echo(f"{board.name}: {summary(facts)}\n")
-        print_checks(checks)
+        print_blocks(check_blocks(checks))
         if not can_run:
             echo("\nno engine can run there")
     return OK if can_run else FAILED

@@ -81,7 +81,8 @@ def command(
     from edgecnn.evaluate.examples import open_examples
     from edgecnn.evaluate.run import find_variants, run
     from edgecnn.progress_bar import bar
-    from edgecnn.report.evaluate_tables import as_rows, print_result
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.evaluate_tables import accuracy_blocks, as_rows
     from edgecnn_runtime.budget import Budget
 
     names = classes_of(bundle, read_mapping(classes) if classes else {})
@@ -116,7 +117,7 @@ def command(
     if as_json:
         print_json(SCHEMA, result)
     else:
-        print_result(result, names.classes)
+        print_blocks(accuracy_blocks(result, names.classes))
 
 
 def _check_same_classes(against: str, bundle: str, classes: int) -> None:

@@ -18,7 +18,6 @@ from edgecnn.commands.options import (
 )
 from edgecnn.commands.quantise_options import Quantising, quantise_options
 from edgecnn.commands.target_options import TargetChoice, target_options
-from edgecnn.console import echo, echo_line
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
@@ -141,12 +140,17 @@ def _run(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from edgecnn.console import note, print_json, stdout
+    from edgecnn.console import note, print_json
     from edgecnn.exporting.run import LOAD, run
     from edgecnn.progress_bar import bar, stages
+    from edgecnn.report.blocks import print_blocks
     from edgecnn.report.exported import as_json as as_document
-    from edgecnn.report.exported import facts, ladder_table, left_alone_lines, warning_lines
-    from edgecnn.report.labelled_lines import print_labelled
+    from edgecnn.report.exported import (
+        exported_blocks,
+        ladder_blocks,
+        left_alone_lines,
+        warning_lines,
+    )
     from edgecnn_exporters.export import STAGES
 
     began = time.perf_counter()
@@ -168,10 +172,9 @@ def _run(
     if as_json:
         print_json(SCHEMA, as_document(exported, speed))
     else:
-        print_labelled(facts(exported, speed, time.perf_counter() - began).items(), 10)
+        print_blocks(exported_blocks(exported, speed, time.perf_counter() - began))
         if verbose and quantised is not None and quantised.rungs:
-            echo()
-            stdout().print(ladder_table(quantised))
+            print_blocks(ladder_blocks(quantised))
             _print_worst(quantised, quiet=quiet)
     if quantising.report is not None and quantised is not None:
         _report(quantised, quantising.report, exported.manifest.name, quiet=quiet or as_json)
@@ -180,36 +183,33 @@ def _run(
 def _print_worst(quantised: Quantised, *, quiet: bool) -> None:
     """The images and the layers that int8 costs most."""
     from edgecnn.progress_bar import bar
-    from edgecnn.report.exported import worst_lines
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.exported import worst_blocks
 
     with bar("look at every layer", quiet=quiet) as progress:
         layers = quantised.worst_layers(progress)
-    echo()
-    for line in worst_lines(quantised, layers):
-        echo_line(line)
+    print_blocks(worst_blocks(quantised, layers))
 
 
 def _report(quantised: Quantised, path: Path, name: str, *, quiet: bool) -> None:
     """Measure every layer, print the worst, and draw them all."""
-    from edgecnn.console import stdout
     from edgecnn.progress_bar import bar
-    from edgecnn.report.exported import layer_table
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.exported import layer_blocks
     from edgecnn.report.plots.layers import draw_layers
 
     with bar("look at every layer", quiet=quiet) as progress:
         before, after = quantised.sensitivity(progress)
     draw_layers(before, after, path, f"{name}: what int8 costs, layer by layer")
     if not quiet:
-        echo()
-        stdout().print(layer_table(before, after))
-        echo(f"\nall layers are drawn in {path}")
+        print_blocks(layer_blocks(before, after, path))
 
 
 def _print_plan(planned: ExportPlan, as_json: bool) -> None:
     from edgecnn.console import print_json
-    from edgecnn.report.labelled_lines import print_labelled
+    from edgecnn.report.blocks import Labelled, print_blocks
 
     if as_json:
         print_json("edgecnn.plan/1", planned.to_json())
     else:
-        print_labelled(planned.to_json().items(), 12)
+        print_blocks([Labelled(tuple(planned.to_json().items()), 12)])

@@ -60,7 +60,8 @@ def command(
       edgecnn run mobilenet_v2.edge cat.jpg coffee.jpg --top 1
     """
     from edgecnn.console import print_json
-    from edgecnn.report.run_table import print_classes
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.run_table import class_blocks
     from edgecnn_runtime.tasks import Classification
 
     chosen = {"--engine": engine, "--precision": precision, "--threads": threads, "--top": top}
@@ -84,7 +85,7 @@ def command(
         ]
         print_json(SCHEMA, {"bundle": bundle} | used | {"images": listed})
     elif results:
-        print_classes(results)
+        print_blocks(class_blocks(results))
     return FAILED if failed else 0
 
 

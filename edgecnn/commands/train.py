@@ -12,7 +12,6 @@ import click
 
 from edgecnn.commands.options import ShapeParam, form_options, json_option, quiet_option
 from edgecnn.commands.quantise_options import PrecisionParam
-from edgecnn.console import echo_line
 from edgecnn.train.recipe import Recipe
 from edgecnn.zoo import Form
 
@@ -192,7 +191,8 @@ def _progressive(options: TrainOptions) -> list[Mapping[str, Any]]:
 
 def _report(trained: list[Mapping[str, Any]], options: TrainOptions, as_json: bool) -> None:
     from edgecnn.console import print_json
-    from edgecnn.report.training import result_lines
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.training import trained_block
     from edgecnn.train.distributed import is_first
 
     if not is_first():
@@ -200,6 +200,4 @@ def _report(trained: list[Mapping[str, Any]], options: TrainOptions, as_json: bo
     if as_json:
         print_json(SCHEMA, {"trained": trained})
         return
-    for result in trained:
-        for line in result_lines(result):
-            echo_line(line)
+    print_blocks(trained_block(result) for result in trained)

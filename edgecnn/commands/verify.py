@@ -111,7 +111,12 @@ def command(
         return print_certificate(bundle, data, engines, as_json=as_json, quiet=quiet)
     from edgecnn.console import print_json
     from edgecnn.progress_bar import bar
-    from edgecnn.report.verify_tables import print_compiled, print_held_out, print_rows
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.verify_tables import (
+        compiled_parity_blocks,
+        held_out_blocks,
+        parity_blocks,
+    )
     from edgecnn_runtime.budget import Budget
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
@@ -126,9 +131,9 @@ def command(
         outside = opened.outside()
         if not as_json:
             # Before the search, which may take long.
-            print_rows(rows, None if outside is None else Path(outside.path).name)
+            print_blocks(parity_blocks(rows, None if outside is None else Path(outside.path).name))
             if compiled:
-                print_compiled(compiled)
+                print_blocks(compiled_parity_blocks(compiled))
         findings = _diagnose(opened, rows, reproduce) if is_diagnosed or reproduce else []
         held_out = _hold(opened, rows, data, limit, quiet=quiet or as_json) if data else None
     if as_json:
@@ -141,7 +146,7 @@ def command(
         for finding in findings:
             echo(f"\n{finding.words()}")
         if held_out is not None:
-            print_held_out(held_out)
+            print_blocks(held_out_blocks(held_out))
         if not quiet:
             echo(f"\n{files} files have the digests that the manifest lists", err=True)
     if any(row.verdict in ("differs", "crashed") for row in (*rows, *compiled)):

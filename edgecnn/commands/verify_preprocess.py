@@ -52,7 +52,8 @@ def print_certificate(
     from edgecnn.console import print_json
     from edgecnn.data.pictures import PHOTOGRAPHS
     from edgecnn.progress_bar import bar
-    from edgecnn.report.verify_tables import print_costs
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.verify_tables import cost_blocks
     from edgecnn.verify.preprocess.certify import certify
     from edgecnn.verify.preprocess.pictures import verification_images
 
@@ -66,5 +67,5 @@ def print_certificate(
         result = {"bundle": bundle, "artefact": used, "data": name, "pictures": len(pictures)}
         print_json(SCHEMA, result | {"rows": [asdict(row) for row in rows]})
         return OK
-    print_costs(rows, data, used, len(pictures))
+    print_blocks(cost_blocks(rows, data, used, len(pictures)))
     return OK

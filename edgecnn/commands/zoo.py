@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,17 +10,7 @@ from edgecnn.commands.options import ShapeParam, form_options, json_option, sile
 from edgecnn.console import echo
 from edgecnn.zoo import ARCHITECTURES, Form
 
-if TYPE_CHECKING:
-    from edgecnn.model.describe import Described
-
 SCHEMA = "edgecnn.zoo/2"
-LEGEND = """
-memory: most activations alive at once, in fp32, at batch 1.
-field, stride, centre: input pixels that a feature sees, between two neighbours,
-and in the middle of what the first feature sees."""
-COMPARISON_LEGEND = """
-×: multiple of the first network's. field: pixels that the last features see.
-memory: most activations alive at once, in fp32, at batch 1."""
 
 
 def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -72,6 +61,8 @@ def command(
         check_plot(plot, len(names))
     from edgecnn.model.describe import describe
     from edgecnn.model.resolve import resolve
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.network_tables import comparison_blocks, network_blocks
 
     networks = [describe(resolve(name), form, shape) for name in names]
     if plot is not None:
@@ -83,17 +74,18 @@ def command(
 
         print_json(SCHEMA, {"networks": [described_as_json(one) for one in networks]})
     elif len(networks) == 1:
-        _print_one(networks[0])
+        print_blocks(network_blocks(networks[0]))
     else:
-        _print_comparison(networks)
+        print_blocks(comparison_blocks(networks))
     if plot is not None and not as_json:
         echo(f"\ndrawn to {plot}")
 
 
 def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_json: bool) -> None:
-    from edgecnn.console import print_json, stdout
+    from edgecnn.console import print_json
+    from edgecnn.report.blocks import print_blocks
     from edgecnn.report.network_json import listed_as_json
-    from edgecnn.report.network_tables import family_table
+    from edgecnn.report.network_tables import zoo_blocks
     from edgecnn.zoo.figures import read_figures
 
     if form.given() or shape or plot:
@@ -103,24 +95,4 @@ def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_
         rows = [listed_as_json(a, figures.get(a.name)) for a in ARCHITECTURES.values()]
         print_json(SCHEMA, {"networks": rows})
         return
-    stdout().print(family_table(figures))
-    echo("\nweights: of at least one network of the row. edgecnn zoo NAME says of which.")
-
-
-def _print_one(described: Described) -> None:
-    from edgecnn.console import stdout
-    from edgecnn.report.labelled_lines import print_labelled
-    from edgecnn.report.network_tables import facts, stage_table
-
-    print_labelled(facts(described), 17)
-    echo()
-    stdout().print(stage_table(described.summary))
-    echo(LEGEND)
-
-
-def _print_comparison(networks: list[Described]) -> None:
-    from edgecnn.console import stdout
-    from edgecnn.report.network_tables import comparison_table
-
-    stdout().print(comparison_table(networks))
-    echo(COMPARISON_LEGEND)
+    print_blocks(zoo_blocks(figures))

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.console import echo, stdout, table
+from edgecnn.console import table
 from edgecnn.evaluate.paired import compare
+from edgecnn.report.blocks import Block
 from edgecnn_runtime.parity.proportion import wilson_interval
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def _share(right: int, total: int) -> dict[str, Any]:
     return {"count": right, "share": right / total, "interval": wilson_interval(right, total)}
 
 
-def print_result(result: Mapping[str, Any], classes: int) -> None:
-    """Accuracies of all artefacts, and each against the baseline, on stdout.
+def accuracy_blocks(result: Mapping[str, Any], classes: int) -> list[Block]:
+    """Accuracies of all artefacts, and each against the baseline.
 
     Args:
         result: the document of ``edgecnn evaluate --json``.
@@ -48,7 +49,7 @@ def print_result(result: Mapping[str, Any], classes: int) -> None:
     shown = table(("", "engine", *ranks), right=ranks)
     for name, row in zip(names, rows, strict=True):
         shown.add_row(name, row["engine"], *(_words(row[rank.replace("-", "")]) for rank in ranks))
-    stdout().print(shown)
+    blocks: list[Block] = [shown]
     if len(rows) > 1:
         columns = ("same class", "right → wrong", "wrong → right", "McNemar's p")
         shown = table((f"against {names[0]}", *columns), right=columns)
@@ -57,10 +58,9 @@ def print_result(result: Mapping[str, Any], classes: int) -> None:
             lost, won = paired["right_to_wrong"], paired["wrong_to_right"]
             cells = (_words(paired["agreement"]), f"{lost:,}", f"{won:,}", f"{paired['p']:.2g}")
             shown.add_row(name, *cells)
-        echo()
-        stdout().print(shown)
+        blocks += ["", shown]
     about = f"n = {result['images']:,} images of {result['data']}"
-    echo(f"\n{about}; in brackets 95 % intervals (Wilson)")
+    return [*blocks, "", f"{about}; in brackets 95 % intervals (Wilson)"]
 
 
 def _name_rows(rows: list[dict[str, Any]]) -> list[str]:

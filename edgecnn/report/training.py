@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.console import echo_line, stderr
+from edgecnn.report.blocks import Labelled
 from edgecnn_runtime.parity.proportion import wilson_interval
 
 if TYPE_CHECKING:
@@ -83,18 +84,22 @@ class _Bar:
         self.progress.console.print(_line(row, self.epochs))
 
 
-def result_lines(result: Mapping[str, Any]) -> list[str]:
-    """Result lines of a training, for stdout."""
+def trained_block(result: Mapping[str, Any]) -> Labelled:
+    """Network, accuracy and weights of a training."""
     test, form = result["test"], result["form"]
     low, high = wilson_interval(test["right"], test["images"])
     words = ", ".join(f"{name} {value}" for name, value in form.items())
-    return [
-        f"network   {result['architecture']} ({words}) on {result['data']}",
-        f"accuracy  {test['accuracy']:.2%} of {test['images']:,} test images "
+    accuracy = (
+        f"{test['accuracy']:.2%} of {test['images']:,} test images "
         f"(95 % interval {low:.2%} to {high:.2%}), after epoch {result['epochs']}, "
-        f"{_duration(result['seconds'])}",
-        f"weights   {result['weights']}; next: {_export(result)}",
-    ]
+        f"{_duration(result['seconds'])}"
+    )
+    lines = (
+        ("network", f"{result['architecture']} ({words}) on {result['data']}"),
+        ("accuracy", accuracy),
+        ("weights", f"{result['weights']}; next: {_export(result)}"),
+    )
+    return Labelled(lines, 10)
 
 
 def _export(result: Mapping[str, Any]) -> str:

@@ -21,7 +21,8 @@ from edgecnn.devices.emulated import EmulatedBoard
 from edgecnn.devices.emulated.qemu import Qemu
 from edgecnn.devices.find import emulatable
 from edgecnn.errors import BenchRefused, DeviceFailed
-from edgecnn.report.emulated_table import print_proved
+from edgecnn.report.blocks import print_blocks
+from edgecnn.report.emulated_table import proved_blocks
 from edgecnn_runtime.measure.job import Environment, MeasurementPlan
 
 pytestmark = [
@@ -163,7 +164,7 @@ def test_what_is_counted_again_is_the_same(boards: Mapping[str, Proved]) -> None
 def test_no_time_is_printed_and_all_of_it_is_json(
     boards: Mapping[str, Proved], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_proved(list(boards.values()))
+    print_blocks(proved_blocks(list(boards.values())))
     shown = capsys.readouterr().out
     assert "emulated Cortex-A76" in shown
     assert "counts and answers, no latency" in shown

@@ -41,7 +41,8 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env=os.environ | {"PATH": path, REFERENCE_MODEL.variable: str(TOSA_PYTHON)},
+        env=os.environ
+        | {"PATH": path, "COLUMNS": "80", REFERENCE_MODEL.variable: str(TOSA_PYTHON)},
         capture_output=True,
         text=True,
         check=False,

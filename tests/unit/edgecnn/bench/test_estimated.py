@@ -13,7 +13,8 @@ from hostile.edited import bundle_with
 
 from edgecnn.bench.estimated import read_estimates, split_targets
 from edgecnn.errors import BenchRefused
-from edgecnn.report.estimated_table import as_fields, print_estimated
+from edgecnn.report.blocks import text_of
+from edgecnn.report.estimated_table import as_fields, estimated_blocks
 from edgecnn_exporters.targets.profile import target_profile
 from edgecnn_runtime.manifest import Artefact
 
@@ -53,11 +54,10 @@ def bundle(
 
 
 def test_an_estimate_is_printed_with_the_system_that_it_holds_for_and_what_it_leaves_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
     estimates = read_estimates(bundle(tmp_path), TARGETS)
-    print_estimated(estimates)
-    printed = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(text_of(estimated_blocks(estimates)).split())
     assert "estimated ms" in printed
     for part in ("1.26", "627,760", "500 MHz", "50%", "sram 52 kB"):
         assert part in printed
