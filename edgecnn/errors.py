@@ -3,6 +3,7 @@
 * EdgeCNNError
   + PackageMissing
   + ArgumentInvalid
+  + OptionsRefused
   + UnknownModel
   + ModelUnusable
   + WeightsMissing
@@ -59,6 +60,10 @@ class PackageMissing(EdgeCNNError):
 
 class ArgumentInvalid(EdgeCNNError, ValueError):
     """An argument of the Python API of another type or out of its range."""
+
+
+class OptionsRefused(EdgeCNNError):
+    """Options that do not go together, or not with what they are for; exit code 2."""
 
 
 class UnknownModel(EdgeCNNError):

@@ -10,8 +10,6 @@ from edgecnn.commands.options import ShapeParam, form_options, json_option, sile
 from edgecnn.console import echo
 from edgecnn.zoo import ARCHITECTURES, Form
 
-SCHEMA = "edgecnn.zoo/2"
-
 
 def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     return [name for name in ARCHITECTURES if name.startswith(incomplete)]
@@ -49,11 +47,17 @@ def command(
       edgecnn zoo resnet50 --plot resnet50.png
       edgecnn zoo mobilenet_v2 efficientnet_b0 --input 1x3x160x160
     """
-    from edgecnn.console import print_json
+    from edgecnn.results.printing import print_result
+    from edgecnn.results.zoo import NetworksResult, ZooResult
+    from edgecnn.zoo.figures import read_figures
 
     form = Form(classes, width, depth, stem, phi)
     if not names:
-        _list(form, shape, plot, as_json)
+        if form.given() or shape or plot:
+            raise click.UsageError(
+                "options need the NAME of a network, as in: edgecnn zoo resnet50"
+            )
+        print_result(ZooResult(read_figures()), as_json=as_json)
         return
     if plot is not None:
         from edgecnn.report.plots.network import check_plot
@@ -61,38 +65,12 @@ def command(
         check_plot(plot, len(names))
     from edgecnn.model.describe import describe
     from edgecnn.model.resolve import resolve
-    from edgecnn.report.blocks import print_blocks
-    from edgecnn.report.network_tables import comparison_blocks, network_blocks
 
-    networks = [describe(resolve(name), form, shape) for name in names]
+    networks = tuple(describe(resolve(name), form, shape) for name in names)
     if plot is not None:
         from edgecnn.report.plots.network import draw
 
         draw(networks, plot)
-    if as_json:
-        from edgecnn.report.network_json import described_as_json
-
-        print_json(SCHEMA, {"networks": [described_as_json(one) for one in networks]})
-    elif len(networks) == 1:
-        print_blocks(network_blocks(networks[0]))
-    else:
-        print_blocks(comparison_blocks(networks))
+    print_result(NetworksResult(networks), as_json=as_json)
     if plot is not None and not as_json:
         echo(f"\ndrawn to {plot}")
-
-
-def _list(form: Form, shape: tuple[int, int, int] | None, plot: Path | None, as_json: bool) -> None:
-    from edgecnn.console import print_json
-    from edgecnn.report.blocks import print_blocks
-    from edgecnn.report.network_json import listed_as_json
-    from edgecnn.report.network_tables import zoo_blocks
-    from edgecnn.zoo.figures import read_figures
-
-    if form.given() or shape or plot:
-        raise click.UsageError("options need the NAME of a network, as in: edgecnn zoo resnet50")
-    figures = read_figures()
-    if as_json:
-        rows = [listed_as_json(a, figures.get(a.name)) for a in ARCHITECTURES.values()]
-        print_json(SCHEMA, {"networks": rows})
-        return
-    print_blocks(zoo_blocks(figures))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecnn.console import table
 from edgecnn.report.blocks import Block, Labelled
@@ -62,53 +61,11 @@ def _kind(result: TargetResult, *, is_weak: bool) -> str:
     return f"{kind}, weak" if is_weak or proof.verdict == "differs" else kind
 
 
-def as_document(written: Written) -> dict[str, Any]:
-    """What was written, as JSON values."""
-    targets = []
-    for each in written.result.targets if written.result is not None else ():
-        targets.append(
-            {
-                "target": each.profile.name,
-                "artefact": each.compiled.artefact.path,
-                "compiler": each.compiled.artefact.compiler,
-                "flags": list(each.compiled.artefact.flags),
-                "size_bytes": each.size_bytes,
-                "seconds": each.compiled.seconds,
-                "on_cpu": [asdict(one) for one in each.compiled.on_cpu],
-                "report": dict(each.compiled.report),
-                "proof": asdict(each.proof),
-                "notes": list(each.compiled.notes),
-            }
-        )
-    return {
-        "written": str(written.path),
-        "files": written.files,
-        "targets": targets,
-        "notes": [] if written.result is None else list(written.result.notes),
-    }
-
-
-def plan_document(planned: CompilePlan, licences: frozenset[str]) -> dict[str, Any]:
-    """The plan as JSON values.
-
-    Args:
-        licences: the packages whose licence was accepted on the command line.
-    """
-    return {
-        "bundle": str(planned.bundle),
-        "targets": {profile.name: profile.title for profile in planned.profiles},
-        "packages": {
-            each.name: {
-                "version": each.version(),
-                "install": each.install,
-                "licence": each.licence,
-                "terms": each.terms,
-                "is_accepted": each.is_accepted(licences),
-            }
-            for each in planned.toolchains()
-        },
-        "writes": str(planned.output or planned.folder),
-    }
+def written_blocks(written: Written) -> list[Block]:
+    """The bundle or folder that was written, and further facts."""
+    count, size = len(written.files), sum(written.files.values())
+    files = f", {count} files, {size / 1e6:.1f} MB" if count else ""
+    return [f"written: {written.path}{files}", *written.lines]
 
 
 def plan_blocks(planned: CompilePlan, licences: frozenset[str]) -> list[Block]:
@@ -122,24 +79,6 @@ def plan_blocks(planned: CompilePlan, licences: frozenset[str]) -> list[Block]:
         lines[each.name] = state
     lines["writes"] = str(planned.output or planned.folder)
     return [Labelled(tuple(lines.items()), max(map(len, lines)) + 2)]
-
-
-def targets_document(
-    profiles: Sequence[TargetProfile], toolchains: Sequence[FoundToolchain]
-) -> dict[str, Any]:
-    """The targets and their toolchains as JSON values."""
-    return {
-        "targets": [asdict(each) for each in profiles],
-        "toolchains": [
-            {
-                "family": each.family,
-                "version": each.version,
-                "install": each.toolchain.install,
-                **asdict(each.toolchain),
-            }
-            for each in toolchains
-        ],
-    }
 
 
 def targets_blocks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecnn.console import table
 from edgecnn.report.blocks import Block
@@ -13,11 +13,6 @@ if TYPE_CHECKING:
 
 TITLES = ("target", "estimated ms", "cycles", "clock", "NPU used", "memory")
 CLOCK = "clock_mhz"
-
-
-def as_fields(estimates: Sequence[Estimate]) -> dict[str, Any]:
-    """The estimates as a field of a bench's JSON document; nothing where there are none."""
-    return {"estimated": [each.to_json() for each in estimates]} if estimates else {}
 
 
 def estimated_blocks(estimates: Sequence[Estimate]) -> list[Block]:

@@ -1,11 +1,10 @@
-"""Result of an export, as table rows and as JSON."""
+"""Result of an export, as table rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecnn.console import table
 from edgecnn.report.blocks import Block, Labelled
@@ -133,22 +132,6 @@ def _quantised(quantised: Quantised) -> dict[str, str]:
         line = f"{', '.join(names[:NAMED])}{more}: {reason}"
         rows["float"] = f"{rows['float']}; {line}" if "float" in rows else line
     return rows
-
-
-def as_json(exported: Exported, speed: Speed | None) -> dict[str, Any]:
-    """The export as JSON values."""
-    document = {
-        "bundle": str(exported.path),
-        "size_bytes": exported.size_bytes,
-        "name": exported.manifest.name,
-        "inputs": [asdict(spec) for spec in exported.manifest.inputs],
-        "outputs": [asdict(spec) for spec in exported.manifest.outputs],
-        "operators": dict(exported.operators),
-        "difference": asdict(exported.difference),
-        "provenance": exported.manifest.provenance,
-        "warnings": list(exported.warnings),
-    }
-    return document if speed is None else document | {"speed": speed.to_json()}
 
 
 def warning_lines(warnings: Sequence[str]) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgecnn.console import table
+from edgecnn.documents.zoo import plain
 from edgecnn.model.weights import names_of
 from edgecnn.report.blocks import Block, Labelled
-from edgecnn.report.network_json import plain
 from edgecnn.zoo import FAMILIES, Family
 from edgecnn.zoo.figures import Figures
 
@@ -49,7 +49,7 @@ def _three_digits(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def zoo_blocks(figures: dict[str, Figures]) -> list[Block]:
+def zoo_blocks(figures: Mapping[str, Figures]) -> list[Block]:
     """One row a family of networks."""
     hint = "weights: of at least one network of the row. edgecnn zoo NAME says of which."
     return [family_table(figures), "", hint]
@@ -66,7 +66,7 @@ def comparison_blocks(networks: Sequence[Described]) -> list[Block]:
     return [comparison_table(networks), "", *COMPARISON_LEGEND]
 
 
-def family_table(figures: dict[str, Figures]) -> TextTable:
+def family_table(figures: Mapping[str, Figures]) -> TextTable:
     """One row a family: its networks as a shell's braces write them, and their ranges."""
     right = ("parameters", "MACs")
     shown = table(("year", "networks", *right, "weights"), right=right, is_dense=True)

@@ -11,6 +11,7 @@ from edgecnn.report.compile_tables import proof_words
 
 if TYPE_CHECKING:
     from edgecnn.text_table import TextTable
+    from edgecnn.verify.diagnose import RowDiagnosis
     from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn.verify.preprocess.certify import Cost, WayCost
     from edgecnn_runtime.parity.row import Parity
@@ -131,3 +132,9 @@ def _cost_cells(cost: Cost) -> tuple[str, ...]:
         f"{cost.sqnr_db:.1f}",
         str(cost.n),
     )
+
+
+def finding_blocks(findings: Sequence[RowDiagnosis]) -> list[Block]:
+    """The cause of each row that differs."""
+    lines = (line for one in findings for line in ("", *one.words().split("\n")))
+    return [*lines]

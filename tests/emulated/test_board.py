@@ -23,6 +23,7 @@ from edgecnn.devices.find import emulatable
 from edgecnn.errors import BenchRefused, DeviceFailed
 from edgecnn.report.blocks import print_blocks
 from edgecnn.report.emulated_table import proved_blocks
+from edgecnn.results.bench import EmulatedResult
 from edgecnn_runtime.measure.job import Environment, MeasurementPlan
 
 pytestmark = [
@@ -172,9 +173,9 @@ def test_no_time_is_printed_and_all_of_it_is_json(
     assert "SDOT" in shown
     for unit in (" ms", " s ", "second", "faster"):
         assert unit not in shown
-    document = json.loads(json.dumps([found.to_json() for found in boards.values()]))
-    assert len(document[0]["rows"]) == 4
-    assert document[1]["rows"][0]["instructions"]["counts"]["total"] > 1e6
+    devices = json.loads(json.dumps(EmulatedResult(tuple(boards.values())).to_dict()))["devices"]
+    assert len(devices[0]["rows"]) == 4
+    assert devices[1]["rows"][0]["instructions"]["counts"]["total"] > 1e6
 
 
 def test_two_boards_at_once_are_each_themselves() -> None:

@@ -14,7 +14,8 @@ from hostile.edited import bundle_with
 from edgecnn.bench.estimated import read_estimates, split_targets
 from edgecnn.errors import BenchRefused
 from edgecnn.report.blocks import text_of
-from edgecnn.report.estimated_table import as_fields, estimated_blocks
+from edgecnn.report.estimated_table import estimated_blocks
+from edgecnn.results.bench import LatencyResult
 from edgecnn_exporters.targets.profile import target_profile
 from edgecnn_runtime.manifest import Artefact
 
@@ -63,14 +64,15 @@ def test_an_estimate_is_printed_with_the_system_that_it_holds_for_and_what_it_le
         assert part in printed
     assert "not measured, for ethos-u55-128, Ethos_U55_High_End_Embedded, Shared_Sram" in printed
     assert "without 1 operator on the CPU: LOG_SOFTMAX y" in printed
-    (fields,) = as_fields(estimates)["estimated"]
+    (fields,) = LatencyResult({}, estimates=tuple(estimates)).to_dict()["estimated"]
     assert fields["device"] == "ethos-u55-128"
     assert fields["configuration"] == REPORT["configuration"]
 
 
 def test_a_report_does_not_say_what_it_is_of(tmp_path: Path) -> None:
     false = {"device": "rpi5", "artefact": "model.fake", "proof": "exact", "compiler": "none"}
-    (fields,) = as_fields(read_estimates(bundle(tmp_path, REPORT | false), TARGETS))["estimated"]
+    estimates = read_estimates(bundle(tmp_path, REPORT | false), TARGETS)
+    (fields,) = LatencyResult({}, estimates=tuple(estimates)).to_dict()["estimated"]
     assert {key: fields[key] for key in false} == {
         "device": "ethos-u55-128",
         "artefact": COMPILED.path,

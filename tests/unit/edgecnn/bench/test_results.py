@@ -12,9 +12,10 @@ from unit.edgecnn.bench.told import FLOAT, INT8, STATE, proof, run
 
 from edgecnn.bench.sustained import windows
 from edgecnn.bench.verdicts import agreement_of, best_of, verdict_of
-from edgecnn.report.bench_document import as_csv, as_document
+from edgecnn.report.bench_csv import csv_text
 from edgecnn.report.bench_table import bench_blocks, device_line, sustained_lines
 from edgecnn.report.blocks import text_of
+from edgecnn.results.bench import LatencyResult
 from edgecnn_runtime.measure.results import assemble
 
 BOTH = (FLOAT, INT8)
@@ -89,21 +90,21 @@ def test_several_devices_share_one_table() -> None:
 
 def test_csv_and_json_hold_what_the_table_shows() -> None:
     result = assemble(BOTH, run(30, noisy))
-    rows = list(csv.DictReader(as_csv({"rpi": result}).splitlines()))
+    rows = list(csv.DictReader(csv_text({"rpi": result}).splitlines()))
     assert [row["verdict"] for row in rows] == ["baseline", "FASTER 1.67× ✓"]
     assert float(rows[1]["ratio"]) == pytest.approx(0.6, rel=0.01)
-    (device,) = as_document({"rpi": result})["devices"]
+    (device,) = LatencyResult({"rpi": result}).to_dict()["devices"]
     assert device["best"] == 1
     assert len(device["rows"][0]["latency"]["samples_ms"]) == 90
 
 
 def test_json_keeps_the_label_of_an_engine_and_adds_its_parts() -> None:
     result = assemble(BOTH, run(30, noisy))
-    (device,) = as_document({"rpi": result})["devices"]
+    (device,) = LatencyResult({"rpi": result}).to_dict()["devices"]
     assert device["rows"][0]["engine"] == "tflite 2.3.0 (ai_edge_litert)"
     parts = {"name": "tflite", "version": "2.3.0", "package": "ai-edge-litert"}
     assert device["rows"][0]["engine_id"] == parts
-    rows = csv.DictReader(as_csv({"rpi": result}).splitlines())
+    rows = csv.DictReader(csv_text({"rpi": result}).splitlines())
     assert {row["engine"] for row in rows} == {"tflite 2.3.0 (ai_edge_litert)"}
 
 
