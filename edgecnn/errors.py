@@ -2,6 +2,7 @@
 
 * EdgeCNNError
   + PackageMissing
+  + ArgumentInvalid
   + OptionsRefused
   + UnknownModel
   + ModelUnusable
@@ -60,6 +61,10 @@ class PackageMissing(EdgeCNNError):
             f"{purpose} needs {package}, which is not installed; {install_command(package)}"
         )
         self.package = package
+
+
+class ArgumentInvalid(EdgeCNNError, ValueError):
+    """An argument of the Python API of another type or out of its range."""
 
 
 class OptionsRefused(EdgeCNNError):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.exporting.labels import read_labels
 from edgecnn.exporting.plan import ExportOptions, ExportPlan
 from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
-from edgecnn.model.resolve import Factory, OnnxFile, TorchSource, ZooNetwork
+from edgecnn.model.resolve import Factory, LiveModule, OnnxFile, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.progress import Announce
@@ -104,7 +105,7 @@ def _run_network(
         command=options.command,
         targets=options.targets,
         half=options.half,
-        is_zoo=not isinstance(source, Factory),
+        is_zoo=not isinstance(source, Factory | LiveModule),
         golden=_golden(options, spec, preprocess),
     )
     with quantised(
@@ -156,7 +157,7 @@ def _preprocess(
     options: ExportOptions, shape: tuple[int, int, int], own: Preprocess | None
 ) -> tuple[Preprocess | None, tuple[str, ...]]:
     """Preprocessing as given, or the network's own, or the likeliest with a note."""
-    if options.preprocess:
+    if options.preprocess is not None:
         return choose_preprocess(options.preprocess, shape), ()
     if own is not None:
         return own, ()
@@ -176,7 +177,7 @@ def _without_labels(options: ExportOptions, exported: Exported) -> tuple[str, ..
     if options.labels is None or exported.manifest.postprocess is not None:
         return ()
     return (
-        f"--labels {options.labels} is left out: labels are for a network that reads images and "
+        f"{_labels_words(options.labels)} left out: labels are for a network that reads images and "
         "has one output (N, classes)",
     )
 
@@ -189,3 +190,7 @@ def _golden(
     from edgecnn.exporting.golden import open_golden
 
     return open_golden(options.golden, spec, preprocess)
+
+
+def _labels_words(labels: Path | tuple[str, ...]) -> str:
+    return f"--labels {labels} is" if isinstance(labels, Path) else "the labels are"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from edgecnn.errors import CheckpointMismatch, ModelUnusable, WeightsMissing
 from edgecnn.model.loading import load_own, load_weights, refuse_larger, untrained
-from edgecnn.model.resolve import Checkpoint, Factory, TorchSource, ZooNetwork
+from edgecnn.model.resolve import Checkpoint, Factory, LiveModule, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM, Weights, default_weights, find_weights, shipped
 from edgecnn.zoo import Architecture, Form
 from edgecnn_runtime.errors import first_line
@@ -77,6 +77,8 @@ def build_network(source: TorchSource, options: NetworkOptions) -> Network:
             return _from_factory(source, options)
         case ZooNetwork():
             return _from_zoo(source.architecture, options)
+        case LiveModule():
+            return _from_live(source, options)
         case _:
             assert_never(source)
 
@@ -189,8 +191,7 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
 
     from edgecnn_exporters.capture.prepare import prepare
 
-    if options.shape is None:
-        raise ModelUnusable(f"{factory.typed} needs the shape of its input: --input 1x3x224x224")
+    shape = _needed_shape(factory, options)
     # A script's own folder is not on the path of ours.
     search = list(
         map(str, [*([] if factory.path is None else [factory.path.parent]), *options.search])
@@ -210,16 +211,11 @@ def _from_factory(factory: Factory, options: NetworkOptions) -> Network:
             f"{factory.typed} returned {type(network).__name__}, expected a torch.nn.Module"
         )
     prepared = prepare(network, is_own=is_built)
-    loaded = load_own(prepared.module, options.weights)
+    loaded = load_own(prepared.module, options.weights, "as built")
+    origin = {"factory": factory.typed} | loaded.source
+    notes = (*prepared.notes, *loaded.notes)
     return Network(
-        module=prepared.module,
-        name=factory.name,
-        shape=options.shape,
-        preprocess=None,
-        labels=None,
-        source={"factory": factory.typed} | loaded.source,
-        notes=(*prepared.notes, *loaded.notes),
-        trained=loaded.trained,
+        prepared.module, factory.name, shape, None, None, origin, notes, trained=loaded.trained
     )
 
 
@@ -234,3 +230,31 @@ def _module(factory: Factory) -> ModuleType:
     sys.modules.setdefault(factory.module, module)  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+def _from_live(source: LiveModule, options: NetworkOptions) -> Network:
+    """A copy of a module in memory; a file of weights is loaded into the copy."""
+    from edgecnn_exporters.capture.prepare import prepare
+
+    shape = _needed_shape(source, options)
+    prepared = prepare(source.module)
+    if options.weights is not None and prepared.module is source.module:
+        raise ModelUnusable(
+            f"{source.typed} cannot be copied, and weights={options.weights!r} would change it; "
+            "load them yourself, and leave out weights"
+        )
+    loaded = load_own(prepared.module, options.weights, "in memory")
+    origin = {"module": source.typed} | loaded.source
+    notes = (*prepared.notes, *loaded.notes)
+    return Network(
+        prepared.module, source.name, shape, None, None, origin, notes, trained=loaded.trained
+    )
+
+
+def _needed_shape(source: Factory | LiveModule, options: NetworkOptions) -> tuple[int, int, int]:
+    if options.shape is None:
+        raise ModelUnusable(
+            f"{source.typed} needs the shape of its input: --input 1x3x224x224, in Python an "
+            "example of it or (1, 3, 224, 224)"
+        )
+    return options.shape
