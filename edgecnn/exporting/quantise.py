@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from edgecnn.errors import ModelUnusable
 from edgecnn.exporting.accuracy import AccuracyJudge
-from edgecnn.exporting.calibration import BATCH_NORM, is_private, likely_data, open_calibration
+from edgecnn.exporting.calibration import (
+    BATCH_NORM,
+    CalibrationData,
+    data_name,
+    is_private,
+    likely_data,
+    open_calibration,
+)
 from edgecnn_exporters.bundle.requests import QuantiseRequest, Request
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_runtime.parity.proportion import samples_to_show
@@ -39,7 +46,7 @@ class QuantiseOptions:
     """
 
     config: QuantConfig = field(default_factory=QuantConfig)
-    data: str | None = None
+    data: CalibrationData | None = None
     count: int = COUNT
     judge: str | None = None
     max_drop: float | None = None
@@ -70,7 +77,7 @@ def quantised(
         return
     if trained is not None:
         options = _for_trained(options, trained)
-    data = options.data or likely_data(trained_on)
+    data = likely_data(trained_on) if options.data is None else options.data
     fresh = fresh_samples(options.config.min_agreement)
     with open_calibration(
         data, request.input, request.preprocess, options.count, fresh, quiet=quiet
@@ -79,7 +86,7 @@ def quantised(
         wanted = QuantiseRequest(
             options.config,
             calibration.samples,
-            data,
+            data_name(data),
             judge,
             calibration.inputs,
             options.allow_weak,
@@ -104,7 +111,7 @@ def _for_trained(options: QuantiseOptions, trained: TrainedNumbers) -> QuantiseO
     """The options for scales from training; those that would make other scales are refused."""
     config = options.config
     contradictions = {
-        "--calibrate batch-norm": options.data == BATCH_NORM,
+        "--calibrate batch-norm": isinstance(options.data, str) and options.data == BATCH_NORM,
         f"--observer {config.observer}": config.observer is not None,
         f"--recipe {config.recipe}": config.recipe != QuantConfig().recipe,
         "--per-tensor": not config.per_channel,

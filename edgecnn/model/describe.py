@@ -12,6 +12,7 @@ from edgecnn.model.build import NetworkOptions, build_network
 from edgecnn.model.resolve import (
     Checkpoint,
     Factory,
+    LiveModule,
     ModelSource,
     OnnxFile,
     ZooNetwork,
@@ -48,7 +49,7 @@ def describe(source: ModelSource, form: Form, shape: tuple[int, int, int] | None
             )
         case Checkpoint():
             raise unknown_name(source.typed)
-        case Factory():
+        case Factory() | LiveModule():
             return _describe_own(source, form, shape)
         case ZooNetwork():
             return _describe_zoo(source.architecture, form, shape)
@@ -56,7 +57,9 @@ def describe(source: ModelSource, form: Form, shape: tuple[int, int, int] | None
             assert_never(source)
 
 
-def _describe_own(source: Factory, form: Form, shape: tuple[int, int, int] | None) -> Described:
+def _describe_own(
+    source: Factory | LiveModule, form: Form, shape: tuple[int, int, int] | None
+) -> Described:
     if form.given():
         options = " ".join(f"--{option}" for option in form.given())
         raise ModelUnusable(
