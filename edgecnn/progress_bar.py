@@ -7,13 +7,33 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edgecnn.console import note, stderr
+from edgecnn.interrupts import interrupts_held
 from edgecnn_runtime.printable import printable
 from edgecnn_runtime.progress import Announce, Progress, no_lines, no_progress
 
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
 # A spinner appears after so long: what is quicker needs none.
 WAIT_S = 0.5
+
+
+@contextlib.contextmanager
+def live(bars: Bars) -> Iterator[Bars]:
+    """The bars on the terminal until the block ends.
+
+    The thread that draws them takes no signals: a Ctrl-C that a system hands to it would not wake
+    the main thread.
+    """
+    with interrupts_held():
+        bars.start()
+    try:
+        yield bars
+    finally:
+        bars.stop()
 
 
 @contextlib.contextmanager
@@ -33,7 +53,7 @@ def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Announce]:
 
     words = TextColumn("{task.description:<18}", markup=False)
     columns = (SpinnerColumn(), words, BarColumn(30))
-    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    with live(Bars(*columns, TimeElapsedColumn(), console=console, transient=True)) as progress:
         task = progress.add_task(names[0], total=len(names))
         yield lambda name: progress.update(
             task, description=printable(name), completed=names.index(name.partition(":")[0])
@@ -53,7 +73,7 @@ def bar(description: str, *, quiet: bool) -> Iterator[Progress]:
         return
     from rich.progress import Progress as Bars
 
-    with Bars(console=console, transient=True) as progress:
+    with live(Bars(console=console, transient=True)) as progress:
         task = progress.add_task(description, total=1.0)
         yield lambda done: progress.update(task, completed=done)
 
@@ -85,7 +105,7 @@ def bars(names: Sequence[str], *, quiet: bool) -> Iterator[BoardBars]:
 
     words = TextColumn("{task.description}", markup=False)
     columns = (SpinnerColumn(), words, BarColumn(20), TaskProgressColumn(), Elapsed())
-    with Bars(*columns, console=console, transient=True) as shown:
+    with live(Bars(*columns, console=console, transient=True)) as shown:
         tasks = {name: shown.add_task(printable(name), total=1.0) for name in names}
 
         def progress_of(name: str) -> Progress:
@@ -120,7 +140,8 @@ def waiting(what: str, *, quiet: bool) -> Iterator[None]:
     shown.add_task(printable(what), total=None)
     timer = threading.Timer(WAIT_S, shown.start)
     timer.daemon = True
-    timer.start()
+    with interrupts_held():  # as `live` says; the thread that draws inherits it
+        timer.start()
     try:
         yield
     finally:

@@ -64,9 +64,11 @@ def command(
         from edgecnn.report.plots.network import check_plot
 
         check_plot(plot, len(names))
+    from edgecnn.progress_bar import load_torch, waiting
+
+    load_torch(quiet=quiet or as_json)
     from edgecnn.model.describe import describe
     from edgecnn.model.resolve import resolve
-    from edgecnn.progress_bar import waiting
 
     with waiting("building the network", quiet=quiet or as_json):
         networks = tuple(describe(resolve(name), form, shape) for name in names)

@@ -213,6 +213,7 @@ def _write(stream: IO[bytes], is_gzip: bool, file: File, target: Path) -> None:
 def _bar(name: str, quiet: bool) -> Iterator[Received]:
     """A progress bar on stderr, only on a terminal."""
     from edgecnn.console import stderr
+    from edgecnn.progress_bar import live
 
     console = stderr()
     if quiet or not console.is_terminal:
@@ -221,7 +222,9 @@ def _bar(name: str, quiet: bool) -> Iterator[Received]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("fetch {task.description}"), BarColumn(30), DownloadColumn())
-    with Progress(*columns, TransferSpeedColumn(), console=console, transient=True) as progress:
+    with live(
+        Progress(*columns, TransferSpeedColumn(), console=console, transient=True)
+    ) as progress:
         task = progress.add_task(name, total=None)
         yield lambda there, total: progress.update(task, completed=there, total=total)
 

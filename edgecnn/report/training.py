@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from edgecnn.console import echo_line, stderr
+from edgecnn.progress_bar import live
 from edgecnn.report.blocks import Labelled
 from edgecnn_runtime.parity.proportion import wilson_interval
 
@@ -46,7 +47,7 @@ def watch(epochs: int, *, quiet: bool) -> Iterator[Observer]:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with live(Progress(*columns, console=console, transient=True)) as progress:
         task = progress.add_task(
             "", total=epochs, epoch=1, epochs=epochs, loss=0.0, accuracy=0.0, speed=0.0
         )
