@@ -2,6 +2,7 @@
 
 * EdgeCNNError
   + PackageMissing
+  + OptionsRefused
   + UnknownModel
   + ModelUnusable
   + WeightsMissing
@@ -30,6 +31,8 @@
     - RemoteFailed (devices/ssh/connection.py)
   + BenchRefused
   + CompileRefused
+  + ExtractRefused
+  + StripRefused
   + JournalBusy
   + JournalUnreadable
   + PageFailed
@@ -51,10 +54,16 @@ class PackageMissing(EdgeCNNError):
     """An optional package that is needed and not installed."""
 
     def __init__(self, package: str, purpose: str) -> None:
+        from edgecnn_runtime.install_hint import install_command
+
         super().__init__(
-            f"{purpose} needs {package}, which is not installed; pip install {package}"
+            f"{purpose} needs {package}, which is not installed; {install_command(package)}"
         )
         self.package = package
+
+
+class OptionsRefused(EdgeCNNError):
+    """Options that do not go together, or not with what they are for; exit code 2."""
 
 
 class UnknownModel(EdgeCNNError):
@@ -211,3 +220,11 @@ class StdoutFailed(EdgeCNNError):
 
 class StdoutClosed(StdoutFailed):
     """The reader of stdout has closed it, as ``head`` does after its last line."""
+
+
+class ExtractRefused(EdgeCNNError):
+    """An extraction of an artefact that a bundle lacks, or into a folder that holds files."""
+
+
+class StripRefused(EdgeCNNError):
+    """A strip that would leave no artefact, or names one that the bundle lacks."""
