@@ -57,7 +57,7 @@ def planned_artefacts(options: ExportOptions) -> Planned:
     precisions = ["fp32", *(["int8"] if options.quantise is not None else [])]
     half = ["fp16"] if options.half else []
     translated = {
-        (target.name, precision)
+        (target.format, precision)
         for target in options.targets
         for precision in (*precisions, *half)
         if precision in target.precisions

@@ -150,11 +150,29 @@ def plan(options: ExportOptions) -> ExportPlan:
     if options.compiled:
         _check_compiled(options.compiled, options.batch)
     _check_choices(options)
+    _check_engines(options.targets)
     name, weights, shape = _foresee(options)
     output = output_path(options.output, name)
     if not options.force:
         refuse_loss(output, name, planned_artefacts(options))
     return ExportPlan(options, name, output, weights, options.shape or shape)
+
+
+def _check_engines(targets: tuple[Target, ...]) -> None:
+    """Check that what writes and proves each target is installed, before any work.
+
+    Raises:
+        EngineUnavailable: an engine is not; says how to install it.
+    """
+    from edgecnn_runtime.engines import engine_class, is_importable
+    from edgecnn_runtime.errors import EngineUnavailable
+
+    for target in targets:
+        kind = None if target.engine is None else engine_class(target.engine)
+        # tflite-runtime runs TFLite files too, but has not the schema that they are written by.
+        is_writable = target.name != "tflite" or is_importable("ai_edge_litert")
+        if kind is not None and not (kind.is_installed() and is_writable):
+            raise EngineUnavailable(kind.name, kind.extra)
 
 
 def _check_choices(options: ExportOptions) -> None:
