@@ -15,7 +15,7 @@ from edgecnn_runtime.errors import BundleError
 from edgecnn_runtime.manifest import Artefact, Manifest
 
 if TYPE_CHECKING:
-    from edgecnn.exporting.plan import ExportOptions
+    from edgecnn_exporters.targets import Target
 
 SUFFIX = ".edge"
 # Files that a bundle holds, which some expect an export to write.
@@ -52,18 +52,24 @@ def output_path(output: Path | None, name: str) -> Path:
     return path
 
 
-def planned_artefacts(options: ExportOptions) -> Planned:
-    """The artefacts that an export with these options makes."""
-    precisions = ["fp32", *(["int8"] if options.quantise is not None else [])]
-    half = ["fp16"] if options.half else []
+def planned_artefacts(
+    targets: Collection[Target], compiled: Collection[str], *, is_quantised: bool, half: bool
+) -> Planned:
+    """The artefacts that an export makes.
+
+    Args:
+        targets: formats beside ONNX.
+        compiled: names of compile targets.
+        half: weights of 16 bits too, in the formats of `targets`.
+    """
+    precisions = ["fp32", *(["int8"] if is_quantised else [])]
     translated = {
         (target.format, precision)
-        for target in options.targets
-        for precision in (*precisions, *half)
+        for target in targets
+        for precision in (*precisions, *(["fp16"] if half else []))
         if precision in target.precisions
     }
-    compiled = {(name, "") for name in options.compiled}
-    return {("onnx", precision) for precision in precisions} | translated | compiled
+    return {("onnx", each) for each in precisions} | translated | {(each, "") for each in compiled}
 
 
 def refuse_loss(path: Path, name: str, planned: Planned) -> None:

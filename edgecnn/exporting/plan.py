@@ -154,7 +154,13 @@ def plan(options: ExportOptions) -> ExportPlan:
     name, weights, shape = _foresee(options)
     output = output_path(options.output, name)
     if not options.force:
-        refuse_loss(output, name, planned_artefacts(options))
+        planned = planned_artefacts(
+            options.targets,
+            options.compiled,
+            is_quantised=options.quantise is not None,
+            half=options.half,
+        )
+        refuse_loss(output, name, planned)
     return ExportPlan(options, name, output, weights, options.shape or shape)
 
 
@@ -184,10 +190,6 @@ def _check_choices(options: ExportOptions) -> None:
         check_choice(options.preprocess)
     if isinstance(options.labels, Path):
         read_labels(options.labels)
-    if isinstance(options.model, Factory) and options.shape is None:
-        raise ModelUnusable(
-            f"{options.model.typed} needs the shape of its input: --input 1x3x224x224"
-        )
 
 
 def _check_compiled(names: tuple[str, ...], batch: int | None) -> None:
@@ -230,6 +232,10 @@ def _foresee(options: ExportOptions) -> tuple[str, str, Shape | None]:
             if form.given():
                 raise ModelUnusable(
                     f"{source.typed}: {_as_options(form)} is for networks of the zoo"
+                )
+            if options.shape is None:
+                raise ModelUnusable(
+                    f"{source.typed} needs the shape of its input: --input 1x3x224x224"
                 )
             return source.name, options.weights or "as the factory makes them", None
         case Checkpoint():
