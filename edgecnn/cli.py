@@ -31,7 +31,7 @@ EXPORT_PACKAGES = frozenset({"torch", "onnx", "onnx_ir", "onnxscript", "onnxrunt
 }
 COMMANDS = (
     *("zoo", "train", "export", "compile", "verify", "evaluate", "bench", "run", "devices"),
-    "doctor",
+    *("bundle", "doctor"),
 )
 
 

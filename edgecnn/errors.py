@@ -31,6 +31,8 @@
     - RemoteFailed (devices/ssh/connection.py)
   + BenchRefused
   + CompileRefused
+  + ExtractRefused
+  + StripRefused
   + JournalBusy
   + JournalUnreadable
   + PageFailed
@@ -216,3 +218,11 @@ class StdoutFailed(EdgeCNNError):
 
 class StdoutClosed(StdoutFailed):
     """The reader of stdout has closed it, as ``head`` does after its last line."""
+
+
+class ExtractRefused(EdgeCNNError):
+    """An extraction of an artefact that a bundle lacks, or into a folder that holds files."""
+
+
+class StripRefused(EdgeCNNError):
+    """A strip that would leave no artefact, or names one that the bundle lacks."""

@@ -8,7 +8,7 @@ import click
 
 from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
-from edgecnn.console import echo
+from edgecnn.console import complain, echo
 
 ALL = "all"
 
@@ -95,7 +95,7 @@ def command(
     that is wrong by itself is found and its cause named.
 
     Exit code 0: all that ran is equal. 3: something differs, or an engine crashed. 1: the bundle
-    cannot be trusted, or no engine for it is installed.
+    cannot be trusted, no engine for it is installed, or it has no golden examples.
 
     With --preprocess, the cost of preparing images in other ways than the bundle does.
 
@@ -124,6 +124,8 @@ def command(
     if as_json:
         result = verify_bundle(bundle, options)
         print_result(result, as_json=True)
+        if result.unproven is not None:
+            complain(result.unproven)
         return result.exit_code
 
     def print_rows(rows: VerifyResult) -> None:
@@ -133,4 +135,6 @@ def command(
     print_blocks(result.finding_blocks())
     if not quiet:
         echo(f"\n{result.files} files have the digests that the manifest lists", err=True)
+    if result.unproven is not None:
+        complain(result.unproven)
     return result.exit_code

@@ -57,6 +57,7 @@ class VerifyResult(Result):
         findings: causes of what differs.
         pictures: comparison on images of the user's; None without `VerifyOptions.data`.
         beside: file of golden examples beside the bundle, by name; None where there is none.
+        unproven: why no answer can be verified; None where the bundle has golden examples.
     """
 
     SCHEMA: ClassVar[str] = "edgecnn.verify/1"
@@ -68,6 +69,7 @@ class VerifyResult(Result):
     findings: tuple[RowDiagnosis, ...] = ()
     pictures: HeldOutComparison | None = None
     beside: str | None = None
+    unproven: str | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -152,6 +154,7 @@ def verify_bundle(
         NotAClassifier, DataUnreadable, FetchError, ImageError: as `compare_with_float` says.
     """
     from edgecnn.progress_bar import bar
+    from edgecnn.verify.unproven import why_unproven
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verify import verify
 
@@ -166,6 +169,7 @@ def verify_bundle(
             parity=tuple(rows),
             compiled=_prove_compiled(opened, quiet=quiet) if is_proven else (),
             beside=None if outside is None else Path(outside.path).name,
+            unproven=why_unproven(opened),
         )
         if on_rows is not None:
             on_rows(first)
