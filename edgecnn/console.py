@@ -121,7 +121,7 @@ def table(
     columns: Sequence[str],
     *,
     right: Sequence[str] = (),
-    drop: Sequence[str] = (),
+    drop: Sequence[str | tuple[str, ...]] = (),
     below: Sequence[str] = (),
     wrap: Sequence[str] = (),
     is_dense: bool = False,
@@ -130,14 +130,19 @@ def table(
 
     Args:
         right: columns of numbers.
-        drop: columns that make room on a narrow terminal, in the order in which they go.
+        drop: columns that make room on a narrow terminal, in the order in which they go; those of
+            a tuple go together.
         below: those of them that are moved to a line below their row.
         wrap: columns whose texts break at blanks before another column makes room.
         is_dense: the columns may be one blank apart.
     """
     from edgecnn.text_table import Column, TextTable
 
-    order = {name: place for place, name in enumerate(drop, start=1)}
+    order = {
+        name: place
+        for place, names in enumerate(drop, start=1)
+        for name in ((names,) if isinstance(names, str) else names)
+    }
     return TextTable(
         [
             Column(printable(name), name in right, order.get(name, 0), name in below, name in wrap)

@@ -11,6 +11,7 @@
   + CheckpointMismatch
   + PreprocessUnknown
   + LabelsUnreadable
+  + OverwriteRefused
   + FetchError
     - UnknownAsset
     - FetchedDigestMismatch
@@ -54,8 +55,10 @@ class PackageMissing(EdgeCNNError):
     """An optional package that is needed and not installed."""
 
     def __init__(self, package: str, purpose: str) -> None:
+        from edgecnn_runtime.install_hint import install_command
+
         super().__init__(
-            f"{purpose} needs {package}, which is not installed; pip install {package}"
+            f"{purpose} needs {package}, which is not installed; {install_command(package)}"
         )
         self.package = package
 
@@ -94,6 +97,10 @@ class PreprocessUnknown(EdgeCNNError):
 
 class LabelsUnreadable(EdgeCNNError):
     """A file of labels that is missing, empty or not text."""
+
+
+class OverwriteRefused(EdgeCNNError):
+    """A bundle that would be replaced by one of another network, or by one that holds less."""
 
 
 class FetchError(EdgeCNNError):

@@ -56,12 +56,9 @@ def layout(table: TextTable, width: int | None) -> Layout | None:
 
 
 def _hidden(table: TextTable) -> Iterator[tuple[int, ...]]:
-    """Columns that are not in the row: none, then one more each time."""
-    order = sorted(
-        (at for at, column in enumerate(table.columns) if column.drops),
-        key=lambda at: table.columns[at].drops,
-    )
-    yield from (tuple(order[:count]) for count in range(len(order) + 1))
+    """Columns that are not in the row: none, then those of one more step each time."""
+    for step in sorted({column.drops for column in table.columns} | {0}):
+        yield tuple(at for at, column in enumerate(table.columns) if 0 < column.drops <= step)
 
 
 def _narrowed(

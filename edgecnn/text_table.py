@@ -26,7 +26,7 @@ class Cell:
 class Column:
     """A column of a table.
 
-    `drops` orders the columns that make room on a narrow terminal, from 1 on; 0 never does. One
+    `drops` is the step at which the column makes room on a narrow terminal, from 1 on; 0 never. One
     that `is_below` is then moved to a line below its row, where it has a value. Texts of one that
     `wraps` break at blanks before anything is dropped.
     """

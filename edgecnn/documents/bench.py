@@ -92,6 +92,7 @@ class ComparedRow:
     """A row of this run against the same row of the run of ``--compare``.
 
     Attributes:
+        device: name of the device.
         artefact: its path in the bundle.
         engine: name and version.
         engine_id: the parts of `engine`.

@@ -20,12 +20,13 @@ from edgecnn.interrupts import interrupts_held
 from edgecnn_runtime.arrays import Array, Floating, Int64, UInt8
 from edgecnn_runtime.budget import Budget, hold_process
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines.choose import choose
 from edgecnn_runtime.errors import EngineError, ImageError
 from edgecnn_runtime.host.facts import usable_cores
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.progress import Progress, no_progress
-from edgecnn_runtime.session import Session, choose
+from edgecnn_runtime.session import Session
 
 # Images of one errand to a process: enough to pay for it, few enough for the bar to move.
 CHUNK = 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -40,10 +41,7 @@ def choose_preprocess(choice: str | Preprocess, shape: tuple[int, int, int]) -> 
         return None
     if choice.endswith(".json"):
         return _read(Path(choice), shape)
-    if choice not in CHOICES:
-        raise PreprocessUnknown(
-            f"no preprocessing is called {choice!r}; choose {', '.join(CHOICES)}, or a .json file"
-        )
+    check_choice(choice)
     if channels not in (1, 3) or (choice == "imagenet" and channels != 3):
         raise PreprocessUnknown(
             f"preprocessing {choice!r} does not fit an input of {channels} channels; "
@@ -63,6 +61,26 @@ def choose_preprocess(choice: str | Preprocess, shape: tuple[int, int, int]) -> 
         mean=(mean,) * channels,
         std=(std,) * channels,
     )
+
+
+def check_choice(choice: str) -> None:
+    """Check that a preprocessing has that name, or that its JSON file is there.
+
+    Raises:
+        PreprocessUnknown: it has not; offers the nearest name.
+    """
+    if choice.endswith(".json"):
+        if not Path(choice).exists():
+            raise PreprocessUnknown(f"{choice} cannot be read: No such file or directory")
+        return
+    if choice not in CHOICES:
+        near = difflib.get_close_matches(choice.lower(), CHOICES, 1, 0.6)
+        offer = f"did you mean {near[0]}?" if near else f"choose {', '.join(CHOICES)},"
+        raise PreprocessUnknown(
+            f"no preprocessing is called {choice!r}; {offer} "
+            + (f"There are {', '.join(CHOICES)}, " if near else "")
+            + "or a .json file"
+        )
 
 
 def at_resolution(preprocess: Preprocess, height: int, width: int) -> Preprocess:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from edgecnn.errors import UnknownModel
 from edgecnn.model.description import Description, read_description
+from edgecnn.model.mistaken import OWN, refuse_mistaken, run_checkpoint
 from edgecnn.model.weights import SUFFIX
 from edgecnn.zoo import ARCHITECTURES, Architecture
 
@@ -47,7 +48,7 @@ class Factory:
     """A user's own network, built by a Python function.
 
     Attributes:
-        typed: ``package.module:factory``.
+        typed: ``package.module:factory``, or ``folder/module.py:factory``.
     """
 
     typed: str
@@ -55,12 +56,18 @@ class Factory:
     @property
     def module(self) -> str:
         """The module to import."""
-        return self.typed.partition(":")[0]
+        return self.typed.rpartition(":")[0] if self.path is None else self.path.stem
+
+    @property
+    def path(self) -> Path | None:
+        """The Python file, where one was typed: its folder is where its imports are found."""
+        module = self.typed.rpartition(":")[0]
+        return Path(module) if module.endswith(".py") else None
 
     @property
     def name(self) -> str:
         """The function in it, or the network itself."""
-        return self.typed.partition(":")[2]
+        return self.typed.rpartition(":")[2]
 
 
 @dataclass(frozen=True)
@@ -121,9 +128,11 @@ ModelSource: TypeAlias = OnnxFile | TorchSource
 def resolve(typed: str) -> ModelSource:
     """Resolve MODEL.
 
+    A folder of ``edgecnn train`` is the checkpoint in it.
+
     Raises:
-        UnknownModel: a name that the zoo has not, or a checkpoint that is missing or does not say
-            which network it is of.
+        UnknownModel: a name that the zoo has not, a file that is something else, or a checkpoint
+            that is missing or does not say which network it is of.
         CheckpointUnreadable: a checkpoint that is damaged.
     """
     if typed.endswith(ONNX_SUFFIX):
@@ -132,16 +141,25 @@ def resolve(typed: str) -> ModelSource:
         return _checkpoint(typed)
     if ":" in typed:
         return Factory(typed)
-    return ZooNetwork(find_architecture(typed))
+    if typed in ARCHITECTURES:
+        return ZooNetwork(ARCHITECTURES[typed])
+    if (checkpoint := run_checkpoint(typed)) is not None:
+        return _checkpoint(checkpoint)
+    refuse_mistaken(typed)
+    raise unknown_name(typed)
 
 
 def _checkpoint(typed: str) -> Checkpoint:
     path = Path(typed)
-    description = read_description(path) if path.is_file() else None
+    if not path.exists():
+        raise UnknownModel(
+            f"{typed} is missing: it does not exist; expected a checkpoint of edgecnn train"
+        )
+    description = read_description(path)
     if description is None:
         raise UnknownModel(
-            f"{typed} is missing or does not say which network it is of; "
-            f"name one: edgecnn export NAME --weights {typed}"
+            f"{typed} holds weights and does not say which network it is of; name one: edgecnn "
+            f"export NAME --weights {typed}, or {OWN} --weights {typed} --input 1x3x224x224"
         )
     if ":" in description.architecture:
         shape = "x".join(map(str, (1, *description.input)))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def compiled_blocks(result: CompileResult) -> list[Block]:
     """One row a target: operators on the CPU, size, time, and the kind of its proof."""
     shown = table(
-        ("target", "on the CPU", "size", "compiled in", "SQNR dB", "top-1", "proof"),
-        right=("on the CPU", "size", "compiled in", "SQNR dB", "top-1"),
+        ("target", "on the CPU", "size", "compiled in", "SQNR", "top-1", "proof"),
+        right=("on the CPU", "size", "compiled in", "SQNR", "top-1"),
         drop=("compiled in", "size"),
     )
     for each in result.targets:
@@ -30,7 +30,7 @@ def compiled_blocks(result: CompileResult) -> list[Block]:
             ("", "")
             if difference is None
             else (
-                f"{difference.sqnr_db:.1f}",
+                f"{difference.sqnr_db:.1f} dB",
                 f"{difference.top1_agreement:.0%}",
             )
         )

@@ -16,9 +16,8 @@ from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.background import Background
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import engine_class, engine_names
 from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt, is_thread_safe
-from edgecnn_runtime.engines.protocol import Engine
+from edgecnn_runtime.engines.choose import choose
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, NotAClassifier
 from edgecnn_runtime.manifest import Artefact, Manifest, Preprocess
 from edgecnn_runtime.tasks import Classification, softmax, top_k
@@ -104,7 +103,10 @@ class Session:
         from edgecnn_runtime.image.batch import AT_ONCE, split_batch, stack
 
         if self.manifest.postprocess is None:
-            raise NotAClassifier(f"{self.manifest.name} carries no labels; use run()")
+            raise NotAClassifier(
+                f"{self.manifest.name} carries no labels, so it classifies no image; feed arrays "
+                "with run(), or export it with --labels FILE and --preprocess NAME"
+            )
         spec = self._preprocessing()
         spec = replace(spec, layout=self.artefact.layout or spec.layout)
         images, size = split_batch(image), self.manifest.inputs[0].shape[0]
@@ -132,7 +134,8 @@ class Session:
     def _preprocessing(self) -> Preprocess:
         if self.manifest.preprocess is None:
             raise NotAClassifier(
-                f"{self.manifest.name} carries no preprocessing; feed arrays with run()"
+                f"{self.manifest.name} carries no preprocessing; feed arrays with run(), or "
+                "export it with --preprocess NAME"
             )
         return self.manifest.preprocess
 
@@ -201,45 +204,6 @@ def open(
         labels = bundle.labels()
         undo.pop_all()
         return Session(bundle.manifest, chosen, model, labels)
-
-
-def choose(
-    manifest: Manifest,
-    engine: str | None = None,
-    precision: str | None = None,
-    artefact: str | None = None,
-) -> tuple[Artefact, type[Engine]]:
-    """The first artefact, in the bundle's order, that an installed engine runs.
-
-    One that was compiled for a target is taken only if it is named.
-
-    Raises:
-        EngineUnavailable: engines for it exist, but none is installed.
-        EngineError: no artefact has that precision, or no engine runs it.
-    """
-    artefacts = [
-        one
-        for one in manifest.artefacts
-        if precision in (None, one.precision)
-        and (one.path == artefact if artefact or one.target else True)
-    ]
-    if not artefacts:
-        wanted = " ".join(word for word in (precision, artefact, "artefact") if word)
-        listing = ", ".join(f"{one.path} ({one.precision})" for one in manifest.artefacts)
-        raise EngineError(f"{manifest.name} has no {wanted}; it has {listing}")
-    missing: type[Engine] | None = None
-    for one in artefacts:
-        for kind in map(engine_class, engine_names() if engine is None else (engine,)):
-            if one.format not in kind.formats:
-                continue
-            if kind.is_installed():
-                return one, kind
-            missing = missing or kind
-    if missing:
-        raise EngineUnavailable(missing.name, missing.extra)
-    formats = ", ".join(sorted({a.format for a in artefacts}))
-    subject = "no engine runs" if engine is None else f"engine {engine!r} does not run"
-    raise EngineError(f"{subject} the formats of {manifest.name}: {formats}")
 
 
 def zero_feeds(manifest: Manifest) -> dict[str, Array]:

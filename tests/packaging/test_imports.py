@@ -6,11 +6,13 @@ import pkgutil
 import subprocess
 import sys
 
+import click
 import pytest
 
 import edgecnn
 import edgecnn_exporters
 import edgecnn_runtime
+from edgecnn.cli import COMMANDS, cli
 
 # Makes the named packages unimportable, as they are on a device.
 BLOCK = """
@@ -104,6 +106,26 @@ def test_help_needs_nothing_heavy() -> None:
     ran = python(BLOCK.format(blocked=heavy) + code)
     assert ran.returncode == 0, ran.stderr
     assert "export" in ran.stdout
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    code = """
+import sys
+from edgecnn.cli import cli
+try:
+    cli.main(["--help"])
+finally:
+    sys.stderr.write(" ".join(name for name in sys.modules if name.startswith("edgecnn.commands.")))
+"""
+    ran = python(code)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_short_help_of_the_list_is_that_of_the_command(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.get_short_help_str(limit=80) == COMMANDS[name]
 
 
 def test_what_only_waits_and_counts_needs_no_numpy() -> None:

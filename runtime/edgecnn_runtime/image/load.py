@@ -109,7 +109,9 @@ def _from_path(source: str | os.PathLike[str], colour: ChannelOrder) -> UInt8:
     _refuse_colour(name, colour)
     kind = other_than_file(source)
     if kind is not None:
-        raise ImageError(f"{name} is {kind}, expected a file; check the path")
+        images = sorted(Path(source).glob("*.[jJpP][pPnN]*[gG]"))
+        advice = f"pass the images in it, such as {images[0]}" if images else "check the path"
+        raise ImageError(f"{name} is {kind}, expected a file; {advice}")
     try:
         with Path(source).open("rb") as file:
             return _from_file(file, name)
@@ -122,8 +124,10 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
     try:
         import PIL  # noqa: F401
     except ImportError as error:
+        from edgecnn_runtime.install_hint import install_hint
+
         raise ImageError(
-            f"{name} needs Pillow, which is not installed; pip install 'edgecnn[image]', "
+            f"{name} needs Pillow, which is not installed; {install_hint('image')}, "
             "or pass a uint8 array"
         ) from error
     return _pixels(lambda: _decode(file, name), name)

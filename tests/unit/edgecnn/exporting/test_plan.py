@@ -6,13 +6,14 @@ import pytest
 
 from edgecnn.errors import ModelUnusable
 from edgecnn.exporting.plan import ExportOptions, plan
+from edgecnn.exporting.plan_words import plan_words
 from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import shipped
 from edgecnn.zoo import Form
 
 
 def planned(typed: str, **options: object) -> dict[str, str]:
-    return plan(ExportOptions(resolve(typed), **options)).to_json()  # type: ignore[arg-type]
+    return plan_words(plan(ExportOptions(resolve(typed), **options)))  # type: ignore[arg-type]
 
 
 def test_the_plan_of_each_kind_of_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def every_table() -> dict[str, Sequence[Block]]:
 PARITY = [
     Parity("model.int8.tflite", REFERENCE, "int8", "equal", FOUND, "≥ 26.7 dB"),
     Parity("model.onnx", ONNX_RUNTIME, "fp32", "differs", FOUND, "≤ 1e-04"),
-    Parity("preprocessing", None, "uint8", "equal", None, "≤ one grey level"),
+    Parity("preprocessing", None, "uint8", "equal", None, "≤ 1 level"),
     Parity("model.xml", EngineId("openvino"), "fp32", "skipped", None, "not installed, pip it"),
 ]
 COMPILED = [
