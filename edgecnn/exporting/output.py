@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgecnn.errors import OverwriteRefused
 from edgecnn_exporters.atomic import check_writable
@@ -13,9 +12,6 @@ from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import BundleError
 from edgecnn_runtime.manifest import Artefact, Manifest
-
-if TYPE_CHECKING:
-    from edgecnn.exporting.plan import ExportOptions
 
 SUFFIX = ".edge"
 # Files that a bundle holds, which some expect an export to write.
@@ -50,20 +46,6 @@ def output_path(output: Path | None, name: str) -> Path:
         )
     check_writable(path)
     return path
-
-
-def planned_artefacts(options: ExportOptions) -> Planned:
-    """The artefacts that an export with these options makes."""
-    precisions = ["fp32", *(["int8"] if options.quantise is not None else [])]
-    half = ["fp16"] if options.half else []
-    translated = {
-        (target.name, precision)
-        for target in options.targets
-        for precision in (*precisions, *half)
-        if precision in target.precisions
-    }
-    compiled = {(name, "") for name in options.compiled}
-    return {("onnx", precision) for precision in precisions} | translated | compiled
 
 
 def refuse_loss(path: Path, name: str, planned: Planned) -> None:

@@ -81,7 +81,7 @@ def plan(options: ExportOptions) -> ExportPlan:
         OutputNotWritable: the bundle's folder is missing or not writable.
         OverwriteRefused: the bundle would replace one that holds more, and `force` is not given.
     """
-    from edgecnn.exporting.output import output_path, planned_artefacts, refuse_loss
+    from edgecnn.exporting.output import output_path, refuse_loss
 
     if options.compiled:
         _check_compiled(options.compiled, options.batch)
@@ -89,8 +89,22 @@ def plan(options: ExportOptions) -> ExportPlan:
     name, weights, shape = _foresee(options)
     output = output_path(options.output, name)
     if not options.force:
-        refuse_loss(output, name, planned_artefacts(options))
+        refuse_loss(output, name, _artefacts(options))
     return ExportPlan(options, name, output, weights, options.shape or shape)
+
+
+def _artefacts(options: ExportOptions) -> set[tuple[str, str]]:
+    """The artefacts that an export with these options makes."""
+    precisions = ["fp32", *(["int8"] if options.quantise is not None else [])]
+    half = ["fp16"] if options.half else []
+    translated = {
+        (target.name, precision)
+        for target in options.targets
+        for precision in (*precisions, *half)
+        if precision in target.precisions
+    }
+    compiled = {(name, "") for name in options.compiled}
+    return {("onnx", precision) for precision in precisions} | translated | compiled
 
 
 def _check_choices(options: ExportOptions) -> None:
