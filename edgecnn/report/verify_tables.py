@@ -25,6 +25,7 @@ COLOURS: Mapping[ParityVerdict, str] = {
     "differs": "red",
     "crashed": "red",
     "skipped": "yellow",
+    "unproven": "yellow",
 }
 ROW_COLUMNS = ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit")
 NUMBERS = ("error", "SQNR", "top-1")
