@@ -71,11 +71,8 @@ def open_examples(data: str, names: ClassNames, *, quiet: bool = False) -> Examp
     if data == SAMPLES:
         return _samples(names, quiet=quiet)
     if data in NAMED:
+        numbers, notes = names.of_data_set(NAMED[data].labels, data)
         images, labels = load(data, "test", quiet=quiet)
-        try:
-            numbers, notes = names.numbers(NAMED[data].labels)
-        except DataUnreadable as error:
-            raise DataUnreadable(f"{data}: {error}") from error
         return Examples(data, images, np.array(numbers)[labels], notes)
     return _folder(Path(data), names)
 

@@ -40,7 +40,7 @@ def refuse_mistaken(typed: str) -> None:
         UnknownModel: it is; says what it is, what was expected, and what to type.
     """
     path = Path(typed)
-    if path.is_dir():
+    if typed and path.is_dir():
         raise UnknownModel(_folder(path))
     suffix = path.suffix.lower()
     if suffix in (*PICKLES, *_RESULTS, BUNDLE, ".py") and not path.is_file():
