@@ -2,6 +2,7 @@
 
 * EdgeCNNError
   + PackageMissing
+  + ArgumentInvalid
   + OptionsRefused
   + UnknownModel
   + ModelUnusable
@@ -33,6 +34,7 @@
   + CompileRefused
   + ExtractRefused
   + StripRefused
+  + FileUnusable
   + JournalBusy
   + JournalUnreadable
   + PageFailed
@@ -60,6 +62,10 @@ class PackageMissing(EdgeCNNError):
             f"{purpose} needs {package}, which is not installed; {install_command(package)}"
         )
         self.package = package
+
+
+class ArgumentInvalid(EdgeCNNError, ValueError):
+    """An argument of the Python API of another type or out of its range."""
 
 
 class OptionsRefused(EdgeCNNError):
@@ -228,3 +234,7 @@ class ExtractRefused(EdgeCNNError):
 
 class StripRefused(EdgeCNNError):
     """A strip that would leave no artefact, or names one that the bundle lacks."""
+
+
+class FileUnusable(EdgeCNNError):
+    """A plain model file that cannot be fed, or is another network than the bundle's."""

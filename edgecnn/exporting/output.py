@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgecnn.errors import OverwriteRefused
 from edgecnn_exporters.atomic import check_writable
@@ -13,9 +12,6 @@ from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import BundleError
 from edgecnn_runtime.manifest import Artefact, Manifest
-
-if TYPE_CHECKING:
-    from edgecnn_exporters.targets import Target
 
 SUFFIX = ".edge"
 # Files that a bundle holds, which some expect an export to write.
@@ -50,26 +46,6 @@ def output_path(output: Path | None, name: str) -> Path:
         )
     check_writable(path)
     return path
-
-
-def planned_artefacts(
-    targets: Collection[Target], compiled: Collection[str], *, is_quantised: bool, half: bool
-) -> Planned:
-    """The artefacts that an export makes.
-
-    Args:
-        targets: formats beside ONNX.
-        compiled: names of compile targets.
-        half: weights of 16 bits too, in the formats of `targets`.
-    """
-    precisions = ["fp32", *(["int8"] if is_quantised else [])]
-    translated = {
-        (target.format, precision)
-        for target in targets
-        for precision in (*precisions, *(["fp16"] if half else []))
-        if precision in target.precisions
-    }
-    return {("onnx", each) for each in precisions} | translated | {(each, "") for each in compiled}
 
 
 def refuse_loss(path: Path, name: str, planned: Planned) -> None:

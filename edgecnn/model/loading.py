@@ -39,15 +39,18 @@ def untrained() -> Loaded:
     return Loaded({"weights": RANDOM}, ("random weights: the network is untrained",))
 
 
-def load_own(network: nn.Module, weights: str | None) -> Loaded:
-    """Load a file into a network of a user's own, or leave it the weights that it was built with.
+def load_own(network: nn.Module, weights: str | None, origin: str) -> Loaded:
+    """Load a file into a network of a user's own, or leave it the weights that it has.
+
+    Args:
+        origin: of the weights that it has, for the provenance.
 
     Raises:
         WeightsMissing: a name that is no file.
         CheckpointUnreadable, CheckpointMismatch: as `edgecnn.model.checkpoint` says.
     """
     if weights is None:
-        return Loaded({"weights": "as built"})
+        return Loaded({"weights": origin})
     if weights == RANDOM:
         return untrained()
     if not Path(weights).suffix:

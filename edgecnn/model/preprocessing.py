@@ -1,4 +1,4 @@
-"""Preprocessing of a user's own network, by name or from a JSON file."""
+"""Preprocessing of a user's own network: by name, from a JSON file, or as a value."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ CHOICES = {
 }
 
 
-def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | None:
+def choose_preprocess(choice: str | Preprocess, shape: tuple[int, int, int]) -> Preprocess | None:
     """The preprocessing called `choice`, or the one in that JSON file, for an input of `shape`.
+
+    One that is given as a value is checked alike.
 
     Args:
         shape: (channels, height, width).
@@ -33,6 +35,8 @@ def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | 
         PreprocessUnknown: no such name or file, or it does not fit the channels.
     """
     channels, height, width = shape
+    if isinstance(choice, Preprocess):
+        return _fitting(choice, "the preprocessing", shape)
     if choice == "none":
         return None
     if choice.endswith(".json"):
@@ -96,16 +100,21 @@ def _read(path: Path, shape: tuple[int, int, int]) -> Preprocess:
         raise PreprocessUnknown(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError, ManifestInvalid) as error:
         raise PreprocessUnknown(f"{path} is not a valid preprocessing: {error}") from error
+    return _fitting(preprocess, str(path), shape)
+
+
+def _fitting(preprocess: Preprocess, name: str, shape: tuple[int, int, int]) -> Preprocess:
+    """The preprocessing itself, where it makes what the network reads."""
     own = 1 if preprocess.colour == "L" else 3
     if own != shape[0]:
-        raise PreprocessUnknown(f"{path} makes {own} channels, the network reads {shape[0]}")
+        raise PreprocessUnknown(f"{name} makes {own} channels, the network reads {shape[0]}")
     if isinstance(preprocess.resize, int) and preprocess.crop is None:
         raise PreprocessUnknown(
-            f"{path} resizes the shorter side alone, which makes inputs of any size; add a crop, "
+            f"{name} resizes the shorter side alone, which makes inputs of any size; add a crop, "
             "or resize to [height, width]"
         )
     try:
         check_fits(preprocess, TensorSpec("input", "float32", (None, *shape)))
     except ManifestInvalid as error:
-        raise PreprocessUnknown(f"{path} does not fit the network: {error}") from error
+        raise PreprocessUnknown(f"{name} does not fit the network: {error}") from error
     return preprocess

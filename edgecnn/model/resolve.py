@@ -1,4 +1,4 @@
-"""Resolution of MODEL to an ONNX file, a factory, a zoo network or a checkpoint.
+"""Resolution of MODEL to an ONNX file, a factory, a zoo network, a checkpoint or a live module.
 
 A zoo name, a checkpoint that ``edgecnn train`` wrote, ``package.module:factory`` for a network of
 one's own, or an ``.onnx`` file. Nothing heavy is loaded.
@@ -9,13 +9,16 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from edgecnn.errors import UnknownModel
 from edgecnn.model.description import Description, read_description
 from edgecnn.model.mistaken import OWN, refuse_mistaken, run_checkpoint
 from edgecnn.model.weights import SUFFIX
 from edgecnn.zoo import ARCHITECTURES, Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
 
 ONNX_SUFFIX = ".onnx"
 
@@ -104,7 +107,21 @@ class Checkpoint:
         return self.architecture.name
 
 
-TorchSource: TypeAlias = Factory | ZooNetwork | Checkpoint
+@dataclass(frozen=True, eq=False)
+class LiveModule:
+    """A PyTorch network in the memory of a Python program, which stays as it is.
+
+    Attributes:
+        typed: its class, ``package.module.Class``.
+        name: of its bundle.
+    """
+
+    module: nn.Module
+    typed: str
+    name: str
+
+
+TorchSource: TypeAlias = Factory | ZooNetwork | Checkpoint | LiveModule
 ModelSource: TypeAlias = OnnxFile | TorchSource
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.bundles.preprocess_words import preprocess_words
 from edgecnn.console import table
+from edgecnn.report.blocks import Labelled
 from edgecnn_runtime.manifest import TensorSpec
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ DIGITS = 12
 
 def bundle_blocks(facts: BundleFacts) -> list[Block]:
     """A bundle: facts of the network, artefacts, preprocessing, origin."""
-    blocks: list[Block] = [fact_table(_network(facts)), "", _artefacts(facts.artefacts)]
+    blocks: list[Block] = [fact_lines(_network(facts)), "", _artefacts(facts.artefacts)]
     if compiled := [one for one in facts.artefacts if one.target]:
         blocks += ["", _compiled(compiled)]
     if facts.preprocess is not None:
-        blocks += ["", "preprocessing", fact_table(preprocess_words(facts.preprocess))]
-    return [*blocks, "", fact_table(_rest(facts))]
+        blocks += ["", "preprocessing", fact_lines(preprocess_words(facts.preprocess))]
+    return [*blocks, "", fact_lines(_rest(facts))]
 
 
 def model_blocks(path: str, model: ModelFile) -> list[Block]:
@@ -53,7 +54,7 @@ def model_blocks(path: str, model: ModelFile) -> list[Block]:
     if model.metadata:
         lines["metadata"] = ", ".join(f"{key} {text}" for key, text in model.metadata.items())
     return [
-        fact_table(lines),
+        fact_lines(lines),
         "",
         "A plain model file: it carries no golden answers, so nothing here is proven, and "
         "no labels or preprocessing that edgecnn reads.",
@@ -83,9 +84,9 @@ def stripped_blocks(stripped: Stripped) -> list[Block]:
         "kept": ", ".join(stripped.kept),
     }
     if stripped.is_verifiable:
-        return [fact_table(lines), "", "edgecnn verify compares its answers as before."]
+        return [fact_lines(lines), "", "edgecnn verify compares its answers as before."]
     return [
-        fact_table(lines),
+        fact_lines(lines),
         "",
         "Without golden examples edgecnn verify checks its digests alone. Its answers are verified "
         "against the bundle that it came from: edgecnn verify BUNDLE --against "
@@ -93,13 +94,9 @@ def stripped_blocks(stripped: Stripped) -> list[Block]:
     ]
 
 
-def fact_table(lines: Mapping[str, str]) -> TextTable:
-    """Facts, one a row: name, value."""
-    made = table(("", ""))
-    made.show_header = False
-    for name, value in lines.items():
-        made.add_row(name, value)
-    return made
+def fact_lines(lines: Mapping[str, str]) -> Labelled:
+    """Facts, one a line: name, value."""
+    return Labelled(tuple(lines.items()), 2 + max(map(len, lines)))
 
 
 def megabytes(size_bytes: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,8 @@ def bench_bundle(
 ) -> LatencyResult | EmulatedResult:
     """Measure every artefact of a bundle on every engine of the devices, in turn.
 
+    An ``.onnx`` or ``.tflite`` file is measured as it is; no answer of it is verified.
+
     Args:
         quiet: show no progress on stderr.
 
@@ -79,6 +81,13 @@ def bench_bundle(
         BenchRefused, UnknownDevice: a bundle or a device does not allow it.
         JournalUnreadable, JournalBusy: the files of samples.
     """
+    from edgecnn.bundles.plain import as_bundles
+
+    with as_bundles((Path(bundle), options.against), options.budget) as (own, against):
+        return _bench(str(own), replace(options, against=against), quiet=quiet)
+
+
+def _bench(bundle: str, options: BenchOptions, *, quiet: bool) -> LatencyResult | EmulatedResult:
     from edgecnn.bench.estimated import read_estimates, split_targets
     from edgecnn.bench.journal import read_journal
     from edgecnn.devices import find_boards

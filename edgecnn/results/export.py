@@ -69,17 +69,21 @@ class ExportPlanResult(Result):
     plan: ExportPlan
 
     def blocks(self) -> list[Block]:
+        from edgecnn.exporting.plan_words import plan_words
         from edgecnn.report.blocks import Labelled
 
-        return [Labelled(tuple(self.plan.to_json().items()), 12)]
+        return [Labelled(tuple(plan_words(self.plan).items()), 12)]
 
     def document(self) -> PlanDocument:
         from edgecnn.documents.plan import PlanDocument
+        from edgecnn.exporting.plan_words import plan_words
 
-        return PlanDocument(**self.plan.to_json())
+        return PlanDocument(**plan_words(self.plan))
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"stage": name, "plan": words} for name, words in self.plan.to_json().items()]
+        from edgecnn.exporting.plan_words import plan_words
+
+        return [{"stage": name, "plan": words} for name, words in plan_words(self.plan).items()]
 
 
 def export_network(planned: ExportPlan, *, is_measured: bool, quiet: bool = True) -> ExportResult:

@@ -9,8 +9,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from edgecnn.errors import CheckpointUnreadable, ModelUnusable, UnknownModel
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
 from edgecnn.model.describe import describe
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import (
     Checkpoint,
     Factory,
