@@ -29,14 +29,23 @@ EXPORT_PACKAGES = frozenset({"torch", "onnx", "onnx_ir", "onnxscript", "onnxrunt
     "safetensors",
     "PIL",
 }
-COMMANDS = (
-    *("zoo", "train", "export", "compile", "verify", "evaluate", "bench", "run", "devices"),
-    "doctor",
-)
+# Short help of each command, in the order of the work: the list of them imports no command.
+COMMANDS = {
+    "zoo": "List the networks, describe one, or compare several.",
+    "train": "Train a network, to a checkpoint that exports.",
+    "export": "Turn a network into a verified bundle.",
+    "compile": "Compile for NPUs, microcontrollers, the browser.",
+    "verify": "Check a bundle's digests and verify its answers.",
+    "evaluate": "Measure the accuracy of a bundle on labelled images.",
+    "bench": "Measure a bundle on a device, or on several.",
+    "run": "Classify images, as an app would.",
+    "devices": "List, add and remove boards.",
+    "doctor": "Show what works here, and how to fix the rest.",
+}
 
 
 class Commands(click.Group):
-    """The commands by name, in the order of the work; each is imported when it is asked for."""
+    """The commands by name; each is imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -46,6 +55,10 @@ class Commands(click.Group):
             return None
         command = importlib.import_module(f"edgecnn.commands.{name}").command
         return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -124,10 +137,12 @@ def _failure(error: Exception) -> ErrorDocument | None:
     if isinstance(error, EdgeCNNError):
         return ErrorDocument(type(error).__name__, str(error), _exit_code(error))
     if isinstance(error, ModuleNotFoundError):
+        from edgecnn_runtime.install_hint import install_hint
+
         missing = str(error.name).partition(".")[0]
         message = (
             f"{missing} is not installed, which this needs; "
-            "pip install 'edgecnn[export]'; edgecnn doctor shows what else is missing"
+            f"{install_hint('export')}; edgecnn doctor shows what else is missing"
         )
         is_expected = missing in EXPORT_PACKAGES
         return ErrorDocument(PackageMissing.__name__, message, FAILED) if is_expected else None

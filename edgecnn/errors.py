@@ -51,8 +51,10 @@ class PackageMissing(EdgeCNNError):
     """An optional package that is needed and not installed."""
 
     def __init__(self, package: str, purpose: str) -> None:
+        from edgecnn_runtime.install_hint import install_command
+
         super().__init__(
-            f"{purpose} needs {package}, which is not installed; pip install {package}"
+            f"{purpose} needs {package}, which is not installed; {install_command(package)}"
         )
         self.package = package
 

@@ -9,6 +9,7 @@ import click
 
 from edgecnn.commands.options import json_option, quiet_option
 from edgecnn.devices.checks import Check, check, measuring
+from edgecnn_runtime.install_hint import install_hint
 
 if TYPE_CHECKING:
     from edgecnn.results.doctor import DoctorResult
@@ -103,7 +104,7 @@ def _packages() -> list[Check]:
             installed, ok = version(package), True
         except PackageNotFoundError:
             installed, ok = f"not installed; needed for {purpose}", False
-        mend = f"pip install 'edgecnn[{extra}]'"
+        mend = install_hint(extra)
         checks.append(check(package, ok, installed, mend, needed=True))
     return checks
 

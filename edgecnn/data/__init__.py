@@ -13,6 +13,7 @@ from edgecnn.errors import DataUnreadable
 from edgecnn.fetch import fetch
 from edgecnn.fetch.catalogue import CATALOGUE, Asset
 from edgecnn_runtime.arrays import Int64, UInt8
+from edgecnn_runtime.install_hint import install_hint
 
 SPLITS = ("train", "test")
 
@@ -66,7 +67,7 @@ def _read_batch(path: Path) -> UInt8:
         from PIL import Image
     except ImportError as error:
         raise DataUnreadable(
-            f"{path} needs Pillow, which is not installed; pip install 'edgecnn[image]'"
+            f"{path} needs Pillow, which is not installed; {install_hint('image')}"
         ) from error
     with Image.open(path) as picture:
         return np.asarray(picture, np.uint8).reshape(-1, 32, 32, 3)

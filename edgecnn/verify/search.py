@@ -21,6 +21,7 @@ from edgecnn.verify.diagnose import (
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.host.process import signal_name
+from edgecnn_runtime.install_hint import install_hint
 from edgecnn_runtime.parity.row import Parity
 
 TIMEOUT_S = 600
@@ -45,7 +46,7 @@ def find_causes(
         from edgecnn_exporters.diagnose.bundles.references import References
     except ModuleNotFoundError as error:
         missing = f"the cause cannot be searched for: {error.name} is not installed; "
-        reason = f"{missing}pip install 'edgecnn[export]'"
+        reason = f"{missing}{install_hint('export')}"
         return [RowDiagnosis(each.name, None, reason) for each in subjects if each.ran]
     if isolated:
         return find_isolated(bundle.path, known, subjects, reproduce)

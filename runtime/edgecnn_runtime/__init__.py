@@ -7,9 +7,14 @@ with edge.open("mobilenet_v2.edge") as model:
     print(best.label, best.score)
 """
 
+import sys
 from typing import TYPE_CHECKING
 
-from edgecnn_runtime.budget import Budget
+if sys.version_info < (3, 11):  # noqa: UP036 # an older Python reads this file, and no further
+    raise ImportError(
+        f"edgecnn_runtime needs Python 3.11 or newer, this is {sys.version.split()[0]}"
+    )
+
 from edgecnn_runtime.errors import (
     BundleError,
     EdgeCNNError,
@@ -20,10 +25,11 @@ from edgecnn_runtime.errors import (
 )
 
 if TYPE_CHECKING:
+    from edgecnn_runtime.budget import Budget
     from edgecnn_runtime.session import Session, open
     from edgecnn_runtime.tasks import Classification
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Budget",
@@ -40,12 +46,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Lazy import of the names that need numpy: half of the agent needs none."""
-    if name not in {"Classification", "Session", "open"}:
+    """Lazy import of the names that need numpy, which half of the agent does without, or time."""
+    if name not in {"Budget", "Classification", "Session", "open"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from edgecnn_runtime import session
+    from importlib import import_module
 
-    value: object = getattr(session, name)
+    module = import_module(f"{__name__}.{'budget' if name == 'Budget' else 'session'}")
+    value: object = getattr(module, name)
     globals()[name] = value
     return value
 

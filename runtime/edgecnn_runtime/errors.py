@@ -97,12 +97,14 @@ class EngineUnavailable(EngineError):
             reason: what is wrong, as the predicate of a sentence; None: it is not installed.
             package: the package that installs a plug-in.
         """
+        from edgecnn_runtime.install_hint import install_command, install_hint
+
         self.engine = engine
         self.extra = extra
         self.reason = reason or "not installed"
         self.fix = "install its package"
         if extra or package:
-            self.fix = f"pip install 'edgecnn[{extra}]'" if extra else f"pip install {package}"
+            self.fix = install_hint(extra) if extra else install_command(package)
         super().__init__(f"engine {engine!r} {reason or 'is not installed'}; {self.fix}")
 
 

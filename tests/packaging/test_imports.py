@@ -5,12 +5,15 @@ from __future__ import annotations
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
+import click
 import pytest
 
 import edgecnn
 import edgecnn_exporters
 import edgecnn_runtime
+from edgecnn.cli import COMMANDS, cli
 
 # Makes the named packages unimportable, as they are on a device.
 BLOCK = """
@@ -60,6 +63,32 @@ with edge.open({str(onnx_bundle)!r}) as model:
     assert ran.stdout == "green\n", ran.stderr
 
 
+# What Windows' Python lacks of the modules and functions that the runtime may use elsewhere.
+WINDOWS = """
+import os, signal
+lacking = {
+    os: "fork killpg setsid getpgid pread sched_getaffinity O_NOFOLLOW O_NONBLOCK WNOHANG sysconf",
+    signal: "SIGALRM setitimer ITIMER_REAL SIGKILL SIGHUP pthread_sigmask SIGPIPE SIGCHLD",
+}
+for module, names in lacking.items():
+    for name in names.split():
+        if hasattr(module, name):
+            delattr(module, name)
+"""
+
+
+def test_the_runtime_runs_a_model_without_what_windows_lacks(onnx_bundle: Path) -> None:
+    run = f"""
+import numpy as np
+import edgecnn_runtime as edge
+with edge.open({str(onnx_bundle)!r}) as model:
+    print(model.classify(np.full((9, 7, 3), (9, 200, 7), np.uint8))[0].label)
+"""
+    blocked = {"fcntl", "resource", "pwd", "grp", "termios"}
+    ran = python(BLOCK.format(blocked=blocked) + WINDOWS + run)
+    assert ran.stdout == "green\n", ran.stderr
+
+
 def test_a_missing_engine_is_named_with_the_command_that_installs_it(onnx_bundle) -> None:  # type: ignore[no-untyped-def]
     run = f"""
 import edgecnn_runtime as edge
@@ -104,6 +133,26 @@ def test_help_needs_nothing_heavy() -> None:
     ran = python(BLOCK.format(blocked=heavy) + code)
     assert ran.returncode == 0, ran.stderr
     assert "export" in ran.stdout
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    code = """
+import sys
+from edgecnn.cli import cli
+try:
+    cli.main(["--help"])
+finally:
+    sys.stderr.write(" ".join(name for name in sys.modules if name.startswith("edgecnn.commands.")))
+"""
+    ran = python(code)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_short_help_of_the_list_is_that_of_the_command(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.get_short_help_str(limit=80) == COMMANDS[name]
 
 
 def test_what_only_waits_and_counts_needs_no_numpy() -> None:

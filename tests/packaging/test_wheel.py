@@ -1,39 +1,106 @@
-"""What people install."""
+"""What people install: the files of each distribution, its requirements and its version."""
 
 from __future__ import annotations
 
+import filecmp
+import re
 import subprocess
 import sys
+import tarfile
 import zipfile
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
+from distributions import PROJECTS, ROOT, build, find_wheel, release_files
 
 from edgecnn.devices.agent_zipapp import write_agent
 from edgecnn.devices.profile_toml import profiles
-
-ROOT = Path(__file__).parents[2]
+from edgecnn_runtime import __version__
+from edgecnn_runtime.install_hint import PACKAGES
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
-    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return release_files(tmp_path_factory)
 
 
-def test_the_wheel_holds_three_packages_and_nothing_else(wheel: Path) -> None:
+def packages(wheel: Path) -> set[str]:
+    """The packages of a wheel, without its metadata."""
     tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {
-        "edgecnn",
-        "edgecnn_exporters",
-        "edgecnn_runtime",
+    return {top for top in tops if not top.endswith(".dist-info")}
+
+
+def metadata(wheel: Path) -> Message:
+    archive = zipfile.ZipFile(wheel)
+    name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    return message_from_bytes(archive.read(name))
+
+
+def requirements(wheel: Path) -> set[str]:
+    return set(metadata(wheel).get_all("Requires-Dist") or ())
+
+
+def test_each_wheel_of_a_release_holds_its_packages_and_nothing_else(release: Path) -> None:
+    assert {name: packages(find_wheel(release, name)) for name in PROJECTS.values()} == {
+        "edgecnn": {"edgecnn", "edgecnn_exporters"},
+        "edgecnn_runtime": {"edgecnn_runtime"},
+        "edgecnn_weights": {"edgecnn_weights"},
     }
 
 
-def test_the_wheel_holds_what_the_code_reads(wheel: Path) -> None:
-    names = set(zipfile.ZipFile(wheel).namelist())
+def test_all_distributions_have_the_version_of_the_runtime(release: Path) -> None:
+    versions = {metadata(wheel)["Version"] for wheel in release.glob("*.whl")}
+    assert versions == {__version__}
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[?([\d.]+)", changelog, re.M)[0] == __version__
+
+
+def test_edgecnn_requires_the_runtime_of_its_version(release: Path) -> None:
+    required = requirements(find_wheel(release, "edgecnn"))
+    assert f"edgecnn-runtime=={__version__}" in required
+    for extra in PACKAGES:
+        passed_on = f"edgecnn-runtime[{extra}]=={__version__}; extra == '{extra}'"
+        assert passed_on in required
+    assert f"edgecnn-weights=={__version__}; extra == 'weights'" in required
+
+
+def test_the_runtime_requires_numpy_alone(release: Path) -> None:
+    required = requirements(find_wheel(release, "edgecnn_runtime"))
+    always = {each.partition("<")[0] for each in required if "extra ==" not in each}
+    assert always == {"numpy"}
+
+
+def test_a_wheel_of_the_clone_holds_the_runtime_and_requires_no_other_of_ours(
+    tmp_path: Path,
+) -> None:
+    build(".", tmp_path, "--wheel", release=False)
+    wheel = find_wheel(tmp_path, "edgecnn")
+    assert packages(wheel) == {"edgecnn", "edgecnn_exporters", *PROJECTS.values()}
+    assert not [each for each in requirements(wheel) if each.startswith("edgecnn")]
+
+
+def test_an_sdist_builds_the_wheel_that_the_tree_builds(release: Path, tmp_path: Path) -> None:
+    for project, name in PROJECTS.items():
+        build(project, tmp_path, "--wheel")
+        assert filecmp.cmp(find_wheel(release, name), find_wheel(tmp_path, name), shallow=False)
+
+
+def test_an_sdist_holds_licence_and_notice(release: Path) -> None:
+    for sdist in release.glob("*.tar.gz"):
+        with tarfile.open(sdist) as archive:
+            names = {Path(name).name for name in archive.getnames()}
+        assert {"LICENSE", "README.md", "pyproject.toml"} <= names, sdist.name
+
+
+@pytest.mark.parametrize("copied", ["runtime/LICENSE", "runtime/NOTICE", "weights/LICENSE"])
+def test_licences_beside_the_other_projects_are_copies(copied: str) -> None:
+    assert filecmp.cmp(ROOT / copied, ROOT / Path(copied).name, shallow=False)
+
+
+def test_the_wheels_hold_what_the_code_reads(release: Path) -> None:
+    names = set(zipfile.ZipFile(find_wheel(release, "edgecnn")).namelist())
     assert names >= {
         "edgecnn/zoo/imagenet.txt",
         *(f"edgecnn/devices/profiles/{name}.toml" for name in profiles()),
@@ -47,12 +114,14 @@ def test_the_wheel_holds_what_the_code_reads(wheel: Path) -> None:
         "edgecnn_exporters/targets/mcu/firmware_files/README.md",
         "edgecnn_exporters/targets/mcu/firmware_files/main.cpp",
         "edgecnn_exporters/targets/profiles/mcu.toml",
-        "edgecnn_runtime/py.typed",
     }
+    runtime = zipfile.ZipFile(find_wheel(release, "edgecnn_runtime")).namelist()
+    assert "edgecnn_runtime/py.typed" in runtime
 
 
-def test_the_wheel_is_of_a_megabyte_and_a_half(wheel: Path) -> None:
-    assert wheel.stat().st_size < 1_500_000
+def test_the_wheels_are_small(release: Path) -> None:
+    assert find_wheel(release, "edgecnn").stat().st_size < 1_500_000
+    assert find_wheel(release, "edgecnn_runtime").stat().st_size < 200_000
 
 
 def test_the_agent_is_small_and_runs_where_edgecnn_is_not_installed(tmp_path: Path) -> None:

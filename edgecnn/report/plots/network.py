@@ -13,6 +13,7 @@ from edgecnn.report.network_tables import prefix_of, scaled
 from edgecnn_exporters.atomic import replace_file
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.file_kind import other_than_file
+from edgecnn_runtime.install_hint import install_hint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +56,7 @@ def check_plot(path: Path, networks: int) -> None:
         importlib.import_module("matplotlib")
     except ModuleNotFoundError as error:
         raise EdgeCNNError(
-            "--plot draws with matplotlib, which is not installed; pip install 'edgecnn[plot]'"
+            f"--plot draws with matplotlib, which is not installed; {install_hint('plot')}"
         ) from error
 
 

@@ -13,6 +13,7 @@ from edgecnn.verify.preprocess.ways import WAYS, Way
 from edgecnn_runtime.arrays import Float32, UInt8
 from edgecnn_runtime.errors import NotAClassifier
 from edgecnn_runtime.image.load import load_image
+from edgecnn_runtime.install_hint import install_hint
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.proportion import wilson_interval
@@ -141,7 +142,7 @@ def _note(way: Way, spec: Preprocess) -> str:
     if reason := way.inapplicable(spec):
         return f"not applicable: {reason}"
     if importlib.util.find_spec(way.package) is None:
-        return f"skipped: not installed, pip install 'edgecnn[{way.extra}]'"
+        return f"skipped: not installed, {install_hint(way.extra)}"
     return ""
 
 

@@ -15,6 +15,7 @@ from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import adapt
 from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import EngineError
+from edgecnn_runtime.install_hint import install_hint
 from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.tolerances import is_within_limit, listed_db, lost_groups
@@ -117,7 +118,7 @@ def _open(translated: Translated) -> Engine:
         )
     kind = engine_class(target.engine)
     if not kind.is_installed():
-        fix = f"pip install 'edgecnn[{kind.extra}]'" if kind.extra else "leave that target out"
+        fix = install_hint(kind.extra) if kind.extra else "leave that target out"
         raise EngineError(f"no engine here runs {path}, so it cannot be proven; {fix}")
     # What nobody could open is not written.
     refuse_unsafe(translated.artefact.format, translated.model, translated.weights, path, Budget())

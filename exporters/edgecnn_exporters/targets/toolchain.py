@@ -17,6 +17,7 @@ from pathlib import Path
 
 from edgecnn_exporters.errors import CompilerFailed, CompilerMissing, LicenceNotAccepted
 from edgecnn_exporters.targets.tool_process import Ended, run_to_end
+from edgecnn_runtime.install_hint import install_hint
 
 # Larger networks take the slowest vendor's compiler minutes.
 TIMEOUT_S = 900.0
@@ -57,7 +58,7 @@ class Toolchain:
         if self.commands:
             return self.commands
         if self.extra is not None:
-            return f"pip install 'edgecnn[{self.extra}]'"
+            return install_hint(self.extra)
         folder = self.name.split("-")[0]
         return (
             f"python3 -m venv {folder} && {folder}/bin/pip install {self.name}, then "

@@ -94,8 +94,10 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
+        from edgecnn_runtime.install_hint import install_hint
+
         raise ImageError(
-            f"{name} needs Pillow, which is not installed; pip install 'edgecnn[image]', "
+            f"{name} needs Pillow, which is not installed; {install_hint('image')}, "
             "or pass a uint8 array"
         ) from error
     try:

@@ -17,6 +17,7 @@ from edgecnn.verify.preprocess.ways import WAYS, Way
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.errors import NotAClassifier
 from edgecnn_runtime.image.preprocess import preprocess
+from edgecnn_runtime.install_hint import install_hint
 from edgecnn_runtime.manifest import TensorSpec
 
 
@@ -64,7 +65,7 @@ def test_a_way_whose_package_is_missing_is_skipped_and_says_how_to_get_it(bundle
     with edgecnn_runtime.open(bundle, engine="fake") as session:
         (row,) = certify(session, [red_image()], ways=[way])
     assert row.cost is None
-    assert row.note == "skipped: not installed, pip install 'edgecnn[far]'"
+    assert row.note == f"skipped: not installed, {install_hint('far')}"
 
 
 def test_a_bundle_without_preprocessing_is_refused(tmp_path: Path) -> None:
