@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from edgecnn.commands.group import NearestGroup
 from edgecnn.console import complain, echo, print_json
 from edgecnn.documents.error import SCHEMA, ErrorDocument
 from edgecnn.errors import OptionsRefused, PackageMissing, StdoutClosed, StdoutFailed
@@ -39,12 +40,13 @@ COMMANDS = {
     "evaluate": "Measure the accuracy of a bundle on labelled images.",
     "bench": "Measure a bundle on a device, or on several.",
     "run": "Classify images, as an app would.",
+    "bundle": "Show, extract or strip a bundle.",
     "devices": "List, add and remove boards.",
     "doctor": "Show what works here, and how to fix the rest.",
 }
 
 
-class Commands(click.Group):
+class Commands(NearestGroup):
     """The commands by name; each is imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -140,6 +142,8 @@ def _failure(error: Exception) -> ErrorDocument | None:
         from edgecnn_runtime.install_hint import install_hint
 
         missing = str(error.name).partition(".")[0]
+        from edgecnn_runtime.install_hint import install_hint
+
         message = (
             f"{missing} is not installed, which this needs; "
             f"{install_hint('export')}; edgecnn doctor shows what else is missing"

@@ -5,10 +5,16 @@ from __future__ import annotations
 import click
 
 from edgecnn.commands.devices_add import add
+from edgecnn.commands.group import NearestGroup
 from edgecnn.commands.options import json_option, silent_option
 
 
-@click.group("devices", invoke_without_command=True, short_help="List, add and remove boards.")
+@click.group(
+    "devices",
+    cls=NearestGroup,
+    invoke_without_command=True,
+    short_help="List, add and remove boards.",
+)
 @click.option("--no-probe", is_flag=True, help="Do not contact the boards.")
 @json_option
 @silent_option

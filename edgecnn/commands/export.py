@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 @quantise_options
 @target_options
 @click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
+@click.option(
+    "--force", is_flag=True, help="Replace a bundle that holds more, or is of another network."
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Print what the passes and quantisation did.")
 @json_option
@@ -67,6 +70,7 @@ def command(
     quantising: Quantising,
     targets: TargetChoice,
     opset: int,
+    force: bool,
     dry_run: bool,
     verbose: bool,
     as_json: bool,
@@ -75,8 +79,9 @@ def command(
     """Export MODEL to ONNX, optimise it, prove it equal, and pack it as NAME.edge.
 
     MODEL is a name from `edgecnn zoo`, a checkpoint that `edgecnn train` wrote,
-    package.module:factory for a network of your own, or an .onnx file. The bundle is written only
-    if it answers as the original does, on photographs, at batch 1, 2, 3 and 7.
+    package.module:factory or file.py:factory for a network of your own, or an .onnx file. The
+    bundle is written only if it answers as the original does, on photographs, at batch 1, 2, 3
+    and 7. It replaces one of the same network that holds no more; others only with --force.
 
     \b
     Examples:
@@ -113,6 +118,7 @@ def command(
         _typed(context),
         golden,
         targets.compiled,
+        force,
     )
     planned = plan(options)
     if dry_run:
@@ -127,8 +133,8 @@ def command(
 
 
 def _typed(context: click.Context) -> str:
-    """The command line without its output path, for the provenance."""
-    words: list[str] = list(context.obj or ())
+    """The command line without its output path, and --force, for the provenance."""
+    words: list[str] = [word for word in context.obj or () if word != "--force"]
     for flag in ("-o", "--output"):
         if flag in words:
             at = words.index(flag)

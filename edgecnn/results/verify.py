@@ -34,6 +34,8 @@ class VerifyOptions:
         data: name or folder of images to compare every artefact with the float graph on.
         limit: at most this many images of `data`.
         budget: memory and time that the bundle may cost.
+        against: bundle, ``.onnx`` or ``.tflite`` file to compare with the bundle's golden answers,
+            instead of its own artefacts.
     """
 
     engines: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class VerifyOptions:
     data: str | None = None
     limit: int = 256
     budget: Budget = field(default_factory=Budget)
+    against: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ class VerifyResult(Result):
         findings: causes of what differs.
         pictures: comparison on images of the user's; None without `VerifyOptions.data`.
         beside: file of golden examples beside the bundle, by name; None where there is none.
+        against: what was compared with the golden answers; None for the bundle's own artefacts.
+        unproven: why no answer can be verified; None where the bundle has golden examples.
+        unlike: what it means that no answer of `against` resembles the bundle's.
     """
 
     SCHEMA: ClassVar[str] = "edgecnn.verify/1"
@@ -68,6 +74,14 @@ class VerifyResult(Result):
     findings: tuple[RowDiagnosis, ...] = ()
     pictures: HeldOutComparison | None = None
     beside: str | None = None
+    against: str | None = None
+    unproven: str | None = None
+    unlike: str | None = None
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """Sentences for stderr on what the rows mean."""
+        return tuple(each for each in (self.unproven, self.unlike) if each is not None)
 
     @property
     def is_equal(self) -> bool:
@@ -152,10 +166,16 @@ def verify_bundle(
         NotAClassifier, DataUnreadable, FetchError, ImageError: as `compare_with_float` says.
     """
     from edgecnn.progress_bar import bar
+    from edgecnn.verify.unproven import why_unproven
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.parity.verify import verify
 
     with Bundle(bundle, options.budget) as opened:
+        if options.against is not None:
+            result = _verify_against(opened, options.against, options, quiet=quiet)
+            if on_rows is not None:
+                on_rows(result)
+            return result
         with bar("verify", quiet=quiet) as progress:
             rows = verify(opened, options.engines or None, isolated=True, progress=progress)
         outside = opened.outside()
@@ -166,6 +186,7 @@ def verify_bundle(
             parity=tuple(rows),
             compiled=_prove_compiled(opened, quiet=quiet) if is_proven else (),
             beside=None if outside is None else Path(outside.path).name,
+            unproven=why_unproven(opened),
         )
         if on_rows is not None:
             on_rows(first)
@@ -174,6 +195,25 @@ def verify_bundle(
             findings=_diagnose(opened, rows, options),
             pictures=_compare_images(opened, rows, options, quiet=quiet),
         )
+
+
+def _verify_against(
+    opened: Bundle, other: Path, options: VerifyOptions, *, quiet: bool
+) -> VerifyResult:
+    """Rows of another file or bundle, compared with the golden answers of this one."""
+    from edgecnn.bundles.against import compare_with, why_unlike
+    from edgecnn.progress_bar import bar
+
+    opened.check()
+    with bar("verify", quiet=quiet) as progress:
+        rows = compare_with(opened, other, options.engines or None, progress)
+    return VerifyResult(
+        bundle=opened.path,
+        files=len(opened.manifest.files),
+        parity=tuple(rows),
+        against=str(other),
+        unlike=why_unlike(opened.path, str(other), rows),
+    )
 
 
 def _prove_compiled(opened: Bundle, *, quiet: bool) -> tuple[Parity, ...]:

@@ -76,7 +76,8 @@ def test_every_block_runs_as_printed(tmp_path: Path) -> None:
             ran = run(command, tmp_path)
             assert ran.returncode == 0, ran.stderr
             if language == "python":
-                assert ran.stdout.startswith("Egyptian cat 0.69")
+                # OpenCV decodes a JPEG to other grey levels than Pillow.
+                assert ran.stdout.startswith(("Egyptian cat 0.69", "Egyptian cat 0.70"))
 
 
 def test_the_first_fifteen_lines_show_what_it_does_and_the_two_commands() -> None:
