@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -24,6 +25,11 @@ from edgecnn_runtime.printable import printable, printable_lines
 COLUMNS = 80
 # Longest line of prose: on a wide terminal longer ones are hard to read.
 PROSE = 100
+# A no-break space, and the commands in a text whose blanks become such.
+NO_BREAK = "\xa0"
+INSTALL = re.compile(
+    r"(?<!\S)\S*(?:python[\d.]*|pip|pipx|uv|sudo) [^;,()]*?\b(?:install|inject) [^;,()]*"
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,15 +72,24 @@ def has_colour(stream: TextIO) -> bool:
 def wrapped(text: str, width: int | None) -> str:
     """The text in lines of the width, at most `PROSE`, broken at blanks; from the second indented.
 
-    In a pipe, which has no width, it stays one line.
+    In a pipe, which has no width, it stays one line. A command that installs something is never
+    broken, so that it can be copied.
     """
-    return text if width is None else "\n".join(wrap_text(text, min(width, PROSE), 2))
+    if width is None:
+        return text
+    whole = INSTALL.sub(lambda command: command[0].replace(" ", NO_BREAK), text)
+    return "\n".join(wrap_text(whole, min(width, PROSE), 2)).replace(NO_BREAK, " ")
 
 
 def complain(message: object) -> None:
     """Print an error on stderr: in a pipe one line, whatever it quotes."""
-    text = printable(f"edgecnn: {' '.join(str(message).split())}")
-    click.echo(wrapped(text, columns_of(sys.stderr)), err=True)
+    _remark(f"edgecnn: {' '.join(str(message).split())}")
+
+
+def _remark(line: str) -> None:
+    """Print one line on stderr, wrapped on a terminal alone: scripts search it for sentences."""
+    width = columns_of(sys.stderr) if sys.stderr.isatty() else None
+    click.echo(wrapped(printable(line), width), err=True)
 
 
 def print_json(schema: str, result: dict[str, Any]) -> None:
@@ -112,9 +127,8 @@ def stderr() -> Console:
 def note(message: str, *, quiet: bool) -> None:
     """Print a note on stderr, which is not part of the result."""
     if not quiet:
-        width = columns_of(sys.stderr)
-        for line in printable_lines(message).split("\n"):
-            click.echo(wrapped(line, width), err=True)
+        for line in message.split("\n"):
+            _remark(line)
 
 
 def table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.parity.proportion import wilson_interval
 
 # Accuracy above which a network is weak rather than wrong, in chances; and the least of it, since
@@ -30,3 +31,13 @@ def chance_warning(right: int, images: int, classes: int) -> str | None:
         "another --preprocess (imagenet, unit, signed), or say the class of each folder with "
         "evaluate --classes FILE"
     )
+
+
+def chance_of_export(manifest: Manifest) -> str | None:
+    """The sentence for a bundle whose accuracy was measured while it was made."""
+    accuracy = manifest.provenance.get("accuracy")
+    classes = manifest.outputs[0].shape[-1]
+    if not isinstance(accuracy, dict) or classes is None:
+        return None
+    images = int(accuracy["images"])
+    return chance_warning(round(float(accuracy["fp32"]) * images), images, classes)

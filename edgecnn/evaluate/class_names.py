@@ -87,6 +87,24 @@ class ClassNames:
             "line 'NAME NUMBER' for each"
         )
 
+    def refuse_others(self, baseline: ClassNames, bundle: str, against: str) -> None:
+        """Refuse a baseline for other classes: their accuracies cannot be compared.
+
+        Raises:
+            NotAClassifier: they differ in number, or share no label.
+        """
+        if baseline.classes != self.classes:
+            raise NotAClassifier(
+                f"{against} has {baseline.classes} classes, {bundle} {self.classes}; only networks "
+                "for the same classes can be compared"
+            )
+        own, others = ({_fold(each) for each in one.labels} for one in (self, baseline))
+        if own and others and not own & others:
+            raise NotAClassifier(
+                f"{against} has the classes {name_some(baseline.labels)}, {bundle} "
+                f"{name_some(self.labels)}; only networks for the same classes can be compared"
+            )
+
     def _by(self, known: Mapping[str, int], names: Sequence[str], what: str) -> tuple[int, ...]:
         if strange := [name for name in names if name not in known]:
             raise DataUnreadable(

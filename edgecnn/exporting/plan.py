@@ -86,7 +86,9 @@ def plan(options: ExportOptions) -> ExportPlan:
     if options.compiled:
         _check_compiled(options.compiled, options.batch)
     _check_choices(options)
+    _check_engines(options.targets)
     name, weights, shape = _foresee(options)
+    _check_shape(options)
     output = output_path(options.output, name)
     if not options.force:
         refuse_loss(output, name, _artefacts(options))
@@ -98,13 +100,30 @@ def _artefacts(options: ExportOptions) -> set[tuple[str, str]]:
     precisions = ["fp32", *(["int8"] if options.quantise is not None else [])]
     half = ["fp16"] if options.half else []
     translated = {
-        (target.name, precision)
+        (target.format, precision)
         for target in options.targets
         for precision in (*precisions, *half)
         if precision in target.precisions
     }
     compiled = {(name, "") for name in options.compiled}
     return {("onnx", precision) for precision in precisions} | translated | compiled
+
+
+def _check_engines(targets: tuple[Target, ...]) -> None:
+    """Check that what writes and proves each target is installed, before any work.
+
+    Raises:
+        EngineUnavailable: an engine is not; says how to install it.
+    """
+    from edgecnn_runtime.engines import engine_class, is_importable
+    from edgecnn_runtime.errors import EngineUnavailable
+
+    for target in targets:
+        kind = None if target.engine is None else engine_class(target.engine)
+        # tflite-runtime runs TFLite files too, but has not the schema that they are written by.
+        is_writable = target.name != "tflite" or is_importable("ai_edge_litert")
+        if kind is not None and not (kind.is_installed() and is_writable):
+            raise EngineUnavailable(kind.name, kind.extra)
 
 
 def _check_choices(options: ExportOptions) -> None:
@@ -115,6 +134,10 @@ def _check_choices(options: ExportOptions) -> None:
     if isinstance(options.preprocess, str):
         check_choice(options.preprocess)
     labels_of(options.labels)
+
+
+def _check_shape(options: ExportOptions) -> None:
+    """Check that the input of a network that does not know its own is given."""
     if isinstance(options.model, Factory | LiveModule) and options.shape is None:
         raise ModelUnusable(
             f"{options.model.typed} needs the shape of its input: --input 1x3x224x224, in Python "

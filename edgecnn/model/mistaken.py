@@ -168,6 +168,7 @@ def _dotted(typed: str) -> str | None:
     module, dot, factory = typed.rpartition(".")
     if (
         not dot
+        or factory == "py"
         or not factory.isidentifier()
         or not Path(f"{module.replace('.', '/')}.py").is_file()
     ):

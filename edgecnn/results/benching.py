@@ -143,6 +143,7 @@ def _measure(
 ) -> LatencyResult:
     from edgecnn.bench.compare import changes
     from edgecnn.bench.resumable import measure_on
+    from edgecnn.bench.unlike import unlike_baseline
 
     measured = measure_on(
         boards, wanted, options.output, is_resumed=options.is_resumed, quiet=quiet
@@ -153,6 +154,7 @@ def _measure(
         estimates=estimates,
         failed=measured.failed,
         is_against=options.against is not None,
+        warning=unlike_baseline(wanted.bundle, options.against),
     )
 
 

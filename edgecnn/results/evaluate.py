@@ -78,10 +78,19 @@ class EvaluateResult(Result):
         more = f"; and {rest:,} more" if rest > 0 else ""
         return f"{len(self.broken):,} of {total:,} images cannot be read, left out: {named}{more}"
 
+    def warnings(self) -> tuple[str, ...]:
+        """What the figures suggest is wrong: an accuracy of float at chance."""
+        from edgecnn.evaluate.chance import chance_warning
+
+        own = [row for row in self.accuracies if row.bundle == self.bundle]
+        row = next((each for each in own if each.precision == "fp32"), own[0])
+        warning = chance_warning(row.top1.count, self.images, self.classes)
+        return () if warning is None else (warning,)
+
     def blocks(self) -> list[Block]:
         from edgecnn.report.evaluate_tables import accuracy_blocks
 
-        return accuracy_blocks(self.document(), self.classes)
+        return accuracy_blocks(self.document(), self.classes, self.warnings())
 
     def document(self) -> EvaluateDocument:
         from edgecnn.documents.evaluate import EvaluateDocument
@@ -91,7 +100,7 @@ class EvaluateResult(Result):
             data=self.data,
             images=self.images,
             broken=len(self.broken),
-            notes=self.notes,
+            notes=(*self.notes, *self.warnings()),
             rows=self.accuracies,
         )
 
@@ -139,7 +148,7 @@ def evaluate_bundle(
     names = classes_of(bundle, read_mapping(options.classes) if options.classes else {})
     variants = find_variants(bundle, options.engine, options.precision)
     if options.against is not None:
-        _check_same_classes(options.against, bundle, names.classes)
+        names.refuse_others(classes_of(options.against), bundle, options.against)
         variants = [find_variants(options.against, options.engine, None)[0], *variants]
     with (
         _examples(bundle, data, names, options.limit, quiet=quiet) as examples,
@@ -188,15 +197,3 @@ def _examples(
         spec = opened.manifest.inputs[0]
     with spool_examples(data, spec, limit) as spooled:
         yield spooled.examples(names)
-
-
-def _check_same_classes(against: str, bundle: str, classes: int) -> None:
-    from edgecnn.evaluate.class_names import classes_of
-    from edgecnn_runtime.errors import NotAClassifier
-
-    others = classes_of(against).classes
-    if others != classes:
-        raise NotAClassifier(
-            f"{against} has {others} classes, {bundle} {classes}; only networks for the same "
-            "classes can be compared"
-        )

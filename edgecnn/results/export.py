@@ -96,6 +96,7 @@ def export_network(planned: ExportPlan, *, is_measured: bool, quiet: bool = True
     Raises:
         EdgeCNNError: as `edgecnn.exporting.run.run` and `measure_speed` say.
     """
+    from edgecnn.evaluate.chance import chance_of_export
     from edgecnn.exporting.run import LOAD, run
     from edgecnn.progress_bar import stages
     from edgecnn_exporters.export import STAGES
@@ -105,7 +106,9 @@ def export_network(planned: ExportPlan, *, is_measured: bool, quiet: bool = True
         exported, notes = run(planned, progress)
     own = exported.quantised.notes if exported.quantised is not None else ()
     speed = _measure_speed(exported, quiet=quiet) if is_measured else None
-    return ExportResult(exported, (*notes, *own), speed, time.perf_counter() - began)
+    chance = chance_of_export(exported.manifest)
+    every = (*notes, *own, *([] if chance is None else [chance]))
+    return ExportResult(exported, every, speed, time.perf_counter() - began)
 
 
 def _measure_speed(exported: Exported, *, quiet: bool) -> Speed | None:

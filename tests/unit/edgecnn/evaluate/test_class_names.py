@@ -29,8 +29,8 @@ def test_as_many_names_as_classes_are_numbered_in_order() -> None:
     numbers, notes = COLOURS.numbers(("n01", "n02", "n03"))
     assert numbers == (0, 1, 2)
     assert notes == (
-        "none is a label of the bundle (red, green, blue), so that classes are numbered in the "
-        "order of their names: n01 is 0, n03 is 2",
+        "none is a label of the bundle (deep red, green, blue), so that classes are numbered in "
+        "the order of their names: n01 is 0, n03 is 2",
     )
 
 

@@ -18,6 +18,7 @@ from edgecnn.devices.checks import check
 from edgecnn.devices.emulated.instructions import Instructions
 from edgecnn.devices.listing import ListedDevice
 from edgecnn.devices.profile_toml import profiles
+from edgecnn.documents.evaluate import EvaluateDocument, EvaluateRow, PairedFields, Share
 from edgecnn.report.bench_table import bench_blocks
 from edgecnn.report.blocks import Block
 from edgecnn.report.compile_tables import compiled_blocks, targets_blocks
@@ -132,23 +133,20 @@ ESTIMATE = Estimate(
     left_out=("LOG_SOFTMAX y",),
     report={},
 )
-SHARE = {"count": 1772, "share": 0.886, "interval": (0.8713, 0.8992)}
-EVALUATED = {
-    "images": 2000,
-    "data": "cifar10",
-    "rows": [
-        {
-            "bundle": bundle,
-            "precision": precision,
-            "engine": "onnxruntime",
-            "top1": SHARE,
-            "top5": SHARE,
-            "paired": {"right_to_wrong": 12, "wrong_to_right": 3, "p": 0.035, "agreement": SHARE},
-        }
+SHARE = Share(1772, 0.886, (0.8713, 0.8992))
+PAIRED = PairedFields(2000, 1772, 12, 3, 0.035, SHARE)
+EVALUATED = EvaluateDocument(
+    "mobilenet_v2.edge",
+    "cifar10",
+    2000,
+    0,
+    (),
+    tuple(
+        EvaluateRow(bundle, "onnxruntime", precision, SHARE, SHARE, PAIRED)
         for bundle in ("mobilenet_v2.edge", "mobilenet_v2-2.edge")
         for precision in ("fp32", "int8")
-    ],
-}
+    ),
+)
 CLASSES = [
     Classification(0, "American Staffordshire terrier, Staffordshire terrier, pit bull", 0.5),
     Classification(1, "斯塔福郡斗牛梗 🐕", 0.25),
