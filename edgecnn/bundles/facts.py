@@ -238,8 +238,8 @@ def _calibration(value: object) -> str | None:
     if not isinstance(value, dict):
         return None
     recipe, data, count = (_text(value.get(key)) for key in ("recipe", "data", "calibrated"))
-    parts = (recipe, count and f"{count} samples", data and f"of {data}")
-    return " ".join(filter(None, parts)) or None
+    samples = f"{count or 'unknown'} samples of {data}" if data else ""
+    return ", ".join(filter(None, (recipe, samples))) or None
 
 
 def parent_of(provenance: Mapping[str, Any]) -> str | None:
