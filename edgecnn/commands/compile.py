@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.commands.options import json_option, quiet_option
-from edgecnn.console import note, wrapped
+from edgecnn.console import note
 
 if TYPE_CHECKING:
     from edgecnn_exporters.targets.profile import TargetProfile
@@ -125,7 +125,7 @@ def command(
         quiet=quiet or as_json,
     )
     for line in result.notes:
-        note(wrapped(f"note: {line}"), quiet=quiet)
+        note(f"note: {line}", quiet=quiet)
     print_result(result, as_json=as_json)
 
 

@@ -137,7 +137,7 @@ def _typed(context: click.Context) -> str:
 
 
 def _print(result: ExportResult, *, verbose: bool, as_json: bool, quiet: bool) -> None:
-    from edgecnn.console import note, wrapped
+    from edgecnn.console import note
     from edgecnn.report.blocks import print_blocks
     from edgecnn.report.exported import ladder_blocks, left_alone_lines, warning_lines
     from edgecnn.results.printing import print_result
@@ -146,9 +146,9 @@ def _print(result: ExportResult, *, verbose: bool, as_json: bool, quiet: bool) -
     for line in result.notes:
         note(f"note: {line}", quiet=quiet)
     for line in warning_lines(exported.warnings):
-        note(wrapped(line), quiet=quiet)
+        note(line, quiet=quiet)
     for line in left_alone_lines(exported.left_alone) if verbose else ():
-        note(wrapped(line), quiet=quiet)
+        note(line, quiet=quiet)
     print_result(result, as_json=as_json)
     quantised = exported.quantised
     if not as_json and verbose and quantised is not None and quantised.rungs:

@@ -19,6 +19,7 @@ class ParityFields:
         subject: path of the artefact, or "preprocessing", "labels" or "provenance".
         engine: name and version; empty for what no engine runs.
         precision: of the artefact, such as "int8".
+        verdict: "weak" answers as where it was made, and lost more there than int8 should.
         difference: from the original network's outputs; null where nothing was compared.
         note: the tolerance that the verdict rests on, or why nothing was run.
         steps: the largest error in integer steps, where the artefact's outputs are integers.

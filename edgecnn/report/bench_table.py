@@ -15,6 +15,10 @@ from edgecnn_runtime.host.facts import Host, HostState
 from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
 TITLES = ("artefact", "engine", "threads", "median ms [95 %]", "p90", "cold ms", "MB", "agreement")
+NUMBERS = ("threads", "p90", "cold ms", "MB")
+# What makes room on a narrow terminal, and stands below its row then.
+DETAILS = ("threads", "p90", "cold ms", "MB")
+BELOW = (*DETAILS, "agreement", "bundle", "engine")
 
 # A run of the default length ends well before; a longer one is told window by window.
 LONG_S = 60.0
@@ -27,7 +31,12 @@ def bench_blocks(results: Mapping[str, BenchResult]) -> list[Block]:
     bundles = {row.subject.bundle for result in results.values() for row in result.rows}
     names = {PurePosixPath(bundle).name for bundle in bundles}
     before = ["device"] * several_devices + ["bundle"] * (len(names) > 1)
-    shown = table((*before, *TITLES, "verdict"), right=("threads", "p90", "cold ms", "MB"))
+    shown = table(
+        (*before, *TITLES, "verdict"),
+        right=NUMBERS,
+        drop=(DETAILS, *BELOW[len(DETAILS) :]),
+        below=BELOW,
+    )
     for device, result in results.items():
         for row in result.rows:
             name = PurePosixPath(row.subject.bundle).name

@@ -22,6 +22,7 @@ def compiled_blocks(result: CompileResult) -> list[Block]:
     shown = table(
         ("target", "on the CPU", "size", "compiled in", "SQNR", "top-1", "proof"),
         right=("on the CPU", "size", "compiled in", "SQNR", "top-1"),
+        drop=("compiled in", "size"),
     )
     for each in result.targets:
         difference = each.proof.difference
@@ -87,7 +88,7 @@ def targets_blocks(
     targets = table(("target", "what it is"))
     for profile in profiles:
         targets.add_row(profile.name, _described(profile))
-    packages = table(("for", "package", "here", "is"))
+    packages = table(("for", "package", "here", "is"), drop=("is",), below=("is",), wrap=("is",))
     for each in toolchains:
         own = each.toolchain
         packages.add_row(each.family, own.name, each.version or "–", own.purpose)

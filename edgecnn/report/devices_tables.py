@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 def devices_blocks(rows: Sequence[ListedDevice]) -> list[Block]:
     """One row a device, and how to add the first where there is none."""
     marks = {True: coloured("✓", "green"), False: coloured("✗", "red"), None: coloured("", "none")}
-    shown = table(("", "device", "where", "profile", "what it is"))
+    shown = table(
+        ("", "device", "where", "profile", "what it is"),
+        drop=("profile", "what it is"),
+        below=("what it is",),
+        wrap=("what it is",),
+    )
     for row in rows:
         cells = (row.name, row.where, row.profile or "", row.status)
         shown.add_row(marks[row.is_there], *cells)
@@ -48,7 +53,7 @@ def added_blocks(device: Configured, described: str, path: Path) -> list[Block]:
 
 def profile_blocks(profile: Profile) -> list[Block]:
     """Each figure of a kind of board beside its source."""
-    shown = table(("", "figure", "source"))
+    shown = table(("", "figure", "source"), drop=("source",), below=("source",))
     for what, figure, source in _profile_rows(profile):
         shown.add_row(what, figure, source)
     return [f"{profile.name}: {profile.title}", "", shown]

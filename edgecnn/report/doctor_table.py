@@ -11,7 +11,9 @@ from edgecnn.report.blocks import Block
 
 def check_blocks(checks: Sequence[Check]) -> list[Block]:
     """One row a check."""
-    shown = table(("", "what", "found", "how to fix it"))
+    shown = table(
+        ("", "what", "found", "how to fix it"), drop=("how to fix it",), below=("how to fix it",)
+    )
     for one in checks:
         bad = coloured("✗", "red") if one.needed else coloured("!", "yellow")
         mark = coloured("✓", "green") if one.ok else bad

@@ -19,7 +19,7 @@ def estimated_blocks(estimates: Sequence[Estimate]) -> list[Block]:
     """One row an estimate, and below it the system that it holds for and what it leaves out."""
     if not estimates:
         return []
-    shown = table(TITLES, right=TITLES[1:5])
+    shown = table(TITLES, right=TITLES[1:5], drop=("clock", "cycles"))
     for each in estimates:
         shown.add_row(
             each.device,

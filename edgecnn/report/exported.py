@@ -156,8 +156,8 @@ def _first_of(nodes: list[str]) -> str:
 
 def ladder_table(quantised: Quantised) -> TextTable:
     """Every step of quantising, and whether it was kept."""
-    columns = ("SQNR before", "after")
-    shown = table(("step", "", *columns, "what it did"), right=columns)
+    figures, did = ("SQNR before", "after"), ("what it did",)
+    shown = table(("step", "", *figures, *did), right=figures, drop=did, below=did)
     for rung in quantised.rungs:
         after = "" if rung.after is None else f"{rung.after.judged_db:.2f} dB"
         kept = "–" if rung.after is None else "kept" if rung.is_kept else "left out"
@@ -182,7 +182,7 @@ def worst_lines(quantised: Quantised, layers: Sequence[Sensitivity]) -> list[str
 def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> TextTable:
     """Table of the most sensitive layers, before the ladder and after it."""
     columns = ("alone before", "after", "up to here before", "after ")
-    shown = table(("layer", "operator", *columns), right=columns)
+    shown = table(("layer", "operator", *columns), right=columns, drop=("operator",))
     was = {row.node: row for row in before}
     for row in sorted(after, key=lambda each: each.isolated_db)[:WORST]:
         old = was.get(row.node)

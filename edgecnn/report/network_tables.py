@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from edgecnn.zoo.analysis.stages import ResolutionStage
     from edgecnn.zoo.analysis.summary import Summary
 
-NAMES_WIDTH = 28
 LEGEND = (
     "memory: most activations alive at once, in fp32, at batch 1.",
     "field, stride, centre: input pixels that a feature sees, between two neighbours, "
@@ -69,16 +68,13 @@ def comparison_blocks(networks: Sequence[Described]) -> list[Block]:
 
 def family_table(figures: Mapping[str, Figures]) -> TextTable:
     """One row a family: its networks as a shell's braces write them, and their ranges."""
-    from rich.text import Text
-
     right = ("parameters", "MACs")
-    shown = _table(("year", "networks", *right, "weights"), right)
-    shown.columns[1].min_width = NAMES_WIDTH
+    shown = table(("year", "networks", *right, "weights"), right=right, is_dense=True)
     for family in FAMILIES:
         known = [figures[a.name] for a in family.architectures if a.name in figures]
         shown.add_row(
             str(family.year),
-            Text("\n".join(_wrap(_braces(family), NAMES_WIDTH))),
+            " ".join(_braces(family)),
             _range(one.parameters for one in known),
             _range(one.macs for one in known),
             ", ".join(_names_of_weights(family)) or "–",
@@ -105,16 +101,6 @@ def _join(numbers: list[str]) -> str:
     return f"{{{','.join(numbers)}}}"
 
 
-def _wrap(words: list[str], width: int) -> list[str]:
-    lines = words[:1]
-    for word in words[1:]:
-        if len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
-
-
 def _range(values: Iterable[int]) -> str:
     """Two digits or whole numbers, in the unit of the larger: "0.27–60 M"."""
     ordered = sorted(values)
@@ -134,18 +120,13 @@ def _names_of_weights(family: Family) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _table(columns: Sequence[str], right: Sequence[str]) -> TextTable:
-    """A table whose columns are one space apart: ten of them fit on a screen."""
-    shown = table(columns, right=right)
-    shown.padding = (0, 0)
-    return shown
-
-
 def stage_table(summary: Summary) -> TextTable:
     """One row a stage."""
     columns = ("stage", "output", "layers", "width", "params", "MACs", "memory")
     places = ("field", "stride", "centre")
-    shown = _table((*columns, *places), (*columns[2:], *places))
+    numbers = (*columns[2:], *places)
+    makes_room = ("centre", "stride", "width", "layers")
+    shown = table((*columns, *places), right=numbers, drop=makes_room, is_dense=True)
     for stage in summary.stages:
         shown.add_row(
             stage.name,
@@ -178,7 +159,8 @@ def _placed(stage: ResolutionStage) -> tuple[str, str, str]:
 def comparison_table(networks: Sequence[Described]) -> TextTable:
     """One row a network; parameters and MACs also as multiples of the first one's."""
     right = ("input", "depth", "width", "parameters", "MACs", "memory", "field")
-    shown = _table(("network", *right), right)
+    makes_room = ("memory", "width", "input")
+    shown = table(("network", *right), right=right, drop=makes_room, is_dense=True)
     first = networks[0].summary
     for described in networks:
         summary = described.summary
