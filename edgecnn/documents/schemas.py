@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgecnn.bundles.extract import Extracted
+from edgecnn.bundles.facts import BundleFacts
+from edgecnn.bundles.model_file import ModelShow
+from edgecnn.bundles.strip import Stripped
 from edgecnn.devices.profile import Profile
 from edgecnn.documents.bench import BenchDocument
 from edgecnn.documents.compile import (
@@ -64,6 +68,10 @@ SCHEMAS: Mapping[str, Schema] = {
         CompilePlanDocument, "edgecnn compile BUNDLE --for TARGET --dry-run"
     ),
     "edgecnn.compile-targets/1": Schema(CompileTargetsDocument, "edgecnn compile --list"),
+    "edgecnn.bundle-show/1": Schema(BundleFacts, "edgecnn bundle show BUNDLE"),
+    "edgecnn.model-show/1": Schema(ModelShow, "edgecnn bundle show MODEL.onnx"),
+    "edgecnn.bundle-extract/1": Schema(Extracted, "edgecnn bundle extract BUNDLE -o DIR"),
+    "edgecnn.bundle-strip/1": Schema(Stripped, "edgecnn bundle strip BUNDLE -o OUT.edge"),
     "edgecnn.zoo/2": Schema(ZooDocument, "edgecnn zoo [NAME]…"),
     "edgecnn.train/1": Schema(TrainDocument, "edgecnn train NAME --data DATA"),
     "edgecnn.devices/1": Schema(DevicesDocument, "edgecnn devices"),
