@@ -80,7 +80,7 @@ def stripped_blocks(stripped: Stripped) -> list[Block]:
     lines = {
         "written": f"{stripped.output}, {megabytes(stripped.size_bytes)}",
         "smaller": f"by {megabytes(saved)}: it was {megabytes(stripped.parent_size_bytes)}",
-        "left out": ", ".join(left_out) or "nothing",
+        "removed": ", ".join(left_out) or "nothing",
         "kept": ", ".join(stripped.kept),
     }
     if stripped.is_verifiable:
