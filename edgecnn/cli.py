@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from edgecnn.commands.group import NearestGroup
+from edgecnn.command_group import NearestGroup
 from edgecnn.console import complain, echo, print_json
 from edgecnn.documents.error import SCHEMA, ErrorDocument
 from edgecnn.errors import OptionsRefused, PackageMissing, StdoutClosed, StdoutFailed
