@@ -72,10 +72,6 @@ SCHEMAS: Mapping[str, Schema] = {
         CompilePlanDocument, "edgecnn compile BUNDLE --for TARGET --dry-run"
     ),
     "edgecnn.compile-targets/1": Schema(CompileTargetsDocument, "edgecnn compile --list"),
-    "edgecnn.bundle-show/1": Schema(BundleFacts, "edgecnn bundle show BUNDLE"),
-    "edgecnn.model-show/1": Schema(ModelShow, "edgecnn bundle show MODEL.onnx"),
-    "edgecnn.bundle-extract/1": Schema(Extracted, "edgecnn bundle extract BUNDLE -o DIR"),
-    "edgecnn.bundle-strip/1": Schema(Stripped, "edgecnn bundle strip BUNDLE -o OUT.edge"),
     "edgecnn.zoo/2": Schema(ZooDocument, "edgecnn zoo [NAME]…"),
     "edgecnn.train/1": Schema(TrainDocument, "edgecnn train NAME --data DATA"),
     "edgecnn.devices/1": Schema(DevicesDocument, "edgecnn devices"),
