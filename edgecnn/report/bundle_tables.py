@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.bundles.preprocess_words import preprocess_words
 from edgecnn.console import table
+from edgecnn.report.blocks import Block, Labelled
 from edgecnn_runtime.manifest import TensorSpec
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from edgecnn.bundles.facts import ArtefactFacts, BundleFacts, ProvenanceFacts
     from edgecnn.bundles.model_file import ModelFile
     from edgecnn.bundles.strip import Stripped
-    from edgecnn.report.blocks import Block
     from edgecnn.text_table import TextTable
 
 # Operators that are named; the others are counted.
@@ -27,12 +27,12 @@ DIGITS = 12
 
 def bundle_blocks(facts: BundleFacts) -> list[Block]:
     """A bundle: facts of the network, artefacts, preprocessing, origin."""
-    blocks: list[Block] = [fact_table(_network(facts)), "", _artefacts(facts.artefacts)]
+    blocks: list[Block] = [fact_lines(_network(facts)), "", _artefacts(facts.artefacts)]
     if compiled := [one for one in facts.artefacts if one.target]:
         blocks += ["", _compiled(compiled)]
     if facts.preprocess is not None:
-        blocks += ["", "preprocessing", fact_table(preprocess_words(facts.preprocess))]
-    return [*blocks, "", fact_table(_rest(facts))]
+        blocks += ["", "preprocessing", fact_lines(preprocess_words(facts.preprocess))]
+    return [*blocks, "", fact_lines(_rest(facts))]
 
 
 def model_blocks(path: str, model: ModelFile) -> list[Block]:
@@ -53,7 +53,7 @@ def model_blocks(path: str, model: ModelFile) -> list[Block]:
     if model.metadata:
         lines["metadata"] = ", ".join(f"{key} {text}" for key, text in model.metadata.items())
     return [
-        fact_table(lines),
+        fact_lines(lines),
         "",
         "A plain model file: it carries no golden answers, so nothing here is proven, and "
         "no labels or preprocessing that edgecnn reads.",
@@ -83,9 +83,9 @@ def stripped_blocks(stripped: Stripped) -> list[Block]:
         "kept": ", ".join(stripped.kept),
     }
     if stripped.is_verifiable:
-        return [fact_table(lines), "", "edgecnn verify compares its answers as before."]
+        return [fact_lines(lines), "", "edgecnn verify compares its answers as before."]
     return [
-        fact_table(lines),
+        fact_lines(lines),
         "",
         "Without golden examples edgecnn verify checks its digests alone. Its answers are verified "
         "against the bundle that it came from: edgecnn verify BUNDLE --against "
@@ -93,13 +93,9 @@ def stripped_blocks(stripped: Stripped) -> list[Block]:
     ]
 
 
-def fact_table(lines: Mapping[str, str]) -> TextTable:
-    """Facts, one a row: name, value."""
-    made = table(("", ""))
-    made.show_header = False
-    for name, value in lines.items():
-        made.add_row(name, value)
-    return made
+def fact_lines(lines: Mapping[str, str]) -> Labelled:
+    """Facts, one a line: label, value."""
+    return Labelled(tuple(lines.items()), max(map(len, lines)) + 2)
 
 
 def megabytes(size_bytes: int) -> str:
@@ -121,7 +117,9 @@ def _network(facts: BundleFacts) -> dict[str, str]:
 
 def _artefacts(artefacts: Sequence[ArtefactFacts]) -> TextTable:
     shown = table(
-        ("artefact", "precision", "size", "engine", "proof", "SQNR"), right=("size", "SQNR")
+        ("artefact", "precision", "size", "engine", "proof", "SQNR"),
+        right=("size", "SQNR"),
+        drop=("proof", "engine"),
     )
     for one in artefacts:
         if one.target is None:
@@ -137,7 +135,9 @@ def _artefacts(artefacts: Sequence[ArtefactFacts]) -> TextTable:
 
 
 def _compiled(artefacts: Sequence[ArtefactFacts]) -> TextTable:
-    shown = table(("compiled for", "size", "proof", "SQNR", "file"), right=("size", "SQNR"))
+    shown = table(
+        ("compiled for", "size", "proof", "SQNR", "file"), right=("size", "SQNR"), below=("file",)
+    )
     for one in artefacts:
         proof = f"{one.proof}, weak" if one.is_weak else one.proof
         size = megabytes(one.size_bytes)
