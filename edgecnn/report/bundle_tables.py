@@ -136,7 +136,10 @@ def _artefacts(artefacts: Sequence[ArtefactFacts]) -> TextTable:
 
 def _compiled(artefacts: Sequence[ArtefactFacts]) -> TextTable:
     shown = table(
-        ("compiled for", "size", "proof", "SQNR", "file"), right=("size", "SQNR"), below=("file",)
+        ("compiled for", "size", "proof", "SQNR", "file"),
+        right=("size", "SQNR"),
+        drop=("file",),
+        below=("file",),
     )
     for one in artefacts:
         proof = f"{one.proof}, weak" if one.is_weak else one.proof
