@@ -1,4 +1,7 @@
-"""Progress bars on stderr, only on a terminal: stages, one bar, several bars."""
+"""Progress bars on stderr, only on a terminal: stages, one bar, several bars.
+
+In a notebook a line is written for each stage, as it begins.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,20 @@ from collections.abc import Iterator, Sequence
 
 from edgecnn.console import note, stderr
 from edgecnn_runtime.printable import printable
-from edgecnn_runtime.progress import Announce, Progress, no_progress
+from edgecnn_runtime.progress import Announce, Progress, no_lines, no_progress
+
+
+class StageLines:
+    """A line on stderr for each stage as it begins; what of it is being done is left out."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, line: str, /) -> None:
+        stage = line.partition(":")[0]
+        if stage != self._last:
+            note(stage, quiet=False)
+        self._last = stage
 
 
 @contextlib.contextmanager
@@ -20,7 +36,7 @@ def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Announce]:
     """
     console = stderr()
     if quiet or not console.is_terminal:
-        yield lambda name: None
+        yield StageLines() if console.is_jupyter and not quiet else no_lines
         return
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
@@ -43,6 +59,8 @@ def bar(description: str, *, quiet: bool) -> Iterator[Progress]:
     """
     console = stderr()
     if quiet or not console.is_terminal:
+        if console.is_jupyter and not quiet:
+            note(description, quiet=False)
         yield no_progress
         return
     from rich.progress import Progress as Bars

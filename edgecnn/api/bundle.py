@@ -20,6 +20,7 @@ from edgecnn.api.arguments import (
     text_of_path,
 )
 from edgecnn.api.contents import BundleContents
+from edgecnn.errors import OptionsRefused
 
 if TYPE_CHECKING:
     from edgecnn.results.bench import EmulatedResult, LatencyResult
@@ -43,6 +44,7 @@ class Bundle(BundleContents):
         self,
         engines: Names = "all",
         *,
+        against: PathText | Bundle | None = None,
         data: PathText | None = None,
         limit: int = 256,
         diagnose: bool = True,
@@ -54,12 +56,20 @@ class Bundle(BundleContents):
     ) -> VerifyResult:
         """Check every digest, and compare the answers on every engine here: ``edgecnn verify``.
 
+        Args:
+            against: another bundle, an ``.onnx`` or a ``.tflite`` file, compared in place of the
+                bundle's own artefacts.
+
         Raises:
             BundleError, EngineError: it cannot be trusted, or an engine is not known.
+            OptionsRefused: `against` goes with `engines` alone.
         """
         from edgecnn.commands.verify import command
         from edgecnn.results.verify import VerifyOptions, verify_bundle
 
+        other = _bundle_path(against)
+        if other is not None and (data is not None or reproduce is not None):
+            raise OptionsRefused("against goes with engines alone: leave data and reproduce out")
         options = VerifyOptions(
             option_names(command, "engines", engines),
             diagnose,
@@ -68,6 +78,7 @@ class Bundle(BundleContents):
             text_of_path(data, "data"),
             option_value(command, "limit", limit),
             budget_of(command, max_memory, max_seconds),
+            None if other is None else Path(other),
         )
         return verify_bundle(str(self.path), options, quiet=not progress)
 

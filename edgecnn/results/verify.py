@@ -121,6 +121,7 @@ class VerifyResult(Result):
 
         return VerifyDocument(
             bundle=self.bundle,
+            against=self.against,
             files=self.files,
             rows=tuple(parity_fields(row) for row in (*self.parity, *self.compiled)),
             findings=tuple(map(finding_of, self.findings)),

@@ -40,6 +40,16 @@ def test_answers_are_verified_on_the_engines_that_are_named(exported: edgecnn.Bu
     assert result.to_dict()["schema"].startswith("edgecnn.verify/")
 
 
+def test_another_file_is_compared_with_the_golden_answers(
+    exported: edgecnn.Bundle, tmp_path: Path
+) -> None:
+    exported.extract(tmp_path, "model.onnx")
+    result = exported.verify("onnxruntime", against=tmp_path / "model.onnx")
+    assert result.is_equal
+    with pytest.raises(OptionsRefused, match="against goes with engines alone"):
+        exported.verify(against=tmp_path / "model.onnx", data=tmp_path)
+
+
 def test_accuracy_on_pairs_of_a_program(
     exported: edgecnn.Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:

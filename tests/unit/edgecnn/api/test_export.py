@@ -64,14 +64,6 @@ def test_notes_are_warnings_of_the_logger(
     assert capfd.readouterr() == ("", "")
 
 
-def test_progress_is_shown_where_it_is_asked_for(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    bundle = edgecnn.export("lenet5", weights="random", output=tmp_path, progress=True)
-    assert bundle.path == tmp_path / "lenet5.edge"
-    assert "load the network" in capfd.readouterr().err
-
-
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a class": ({"model": SmallNet}, r"model is a type, .*call it: edgecnn.export\(SmallNet\(\)"),
     "a list": ({"model": [1]}, "model is a list, expected a torch.nn.Module, a name from"),
