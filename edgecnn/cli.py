@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from edgecnn.console import complain, echo
-from edgecnn.errors import StdoutClosed
-from edgecnn.exit_codes import FAILED, INTERRUPTED, LIMIT_MISSED, OK, PIPE_CLOSED
+from edgecnn.commands.group import NearestGroup
+from edgecnn.console import complain, echo, print_json
+from edgecnn.documents.error import SCHEMA, ErrorDocument
+from edgecnn.errors import OptionsRefused, PackageMissing, StdoutClosed, StdoutFailed
+from edgecnn.exit_codes import FAILED, INTERRUPTED, LIMIT_MISSED, OK, PIPE_CLOSED, USAGE
 from edgecnn.interrupts import WORDS, end_at_interrupts, raise_interrupts
 from edgecnn.machine_faults import machine_fault
 from edgecnn.streams import open_streams
@@ -36,12 +40,13 @@ COMMANDS = {
     "evaluate": "Measure the accuracy of a bundle on labelled images.",
     "bench": "Measure a bundle on a device, or on several.",
     "run": "Classify images, as an app would.",
+    "bundle": "Show, extract or strip a bundle.",
     "devices": "List, add and remove boards.",
     "doctor": "Show what works here, and how to fix the rest.",
 }
 
 
-class Commands(click.Group):
+class Commands(NearestGroup):
     """The commands by name; each is imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -84,46 +89,71 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(typed: list[str]) -> int:
-    """The exit code of the command that was typed; errors are told in one line on stderr."""
+    """The exit code of the command that was typed; an error is one line on stderr.
+
+    With ``--json`` it is a document on stdout too: the place where a program looks for the result.
+    """
+    options = typed[: typed.index("--")] if "--" in typed else typed
     try:
-        interrupts = raise_interrupts()
-        try:
-            Path.cwd()  # where it was removed, PyTorch's oneMKL ends the process without a reason
-            # A command that records how it was called finds the words as the context's object.
-            code = cli.main(typed, prog_name="edgecnn", standalone_mode=False, obj=typed)
-            sys.stdout.flush()
-            interrupts.check()
-        finally:
-            end_at_interrupts()
-    except click.ClickException as error:
-        text = io.StringIO()  # it quotes what was typed
-        error.show(text)
-        echo(text.getvalue().removesuffix("\n"), err=True)
-        return error.exit_code
+        return _call(typed)
     except (click.Abort, KeyboardInterrupt):
-        return _fail(WORDS, INTERRUPTED)
+        complain(WORDS)
+        return INTERRUPTED
     except StdoutClosed:
         return PIPE_CLOSED
-    except EdgeCNNError as error:
-        return _fail(error, LIMIT_MISSED if isinstance(error, LimitMissed) else FAILED)
-    except ModuleNotFoundError as error:
-        missing = str(error.name).partition(".")[0]
-        if missing not in EXPORT_PACKAGES:
+    except (click.ClickException, EdgeCNNError, ImportError, OSError, MemoryError) as error:
+        failure = _failure(error)
+        if failure is None:
             raise
-        from edgecnn_runtime.install_hint import install_hint
+        if isinstance(error, click.ClickException):
+            text = io.StringIO()  # it quotes what was typed
+            error.show(text)
+            echo(text.getvalue().removesuffix("\n"), err=True)
+        else:
+            complain(failure.message)
+        if "--json" in options and not isinstance(error, StdoutFailed):
+            # Where the disk is full, stdout may be a file on it.
+            with contextlib.suppress(StdoutFailed):
+                print_json(SCHEMA, asdict(failure))
+        return failure.exit_code
 
-        return _fail(
-            f"{missing} is not installed, which this needs; "
-            f"{install_hint('export')}; edgecnn doctor shows what else is missing"
-        )
-    except (OSError, MemoryError) as error:
-        if (fault := machine_fault(error)) is None:
-            raise
-        return _fail(fault)
+
+def _call(typed: list[str]) -> int:
+    """Call the command; what it raises goes on to the caller."""
+    interrupts = raise_interrupts()
+    try:
+        Path.cwd()  # where it was removed, PyTorch's oneMKL ends the process without a reason
+        # A command that records how it was called finds the words as the context's object.
+        code = cli.main(typed, prog_name="edgecnn", standalone_mode=False, obj=typed)
+        sys.stdout.flush()
+        interrupts.check()
+    finally:
+        end_at_interrupts()
     return code if isinstance(code, int) else OK
 
 
-def _fail(reason: object, code: int = FAILED) -> int:
-    """Print the reason as one line on stderr; returns the exit code."""
-    complain(reason)
-    return code
+def _failure(error: Exception) -> ErrorDocument | None:
+    """The error as a document; None for a bug, which is a traceback."""
+    if isinstance(error, click.ClickException):
+        return ErrorDocument("UsageError", error.format_message(), error.exit_code)
+    if isinstance(error, EdgeCNNError):
+        return ErrorDocument(type(error).__name__, str(error), _exit_code(error))
+    if isinstance(error, ModuleNotFoundError):
+        missing = str(error.name).partition(".")[0]
+        from edgecnn_runtime.install_hint import install_hint
+
+        message = (
+            f"{missing} is not installed, which this needs; "
+            f"{install_hint('export')}; edgecnn doctor shows what else is missing"
+        )
+        is_expected = missing in EXPORT_PACKAGES
+        return ErrorDocument(PackageMissing.__name__, message, FAILED) if is_expected else None
+    if isinstance(error, OSError | MemoryError) and (fault := machine_fault(error)) is not None:
+        return ErrorDocument(type(error).__name__, str(fault), FAILED)
+    return None
+
+
+def _exit_code(error: EdgeCNNError) -> int:
+    if isinstance(error, LimitMissed):
+        return LIMIT_MISSED
+    return USAGE if isinstance(error, OptionsRefused) else FAILED

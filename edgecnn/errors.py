@@ -2,6 +2,8 @@
 
 * EdgeCNNError
   + PackageMissing
+  + ArgumentInvalid
+  + OptionsRefused
   + UnknownModel
   + ModelUnusable
   + WeightsMissing
@@ -9,6 +11,7 @@
   + CheckpointMismatch
   + PreprocessUnknown
   + LabelsUnreadable
+  + OverwriteRefused
   + FetchError
     - UnknownAsset
     - FetchedDigestMismatch
@@ -29,6 +32,9 @@
     - RemoteFailed (devices/ssh/connection.py)
   + BenchRefused
   + CompileRefused
+  + ExtractRefused
+  + StripRefused
+  + FileUnusable
   + JournalBusy
   + JournalUnreadable
   + PageFailed
@@ -58,6 +64,14 @@ class PackageMissing(EdgeCNNError):
         self.package = package
 
 
+class ArgumentInvalid(EdgeCNNError, ValueError):
+    """An argument of the Python API of another type or out of its range."""
+
+
+class OptionsRefused(EdgeCNNError):
+    """Options that do not go together, or not with what they are for; exit code 2."""
+
+
 class UnknownModel(EdgeCNNError):
     """MODEL names no network of the zoo, no factory and no file."""
 
@@ -84,6 +98,10 @@ class PreprocessUnknown(EdgeCNNError):
 
 class LabelsUnreadable(EdgeCNNError):
     """A file of labels that is missing, empty or not text."""
+
+
+class OverwriteRefused(EdgeCNNError):
+    """A bundle that would be replaced by one of another network, or by one that holds less."""
 
 
 class FetchError(EdgeCNNError):
@@ -208,3 +226,15 @@ class StdoutFailed(EdgeCNNError):
 
 class StdoutClosed(StdoutFailed):
     """The reader of stdout has closed it, as ``head`` does after its last line."""
+
+
+class ExtractRefused(EdgeCNNError):
+    """An extraction of an artefact that a bundle lacks, or into a folder that holds files."""
+
+
+class StripRefused(EdgeCNNError):
+    """A strip that would leave no artefact, or names one that the bundle lacks."""
+
+
+class FileUnusable(EdgeCNNError):
+    """A plain model file that cannot be fed, or is another network than the bundle's."""

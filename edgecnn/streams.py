@@ -20,8 +20,9 @@ from edgecnn.errors import StdoutClosed, StdoutFailed
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# What edgecnn prints beyond ASCII, as rich does with the frames of tables.
+# What edgecnn prints beyond ASCII.
 PLAIN = {
+    "─": "-",
     **{"…": "...", "×": "x", "→": "->", "·": "-", "–": "-", "−": "-", "²": "2", "°": " deg"},
     **{"≤": "<=", "≥": ">=", "≈": "~", "∞": "inf", "√": "sqrt", "✓": "y", "✗": "n", "µ": "u"},
 }

@@ -1,13 +1,9 @@
-"""Table whose cells are text, never markup: a label is shown as it is written."""
+"""Table of text, and the names of its columns that a narrow terminal drops or moves below a row."""
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
-from rich.console import RenderableType
-from rich.style import StyleType
-from rich.table import Column, Table
-from rich.text import Text
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from edgecnn_runtime.printable import printable
 
@@ -15,53 +11,57 @@ from edgecnn_runtime.printable import printable
 LONGEST = 1000
 
 
-class TextTable(Table):
-    """A table in edgecnn's style. A cell that is a string is one line of printable text."""
+@dataclass(frozen=True)
+class Cell:
+    """A cell: one line of printable text, and its colour on a terminal that has colours."""
 
-    def __init__(self) -> None:
-        super().__init__(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    text: str
+    colour: str = ""
 
-    def add_row(
-        self,
-        *cells: RenderableType | None,
-        style: StyleType | None = None,
-        end_section: bool = False,
-    ) -> None:
-        """A row; `Text` cells, which carry colours or line breaks of our own, stay as they are."""
-        shown = (
-            Text(printable(each, LONGEST)) if isinstance(each, str) else each for each in cells
-        )
-        super().add_row(*shown, style=style, end_section=end_section)
+    def __str__(self) -> str:
+        return self.text
 
-    def fit(self, width: int) -> bool:
-        """Fit the columns into `width` without breaking a word.
 
-        Columns stand two blanks apart, not three, where they do not fit as they are. Spare room
-        goes to the columns of numbers first, then to the text on the right.
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
 
-        Returns:
-            Whether all words fit; the table is left as it is where they do not.
+    `drops` is the step at which the column makes room on a narrow terminal, from 1 on; 0 never. One
+    that `is_below` is then moved to a line below its row, where it has a value. Texts of one that
+    `wraps` break at blanks before anything is dropped.
+    """
+
+    header: str
+    is_right: bool = False
+    drops: int = 0
+    is_below: bool = False
+    wraps: bool = False
+
+
+class TextTable:
+    """A table in edgecnn's style: columns, and rows of cells that are text, never markup.
+
+    A label of a bundle is shown as it is written, and moves no cursor.
+    """
+
+    def __init__(self, columns: Sequence[Column], gaps: Sequence[int] = (3, 2)) -> None:
+        self.columns = tuple(columns)
+        # Blanks between two columns, and where there are too few for that.
+        self.gaps = tuple(gaps)
+        self.rows: list[tuple[Cell, ...]] = []
+
+    def add_row(self, *cells: Cell | str) -> None:
+        """A row; of cells that are left out at its end the text is empty.
+
+        Raises:
+            ValueError: there are more cells than columns.
         """
-        sizes = [_longest_word_and_line(column) for column in self.columns]
-        gaps = len(sizes) - 1
-        if sum(line for _, line in sizes) + 3 * gaps <= width:
-            return True
-        spare = width - 2 * gaps - sum(word for word, _ in sizes)
-        if spare < 0:
-            return False
-        self.padding = (0, 1, 0, 0)
-        rightmost = reversed(range(len(sizes)))
-        order = sorted(rightmost, key=lambda at: self.columns[at].justify != "right")
-        for at in order:
-            word, line = sizes[at]
-            self.columns[at].width = word + min(line - word, spare)
-            spare -= min(line - word, spare)
-        return True
+        if len(cells) > len(self.columns):
+            raise ValueError(f"{len(cells)} cells in a table of {len(self.columns)} columns")
+        row = [each if isinstance(each, Cell) else Cell(each) for each in cells]
+        row += [Cell("")] * (len(self.columns) - len(row))
+        self.rows.append(tuple(Cell(printable(one.text, LONGEST), one.colour) for one in row))
 
-
-def _longest_word_and_line(column: Column) -> tuple[int, int]:
-    """Columns of a terminal that the longest word and the longest cell take."""
-    texts = [str(each) for each in (column.header, *column.cells)]
-    words = [word for text in texts for word in text.split()]
-    lines = [line for text in texts for line in text.splitlines()]
-    return max(map(cell_len, words), default=1), max(map(cell_len, lines), default=1)
+    def texts(self, column: int) -> list[str]:
+        """Texts of one column, without its header."""
+        return [row[column].text for row in self.rows]

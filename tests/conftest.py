@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
+import os
 import signal
 import tempfile
 from collections.abc import Callable
@@ -36,6 +39,19 @@ def pytest_configure() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+    _forget_the_terminal()
+
+
+def _forget_the_terminal() -> None:
+    """Programs that tests start have no width from us.
+
+    pytest imports readline, which writes COLUMNS and LINES into the environment of its children.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("readline")
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+        os.unsetenv(name)
 
 
 @pytest.hookimpl(tryfirst=True)

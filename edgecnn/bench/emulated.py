@@ -6,9 +6,8 @@ import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgecnn.bench.absent import Absent
 from edgecnn.bench.run import make_ready
@@ -26,7 +25,7 @@ from edgecnn.devices.local import this_machine
 from edgecnn.errors import DeviceFailed, EmulationUnavailable
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines.engine_id import EngineId, engine_fields
+from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.parity.answers import Answers, find_artefact, load_answers
 from edgecnn_runtime.parity.difference import Answer, Difference, compare
@@ -58,10 +57,6 @@ class Likeness:
     steps: float | None = None
     note: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self) | engine_fields(self.engine)
-
 
 @dataclass(frozen=True)
 class ProvedRow:
@@ -82,11 +77,6 @@ class ProvedRow:
     instructions: Instructions | None = None
     peak_memory_bytes: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        parts = {"parity": self.parity.to_json(), "likeness": self.likeness.to_json()}
-        return asdict(self) | parts
-
 
 @dataclass(frozen=True)
 class Proved:
@@ -101,10 +91,6 @@ class Proved:
     words: str
     rows: tuple[ProvedRow, ...]
     uncounted: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self) | {"rows": [row.to_json() for row in self.rows]}
 
 
 def prove_on(board: EmulatedBoard, wanted: Wanted, progress: Progress = no_progress) -> Proved:
@@ -181,9 +167,9 @@ def _likeness(
         own = _run(this_machine(), "host", arguments)
     except DeviceFailed as error:
         return Likeness(None, note=f"crashed on this machine: {error}")
-    if own.difference is None:
+    if own.difference is None and own.verdict != "unproven":
         return Likeness(own.engine, note=f"on this machine: {own.note}")
-    if parity.difference is None:
+    if parity.difference is None and parity.verdict != "unproven":
         return Likeness(own.engine, note="no answers from the board")
     note = ""
     if own.engine is not None and own.engine != parity.engine:

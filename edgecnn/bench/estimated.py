@@ -58,16 +58,6 @@ class Estimate:
     left_out: tuple[str, ...]
     report: Mapping[str, Any]
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values: the report, with what it is of, which the report cannot say otherwise."""
-        known = {
-            "device": self.device,
-            "artefact": self.artefact,
-            "proof": ESTIMATED,
-            "compiler": self.compiler,
-        }
-        return {**known, **self.report, **known}
-
 
 def split_targets(
     names: Sequence[str], bundle: Path

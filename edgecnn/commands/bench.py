@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.commands.bench_options import Duration, Names, Threads, timing_options
+from edgecnn.commands.bench_options import Duration, Names, Threads
 from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
-from edgecnn.console import complain, echo, echo_line
-from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
+from edgecnn.console import complain, echo
 
 if TYPE_CHECKING:
-    from edgecnn.bench.compare import Change
-    from edgecnn.bench.estimated import Estimate
-    from edgecnn.bench.wanted import Wanted
-    from edgecnn.devices.board import Board
-    from edgecnn_runtime.measure.results import BenchResult
-
-
-SCHEMA = "edgecnn.bench/2"
-PROOF_SCHEMA = "edgecnn.bench-emulated/1"
+    from edgecnn.results.bench import LatencyResult
 
 
 @click.command("bench", short_help="Measure a bundle on a device, or on several.")
@@ -109,15 +99,11 @@ def command(
       edgecnn bench new.edge --against old.edge --engine tflite
       edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl --plot today.png
     """
-    from edgecnn.bench.compare import changes
-    from edgecnn.bench.estimated import read_estimates, split_targets
-    from edgecnn.bench.journal import read_journal
-    from edgecnn.bench.resumable import measure_on
-    from edgecnn.bench.verdicts import unmeasured
-    from edgecnn.bench.wanted import Wanted
-    from edgecnn.devices import find_boards
+    from edgecnn.report.bench_csv import csv_text
+    from edgecnn.results.bench import LatencyResult
+    from edgecnn.results.benching import BenchOptions, bench_bundle
+    from edgecnn.results.printing import print_result
     from edgecnn_runtime.budget import Budget
-    from edgecnn_runtime.measure.job import MeasurementPlan
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other; choose one")
@@ -125,122 +111,41 @@ def command(
         from edgecnn.report.plots.network import check_plot
 
         check_plot(plot, 1)
-    past = None if earlier is None else read_journal(earlier)
-    plan = MeasurementPlan(rounds=rounds, sustained_s=sustained, cold_starts=cold_starts)
-    old = None if against is None else Path(against)
-    budget = Budget(max_memory, max_seconds)
-    wanted = Wanted(Path(bundle), plan, old, engines, precisions, threads, wait, budget)
-    wanted.check()
-    names, targets = split_targets(devices, wanted.bundle)
-    estimates = read_estimates(wanted.bundle, targets)
-    if estimates and (as_csv or not names) and (given := timing_options()):
-        what = "--csv" if as_csv else given[0]
-        raise click.UsageError(f"{what} is for latencies, which an estimate is not")
-    boards = find_boards(names)
-    try:
-        if not all(board.is_timed for board in boards):
-            refused = timing_options()
-            return _prove(boards, wanted, refused, estimates, as_json=as_json, quiet=quiet)
-        if estimates and not boards:
-            return _print_estimates(estimates, as_json=as_json)
-        measured = measure_on(boards, wanted, output, is_resumed=resume, quiet=quiet or as_json)
-    finally:
-        for board in boards:
-            board.close()
-    compared = [] if past is None else changes(measured.results, past)
-    _print(measured.results, compared, estimates, as_json=as_json, as_csv=as_csv)
-    if plot is not None and measured.results:
-        from edgecnn.report.plots.bench import draw_bench
-
-        draw_bench(measured.results, plot, is_sustained=sustained is not None)
-    missing = unmeasured(measured.results)
-    for message in (*measured.failed.values(), *missing):
-        complain(message)
-    code = FAILED if measured.failed else _exit_code(measured.results, compared, against)
-    return FAILED if missing and code == OK else code
-
-
-def _print_estimates(estimates: Sequence[Estimate], *, as_json: bool) -> int:
-    """Estimates alone: nothing was measured."""
-    _print({}, (), estimates, as_json=as_json, as_csv=False)
-    return OK
+    further = {"--plot": plot is not None, "--csv": as_csv}
+    options = BenchOptions(
+        devices,
+        None if against is None else Path(against),
+        engines,
+        precisions,
+        threads,
+        rounds,
+        cold_starts,
+        sustained,
+        output,
+        resume,
+        earlier,
+        wait,
+        Budget(max_memory, max_seconds),
+        tuple(name for name, is_given in further.items() if is_given),
+    )
+    result = bench_bundle(bundle, options, quiet=quiet or as_json)
+    if not isinstance(result, LatencyResult):
+        print_result(result, as_json=as_json)
+        return result.exit_code
+    if as_csv:
+        echo(csv_text(result.devices).removesuffix("\n"))
+    elif not as_json:
+        print_result(result, as_json=False)
+    if plot is not None and result.devices:
+        _draw(result, plot, is_sustained=sustained is not None)
+    if as_json:  # last: a drawing that fails is a document of its own
+        print_result(result, as_json=True)
+    for line in result.failures:
+        complain(line)
+    return result.exit_code
 
 
-def _prove(
-    boards: Sequence[Board],
-    wanted: Wanted,
-    refused: Sequence[str],
-    estimates: Sequence[Estimate],
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Outputs and instruction counts on emulated boards; no latency."""
-    from edgecnn.bench.emulated import prove_on
-    from edgecnn.console import print_json
-    from edgecnn.devices.emulated import EmulatedBoard
-    from edgecnn.progress_bar import bars
-    from edgecnn.report.emulated_table import print_proved
-    from edgecnn.report.estimated_table import as_fields, print_estimated
+def _draw(result: LatencyResult, plot: Path, *, is_sustained: bool) -> None:
+    from edgecnn.report.plots.bench import draw_bench
 
-    emulated = [board for board in boards if isinstance(board, EmulatedBoard)]
-    if len(emulated) < len(boards):
-        raise click.UsageError("emulated boards give no latency: bench them apart from real ones")
-    if refused:
-        raise click.UsageError(
-            f"{refused[0]} is for latencies, which an emulated board does not give"
-        )
-    with bars([board.name for board in boards], quiet=quiet or as_json) as (progress, _):
-        proofs = [prove_on(board, wanted, progress[board.name]) for board in emulated]
-    if as_json:
-        devices = [one.to_json() for one in proofs]
-        print_json(PROOF_SCHEMA, {"devices": devices, **as_fields(estimates)})
-    else:
-        print_proved(proofs)
-        print_estimated(estimates)
-    verdicts = {row.parity.verdict for one in proofs for row in one.rows}
-    if verdicts & {"differs", "crashed"}:
-        return DIFFERS
-    return OK if verdicts - {"skipped"} else FAILED
-
-
-def _print(
-    results: Mapping[str, BenchResult],
-    compared: Sequence[Change],
-    estimates: Sequence[Estimate],
-    *,
-    as_json: bool,
-    as_csv: bool,
-) -> None:
-    from edgecnn.console import print_json
-    from edgecnn.report.bench_document import as_csv as csv_of
-    from edgecnn.report.bench_document import as_document
-    from edgecnn.report.bench_table import print_results
-    from edgecnn.report.estimated_table import as_fields, print_estimated
-
-    if as_json:
-        print_json(SCHEMA, as_document(results, compared) | as_fields(estimates))
-    elif as_csv:
-        echo(csv_of(results).removesuffix("\n"))
-    elif results:
-        print_results(results)
-        several = len(results) > 1
-        for change in compared:
-            echo_line(f"{change.device}: {change.words()}" if several else change.words())
-    if not as_json:
-        print_estimated(estimates)
-
-
-def _exit_code(
-    results: Mapping[str, BenchResult], compared: Sequence[Change], against: str | None
-) -> int:
-    rows = [row for result in results.values() for row in result.rows]
-    if any(row.verdict in {"differs", "crashed"} for row in rows):
-        return DIFFERS
-    comparisons = [change.comparison for change in compared if change.comparison]
-    if against is not None:
-        comparisons += [row.comparison for row in rows if row.comparison]
-    verdicts = {comparison.verdict for comparison in comparisons}
-    if "slower" in verdicts:
-        return SLOWER
-    return NO_VERDICT if "tainted" in verdicts else OK
+    draw_bench(result.devices, plot, is_sustained=is_sustained)

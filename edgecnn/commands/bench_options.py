@@ -1,4 +1,4 @@
-"""Types of the options of ``edgecnn bench``, and those that are for latencies only."""
+"""Types of the options of ``edgecnn bench``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import re
 
 import click
 
-# Options for latencies only.
-TIMED = ("against", "sustained", "output", "resume", "earlier", "plot", "as_csv")
 UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -54,10 +52,3 @@ class Duration(click.ParamType[float]):
         if match is None:
             self.fail(f"{value!r} is not a duration; write it as 90s, 30m or 2h", param, ctx)
         return float(match[1]) * UNITS_S[match[2]]
-
-
-def timing_options() -> list[str]:
-    """Options for latencies that the user gave, as written on the command line."""
-    context = click.get_current_context()
-    written = {p.name: p.opts[-1] for p in context.command.params if p.name in TIMED}
-    return [written[name] for name in TIMED if context.params[name] not in {None, False}]

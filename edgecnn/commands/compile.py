@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edgecnn.commands.options import json_option, quiet_option
-from edgecnn.console import echo, echo_line, note, wrapped
+from edgecnn.console import note
 
 if TYPE_CHECKING:
-    from edgecnn.compile.plan import CompilePlan
     from edgecnn_exporters.targets.profile import TargetProfile
 
-SCHEMA = "edgecnn.compile/1"
 RKNN_PYTHON = "EDGECNN_RKNN_PYTHON"
 
 
@@ -101,12 +98,13 @@ def command(
       edgecnn compile resnet20.edge --for mcu -o firmware/
       edgecnn compile resnet20.edge --for web -o site/
     """
+    from edgecnn.results.compile import CompilePlanResult, compile_planned, list_targets
+    from edgecnn.results.printing import print_result
+
     if rknn_python is not None:
         os.environ[RKNN_PYTHON] = str(rknn_python)
     if is_listed:
-        from edgecnn.report.compile_tables import print_targets
-
-        print_targets(as_json=as_json)
+        print_result(list_targets(), as_json=as_json)
         return
     profiles = tuple({each.name: each for names in chosen for each in names}.values())
     if bundle is None or not profiles:
@@ -117,10 +115,18 @@ def command(
     planned = plan(bundle, profiles, output)
     accepted = _accepted(licences)
     if dry_run:
-        _print_plan(planned, accepted, as_json=as_json)
+        print_result(CompilePlanResult(planned, accepted), as_json=as_json)
         return
-    allowed = {"allow_cpu": allow_cpu, "allow_weak": allow_weak}
-    _run(planned, allowed, accepted, as_json=as_json, quiet=quiet)
+    result = compile_planned(
+        planned,
+        allow_cpu=allow_cpu,
+        allow_weak=allow_weak,
+        licences=accepted,
+        quiet=quiet or as_json,
+    )
+    for line in result.notes:
+        note(f"note: {line}", quiet=quiet)
+    print_result(result, as_json=as_json)
 
 
 def _accepted(licences: tuple[str, ...]) -> frozenset[str]:
@@ -137,51 +143,3 @@ def _accepted(licences: tuple[str, ...]) -> frozenset[str]:
                     param_hint="--accept-licence",
                 )
     return frozenset(licences)
-
-
-def _run(
-    planned: CompilePlan,
-    allowed: Mapping[str, bool],
-    licences: frozenset[str],
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    from edgecnn.compile.run import run
-    from edgecnn.console import print_json
-    from edgecnn.progress_bar import stages
-    from edgecnn.report.compile_tables import as_document, print_compiled
-    from edgecnn_exporters.compile.pipeline import STAGES
-
-    with stages(STAGES, quiet=quiet or as_json) as progress:
-        written = run(planned, progress, licences=licences, quiet=quiet or as_json, **allowed)
-    if written.result is not None:
-        for line in written.result.notes:
-            note(f"note: {line}", quiet=quiet)
-        for target in written.result.targets:
-            for line in target.compiled.notes:
-                note(wrapped(f"note: {target.profile.name}: {line}"), quiet=quiet)
-    if as_json:
-        print_json(SCHEMA, as_document(written))
-        return
-    if written.result is not None:
-        print_compiled(written.result)
-        echo()
-    count, size = len(written.files), sum(written.files.values())
-    echo_line(
-        f"written: {written.path}" + (f", {count} files, {size / 1e6:.1f} MB" if count else "")
-    )
-    for line in written.lines:
-        echo_line(line)
-
-
-def _print_plan(planned: CompilePlan, accepted: frozenset[str], *, as_json: bool) -> None:
-    from edgecnn.console import print_json
-    from edgecnn.report.compile_tables import plan_document, plan_lines
-    from edgecnn.report.labelled_lines import print_labelled
-
-    if as_json:
-        print_json("edgecnn.compile-plan/1", plan_document(planned, accepted))
-    else:
-        lines = plan_lines(planned, accepted)
-        print_labelled(lines.items(), max(map(len, lines)) + 2)

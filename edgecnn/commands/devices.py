@@ -5,13 +5,16 @@ from __future__ import annotations
 import click
 
 from edgecnn.commands.devices_add import add
+from edgecnn.commands.group import NearestGroup
 from edgecnn.commands.options import json_option, silent_option
-from edgecnn.console import echo
-
-SCHEMA = "edgecnn.devices/1"
 
 
-@click.group("devices", invoke_without_command=True, short_help="List, add and remove boards.")
+@click.group(
+    "devices",
+    cls=NearestGroup,
+    invoke_without_command=True,
+    short_help="List, add and remove boards.",
+)
 @click.option("--no-probe", is_flag=True, help="Do not contact the boards.")
 @json_option
 @silent_option
@@ -30,17 +33,10 @@ def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
 
-    from edgecnn.console import print_json
-    from edgecnn.devices.configured import config_path
-    from edgecnn.devices.listing import device_rows
-    from edgecnn.report.devices_tables import print_devices
+    from edgecnn.results.devices import list_devices
+    from edgecnn.results.printing import print_result
 
-    rows = device_rows(is_asked=not no_probe)
-    if as_json:
-        document = {"file": str(config_path()), "devices": [row.to_json() for row in rows]}
-        print_json(SCHEMA, document)
-    else:
-        print_devices(rows)
+    print_result(list_devices(is_asked=not no_probe), as_json=as_json)
 
 
 @command.command("remove", short_help="Remove a device.")
@@ -54,14 +50,11 @@ def remove(name: str, as_json: bool) -> None:
     Example:
       edgecnn devices remove rpi
     """
-    from edgecnn.console import print_json
     from edgecnn.devices.configured import remove_device
+    from edgecnn.results.devices import DeviceRemovedResult
+    from edgecnn.results.printing import print_result
 
-    path = remove_device(name)
-    if as_json:
-        print_json("edgecnn.devices-remove/1", {"name": name, "file": str(path)})
-    else:
-        echo(f"removed {name} from {path}")
+    print_result(DeviceRemovedResult(name, remove_device(name)), as_json=as_json)
 
 
 @command.command("show", short_help="Show a board's figures and their sources.")
@@ -75,17 +68,11 @@ def show(name: str, as_json: bool) -> None:
     Example:
       edgecnn devices show rpi5
     """
-    from dataclasses import asdict
-
-    from edgecnn.console import print_json
     from edgecnn.devices.find import find_profile
-    from edgecnn.report.devices_tables import print_profile
+    from edgecnn.results.devices import ProfileResult
+    from edgecnn.results.printing import print_result
 
-    profile = find_profile(name)
-    if as_json:
-        print_json("edgecnn.profile/1", asdict(profile))
-    else:
-        print_profile(profile)
+    print_result(ProfileResult(find_profile(name)), as_json=as_json)
 
 
 command.add_command(add)

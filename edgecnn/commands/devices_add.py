@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from edgecnn.devices.board import Facts
     from edgecnn.devices.configured import Configured
 
-SCHEMA = "edgecnn.devices-add/1"
-
 
 @click.command("add", short_help="Add a board, or an interpreter here.")
 @click.argument("name")
@@ -54,40 +52,38 @@ def add(
       edgecnn devices add lab root@192.168.1.7 --port 2222 --profile rk3588
       edgecnn devices add local-tflite --python .venv-tflite/bin/python
     """
-    from edgecnn.console import print_json
-    from edgecnn.devices.configured import Configured, add_device, check_free
-    from edgecnn.devices.names import check_python, check_target
-    from edgecnn.devices.profile_toml import check_profile
-    from edgecnn.report.devices_tables import print_added
+    from edgecnn.devices.configured import add_device, check_free
+    from edgecnn.results.devices import DeviceAddedResult
+    from edgecnn.results.printing import print_result
 
     check_free(name)
+    device = _requested(name, target, profile, port, python)
+    described = ""
+    if not no_check:
+        device, described = _examined(device, quiet)
+    print_result(DeviceAddedResult(device, described, add_device(device)), as_json=as_json)
+
+
+def _requested(
+    name: str, target: str | None, profile: str | None, port: int | None, python: str | None
+) -> Configured:
+    """The device as it was typed: a board, or an interpreter on this machine."""
+    from edgecnn.devices.configured import Configured
+    from edgecnn.devices.names import check_python, check_target
+    from edgecnn.devices.profile_toml import check_profile
+
     if target is not None:
         check_target(target)
         checked = None if python is None else check_python(python)
         named = None if profile is None else check_profile(profile)
-        device = Configured(name, target, port, checked, named)
-    elif python is None:
+        return Configured(name, target, port, checked, named)
+    if python is None:
         raise click.UsageError(
             "give the board's address, USER@HOST, or --python PATH for an interpreter here"
         )
-    elif port is not None or profile is not None:
+    if port is not None or profile is not None:
         raise click.UsageError("--port and --profile are for boards; give the address: USER@HOST")
-    else:
-        device = Configured(name, python=_whole_path(python))
-    described = ""
-    if not no_check:
-        device, described = _examined(device, quiet)
-    path = add_device(device)
-    if as_json:
-        document = {
-            "name": name,
-            "file": str(path),
-            "profile": device.profile_name,
-            "said": described,
-        }
-        print_json(SCHEMA, document)
-    else:
-        print_added(device, described, path)
+    return Configured(name, python=_whole_path(python))
 
 
 def _whole_path(python: str) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgecnn.commands.options import json_option, quiet_option
-from edgecnn.console import echo
 from edgecnn.devices.checks import Check, check, measuring
-from edgecnn.exit_codes import FAILED, OK
 from edgecnn_runtime.install_hint import install_hint
 
-SCHEMA = "edgecnn.doctor/1"
+if TYPE_CHECKING:
+    from edgecnn.results.doctor import DoctorResult
 
 # Package → the extra that brings it, and what it is needed for.
 PACKAGES = {
@@ -46,28 +44,38 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
       edgecnn doctor
       edgecnn doctor --device rpi
     """
-    if device != "host":
+    from edgecnn.results.printing import print_result
+
+    if device == "host":
+        result = examine_host()
+    else:
         from edgecnn.commands.doctor_board import examine_device
 
-        return examine_device(device, as_json=as_json, quiet=quiet)
-    from edgecnn.console import print_json
+        result = examine_device(device, quiet=quiet or as_json)
+    print_result(result, as_json=as_json)
+    return result.exit_code
+
+
+def examine_host() -> DoctorResult:
+    """Examine this machine: engines, packages, tools, cache, and what disturbs a bench."""
     from edgecnn.devices.local import this_machine
-    from edgecnn.report.doctor_table import print_checks
+    from edgecnn.documents.doctor import DoctorDocument
+    from edgecnn.results.doctor import DoctorResult
+    from edgecnn_runtime.measure.results import host_from_json, state_from_json
 
     event = this_machine().host("host")
     host, state = event["host"], event["state"]
     tools = [_browser(), *_toolchains()]
-    checks = [*_engines(event), *_packages(), *tools, _cache(), *measuring(host, state)]
-    if as_json:
-        rows = [asdict(one) for one in checks]
-        print_json(SCHEMA, {"device": device, "host": host, "state": state, "checks": rows})
-    else:
-        machine = host["model"] or host["machine"]
-        features = ", ".join(host["features"])
-        echo(f"{machine}: {host['cpu']}, {host['cores']} cores, {features}")
-        echo(f"{host['system']}, {host['libc']}, Python {host['python']}\n")
-        print_checks(checks)
-    return OK if all(one.ok for one in checks if one.needed) else FAILED
+    checks = (*_engines(event), *_packages(), *tools, _cache(), *measuring(host, state))
+    machine = host["model"] or host["machine"]
+    summary = (
+        f"{machine}: {host['cpu']}, {host['cores']} cores, {', '.join(host['features'])}",
+        f"{host['system']}, {host['libc']}, Python {host['python']}",
+    )
+    document = DoctorDocument(
+        "host", host_from_json(host), state_from_json(state), checks, None, {}, {}
+    )
+    return DoctorResult(document, summary, all(one.ok for one in checks if one.needed))
 
 
 def _engines(event: dict[str, Any]) -> list[Check]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.console import echo
 from edgecnn.devices.checks import Check, check, measuring
-from edgecnn.exit_codes import FAILED, OK
 from edgecnn_runtime.errors import EdgeCNNError
 
 if TYPE_CHECKING:
     from edgecnn.devices.board import Board, Event, Facts, Offer
+    from edgecnn.documents.doctor import DoctorDocument
+    from edgecnn.results.doctor import DoctorResult
 
-SCHEMA = "edgecnn.doctor/1"
 LEAST_MEMORY_BYTES = 250e6
 LEAST_DISK_BYTES = 500e6
 # What 8-bit kernels and half precision are chosen by, as /proc/cpuinfo names it.
@@ -24,18 +22,18 @@ ARM_FEATURES = {"dotprod": "asimddp", "i8mm": "i8mm", "fp16": "asimdhp"}
 X86_FEATURES = {"AVX2": "avx2", "AVX-512": "avx512f", "VNNI": "avx512_vnni", "AVX-VNNI": "avx_vnni"}
 
 
-def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
-    """Examine one device, print what was found, and return the exit code.
+def examine_device(name: str, *, quiet: bool) -> DoctorResult:
+    """Examine one device: what decides its wheels, its engines, what disturbs a bench.
 
     Raises:
         UnknownDevice, DeviceConfigInvalid: there is no such device.
         DeviceFailed: it cannot be reached.
     """
-    from edgecnn.console import note, print_json
+    from edgecnn.console import note
     from edgecnn.devices import find_boards
     from edgecnn.devices.listing import summary
     from edgecnn.devices.local import LocalBoard
-    from edgecnn.report.doctor_table import print_checks
+    from edgecnn.results.doctor import DoctorResult
 
     boards = find_boards([name])
     if len(boards) != 1:
@@ -46,7 +44,7 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
         facts = board.facts()
         offer, reason = _offered(board)
         if offer.environments and not isinstance(board, LocalBoard):
-            note(f"bringing the agent and engines to {board.name}", quiet=quiet or as_json)
+            note(f"bringing the agent and engines to {board.name}", quiet=quiet)
         hosts, failures = _ask_agents(board, offer)
     finally:
         board.close()
@@ -54,15 +52,13 @@ def examine_device(name: str, *, as_json: bool, quiet: bool) -> int:
     can_run = any(one.ok for one in engines)
     if reason:
         engines.append(check("engines", False, reason, needed=True))
-    checks = [*system_checks(facts), *engines, *_conditions(board, facts, hosts)]
-    if as_json:
-        print_json(SCHEMA, _document(board.name, facts, offer, hosts, checks))
-    else:
-        echo(f"{board.name}: {summary(facts)}\n")
-        print_checks(checks)
-        if not can_run:
-            echo("\nno engine can run there")
-    return OK if can_run else FAILED
+    checks = (*system_checks(facts), *engines, *_conditions(board, facts, hosts))
+    return DoctorResult(
+        findings=_document(board.name, facts, offer, hosts, checks),
+        summary=(f"{board.name}: {summary(facts)}",),
+        can_work=can_run,
+        conclusion="" if can_run else "no engine can run there",
+    )
 
 
 def _offered(board: Board) -> tuple[Offer, str]:
@@ -174,15 +170,18 @@ def _conditions(board: Board, facts: Facts, hosts: dict[str, Event]) -> Iterator
 
 
 def _document(
-    name: str, facts: Facts, offer: Offer, hosts: dict[str, Event], checks: list[Check]
-) -> dict[str, Any]:
-    host: Event = next(iter(hosts.values()), {})
-    return {
-        "device": name,
-        "host": host.get("host"),
-        "state": host.get("state"),
-        "facts": asdict(facts) | {"features": sorted(facts.features)},
-        "environments": {key: dict(packages) for key, packages in offer.environments.items()},
-        "refused": dict(offer.refused),
-        "checks": [asdict(one) for one in checks],
-    }
+    name: str, facts: Facts, offer: Offer, hosts: dict[str, Event], checks: tuple[Check, ...]
+) -> DoctorDocument:
+    from edgecnn.documents.doctor import DoctorDocument, facts_fields
+    from edgecnn_runtime.measure.results import host_from_json, state_from_json
+
+    host = next(iter(hosts.values()), None)
+    return DoctorDocument(
+        device=name,
+        host=None if host is None else host_from_json(host["host"]),
+        state=None if host is None else state_from_json(host["state"]),
+        checks=checks,
+        facts=facts_fields(facts),
+        environments={key: dict(packages) for key, packages in offer.environments.items()},
+        refused=dict(offer.refused),
+    )

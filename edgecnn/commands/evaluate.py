@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,13 +13,6 @@ from edgecnn.commands.options import (
     json_option,
     quiet_option,
 )
-
-if TYPE_CHECKING:
-    from edgecnn.evaluate.run import Outcome
-
-SCHEMA = "edgecnn.evaluate/1"
-# Broken images that are named; the others are counted.
-NAMED = 3
 
 
 @click.command("evaluate", short_help="Measure the accuracy of a bundle on labelled images.")
@@ -76,64 +68,24 @@ def command(
       edgecnn evaluate mine.edge --data photographs/ --limit 1000
       edgecnn evaluate new.edge --against old.edge --data photographs/
     """
-    from edgecnn.console import note, print_json
-    from edgecnn.evaluate.class_names import classes_of, read_mapping
-    from edgecnn.evaluate.examples import open_examples
-    from edgecnn.evaluate.run import find_variants, run
-    from edgecnn.progress_bar import bar
-    from edgecnn.report.evaluate_tables import as_rows, print_result
+    from edgecnn.console import note
+    from edgecnn.results.evaluate import EvaluateOptions, evaluate_bundle
+    from edgecnn.results.printing import print_result
     from edgecnn_runtime.budget import Budget
 
-    names = classes_of(bundle, read_mapping(classes) if classes else {})
-    variants = find_variants(bundle, engine, precision)
-    if against is not None:
-        _check_same_classes(against, bundle, names.classes)
-        variants = [find_variants(against, engine, None)[0], *variants]
-    talk_less = quiet or as_json
-    examples = open_examples(data, names, quiet=talk_less).limited(limit)
-    for each in examples.notes:
-        note(each, quiet=quiet)
-    budget = Budget(max_memory, max_seconds)
-    with bar("evaluate", quiet=talk_less) as progress:
-        outcome = run(
-            variants,
-            examples,
-            processes=processes,
-            is_strict=strict,
-            budget=budget,
-            progress=progress,
-        )
-    if outcome.broken:
-        note(_say_broken(outcome), quiet=quiet)
-    result = {
-        "bundle": bundle,
-        "data": examples.name,
-        "images": len(outcome.labels),
-        "broken": len(outcome.broken),
-        "notes": list(examples.notes),
-        "rows": as_rows(outcome, variants),
-    }
-    if as_json:
-        print_json(SCHEMA, result)
-    else:
-        print_result(result, names.classes)
-
-
-def _check_same_classes(against: str, bundle: str, classes: int) -> None:
-    from edgecnn.evaluate.class_names import classes_of
-    from edgecnn_runtime.errors import NotAClassifier
-
-    others = classes_of(against).classes
-    if others != classes:
-        raise NotAClassifier(
-            f"{against} has {others} classes, {bundle} {classes}; only networks for the same "
-            "classes can be compared"
-        )
-
-
-def _say_broken(outcome: Outcome) -> str:
-    total = len(outcome.labels) + len(outcome.broken)
-    shown = "; ".join(outcome.broken[:NAMED])
-    rest = len(outcome.broken) - NAMED
-    more = f"; and {rest:,} more" if rest > 0 else ""
-    return f"{len(outcome.broken):,} of {total:,} images cannot be read, left out: {shown}{more}"
+    options = EvaluateOptions(
+        against,
+        classes,
+        limit,
+        processes,
+        strict,
+        engine,
+        precision,
+        Budget(max_memory, max_seconds),
+    )
+    result = evaluate_bundle(bundle, data, options, quiet=quiet or as_json)
+    for line in result.notes:
+        note(line, quiet=quiet)
+    if result.broken:
+        note(result.broken_words(), quiet=quiet)
+    print_result(result, as_json=as_json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +17,11 @@ from edgecnn.commands.options import (
 )
 from edgecnn.commands.quantise_options import Quantising, quantise_options
 from edgecnn.commands.target_options import TargetChoice, target_options
-from edgecnn.console import echo, echo_line
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
-    from edgecnn.exporting.plan import ExportPlan
+    from edgecnn.results.export import ExportResult
     from edgecnn_exporters.quantise.ladder import Quantised
-
-SCHEMA = "edgecnn.export/1"
 
 
 @click.command("export", short_help="Turn a network into a verified bundle.")
@@ -48,6 +44,9 @@ SCHEMA = "edgecnn.export/1"
 @quantise_options
 @target_options
 @click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
+@click.option(
+    "--force", is_flag=True, help="Replace a bundle that holds more, or is of another network."
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("-v", "--verbose", is_flag=True, help="Print what the passes and quantisation did.")
 @json_option
@@ -71,6 +70,7 @@ def command(
     quantising: Quantising,
     targets: TargetChoice,
     opset: int,
+    force: bool,
     dry_run: bool,
     verbose: bool,
     as_json: bool,
@@ -79,8 +79,9 @@ def command(
     """Export MODEL to ONNX, optimise it, prove it equal, and pack it as NAME.edge.
 
     MODEL is a name from `edgecnn zoo`, a checkpoint that `edgecnn train` wrote,
-    package.module:factory for a network of your own, or an .onnx file. The bundle is written only
-    if it answers as the original does, on photographs, at batch 1, 2, 3 and 7.
+    package.module:factory or file.py:factory for a network of your own, or an .onnx file. The
+    bundle is written only if it answers as the original does, on photographs, at batch 1, 2, 3
+    and 7. It replaces one of the same network that holds no more; others only with --force.
 
     \b
     Examples:
@@ -94,6 +95,8 @@ def command(
     """
     from edgecnn.exporting.plan import ExportOptions, plan
     from edgecnn.model.resolve import resolve
+    from edgecnn.results.export import ExportPlanResult, export_network
+    from edgecnn.results.printing import print_result
 
     chosen = targets.targets(is_quantised=quantising.precision is not None)
     form = Form(classes, width, depth, stem, phi)
@@ -115,17 +118,23 @@ def command(
         _typed(context),
         golden,
         targets.compiled,
+        force,
     )
     planned = plan(options)
     if dry_run:
-        _print_plan(planned, as_json)
+        print_result(ExportPlanResult(planned), as_json=as_json)
         return
-    _run(planned, quantising, verbose=verbose, as_json=as_json, quiet=quiet)
+    result = export_network(planned, is_measured=quantising.is_measured, quiet=quiet or as_json)
+    if as_json:  # its document comes last: a report that fails is a document of its own
+        _report(result, quantising.report, quiet=True)
+    _print(result, verbose=verbose, as_json=as_json, quiet=quiet)
+    if not as_json:
+        _report(result, quantising.report, quiet=quiet)
 
 
 def _typed(context: click.Context) -> str:
-    """The command line without its output path, for the provenance."""
-    words: list[str] = list(context.obj or ())
+    """The command line without its output path, and --force, for the provenance."""
+    words: list[str] = [word for word in context.obj or () if word != "--force"]
     for flag in ("-o", "--output"):
         if flag in words:
             at = words.index(flag)
@@ -133,83 +142,50 @@ def _typed(context: click.Context) -> str:
     return shlex.join(["edgecnn", *(w for w in words if not w.startswith("--output="))])
 
 
-def _run(
-    planned: ExportPlan,
-    quantising: Quantising,
-    *,
-    verbose: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    from edgecnn.console import note, print_json, stdout
-    from edgecnn.exporting.run import LOAD, run
-    from edgecnn.progress_bar import bar, stages
-    from edgecnn.report.exported import as_json as as_document
-    from edgecnn.report.exported import facts, ladder_table, left_alone_lines, warning_lines
-    from edgecnn.report.labelled_lines import print_labelled
-    from edgecnn_exporters.export import STAGES
+def _print(result: ExportResult, *, verbose: bool, as_json: bool, quiet: bool) -> None:
+    from edgecnn.console import note
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.exported import ladder_blocks, left_alone_lines, warning_lines
+    from edgecnn.results.printing import print_result
 
-    began = time.perf_counter()
-    with stages((LOAD, *STAGES), quiet=quiet or as_json) as progress:
-        exported, notes = run(planned, progress)
-    own = exported.quantised.notes if exported.quantised is not None else ()
-    for line in (*notes, *own):
+    exported = result.exported
+    for line in result.notes:
         note(f"note: {line}", quiet=quiet)
     for line in warning_lines(exported.warnings):
         note(line, quiet=quiet)
     for line in left_alone_lines(exported.left_alone) if verbose else ():
         note(line, quiet=quiet)
-    speed, quantised = None, exported.quantised
-    if quantised is not None and quantising.is_measured:
-        from edgecnn.exporting.speed import measure_speed
-
-        with bar("measure", quiet=quiet or as_json) as measured:
-            speed = measure_speed(exported.path, quantised, measured)
-    if as_json:
-        print_json(SCHEMA, as_document(exported, speed))
-    else:
-        print_labelled(facts(exported, speed, time.perf_counter() - began).items(), 10)
-        if verbose and quantised is not None and quantised.rungs:
-            echo()
-            stdout().print(ladder_table(quantised))
-            _print_worst(quantised, quiet=quiet)
-    if quantising.report is not None and quantised is not None:
-        _report(quantised, quantising.report, exported.manifest.name, quiet=quiet or as_json)
+    print_result(result, as_json=as_json)
+    quantised = exported.quantised
+    if not as_json and verbose and quantised is not None and quantised.rungs:
+        print_blocks(ladder_blocks(quantised))
+        _print_worst(quantised, quiet=quiet)
 
 
 def _print_worst(quantised: Quantised, *, quiet: bool) -> None:
     """The images and the layers that int8 costs most."""
     from edgecnn.progress_bar import bar
-    from edgecnn.report.exported import worst_lines
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.exported import worst_blocks
 
     with bar("look at every layer", quiet=quiet) as progress:
         layers = quantised.worst_layers(progress)
-    echo()
-    for line in worst_lines(quantised, layers):
-        echo_line(line)
+    print_blocks(worst_blocks(quantised, layers))
 
 
-def _report(quantised: Quantised, path: Path, name: str, *, quiet: bool) -> None:
-    """Measure every layer, print the worst, and draw them all."""
-    from edgecnn.console import stdout
+def _report(result: ExportResult, path: Path | None, *, quiet: bool) -> None:
+    """Measure every layer of the 8-bit network, print the worst, and draw them all."""
+    quantised = result.exported.quantised
+    if path is None or quantised is None:
+        return
     from edgecnn.progress_bar import bar
-    from edgecnn.report.exported import layer_table
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.report.exported import layer_blocks
     from edgecnn.report.plots.layers import draw_layers
 
     with bar("look at every layer", quiet=quiet) as progress:
         before, after = quantised.sensitivity(progress)
+    name = result.exported.manifest.name
     draw_layers(before, after, path, f"{name}: what int8 costs, layer by layer")
     if not quiet:
-        echo()
-        stdout().print(layer_table(before, after))
-        echo(f"\nall layers are drawn in {path}")
-
-
-def _print_plan(planned: ExportPlan, as_json: bool) -> None:
-    from edgecnn.console import print_json
-    from edgecnn.report.labelled_lines import print_labelled
-
-    if as_json:
-        print_json("edgecnn.plan/1", planned.to_json())
-    else:
-        print_labelled(planned.to_json().items(), 12)
+        print_blocks(layer_blocks(before, after, path))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from edgecnn.data.iterables import Items
     from edgecnn.exporting.quantise import QuantiseOptions
     from edgecnn_exporters.quantise.config import QuantRecipe
 
@@ -132,7 +133,7 @@ class Quantising:
     """Values of `QUANTISE_OPTIONS` from the command line, by their names."""
 
     precision: str | None
-    calibrate: str | None
+    calibrate: str | Items | None
     samples: int
     recipe: QuantRecipe
     observer: str | None
@@ -141,7 +142,7 @@ class Quantising:
     min_agreement: float | None
     max_drop: float | None
     allow_weak: bool
-    data: str | None
+    data: str | Items | None
     memory_limit: int | None
     report: Path | None
     is_measured: bool

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from typing import Any
-
 import click
 
 from edgecnn.commands.budget_options import budget_options
@@ -18,11 +14,7 @@ from edgecnn.commands.options import (
     threads_option,
 )
 from edgecnn.console import complain
-from edgecnn.exit_codes import FAILED
 from edgecnn_runtime.budget import Budget
-from edgecnn_runtime.host.process import agent_lines
-
-SCHEMA = "edgecnn.run/1"
 
 
 @click.command("run", short_help="Classify images, as an app would.")
@@ -59,36 +51,13 @@ def command(
     Example:
       edgecnn run mobilenet_v2.edge cat.jpg coffee.jpg --top 1
     """
-    from edgecnn.console import print_json
-    from edgecnn.report.run_table import print_classes
-    from edgecnn_runtime.tasks import Classification
+    from edgecnn.results.printing import print_result
+    from edgecnn.results.run import RunOptions, classify_images
 
-    chosen = {"--engine": engine, "--precision": precision, "--threads": threads, "--top": top}
-    words = [f"{name}={value}" for name, value in chosen.items() if value is not None]
     budget = Budget(max_memory, max_seconds)
-    results: dict[str, list[Classification]] = {}
-    used: dict[str, str] = {}
-    failed = 0
-    for event in _events([*words, *budget.options(), "--", bundle, *images]):
-        if event["event"] == "opened":
-            used = {"engine": event["engine"], "precision": event["precision"]}
-        elif event["event"] == "classified":
-            results[event["image"]] = [Classification(**one) for one in event["classes"]]
-        else:
-            complain(event["reason"])
-            failed += 1
-    if as_json:
-        listed = [
-            {"image": image, "classes": [asdict(prediction) for prediction in classes]}
-            for image, classes in results.items()
-        ]
-        print_json(SCHEMA, {"bundle": bundle} | used | {"images": listed})
-    elif results:
-        print_classes(results)
-    return FAILED if failed else 0
-
-
-def _events(arguments: list[str]) -> list[dict[str, Any]]:
-    """Events of the agent's command ``run``; an engine may print other lines on stdout."""
-    lines = [line for line in agent_lines(["run", *arguments]) if line.startswith('{"event"')]
-    return [json.loads(line) for line in lines]
+    options = RunOptions(top, engine, precision, threads, budget)
+    result = classify_images(bundle, images, options)
+    for line in result.failures:
+        complain(line)
+    print_result(result, as_json=as_json)
+    return result.exit_code

@@ -163,7 +163,7 @@ def target_options(command: Callable[..., object]) -> Callable[..., object]:
 
     @functools.wraps(command)
     def gathered(**values: Any) -> object:
-        choice = _choice(values)
+        choice = target_choice(values)
         return command(**values, targets=choice)
 
     for option in reversed(TARGET_OPTIONS):
@@ -171,8 +171,8 @@ def target_options(command: Callable[..., object]) -> Callable[..., object]:
     return gathered
 
 
-def _choice(values: dict[str, Any]) -> TargetChoice:
-    """The choice; its values are taken out of `values`.
+def target_choice(values: dict[str, Any]) -> TargetChoice:
+    """The choice of targets, from values of `TARGET_OPTIONS`, which are taken out of `values`.
 
     Raises:
         click.UsageError: options that go with a target, without it.

@@ -12,14 +12,12 @@ import click
 
 from edgecnn.commands.options import ShapeParam, form_options, json_option, quiet_option
 from edgecnn.commands.quantise_options import PrecisionParam
-from edgecnn.console import echo_line
 from edgecnn.train.recipe import Recipe
 from edgecnn.zoo import Form
 
 if TYPE_CHECKING:
     from edgecnn.train.options import TrainOptions
 
-SCHEMA = "edgecnn.train/1"
 # Options for fields of the recipe; the family's recipe gives the others.
 RECIPE = tuple(field.name for field in fields(Recipe) if field.name != "augmentation")
 
@@ -137,7 +135,7 @@ def command(
         teacher=teacher,
     )
     trained = _progressive(options) if progressive else [_train(options)]
-    _report(trained, options, as_json)
+    _print(trained, as_json=as_json)
 
 
 def _check_quantised(
@@ -190,16 +188,11 @@ def _progressive(options: TrainOptions) -> list[Mapping[str, Any]]:
     return [_train(step) for step in chain(options)]
 
 
-def _report(trained: list[Mapping[str, Any]], options: TrainOptions, as_json: bool) -> None:
-    from edgecnn.console import print_json
-    from edgecnn.report.training import result_lines
+def _print(trained: list[Mapping[str, Any]], *, as_json: bool) -> None:
+    from edgecnn.documents.train import trained_fields
+    from edgecnn.results.printing import print_result
+    from edgecnn.results.train import TrainResult
     from edgecnn.train.distributed import is_first
 
-    if not is_first():
-        return
-    if as_json:
-        print_json(SCHEMA, {"trained": trained})
-        return
-    for result in trained:
-        for line in result_lines(result):
-            echo_line(line)
+    if is_first():
+        print_result(TrainResult(tuple(map(trained_fields, trained))), as_json=as_json)

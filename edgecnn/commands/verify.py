@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
-from edgecnn.commands.verify_preprocess import preprocess_options, print_certificate
-from edgecnn.console import echo
-from edgecnn.exit_codes import DIFFERS, FAILED, OK
+from edgecnn.console import complain, echo
 
-if TYPE_CHECKING:
-    from edgecnn.verify.diagnose import RowDiagnosis
-    from edgecnn.verify.held_out import HeldOutComparison
-    from edgecnn_runtime.bundle import Bundle
-    from edgecnn_runtime.parity.row import Parity
-
-SCHEMA = "edgecnn.verify/1"
 ALL = "all"
 
 
@@ -62,7 +52,25 @@ class EngineNames(click.ParamType["tuple[str, ...]"]):
     help="Prove what was compiled for NPUs and microcontrollers; vendors' simulators open their "
     "own files.",
 )
-@preprocess_options
+@click.option(
+    "--preprocess",
+    "by_hand",
+    is_flag=True,
+    help="Compare other ways to prepare images with the bundle's own.",
+)
+@click.option(
+    "--data",
+    metavar="NAME|FOLDER",
+    help="Compare every artefact on every engine with the float graph on these images: "
+    "a folder, mnist, fashion-mnist, cifar10, imagenet-samples. With --preprocess, the images "
+    "to prepare.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Compare this .onnx or .tflite file, or bundle, with the golden answers of BUNDLE.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(1),
@@ -81,6 +89,7 @@ def command(
     is_proven: bool,
     by_hand: bool,
     data: str | None,
+    against: Path | None,
     limit: int,
     max_memory: int,
     max_seconds: float,
@@ -94,9 +103,11 @@ def command(
     that is wrong by itself is found and its cause named.
 
     Exit code 0: all that ran is equal. 3: something differs, or an engine crashed. 1: the bundle
-    cannot be trusted, or no engine for it is installed.
+    cannot be trusted, no engine for it is installed, or it has no golden examples.
 
-    With --preprocess, the cost of preparing images in other ways than the bundle does.
+    With --against, the artefacts of another file are compared with the golden answers instead; the
+    exit codes are the same. With --preprocess, the cost of preparing images in other ways than the
+    bundle does.
 
     \b
     Examples:
@@ -105,77 +116,43 @@ def command(
       edgecnn verify broken.edge --reproduce broken/
       edgecnn verify mobilenet_v2.edge --data photographs/
       edgecnn verify mobilenet_v2.edge --preprocess --data photographs/
+      edgecnn verify mobilenet_v2.edge --against other.tflite
     """
-    engines = tuple(dict.fromkeys(name for names in chosen for name in names))
-    if by_hand:
-        return print_certificate(bundle, data, engines, as_json=as_json, quiet=quiet)
-    from edgecnn.console import print_json
-    from edgecnn.progress_bar import bar
-    from edgecnn.report.verify_tables import print_compiled, print_held_out, print_rows
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.results.printing import print_result
+    from edgecnn.results.verify import VerifyOptions, VerifyResult, verify_bundle
+    from edgecnn.results.verify_preprocess import compare_preprocessing
     from edgecnn_runtime.budget import Budget
-    from edgecnn_runtime.bundle import Bundle
-    from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
-    from edgecnn_runtime.parity.verify import verify
 
-    with Bundle(bundle, Budget(max_memory, max_seconds)) as opened:
-        with bar("verify", quiet=quiet or as_json) as progress:
-            rows = verify(opened, engines or None, isolated=True, progress=progress)
-        is_proven = is_proven and not engines
-        compiled = _prove_compiled(opened, quiet=quiet or as_json) if is_proven else []
-        files = len(opened.manifest.files)
-        outside = opened.outside()
-        if not as_json:
-            # Before the search, which may take long.
-            print_rows(rows, None if outside is None else Path(outside.path).name)
-            if compiled:
-                print_compiled(compiled)
-        findings = _diagnose(opened, rows, reproduce) if is_diagnosed or reproduce else []
-        held_out = _hold(opened, rows, data, limit, quiet=quiet or as_json) if data else None
+    engines = tuple(dict.fromkeys(name for names in chosen for name in names))
+    is_silent = quiet or as_json
+    if against is not None and (by_hand or data is not None or reproduce is not None):
+        raise click.UsageError("--against goes with --engine alone: leave the other options out")
+    if by_hand:
+        costs = compare_preprocessing(bundle, data, next(iter(engines), None), quiet=is_silent)
+        print_result(costs, as_json=as_json)
+        return costs.exit_code
+    budget = Budget(max_memory, max_seconds)
+    options = VerifyOptions(
+        engines, is_diagnosed, reproduce, is_proven, data, limit, budget, against
+    )
     if as_json:
-        document: dict[str, Any] = {"bundle": bundle, "files": files}
-        document["rows"] = [row.to_json() for row in (*rows, *compiled)]
-        document["findings"] = [finding.to_json() for finding in findings]
-        document["pictures"] = None if held_out is None else asdict(held_out)
-        print_json(SCHEMA, document)
-    else:
-        for finding in findings:
-            echo(f"\n{finding.words()}")
-        if held_out is not None:
-            print_held_out(held_out)
-        if not quiet:
-            echo(f"\n{files} files have the digests that the manifest lists", err=True)
-    if any(row.verdict in ("differs", "crashed") for row in (*rows, *compiled)):
-        return DIFFERS
-    ran = any(row.verdict in ANSWERS_AS_MADE and row.engine for row in rows)
-    return OK if ran else FAILED
+        result = verify_bundle(bundle, options)
+        print_result(result, as_json=True)
+        _complain(result.complaints)
+        return result.exit_code
+
+    def print_rows(rows: VerifyResult) -> None:
+        print_blocks(rows.parity_blocks())
+
+    result = verify_bundle(bundle, options, quiet=quiet, on_rows=print_rows)
+    print_blocks(result.finding_blocks())
+    if not quiet:
+        echo(f"\n{result.files} files have the digests that the manifest lists", err=True)
+    _complain(result.complaints)
+    return result.exit_code
 
 
-def _prove_compiled(opened: Bundle, *, quiet: bool) -> list[Parity]:
-    """Rows of what was compiled for a target."""
-    if all(artefact.target is None for artefact in opened.manifest.artefacts):
-        return []
-    from edgecnn.progress_bar import bar
-    from edgecnn.verify.compiled import prove_compiled
-
-    with bar("compiled", quiet=quiet) as progress:
-        return prove_compiled(opened, progress)
-
-
-def _diagnose(opened: Bundle, rows: list[Parity], reproduce: Path | None) -> list[RowDiagnosis]:
-    if not any(row.verdict == "differs" for row in rows):
-        return []
-    from edgecnn.verify.search import find_causes
-
-    return find_causes(opened, rows, reproduce, isolated=True)
-
-
-def _hold(
-    opened: Bundle, rows: list[Parity], data: str, limit: int, *, quiet: bool
-) -> HeldOutComparison:
-    from edgecnn.progress_bar import bar
-    from edgecnn.verify.held_out import compare_with_float
-    from edgecnn.verify.preprocess.pictures import verification_images
-
-    pictures = verification_images(data, limit, quiet=quiet)
-    with bar("images", quiet=quiet) as progress:
-        return compare_with_float(opened, rows, pictures, data, progress)
+def _complain(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        complain(sentence)

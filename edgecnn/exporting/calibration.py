@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
-
-import numpy as np
+from typing import Self, TypeAlias
 
 from edgecnn.data.class_folders import name_some
+from edgecnn.data.iterables import Items, items_name
 from edgecnn.data.named import NAMED
 from edgecnn.data.pictures import (
     PHOTOGRAPHS,
@@ -20,6 +20,8 @@ from edgecnn.data.pictures import (
     read_npz,
 )
 from edgecnn.errors import DataUnreadable
+from edgecnn.exporting.input_range import range_of_images, unlike_preprocessing
+from edgecnn.exporting.iterable_samples import spool_items
 from edgecnn.exporting.samples import ImageSamples, batches, spool_inputs, spool_some
 from edgecnn_exporters.capture.examples import (
     NAMES,
@@ -33,6 +35,8 @@ from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 
+CalibrationData: TypeAlias = str | Items
+"""As `open_calibration` takes it."""
 BATCH_NORM = "batch-norm"
 _NAMES = (*NAMED, SAMPLES, PHOTOGRAPHS, BATCH_NORM)
 # Twenty photographs give ranges, a hundred give the means that biases are corrected by.
@@ -69,7 +73,7 @@ class CalibrationSamples:
 
 
 def open_calibration(
-    data: str,
+    data: CalibrationData,
     spec: TensorSpec,
     prepare: Preprocess | None,
     count: int,
@@ -83,12 +87,15 @@ def open_calibration(
         data: mnist, fashion-mnist, cifar10, imagenet-samples, photographs (those that come with
             edgecnn), a folder of images, or an ``.npz`` of one array: images (N, H, W, C) uint8, or
             inputs as the network reads them, float32. Or batch-norm, for no samples but judges.
+            Or any iterable of images and inputs, as `labelled_values` reads it.
         spec: the network's input.
 
     Raises:
         DataUnreadable: nothing of that name, nothing in it, or nothing that fits.
         CalibrationFailed: samples that are not finite.
     """
+    if not isinstance(data, str):
+        return _from_items(data, spec, prepare, count, fresh)
     opened = _open(data, spec, prepare, count, fresh, quiet=quiet)
     if data in _NAMES and Path(data).is_dir():
         note = f"{data!r} is edgecnn's own set, not the folder of that name here: that is ./{data}"
@@ -135,8 +142,6 @@ def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> Calibratio
         raise DataUnreadable(
             "batch normalisation does not give the range of the network's input: --preprocess does"
         )
-    mean, std = np.array(prepare.mean), np.array(prepare.std)
-    ends = [(grey * prepare.scale - mean) / std for grey in (0, 255)]
     judges = example_batch(spec, prepare, 8 * len(NAMES))
     return CalibrationSamples(
         BATCH_NORM,
@@ -145,7 +150,7 @@ def _from_batch_norm(spec: TensorSpec, prepare: Preprocess | None) -> Calibratio
             "ranges by batch normalisation, without samples: the weaker choice; "
             "--calibrate FOLDER takes a hundred of your images",
         ),
-        Range(float(np.min(ends)), float(np.max(ends))),
+        range_of_images(prepare),
     )
 
 
@@ -156,9 +161,16 @@ def likely_data(trained_on: str | None) -> str:
     return PHOTOGRAPHS
 
 
-def is_private(data: str) -> bool:
-    """Whether samples are the user's own: files of a folder or an ``.npz``."""
-    return data not in _NAMES
+def is_private(data: CalibrationData) -> bool:
+    """Whether samples are the user's own: files of a folder, an ``.npz``, an iterable."""
+    return not isinstance(data, str) or data not in _NAMES
+
+
+def data_name(data: CalibrationData) -> str:
+    """Name of samples for the provenance: a path of one's own home is none of it."""
+    if not isinstance(data, str):
+        return items_name(data)
+    return Path(data).name if Path(data).is_absolute() else data
 
 
 def _few(count: int) -> str:
@@ -166,6 +178,10 @@ def _few(count: int) -> str:
         f"calibrated with {count} images: enough to try, not to ship; "
         "--calibrate FOLDER takes a hundred of yours"
     )
+
+
+def _left_out(broken: Sequence[str], total: int) -> str:
+    return f"{len(broken)} of {total} images cannot be read, left out: {name_some(broken)}"
 
 
 def _from_inputs(
@@ -183,6 +199,25 @@ def _from_inputs(
     )
 
 
+def _from_items(
+    items: Items, spec: TensorSpec, prepare: Preprocess | None, count: int, fresh: int
+) -> CalibrationSamples:
+    spooled = spool_items(items, spec, prepare, count, fresh)
+    own = len(spooled.samples) * (spec.shape[0] or 1)
+    notes = [_left_out(spooled.broken, own + len(spooled.broken))] if spooled.broken else []
+    if own < FEW:
+        notes.append(_few(own))
+    if spooled.measured is not None and prepare is not None:
+        notes += unlike_preprocessing(spooled.measured, prepare)
+    return CalibrationSamples(
+        spooled.name,
+        spooled.samples,
+        tuple(notes),
+        measured=spooled.measured,
+        fresh=spooled.fresh,
+    )
+
+
 def _from_images(data: str, source: ImageSamples, count: int, fresh: int) -> CalibrationSamples:
     total = len(source.images)
     chosen, others = draw(total, count), draw(total, fresh, after=count)
@@ -190,9 +225,7 @@ def _from_images(data: str, source: ImageSamples, count: int, fresh: int) -> Cal
     notes = []
     broken = list(source.broken)
     if broken:
-        notes.append(
-            f"{len(broken)} of {len(chosen)} images cannot be read, left out: {name_some(broken)}"
-        )
+        notes.append(_left_out(broken, len(chosen)))
     if len(chosen) - len(broken) < FEW:
         notes.append(_few(len(chosen) - len(broken)))
     return CalibrationSamples(data, spool, tuple(notes), fresh=spool_some(source, others))

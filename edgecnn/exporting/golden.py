@@ -1,11 +1,14 @@
-"""Golden examples of the user's choice: images of a folder, or inputs of an ``.npz``."""
+"""Golden examples of the user's choice: images of a folder, an ``.npz``, or a Python iterable."""
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 
+from edgecnn.data.item_values import Image, is_image, is_input
+from edgecnn.data.iterables import Items, labelled_values, refuse_empty
 from edgecnn.data.pictures import draw, find_images, is_image_source, read_npz
 from edgecnn.errors import DataUnreadable
 from edgecnn_exporters.capture.examples import GivenExamples
@@ -18,18 +21,20 @@ from edgecnn_runtime.manifest import Preprocess, TensorSpec
 MOST = 8
 
 
-def open_golden(data: str, spec: TensorSpec, prepare: Preprocess | None) -> GivenExamples:
+def open_golden(data: str | Items, spec: TensorSpec, prepare: Preprocess | None) -> GivenExamples:
     """Read at most `MOST` examples, drawn from all; of a fixed batch as many whole batches.
 
     Args:
         data: a folder of images, or an ``.npz`` of one array: images (N, H, W, C) uint8, or inputs
-            as the network reads them, float.
+            as the network reads them, float. Or an iterable of images or of inputs.
         spec: the network's input.
 
     Raises:
         DataUnreadable: neither, nothing in it, or nothing that fits.
         ImageError: an image that cannot be read.
     """
+    if not isinstance(data, str):
+        return _of_items(data, spec, prepare)
     count = max(1, MOST // (spec.shape[0] or 1)) * (spec.shape[0] or 1)
     if data.endswith(".npz"):
         array = read_npz(Path(data))
@@ -42,18 +47,40 @@ def open_golden(data: str, spec: TensorSpec, prepare: Preprocess | None) -> Give
         images = tuple(_load(found[index]) for index in draw(len(found), count))
     else:
         raise DataUnreadable(f"{data} is not a folder of images and not an .npz")
+    return _of_images(data, images, spec, prepare)
+
+
+def _of_items(items: Items, spec: TensorSpec, prepare: Preprocess | None) -> GivenExamples:
+    """The first `MOST` of an iterable, in its order."""
+    count = max(1, MOST // (spec.shape[0] or 1)) * (spec.shape[0] or 1)
+    chosen = list(itertools.islice(labelled_values(items, spec, "golden"), count))
+    if not chosen:
+        raise refuse_empty(items, "golden")
+    values = [each.value for each in chosen]
+    if all(map(is_input, values)):
+        inputs = np.concatenate([value for value in values if is_input(value)])
+        return _inputs("golden", GivenExamples(inputs), spec)
+    images = tuple(_load(value) for value in values if is_image(value))
+    if len(images) < len(values):
+        raise DataUnreadable("golden: some items are images and some are inputs; give one kind")
+    return _of_images("golden", images, spec, prepare)
+
+
+def _of_images(
+    name: str, images: tuple[UInt8, ...], spec: TensorSpec, prepare: Preprocess | None
+) -> GivenExamples:
     if prepare is None:
         raise DataUnreadable(
-            f"{data} holds images, and the network has no preprocessing for them: say "
+            f"{name} holds images, and the network has no preprocessing for them: say "
             "--preprocess, or give an .npz of inputs"
         )
     inputs = np.concatenate([preprocess(image, prepare) for image in images])
-    return _inputs(data, GivenExamples(inputs, images), spec)
+    return _inputs(name, GivenExamples(inputs, images), spec)
 
 
-def _load(image: Path | UInt8) -> UInt8:
-    pixels = load_image(image) if isinstance(image, Path) else image
-    return pixels.repeat(3, axis=-1) if pixels.shape[-1] == 1 else pixels
+def _load(image: Image) -> UInt8:
+    pixels = load_image(image) if isinstance(image, Path) or image.ndim == 2 else image
+    return pixels.repeat(3, axis=-1) if pixels.shape[-1] == 1 else pixels[..., :3]
 
 
 def _inputs(data: str, given: GivenExamples, spec: TensorSpec) -> GivenExamples:

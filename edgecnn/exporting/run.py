@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.errors import LabelsUnreadable
+from edgecnn.exporting.labels import labels_of
 from edgecnn.exporting.plan import ExportOptions, ExportPlan
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
-from edgecnn.model.resolve import Factory, OnnxFile, TorchSource, ZooNetwork
+from edgecnn.model.resolve import Factory, LiveModule, OnnxFile, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM
-from edgecnn.text_file import read_text
 from edgecnn_runtime.manifest import Preprocess, TensorSpec
 from edgecnn_runtime.progress import Announce
 
@@ -100,13 +100,13 @@ def _run_network(
         name=encodable(network.name),
         input=spec,
         preprocess=preprocess,
-        labels=_labels(options.labels) or network.labels,
+        labels=labels_of(options.labels) or network.labels,
         opset=options.opset,
         source=network.source,
         command=options.command,
         targets=options.targets,
         half=options.half,
-        is_zoo=not isinstance(source, Factory),
+        is_zoo=not isinstance(source, Factory | LiveModule),
         golden=_golden(options, spec, preprocess),
     )
     with quantised(
@@ -137,7 +137,7 @@ def _run_onnx(
         name=encodable(planned.name),
         input=spec,
         preprocess=preprocess,
-        labels=_labels(options.labels),
+        labels=labels_of(options.labels),
         opset=options.opset,
         source={
             "onnx": source.path.name,
@@ -158,7 +158,7 @@ def _preprocess(
     options: ExportOptions, shape: tuple[int, int, int], own: Preprocess | None
 ) -> tuple[Preprocess | None, tuple[str, ...]]:
     """Preprocessing as given, or the network's own, or the likeliest with a note."""
-    if options.preprocess:
+    if options.preprocess is not None:
         return choose_preprocess(options.preprocess, shape), ()
     if own is not None:
         return own, ()
@@ -177,9 +177,11 @@ def _without_labels(options: ExportOptions, exported: Exported) -> tuple[str, ..
     """A note where the labels that were given name nothing."""
     if options.labels is None or exported.manifest.postprocess is not None:
         return ()
+    is_file = isinstance(options.labels, Path)
+    words = f"--labels {options.labels} is" if is_file else "the labels are"
     return (
-        f"--labels {options.labels} is left out: labels are for a network that reads images and "
-        "has one output (N, classes)",
+        f"{words} left out: labels are for a network that reads images and has one output "
+        "(N, classes)",
     )
 
 
@@ -191,16 +193,3 @@ def _golden(
     from edgecnn.exporting.golden import open_golden
 
     return open_golden(options.golden, spec, preprocess)
-
-
-def _labels(path: Path | None) -> tuple[str, ...] | None:
-    if path is None:
-        return None
-    try:
-        labels = tuple(read_text(path).splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LabelsUnreadable(f"labels {path} cannot be read: {reason}") from error
-    if not labels or not all(label.strip() for label in labels):
-        raise LabelsUnreadable(f"labels {path} are empty or hold an empty line; one name a line")
-    return labels

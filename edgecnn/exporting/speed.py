@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,16 +65,6 @@ class Speed:
         """The operators that run in float, with their number."""
         named = ", ".join(f"{count} {name}" for name, count in self.placement.real.items())
         return f"in float: {named}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Verdict, latencies and operators as JSON values."""
-        return {
-            "comparison": asdict(self.comparison),
-            "int8_ms": self.int8_ms,
-            "fp32_ms": self.fp32_ms,
-            "placement": asdict(self.placement),
-            "mixing": None if self.mixing is None else asdict(self.mixing),
-        }
 
 
 def measure_speed(bundle: Path, quantised: Quantised, progress: Progress = no_progress) -> Speed:

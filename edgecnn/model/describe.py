@@ -8,10 +8,12 @@ from typing import assert_never
 import torch
 
 from edgecnn.errors import ModelUnusable
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import (
     Checkpoint,
     Factory,
+    LiveModule,
     ModelSource,
     OnnxFile,
     ZooNetwork,
@@ -48,7 +50,7 @@ def describe(source: ModelSource, form: Form, shape: tuple[int, int, int] | None
             )
         case Checkpoint():
             raise unknown_name(source.typed)
-        case Factory():
+        case Factory() | LiveModule():
             return _describe_own(source, form, shape)
         case ZooNetwork():
             return _describe_zoo(source.architecture, form, shape)
@@ -56,7 +58,9 @@ def describe(source: ModelSource, form: Form, shape: tuple[int, int, int] | None
             assert_never(source)
 
 
-def _describe_own(source: Factory, form: Form, shape: tuple[int, int, int] | None) -> Described:
+def _describe_own(
+    source: Factory | LiveModule, form: Form, shape: tuple[int, int, int] | None
+) -> Described:
     if form.given():
         options = " ".join(f"--{option}" for option in form.given())
         raise ModelUnusable(

@@ -1,7 +1,8 @@
-"""Preprocessing of a user's own network, by name or from a JSON file."""
+"""Preprocessing of a user's own network: by name, from a JSON file, or as a value."""
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,10 @@ CHOICES = {
 }
 
 
-def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | None:
+def choose_preprocess(choice: str | Preprocess, shape: tuple[int, int, int]) -> Preprocess | None:
     """The preprocessing called `choice`, or the one in that JSON file, for an input of `shape`.
+
+    One that is given as a value is checked alike.
 
     Args:
         shape: (channels, height, width).
@@ -32,14 +35,13 @@ def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | 
         PreprocessUnknown: no such name or file, or it does not fit the channels.
     """
     channels, height, width = shape
+    if isinstance(choice, Preprocess):
+        return _fitting(choice, "the preprocessing", shape)
     if choice == "none":
         return None
     if choice.endswith(".json"):
         return _read(Path(choice), shape)
-    if choice not in CHOICES:
-        raise PreprocessUnknown(
-            f"no preprocessing is called {choice!r}; choose {', '.join(CHOICES)}, or a .json file"
-        )
+    check_choice(choice)
     if channels not in (1, 3) or (choice == "imagenet" and channels != 3):
         raise PreprocessUnknown(
             f"preprocessing {choice!r} does not fit an input of {channels} channels; "
@@ -61,6 +63,26 @@ def choose_preprocess(choice: str, shape: tuple[int, int, int]) -> Preprocess | 
     )
 
 
+def check_choice(choice: str) -> None:
+    """Check that a preprocessing has that name, or that its JSON file is there.
+
+    Raises:
+        PreprocessUnknown: it has not; offers the nearest name.
+    """
+    if choice.endswith(".json"):
+        if not Path(choice).exists():
+            raise PreprocessUnknown(f"{choice} cannot be read: No such file or directory")
+        return
+    if choice not in CHOICES:
+        near = difflib.get_close_matches(choice.lower(), CHOICES, 1, 0.6)
+        offer = f"did you mean {near[0]}?" if near else f"choose {', '.join(CHOICES)},"
+        raise PreprocessUnknown(
+            f"no preprocessing is called {choice!r}; {offer} "
+            + (f"There are {', '.join(CHOICES)}, " if near else "")
+            + "or a .json file"
+        )
+
+
 def at_resolution(preprocess: Preprocess, height: int, width: int) -> Preprocess:
     """The preprocessing for an input of another size: a crop stays the same share of the image."""
     if preprocess.crop is None:
@@ -78,16 +100,21 @@ def _read(path: Path, shape: tuple[int, int, int]) -> Preprocess:
         raise PreprocessUnknown(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError, ManifestInvalid) as error:
         raise PreprocessUnknown(f"{path} is not a valid preprocessing: {error}") from error
+    return _fitting(preprocess, str(path), shape)
+
+
+def _fitting(preprocess: Preprocess, name: str, shape: tuple[int, int, int]) -> Preprocess:
+    """The preprocessing itself, where it makes what the network reads."""
     own = 1 if preprocess.colour == "L" else 3
     if own != shape[0]:
-        raise PreprocessUnknown(f"{path} makes {own} channels, the network reads {shape[0]}")
+        raise PreprocessUnknown(f"{name} makes {own} channels, the network reads {shape[0]}")
     if isinstance(preprocess.resize, int) and preprocess.crop is None:
         raise PreprocessUnknown(
-            f"{path} resizes the shorter side alone, which makes inputs of any size; add a crop, "
+            f"{name} resizes the shorter side alone, which makes inputs of any size; add a crop, "
             "or resize to [height, width]"
         )
     try:
         check_fits(preprocess, TensorSpec("input", "float32", (None, *shape)))
     except ManifestInvalid as error:
-        raise PreprocessUnknown(f"{path} does not fit the network: {error}") from error
+        raise PreprocessUnknown(f"{name} does not fit the network: {error}") from error
     return preprocess

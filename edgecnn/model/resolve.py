@@ -1,4 +1,4 @@
-"""Resolution of MODEL to an ONNX file, a factory, a zoo network or a checkpoint.
+"""Resolution of MODEL to an ONNX file, a factory, a zoo network, a checkpoint or a live module.
 
 A zoo name, a checkpoint that ``edgecnn train`` wrote, ``package.module:factory`` for a network of
 one's own, or an ``.onnx`` file. Nothing heavy is loaded.
@@ -9,12 +9,16 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from edgecnn.errors import UnknownModel
 from edgecnn.model.description import Description, read_description
+from edgecnn.model.mistaken import OWN, refuse_mistaken, run_checkpoint
 from edgecnn.model.weights import SUFFIX
 from edgecnn.zoo import ARCHITECTURES, Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
 
 ONNX_SUFFIX = ".onnx"
 
@@ -44,7 +48,7 @@ class Factory:
     """A user's own network, built by a Python function.
 
     Attributes:
-        typed: ``package.module:factory``.
+        typed: ``package.module:factory``, or ``folder/module.py:factory``.
     """
 
     typed: str
@@ -52,12 +56,18 @@ class Factory:
     @property
     def module(self) -> str:
         """The module to import."""
-        return self.typed.partition(":")[0]
+        return self.typed.rpartition(":")[0] if self.path is None else self.path.stem
+
+    @property
+    def path(self) -> Path | None:
+        """The Python file, where one was typed: its folder is where its imports are found."""
+        module = self.typed.rpartition(":")[0]
+        return Path(module) if module.endswith(".py") else None
 
     @property
     def name(self) -> str:
         """The function in it, or the network itself."""
-        return self.typed.partition(":")[2]
+        return self.typed.rpartition(":")[2]
 
 
 @dataclass(frozen=True)
@@ -97,16 +107,32 @@ class Checkpoint:
         return self.architecture.name
 
 
-TorchSource: TypeAlias = Factory | ZooNetwork | Checkpoint
+@dataclass(frozen=True, eq=False)
+class LiveModule:
+    """A PyTorch network in the memory of a Python program, which stays as it is.
+
+    Attributes:
+        typed: its class, ``package.module.Class``.
+        name: of its bundle.
+    """
+
+    module: nn.Module
+    typed: str
+    name: str
+
+
+TorchSource: TypeAlias = Factory | ZooNetwork | Checkpoint | LiveModule
 ModelSource: TypeAlias = OnnxFile | TorchSource
 
 
 def resolve(typed: str) -> ModelSource:
     """Resolve MODEL.
 
+    A folder of ``edgecnn train`` is the checkpoint in it.
+
     Raises:
-        UnknownModel: a name that the zoo has not, or a checkpoint that is missing or does not say
-            which network it is of.
+        UnknownModel: a name that the zoo has not, a file that is something else, or a checkpoint
+            that is missing or does not say which network it is of.
         CheckpointUnreadable: a checkpoint that is damaged.
     """
     if typed.endswith(ONNX_SUFFIX):
@@ -115,16 +141,25 @@ def resolve(typed: str) -> ModelSource:
         return _checkpoint(typed)
     if ":" in typed:
         return Factory(typed)
-    return ZooNetwork(find_architecture(typed))
+    if typed in ARCHITECTURES:
+        return ZooNetwork(ARCHITECTURES[typed])
+    if (checkpoint := run_checkpoint(typed)) is not None:
+        return _checkpoint(checkpoint)
+    refuse_mistaken(typed)
+    raise unknown_name(typed)
 
 
 def _checkpoint(typed: str) -> Checkpoint:
     path = Path(typed)
-    description = read_description(path) if path.is_file() else None
+    if not path.exists():
+        raise UnknownModel(
+            f"{typed} is missing: it does not exist; expected a checkpoint of edgecnn train"
+        )
+    description = read_description(path)
     if description is None:
         raise UnknownModel(
-            f"{typed} is missing or does not say which network it is of; "
-            f"name one: edgecnn export NAME --weights {typed}"
+            f"{typed} holds weights and does not say which network it is of; name one: edgecnn "
+            f"export NAME --weights {typed}, or {OWN} --weights {typed} --input 1x3x224x224"
         )
     if ":" in description.architecture:
         shape = "x".join(map(str, (1, *description.input)))

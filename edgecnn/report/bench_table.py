@@ -6,41 +6,54 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
+from edgecnn.bench.compare import Change
 from edgecnn.bench.sustained import TimeWindow, windows
 from edgecnn.bench.verdicts import agreement_of, best_of, engine_of, name_of, verdict_of
-from edgecnn.console import echo_line
+from edgecnn.console import table
+from edgecnn.report.blocks import Block
 from edgecnn_runtime.host.facts import Host, HostState
 from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
 TITLES = ("artefact", "engine", "threads", "median ms [95 %]", "p90", "cold ms", "MB", "agreement")
+NUMBERS = ("threads", "p90", "cold ms", "MB")
+# What makes room on a narrow terminal, and stands below its row then.
+DETAILS = ("threads", "p90", "cold ms", "MB")
+BELOW = (*DETAILS, "agreement", "bundle", "engine")
 
-# All columns in one line, with those of a device and of two bundles.
-WIDTH = 160
 # A run of the default length ends well before; a longer one is told window by window.
 LONG_S = 60.0
 
 
-def print_results(results: Mapping[str, BenchResult]) -> None:
+def bench_blocks(results: Mapping[str, BenchResult]) -> list[Block]:
     """One line a device, one table of all rows, what disturbed them, and the best choice last."""
-    from edgecnn.console import stdout, table
-
-    for device, result in results.items():
-        echo_line(device_line(device, result))
+    lines = [device_line(device, result) for device, result in results.items()]
     several_devices = len(results) > 1
     bundles = {row.subject.bundle for result in results.values() for row in result.rows}
     names = {PurePosixPath(bundle).name for bundle in bundles}
     before = ["device"] * several_devices + ["bundle"] * (len(names) > 1)
-    shown = table((*before, *TITLES, "verdict"), right=("threads", "p90", "cold ms", "MB"))
+    shown = table(
+        (*before, *TITLES, "verdict"),
+        right=NUMBERS,
+        drop=(DETAILS, *BELOW[len(DETAILS) :]),
+        below=BELOW,
+    )
     for device, result in results.items():
         for row in result.rows:
             name = PurePosixPath(row.subject.bundle).name
             first = [device] * several_devices + [name] * (len(names) > 1)
             shown.add_row(*first, *_cells(row))
-    stdout(WIDTH).print(shown)
-    for device, result in results.items():
-        prefix = f"{device}: " if several_devices else ""
-        for line in _footnotes(result):
-            echo_line(prefix + line)
+    footnotes = [
+        f"{device}: {line}" if several_devices else line
+        for device, result in results.items()
+        for line in _footnotes(result)
+    ]
+    return [*lines, shown, *footnotes]
+
+
+def change_lines(results: Mapping[str, BenchResult], changes: Sequence[Change]) -> list[str]:
+    """One line a row that was compared with an earlier bench."""
+    several = len(results) > 1
+    return [f"{one.device}: {one.words()}" if several else one.words() for one in changes]
 
 
 def _cells(row: ResultRow) -> tuple[str, ...]:
@@ -71,6 +84,16 @@ def _footnotes(result: BenchResult) -> list[str]:
         for row in result.rows
         if row.verdict in {"differs", "crashed", "refused", "unfinished"}
     ]
+    unproven = dict.fromkeys(
+        row.artefact or row.subject.artefact or ""
+        for row in result.rows
+        if row.verdict == "unproven"
+    )
+    if unproven:
+        lines.append(
+            f"not verified: {', '.join(unproven)}: without golden examples, zeros were fed and no "
+            "answer was compared"
+        )
     energies = [row for row in result.rows if row.energy_j is not None]
     if energies:
         listing = ", ".join(f"{name_of(row)} {1e3 * (row.energy_j or 0):.0f}" for row in energies)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from edgecnn.console import COLUMNS, echo, print_json, print_table, table, wrapped
+from edgecnn.console import table
+from edgecnn.report.blocks import Block, Labelled
 
 if TYPE_CHECKING:
     from edgecnn.compile.plan import CompilePlan
     from edgecnn.compile.run import Written
+    from edgecnn.compile.toolchains import FoundToolchain
     from edgecnn_exporters.compile.contents import TargetResult
     from edgecnn_exporters.compile.pipeline import CompileResult
     from edgecnn_exporters.targets.profile import TargetProfile
 
 
-def print_compiled(result: CompileResult) -> None:
+def compiled_blocks(result: CompileResult) -> list[Block]:
     """One row a target: operators on the CPU, size, time, and the kind of its proof."""
     shown = table(
         ("target", "on the CPU", "size", "compiled in", "SQNR", "top-1", "proof"),
         right=("on the CPU", "size", "compiled in", "SQNR", "top-1"),
+        drop=("compiled in", "size"),
     )
     for each in result.targets:
         difference = each.proof.difference
@@ -39,9 +42,11 @@ def print_compiled(result: CompileResult) -> None:
             *answers,
             _kind(each, is_weak=result.is_weak),
         )
-    print_table(shown)
-    for each in result.targets:
-        echo(wrapped(f"{each.profile.name}: {proof_words(each.proof.prover, each.proof.note)}"))
+    proofs = [
+        f"{each.profile.name}: {proof_words(each.proof.prover, each.proof.note)}"
+        for each in result.targets
+    ]
+    return [shown, *proofs]
 
 
 def proof_words(prover: str, note: str) -> str:
@@ -56,103 +61,42 @@ def _kind(result: TargetResult, *, is_weak: bool) -> str:
     return f"{kind}, weak" if is_weak or proof.verdict == "differs" else kind
 
 
-def as_document(written: Written) -> dict[str, Any]:
-    """What was written, as JSON values."""
-    targets = []
-    for each in written.result.targets if written.result is not None else ():
-        targets.append(
-            {
-                "target": each.profile.name,
-                "artefact": each.compiled.artefact.path,
-                "compiler": each.compiled.artefact.compiler,
-                "flags": list(each.compiled.artefact.flags),
-                "size_bytes": each.size_bytes,
-                "seconds": each.compiled.seconds,
-                "on_cpu": [asdict(one) for one in each.compiled.on_cpu],
-                "report": dict(each.compiled.report),
-                "proof": asdict(each.proof),
-                "notes": list(each.compiled.notes),
-            }
-        )
-    return {
-        "written": str(written.path),
-        "files": written.files,
-        "targets": targets,
-        "notes": [] if written.result is None else list(written.result.notes),
-    }
+def written_blocks(written: Written) -> list[Block]:
+    """The bundle or folder that was written, and further facts."""
+    count, size = len(written.files), sum(written.files.values())
+    files = f", {count} files, {size / 1e6:.1f} MB" if count else ""
+    return [f"written: {written.path}{files}", *written.lines]
 
 
-def plan_document(planned: CompilePlan, licences: frozenset[str]) -> dict[str, Any]:
-    """The plan as JSON values.
-
-    Args:
-        licences: the packages whose licence was accepted on the command line.
-    """
-    return {
-        "bundle": str(planned.bundle),
-        "targets": {profile.name: profile.title for profile in planned.profiles},
-        "packages": {
-            each.name: {
-                "version": each.version(),
-                "install": each.install,
-                "licence": each.licence,
-                "terms": each.terms,
-                "is_accepted": each.is_accepted(licences),
-            }
-            for each in planned.toolchains()
-        },
-        "writes": str(planned.output or planned.folder),
-    }
-
-
-def plan_lines(planned: CompilePlan, licences: frozenset[str]) -> dict[str, str]:
+def plan_blocks(planned: CompilePlan, licences: frozenset[str]) -> list[Block]:
     """The plan in words."""
     lines = {"bundle": str(planned.bundle)}
     lines |= {profile.name: profile.title for profile in planned.profiles}
     for each in planned.toolchains():
-        told = each.version() or f"not installed; {each.install}"
+        state = each.version() or f"not installed; {each.install}"
         if not each.is_accepted(licences):
-            told += f"; its licence is not accepted: {each.how_to_accept}"
-        lines[each.name] = told
-    return lines | {"writes": str(planned.output or planned.folder)}
+            state += f"; its licence is not accepted: {each.how_to_accept}"
+        lines[each.name] = state
+    lines["writes"] = str(planned.output or planned.folder)
+    return [Labelled(tuple(lines.items()), max(map(len, lines)) + 2)]
 
 
-def print_targets(*, as_json: bool) -> None:
+def targets_blocks(
+    profiles: Sequence[TargetProfile], toolchains: Sequence[FoundToolchain]
+) -> list[Block]:
     """The targets by family, and the toolchains with version, licence and how to get them."""
-    from edgecnn.compile.toolchains import find_toolchains
-    from edgecnn_exporters.targets.profile import target_profiles
-
-    profiles = target_profiles().values()
-    toolchains = find_toolchains()
-    if as_json:
-        document = {
-            "targets": [asdict(each) for each in profiles],
-            "toolchains": [
-                {
-                    "family": each.family,
-                    "version": each.version,
-                    "install": each.toolchain.install,
-                    **asdict(each.toolchain),
-                }
-                for each in toolchains
-            ],
-        }
-        print_json("edgecnn.compile-targets/1", document)
-        return
-    shown = table(("target", "what it is"))
+    targets = table(("target", "what it is"))
     for profile in profiles:
-        shown.add_row(profile.name, _described(profile))
-    print_table(shown, COLUMNS)
-    echo()
-    shown = table(("for", "package", "here", "is"))
+        targets.add_row(profile.name, _described(profile))
+    packages = table(("for", "package", "here", "is"), drop=("is",), below=("is",), wrap=("is",))
     for each in toolchains:
         own = each.toolchain
-        shown.add_row(each.family, own.name, each.version or "–", own.purpose)
-    print_table(shown, COLUMNS)
-    echo()
-    for toolchain in dict.fromkeys(each.toolchain for each in toolchains):
-        text = f"{toolchain.name}, {toolchain.size_mb} MB, {toolchain.licence}: {toolchain.install}"
-        echo(wrapped(text))
+        packages.add_row(each.family, own.name, each.version or "–", own.purpose)
+    installs = [
+        f"{one.name}, {one.size_mb} MB, {one.licence}: {one.install}"
+        for one in dict.fromkeys(each.toolchain for each in toolchains)
+    ]
+    return [targets, "", packages, "", *installs]
 
 
 def _described(profile: TargetProfile) -> str:

@@ -6,34 +6,40 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.console import coloured, echo, stdout, table
+from edgecnn.console import coloured, table
 from edgecnn.devices.profile import Cache, Caches, Cluster, Heat, Profile, Simd
+from edgecnn.report.blocks import Block, Labelled
 
 if TYPE_CHECKING:
     from edgecnn.devices.configured import Configured
     from edgecnn.devices.listing import ListedDevice
 
 
-def print_devices(rows: Sequence[ListedDevice]) -> None:
+def devices_blocks(rows: Sequence[ListedDevice]) -> list[Block]:
     """One row a device, and how to add the first where there is none."""
     marks = {True: coloured("✓", "green"), False: coloured("✗", "red"), None: coloured("", "none")}
-    shown = table(("", "device", "where", "profile", "what it is"))
+    shown = table(
+        ("", "device", "where", "profile", "what it is"),
+        drop=("profile", "what it is"),
+        below=("what it is",),
+        wrap=("what it is",),
+    )
     for row in rows:
         cells = (row.name, row.where, row.profile or "", row.status)
         shown.add_row(marks[row.is_there], *cells)
-    stdout().print(shown)
-    if not any(row.kind == "ssh" for row in rows):
-        echo("\nno board of yours yet; edgecnn devices add rpi pi@raspberrypi.local adds one")
+    if any(row.kind == "ssh" for row in rows):
+        return [shown]
+    hint = "no board of yours yet; edgecnn devices add rpi pi@raspberrypi.local adds one"
+    return [shown, "", hint]
 
 
-def print_added(device: Configured, described: str, path: Path) -> None:
-    """Print a device that was added, and the file that stores it.
+def added_blocks(device: Configured, described: str, path: Path) -> list[Block]:
+    """A device that was added, and the file that stores it.
 
     Args:
         described: the device in one line; empty where it was not contacted.
     """
     from edgecnn.devices.listing import address
-    from edgecnn.report.labelled_lines import print_labelled
 
     lines = {
         device.name: address(device) if device.ssh else str(device.python),
@@ -42,16 +48,15 @@ def print_added(device: Configured, described: str, path: Path) -> None:
         "stored": f"{path}; next: edgecnn doctor --device {device.name}",
     }
     width = max(map(len, lines)) + 2
-    print_labelled(((label, value) for label, value in lines.items() if value), width)
+    return [Labelled(tuple((label, value) for label, value in lines.items() if value), width)]
 
 
-def print_profile(profile: Profile) -> None:
+def profile_blocks(profile: Profile) -> list[Block]:
     """Each figure of a kind of board beside its source."""
-    echo(f"{profile.name}: {profile.title}\n")
-    shown = table(("", "figure", "source"))
+    shown = table(("", "figure", "source"), drop=("source",), below=("source",))
     for what, figure, source in _profile_rows(profile):
         shown.add_row(what, figure, source)
-    stdout().print(shown)
+    return [f"{profile.name}: {profile.title}", "", shown]
 
 
 def _profile_rows(profile: Profile) -> Iterator[tuple[str, str, str]]:

@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from edgecnn.console import coloured, echo_line, stdout, table
+from edgecnn.console import coloured, table
+from edgecnn.report.blocks import Block
 from edgecnn.report.verify_tables import COLOURS
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
     from edgecnn.devices.emulated.instructions import Instructions
+    from edgecnn.text_table import Cell
     from edgecnn_runtime.parity.difference import Difference
 
+MAKES_ROOM = ("memory", "agreement", "instructions", "bundle", "engine")
 # What decides how fast a convolution is: the instruction that multiplies in it. Those that only
 # widen begin with SMULL and go on with SMLAL.
 ARITHMETIC: Mapping[str, Sequence[str]] = {
@@ -28,22 +29,22 @@ ARITHMETIC: Mapping[str, Sequence[str]] = {
 }
 
 
-def print_proved(proofs: Sequence[Proved]) -> None:
-    """Print a line and a table for each board, and footnotes below them."""
+def proved_blocks(proofs: Sequence[Proved]) -> list[Block]:
+    """A line and a table for each board, and footnotes below them."""
+    blocks: list[Block] = []
     titles = ("artefact", "engine", "verdict", "agreement", f"vs {platform.machine()} here")
     for one in proofs:
-        echo_line(f"{one.device}: {one.words}")
         bundles = {row.subject.bundle for row in one.rows}
         before = ("bundle",) if len(bundles) > 1 else ()
-        shown = table((*before, *titles, "instructions", "memory"), right=("memory",))
+        columns = (*before, *titles, "instructions", "memory")
+        shown = table(columns, right=("memory",), drop=MAKES_ROOM, below=MAKES_ROOM)
         for row in one.rows:
             shown.add_row(*[PurePosixPath(row.subject.bundle).name for _ in before], *_cells(row))
-        stdout().print(shown)
-        for line in _footnotes(one):
-            echo_line(line)
+        blocks += [f"{one.device}: {one.words}", shown, *_footnotes(one)]
+    return blocks
 
 
-def _cells(row: ProvedRow) -> tuple[str | Text, ...]:
+def _cells(row: ProvedRow) -> tuple[str | Cell, ...]:
     memory = row.peak_memory_bytes
     return (
         row.parity.subject,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edgecnn.console import echo, echo_line, stdout, table, wrapped
+from edgecnn.console import table
+from edgecnn.report.blocks import Block
 
 if TYPE_CHECKING:
     from edgecnn.bench.estimated import Estimate
@@ -14,17 +15,11 @@ TITLES = ("target", "estimated ms", "cycles", "clock", "NPU used", "memory")
 CLOCK = "clock_mhz"
 
 
-def as_fields(estimates: Sequence[Estimate]) -> dict[str, Any]:
-    """The estimates as a field of a bench's JSON document; nothing where there are none."""
-    return {"estimated": [each.to_json() for each in estimates]} if estimates else {}
-
-
-def print_estimated(estimates: Sequence[Estimate]) -> None:
+def estimated_blocks(estimates: Sequence[Estimate]) -> list[Block]:
     """One row an estimate, and below it the system that it holds for and what it leaves out."""
     if not estimates:
-        return
-    echo()
-    shown = table(TITLES, right=TITLES[1:5])
+        return []
+    shown = table(TITLES, right=TITLES[1:5], drop=("clock", "cycles"))
     for each in estimates:
         shown.add_row(
             each.device,
@@ -34,15 +29,17 @@ def print_estimated(estimates: Sequence[Estimate]) -> None:
             f"{each.utilisation:.0%}",
             _memory(each),
         )
-    stdout().print(shown)
+    lines = []
     for each in estimates:
-        told = f"{each.device}: estimated by {each.compiler}, not measured, for {_system(each)}"
-        echo(wrapped(told))
+        lines.append(
+            f"{each.device}: estimated by {each.compiler}, not measured, for {_system(each)}"
+        )
         if each.left_out:
             count, names = len(each.left_out), ", ".join(each.left_out)
-            echo_line(
+            lines.append(
                 f"{each.device}: without {count} operator{'s' * (count > 1)} on the CPU: {names}"
             )
+    return ["", shown, *lines]
 
 
 def _clock(estimate: Estimate) -> str:

@@ -1,19 +1,17 @@
-"""Result of an export, as table rows and as JSON."""
+"""Result of an export, as table rows."""
 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgecnn.console import table
+from edgecnn.report.blocks import Block, Labelled
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from edgecnn.exporting.speed import Speed
+    from edgecnn.text_table import TextTable
     from edgecnn_exporters.export import Exported
     from edgecnn_exporters.passes.rewrite import LeftAlone
     from edgecnn_exporters.quantise.ladder import Quantised
@@ -25,12 +23,14 @@ NAMED = 3
 # Rows of the table of layers.
 WORST = 10
 WORST_SAMPLES = 5
-# Of a line on stderr.
-COLUMNS = 80
 
 
-def facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, str]:
-    """Rows to print of an export, by name."""
+def exported_blocks(exported: Exported, speed: Speed | None, seconds: float) -> list[Block]:
+    """Facts of an export, one a line."""
+    return [Labelled(tuple(_facts(exported, speed, seconds).items()), 10)]
+
+
+def _facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str, str]:
     manifest = exported.manifest
     kept = exported.attempts[-1]
     batches = ", ".join(map(str, manifest.provenance["batches"]))
@@ -134,29 +134,9 @@ def _quantised(quantised: Quantised) -> dict[str, str]:
     return rows
 
 
-def as_json(exported: Exported, speed: Speed | None) -> dict[str, Any]:
-    """The export as JSON values."""
-    document = {
-        "bundle": str(exported.path),
-        "size_bytes": exported.size_bytes,
-        "name": exported.manifest.name,
-        "inputs": [asdict(spec) for spec in exported.manifest.inputs],
-        "outputs": [asdict(spec) for spec in exported.manifest.outputs],
-        "operators": dict(exported.operators),
-        "difference": asdict(exported.difference),
-        "provenance": exported.manifest.provenance,
-        "warnings": list(exported.warnings),
-    }
-    return document if speed is None else document | {"speed": speed.to_json()}
-
-
 def warning_lines(warnings: Sequence[str]) -> list[str]:
-    """Warnings of outputs that prove little, in the width of a terminal."""
-    return [
-        line
-        for warning in warnings
-        for line in textwrap.wrap(f"warning: {warning}", COLUMNS, subsequent_indent="  ")
-    ]
+    """Warnings of outputs that prove little."""
+    return [f"warning: {warning}" for warning in warnings]
 
 
 def left_alone_lines(left: Sequence[LeftAlone]) -> list[str]:
@@ -165,11 +145,7 @@ def left_alone_lines(left: Sequence[LeftAlone]) -> list[str]:
     for each in left:
         groups.setdefault((each.by, each.reason), []).append(each.node)
     return [
-        line
-        for (by, reason), nodes in groups.items()
-        for line in textwrap.wrap(
-            f"left alone: {_first_of(nodes)}: {reason} ({by})", COLUMNS, subsequent_indent="  "
-        )
+        f"left alone: {_first_of(nodes)}: {reason} ({by})" for (by, reason), nodes in groups.items()
     ]
 
 
@@ -178,10 +154,10 @@ def _first_of(nodes: list[str]) -> str:
     return f"{nodes[0]}{more}"
 
 
-def ladder_table(quantised: Quantised) -> Table:
+def ladder_table(quantised: Quantised) -> TextTable:
     """Every step of quantising, and whether it was kept."""
-    columns = ("SQNR before", "after")
-    shown = table(("step", "", *columns, "what it did"), right=columns)
+    figures, did = ("SQNR before", "after"), ("what it did",)
+    shown = table(("step", "", *figures, *did), right=figures, drop=did, below=did)
     for rung in quantised.rungs:
         after = "" if rung.after is None else f"{rung.after.judged_db:.2f} dB"
         kept = "–" if rung.after is None else "kept" if rung.is_kept else "left out"
@@ -196,18 +172,17 @@ def worst_lines(quantised: Quantised, layers: Sequence[Sensitivity]) -> list[str
         f"{name} {db:.1f} dB" for name, db in quantised.worst_samples(WORST_SAMPLES)
     )
     worst = ", ".join(f"{row.node} ({row.operator}) {row.isolated_db:.1f} dB" for row in layers)
-    lines = [
+    return [
         f"a typical sample has {score.typical_db:.1f} dB; the worst of {len(score.sample_db)}: "
         f"{samples}",
         f"the layers that cost most, each alone in 8 bits: {worst}",
     ]
-    return [part for line in lines for part in textwrap.wrap(line, COLUMNS, subsequent_indent="  ")]
 
 
-def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> Table:
+def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> TextTable:
     """Table of the most sensitive layers, before the ladder and after it."""
     columns = ("alone before", "after", "up to here before", "after ")
-    shown = table(("layer", "operator", *columns), right=columns)
+    shown = table(("layer", "operator", *columns), right=columns, drop=("operator",))
     was = {row.node: row for row in before}
     for row in sorted(after, key=lambda each: each.isolated_db)[:WORST]:
         old = was.get(row.node)
@@ -226,3 +201,18 @@ def _decibels(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.1f} dB" if math.isfinite(value) else "equal"
+
+
+def ladder_blocks(quantised: Quantised) -> list[Block]:
+    """The steps of quantising, below a blank line."""
+    return ["", ladder_table(quantised)]
+
+
+def worst_blocks(quantised: Quantised, layers: Sequence[Sensitivity]) -> list[Block]:
+    """The worst samples and layers, below a blank line."""
+    return ["", *worst_lines(quantised, layers)]
+
+
+def layer_blocks(before: list[Sensitivity], after: list[Sensitivity], drawn: object) -> list[Block]:
+    """The most sensitive layers, and the file that draws them all."""
+    return ["", layer_table(before, after), "", f"all layers are drawn in {drawn}"]

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from edgecnn.console import table
+from edgecnn.documents.zoo import plain
 from edgecnn.model.weights import names_of
-from edgecnn.report.network_json import plain
+from edgecnn.report.blocks import Block, Labelled
 from edgecnn.zoo import FAMILIES, Family
 from edgecnn.zoo.figures import Figures
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from edgecnn.model.describe import Described
+    from edgecnn.text_table import TextTable
     from edgecnn.zoo.analysis.stages import ResolutionStage
     from edgecnn.zoo.analysis.summary import Summary
 
-
-NAMES_WIDTH = 28
+LEGEND = (
+    "memory: most activations alive at once, in fp32, at batch 1.",
+    "field, stride, centre: input pixels that a feature sees, between two neighbours, "
+    "and in the middle of what the first feature sees.",
+)
+COMPARISON_LEGEND = (
+    "×: multiple of the first network's. field: pixels that the last features see.",
+    "memory: most activations alive at once, in fp32, at batch 1.",
+)
 
 
 def scaled(number: float) -> str:
@@ -42,18 +49,32 @@ def _three_digits(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def family_table(figures: dict[str, Figures]) -> Table:
-    """One row a family: its networks as a shell's braces write them, and their ranges."""
-    from rich.text import Text
+def zoo_blocks(figures: Mapping[str, Figures]) -> list[Block]:
+    """One row a family of networks."""
+    hint = "weights: of at least one network of the row. edgecnn zoo NAME says of which."
+    return [family_table(figures), "", hint]
 
+
+def network_blocks(described: Described) -> list[Block]:
+    """Facts of one network, and its stages."""
+    lines = Labelled(tuple(facts(described)), 17)
+    return [lines, "", stage_table(described.summary), "", *LEGEND]
+
+
+def comparison_blocks(networks: Sequence[Described]) -> list[Block]:
+    """One row a network."""
+    return [comparison_table(networks), "", *COMPARISON_LEGEND]
+
+
+def family_table(figures: Mapping[str, Figures]) -> TextTable:
+    """One row a family: its networks as a shell's braces write them, and their ranges."""
     right = ("parameters", "MACs")
-    shown = _table(("year", "networks", *right, "weights"), right)
-    shown.columns[1].min_width = NAMES_WIDTH
+    shown = table(("year", "networks", *right, "weights"), right=right, is_dense=True)
     for family in FAMILIES:
         known = [figures[a.name] for a in family.architectures if a.name in figures]
         shown.add_row(
             str(family.year),
-            Text("\n".join(_wrap(_braces(family), NAMES_WIDTH))),
+            " ".join(_braces(family)),
             _range(one.parameters for one in known),
             _range(one.macs for one in known),
             ", ".join(_names_of_weights(family)) or "–",
@@ -80,16 +101,6 @@ def _join(numbers: list[str]) -> str:
     return f"{{{','.join(numbers)}}}"
 
 
-def _wrap(words: list[str], width: int) -> list[str]:
-    lines = words[:1]
-    for word in words[1:]:
-        if len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
-
-
 def _range(values: Iterable[int]) -> str:
     """Two digits or whole numbers, in the unit of the larger: "0.27–60 M"."""
     ordered = sorted(values)
@@ -109,18 +120,13 @@ def _names_of_weights(family: Family) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _table(columns: Sequence[str], right: Sequence[str]) -> Table:
-    """A table whose columns are one space apart: ten of them fit on a screen."""
-    shown = table(columns, right=right)
-    shown.padding = (0, 0)
-    return shown
-
-
-def stage_table(summary: Summary) -> Table:
+def stage_table(summary: Summary) -> TextTable:
     """One row a stage."""
     columns = ("stage", "output", "layers", "width", "params", "MACs", "memory")
     places = ("field", "stride", "centre")
-    shown = _table((*columns, *places), (*columns[2:], *places))
+    numbers = (*columns[2:], *places)
+    makes_room = ("centre", "stride", "width", "layers")
+    shown = table((*columns, *places), right=numbers, drop=makes_room, is_dense=True)
     for stage in summary.stages:
         shown.add_row(
             stage.name,
@@ -150,10 +156,11 @@ def _placed(stage: ResolutionStage) -> tuple[str, str, str]:
     return field, stride, centre
 
 
-def comparison_table(networks: Sequence[Described]) -> Table:
+def comparison_table(networks: Sequence[Described]) -> TextTable:
     """One row a network; parameters and MACs also as multiples of the first one's."""
     right = ("input", "depth", "width", "parameters", "MACs", "memory", "field")
-    shown = _table(("network", *right), right)
+    makes_room = ("memory", "width", "input")
+    shown = table(("network", *right), right=right, drop=makes_room, is_dense=True)
     first = networks[0].summary
     for described in networks:
         summary = described.summary

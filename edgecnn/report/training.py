@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from edgecnn.console import echo_line, stderr
+from edgecnn.report.blocks import Labelled
 from edgecnn_runtime.parity.proportion import wilson_interval
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from edgecnn.documents.train import TrainedFields
     from edgecnn.train.history import Epoch
     from edgecnn.train.loop import Observer, TrainingJob
 
@@ -83,25 +85,29 @@ class _Bar:
         self.progress.console.print(_line(row, self.epochs))
 
 
-def result_lines(result: Mapping[str, Any]) -> list[str]:
-    """Result lines of a training, for stdout."""
-    test, form = result["test"], result["form"]
-    low, high = wilson_interval(test["right"], test["images"])
+def trained_block(result: TrainedFields) -> Labelled:
+    """Network, accuracy and weights of a training."""
+    test, form = result.test, result.form
+    low, high = wilson_interval(test.right, test.images)
     words = ", ".join(f"{name} {value}" for name, value in form.items())
-    return [
-        f"network   {result['architecture']} ({words}) on {result['data']}",
-        f"accuracy  {test['accuracy']:.2%} of {test['images']:,} test images "
-        f"(95 % interval {low:.2%} to {high:.2%}), after epoch {result['epochs']}, "
-        f"{_duration(result['seconds'])}",
-        f"weights   {result['weights']}; next: {_export(result)}",
-    ]
+    accuracy = (
+        f"{test.accuracy:.2%} of {test.images:,} test images "
+        f"(95 % interval {low:.2%} to {high:.2%}), after epoch {result.epochs}, "
+        f"{_duration(result.seconds)}"
+    )
+    lines = (
+        ("network", f"{result.architecture} ({words}) on {result.data}"),
+        ("accuracy", accuracy),
+        ("weights", f"{result.weights}; next: {_export(result)}"),
+    )
+    return Labelled(lines, 10)
 
 
-def _export(result: Mapping[str, Any]) -> str:
+def _export(result: TrainedFields) -> str:
     """The command that exports the weights."""
-    weights, network = result["weights"], result["architecture"]
+    weights, network = result.weights, result.architecture
     own = f"{network} --input … --weights {weights}" if ":" in network else weights
-    return f"edgecnn export {own}" + (" --quantize int8" if result["is_quantised"] else "")
+    return f"edgecnn export {own}" + (" --quantize int8" if result.is_quantised else "")
 
 
 def _line(row: Epoch, epochs: int) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from edgecnn.console import coloured, echo, print_table, stdout, table, wrapped
+from edgecnn.console import coloured, table
+from edgecnn.report.blocks import Block
 from edgecnn.report.compile_tables import proof_words
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from edgecnn.text_table import TextTable
+    from edgecnn.verify.diagnose import RowDiagnosis
     from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn.verify.preprocess.certify import Cost, WayCost
     from edgecnn_runtime.parity.row import Parity
@@ -23,73 +23,53 @@ COLOURS: Mapping[ParityVerdict, str] = {
     "differs": "red",
     "crashed": "red",
     "skipped": "yellow",
+    "unproven": "yellow",
 }
-ROW_COLUMNS = ("what", "engine", "precision", "verdict", "error", "SQNR", "top-1", "limit")
-NUMBERS = ("error", "SQNR", "top-1")
-COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR", "n")
+ROW_COLUMNS = ("what", "engine", "precision", "verdict", "error", "SQNR dB", "top-1", "limit")
+NUMBERS = ("error", "SQNR dB", "top-1")
+COST_COLUMNS = ("way", "stands for", "largest", "mean", "same class", "SQNR dB", "n")
 
 
-def print_rows(rows: Sequence[Parity], beside: str | None = None) -> None:
+def parity_blocks(rows: Sequence[Parity], beside: str | None = None) -> list[Block]:
     """One row an artefact and engine: the verdict, and the difference of its outputs.
 
     Args:
         beside: name of the file of golden examples beside the bundle, where there is one.
     """
-    shown, has_limits = _row_table(rows)
-    stdout().print(shown)
-    for row in () if has_limits else rows:
-        engine = "" if row.engine is None else f"{row.engine.words()}: "
-        echo(wrapped(f"{row.subject}: {engine}{row.note}"))
+    blocks: list[Block] = [_row_table(rows)]
     counts = {row.difference.n for row in rows if row.difference is not None and row.engine}
     if counts:
         examples = f"examples of {beside}" if beside else "golden examples"
-        echo(
-            f"\nn = {max(counts)} {examples}; error: share of an output's spread; "
-            "SQNR: of the worst group\nof output channels, about the mean"
+        legend = (
+            f"n = {max(counts)} {examples}; error: share of an output's spread; "
+            "SQNR: of the worst group of output channels, about the mean"
         )
+        blocks += ["", legend]
+    return blocks
 
 
-def _row_table(rows: Sequence[Parity]) -> tuple[TextTable, bool]:
-    """The table, and whether it has the limits; a narrow terminal takes fewer columns."""
-    console = stdout()
-    for left_out in ((), ("precision",), ("precision", "limit")):
-        shown = _with_columns(rows, [each for each in ROW_COLUMNS if each not in left_out])
-        if not console.is_terminal or shown.fit(console.width):
-            break
-    return shown, "limit" not in left_out
-
-
-def _with_columns(rows: Sequence[Parity], columns: Sequence[str]) -> TextTable:
-    shown = table(columns, right=NUMBERS)
+def _row_table(rows: Sequence[Parity]) -> TextTable:
+    makes_room = ("precision", "limit")
+    shown = table(ROW_COLUMNS, right=NUMBERS, drop=makes_room, below=("limit",), wrap=("limit",))
     for row in rows:
-        verdict = coloured(row.verdict, COLOURS[row.verdict])
         engine = "" if row.engine is None else row.engine.words()
-        error, sqnr, top1 = _difference_cells(row)
-        cells: dict[str, str | Text] = {
-            "what": row.subject,
-            "engine": engine,
-            "precision": row.precision,
-            "verdict": verdict,
-            "error": error,
-            "SQNR": sqnr,
-            "top-1": top1,
-            "limit": row.note,
-        }
-        shown.add_row(*(cells[name] for name in columns))
+        verdict = coloured(row.verdict, COLOURS[row.verdict])
+        cells = (row.subject, engine, row.precision, verdict, *_difference_cells(row))
+        shown.add_row(*cells, row.note)
     return shown
 
 
-def print_compiled(rows: Sequence[Parity]) -> None:
+def compiled_parity_blocks(rows: Sequence[Parity]) -> list[Block]:
     """One row a compiled artefact with the kind of its proof, and below what was compared."""
-    shown = table(("compiled", "verdict", "proof", "SQNR", "top-1"), right=("SQNR", "top-1"))
+    shown = table(("compiled", "verdict", "proof", "SQNR dB", "top-1"), right=("SQNR dB", "top-1"))
     for row in rows:
         verdict = coloured(row.verdict, COLOURS[row.verdict])
         shown.add_row(row.subject, verdict, row.proof or "", *_difference_cells(row)[1:])
-    echo()
-    print_table(shown)
-    for row in rows:
-        words = proof_words("" if row.engine is None else row.engine.words(), row.note)
-        echo(wrapped(f"{row.subject}: {words}"))
+    proofs = [
+        f"{row.subject}: {proof_words('' if row.engine is None else row.engine.words(), row.note)}"
+        for row in rows
+    ]
+    return ["", shown, *proofs]
 
 
 def _difference_cells(row: Parity) -> tuple[str, str, str]:
@@ -97,30 +77,30 @@ def _difference_cells(row: Parity) -> tuple[str, str, str]:
     if difference is None:
         return "", "", ""
     top1 = f"{difference.top1_agreement:.0%}" if row.engine else ""
-    return f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f} dB", top1
+    return f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f}", top1
 
 
-def print_held_out(comparison: HeldOutComparison) -> None:
+def held_out_blocks(comparison: HeldOutComparison) -> list[Block]:
     """One row an artefact and engine: its outputs for a user's images against the float graph."""
-    columns = ("same class (95 %)", "error", "SQNR", "within 1 step")
-    shown = table(("what", "engine", *columns), right=columns)
+    columns = ("same class (95 %)", "error", "SQNR dB", "within 1 step")
+    makes_room = ("error", "engine")
+    shown = table(("what", "engine", *columns), right=columns, drop=makes_room, below=("engine",))
     for row in comparison.rows:
         difference = row.difference
         low, high = difference.top1_interval
         same = f"{difference.top1_agreement:.2%} ({100 * low:.2f}–{100 * high:.2f})"
         near = "" if row.within_a_step is None else f"{row.within_a_step:.2%}"
-        figures = f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f} dB", near
+        figures = f"{difference.relative:.1e}", f"{difference.sqnr_db:.0f}", near
         shown.add_row(row.subject, row.engine, same, *figures)
-    echo()
-    print_table(shown)
-    echo(
-        f"\nagainst {comparison.reference}, n = {comparison.count:,} images of "
+    legend = (
+        f"against {comparison.reference}, n = {comparison.count:,} images of "
         f"{comparison.data}; within 1 step: "
-        "results of\n8 bits that lie no more than one step from those of model.int8.onnx"
+        "results of 8 bits that lie no more than one step from those of model.int8.onnx"
     )
+    return ["", shown, "", legend]
 
 
-def print_costs(rows: Sequence[WayCost], data: str | None, used: str, count: int) -> None:
+def cost_blocks(rows: Sequence[WayCost], data: str | None, used: str, count: int) -> list[Block]:
     """One row a way to prepare images: its cost against the bundle's own preprocessing.
 
     Args:
@@ -128,18 +108,20 @@ def print_costs(rows: Sequence[WayCost], data: str | None, used: str, count: int
         used: the artefact and its engine, in words.
         count: of the images.
     """
-    shown = table(COST_COLUMNS, right=COST_COLUMNS[2:])
+    shown = table(
+        COST_COLUMNS, right=COST_COLUMNS[2:], drop=("n", "stands for"), below=("stands for",)
+    )
     for row in rows:
         if row.cost is None:
             shown.add_row(row.way, row.note)
         else:
             shown.add_row(row.way, row.stands_for, *_cost_cells(row.cost))
-    stdout().print(shown)
     inputs = f"images of {data}" if data else "photographs, their mirror images and crops"
-    echo(
-        f"\nagainst the bundle's own preprocessing, {used}, n = {count} {inputs};"
-        "\ndifferences of the input in grey levels of 256; in brackets 95 % intervals (Wilson)"
+    legend = (
+        f"against the bundle's own preprocessing, {used}, n = {count} {inputs}; "
+        "differences of the input in grey levels of 256; in brackets 95 % intervals (Wilson)"
     )
+    return [shown, "", legend]
 
 
 def _cost_cells(cost: Cost) -> tuple[str, ...]:
@@ -148,6 +130,12 @@ def _cost_cells(cost: Cost) -> tuple[str, ...]:
         f"{cost.largest_levels:.1f}",
         f"{cost.mean_levels:.2f}",
         f"{cost.agreed / cost.n:.1%} ({100 * low:.1f}–{100 * high:.1f})",
-        f"{cost.sqnr_db:.1f} dB",
+        f"{cost.sqnr_db:.1f}",
         str(cost.n),
     )
+
+
+def finding_blocks(findings: Sequence[RowDiagnosis]) -> list[Block]:
+    """The cause of each row that differs."""
+    lines = (line for one in findings for line in ("", *one.words().split("\n")))
+    return [*lines]

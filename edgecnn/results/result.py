@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgecnn.errors import PackageMissing
+from edgecnn.exit_codes import OK
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,6 +26,11 @@ class Result(ABC):
 
     SCHEMA: ClassVar[str]
     """Name and version of the document, such as ``edgecnn.verify/1``."""
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command with this result, of `edgecnn.exit_codes`."""
+        return OK
 
     @abstractmethod
     def blocks(self) -> Sequence[Block]:

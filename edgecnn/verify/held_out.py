@@ -32,6 +32,9 @@ class HeldOutRow:
     """Difference of an artefact on an engine from the float graph.
 
     Attributes:
+        subject: path of the artefact.
+        engine: name of the engine.
+        difference: from the float graph's outputs.
         within_a_step: of one of 8 bits in another format: the share of its results that lie no
             more than one step of their encoding from what ONNX Runtime makes of the QDQ graph.
     """
@@ -44,7 +47,14 @@ class HeldOutRow:
 
 @dataclass(frozen=True)
 class HeldOutComparison:
-    """Rows of the held-out comparison, its reference and number of images."""
+    """Comparison with the float graph on held-out images.
+
+    Attributes:
+        reference: path of the float graph, and its engine, in words.
+        data: name of the images.
+        count: number of images.
+        rows: artefacts on engines.
+    """
 
     reference: str
     data: str

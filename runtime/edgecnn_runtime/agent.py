@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgecnn_runtime import __version__
 from edgecnn_runtime.budget import MEMORY_BYTES, STEP_SECONDS, Budget, hold_process
+from edgecnn_runtime.engines.unasked_lines import keep_unasked_lines
 from edgecnn_runtime.errors import BundleError, EdgeCNNError, MeasureError
 from edgecnn_runtime.host.process import AGENT_PREFIX
 from edgecnn_runtime.printable import printable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command of the agent and exit with its code."""
     options = _parser().parse_args(arguments)
+    keep_unasked_lines()
     try:
         options.command(options)
     except EdgeCNNError as error:

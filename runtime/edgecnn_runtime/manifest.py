@@ -28,7 +28,12 @@ TASKS: tuple[Task, ...] = get_args(Task)
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Name, type and shape of an input or output; `None` in the shape is a dynamic batch."""
+    """Name, type and shape of an input or output.
+
+    Attributes:
+        dtype: as NumPy names it.
+        shape: None in it is a dynamic batch.
+    """
 
     name: str
     dtype: str

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, overload
 
 import numpy as np
 
@@ -16,18 +16,15 @@ from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.background import Background
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines import engine_class, engine_names
 from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt, is_thread_safe
-from edgecnn_runtime.engines.protocol import Engine
-from edgecnn_runtime.errors import (
-    EngineError,
-    EngineUnavailable,
-    NotAClassifier,
-)
-from edgecnn_runtime.manifest import Artefact, Layout, Manifest
+from edgecnn_runtime.engines.choose import choose
+from edgecnn_runtime.errors import EngineError, EngineUnavailable, NotAClassifier
+from edgecnn_runtime.manifest import Artefact, Manifest, Preprocess
 from edgecnn_runtime.tasks import Classification, softmax, top_k
 
 if TYPE_CHECKING:
+    from edgecnn_runtime.image.array_image import ChannelOrder
+    from edgecnn_runtime.image.batch import ImageBatch
     from edgecnn_runtime.image.load import ImageSource
 
 
@@ -62,51 +59,85 @@ class Session:
         with self._turn:
             return self.engine.run(feeds)
 
-    def preprocess(self, image: ImageSource) -> Array:
-        """The image as the model's input, batch 1.
+    def preprocess(self, image: ImageSource | ImageBatch, colour: ChannelOrder = "RGB") -> Array:
+        """The image as the model's input: (1, …), or (N, …) of a batch of N images.
 
         Args:
-            image: an HWC uint8 array (RGB, RGBA or grey), a path, or the bytes of an image file.
+            image: an (H, W, C) uint8 array, RGB unless `colour` says BGR, with C 1 (grey), 3 or 4;
+                a path, bytes of an image file, a Pillow image, a uint8 tensor of PyTorch; or a
+                batch: a list or tuple of these, an array (N, H, W, C). EXIF turns files and Pillow
+                images upright; an array is taken as it lies.
+            colour: order of an array's channels. A frame of OpenCV is "BGR".
 
         Raises:
-            ImageError: it is not an image.
+            ImageError: it is no image; of a batch, names which.
             NotAClassifier: the bundle carries no preprocessing.
         """
-        return self._preprocess(image, None)
+        from edgecnn_runtime.image.batch import split_batch, stack
 
-    def classify(self, image: ImageSource, top: int = 5) -> list[Classification]:
-        """The `top` most likely classes of one image, best first.
+        spec, images = self._preprocessing(), split_batch(image)
+        return stack(images.inputs(0, len(images), colour, spec))
+
+    @overload
+    def classify(
+        self, image: ImageSource, top: int = 5, colour: ChannelOrder = "RGB"
+    ) -> list[Classification]: ...
+    @overload
+    def classify(
+        self, image: ImageBatch, top: int = 5, colour: ChannelOrder = "RGB"
+    ) -> list[list[Classification]]: ...
+    def classify(
+        self, image: ImageSource | ImageBatch, top: int = 5, colour: ChannelOrder = "RGB"
+    ) -> list[Classification] | list[list[Classification]]:
+        """The `top` most likely classes of an image, best first; of a batch, a list for each image.
+
+        Images of a batch run together where the model takes any batch, else one after the other.
+
+        Args:
+            image, colour: as `preprocess` takes them. To a type checker an array is one image.
 
         Raises:
-            ImageError: it is not an image.
+            ImageError: it is no image; of a batch, names which.
             NotAClassifier: the bundle carries no preprocessing or no labels.
         """
-        postprocess = self.manifest.postprocess
-        if postprocess is None:
-            raise NotAClassifier(f"{self.manifest.name} carries no labels; use run()")
-        feed = self._preprocess(image, self.artefact.layout)
+        from edgecnn_runtime.image.batch import AT_ONCE, split_batch, stack
+
+        if self.manifest.postprocess is None:
+            raise NotAClassifier(
+                f"{self.manifest.name} carries no labels, so it classifies no image; feed arrays "
+                "with run(), or export it with --labels FILE and --preprocess NAME"
+            )
+        spec = self._preprocessing()
+        spec = replace(spec, layout=self.artefact.layout or spec.layout)
+        images, size = split_batch(image), self.manifest.inputs[0].shape[0]
+        answers: list[list[Classification]] = []
+        for start in range(0, len(images), size or AT_ONCE):
+            inputs = images.inputs(start, start + (size or AT_ONCE), colour, spec)
+            scores = self._scores(stack(inputs, size))
+            scores = softmax(scores) if self.manifest.postprocess.softmax else scores
+            answers += [top_k(scores[row], self.labels, top) for row in range(len(inputs))]
+        return answers if images.is_batch else answers[0]
+
+    def _scores(self, feed: Array) -> Array:
+        """Scores (N, classes) of preprocessed images in the artefact's layout."""
         if self.artefact.layout is not None:
             # A view in the manifest's order: the engine's transposition restores memory order.
             feed = feed.transpose(TO_NCHW)
-        scores = self.run({self.manifest.inputs[0].name: feed})[self.manifest.outputs[0].name][0]
-        if scores.shape != (len(self.labels),):
+        scores = self.run({self.manifest.inputs[0].name: feed})[self.manifest.outputs[0].name]
+        if scores.shape != (len(feed), len(self.labels)):
             raise EngineError(
                 f"{self.artefact.path} answers {scores.shape} scores, expected one for each of "
                 f"{len(self.labels)} labels; the bundle is damaged, export it again"
             )
-        return top_k(softmax(scores) if postprocess.softmax else scores, self.labels, top)
+        return scores
 
-    def _preprocess(self, image: ImageSource, layout: Layout | None) -> Array:
-        """The image as an input in `layout`; None: the manifest's layout."""
-        spec = self.manifest.preprocess
-        if spec is None:
+    def _preprocessing(self) -> Preprocess:
+        if self.manifest.preprocess is None:
             raise NotAClassifier(
-                f"{self.manifest.name} carries no preprocessing; feed arrays with run()"
+                f"{self.manifest.name} carries no preprocessing; feed arrays with run(), or "
+                "export it with --preprocess NAME"
             )
-        from edgecnn_runtime.image.load import load_image
-        from edgecnn_runtime.image.preprocess import preprocess
-
-        return preprocess(load_image(image), replace(spec, layout=layout or spec.layout))
+        return self.manifest.preprocess
 
     def close(self) -> None:
         """Free the engine. Closing twice is allowed.
@@ -173,45 +204,6 @@ def open(
         labels = bundle.labels()
         undo.pop_all()
         return Session(bundle.manifest, chosen, model, labels)
-
-
-def choose(
-    manifest: Manifest,
-    engine: str | None = None,
-    precision: str | None = None,
-    artefact: str | None = None,
-) -> tuple[Artefact, type[Engine]]:
-    """The first artefact, in the bundle's order, that an installed engine runs.
-
-    One that was compiled for a target is taken only if it is named.
-
-    Raises:
-        EngineUnavailable: engines for it exist, but none is installed.
-        EngineError: no artefact has that precision, or no engine runs it.
-    """
-    artefacts = [
-        one
-        for one in manifest.artefacts
-        if precision in (None, one.precision)
-        and (one.path == artefact if artefact or one.target else True)
-    ]
-    if not artefacts:
-        wanted = " ".join(word for word in (precision, artefact, "artefact") if word)
-        listing = ", ".join(f"{one.path} ({one.precision})" for one in manifest.artefacts)
-        raise EngineError(f"{manifest.name} has no {wanted}; it has {listing}")
-    missing: type[Engine] | None = None
-    for one in artefacts:
-        for kind in map(engine_class, engine_names() if engine is None else (engine,)):
-            if one.format not in kind.formats:
-                continue
-            if kind.is_installed():
-                return one, kind
-            missing = missing or kind
-    if missing:
-        raise EngineUnavailable(missing.name, missing.extra)
-    formats = ", ".join(sorted({a.format for a in artefacts}))
-    subject = "no engine runs" if engine is None else f"engine {engine!r} does not run"
-    raise EngineError(f"{subject} the formats of {manifest.name}: {formats}")
 
 
 def zero_feeds(manifest: Manifest) -> dict[str, Array]:

@@ -11,7 +11,13 @@ from edgecnn_runtime.arrays import Floating
 
 @dataclass(frozen=True)
 class Classification:
-    """One candidate: class index, its label, and its score from 0 to 1."""
+    """One candidate class of an image.
+
+    Attributes:
+        index: number of the class.
+        label: its name.
+        score: from 0 to 1.
+    """
 
     index: int
     label: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +11,14 @@ from pathlib import Path
 
 import pytest
 from e2e.fork_server import ForkServer
+from json_types import check_document
 from shared import once
 
 EDGECNN = str(Path(sys.executable).with_name("edgecnn"))
 PHOTOGRAPHS = Path(__file__).parents[2] / "exporters/edgecnn_exporters/photographs"
+
+# Of a command that ended by itself.
+EXIT_CODES = range(7)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -77,16 +82,26 @@ def fork_server() -> Iterator[ForkServer]:
 def edgecnn(fork_server: ForkServer, tmp_path: Path) -> Run:
     """Run `edgecnn ARGUMENTS` in an empty folder, in a process of its own.
 
-    Its stdout may go to another file, and its environment have more variables.
+    Its stdout may go to another file, and its environment have more variables. What ``--json``
+    prints is checked against its schema.
     """
 
     def run(
         *arguments: str | Path, stdout: str | None = None, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         environment = os.environ | variables
-        return fork_server.run(EDGECNN, [*map(str, arguments)], tmp_path, environment, stdout)
+        ran = fork_server.run(EDGECNN, [*map(str, arguments)], tmp_path, environment, stdout)
+        if "--json" in arguments and stdout is None and ran.returncode in EXIT_CODES:
+            check_json(ran.stdout)
+        return ran
 
     return run
+
+
+def check_json(text: str) -> None:
+    """Check that stdout is one JSON document, with exactly the fields of its schema."""
+    document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    check_document(document, document["schema"])
 
 
 @pytest.fixture

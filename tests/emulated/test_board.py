@@ -21,7 +21,9 @@ from edgecnn.devices.emulated import EmulatedBoard
 from edgecnn.devices.emulated.qemu import Qemu
 from edgecnn.devices.find import emulatable
 from edgecnn.errors import BenchRefused, DeviceFailed
-from edgecnn.report.emulated_table import print_proved
+from edgecnn.report.blocks import print_blocks
+from edgecnn.report.emulated_table import proved_blocks
+from edgecnn.results.bench import EmulatedResult
 from edgecnn_runtime.measure.job import Environment, MeasurementPlan
 
 pytestmark = [
@@ -163,7 +165,7 @@ def test_what_is_counted_again_is_the_same(boards: Mapping[str, Proved]) -> None
 def test_no_time_is_printed_and_all_of_it_is_json(
     boards: Mapping[str, Proved], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_proved(list(boards.values()))
+    print_blocks(proved_blocks(list(boards.values())))
     shown = capsys.readouterr().out
     assert "emulated Cortex-A76" in shown
     assert "counts and answers, no latency" in shown
@@ -171,9 +173,9 @@ def test_no_time_is_printed_and_all_of_it_is_json(
     assert "SDOT" in shown
     for unit in (" ms", " s ", "second", "faster"):
         assert unit not in shown
-    document = json.loads(json.dumps([found.to_json() for found in boards.values()]))
-    assert len(document[0]["rows"]) == 4
-    assert document[1]["rows"][0]["instructions"]["counts"]["total"] > 1e6
+    devices = json.loads(json.dumps(EmulatedResult(tuple(boards.values())).to_dict()))["devices"]
+    assert len(devices[0]["rows"]) == 4
+    assert devices[1]["rows"][0]["instructions"]["counts"]["total"] > 1e6
 
 
 def test_two_boards_at_once_are_each_themselves() -> None:

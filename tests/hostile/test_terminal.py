@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 
 import edgecnn
 from edgecnn import cli, console
-from edgecnn.report.labelled_lines import print_labelled
+from edgecnn.report.blocks import Labelled, print_blocks
 from edgecnn.report.plots.text import literal
-from edgecnn.report.run_table import print_classes
-from edgecnn.report.verify_tables import print_rows
+from edgecnn.report.run_table import class_blocks
+from edgecnn.report.verify_tables import parity_blocks
 from edgecnn.verify.diagnose import RowDiagnosis
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_runtime.engines.engine_id import EngineId
@@ -68,7 +68,9 @@ def shown_by(capsys: pytest.CaptureFixture[str]) -> str:
 def test_labels_and_images_in_the_table_of_run(
     capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    print_classes({name: [Classification(0, name, 0.5), Classification(1, "cat", 0.25)]})
+    print_blocks(
+        class_blocks({name: [Classification(0, name, 0.5), Classification(1, "cat", 0.25)]})
+    )
     shown = shown_by(capsys)
     assert not acts(shown)
     letters = re.sub(r"\s", "", printable(name))
@@ -79,7 +81,7 @@ def test_labels_and_images_in_the_table_of_run(
     "label", ["[/red]", "[red]cat[/red]", "[link=http://a.b]c[/link]", ":cat:"]
 )
 def test_markup_in_a_label_is_text(capsys: pytest.CaptureFixture[str], label: str) -> None:
-    print_classes({"x.png": [Classification(0, label, 0.5)]})
+    print_blocks(class_blocks({"x.png": [Classification(0, label, 0.5)]}))
     assert f" {label} " in shown_by(capsys)
 
 
@@ -87,7 +89,7 @@ def test_markup_in_a_label_is_text(capsys: pytest.CaptureFixture[str], label: st
 @given(names())
 def test_names_in_the_table_of_verify(capsys: pytest.CaptureFixture[str], name: str) -> None:
     row = Parity(name, EngineId("fake", name), name, "differs", None, f"does not run: {name}")
-    print_rows([row], name)
+    print_blocks(parity_blocks([row], name))
     assert not acts(shown_by(capsys))
 
 
@@ -109,7 +111,7 @@ def test_names_in_notes_errors_and_labelled_lines(
 ) -> None:
     console.complain(EdgeCNNError(name))
     console.echo_line(name)
-    print_labelled([("network", name)], 10)
+    print_blocks([Labelled((("network", name),), 10)])
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
     assert captured.out.count("\n") == 2

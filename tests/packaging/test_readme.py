@@ -27,7 +27,8 @@ NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]\d+)?")
 
 
 def normal(output: str) -> list[str]:
-    output = VERDICT.sub("VERDICT", output)
+    """Lines of the output without what differs, those that continue one joined to it."""
+    output = VERDICT.sub("VERDICT", re.sub(r"\n +", " ", output))
     lines = [" ".join(NUMBER.sub("#", line).split()) for line in output.splitlines()]
     return [
         re.sub(r"^host: .*", "host: …", re.sub("─+", "─", line))
@@ -41,7 +42,8 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env=os.environ | {"PATH": path, REFERENCE_MODEL.variable: str(TOSA_PYTHON)},
+        env=os.environ
+        | {"PATH": path, "COLUMNS": "80", REFERENCE_MODEL.variable: str(TOSA_PYTHON)},
         capture_output=True,
         text=True,
         check=False,
@@ -74,7 +76,8 @@ def test_every_block_runs_as_printed(tmp_path: Path) -> None:
             ran = run(command, tmp_path)
             assert ran.returncode == 0, ran.stderr
             if language == "python":
-                assert ran.stdout.startswith("Egyptian cat 0.69")
+                # OpenCV decodes a JPEG to other grey levels than Pillow.
+                assert ran.stdout.startswith(("Egyptian cat 0.69", "Egyptian cat 0.70"))
 
 
 def test_the_first_fifteen_lines_show_what_it_does_and_the_two_commands() -> None:

@@ -46,7 +46,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class WayCost:
-    """A way, and its cost; or why it has none."""
+    """A way to prepare images, and its cost.
+
+    Attributes:
+        way: its name.
+        stands_for: code that does so.
+        cost: against the bundle's own preprocessing; None where there is none.
+        note: why there is none.
+    """
 
     way: str
     stands_for: str

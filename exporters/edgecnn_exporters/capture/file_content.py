@@ -6,9 +6,9 @@ import struct
 import zipfile
 from pathlib import Path
 
+from edgecnn_runtime.file_kind import text_content
+
 _BEGIN = 512
-_LFS = b"version https://git-lfs.github.com/spec/"
-_MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body", b"<!--")
 
 
 def other_content(path: Path) -> str | None:
@@ -19,17 +19,7 @@ def other_content(path: Path) -> str | None:
     """
     with path.open("rb") as stream:
         begin = stream.read(_BEGIN)
-    start = begin.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    again = "fetch the file itself again"
-    if not begin:
-        return f"empty, not a network's file: {again}"
-    if start.startswith(_LFS):
-        return f"a Git LFS pointer, not the file that it stands for: git lfs pull, or {again}"
-    if start.startswith(_MARKUP):
-        return f"a web page, not a network's file, as a failed download leaves it: {again}"
-    if _is_text(begin):
-        return f"text, not a network's file ({_first_words(begin)!r}): {again}"
-    return _archive(path)
+    return text_content(begin, "a network's file") or _archive(path)
 
 
 def _archive(path: Path) -> str | None:
@@ -51,12 +41,3 @@ def _archive(path: Path) -> str | None:
             "network's state_dict(), best as .safetensors"
         )
     return None
-
-
-def _is_text(begin: bytes) -> bool:
-    """Whether all is printable: a pickle, a zip, a safetensors or an ONNX file has other bytes."""
-    return all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in begin)
-
-
-def _first_words(begin: bytes) -> str:
-    return begin.split(b"\n")[0].decode("ascii")[:40]

@@ -1,4 +1,4 @@
-"""A bundle that is compiled in place: it is replaced only while it is the one that was read."""
+"""A bundle that is changed in place: it is replaced only while it is the one that was read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def identity_of(path: Path) -> Identity | None:
 
 @contextlib.contextmanager
 def unchanged(bundle: Path, identity: Identity | None, output: Path) -> Iterator[None]:
-    """Keep other compilations from replacing `bundle` in the block, where the block replaces it.
+    """Keep other commands from replacing `bundle` in the block, where the block replaces it.
 
     Args:
         identity: of the bundle, from before it was read.
@@ -41,5 +41,5 @@ def unchanged(bundle: Path, identity: Identity | None, output: Path) -> Iterator
         with contextlib.suppress(OSError):
             fcntl.flock(stack.enter_context(bundle.open("rb")), fcntl.LOCK_EX)
         if identity_of(bundle) != identity:
-            raise OutputNotWritable(f"{bundle} changed while it was compiled; run it again")
+            raise OutputNotWritable(f"{bundle} changed after it was read; run it again")
         yield

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 
 from edgecnn_runtime.bundle.member_paths import MAX_PATH, refuse_twins, refuse_unsafe
+from edgecnn_runtime.bundle.other_content import bundles_in, near_bundle, other_content
 from edgecnn_runtime.errors import BundleUnreadable, CompressionBomb
 from edgecnn_runtime.file_kind import other_than_file
 
@@ -61,13 +62,18 @@ def open_archive(path: str) -> zipfile.ZipFile:
     """
     kind = other_than_file(path)
     if kind is not None:
-        raise BundleUnreadable(f"{path} cannot be read: it is {kind}, expected a bundle's file")
+        inner = bundles_in(path)
+        advice = f"; it holds {inner[0]}" if inner else ""
+        raise BundleUnreadable(
+            f"{path} cannot be read: it is {kind}, expected a bundle's file{advice}"
+        )
     try:
         file = _ArchiveFile(io.FileIO(path))
     except FileNotFoundError as error:
-        raise BundleUnreadable(
-            f"{path} does not exist; make a bundle with: edgecnn export mobilenet_v2"
-        ) from error
+        near = near_bundle(path)
+        make = "make a bundle with: edgecnn export mobilenet_v2"
+        advice = f"did you mean {near}?" if near else make
+        raise BundleUnreadable(f"{path} does not exist; {advice}") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or error
         raise BundleUnreadable(f"{path} cannot be read: {reason}") from error
@@ -79,8 +85,11 @@ def open_archive(path: str) -> zipfile.ZipFile:
         damaged = (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, OSError)
         if not isinstance(error, damaged):
             raise
+        other = other_content(path)
         raise BundleUnreadable(
-            f"{path} is not a bundle, or is truncated ({error}); fetch or export it again"
+            f"{path} is {other}"
+            if other
+            else f"{path} is not a bundle, or is truncated ({error}); fetch or export it again"
         ) from error
 
 

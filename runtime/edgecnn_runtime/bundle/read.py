@@ -14,6 +14,7 @@ from edgecnn_runtime.bundle.archive import list_members, open_archive, read_memb
 from edgecnn_runtime.bundle.golden_arrays import GoldenArrays, golden_arrays
 from edgecnn_runtime.bundle.limits.artefact import refuse_unsafe
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
+from edgecnn_runtime.bundle.other_content import other_content
 from edgecnn_runtime.bundle.outside import OutsideExamples, open_outside
 from edgecnn_runtime.bundle.strict_json import strict_json
 from edgecnn_runtime.errors import (
@@ -51,6 +52,7 @@ class Bundle:
         self.budget = budget or Budget()
         self._archive = open_archive(self.path)
         try:
+            self._refuse_other_content()
             self._members = list_members(self._archive)
             self.manifest: Manifest = self._read_manifest()
             self._match_listing()
@@ -192,9 +194,17 @@ class Bundle:
     ) -> None:
         self.close()
 
+    def _refuse_other_content(self) -> None:
+        """Refuse archives of other programs by what they are, before their members are judged."""
+        if MANIFEST not in self._archive.NameToInfo and (other := other_content(self.path)):
+            raise FileMissing(f"{self.path} is {other}")
+
     def _read_manifest(self) -> Manifest:
         if MANIFEST not in self._members:
-            raise FileMissing(f"{self.path} holds no {MANIFEST}; it is not a bundle of edgecnn")
+            raise FileMissing(
+                f"{self.path} holds no {MANIFEST}; it is not a bundle of edgecnn: edgecnn export "
+                "makes one"
+            )
         member = self._members[MANIFEST]
         if member.file_size > MAX_MANIFEST_BYTES:
             raise CompressionBomb(f"{self.path}: {MANIFEST} inflates to {member.file_size} bytes")

@@ -144,7 +144,29 @@ def _entry_point(name: str) -> EntryPoint:
     for point in _entry_points():
         if point.name == name:
             return point
-    raise EngineError(f"no engine is called {name!r}; there are {', '.join(engine_names())}")
+    raise unknown_engine(name)
+
+
+def unknown_engine(name: str) -> EngineError:
+    """Error for a name that no engine has; lists those that are installed, and the others."""
+    there_are = "; ".join(
+        f"{words} {', '.join(names)}" for words, names in _by_installation().items() if names
+    )
+    return EngineError(f"no engine is called {name!r}; {there_are}")
+
+
+def _by_installation() -> dict[str, list[str]]:
+    """Names of engines that users may choose, by whether they are installed."""
+    listed: dict[str, list[str]] = {"there are": [], "and, not installed,": []}
+    for name in engine_names():
+        if name in ENGINES and ENGINES[name].is_double:
+            continue
+        try:
+            is_installed = engine_class(name).is_installed()
+        except EngineUnavailable:  # a plug-in that does not load
+            is_installed = False
+        listed["there are" if is_installed else "and, not installed,"].append(name)
+    return listed
 
 
 def _distribution(point: EntryPoint) -> str:

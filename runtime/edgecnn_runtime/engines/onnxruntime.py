@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Collection, Mapping
 from types import ModuleType
 from typing import Any, ClassVar, Self
@@ -11,6 +13,7 @@ from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines import is_importable, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.engines.table import ENGINES
+from edgecnn_runtime.engines.unasked_lines import DEVICE_DISCOVERY, without_line
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.host.facts import cpu_features
 from edgecnn_runtime.manifest import TensorSpec
@@ -158,8 +161,10 @@ def import_onnxruntime() -> ModuleType:
         EngineUnavailable: it is not installed, or does not load.
     """
     os.environ.setdefault(_NO_TELEMETRY, "1")
+    is_imported = "onnxruntime" in sys.modules
     try:
-        import onnxruntime
+        with contextlib.nullcontext() if is_imported else without_line(DEVICE_DISCOVERY):
+            import onnxruntime
     except ModuleNotFoundError as error:
         raise EngineUnavailable(_ENTRY.name, _ENTRY.extra) from error
     except (ImportError, OSError) as error:

@@ -1,7 +1,7 @@
 """Engine ``tflite``: TFLite on the CPU, by LiteRT, or tflite-runtime where a device has only that.
 
-Both contain the same interpreter and delegate to XNNPACK what it supports. They print the creation
-of this delegate on stderr; LiteRT 2.3 has no option against it.
+Both contain the same interpreter and delegate to XNNPACK what it supports; `unasked_lines` keeps
+what they print of this from stderr.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from edgecnn_runtime.engines import is_importable, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.engines.once import once
 from edgecnn_runtime.engines.table import ENGINES, EnginePackage
+from edgecnn_runtime.engines.unasked_lines import DELEGATE, without_line
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.manifest import DTYPES, TensorSpec
 
@@ -87,12 +88,13 @@ class TFLiteEngine:
         if model[4:8] != b"TFL3" or int.from_bytes(model[:4], "little") > len(model) - 4:
             raise EngineError("tflite refuses the model: it does not begin as a TFLite file does")
         try:
-            interpreter = module.Interpreter(
-                model_content=model,
-                num_threads=threads,
-                experimental_op_resolver_type=module.OpResolverType[cls.resolver],
-            )
-            interpreter.allocate_tensors()
+            with without_line(DELEGATE):
+                interpreter = module.Interpreter(
+                    model_content=model,
+                    num_threads=threads,
+                    experimental_op_resolver_type=module.OpResolverType[cls.resolver],
+                )
+                interpreter.allocate_tensors()
         except Exception as error:  # ValueError, RuntimeError, SystemError: no narrower base
             raise EngineError(f"tflite refuses the model: {first_line(error)}") from error
         return cls(interpreter)

@@ -55,8 +55,11 @@ class Host:
 
     Attributes:
         model: name of the board or product.
+        cpu: name of the processor, or of its cores.
+        cores: number of processor cores.
         features: those of `FEATURES` that every core has.
         machine, system, libc, python: of the interpreter that runs here.
+        memory_bytes: of the whole machine.
         governors: frequency governors of all cores, each once.
         min_mhz, max_mhz: clock range over all cores.
     """
@@ -77,7 +80,13 @@ class Host:
 
 @dataclass(frozen=True)
 class CpuTimes:
-    """Seconds that all cores have spent since boot, added up (/proc/stat)."""
+    """Seconds that all cores have spent since boot, added up (/proc/stat).
+
+    Attributes:
+        busy: computing.
+        steal: taken by other virtual machines.
+        total: busy, idle and waiting.
+    """
 
     busy: float
     steal: float

@@ -42,14 +42,23 @@ def refuse_expensive(image: PillowImage, file: IO[bytes], name: str) -> None:
     Raises:
         ImageError: it does.
     """
-    if image.format in PROGRAMS:
-        raise ImageError(
-            f"{name} is {image.format}, a program that draws; pass a JPEG, PNG or the like"
-        )
+    refuse_program(image, name)
     refuse_pixels(image.size, name)
     if image.info.get("progressive") and (scans := _count_scans(file)) > MAX_SCANS:
         raise ImageError(
             f"{name} is a JPEG of {scans} scans, expected at most {MAX_SCANS}; save it anew"
+        )
+
+
+def refuse_program(image: PillowImage, name: str) -> None:
+    """Refuse an image whose format is a program that draws, before it is run.
+
+    Raises:
+        ImageError: it is.
+    """
+    if image.format in PROGRAMS:
+        raise ImageError(
+            f"{name} is {image.format}, a program that draws; pass a JPEG, PNG or the like"
         )
 
 

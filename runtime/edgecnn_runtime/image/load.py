@@ -1,23 +1,31 @@
-"""Loading of an image from a file, bytes or an array, as RGB uint8."""
+"""Loading of an image from a file, bytes, a Pillow image or an array, as RGB uint8."""
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 
-from edgecnn_runtime.arrays import Array, UInt8
+from edgecnn_runtime.arrays import UInt8
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.file_kind import other_than_file
+from edgecnn_runtime.image.array_image import (
+    ChannelOrder,
+    as_array,
+    check_colour,
+    image_from_array,
+)
 from edgecnn_runtime.image.limits import (
     refuse_expensive,
     refuse_large_file,
-    refuse_long,
     refuse_pixels,
+    refuse_program,
 )
 
 if TYPE_CHECKING:
@@ -27,61 +35,83 @@ if TYPE_CHECKING:
 # the one that its image needs, and call the image unknown.
 _OPENING = threading.Lock()
 
-ImageSource = str | os.PathLike[str] | bytes | UInt8
+
+class ArrayLike(Protocol):
+    """An array of another library, such as a PyTorch tensor."""
+
+    def __array__(self) -> Any: ...
 
 
-def load_image(source: ImageSource) -> UInt8:
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | UInt8 | ArrayLike | PillowImage"
+
+
+def load_image(source: ImageSource, colour: ChannelOrder = "RGB") -> UInt8:
     """The image as (H, W, 3) uint8, RGB, upright.
 
     Grey is repeated into three channels and transparency is dropped, not blended: Pillow's
-    ``convert("RGB")``, which training pipelines use. 16-bit grey levels keep their top 8 bits.
-    Orientation in EXIF is applied; an animation gives its first frame.
+    ``convert("RGB")``, which training pipelines use. 16-bit grey levels of a file keep their top 8
+    bits. Orientation in EXIF is applied to files and to Pillow images that carry it; an array, such
+    as a frame of OpenCV, is taken as it lies. An animation gives its first frame.
 
     Args:
-        source: a path, the bytes of an image file, or a uint8 array (H, W), (H, W, 1), (H, W, 3)
-            RGB or (H, W, 4) RGBA. The result may share its memory, or be read-only.
+        source: a path, the bytes of an image file, a Pillow image, a uint8 array (H, W), (H, W, 1),
+            (H, W, 3) or (H, W, 4) with transparency, or a uint8 tensor of PyTorch, (C, H, W) or
+            (H, W, C). The result may share its memory, or be read-only.
+        colour: order of the channels of an array or tensor; OpenCV's frames are BGR.
 
     Raises:
         ImageError: the file is missing, damaged, too large or not an image; the array is not an
-            image; or Pillow, which decodes files, is not installed.
+            image; `colour` is given for a file, whose colours are known; or Pillow, which decodes
+            files, is not installed.
     """
+    check_colour(colour)
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return image_from_array(source, colour)
+    if source is None:
+        raise ImageError(
+            "image is None, which cv2.imread returns for a file that is missing or no image; "
+            "check the path"
+        )
     if isinstance(source, bytes):
-        return _from_file(BytesIO(source), f"image of {len(source)} bytes")
-    return _from_path(source)
+        name = f"image of {len(source)} bytes"
+        _refuse_colour(name, colour)
+        return _from_file(BytesIO(source), name)
+    if _is_pillow(source):
+        _refuse_colour("a Pillow image", colour)
+        return _from_pillow(source)
+    if isinstance(source, str | os.PathLike):
+        return _from_path(source, colour)
+    array = as_array(source)
+    if array is None:
+        raise ImageError(
+            f"image is a {type(source).__name__}, expected a path, bytes, a Pillow image or a "
+            "uint8 array; numpy.asarray turns most images into an array"
+        )
+    return image_from_array(array, colour)
 
 
-def _from_array(array: Array) -> UInt8:
-    if array.dtype != np.uint8:
+def _refuse_colour(name: str, colour: ChannelOrder) -> None:
+    if colour != "RGB":
         raise ImageError(
-            f"image array is {array.dtype}, expected uint8; scale it to grey levels 0 to 255 first"
+            f"{name} says itself which colour is which; leave out colour={colour!r}, which is for "
+            "arrays such as OpenCV's frames"
         )
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise ImageError(
-            f"image array has shape {array.shape}, expected (height, width) or (height, width, C) "
-            "with C 1, 3 or 4; put the channels last, and pass one image at a time"
-        )
-    if array.size == 0:
-        raise ImageError(
-            f"image array has shape {array.shape}, expected at least one pixel; "
-            "look at what produced it"
-        )
-    refuse_long(array.shape[:2], f"image array of shape {array.shape}")
-    coloured: UInt8 = array if array.ndim == 3 else array[:, :, None]
-    return coloured.repeat(3, axis=2) if coloured.shape[2] == 1 else coloured[:, :, :3]
 
 
-def _from_path(source: object) -> UInt8:
-    if not isinstance(source, str | os.PathLike):
-        raise ImageError(
-            f"image is a {type(source).__name__}, expected a path, bytes or a uint8 array; "
-            "numpy.asarray turns most images into an array"
-        )
+def _is_pillow(source: object) -> TypeGuard[PillowImage]:
+    """Whether it is an image of Pillow, which whoever has one has imported."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(source, pillow.Image)
+
+
+def _from_path(source: str | os.PathLike[str], colour: ChannelOrder) -> UInt8:
     name = f"image {os.fspath(source)!r}"
+    _refuse_colour(name, colour)
     kind = other_than_file(source)
     if kind is not None:
-        raise ImageError(f"{name} is {kind}, expected a file; check the path")
+        images = sorted(Path(source).glob("*.[jJpP][pPnN]*[gG]"))
+        advice = f"pass the images in it, such as {images[0]}" if images else "check the path"
+        raise ImageError(f"{name} is {kind}, expected a file; {advice}")
     try:
         with Path(source).open("rb") as file:
             return _from_file(file, name)
@@ -92,7 +122,7 @@ def _from_path(source: object) -> UInt8:
 
 def _from_file(file: IO[bytes], name: str) -> UInt8:
     try:
-        from PIL import Image, UnidentifiedImageError
+        import PIL  # noqa: F401
     except ImportError as error:
         from edgecnn_runtime.install_hint import install_hint
 
@@ -100,8 +130,26 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
             f"{name} needs Pillow, which is not installed; {install_hint('image')}, "
             "or pass a uint8 array"
         ) from error
+    return _pixels(lambda: _decode(file, name), name)
+
+
+def _from_pillow(image: PillowImage) -> UInt8:
+    name = f"Pillow image of {image.width}x{image.height}"
+
+    def decode() -> PillowImage:
+        refuse_program(image, name)
+        refuse_pixels(image.size, name)
+        return _upright(image.copy())  # the caller's stays as it is
+
+    return _pixels(decode, name)
+
+
+def _pixels(decode: Callable[[], PillowImage], name: str) -> UInt8:
+    """The decoded image as (H, W, 3) RGB; Pillow's errors become one of ours."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        image = _decode(file, name)
+        image = decode()
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -119,12 +167,14 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
             f"{name} cannot be decoded: {_one_line(error)}; "
             "it is damaged or cut short, fetch it again"
         ) from error
-    return np.asarray(image) if image.mode == "RGB" else _from_array(_grey_levels(image, name))
+    if image.mode == "RGB":
+        return np.asarray(image)
+    return image_from_array(_grey_levels(image, name), "RGB")
 
 
 def _decode(file: IO[bytes], name: str) -> PillowImage:
     """Decode a file; upright, and RGB unless it is grey of more than 8 bits, which RGB clips."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     refuse_large_file(file, name)
     with _OPENING:  # reads the header only
@@ -132,6 +182,13 @@ def _decode(file: IO[bytes], name: str) -> PillowImage:
     refuse_expensive(image, file, name)
     image.load()
     refuse_pixels(image.size, name)  # an icon's frame may be larger than its directory says
+    return _upright(image)
+
+
+def _upright(image: PillowImage) -> PillowImage:
+    """The image turned as its EXIF says; RGB unless it is grey of more than 8 bits."""
+    from PIL import ImageOps
+
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB" or image.mode.startswith(("I", "F")):
         return image

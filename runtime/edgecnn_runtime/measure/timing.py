@@ -59,7 +59,9 @@ class Latency:
     Attributes:
         samples_ms: every single run, in order.
         blocks_ms: the median of each block, in order.
+        median_ms: of all samples.
         interval_ms: 95 % interval of the median.
+        p90_ms, p99_ms: percentiles of all samples.
         warmup_runs: number of runs before the first sample.
     """
 

@@ -29,6 +29,8 @@ class GroupDifference:
     """Difference of one group of channels of one output.
 
     Attributes:
+        output: name of the output.
+        group: the channels.
         max_abs: largest absolute error.
         relative: `max_abs` over the group's scale: the largest distance of the reference from the
             group's mean, a tenth of its largest magnitude, a hundredth of its full scale or, of an

@@ -8,6 +8,7 @@ from dataclasses import replace
 from edgecnn_runtime.bundle import ArtefactContent, Bundle
 from edgecnn_runtime.engines import engine_class, engine_names, oracles_of
 from edgecnn_runtime.engines.adapted import adapt
+from edgecnn_runtime.engines.choose import choose
 from edgecnn_runtime.engines.engine_id import EngineId, engine_id
 from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.engines.table import ORACLES
@@ -60,6 +61,8 @@ def verify(
         if artefact.format in kind.formats
         for each in (kind, *_oracles(artefact, kind))
     ]
+    if engines and not pairs:
+        choose(bundle.manifest, engines[0])  # raises what no engine of these runs
     rows = []
     for number, (artefact, kind) in enumerate(pairs):
         rows.append(_verify_pair(bundle, artefact, kind, isolated))

@@ -19,7 +19,7 @@ import click
 @cli.command("say")
 def say():
     import rich.console
-    from edgecnn.console import print_json, stdout, table
+    from edgecnn.console import print_json, print_table, table
     {body}
 
 cli.get_command = lambda context, name: say
@@ -60,7 +60,7 @@ def test_the_locale_of_nothing_but_ascii_is_no_failure() -> None:
 
 
 def test_the_frame_of_a_table_is_drawn_in_ascii() -> None:
-    body = 'shown = table(["a…"])\nshown.add_row("b → \\udcff")\nstdout().print(shown)'
+    body = 'shown = table(["a…"])\nshown.add_row("b → \\udcff")\nprint_table(shown)'
     ran = run(body, PYTHONIOENCODING="ascii")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.isascii()
@@ -83,7 +83,7 @@ def test_json_stays_json(encoding: str, text: str, expected: str) -> None:
 
 BODIES = {
     "click": 'click.echo("result")',
-    "rich": 'stdout().print("result")',
+    "table": 'print_table(table(["result"]))',
     "json": 'print_json("s", {})',
     "print": 'print("result")',
 }

@@ -18,6 +18,7 @@ from edgecnn_exporters.diagnose.sources import Candidate
 from edgecnn_exporters.diagnose.tflite.graph import read_graph
 from edgecnn_exporters.diagnose.tflite.reading import NHWC, as_onnx, as_tflite, encoding_of
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.engines.unasked_lines import DELEGATE, without_line
 from edgecnn_runtime.errors import EngineError, first_line
 
 
@@ -123,10 +124,11 @@ def open_interpreter(content: bytes, *, delegates: bool) -> Any:
 
     kind = OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter = Interpreter(
-            model_content=content, num_threads=1, experimental_op_resolver_type=kind
-        )
-        interpreter.allocate_tensors()
+        with without_line(DELEGATE):
+            interpreter = Interpreter(
+                model_content=content, num_threads=1, experimental_op_resolver_type=kind
+            )
+            interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise EngineError(f"LiteRT refuses the file: {first_line(error)}") from error
     return interpreter

@@ -1,16 +1,16 @@
 """Static limits of a TFLite artefact: foreign operators, loops, buffers, sizes of tensors.
 
 The flatbuffer is walked here as far as its operator codes, buffers and tensors; field numbers are
-those of schema.fbs (LiteRT 2.3), encoding that of the flatbuffers specification.
+those of schema.fbs (LiteRT 2.3).
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
 
 from edgecnn_runtime.budget import Budget
+from edgecnn_runtime.bundle.limits.flatbuffer import Flatbuffer
 from edgecnn_runtime.errors import BundleUnreadable, ExternalData, OverBudget
 
 _MARK = b"TFL3"
@@ -31,8 +31,6 @@ _REPEATING = {
     200: "STABLEHLO_WHILE",
     206: "STABLEHLO_COMPOSITE",
 }
-_MOST_TABLES = 1_000_000
-_MOST_AXES = 64
 BYTES_PER_NUMBER = 4
 
 
@@ -46,7 +44,7 @@ def refuse_unsafe_tflite(model: bytes, name: str, budget: Budget) -> None:
     """
     if model[4:8] != _MARK:
         raise BundleUnreadable(f"{name} does not begin as a TFLite model does")
-    file = _Flatbuffer(model)
+    file = Flatbuffer(model)
     try:
         root = file.offset(0)
         _check_operators(file, root, name)
@@ -56,7 +54,7 @@ def refuse_unsafe_tflite(model: bytes, name: str, budget: Budget) -> None:
         raise BundleUnreadable(f"{name} is not a TFLite model: {error}") from error
 
 
-def _check_operators(file: _Flatbuffer, root: int, name: str) -> None:
+def _check_operators(file: Flatbuffer, root: int, name: str) -> None:
     for code in file.tables(root, _MODEL_OPERATOR_CODES):
         # Old readers know the deprecated byte alone, new ones take the larger of both.
         for number in (
@@ -76,7 +74,7 @@ def _check_operators(file: _Flatbuffer, root: int, name: str) -> None:
             raise ExternalData(f"{name} has a custom operator, whose code is outside the bundle")
 
 
-def _check_buffers(file: _Flatbuffer, root: int, name: str) -> None:
+def _check_buffers(file: Flatbuffer, root: int, name: str) -> None:
     for field in (_MODEL_EXTERNAL_GROUPS, _MODEL_EXTERNAL_BUFFERS):
         if any(True for _ in file.tables(root, field)):
             raise ExternalData(f"{name} keeps buffers in other files, which is not allowed")
@@ -87,7 +85,7 @@ def _check_buffers(file: _Flatbuffer, root: int, name: str) -> None:
             raise ExternalData(f"{name} has a buffer of {size} bytes that ends behind the file")
 
 
-def _check_tensors(file: _Flatbuffer, root: int, name: str, most_numbers: int) -> None:
+def _check_tensors(file: Flatbuffer, root: int, name: str, most_numbers: int) -> None:
     for subgraph in file.tables(root, _MODEL_SUBGRAPHS):
         for tensor in file.tables(subgraph, _SUBGRAPH_TENSORS):
             numbers = math.prod(file.integers(tensor, _TENSOR_SHAPE))
@@ -96,56 +94,3 @@ def _check_tensors(file: _Flatbuffer, root: int, name: str, most_numbers: int) -
                     f"{name} has a tensor of {numbers:,} numbers; at most {most_numbers:,} are "
                     "allowed"
                 )
-
-
-class _Flatbuffer:
-    """Tables of a flatbuffer; positions are those of the file."""
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-
-    def offset(self, position: int) -> int:
-        """The position that the offset at `position` leads to."""
-        (distance,) = struct.unpack_from("<I", self.content, position)
-        return position + int(distance)
-
-    def field(self, table: int, number: int) -> int:
-        """Position of a field of a table; 0 where it has its default."""
-        (back,) = struct.unpack_from("<i", self.content, table)
-        vtable = table - back
-        if not 0 <= vtable < len(self.content):
-            raise ValueError("a table has no vtable")
-        (size,) = struct.unpack_from("<H", self.content, vtable)
-        slot = 4 + 2 * number
-        if slot + 2 > size:
-            return 0
-        (distance,) = struct.unpack_from("<H", self.content, vtable + slot)
-        return table + int(distance) if distance else 0
-
-    def number(self, table: int, number: int, layout: str) -> int:
-        """A scalar field of a table; 0 where it has its default."""
-        position = self.field(table, number)
-        return int(struct.unpack_from(layout, self.content, position)[0]) if position else 0
-
-    def integers(self, table: int, number: int) -> tuple[int, ...]:
-        """A vector field of a few int32."""
-        position = self.field(table, number)
-        if not position:
-            return ()
-        vector = self.offset(position)
-        (length,) = struct.unpack_from("<I", self.content, vector)
-        if length > _MOST_AXES:
-            raise ValueError(f"a tensor of more than {_MOST_AXES} axes")
-        return struct.unpack_from(f"<{length}i", self.content, vector + 4)
-
-    def tables(self, table: int, number: int) -> Iterator[int]:
-        """Positions of the tables of a vector field."""
-        position = self.field(table, number)
-        if not position:
-            return
-        vector = self.offset(position)
-        (length,) = struct.unpack_from("<I", self.content, vector)
-        if length > _MOST_TABLES:
-            raise ValueError(f"a vector of more than {_MOST_TABLES:,} tables")
-        for index in range(length):
-            yield self.offset(vector + 4 + 4 * index)

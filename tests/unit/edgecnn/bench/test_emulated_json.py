@@ -7,6 +7,7 @@ import json
 from unit.edgecnn.bench.told import INT8
 
 from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
+from edgecnn.results.bench import EmulatedResult
 from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.parity.row import Parity
 
@@ -18,7 +19,7 @@ def test_engines_are_labels_and_their_parts() -> None:
     here = ProvedRow(INT8, parity, Likeness(LITERT, is_identical=True))
     crashed = ProvedRow(INT8, parity, Likeness(None, note="crashed on this machine"))
     found = Proved("rpi4-emulated", "a board", (here, crashed))
-    first, second = json.loads(json.dumps(found.to_json()))["rows"]
+    first, second = json.loads(json.dumps(EmulatedResult((found,)).to_dict()))["devices"][0]["rows"]
     label = "tflite 2.3.0 (ai_edge_litert)"
     assert (first["parity"]["engine"], first["likeness"]["engine"]) == (label, label)
     assert first["likeness"]["engine_id"]["package"] == "ai-edge-litert"

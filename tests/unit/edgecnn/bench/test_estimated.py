@@ -13,7 +13,9 @@ from hostile.edited import bundle_with
 
 from edgecnn.bench.estimated import read_estimates, split_targets
 from edgecnn.errors import BenchRefused
-from edgecnn.report.estimated_table import as_fields, print_estimated
+from edgecnn.report.blocks import text_of
+from edgecnn.report.estimated_table import estimated_blocks
+from edgecnn.results.bench import LatencyResult
 from edgecnn_exporters.targets.profile import target_profile
 from edgecnn_runtime.manifest import Artefact
 
@@ -53,24 +55,24 @@ def bundle(
 
 
 def test_an_estimate_is_printed_with_the_system_that_it_holds_for_and_what_it_leaves_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
     estimates = read_estimates(bundle(tmp_path), TARGETS)
-    print_estimated(estimates)
-    printed = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(text_of(estimated_blocks(estimates)).split())
     assert "estimated ms" in printed
     for part in ("1.26", "627,760", "500 MHz", "50%", "sram 52 kB"):
         assert part in printed
     assert "not measured, for ethos-u55-128, Ethos_U55_High_End_Embedded, Shared_Sram" in printed
     assert "without 1 operator on the CPU: LOG_SOFTMAX y" in printed
-    (fields,) = as_fields(estimates)["estimated"]
+    (fields,) = LatencyResult({}, estimates=tuple(estimates)).to_dict()["estimated"]
     assert fields["device"] == "ethos-u55-128"
     assert fields["configuration"] == REPORT["configuration"]
 
 
 def test_a_report_does_not_say_what_it_is_of(tmp_path: Path) -> None:
     false = {"device": "rpi5", "artefact": "model.fake", "proof": "exact", "compiler": "none"}
-    (fields,) = as_fields(read_estimates(bundle(tmp_path, REPORT | false), TARGETS))["estimated"]
+    estimates = read_estimates(bundle(tmp_path, REPORT | false), TARGETS)
+    (fields,) = LatencyResult({}, estimates=tuple(estimates)).to_dict()["estimated"]
     assert {key: fields[key] for key in false} == {
         "device": "ethos-u55-128",
         "artefact": COMPILED.path,

@@ -12,8 +12,10 @@ from unit.edgecnn.bench.told import FLOAT, INT8, STATE, proof, run
 
 from edgecnn.bench.sustained import windows
 from edgecnn.bench.verdicts import agreement_of, best_of, verdict_of
-from edgecnn.report.bench_document import as_csv, as_document
-from edgecnn.report.bench_table import device_line, print_results, sustained_lines
+from edgecnn.report.bench_csv import csv_text
+from edgecnn.report.bench_table import bench_blocks, device_line, sustained_lines
+from edgecnn.report.blocks import text_of
+from edgecnn.results.bench import LatencyResult
 from edgecnn_runtime.measure.results import assemble
 
 BOTH = (FLOAT, INT8)
@@ -41,13 +43,12 @@ def test_the_best_choice_comes_last_and_says_what_is_no_slower() -> None:
     assert "model.tflite" not in best.words().replace("model.int8.tflite", "")
 
 
-def test_a_run_that_throttled_names_no_winner(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_throttled_names_no_winner() -> None:
     hot = replace(STATE, throttled=("throttled", "soft temperature limit"))
     result = assemble(BOTH, run(30, noisy, after=hot))
     assert [verdict_of(row) for row in result.rows] == ["baseline", "TAINTED"]
     assert best_of(result, FLOAT.bundle) is None
-    print_results({"rpi": result})
-    shown = capsys.readouterr().out
+    shown = text_of(bench_blocks({"rpi": result}), 160)
     assert "TAINTED: the processor is limited: soft temperature limit, throttled" in shown
     assert "best:" not in shown
 
@@ -59,16 +60,13 @@ def test_a_limit_in_the_middle_taints_though_both_ends_are_cool() -> None:
     assert assemble(BOTH, events).tainted == ("the processor is limited: frequency capped",)
 
 
-def test_a_wrong_row_has_no_time_and_the_table_says_why(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_wrong_row_has_no_time_and_the_table_says_why() -> None:
     events = [e for e in run(30, noisy, (FLOAT,)) if e["event"] != "row"]
     wrong = proof(1, INT8, "differs", "≥ 27.0 dB")
     result = assemble(BOTH, [proof(0, FLOAT), wrong, *events])
     assert verdict_of(result.rows[1]) == "WRONG"
-    print_results({"rpi": result})
-    assert (
-        "WRONG: model.int8.tflite on tflite 2.3.0, 4 threads: ≥ 27.0 dB" in capsys.readouterr().out
+    assert "WRONG: model.int8.tflite on tflite 2.3.0, 4 threads: ≥ 27.0 dB" in bench_blocks(
+        {"rpi": result}
     )
 
 
@@ -80,10 +78,9 @@ def test_the_device_line_names_the_machine_and_what_it_went_through() -> None:
     )
 
 
-def test_several_devices_share_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_devices_share_one_table() -> None:
     result = assemble(BOTH, run(30, noisy))
-    print_results({"rpi4": result, "rpi5": result})
-    lines = capsys.readouterr().out.splitlines()
+    lines = text_of(bench_blocks({"rpi4": result, "rpi5": result}), 160).splitlines()
     assert [line.split()[0] for line in lines if "model.int8.tflite" in line][:2] == [
         "rpi4",
         "rpi5",
@@ -93,21 +90,21 @@ def test_several_devices_share_one_table(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_csv_and_json_hold_what_the_table_shows() -> None:
     result = assemble(BOTH, run(30, noisy))
-    rows = list(csv.DictReader(as_csv({"rpi": result}).splitlines()))
+    rows = list(csv.DictReader(csv_text({"rpi": result}).splitlines()))
     assert [row["verdict"] for row in rows] == ["baseline", "FASTER 1.67× ✓"]
     assert float(rows[1]["ratio"]) == pytest.approx(0.6, rel=0.01)
-    (device,) = as_document({"rpi": result})["devices"]
+    (device,) = LatencyResult({"rpi": result}).to_dict()["devices"]
     assert device["best"] == 1
     assert len(device["rows"][0]["latency"]["samples_ms"]) == 90
 
 
 def test_json_keeps_the_label_of_an_engine_and_adds_its_parts() -> None:
     result = assemble(BOTH, run(30, noisy))
-    (device,) = as_document({"rpi": result})["devices"]
+    (device,) = LatencyResult({"rpi": result}).to_dict()["devices"]
     assert device["rows"][0]["engine"] == "tflite 2.3.0 (ai_edge_litert)"
     parts = {"name": "tflite", "version": "2.3.0", "package": "ai-edge-litert"}
     assert device["rows"][0]["engine_id"] == parts
-    rows = csv.DictReader(as_csv({"rpi": result}).splitlines())
+    rows = csv.DictReader(csv_text({"rpi": result}).splitlines())
     assert {row["engine"] for row in rows} == {"tflite 2.3.0 (ai_edge_litert)"}
 
 

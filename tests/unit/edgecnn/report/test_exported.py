@@ -9,16 +9,8 @@ def test_equal_reasons_are_one_line_with_a_count() -> None:
     other = LeftAlone("pool", "CanonicaliseGlobalPool", "it pads the map that its window covers")
     assert left_alone_lines([left[0], other, *left[1:]]) == [
         "left alone: norm0 and 49 more: it still trains (FoldBatchNorm)",
-        "left alone: pool: it pads the map that its window covers",
-        "  (CanonicaliseGlobalPool)",
+        "left alone: pool: it pads the map that its window covers (CanonicaliseGlobalPool)",
     ]
-
-
-def test_no_line_is_longer_than_80_columns() -> None:
-    deep = ".".join(["features", "transition3", "norm"] * 4)
-    lines = left_alone_lines([LeftAlone(deep, "FoldBatchNorm", "it follows Concat " * 9)])
-    assert len(lines) > 2
-    assert max(map(len, lines)) <= 80
 
 
 def test_nothing_left_alone_is_nothing_to_say() -> None:

@@ -31,7 +31,7 @@ def test_any_number_of_layers_is_drawn(tmp_path: Path, count: int, first: float)
 def test_the_table_begins_with_the_worst_and_calls_no_error_equal() -> None:
     before, after = rows(20, math.inf), rows(20)
     table = layer_table(before, after)
-    columns = [list(map(str, column.cells)) for column in table.columns]
+    columns = [table.texts(at) for at in range(len(table.columns))]
     assert columns[0][0] == "layer.0"
     assert (columns[2][0], columns[3][0]) == ("equal", "40.0 dB")
-    assert table.row_count == 10
+    assert len(table.rows) == 10

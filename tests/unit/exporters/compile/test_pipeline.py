@@ -115,7 +115,7 @@ def test_a_bundle_that_changed_while_it_was_compiled_is_not_replaced(
         if stage == "package":
             compile_bundle(other, lambda stage: None)
 
-    with pytest.raises(OutputNotWritable, match=r"small\.edge changed while it was compiled; run"):
+    with pytest.raises(OutputNotWritable, match=r"small\.edge changed after it was read; run"):
         compile_bundle(request, compile_another)
     with Bundle(bundle) as opened:
         assert [each.target for each in opened.manifest.artefacts] == [None, "other"]

@@ -75,7 +75,7 @@ def test_an_array_that_is_no_image_is_refused_by_name(
 
 def test_another_object_is_refused_by_its_type() -> None:
     with pytest.raises(
-        ImageError, match="image is a list, expected a path, bytes or a uint8 array"
+        ImageError, match="image is a list, expected a path, bytes, a Pillow image or a uint8 array"
     ):
         load_image([[0, 1]])  # type: ignore[arg-type]  # the mistake itself
 

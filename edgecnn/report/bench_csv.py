@@ -1,17 +1,14 @@
-"""Results of a bench as JSON values, and as CSV."""
+"""Results of a bench as CSV, and as flat rows."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from edgecnn.bench.compare import Change
-from edgecnn.bench.verdicts import best_of, verdict_of
-from edgecnn_runtime.engines.engine_id import engine_fields
+from edgecnn.bench.verdicts import verdict_of
 from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
 CSV_COLUMNS = (
@@ -22,64 +19,22 @@ CSV_COLUMNS = (
 )
 
 
-def as_document(
-    results: Mapping[str, BenchResult], compared: Sequence[Change] = ()
-) -> dict[str, Any]:
-    """The JSON document of a bench, for ``--json``."""
-    return {
-        "devices": [as_values(device, result) for device, result in results.items()],
-        "compared": [
-            {
-                "device": change.device,
-                "artefact": change.row.artefact,
-                **engine_fields(change.row.engine),
-                "threads": change.row.subject.threads,
-                "comparison": change.comparison and asdict(change.comparison),
-                "note": change.note,
-            }
-            for change in compared
-        ],
-    }
-
-
-def as_values(device: str, result: BenchResult) -> dict[str, Any]:
-    """One device's results, raw samples and all."""
-    best = best_of(result, result.rows[0].subject.bundle)
-    return {
-        "device": device,
-        "host": result.host and asdict(result.host),
-        "before": result.before and asdict(result.before),
-        "after": result.after and asdict(result.after),
-        "tainted": list(result.tainted),
-        "rows": [_row(row) for row in result.rows],
-        "best": None if best is None else result.rows.index(best.row),
-    }
-
-
-def _row(row: ResultRow) -> dict[str, Any]:
-    values = asdict(row)
-    subject = values.pop("subject")
-    return {
-        "bundle": PurePosixPath(subject["bundle"]).name,
-        "threads": subject["threads"],
-        "against": subject["against"],
-        **values,
-        **engine_fields(row.engine),
-        "artefact": row.artefact or subject["artefact"],
-        "golden": values.pop("verdict"),
-        "verdict": verdict_of(row),
-    }
-
-
-def as_csv(results: Mapping[str, BenchResult]) -> str:
+def csv_text(results: Mapping[str, BenchResult]) -> str:
     """A line for each row, times in milliseconds; without the raw samples."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for device, result in results.items():
-        for row in result.rows:
-            writer.writerow(_flat(device, row, result.tainted))
+    writer.writerows(flat_rows(results))
     return text.getvalue()
+
+
+def flat_rows(results: Mapping[str, BenchResult]) -> list[dict[str, Any]]:
+    """One dictionary a row: column of `CSV_COLUMNS` → value; those without a value are left out."""
+    return [
+        _flat(device, row, result.tainted)
+        for device, result in results.items()
+        for row in result.rows
+    ]
 
 
 def _flat(device: str, row: ResultRow, tainted: tuple[str, ...]) -> dict[str, Any]:

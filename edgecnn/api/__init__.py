@@ -1,0 +1,1 @@
+"""Python API: `export`, `Bundle` and their arguments. The names are those of `edgecnn.__all__`."""

@@ -1,0 +1,1 @@
+"""Contents of bundles and of plain model files: shown, extracted, stripped, compared."""

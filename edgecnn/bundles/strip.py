@@ -1,0 +1,212 @@
+"""Stripping of a bundle for production: without golden examples and without unwanted artefacts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgecnn.bundles.facts import STRIPPED, artefact_files, golden_files
+from edgecnn.errors import StripRefused
+from edgecnn_exporters.atomic import check_writable
+from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_exporters.compile.unchanged import identity_of, unchanged
+from edgecnn_runtime.budget import Budget
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.errors import BundleError
+from edgecnn_runtime.manifest import SCHEMA, Artefact, Manifest
+from edgecnn_runtime.parity.contents import GOLDEN_LABELS
+
+
+@dataclass(frozen=True)
+class StripOptions:
+    """Options of a strip. An artefact stays where it fits all that is stated.
+
+    Attributes:
+        keep: artefacts to keep, by a path of their files or a compile target; empty for all.
+        precisions: to keep; empty for all.
+        targets: formats (``tflite``) or compile targets to keep; empty for all.
+        keep_golden: the golden examples stay.
+        force: replace an output that holds golden examples.
+    """
+
+    keep: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    keep_golden: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """What was left out of a bundle.
+
+    Attributes:
+        output: the bundle that was written.
+        parent_sha256: of the bundle that was read.
+        size_bytes, parent_size_bytes: of the two files.
+        kept: paths of the artefacts in the output.
+        left_out: paths of those that are not.
+        golden: golden examples that were left out; their size is `golden_bytes`.
+        is_verifiable: golden examples are in the output.
+    """
+
+    bundle: str
+    output: str
+    parent_sha256: str
+    size_bytes: int
+    parent_size_bytes: int
+    kept: tuple[str, ...]
+    left_out: tuple[str, ...]
+    golden: int
+    golden_bytes: int
+    is_verifiable: bool
+
+
+def strip(
+    bundle_path: Path, output: Path, options: StripOptions, budget: Budget | None = None
+) -> Stripped:
+    """Write a bundle with less in it; labels and preprocessing always stay.
+
+    Whoever has the old file open keeps reading it: the new one takes its name when it is whole. The
+    same bundle and options give the same bytes.
+
+    Args:
+        output: may be `bundle_path`, which is then replaced.
+
+    Raises:
+        BundleError: the bundle cannot be trusted.
+        StripRefused: no artefact would be left, or one that is named is not there.
+        OutputNotWritable: the output cannot be written, or the bundle changed meanwhile.
+    """
+    typed = str(bundle_path), str(output)
+    # A link stands for the bundle that it leads to.
+    bundle_path, output = (Path(os.path.realpath(each)) for each in (bundle_path, output))
+    check_writable(output)
+    if output != bundle_path and not options.force:
+        _refuse_richer(output)
+    identity = identity_of(bundle_path)
+    with Bundle(bundle_path, budget) as bundle:
+        parent_size, parent_sha256 = _digest(bundle_path)
+        kept = _kept(bundle, options)
+        manifest, files = _contents(bundle, kept, options, parent_sha256)
+        with unchanged(bundle_path, identity, output):
+            write_bundle(output, manifest, files)
+        before = bundle.manifest
+    sizes = [before.files[path].size for path in golden_files(before)]
+    is_golden_left_out = not options.keep_golden
+    paths = {one.path for one in kept}
+    return Stripped(
+        bundle=typed[0],
+        output=typed[1],
+        parent_sha256=parent_sha256,
+        size_bytes=output.stat().st_size,
+        parent_size_bytes=parent_size,
+        kept=tuple(one.path for one in kept),
+        left_out=tuple(one.path for one in before.artefacts if one.path not in paths),
+        golden=len(before.golden) if is_golden_left_out else 0,
+        golden_bytes=sum(sizes) if is_golden_left_out else 0,
+        is_verifiable=bool(manifest.golden),
+    )
+
+
+def _kept(bundle: Bundle, options: StripOptions) -> tuple[Artefact, ...]:
+    """The artefacts that stay.
+
+    Raises:
+        StripRefused: there is none, or a name fits none.
+    """
+    artefacts = bundle.manifest.artefacts
+    for what, wanted, of in (
+        ("artefact", options.keep, _names),
+        ("precision", options.precisions, lambda one: {one.precision}),
+        ("target", options.targets, lambda one: {one.target or one.format}),
+    ):
+        there = set[str]().union(*(of(one) for one in artefacts))
+        if missing := [name for name in wanted if name not in there]:
+            listing = ", ".join(f"{one.path} ({one.precision})" for one in artefacts)
+            raise StripRefused(f"{bundle.path} has no {what} {missing[0]}; it has {listing}")
+    kept = tuple(
+        one
+        for one in artefacts
+        if (not options.keep or _names(one) & set(options.keep))
+        and (not options.precisions or one.precision in options.precisions)
+        and (not options.targets or (one.target or one.format) in options.targets)
+    )
+    if not kept:
+        listing = ", ".join(f"{one.path} ({one.precision})" for one in artefacts)
+        raise StripRefused(
+            f"no artefact of {bundle.path} fits all that is to be kept, and a bundle needs one; it "
+            f"has {listing}"
+        )
+    return kept
+
+
+def _names(artefact: Artefact) -> set[str]:
+    target = set() if artefact.target is None else {artefact.target}
+    return {*artefact_files(artefact)} | target
+
+
+def _contents(
+    bundle: Bundle, kept: tuple[Artefact, ...], options: StripOptions, parent_sha256: str
+) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest, without its file records, and the files that stay."""
+    before = bundle.manifest
+    if options.keep_golden and before.schema != SCHEMA:
+        raise StripRefused(
+            f"{bundle.path} is of schema {before.schema}, whose golden answers are judged in "
+            "another way; export it again, or strip them too"
+        )
+    manifest = replace(before, artefacts=kept, files={})
+    if not options.keep_golden:
+        manifest = replace(manifest, golden=(), outside=None)
+    if not any(one.format == "onnx" and one.precision == "fp32" for one in kept):
+        # They are names of that graph's initialisers.
+        manifest = replace(manifest, parameters=())
+    stays = {path for one in kept for path in artefact_files(one)} | {*golden_files(manifest)}
+    if before.postprocess is not None:
+        stays.add(before.postprocess.labels)
+    goes = {path for one in before.artefacts for path in artefact_files(one)}
+    goes |= {*golden_files(before)}
+    names = [path for path in before.files if path in stays or path not in goes]
+    left_out = sorted(path for path in before.files if path not in names)
+    manifest = replace(manifest, provenance=_provenance(manifest, left_out, parent_sha256))
+    return manifest, {path: bundle.read(path) for path in names}
+
+
+def _provenance(manifest: Manifest, left_out: list[str], parent_sha256: str) -> dict[str, Any]:
+    provenance = dict(manifest.provenance)
+    if not manifest.golden:
+        provenance.pop(GOLDEN_LABELS, None)
+    earlier = provenance.get(STRIPPED)
+    # Bundles are open to other writers: what is no list is replaced.
+    entries = earlier if isinstance(earlier, list) else []
+    provenance[STRIPPED] = [*entries, {"parent_sha256": parent_sha256, "left_out": left_out}]
+    return provenance
+
+
+def _refuse_richer(output: Path) -> None:
+    """Refuse to replace a bundle that can be verified by one that perhaps cannot.
+
+    Raises:
+        StripRefused: it is one.
+    """
+    try:
+        with Bundle(output) as there:
+            count = len(there.manifest.golden)
+    except BundleError:
+        return
+    if count:
+        raise StripRefused(
+            f"{output} is a bundle with {count} golden examples, which would be lost; name another "
+            "file with -o, or replace it with --force"
+        )
+
+
+def _digest(path: Path) -> tuple[int, str]:
+    """Size in bytes and sha256 of a file."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+        return stream.tell(), digest.hexdigest()

@@ -1,0 +1,1 @@
+"""JSON documents of ``--json``: a dataclass for each schema, which docs/json.md describes."""

@@ -1,0 +1,80 @@
+"""Output of an export: the bundle's path, and what it would replace there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from edgecnn.errors import OverwriteRefused
+from edgecnn_exporters.atomic import check_writable
+from edgecnn_exporters.bundle.text import encodable
+from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.errors import BundleError
+from edgecnn_runtime.manifest import Artefact, Manifest
+
+SUFFIX = ".edge"
+# Files that a bundle holds, which some expect an export to write.
+_ARTEFACTS = {".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino", ".bin": "openvino"}
+# Artefacts that are named in one message.
+_NAMED = 4
+
+Planned = Collection[tuple[str, str]]
+"""Artefacts that an export makes: (format, precision), or (target, "") of compiled ones."""
+
+
+def output_path(output: Path | None, name: str) -> Path:
+    """The path of the bundle: `output`, NAME.edge in it where it is a folder, or NAME.edge here.
+
+    Raises:
+        OutputNotWritable: it is a model's file or a folder that is not there, or not writable.
+    """
+    path = Path(f"{name}{SUFFIX}") if output is None else output
+    if path.is_dir():
+        path = path / f"{name}{SUFFIX}"
+    suffix = path.suffix.lower()
+    if suffix in _ARTEFACTS:
+        bundle = path.with_suffix(SUFFIX)
+        raise OutputNotWritable(
+            f"cannot write {path}: an export writes a bundle, which holds the {suffix} file; give "
+            f"-o {bundle}, then: edgecnn bundle extract {bundle} -o DIR"
+        )
+    if not suffix and not path.exists():
+        raise OutputNotWritable(
+            f"cannot write {path}: it is neither NAME{SUFFIX} nor a folder that is there; give "
+            f"-o {path}{SUFFIX}, or mkdir {path} first"
+        )
+    check_writable(path)
+    return path
+
+
+def refuse_loss(path: Path, name: str, planned: Planned) -> None:
+    """Refuse to replace a bundle of another network, or one that has more than is planned.
+
+    Raises:
+        OverwriteRefused: names what would be lost.
+    """
+    if not path.is_file():
+        return
+    try:
+        with Bundle(path) as bundle:
+            manifest = bundle.manifest
+    except BundleError:  # no bundle, or a damaged one: nothing that could be used is lost
+        return
+    way = f"give --force to replace it, or -o another{SUFFIX}"
+    if manifest.name != encodable(name):
+        raise OverwriteRefused(f"{path} is a bundle of {manifest.name}, not of {name}; {way}")
+    if lost := _lost(manifest, planned):
+        rest = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        raise OverwriteRefused(
+            f"{path} holds {', '.join(lost[:_NAMED])}{rest}, which this export would not write; "
+            f"{way}"
+        )
+
+
+def _lost(manifest: Manifest, planned: Planned) -> list[str]:
+    return [each.path for each in manifest.artefacts if _kind(each) not in planned]
+
+
+def _kind(artefact: Artefact) -> tuple[str, str]:
+    return (artefact.format, artefact.precision) if not artefact.target else (artefact.target, "")

@@ -1,0 +1,45 @@
+"""Result of `edgecnn train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from edgecnn.results.result import Result
+
+if TYPE_CHECKING:
+    from edgecnn.documents.train import TrainDocument, TrainedFields
+    from edgecnn.report.blocks import Block
+
+
+@dataclass(frozen=True)
+class TrainResult(Result):
+    """Result of ``edgecnn train``: one network, or those of a progressive training in turn."""
+
+    SCHEMA: ClassVar[str] = "edgecnn.train/1"
+
+    trained: tuple[TrainedFields, ...]
+
+    def blocks(self) -> list[Block]:
+        from edgecnn.report.training import trained_block
+
+        return [trained_block(one) for one in self.trained]
+
+    def document(self) -> TrainDocument:
+        from edgecnn.documents.train import TrainDocument
+
+        return TrainDocument(self.trained)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "architecture": one.architecture,
+                "data": one.data,
+                "epochs": one.epochs,
+                "accuracy": one.test.accuracy,
+                "images": one.test.images,
+                "seconds": one.seconds,
+                "weights": one.weights,
+            }
+            for one in self.trained
+        ]

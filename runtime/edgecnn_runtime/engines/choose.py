@@ -1,0 +1,56 @@
+"""Choice of an artefact of a bundle, and of an engine that runs it."""
+
+from __future__ import annotations
+
+from edgecnn_runtime.engines import engine_class, engine_names, unknown_engine
+from edgecnn_runtime.engines.protocol import Engine
+from edgecnn_runtime.engines.table import ENGINES
+from edgecnn_runtime.errors import EngineError, EngineUnavailable
+from edgecnn_runtime.manifest import Artefact, Manifest
+
+
+def choose(
+    manifest: Manifest,
+    engine: str | None = None,
+    precision: str | None = None,
+    artefact: str | None = None,
+) -> tuple[Artefact, type[Engine]]:
+    """The first artefact, in the bundle's order, that an installed engine runs.
+
+    One that was compiled for a target is taken only if it is named.
+
+    Raises:
+        EngineUnavailable: engines for it exist, but none is installed.
+        EngineError: no artefact has that precision, or no engine runs it.
+    """
+    artefacts = [
+        one
+        for one in manifest.artefacts
+        if precision in (None, one.precision)
+        and (one.path == artefact if artefact or one.target else True)
+    ]
+    if not artefacts:
+        wanted = " ".join(word for word in (precision, artefact, "artefact") if word)
+        listing = ", ".join(f"{one.path} ({one.precision})" for one in manifest.artefacts)
+        raise EngineError(f"{manifest.name} has no {wanted}; it has {listing}")
+    missing: type[Engine] | None = None
+    for one in artefacts:
+        for kind in map(engine_class, engine_names() if engine is None else (engine,)):
+            if one.format not in kind.formats:
+                continue
+            if kind.is_installed():
+                return one, kind
+            missing = missing or kind
+    if missing:
+        raise EngineUnavailable(missing.name, missing.extra)
+    if engine in ENGINES and ENGINES[engine].is_double:
+        raise unknown_engine(engine)
+    formats = ", ".join(sorted({a.format for a in artefacts}))
+    subject = "no engine runs" if engine is None else f"engine {engine!r} does not run"
+    raise EngineError(f"{subject} the formats of {manifest.name}: {formats}{_for_engine(engine)}")
+
+
+def _for_engine(engine: str | None) -> str:
+    """The next step for a bundle without a format that the engine runs."""
+    formats = ENGINES[engine].formats if engine in ENGINES else ()
+    return "".join(f"; edgecnn export … --target {each} adds {each}" for each in formats)

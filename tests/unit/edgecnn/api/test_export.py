@@ -1,0 +1,125 @@
+"""`edgecnn.export` of a network in memory, and its arguments."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from unit.edgecnn.api.small_network import LABELS, SHAPE, UNIT, SmallNet, inputs
+
+import edgecnn
+import edgecnn_runtime
+from edgecnn.errors import ArgumentInvalid, PreprocessUnknown
+from edgecnn_runtime.manifest import Preprocess
+
+
+def test_a_module_in_memory_becomes_a_bundle(exported: edgecnn.Bundle) -> None:
+    bundle, network = exported, SmallNet()
+    assert bundle.labels == LABELS
+    assert [artefact.precision for artefact in bundle.manifest.artefacts] == ["int8", "fp32"]
+    assert bundle.manifest.inputs[0].shape == (None, *SHAPE)
+    assert bundle.manifest.preprocess is not None
+    assert bundle.manifest.preprocess.resize == SHAPE[1:]
+    feed = inputs(3)
+    with edgecnn_runtime.open(bundle.path, precision="fp32") as model, torch.no_grad():
+        (answer,) = model.run({"input": feed.numpy()}).values()
+        np.testing.assert_allclose(answer, copy.deepcopy(network).eval()(feed), atol=1e-5)
+
+
+def test_the_module_stays_as_it_was(tmp_path: Path) -> None:
+    network = SmallNet()
+    edgecnn.export(network, SHAPE, tmp_path / "net.edge", preprocess="unit")
+    assert all(layer.training for layer in network.modules())
+    same = SmallNet().state_dict()
+    assert all(torch.equal(value, same[key]) for key, value in network.state_dict().items())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_provenance_names_the_class_and_the_call(exported: edgecnn.Bundle) -> None:
+    provenance = exported.manifest.provenance
+    assert provenance["source"] == {
+        "module": "unit.edgecnn.api.small_network.SmallNet",
+        "weights": "in memory",
+    }
+    assert provenance["command"] == (
+        "edgecnn.export(SmallNet, input=Tensor, preprocess={…}, labels=('red', 'green', 'blue'), "
+        "quantize='int8', calibrate=DataLoader)"
+    )
+    assert provenance["quantisation"]["data"] == "DataLoader in Python"
+
+
+def test_notes_are_warnings_of_the_logger(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.WARNING, "edgecnn"):
+        edgecnn.export(SmallNet(), SHAPE, tmp_path / "net.edge", name="net")
+    messages = [record.getMessage() for record in caplog.records if record.name == "edgecnn"]
+    assert messages[0].startswith("in training mode (1 BatchNorm2d)")
+    assert "preprocessing 'imagenet' is assumed" in messages[1]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_is_shown_where_it_is_asked_for(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bundle = edgecnn.export("lenet5", weights="random", output=tmp_path, progress=True)
+    assert bundle.path == tmp_path / "lenet5.edge"
+    assert "load the network" in capfd.readouterr().err
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a class": ({"model": SmallNet}, r"model is a type, .*call it: edgecnn.export\(SmallNet\(\)"),
+    "a list": ({"model": [1]}, "model is a list, expected a torch.nn.Module, a name from"),
+    "a name of a name": ({"model": "lenet5", "name": "x"}, "name: only for a torch.nn.Module"),
+    "no shape": ({"input": (224, 224)}, r"input is \(224, 224\), expected an image's"),
+    "no image": ({"input": torch.zeros(2, 3)}, r"an example of shape \(2, 3\)"),
+    "no axis of 0": ({"input": (1, 3, 0, 224)}, "input is .*expected an image's"),
+    "an object as input": ({"input": object()}, "input is a object"),
+    "a precision": ({"quantize": "int4"}, "quantize: 'int4' is not a precision"),
+    "a recipe": ({"quantize": "int8", "recipe": "good"}, "recipe: 'good' is not one of 'fast', "),
+    "samples": ({"quantize": "int8", "samples": 0}, "samples: 0 is not in the range x>=1"),
+    "a share": ({"quantize": "int8", "min_agreement": 99}, "min_agreement: 99.* is not in the"),
+    "calibrate alone": ({"calibrate": [1]}, "calibrate: only with quantize='int8'"),
+    "a target": ({"targets": "tensorrt"}, "targets: 'tensorrt' is not a target; choose from"),
+    "fp16 alone": ({"fp16": True}, "fp16: only with targets tflite, openvino"),
+    "tflite_io": ({"targets": "tflite", "tflite_io": "uint8"}, "tflite_io: only with quantize="),
+    "a batch": ({"batch": 0}, "batch: '?0'? is not a batch size; use dynamic"),
+    "opset": ({"opset": 11}, "opset: 11 is not in the range 18<=x<=23"),
+    "labels": ({"labels": 3}, "labels is a int, expected a list of names"),
+    "preprocess": ({"preprocess": 3}, "preprocess is a int, expected imagenet, unit"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_wrong_argument_is_named_with_those_that_are_accepted(kind: str, tmp_path: Path) -> None:
+    given, message = REFUSED[kind]
+    arguments = {"model": "lenet5", "output": tmp_path / "net.edge"} | given
+    with pytest.raises(ArgumentInvalid, match=message) as caught:
+        edgecnn.export(**arguments)
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, edgecnn.EdgeCNNError)
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "message"),
+    [
+        (UNIT | {"crop": (8, 8)}, "the preprocessing does not fit the network"),
+        ({"colour": "RGB"}, "preprocess"),
+        (Preprocess("L", (16, 16), "bilinear", None, 1.0, (0.0,), (1.0,)), "makes 1 channels"),
+    ],
+)
+def test_a_preprocessing_that_does_not_fit_is_refused(
+    preprocess: Any, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PreprocessUnknown, match=message):
+        edgecnn.export(SmallNet(), SHAPE, tmp_path / "net.edge", preprocess=preprocess)
+
+
+def test_a_module_without_a_shape_is_told_how_to_give_it(tmp_path: Path) -> None:
+    with pytest.raises(edgecnn.EdgeCNNError, match=r"needs the shape of its input.*an example of"):
+        edgecnn.export(SmallNet(), output=tmp_path / "net.edge")
