@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgecnn.api.bundle import Bundle, open_bundle
     from edgecnn.api.export import export
+    from edgecnn.api.network import load_network
     from edgecnn.errors import (
         ArgumentInvalid,
         BenchRefused,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "edgecnn.api.bundle": ("Bundle", "open_bundle"),
     "edgecnn.api.export": ("export",),
+    "edgecnn.api.network": ("load_network",),
     "edgecnn.results.result": ("Result",),
     "edgecnn.errors": (
         *("ArgumentInvalid", "BenchRefused", "CompileRefused", "DataUnreadable", "ModelUnusable"),
@@ -61,6 +63,7 @@ __all__ = [
     "UnsupportedModel",
     "__version__",
     "export",
+    "load_network",
     "open_bundle",
 ]
 

@@ -120,5 +120,6 @@ def test_the_export_keeps_its_result(tmp_path: Path) -> None:
     assert bundle.exported is not None
     assert bundle.exported.notes
     assert "verified" in str(bundle.exported)
+    assert repr(bundle.exported) == str(bundle.exported)
     assert bundle == edgecnn.open_bundle(tmp_path / "net.edge")
     assert bundle.manifest.inputs[0].shape[1:] != SHAPE
