@@ -34,6 +34,7 @@
   + CompileRefused
   + ExtractRefused
   + StripRefused
+  + FileUnusable
   + JournalBusy
   + JournalUnreadable
   + PageFailed
@@ -233,3 +234,7 @@ class ExtractRefused(EdgeCNNError):
 
 class StripRefused(EdgeCNNError):
     """A strip that would leave no artefact, or names one that the bundle lacks."""
+
+
+class FileUnusable(EdgeCNNError):
+    """A plain model file that cannot be fed, or is another network than the bundle's."""

@@ -1,4 +1,7 @@
-"""Progress bars on stderr, only on a terminal: stages, one bar, several bars, a spinner."""
+"""Progress bars on stderr, only on a terminal: stages, one bar, several bars, a spinner.
+
+In a notebook a line is written for each stage, as it begins.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,19 @@ if TYPE_CHECKING:
 
 # A spinner appears after so long: what is quicker needs none.
 WAIT_S = 0.5
+
+
+class StageLines:
+    """A line on stderr for each stage as it begins; what of it is being done is left out."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, line: str, /) -> None:
+        stage = line.partition(":")[0]
+        if stage != self._last:
+            note(stage, quiet=False)
+        self._last = stage
 
 
 @contextlib.contextmanager
@@ -46,7 +62,7 @@ def stages(names: Sequence[str], *, quiet: bool) -> Iterator[Announce]:
     """
     console = stderr()
     if quiet or not console.is_terminal:
-        yield lambda name: None
+        yield StageLines() if console.is_jupyter and not quiet else no_lines
         return
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
@@ -69,6 +85,8 @@ def bar(description: str, *, quiet: bool) -> Iterator[Progress]:
     """
     console = stderr()
     if quiet or not console.is_terminal:
+        if console.is_jupyter and not quiet:
+            note(description, quiet=False)
         yield no_progress
         return
     from rich.progress import Progress as Bars

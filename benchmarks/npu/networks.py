@@ -28,7 +28,8 @@ import torch
 from benchmarks.interleave import RESULTS, keep
 from benchmarks.parity.rows import Job, jobs
 from edgecnn.exporting.quantise import QuantiseOptions, quantised
-from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import Network, NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn.model.settle import settle
 from edgecnn.model.weights import RANDOM

@@ -9,7 +9,8 @@ import torch
 
 from benchmarks.parity.rows import Job
 from edgecnn.exporting.quantise import QuantiseOptions, quantised
-from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import Network, NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import RANDOM
 from edgecnn_exporters.bundle.requests import Request

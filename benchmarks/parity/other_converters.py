@@ -22,7 +22,7 @@ from benchmarks.interleave import keep
 from benchmarks.quantise.quantisers import onnxruntime_run
 from benchmarks.tflite.litert import TO_NHWC, LiteRT
 from benchmarks.tflite.peers import by_litert_torch, require_peers
-from edgecnn.model.build import Network
+from edgecnn.model.network import Network
 from edgecnn.zoo import FAMILIES
 from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.capture.reference import run_module, to_bytes

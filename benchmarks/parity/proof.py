@@ -19,7 +19,7 @@ from torch import nn
 from benchmarks.parity.answers import BATCH
 from benchmarks.parity.network import build, bundles_of, export, transposes
 from benchmarks.parity.rows import Job
-from edgecnn.model.build import Network
+from edgecnn.model.network import Network
 from edgecnn.model.weights import RANDOM
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.bundle import Bundle

@@ -36,8 +36,9 @@ from benchmarks.quantise.quantisers import (
 from edgecnn.data import load
 from edgecnn.evaluate.paired import compare
 from edgecnn.exporting.calibration import open_calibration
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
 from edgecnn.model.description import Description, read_description
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.norm_statistics import norm_statistics, note_moments
 from edgecnn_exporters.capture.reference import run_module, to_bytes

@@ -44,7 +44,8 @@ from benchmarks.quantise.quantisers import (
     ours,
 )
 from edgecnn.evaluate.paired import compare
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture

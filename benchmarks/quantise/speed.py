@@ -20,7 +20,8 @@ import onnx_ir as ir
 
 from benchmarks.interleave import interleave, report
 from benchmarks.quantise.peers import by_nncf, by_onnxruntime
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import example_images
 from edgecnn_exporters.capture.reference import run_module, to_bytes

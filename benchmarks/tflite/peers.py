@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from benchmarks.tflite.litert import quiet_import, silence
-from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import Network, NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import example_images
 from edgecnn_runtime.arrays import Float32

@@ -21,7 +21,8 @@ import torch
 from benchmarks.interleave import keep
 from benchmarks.tflite.litert import operators_of
 from benchmarks.tflite.peers import by_litert_torch, require_peers
-from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import Network, NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn.zoo import ARCHITECTURES, FAMILIES
 from edgecnn_exporters.capture.reference import run_module

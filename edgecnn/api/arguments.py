@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from edgecnn.errors import ArgumentInvalid
+from edgecnn_runtime.budget import Budget
 
+PathText = str | os.PathLike[str]
+Names = str | Sequence[str]
+Size = str | int
+"""Bytes: a number, ``512M`` or ``2G``."""
 # Parameters that take several, where the option is given several times.
 PLURALS = {"target": "targets", "engine": "engines", "precision": "precisions"}
 
@@ -22,19 +27,47 @@ def option_of(command: click.Command, flag: str) -> click.Parameter:
     return next(each for each in command.params if flag in (*each.opts, *each.secondary_opts))
 
 
-def option_value(command: click.Command, parameter: str, value: Any) -> Any:
+def option_value(
+    command: click.Command, parameter: str, value: Any, *, flag: str | None = None
+) -> Any:
     """The value of a parameter as the option of that name takes it; None stays None.
+
+    Args:
+        flag: of the option, where it has another name than the parameter.
 
     Raises:
         ArgumentInvalid: a value that the option refuses.
     """
     if value is None:
         return None
-    option = option_of(command, flag_of(parameter))
+    option = option_of(command, flag or flag_of(parameter))
     try:
         return option.type.convert(value, option, click.Context(command))
     except click.BadParameter as error:
         raise ArgumentInvalid(f"{parameter}: {error.message.rstrip('.')}") from error
+
+
+def option_names(
+    command: click.Command,
+    parameter: str,
+    value: str | int | Iterable[str | int],
+    *,
+    flag: str | None = None,
+) -> Any:
+    """Several names or numbers as the option takes them, with commas: a list, a word, a number."""
+    words = [value] if isinstance(value, str | int) else list(value)
+    return option_value(command, parameter, ",".join(map(str, words)), flag=flag)
+
+
+def budget_of(
+    command: click.Command, max_memory: str | int | None, max_seconds: float | None
+) -> Budget:
+    """Memory and time that a bundle may cost; None for those of the command line."""
+    limits = {
+        "memory_bytes": option_value(command, "max_memory", max_memory),
+        "step_seconds": option_value(command, "max_seconds", max_seconds),
+    }
+    return Budget(**{name: limit for name, limit in limits.items() if limit is not None})
 
 
 def flag_of(parameter: str) -> str:
@@ -77,6 +110,16 @@ def text_of_path(value: str | os.PathLike[str] | None, parameter: str) -> str | 
     if isinstance(value, os.PathLike):
         return str(Path(value))
     raise ArgumentInvalid(f"{parameter} is a {type(value).__name__}, expected a name or a path")
+
+
+def optional_path(value: PathText | None, parameter: str) -> Path | None:
+    """A path; None stays None.
+
+    Raises:
+        ArgumentInvalid: it is none.
+    """
+    text = text_of_path(value, parameter)
+    return None if text is None else Path(text)
 
 
 def items_or_text(value: Any, parameter: str) -> Any:

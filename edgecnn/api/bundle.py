@@ -1,25 +1,220 @@
-"""A bundle as a value of the Python API."""
+"""Bundle of the Python API: what the command line does with a bundle, as methods."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from edgecnn_runtime.manifest import Manifest
+from edgecnn.api.arguments import (
+    Names,
+    PathText,
+    Size,
+    budget_of,
+    items_or_text,
+    option_names,
+    option_value,
+    optional_path,
+    text_of_path,
+)
+from edgecnn.api.contents import BundleContents
+from edgecnn.errors import OptionsRefused
+
+if TYPE_CHECKING:
+    from edgecnn.results.bench import EmulatedResult, LatencyResult
+    from edgecnn.results.compile import CompilationResult
+    from edgecnn.results.evaluate import EvaluateResult
+    from edgecnn.results.verify import VerifyResult
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """A bundle on disk, by its path: nothing of it stays open.
+class Bundle(BundleContents):
+    """A bundle on disk. Nothing of it stays open; `print` shows what ``edgecnn bundle show`` shows.
+
+    Each method is the command of its name, its parameters are the command's options, and its result
+    prints the command's table. docs/api.md is the reference.
 
     Attributes:
-        labels: class names in class order; empty where it is no classifier.
+        exported: result of the export that wrote it; None where it was opened.
     """
 
-    path: Path
-    manifest: Manifest
-    labels: tuple[str, ...]
+    def verify(
+        self,
+        engines: Names = "all",
+        *,
+        against: PathText | Bundle | None = None,
+        data: PathText | None = None,
+        limit: int = 256,
+        diagnose: bool = True,
+        reproduce: PathText | None = None,
+        compiled: bool = True,
+        max_memory: Size | None = None,
+        max_seconds: float | None = None,
+        progress: bool = False,
+    ) -> VerifyResult:
+        """Check every digest, and compare the answers on every engine here: ``edgecnn verify``.
+
+        Args:
+            against: another bundle, an ``.onnx`` or a ``.tflite`` file, compared in place of the
+                bundle's own artefacts.
+
+        Raises:
+            BundleError, EngineError: it cannot be trusted, or an engine is not known.
+            OptionsRefused: `against` goes with `engines` alone.
+        """
+        from edgecnn.commands.verify import command
+        from edgecnn.results.verify import VerifyOptions, verify_bundle
+
+        other = _bundle_path(against)
+        if other is not None and (data is not None or reproduce is not None):
+            raise OptionsRefused("against goes with engines alone: leave data and reproduce out")
+        options = VerifyOptions(
+            option_names(command, "engines", engines),
+            diagnose,
+            optional_path(reproduce, "reproduce"),
+            compiled,
+            text_of_path(data, "data"),
+            option_value(command, "limit", limit),
+            budget_of(command, max_memory, max_seconds),
+            None if other is None else Path(other),
+        )
+        return verify_bundle(str(self.path), options, quiet=not progress)
+
+    def evaluate(
+        self,
+        data: PathText | Iterable[Any],
+        *,
+        against: PathText | Bundle | None = None,
+        classes: PathText | None = None,
+        limit: int | None = None,
+        processes: int | None = None,
+        strict: bool = False,
+        engine: str | None = None,
+        precision: str | None = None,
+        max_memory: Size | None = None,
+        max_seconds: float | None = None,
+        progress: bool = False,
+    ) -> EvaluateResult:
+        """Classify labelled images with every artefact, as an app would: ``edgecnn evaluate``.
+
+        Args:
+            data: name or folder, or an iterable of (image, label) pairs or batches.
+
+        Raises:
+            NotAClassifier, DataUnreadable: it has no scores of classes, or the data do not fit.
+        """
+        from edgecnn.api.notes import log_notes
+        from edgecnn.commands.evaluate import command
+        from edgecnn.results.evaluate import EvaluateOptions, evaluate_bundle
+
+        options = EvaluateOptions(
+            _bundle_path(against),
+            optional_path(classes, "classes"),
+            option_value(command, "limit", limit),
+            option_value(command, "processes", processes),
+            strict,
+            engine,
+            precision,
+            budget_of(command, max_memory, max_seconds),
+        )
+        given = items_or_text(data, "data")
+        result = evaluate_bundle(str(self.path), given, options, quiet=not progress)
+        log_notes([*result.notes, *([result.broken_words()] if result.broken else [])])
+        return result
+
+    def bench(
+        self,
+        device: Names = "host",
+        *,
+        against: PathText | Bundle | None = None,
+        engines: Names = (),
+        precisions: Names = (),
+        threads: int | Sequence[int] = (),
+        rounds: int = 60,
+        cold_starts: int = 3,
+        sustained: str | float | None = None,
+        output: PathText | None = None,
+        resume: bool = False,
+        compare: PathText | None = None,
+        wait: str | float = "10m",
+        max_memory: Size | None = None,
+        max_seconds: float | None = None,
+        progress: bool = False,
+    ) -> LatencyResult | EmulatedResult:
+        """Measure every artefact on every engine of a device, or of several: ``edgecnn bench``.
+
+        Returns:
+            Latencies; of emulated boards answers and instruction counts.
+
+        Raises:
+            OptionsRefused, BenchRefused, UnknownDevice: this does not go with the device.
+        """
+        from edgecnn.api.notes import log_notes
+        from edgecnn.commands.bench import command
+        from edgecnn.results.bench import LatencyResult
+        from edgecnn.results.benching import BenchOptions, bench_bundle
+
+        baseline = _bundle_path(against)
+        options = BenchOptions(
+            option_names(command, "device", device),
+            None if baseline is None else Path(baseline),
+            option_names(command, "engines", engines),
+            option_names(command, "precisions", precisions),
+            option_names(command, "threads", threads),
+            option_value(command, "rounds", rounds),
+            option_value(command, "cold_starts", cold_starts),
+            option_value(command, "sustained", sustained),
+            optional_path(output, "output"),
+            resume,
+            optional_path(compare, "compare"),
+            option_value(command, "wait", wait),
+            budget_of(command, max_memory, max_seconds),
+        )
+        result = bench_bundle(str(self.path), options, quiet=not progress)
+        if isinstance(result, LatencyResult):
+            log_notes(result.failures)
+        return result
+
+    def compile(
+        self,
+        targets: Names,
+        output: PathText | None = None,
+        *,
+        allow_cpu: bool = False,
+        allow_weak: bool = False,
+        accept_licence: Names = (),
+        progress: bool = False,
+    ) -> CompilationResult:
+        """Compile for NPUs, microcontrollers or the browser: ``edgecnn compile --for``.
+
+        Args:
+            output: bundle or folder to write; None adds to this bundle.
+
+        Raises:
+            CompileRefused, CompilerMissing, LicenceNotAccepted: the targets do not allow it.
+        """
+        from edgecnn.api.notes import log_notes
+        from edgecnn.commands.compile import command
+        from edgecnn.compile.plan import plan
+        from edgecnn.results.compile import compile_planned
+
+        profiles = option_names(command, "targets", targets, flag="--for")
+        licences = (accept_licence,) if isinstance(accept_licence, str) else accept_licence
+        result = compile_planned(
+            plan(self.path, profiles, optional_path(output, "output")),
+            allow_cpu=allow_cpu,
+            allow_weak=allow_weak,
+            licences=frozenset(licences),
+            quiet=not progress,
+        )
+        log_notes(result.notes)
+        return result
+
+
+def _bundle_path(given: PathText | Bundle | None) -> str | None:
+    return str(given.path) if isinstance(given, Bundle) else text_of_path(given, "against")
 
 
 def open_bundle(path: str | os.PathLike[str]) -> Bundle:
@@ -28,12 +223,6 @@ def open_bundle(path: str | os.PathLike[str]) -> Bundle:
     Raises:
         BundleError: the file is missing, no bundle, or damaged.
     """
-    return bundle_of(Path(path))
-
-
-def bundle_of(path: Path) -> Bundle:
-    """The bundle in a file."""
-    from edgecnn_runtime.bundle import Bundle as BundleFile
-
-    with BundleFile(path) as opened:
-        return Bundle(path, opened.manifest, opened.labels())
+    bundle = Bundle(Path(path))
+    _ = bundle.manifest
+    return bundle

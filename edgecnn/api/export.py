@@ -7,11 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edgecnn.api.arguments import items_or_text, option_value, text_of_path, usage_as_arguments
-from edgecnn.api.bundle import Bundle, bundle_of
+from edgecnn.api.arguments import (
+    PathText,
+    items_or_text,
+    option_value,
+    optional_path,
+    text_of_path,
+    usage_as_arguments,
+)
+from edgecnn.api.bundle import Bundle
 from edgecnn.api.call_text import call_text
 from edgecnn.api.model_argument import input_shape, model_source
-from edgecnn.api.notes import log_notes, shown_stages
+from edgecnn.api.notes import log_notes
 from edgecnn.errors import ArgumentInvalid
 from edgecnn.zoo import Form
 
@@ -24,7 +31,6 @@ if TYPE_CHECKING:
     from edgecnn_runtime.arrays import Array
     from edgecnn_runtime.manifest import Preprocess
 
-PathText = str | os.PathLike[str]
 FORM = ("classes", "width", "depth", "stem", "phi")
 
 
@@ -62,6 +68,7 @@ def export(
     tflite_io: Literal["float32", "int8", "uint8"] = "float32",
     max_transposes: int | None = None,
     opset: int = 18,
+    force: bool = False,
     progress: bool = False,
 ) -> Bundle:
     """Export a network to a bundle: captured, optimised, proven equal, quantised, packed.
@@ -80,6 +87,7 @@ def export(
         calibrate: samples for the 8-bit scales: a loader, a data set, an array, any iterable of
             images or inputs; or a name or folder as on the command line.
         data: labelled images that measure both accuracies: pairs, or a name or folder.
+        force: replace a bundle that holds more, or is of another network.
         progress: show the stages on stderr.
 
     Returns:
@@ -90,8 +98,13 @@ def export(
         EdgeCNNError: the export is refused or fails; docs/api.md lists the classes.
     """
     given = locals()
-    options = _options(given)
-    return _run(options, measure=measure, progress=progress)
+    from edgecnn.exporting.plan import plan
+    from edgecnn.results.export import export_network
+
+    planned = plan(_options(given))
+    result = export_network(planned, is_measured=measure, quiet=not progress)
+    log_notes((*result.notes, *result.exported.warnings))
+    return Bundle(result.exported.path, result)
 
 
 def _options(given: Mapping[str, Any]) -> ExportOptions:
@@ -102,10 +115,9 @@ def _options(given: Mapping[str, Any]) -> ExportOptions:
     quantise = _quantise(given)
     targets, compiled = _targets(given, is_quantised=quantise is not None)
     form = {each: option_value(command, each, given[each]) for each in FORM}
-    output = text_of_path(given["output"], "output")
     return ExportOptions(
         model=model_source(given["model"], given["name"]),
-        output=None if output is None else Path(output),
+        output=optional_path(given["output"], "output"),
         weights=text_of_path(given["weights"], "weights"),
         shape=input_shape(given["input"]),
         batch=option_value(command, "batch", given["batch"]),
@@ -120,6 +132,7 @@ def _options(given: Mapping[str, Any]) -> ExportOptions:
         command=call_text(export, given),
         golden=items_or_text(given["golden"], "golden"),
         compiled=compiled,
+        force=given["force"],
     )
 
 
@@ -203,14 +216,3 @@ def _labels(given: object) -> Path | tuple[str, ...] | None:
     raise ArgumentInvalid(
         f"labels is a {type(given).__name__}, expected a list of names, or a file with one a line"
     )
-
-
-def _run(options: ExportOptions, *, measure: bool, progress: bool) -> Bundle:
-    from edgecnn.exporting.plan import plan
-    from edgecnn.exporting.run import LOAD, run
-    from edgecnn_exporters.export import STAGES
-
-    with shown_stages((LOAD, *STAGES), progress=progress) as announce:
-        exported, notes = run(plan(options), announce)
-    log_notes(notes)
-    return bundle_of(exported.path)

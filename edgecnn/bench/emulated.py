@@ -177,9 +177,9 @@ def _likeness(
         own = _run(this_machine(), "host", arguments)
     except DeviceFailed as error:
         return Likeness(None, note=f"crashed on this machine: {error}")
-    if own.difference is None:
+    if own.difference is None and own.verdict != "unproven":
         return Likeness(own.engine, note=f"on this machine: {own.note}")
-    if parity.difference is None:
+    if parity.difference is None and parity.verdict != "unproven":
         return Likeness(own.engine, note="no answers from the board")
     note = ""
     if own.engine is not None and own.engine != parity.engine:

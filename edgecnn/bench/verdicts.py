@@ -27,7 +27,12 @@ def verdict_of(row: ResultRow) -> str:
 
 
 def agreement_of(row: ResultRow) -> str:
-    """Agreement of a row's outputs with the original network's: SQNR and top-1."""
+    """Agreement of a row's outputs with the original network's: SQNR and top-1.
+
+    ``not verified`` without golden examples.
+    """
+    if row.verdict == "unproven":
+        return "not verified"
     if row.difference is None:
         return ""
     right = round(row.difference.top1_agreement * row.difference.n)

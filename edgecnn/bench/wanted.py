@@ -107,9 +107,11 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
     chosen = [a for a in of_precision if not wanted.engines or a.format in formats]
     if not chosen:
         known = (*engine_names(), *WEB_ENGINES)
+        doubles = {entry.name for entry in ENGINES.values() if entry.is_double}
         unknown = [name for name in wanted.engines if engine_name(name) not in known]
-        if unknown:
-            raise BenchRefused(f"no engine is called {unknown[0]!r}; there are {', '.join(known)}")
+        if unknown := unknown or [name for name in wanted.engines if name in doubles]:
+            offered = ", ".join(name for name in known if name not in doubles)
+            raise BenchRefused(f"no engine is called {unknown[0]!r}; there are {offered}")
         listing = ", ".join(one.path for one in of_precision)
         own = {f for entry in ENGINES.values() if not entry.is_double for f in entry.formats}
         target = next((f for f in formats if f in own), "all")

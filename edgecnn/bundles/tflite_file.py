@@ -21,6 +21,11 @@ _SUBGRAPH_TENSORS, _SUBGRAPH_INPUTS, _SUBGRAPH_OUTPUTS, _SUBGRAPH_OPERATORS = 0,
 _TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME = 0, 1, 2, 3
 _TENSOR_QUANTISATION, _TENSOR_SIGNATURE = 4, 7
 _SCALE, _ZERO_POINT = 2, 3
+_MODEL_SIGNATURES = 7
+_SIGNATURE_INPUTS, _SIGNATURE_OUTPUTS, _SIGNATURE_KEY = 0, 1, 2
+_MAP_NAME, _MAP_TENSOR = 0, 1
+# The engine of the runtime calls inputs and outputs by the names of this one, where it is there.
+_SIGNATURE = "serving_default"
 _BUFFER_DATA, _BUFFER_OFFSET, _BUFFER_SIZE = 0, 1, 2
 _METADATA_NAME, _METADATA_BUFFER = 0, 1
 _METADATA = "TFLITE_METADATA"
@@ -53,6 +58,7 @@ class _Tflite:
         self._graph = next(self._file.tables(self._root, _MODEL_SUBGRAPHS))
         self._tensors = list(self._file.tables(self._graph, _SUBGRAPH_TENSORS))
         self._buffers = list(self._file.tables(self._root, _MODEL_BUFFERS))
+        self._names = self._signature_names()
 
     def describe(self) -> ModelFile:
         inputs, outputs = self._ends(_SUBGRAPH_INPUTS), self._ends(_SUBGRAPH_OUTPUTS)
@@ -108,7 +114,20 @@ class _Tflite:
         return TensorSpec(self._name(tensor), self._type(tensor)[0], extents)
 
     def _name(self, tensor: int) -> str:
-        return self._file.text(tensor, _TENSOR_NAME)
+        return self._names.get(tensor) or self._file.text(tensor, _TENSOR_NAME)
+
+    def _signature_names(self) -> dict[int, str]:
+        """Tensor → its name in the signature; empty without one."""
+        for signature in self._file.tables(self._root, _MODEL_SIGNATURES):
+            if self._file.text(signature, _SIGNATURE_KEY) == _SIGNATURE:
+                return {
+                    self._tensors[self._file.number(one, _MAP_TENSOR, "<I")]: self._file.text(
+                        one, _MAP_NAME
+                    )
+                    for field in (_SIGNATURE_INPUTS, _SIGNATURE_OUTPUTS)
+                    for one in self._file.tables(signature, field)
+                }
+        return {}
 
     def _type(self, tensor: int) -> tuple[str, int]:
         number = self._file.number(tensor, _TENSOR_TYPE, "<b")

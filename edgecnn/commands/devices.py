@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from edgecnn.command_group import NearestGroup
 from edgecnn.commands.devices_add import add
-from edgecnn.commands.group import NearestGroup
 from edgecnn.commands.options import json_option, quiet_option, silent_option
 
 

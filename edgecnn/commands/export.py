@@ -138,8 +138,8 @@ def command(
 
 
 def _typed(context: click.Context) -> str:
-    """The command line without its output path, for the provenance."""
-    words: list[str] = list(context.obj or ())
+    """The command line without its output path, and --force, for the provenance."""
+    words: list[str] = [word for word in context.obj or () if word != "--force"]
     for flag in ("-o", "--output"):
         if flag in words:
             at = words.index(flag)

@@ -51,7 +51,7 @@ bundle_argument = click.argument("bundle", type=click.Path(dir_okay=True))
 
 
 class ShapeParam(click.ParamType[tuple[int, int, int]]):
-    """Shape ``1x3x224x224`` → (3, 224, 224): the batch is set with --batch, and ignored here."""
+    """Shape ``1x3x224x224`` or ``3x224x224`` → (3, 224, 224): the batch is set with --batch."""
 
     name = "NxCxHxW"
 
@@ -62,16 +62,22 @@ class ShapeParam(click.ParamType[tuple[int, int, int]]):
         if not all(part.strip().isdigit() for part in parts):
             self.fail(f"{value!r} is not a shape; write it as 1x3x224x224", param, ctx)
         extents = [int(part) for part in parts]
-        if len(extents) != 4:
+        if len(extents) not in (3, 4):
             self.fail(
                 f"{value!r} has {len(extents)} axes, expected the 4 of an image: "
                 "batch x channels x height x width, as in 1x3x224x224",
                 param,
                 ctx,
             )
+        if len(extents) == 3 and extents[0] > extents[2]:
+            self.fail(
+                f"{value!r} has {extents[0]} channels; channels come first, as in 1x3x224x224",
+                param,
+                ctx,
+            )
         if 0 in extents:
             self.fail(f"{value!r} has an axis of 0", param, ctx)
-        return extents[1], extents[2], extents[3]
+        return extents[-3], extents[-2], extents[-1]
 
 
 class BatchParam(click.ParamType["int | None"]):

@@ -142,7 +142,7 @@ class Quantising:
     min_agreement: float | None
     max_drop: float | None
     allow_weak: bool
-    data: str | None
+    data: str | Items | None
     memory_limit: int | None
     report: Path | None
     is_measured: bool

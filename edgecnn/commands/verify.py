@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -65,6 +66,12 @@ class EngineNames(click.ParamType["tuple[str, ...]"]):
     "to prepare.",
 )
 @click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Compare this .onnx or .tflite file, or bundle, with the golden answers of BUNDLE.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(1),
     default=256,
@@ -82,6 +89,7 @@ def command(
     is_proven: bool,
     by_hand: bool,
     data: str | None,
+    against: Path | None,
     limit: int,
     max_memory: int,
     max_seconds: float,
@@ -97,7 +105,9 @@ def command(
     Exit code 0: all that ran is equal. 3: something differs, or an engine crashed. 1: the bundle
     cannot be trusted, no engine for it is installed, or it has no golden examples.
 
-    With --preprocess, the cost of preparing images in other ways than the bundle does.
+    With --against, the artefacts of another file are compared with the golden answers instead; the
+    exit codes are the same. With --preprocess, the cost of preparing images in other ways than the
+    bundle does.
 
     \b
     Examples:
@@ -106,6 +116,7 @@ def command(
       edgecnn verify broken.edge --reproduce broken/
       edgecnn verify mobilenet_v2.edge --data photographs/
       edgecnn verify mobilenet_v2.edge --preprocess --data photographs/
+      edgecnn verify mobilenet_v2.edge --against other.tflite
     """
     from edgecnn.report.blocks import print_blocks
     from edgecnn.results.printing import print_result
@@ -115,17 +126,20 @@ def command(
 
     engines = tuple(dict.fromkeys(name for names in chosen for name in names))
     is_silent = quiet or as_json
+    if against is not None and (by_hand or data is not None or reproduce is not None):
+        raise click.UsageError("--against goes with --engine alone: leave the other options out")
     if by_hand:
         costs = compare_preprocessing(bundle, data, next(iter(engines), None), quiet=is_silent)
         print_result(costs, as_json=as_json)
         return costs.exit_code
     budget = Budget(max_memory, max_seconds)
-    options = VerifyOptions(engines, is_diagnosed, reproduce, is_proven, data, limit, budget)
+    options = VerifyOptions(
+        engines, is_diagnosed, reproduce, is_proven, data, limit, budget, against
+    )
     if as_json:
         result = verify_bundle(bundle, options)
         print_result(result, as_json=True)
-        if result.unproven is not None:
-            complain(result.unproven)
+        _complain(result.complaints)
         return result.exit_code
 
     def print_rows(rows: VerifyResult) -> None:
@@ -135,6 +149,10 @@ def command(
     print_blocks(result.finding_blocks())
     if not quiet:
         echo(f"\n{result.files} files have the digests that the manifest lists", err=True)
-    if result.unproven is not None:
-        complain(result.unproven)
+    _complain(result.complaints)
     return result.exit_code
+
+
+def _complain(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        complain(sentence)

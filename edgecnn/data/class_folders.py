@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecnn.data.decoder import check_decoder
 from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
 
@@ -42,8 +43,10 @@ def find_classes(path: Path, *, least: int = 2) -> ClassFolders:
     Raises:
         DataUnreadable: no such folder, no class folders, fewer than `least` classes, a class
             without images, or test classes that are not those of training.
+        PackageMissing: nothing here decodes images.
     """
     train_folder, test_folder, others = _find_parts(path)
+    check_decoder(str(path))
     train, beside = _find_images(train_folder)
     others += beside
     if len(train) < least:

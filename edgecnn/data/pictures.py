@@ -13,6 +13,7 @@ import numpy as np
 
 from edgecnn.data import load
 from edgecnn.data.class_folders import FORMATS
+from edgecnn.data.decoder import check_decoder
 from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
 from edgecnn.fetch import fetch
@@ -37,12 +38,14 @@ def find_images(data: str, *, split: str = "train", quiet: bool = False) -> Imag
 
     Raises:
         DataUnreadable: neither a name nor a folder, or no images in it.
+        PackageMissing: nothing here decodes them.
         FetchError: a named one is not there and cannot be fetched.
     """
     if data in NAMED:
         return load(data, split, quiet=quiet)[0]
     if not is_image_source(data):
         raise DataUnreadable(f"{data} is not a folder and none of {', '.join((*NAMED, SAMPLES))}")
+    check_decoder(data)
     folder = fetch(SAMPLES, quiet=quiet) if data == SAMPLES else Path(data)
     paths = sorted(
         path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from edgecnn.errors import DeviceConfigInvalid, UnknownDevice
 # Usual names for a board, typed before a device of that name is configured.
 USUAL = frozenset({"pi", "raspi", "raspberry", "raspberrypi", "board", "jetson", "orangepi"})
 EXAMPLE = "pi@raspberrypi.local"
+# An address of IPv4, or a host of the local network, without the user before it.
+ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[\w-]+(\.[\w-]+)*\.(local|lan|home)")
 
 
 def find_boards(names: Sequence[str]) -> list[Board]:
@@ -188,6 +191,11 @@ def _unknown(name: str, configured: Mapping[str, Configured]) -> UnknownDevice:
     known = [HOST, BROWSER, *configured, *profiles(), *(f"{one}{EMULATED}" for one in emulatable())]
     if name in USUAL or any(one.startswith(name) for one in profiles() if len(name) > 1):
         return UnknownDevice(_not_configured(name))
+    if ADDRESS.fullmatch(name):
+        return UnknownDevice(
+            f"no device is called {name!r}; a board is USER@ADDRESS, as in pi@{name}; "
+            f"edgecnn devices add NAME pi@{name} gives it a name"
+        )
     near = difflib.get_close_matches(name, known, 3, 0.5)
     if near:
         return UnknownDevice(

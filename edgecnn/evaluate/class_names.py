@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from edgecnn.errors import DataUnreadable
 from edgecnn.text_file import read_text
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import NotAClassifier
+
+# Labels of a network without labels.
+_GENERIC = re.compile(r"(class )?\d+")
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,28 @@ class ClassNames:
     classes: int
     labels: tuple[str, ...] = ()
     mapping: Mapping[str, int] = field(default_factory=dict)
+
+    def of_data_set(
+        self, names: Sequence[str], data: str
+    ) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Class index of each class of a named data set, and notes for the user.
+
+        Unlike folders, whose names may be anything, its classes have names: where the bundle has
+        labels and none of them is one of these, it is a network for other data.
+
+        Raises:
+            DataUnreadable: the network is for other classes.
+        """
+        is_known = {_fold(name) for name in names} & {_fold(each) for each in self.labels}
+        has_labels = any(not _GENERIC.fullmatch(label) for label in self.labels)
+        if not self.mapping and not is_known and (has_labels or len(names) != self.classes):
+            own = f" ({name_some(self.labels)})" if has_labels else ""
+            raise DataUnreadable(
+                f"{data} has {len(names)} classes ({name_some(names)}), the network "
+                f"{self.classes:,} others{own}; give --data images of its own classes, or "
+                "--classes FILE with a line 'NAME NUMBER' for each"
+            )
+        return self.numbers(names)
 
     def numbers(self, names: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """Class index of each name, and notes for the user.
@@ -50,15 +76,34 @@ class ClassNames:
         if all(name.isascii() and name.isdigit() for name in names):
             return self._by({name: int(name) for name in names}, names, "numbers"), ()
         if len(names) == self.classes:
+            others = f"none is a label of the bundle ({name_some(self.labels)}), so that "
             return tuple(range(len(names))), (
-                f"classes are numbered in the order of their names: {names[0]} is 0, "
-                f"{names[-1]} is {len(names) - 1}",
+                f"{others if self.labels else ''}classes are numbered in the order of their names: "
+                f"{names[0]} is 0, {names[-1]} is {len(names) - 1}",
             )
         raise DataUnreadable(
             f"{name_some(names)}: these {len(names)} names are not labels of the bundle, not "
             f"numbers, and not as many as its {self.classes} classes; pass --classes FILE with a "
             "line 'NAME NUMBER' for each"
         )
+
+    def refuse_others(self, baseline: ClassNames, bundle: str, against: str) -> None:
+        """Refuse a baseline for other classes: their accuracies cannot be compared.
+
+        Raises:
+            NotAClassifier: they differ in number, or share no label.
+        """
+        if baseline.classes != self.classes:
+            raise NotAClassifier(
+                f"{against} has {baseline.classes} classes, {bundle} {self.classes}; only networks "
+                "for the same classes can be compared"
+            )
+        own, others = ({_fold(each) for each in one.labels} for one in (self, baseline))
+        if own and others and not own & others:
+            raise NotAClassifier(
+                f"{against} has the classes {name_some(baseline.labels)}, {bundle} "
+                f"{name_some(self.labels)}; only networks for the same classes can be compared"
+            )
 
     def _by(self, known: Mapping[str, int], names: Sequence[str], what: str) -> tuple[int, ...]:
         if strange := [name for name in names if name not in known]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgecnn.data import load
 from edgecnn.data.class_folders import find_classes, name_some, paths_of
+from edgecnn.data.item_values import Value
 from edgecnn.data.named import NAMED
 from edgecnn.data.pictures import SAMPLES
 from edgecnn.errors import DataUnreadable
@@ -27,13 +28,13 @@ class Examples:
 
     Attributes:
         name: of the data.
-        images: paths, or (N, H, W, C) uint8.
+        images: paths, or (N, H, W, C) uint8; or a mixture with inputs of the network.
         labels: (N,), numbers of the network's classes.
         notes: remarks on how they were chosen, for the user.
     """
 
     name: str
-    images: Sequence[Path] | UInt8
+    images: Sequence[Value] | UInt8
     labels: Int64
     notes: tuple[str, ...] = ()
 
@@ -70,11 +71,8 @@ def open_examples(data: str, names: ClassNames, *, quiet: bool = False) -> Examp
     if data == SAMPLES:
         return _samples(names, quiet=quiet)
     if data in NAMED:
+        numbers, notes = names.of_data_set(NAMED[data].labels, data)
         images, labels = load(data, "test", quiet=quiet)
-        try:
-            numbers, notes = names.numbers(NAMED[data].labels)
-        except DataUnreadable as error:
-            raise DataUnreadable(f"{data}: {error}") from error
         return Examples(data, images, np.array(numbers)[labels], notes)
     return _folder(Path(data), names)
 

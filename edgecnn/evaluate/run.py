@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 import edgecnn_runtime
+from edgecnn.caller_script import caller_script_left_out
+from edgecnn.data.item_values import Value, is_image
 from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.examples import Examples
 from edgecnn.interrupts import interrupts_held
@@ -63,7 +65,7 @@ class Outcome:
     broken: tuple[str, ...]
 
 
-Chunk = tuple[Sequence[Path] | UInt8, Int64]
+Chunk = tuple[Sequence[Value] | UInt8, Int64]
 # Of a chunk: (variants, 2, n) of class and rank; which of its images were sound; why others not.
 Part = tuple[Int64, Int64, list[str]]
 
@@ -146,7 +148,7 @@ def _map(
     )
     try:
         # A terminal sends Ctrl-C to them too, but an interrupt is for the process that waits.
-        with interrupts_held():
+        with interrupts_held(), caller_script_left_out():
             answers = pool.map(_ask_mine, chunks)
         yield from answers
     except BrokenProcessPool as error:
@@ -203,14 +205,14 @@ def _ask(sessions: Sequence[Session], chunk: Chunk, budget: Budget) -> Part:
     return answers.transpose(1, 2, 0), np.array(sound, np.int64), broken
 
 
-def _scores(sessions: Sequence[Session], image: Path | UInt8, budget: Budget) -> Iterator[Floating]:
-    """Scores (C,) of each session, as an app would get them."""
-    pixels = load_image(image)
+def _scores(sessions: Sequence[Session], image: Value, budget: Budget) -> Iterator[Floating]:
+    """Scores (C,) of each session, as an app would get them; an input is fed as it is."""
+    pixels = load_image(image) if is_image(image) else None
     inputs: dict[Preprocess | None, Array] = {}
     for session in sessions:
         kind = session.manifest.preprocess
         if kind not in inputs:
-            inputs[kind] = session.preprocess(pixels)
+            inputs[kind] = np.asarray(image) if pixels is None else session.preprocess(pixels)
         feed, output = session.manifest.inputs[0], session.manifest.outputs[0].name
         batch = np.repeat(inputs[kind], feed.shape[0] or 1, axis=0)
         with budget.step():
@@ -230,5 +232,5 @@ def _answer(scores: Floating, label: int) -> tuple[int, int]:
     return int(scores.argmax()), int(before)
 
 
-def _name(image: Path | UInt8) -> str:
+def _name(image: Value) -> str:
     return str(image) if isinstance(image, Path) else "an image"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecnn.evaluate.class_names import classes_of
-from edgecnn.evaluate.examples import open_examples
+from edgecnn.evaluate.class_names import ClassNames, classes_of
+from edgecnn.evaluate.examples import Examples, open_examples
 from edgecnn.evaluate.paired import compare
 from edgecnn.evaluate.run import find_variants, run
+from edgecnn.evaluate.spooled import SpooledExamples
 from edgecnn_exporters.bundle.requests import AccuracyVerdict
 from edgecnn_runtime.parity.proportion import wilson_interval
 from edgecnn_runtime.progress import Progress
@@ -21,12 +22,12 @@ class AccuracyJudge:
     """Classifies labelled images with fp32 and int8, as an app would.
 
     Attributes:
-        data: as `edgecnn evaluate --data` takes it.
+        data: as `edgecnn evaluate --data` takes it, or labelled images in a temporary file.
         max_drop: points of top-1 that int8 may lose; None only measures.
         images: at most, drawn from all alike.
     """
 
-    data: str
+    data: str | SpooledExamples
     max_drop: float | None = None
     images: int = IMAGES
     quiet: bool = False
@@ -37,7 +38,7 @@ class AccuracyJudge:
         Raises:
             DataUnreadable, NotAClassifier: the images do not fit the network.
         """
-        examples = open_examples(self.data, classes_of(str(bundle)), quiet=self.quiet)
+        examples = self._examples(classes_of(str(bundle)))
         variants = find_variants(str(bundle), None, None)
         outcome = run(variants, examples.limited(self.images), progress=progress)
         fp32, int8 = outcome.answers
@@ -62,3 +63,8 @@ class AccuracyJudge:
                 "allowed"
             )
         return AccuracyVerdict(accuracy, failure)
+
+    def _examples(self, names: ClassNames) -> Examples:
+        if isinstance(self.data, str):
+            return open_examples(self.data, names, quiet=self.quiet)
+        return self.data.examples(names)

@@ -1,4 +1,4 @@
-"""File of class names, one a line, in the order of the network's outputs."""
+"""Class names in the order of the network's outputs: a file with one a line, or a tuple."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from edgecnn.errors import LabelsUnreadable
 from edgecnn.text_file import read_text
 
 
-def read_labels(given: Path | tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """The class names of a file, or those that are given; None where there are none.
+def labels_of(given: Path | tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The class names in a file, or as they are given; None without either.
 
     Raises:
-        LabelsUnreadable: missing, not text, empty, or with an empty line.
+        LabelsUnreadable: missing, not text, empty, or with an empty name.
     """
     if given is None:
         return None

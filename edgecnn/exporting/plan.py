@@ -16,7 +16,6 @@ from edgecnn.model.resolve import (
     OnnxFile,
     ZooNetwork,
 )
-from edgecnn.model.trained_numbers import KEY
 from edgecnn.model.weights import default_weights, shipped
 from edgecnn.zoo import Architecture, Form
 
@@ -71,94 +70,6 @@ class ExportPlan:
     weights: str
     shape: tuple[int, int, int] | None
 
-    def to_json(self) -> dict[str, str]:
-        """The plan in words, in the order of the work."""
-        options = self.options
-        shape = "x".join(map(str, self.shape)) if self.shape else "as in the file"
-        batch = "N" if options.batch is None else str(options.batch)
-        golden = _name(options.golden, "photographs")
-        checks = "batch 1, 2, 3 and 7" if options.batch is None else f"batch {options.batch}"
-        return {
-            "model": f"{options.model.typed} ({_kind(options.model)})",
-            "weights": self.weights,
-            "input": f"{batch}x{shape}" if self.shape else shape,
-            "preprocess": _preprocess(options),
-            "capture": "read as it is"
-            if isinstance(options.model, OnnxFile)
-            else "dynamo, then torchscript if it does not agree with PyTorch",
-            "optimise": f"canonical graph, opset {options.opset}",
-            "verify": f"ONNX Runtime against the original on {golden} at {checks}",
-            "quantise": self._quantise(),
-            "artefacts": self._artefacts(),
-            "bundle": str(self.output),
-        }
-
-    def _artefacts(self) -> str:
-        options = self.options
-        precisions = ["int8"] if options.quantise is not None else []
-        artefacts = [f"onnx ({', '.join([*precisions, 'fp32'])})"]
-        more = [*precisions, "fp32", *(["fp16"] if options.half else [])]
-        for target in options.targets:
-            artefacts.append(
-                f"{target.name} ({', '.join(p for p in more if p in target.precisions)})"
-            )
-        artefacts += [f"{name} (compiled)" for name in options.compiled]
-        return ", ".join(artefacts)
-
-    def _quantise(self) -> str:
-        options = self.options.quantise
-        if options is None:
-            return "no; --quantize int8 adds an 8-bit artefact"
-        data = _name(options.data, "what it was trained on, or else edgecnn's photographs")
-        source = self.options.model
-        if isinstance(source, Checkpoint) and KEY in source.description.training:
-            return f"int8, scales from training, judged with {data}, {options.count} samples"
-        return (
-            f"int8, recipe {options.config.recipe}, calibrated with {data}, {options.count} samples"
-        )
-
-
-def _kind(source: ModelSource) -> str:
-    """Kind of MODEL, for display."""
-    match source:
-        case OnnxFile():
-            return "ONNX file"
-        case Factory() | LiveModule():
-            return "your own network"
-        case ZooNetwork():
-            return "zoo"
-        case Checkpoint():
-            return "checkpoint"
-        case _:
-            assert_never(source)
-
-
-def _name(data: str | Items | None, default: str) -> str:
-    """Name of samples, for display."""
-    from edgecnn.data.iterables import items_name
-
-    return default if data is None else data if isinstance(data, str) else items_name(data)
-
-
-def _preprocess(options: ExportOptions) -> str:
-    """Preprocessing, for display."""
-    if options.preprocess is None:
-        return _own_preprocess(options.model)
-    return options.preprocess if isinstance(options.preprocess, str) else "as given"
-
-
-def _own_preprocess(source: ModelSource) -> str:
-    """Source of the default preprocessing, for display."""
-    match source:
-        case ZooNetwork():
-            return "the zoo's"
-        case Checkpoint():
-            return "the checkpoint's"
-        case OnnxFile() | Factory() | LiveModule():
-            return "assumed"
-        case _:
-            assert_never(source)
-
 
 def plan(options: ExportOptions) -> ExportPlan:
     """Check the options without torch, and plan the export.
@@ -175,7 +86,9 @@ def plan(options: ExportOptions) -> ExportPlan:
     if options.compiled:
         _check_compiled(options.compiled, options.batch)
     _check_choices(options)
+    _check_engines(options.targets)
     name, weights, shape = _foresee(options)
+    _check_shape(options)
     output = output_path(options.output, name)
     if not options.force:
         refuse_loss(output, name, _artefacts(options))
@@ -187,7 +100,7 @@ def _artefacts(options: ExportOptions) -> set[tuple[str, str]]:
     precisions = ["fp32", *(["int8"] if options.quantise is not None else [])]
     half = ["fp16"] if options.half else []
     translated = {
-        (target.name, precision)
+        (target.format, precision)
         for target in options.targets
         for precision in (*precisions, *half)
         if precision in target.precisions
@@ -196,18 +109,39 @@ def _artefacts(options: ExportOptions) -> set[tuple[str, str]]:
     return {("onnx", precision) for precision in precisions} | translated | compiled
 
 
+def _check_engines(targets: tuple[Target, ...]) -> None:
+    """Check that what writes and proves each target is installed, before any work.
+
+    Raises:
+        EngineUnavailable: an engine is not; says how to install it.
+    """
+    from edgecnn_runtime.engines import engine_class, is_importable
+    from edgecnn_runtime.errors import EngineUnavailable
+
+    for target in targets:
+        kind = None if target.engine is None else engine_class(target.engine)
+        # tflite-runtime runs TFLite files too, but has not the schema that they are written by.
+        is_writable = target.name != "tflite" or is_importable("ai_edge_litert")
+        if kind is not None and not (kind.is_installed() and is_writable):
+            raise EngineUnavailable(kind.name, kind.extra)
+
+
 def _check_choices(options: ExportOptions) -> None:
     """Check the names of a preprocessing and of a file of labels before any work."""
-    from edgecnn.exporting.labels import read_labels
+    from edgecnn.exporting.labels import labels_of
     from edgecnn.model.preprocessing import check_choice
 
     if isinstance(options.preprocess, str):
         check_choice(options.preprocess)
-    if isinstance(options.labels, Path):
-        read_labels(options.labels)
-    if isinstance(options.model, Factory) and options.shape is None:
+    labels_of(options.labels)
+
+
+def _check_shape(options: ExportOptions) -> None:
+    """Check that the input of a network that does not know its own is given."""
+    if isinstance(options.model, Factory | LiveModule) and options.shape is None:
         raise ModelUnusable(
-            f"{options.model.typed} needs the shape of its input: --input 1x3x224x224"
+            f"{options.model.typed} needs the shape of its input: --input 1x3x224x224, in Python "
+            "an example of it or (1, 3, 224, 224)"
         )
 
 

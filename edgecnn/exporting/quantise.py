@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from edgecnn.data.iterables import Items
 from edgecnn.errors import ModelUnusable
-from edgecnn.exporting.accuracy import AccuracyJudge
+from edgecnn.evaluate.spooled import spool_examples
+from edgecnn.exporting.accuracy import IMAGES, AccuracyJudge
 from edgecnn.exporting.calibration import (
     BATCH_NORM,
     CalibrationData,
@@ -19,6 +21,7 @@ from edgecnn.exporting.calibration import (
 )
 from edgecnn_exporters.bundle.requests import QuantiseRequest, Request
 from edgecnn_exporters.quantise.config import QuantConfig
+from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.proportion import samples_to_show
 
 if TYPE_CHECKING:
@@ -40,7 +43,8 @@ class QuantiseOptions:
         data: as `open_calibration` takes it; None takes what the network was trained on, or the
             photographs that come with edgecnn.
         count: samples at most.
-        judge: labelled images to measure the accuracy on, as `edgecnn evaluate --data` takes them.
+        judge: labelled images to measure the accuracy on, as `edgecnn evaluate --data` takes them,
+            or an iterable of them.
         max_drop: points of top-1 that may be lost on them.
         allow_weak: an int8 artefact that loses more than it should is written all the same.
     """
@@ -48,7 +52,7 @@ class QuantiseOptions:
     config: QuantConfig = field(default_factory=QuantConfig)
     data: CalibrationData | None = None
     count: int = COUNT
-    judge: str | None = None
+    judge: str | Items | None = None
     max_drop: float | None = None
     allow_weak: bool = False
 
@@ -79,10 +83,13 @@ def quantised(
         options = _for_trained(options, trained)
     data = likely_data(trained_on) if options.data is None else options.data
     fresh = fresh_samples(options.config.min_agreement)
-    with open_calibration(
-        data, request.input, request.preprocess, options.count, fresh, quiet=quiet
-    ) as calibration:
-        judge = _judge(options, trained_on, quiet=quiet)
+    with contextlib.ExitStack() as exits:
+        calibration = exits.enter_context(
+            open_calibration(
+                data, request.input, request.preprocess, options.count, fresh, quiet=quiet
+            )
+        )
+        judge = exits.enter_context(_judge(options, request.input, trained_on, quiet=quiet))
         wanted = QuantiseRequest(
             options.config,
             calibration.samples,
@@ -132,15 +139,18 @@ def fresh_samples(limit: float | None) -> int:
     return max(FRESH, ROOM * needed)
 
 
+@contextlib.contextmanager
 def _judge(
-    options: QuantiseOptions, trained_on: str | None, *, quiet: bool
-) -> AccuracyJudge | None:
-    """The accuracy check: on the named data, or else on the test images of the training."""
+    options: QuantiseOptions, spec: TensorSpec, trained_on: str | None, *, quiet: bool
+) -> Iterator[AccuracyJudge | None]:
+    """The accuracy check: on the data given, or else on the test images of the training."""
     data = options.judge
+    if data is not None and not isinstance(data, str):
+        with spool_examples(data, spec, IMAGES) as spooled:
+            yield AccuracyJudge(spooled, options.max_drop, quiet=quiet)
+        return
     if data is None and options.max_drop is not None:
         data = likely_data(trained_on)
         if data != trained_on:
             raise ModelUnusable("--max-drop needs labelled images: --data NAME or FOLDER")
-    if data is None:
-        return None
-    return AccuracyJudge(data, options.max_drop, quiet=quiet)
+    yield None if data is None else AccuracyJudge(data, options.max_drop, quiet=quiet)

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.exporting.labels import read_labels
+from edgecnn.exporting.labels import labels_of
 from edgecnn.exporting.plan import ExportOptions, ExportPlan
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import Factory, LiveModule, OnnxFile, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM
@@ -99,7 +100,7 @@ def _run_network(
         name=encodable(network.name),
         input=spec,
         preprocess=preprocess,
-        labels=read_labels(options.labels) or network.labels,
+        labels=labels_of(options.labels) or network.labels,
         opset=options.opset,
         source=network.source,
         command=options.command,
@@ -136,7 +137,7 @@ def _run_onnx(
         name=encodable(planned.name),
         input=spec,
         preprocess=preprocess,
-        labels=read_labels(options.labels),
+        labels=labels_of(options.labels),
         opset=options.opset,
         source={
             "onnx": source.path.name,
@@ -176,9 +177,11 @@ def _without_labels(options: ExportOptions, exported: Exported) -> tuple[str, ..
     """A note where the labels that were given name nothing."""
     if options.labels is None or exported.manifest.postprocess is not None:
         return ()
+    is_file = isinstance(options.labels, Path)
+    words = f"--labels {options.labels} is" if is_file else "the labels are"
     return (
-        f"{_labels_words(options.labels)} left out: labels are for a network that reads images and "
-        "has one output (N, classes)",
+        f"{words} left out: labels are for a network that reads images and has one output "
+        "(N, classes)",
     )
 
 
@@ -190,7 +193,3 @@ def _golden(
     from edgecnn.exporting.golden import open_golden
 
     return open_golden(options.golden, spec, preprocess)
-
-
-def _labels_words(labels: Path | tuple[str, ...]) -> str:
-    return f"--labels {labels} is" if isinstance(labels, Path) else "the labels are"

@@ -43,7 +43,15 @@ class ImageSamples:
             DataUnreadable: preprocessing makes another shape than the network reads.
         """
         names: list[str] = []
-        spool = Spool(grouped(self._prepared(chosen, names), self.spec))
+        try:
+            spool = Spool(grouped(self._prepared(chosen, names), self.spec))
+        except CalibrationFailed as error:
+            if not self.broken:
+                raise
+            raise CalibrationFailed(
+                f"none of {len(chosen)} images of {self.folder} can be read, {self.broken[0]} the "
+                "first; look at the files, or give another --calibrate"
+            ) from error
         spool.names = named(names, self.spec)
         return spool
 

@@ -39,7 +39,7 @@ _WRAPPERS = (
 _COMPILED = "_orig_mod."
 _PREFIXES = ("module.", _COMPILED, "model.", "net.")
 # Counters that carry no weight: BatchNorm's (absent before PyTorch 0.4.1) and AveragedModel's.
-_COUNTERS = ("num_batches_tracked", "n_averaged")
+COUNTERS = ("num_batches_tracked", "n_averaged")
 _LISTED = 4
 # How a file of torch.save begins: a zip archive, before PyTorch 1.6 a pickle.
 _ZIP, _PICKLE = b"PK", b"\x80"
@@ -83,9 +83,9 @@ def load_checkpoint(module: torch.nn.Module, checkpoint: StateDict, name: str) -
         CheckpointMismatch: keys are missing or unexpected, or shapes differ; lists them.
     """
     own = module.state_dict()
-    checkpoint = _strip_prefixes(checkpoint, set(own))
-    given = {k: v for k, v in checkpoint.weights.items() if k in own or not k.endswith(_COUNTERS)}
-    missing = [k for k in own if k not in given and not k.endswith(_COUNTERS)]
+    checkpoint = strip_prefixes(checkpoint, set(own))
+    given = {k: v for k, v in checkpoint.weights.items() if k in own or not k.endswith(COUNTERS)}
+    missing = [k for k in own if k not in given and not k.endswith(COUNTERS)]
     unexpected = [k for k in given if k not in own]
     shapes = [
         f"{key} {_shape(given[key])} against {_shape(own[key])}"
@@ -202,7 +202,7 @@ def _unwrap(content: object, path: Path) -> StateDict:
     return StateDict(dict(content), tuple(unwrapped))
 
 
-def _strip_prefixes(checkpoint: StateDict, own: set[str]) -> StateDict:
+def strip_prefixes(checkpoint: StateDict, own: set[str]) -> StateDict:
     """Take wrappers' prefixes off the keys for as long as none of them is one of `own`.
 
     That of torch.compile goes wherever it stands: a part of a network may be compiled alone.

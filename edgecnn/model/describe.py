@@ -8,7 +8,8 @@ from typing import assert_never
 import torch
 
 from edgecnn.errors import ModelUnusable
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import (
     Checkpoint,
     Factory,

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import CheckpointMismatch, WeightsMissing
-from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
+from edgecnn.model.checkpoint import (
+    COUNTERS,
+    StateDict,
+    load_checkpoint,
+    read_checkpoint,
+    strip_prefixes,
+)
 from edgecnn.model.trained_numbers import split_trained
 from edgecnn.model.weights import RANDOM, Weights
 from edgecnn.zoo import Architecture, Form
@@ -85,7 +91,15 @@ def load_weights(
         checkpoint = replace(
             checkpoint, weights=architecture.convert(checkpoint.weights, module.state_dict())
         )
-    checkpoint = load_checkpoint(module, checkpoint, path.name)
+    try:
+        checkpoint = load_checkpoint(module, checkpoint, path.name)
+    except CheckpointMismatch as error:
+        if architecture is None or (classes := _other_classes(module, checkpoint)) is None:
+            raise
+        raise CheckpointMismatch(
+            f"{path.name} is of {architecture.name} with {classes[0]} classes, the network has "
+            f"{classes[1]}: give --classes {classes[0]}"
+        ) from error
     notes = (
         (f"{path.name}: weights taken from {' → '.join(checkpoint.unwrapped)}",)
         if checkpoint.unwrapped
@@ -93,3 +107,20 @@ def load_weights(
     )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Loaded({"weights": name, "weights_sha256": digest}, notes, trained)
+
+
+def _other_classes(module: nn.Module, checkpoint: StateDict) -> tuple[int, int] | None:
+    """Classes of a checkpoint and of a network that differ in nothing else; None where they do."""
+    own = module.state_dict()
+    given = strip_prefixes(checkpoint, set(own)).weights
+    pairs = {
+        (given[key].shape[0], own[key].shape[0])
+        for key in own
+        if key in given and given[key].shape != own[key].shape and own[key].dim()
+    }
+    is_alike = all(
+        key in given and given[key].shape[1:] == own[key].shape[1:]
+        for key in own
+        if not key.endswith(COUNTERS)
+    )
+    return pairs.pop() if is_alike and len(pairs) == 1 else None

@@ -40,7 +40,7 @@ def refuse_mistaken(typed: str) -> None:
         UnknownModel: it is; says what it is, what was expected, and what to type.
     """
     path = Path(typed)
-    if path.is_dir():
+    if typed and path.is_dir():
         raise UnknownModel(_folder(path))
     suffix = path.suffix.lower()
     if suffix in (*PICKLES, *_RESULTS, BUNDLE, ".py") and not path.is_file():
@@ -168,6 +168,7 @@ def _dotted(typed: str) -> str | None:
     module, dot, factory = typed.rpartition(".")
     if (
         not dot
+        or factory == "py"
         or not factory.isidentifier()
         or not Path(f"{module.replace('.', '/')}.py").is_file()
     ):

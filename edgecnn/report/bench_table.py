@@ -84,6 +84,16 @@ def _footnotes(result: BenchResult) -> list[str]:
         for row in result.rows
         if row.verdict in {"differs", "crashed", "refused", "unfinished"}
     ]
+    unproven = dict.fromkeys(
+        row.artefact or row.subject.artefact or ""
+        for row in result.rows
+        if row.verdict == "unproven"
+    )
+    if unproven:
+        lines.append(
+            f"not verified: {', '.join(unproven)}: without golden examples, zeros were fed and no "
+            "answer was compared"
+        )
     energies = [row for row in result.rows if row.energy_j is not None]
     if energies:
         listing = ", ".join(f"{name_of(row)} {1e3 * (row.energy_j or 0):.0f}" for row in energies)

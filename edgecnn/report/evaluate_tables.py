@@ -9,11 +9,14 @@ from edgecnn.documents.evaluate import EvaluateDocument, EvaluateRow, Share
 from edgecnn.report.blocks import Block
 
 
-def accuracy_blocks(result: EvaluateDocument, classes: int) -> list[Block]:
+def accuracy_blocks(
+    result: EvaluateDocument, classes: int, warnings: Sequence[str] = ()
+) -> list[Block]:
     """Accuracies of all artefacts, and each against the baseline.
 
     Args:
         classes: of the network; top-5 of five classes says nothing.
+        warnings: sentences below the tables.
     """
     rows = result.rows
     names = _name_rows(rows)
@@ -24,7 +27,8 @@ def accuracy_blocks(result: EvaluateDocument, classes: int) -> list[Block]:
         shown.add_row(name, row.engine, *map(_words, shares))
     paired = _paired_blocks(names, rows) if len(rows) > 1 else []
     about = f"n = {result.images:,} images of {result.data}; in brackets 95 % intervals (Wilson)"
-    return [shown, *paired, "", about]
+    below = [line for warning in warnings for line in ("", warning)]
+    return [shown, *paired, "", about, *below]
 
 
 def _paired_blocks(names: Sequence[str], rows: Sequence[EvaluateRow]) -> list[Block]:

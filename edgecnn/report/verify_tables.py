@@ -23,6 +23,7 @@ COLOURS: Mapping[ParityVerdict, str] = {
     "differs": "red",
     "crashed": "red",
     "skipped": "yellow",
+    "unproven": "yellow",
 }
 ROW_COLUMNS = ("what", "engine", "precision", "verdict", "error", "SQNR dB", "top-1", "limit")
 NUMBERS = ("error", "SQNR dB", "top-1")

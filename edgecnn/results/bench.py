@@ -31,6 +31,7 @@ class LatencyResult(Result):
         estimates: of compile targets, such as ethos-u55-128.
         failed: by device, the message of those that did not finish.
         is_against: rows are compared with those of a baseline bundle.
+        warning: a sentence on a baseline for another task.
     """
 
     SCHEMA: ClassVar[str] = "edgecnn.bench/2"
@@ -40,6 +41,7 @@ class LatencyResult(Result):
     estimates: tuple[Estimate, ...] = ()
     failed: Mapping[str, str] | None = None
     is_against: bool = False
+    warning: str | None = None
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -72,7 +74,8 @@ class LatencyResult(Result):
 
         measured = bench_blocks(self.devices) if self.devices else []
         changes = change_lines(self.devices, self.compared)
-        return [*measured, *changes, *estimated_blocks(self.estimates)]
+        warning = [] if self.warning is None else ["", self.warning]
+        return [*measured, *changes, *warning, *estimated_blocks(self.estimates)]
 
     def document(self) -> BenchDocument:
         from edgecnn.documents.bench import bench_document

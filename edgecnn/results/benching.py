@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,8 @@ def bench_bundle(
 ) -> LatencyResult | EmulatedResult:
     """Measure every artefact of a bundle on every engine of the devices, in turn.
 
+    An ``.onnx`` or ``.tflite`` file is measured as it is; no answer of it is verified.
+
     Args:
         quiet: show no progress on stderr.
 
@@ -79,6 +81,13 @@ def bench_bundle(
         BenchRefused, UnknownDevice: a bundle or a device does not allow it.
         JournalUnreadable, JournalBusy: the files of samples.
     """
+    from edgecnn.bundles.plain import as_bundles
+
+    with as_bundles((Path(bundle), options.against), options.budget) as (own, against):
+        return _bench(str(own), replace(options, against=against), quiet=quiet)
+
+
+def _bench(bundle: str, options: BenchOptions, *, quiet: bool) -> LatencyResult | EmulatedResult:
     from edgecnn.bench.estimated import read_estimates, split_targets
     from edgecnn.bench.journal import read_journal
     from edgecnn.devices import find_boards
@@ -134,6 +143,7 @@ def _measure(
 ) -> LatencyResult:
     from edgecnn.bench.compare import changes
     from edgecnn.bench.resumable import measure_on
+    from edgecnn.bench.unlike import unlike_baseline
 
     measured = measure_on(
         boards, wanted, options.output, is_resumed=options.is_resumed, quiet=quiet
@@ -144,6 +154,7 @@ def _measure(
         estimates=estimates,
         failed=measured.failed,
         is_against=options.against is not None,
+        warning=unlike_baseline(wanted.bundle, options.against),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,6 +12,7 @@ from edgecnn.results.result import Result
 from edgecnn_runtime.budget import Budget
 
 if TYPE_CHECKING:
+    from edgecnn.data.iterables import Items
     from edgecnn.documents.evaluate import EvaluateDocument, EvaluateRow
     from edgecnn.evaluate.class_names import ClassNames
     from edgecnn.evaluate.examples import Examples
@@ -75,10 +78,19 @@ class EvaluateResult(Result):
         more = f"; and {rest:,} more" if rest > 0 else ""
         return f"{len(self.broken):,} of {total:,} images cannot be read, left out: {named}{more}"
 
+    def warnings(self) -> tuple[str, ...]:
+        """What the figures suggest is wrong: an accuracy of float at chance."""
+        from edgecnn.evaluate.chance import chance_warning
+
+        own = [row for row in self.accuracies if row.bundle == self.bundle]
+        row = next((each for each in own if each.precision == "fp32"), own[0])
+        warning = chance_warning(row.top1.count, self.images, self.classes)
+        return () if warning is None else (warning,)
+
     def blocks(self) -> list[Block]:
         from edgecnn.report.evaluate_tables import accuracy_blocks
 
-        return accuracy_blocks(self.document(), self.classes)
+        return accuracy_blocks(self.document(), self.classes, self.warnings())
 
     def document(self) -> EvaluateDocument:
         from edgecnn.documents.evaluate import EvaluateDocument
@@ -88,7 +100,7 @@ class EvaluateResult(Result):
             data=self.data,
             images=self.images,
             broken=len(self.broken),
-            notes=self.notes,
+            notes=(*self.notes, *self.warnings()),
             rows=self.accuracies,
         )
 
@@ -114,12 +126,13 @@ def _flat(row: EvaluateRow) -> dict[str, Any]:
 
 
 def evaluate_bundle(
-    bundle: str, data: str | Examples, options: EvaluateOptions, *, quiet: bool = True
+    bundle: str, data: str | Items | Examples, options: EvaluateOptions, *, quiet: bool = True
 ) -> EvaluateResult:
     """Classify every image with each artefact of a bundle, as an app would.
 
     Args:
-        data: name or folder of labelled images, or images that were opened already.
+        data: name or folder of labelled images, an iterable of images with labels, or images that
+            were opened already.
         quiet: show no progress on stderr.
 
     Raises:
@@ -135,10 +148,12 @@ def evaluate_bundle(
     names = classes_of(bundle, read_mapping(options.classes) if options.classes else {})
     variants = find_variants(bundle, options.engine, options.precision)
     if options.against is not None:
-        _check_same_classes(options.against, bundle, names.classes)
+        names.refuse_others(classes_of(options.against), bundle, options.against)
         variants = [find_variants(options.against, options.engine, None)[0], *variants]
-    examples = _examples(data, names, quiet=quiet).limited(options.limit)
-    with bar("evaluate", quiet=quiet) as progress:
+    with (
+        _examples(bundle, data, names, options.limit, quiet=quiet) as examples,
+        bar("evaluate", quiet=quiet) as progress,
+    ):
         outcome = run(
             variants,
             examples,
@@ -158,21 +173,27 @@ def evaluate_bundle(
     )
 
 
-def _examples(data: str | Examples, names: ClassNames, *, quiet: bool) -> Examples:
-    if not isinstance(data, str):
-        return data
-    from edgecnn.evaluate.examples import open_examples
+@contextlib.contextmanager
+def _examples(
+    bundle: str,
+    data: str | Items | Examples,
+    names: ClassNames,
+    limit: int | None,
+    *,
+    quiet: bool,
+) -> Iterator[Examples]:
+    """At most `limit` images; those of an iterable lie in a temporary file meanwhile."""
+    from edgecnn.evaluate.examples import Examples, open_examples
+    from edgecnn.evaluate.spooled import spool_examples
+    from edgecnn_runtime.bundle import Bundle
 
-    return open_examples(data, names, quiet=quiet)
-
-
-def _check_same_classes(against: str, bundle: str, classes: int) -> None:
-    from edgecnn.evaluate.class_names import classes_of
-    from edgecnn_runtime.errors import NotAClassifier
-
-    others = classes_of(against).classes
-    if others != classes:
-        raise NotAClassifier(
-            f"{against} has {others} classes, {bundle} {classes}; only networks for the same "
-            "classes can be compared"
-        )
+    if isinstance(data, str):
+        yield open_examples(data, names, quiet=quiet).limited(limit)
+        return
+    if isinstance(data, Examples):
+        yield data.limited(limit)
+        return
+    with Bundle(bundle) as opened:
+        spec = opened.manifest.inputs[0]
+    with spool_examples(data, spec, limit) as spooled:
+        yield spooled.examples(names)

@@ -69,17 +69,21 @@ class ExportPlanResult(Result):
     plan: ExportPlan
 
     def blocks(self) -> list[Block]:
+        from edgecnn.exporting.plan_words import plan_words
         from edgecnn.report.blocks import Labelled
 
-        return [Labelled(tuple(self.plan.to_json().items()), 12)]
+        return [Labelled(tuple(plan_words(self.plan).items()), 12)]
 
     def document(self) -> PlanDocument:
         from edgecnn.documents.plan import PlanDocument
+        from edgecnn.exporting.plan_words import plan_words
 
-        return PlanDocument(**self.plan.to_json())
+        return PlanDocument(**plan_words(self.plan))
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"stage": name, "plan": words} for name, words in self.plan.to_json().items()]
+        from edgecnn.exporting.plan_words import plan_words
+
+        return [{"stage": name, "plan": words} for name, words in plan_words(self.plan).items()]
 
 
 def export_network(planned: ExportPlan, *, is_measured: bool, quiet: bool = True) -> ExportResult:
@@ -92,6 +96,7 @@ def export_network(planned: ExportPlan, *, is_measured: bool, quiet: bool = True
     Raises:
         EdgeCNNError: as `edgecnn.exporting.run.run` and `measure_speed` say.
     """
+    from edgecnn.evaluate.chance import chance_of_export
     from edgecnn.exporting.run import LOAD, run
     from edgecnn.progress_bar import stages
     from edgecnn_exporters.export import STAGES
@@ -101,7 +106,9 @@ def export_network(planned: ExportPlan, *, is_measured: bool, quiet: bool = True
         exported, notes = run(planned, progress)
     own = exported.quantised.notes if exported.quantised is not None else ()
     speed = _measure_speed(exported, quiet=quiet) if is_measured else None
-    return ExportResult(exported, (*notes, *own), speed, time.perf_counter() - began)
+    chance = chance_of_export(exported.manifest)
+    every = (*notes, *own, *([] if chance is None else [chance]))
+    return ExportResult(exported, every, speed, time.perf_counter() - began)
 
 
 def _measure_speed(exported: Exported, *, quiet: bool) -> Speed | None:

@@ -60,6 +60,13 @@ class Result(ABC):
             raise PackageMissing("pandas", "to_dataframe()") from error
         return pandas.DataFrame(self.rows())
 
+    def __init_subclass__(cls) -> None:
+        # The decorator of dataclasses would write out every sample of a bench: megabytes.
+        cls.__repr__ = Result.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         from edgecnn.report.blocks import text_of
 

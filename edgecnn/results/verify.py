@@ -34,6 +34,8 @@ class VerifyOptions:
         data: name or folder of images to compare every artefact with the float graph on.
         limit: at most this many images of `data`.
         budget: memory and time that the bundle may cost.
+        against: bundle, ``.onnx`` or ``.tflite`` file to compare with the bundle's golden answers,
+            instead of its own artefacts.
     """
 
     engines: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class VerifyOptions:
     data: str | None = None
     limit: int = 256
     budget: Budget = field(default_factory=Budget)
+    against: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class VerifyResult(Result):
         findings: causes of what differs.
         pictures: comparison on images of the user's; None without `VerifyOptions.data`.
         beside: file of golden examples beside the bundle, by name; None where there is none.
+        against: what was compared with the golden answers; None for the bundle's own artefacts.
         unproven: why no answer can be verified; None where the bundle has golden examples.
+        unlike: what it means that no answer of `against` resembles the bundle's.
     """
 
     SCHEMA: ClassVar[str] = "edgecnn.verify/1"
@@ -69,7 +74,14 @@ class VerifyResult(Result):
     findings: tuple[RowDiagnosis, ...] = ()
     pictures: HeldOutComparison | None = None
     beside: str | None = None
+    against: str | None = None
     unproven: str | None = None
+    unlike: str | None = None
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """Sentences for stderr on what the rows mean."""
+        return tuple(each for each in (self.unproven, self.unlike) if each is not None)
 
     @property
     def is_equal(self) -> bool:
@@ -109,6 +121,7 @@ class VerifyResult(Result):
 
         return VerifyDocument(
             bundle=self.bundle,
+            against=self.against,
             files=self.files,
             rows=tuple(parity_fields(row) for row in (*self.parity, *self.compiled)),
             findings=tuple(map(finding_of, self.findings)),
@@ -159,6 +172,11 @@ def verify_bundle(
     from edgecnn_runtime.parity.verify import verify
 
     with Bundle(bundle, options.budget) as opened:
+        if options.against is not None:
+            result = _verify_against(opened, options.against, options, quiet=quiet)
+            if on_rows is not None:
+                on_rows(result)
+            return result
         with bar("verify", quiet=quiet) as progress:
             rows = verify(opened, options.engines or None, isolated=True, progress=progress)
         outside = opened.outside()
@@ -178,6 +196,25 @@ def verify_bundle(
             findings=_diagnose(opened, rows, options, quiet=quiet),
             pictures=_compare_images(opened, rows, options, quiet=quiet),
         )
+
+
+def _verify_against(
+    opened: Bundle, other: Path, options: VerifyOptions, *, quiet: bool
+) -> VerifyResult:
+    """Rows of another file or bundle, compared with the golden answers of this one."""
+    from edgecnn.bundles.against import compare_with, why_unlike
+    from edgecnn.progress_bar import bar
+
+    opened.check()
+    with bar("verify", quiet=quiet) as progress:
+        rows = compare_with(opened, other, options.engines or None, progress)
+    return VerifyResult(
+        bundle=opened.path,
+        files=len(opened.manifest.files),
+        parity=tuple(rows),
+        against=str(other),
+        unlike=why_unlike(opened.path, str(other), rows),
+    )
 
 
 def _prove_compiled(opened: Bundle, *, quiet: bool) -> tuple[Parity, ...]:

@@ -18,8 +18,9 @@ import torch
 from torch import nn
 
 from edgecnn.errors import CheckpointMismatch
-from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.build import build_network
 from edgecnn.model.description import Description
+from edgecnn.model.network import Network, NetworkOptions
 from edgecnn.model.resolve import Factory, TorchSource, ZooNetwork, find_architecture
 from edgecnn.model.trained_numbers import KEY, has_trained, tensors_of, to_json
 from edgecnn.progress_bar import bar

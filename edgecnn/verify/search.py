@@ -11,6 +11,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from edgecnn.caller_script import caller_script_left_out
 from edgecnn.verify.diagnose import (
     RowDiagnosis,
     Subject,
@@ -98,7 +99,8 @@ def _search(
     receiver, sender = context.Pipe(duplex=False)
     arguments = (sender, bundle, dict(known), list(subjects), reproduce)
     process = context.Process(target=_work, args=arguments, daemon=True)
-    process.start()
+    with caller_script_left_out():
+        process.start()
     sender.close()
     try:
         for subject in subjects:

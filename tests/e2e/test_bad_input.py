@@ -70,7 +70,7 @@ def test_a_pickle_bomb_does_not_go_off(edgecnn: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "boom").exists()
 
 
-@pytest.mark.parametrize("shape", ["3x224x224", "1x3x224x224x1", "224", "1x3xHxW", "1x0x4x4", ""])
+@pytest.mark.parametrize("shape", ["224x224x3", "1x3x224x224x1", "224", "1x3xHxW", "1x0x4x4", ""])
 def test_an_input_that_is_not_4d_is_a_wrong_option(edgecnn: Run, shape: str) -> None:
     line = refusal(edgecnn("export", "mobilenet_v2", "--input", shape), code=2)
     assert "1x3x224x224" in line or "axis of 0" in line

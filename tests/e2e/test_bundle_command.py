@@ -51,3 +51,30 @@ def test_extract_writes_a_folder(edgecnn: Run, tmp_path: Path) -> None:
     assert (folder / "Preprocess.kt").is_file()
     again = edgecnn("bundle", "extract", BUNDLES / "lenet5.edge", "-o", folder)
     assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+
+
+def test_bench_measures_a_plain_file_and_says_that_nothing_is_verified(
+    edgecnn: Run, tmp_path: Path
+) -> None:
+    plain = BUNDLES / "two_outputs.onnx"
+    options = ("--rounds", "8", "--cold-starts", "0", "--engine", "onnxruntime")
+    ran = edgecnn("bench", plain, *options)
+    assert ran.returncode == 0, ran.stderr
+    assert "two_outputs.onnx" in ran.stdout
+    assert "not verified" in ran.stdout
+    document = json.loads(edgecnn("bench", plain, *options, "--json").stdout)
+    (row,) = document["devices"][0]["rows"]
+    assert (row["golden"], row["difference"]) == ("unproven", None)
+
+
+def test_verify_compares_an_outside_file_with_the_golden_answers(
+    edgecnn: Run, tmp_path: Path
+) -> None:
+    ran = edgecnn("verify", BUNDLES / "two_outputs.edge", "--against", BUNDLES / "two_outputs.onnx")
+    assert ran.returncode == 0, ran.stderr
+    assert "two_outputs.onnx" in ran.stdout
+    other = edgecnn("verify", BUNDLES / "lenet5.edge", "--against", BUNDLES / "two_outputs.onnx")
+    assert (other.returncode, other.stderr.count("\n")) == (1, 1)
+    assert "not forms of one network" in other.stderr.replace("\n", " ")
+    refused = edgecnn("verify", BUNDLES / "lenet5.edge", "--against", "x.onnx", "--data", "mnist")
+    assert refused.returncode == 2

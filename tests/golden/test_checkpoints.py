@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
 from edgecnn.model.describe import describe
 from edgecnn.model.description import read_description
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn.train.augment import Augmenter
 from edgecnn.train.data import load_named

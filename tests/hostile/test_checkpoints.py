@@ -14,9 +14,10 @@ from hostile.special import make_special
 from safetensors.torch import save_file
 
 from edgecnn.errors import CheckpointMismatch, CheckpointUnreadable
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
 from edgecnn.model.checkpoint import load_checkpoint, read_checkpoint
 from edgecnn.model.description import read_header
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import Checkpoint, resolve
 from edgecnn.model.weights import shipped
 

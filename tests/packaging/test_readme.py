@@ -75,15 +75,33 @@ def test_every_block_runs_as_printed(tmp_path: Path) -> None:
             command = f"{sys.executable} - <<'CODE'\n{text}CODE" if language == "python" else text
             ran = run(command, tmp_path)
             assert ran.returncode == 0, ran.stderr
-            if language == "python":
+            if "edgecnn_runtime" in text:
                 # OpenCV decodes a JPEG to other grey levels than Pillow.
                 assert ran.stdout.startswith(("Egyptian cat 0.69", "Egyptian cat 0.70"))
 
 
 def test_the_first_fifteen_lines_show_what_it_does_and_the_two_commands() -> None:
     top = "\n".join(README.splitlines()[:15])
-    for shown in ("$ edgecnn export mobilenet_v2", "verified", "make demo", "make test"):
-        assert shown in top
+    shown = ("$ edgecnn export mobilenet_v2", "verified", "make demo", "make test", ".venv/bin")
+    for each in shown:
+        assert each in top
+
+
+def first_screen(page: str) -> str:
+    """A page up to its first heading of level two."""
+    return re.split(r"^## ", (ROOT / page).read_text(encoding="utf-8"), flags=re.M)[0]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"(?s)^```.*?^```$", r"`[^`\n]+`", r"\d+(?:\.\d+)?(?:e-?\d+)?", r"\(docs/[^)]*\)"],
+    ids=["blocks", "code", "figures", "links"],
+)
+def test_the_first_screen_in_chinese_says_the_same(pattern: str) -> None:
+    english, chinese = (first_screen(page) for page in ("README.md", "README.zh.md"))
+    said = sorted(re.findall(pattern, english, re.M))
+    assert said
+    assert sorted(re.findall(pattern, chinese, re.M)) == said
 
 
 def test_the_two_commands_are_targets_of_make() -> None:
@@ -93,7 +111,8 @@ def test_the_two_commands_are_targets_of_make() -> None:
 
 
 def test_links_lead_to_files_that_are_there() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks/README.md"):
+    pages = (ROOT / "README.md", ROOT / "README.zh.md")
+    for page in (*pages, *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks/README.md"):
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name} → {link}"
 

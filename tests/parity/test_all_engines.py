@@ -21,7 +21,7 @@ from parity.test_zoo import FIRST, check_graph, export, settled, thin_form
 
 from benchmarks.parity import page
 from benchmarks.parity.rows import Job, jobs, read_rows
-from edgecnn.model.build import Network
+from edgecnn.model.network import Network
 from edgecnn.zoo import ARCHITECTURES
 from edgecnn_exporters.targets.openvino.target import OpenVinoTarget
 from edgecnn_exporters.targets.tflite.target import TfliteTarget

@@ -11,8 +11,9 @@ import onnx_ir as ir
 import pytest
 from processor import OPENVINO_WEIGHT_BITS
 
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
 from edgecnn.model.description import read_description
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.capture.reference import Reference, run_module

@@ -16,7 +16,7 @@ import pytest
 import torch
 from parity.test_zoo import FIRST, settled, thin_form
 
-from edgecnn.model.build import Network
+from edgecnn.model.network import Network
 from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise

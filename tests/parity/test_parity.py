@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn.zoo import Form
 from edgecnn_exporters.bundle.requests import Request

@@ -14,7 +14,8 @@ import onnx
 import pytest
 import torch
 
-from edgecnn.model.build import Network, NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import Network, NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn.model.settle import settle
 from edgecnn.model.weights import shipped

@@ -9,14 +9,14 @@ import contextlib
 import hashlib
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle import Bundle, GoldenArrays
 from edgecnn_runtime.engines.adapted import Model, adapt, one_run
 from edgecnn_runtime.engines.engine_id import EngineId, engine_id
 from edgecnn_runtime.engines.protocol import Engine
@@ -27,6 +27,7 @@ from edgecnn_runtime.parity.difference import Answer
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.parity.verdict import ParityVerdict
 from edgecnn_runtime.parity.verify import REFUSALS, judge
+from edgecnn_runtime.session import zero_feeds
 
 Answers = Mapping[str, Array]
 
@@ -74,14 +75,12 @@ def verify_answers(
     """Verify the golden answers, then make `counted_runs` more runs between marks.
 
     Returns:
-        The verification, and the outputs of each golden example. An engine's refusal is a verdict,
-        without outputs.
+        The verification, and the outputs of each golden example, or of zeros where there is none:
+        they are "unproven". An engine's refusal is a verdict, without outputs.
 
     Raises:
-        BundleError: the artefact does not match the manifest, or there are no golden examples.
+        BundleError: the artefact does not match the manifest.
     """
-    if not bundle.manifest.golden:
-        raise BundleError(f"{bundle.path} has no golden examples to answer; export it again")
     try:
         identity = engine_id(kind)
     except EngineUnavailable as error:
@@ -127,8 +126,7 @@ def _run_examples(
     compared: list[Answer] = []
     answers: list[Answers] = []
     peak = None
-    inside = (bundle.golden(index) for index in range(len(bundle.manifest.golden)))
-    for examples, is_outside in ((inside, False), (bundle.outside() or (), True)):
+    for examples, is_outside in ((_inside(bundle), False), (bundle.outside() or (), True)):
         for example in examples:
             with bundle.budget.step():
                 outputs = model.run(example.inputs)
@@ -138,10 +136,21 @@ def _run_examples(
             answers.append(outputs)
             for name, one in example.outputs.items():
                 compared.append(Answer(name, one, outputs[name], is_outside))
-    parity = judge(artefact, identity, compared, bundle.manifest.groups)
+    if compared:
+        parity = judge(artefact, identity, compared, bundle.manifest.groups)
+    else:
+        parity = _unanswered(artefact, identity, "unproven", "no golden examples: zeros were fed")
     digests = tuple({name: digest(array) for name, array in one.items()} for one in answers)
-    _run_counted(model, bundle.golden(0).inputs, counted_runs)
+    _run_counted(model, next(_inside(bundle)).inputs, counted_runs)
     return Verification(parity, digests, peak, counted_runs), tuple(answers)
+
+
+def _inside(bundle: Bundle) -> Iterator[GoldenArrays]:
+    """The golden examples in the bundle; one of zeros, without outputs, where there is none."""
+    for index in range(len(bundle.manifest.golden)):
+        yield bundle.golden(index)
+    if not bundle.manifest.golden:
+        yield GoldenArrays(zero_feeds(bundle.manifest), {}, None)
 
 
 def _run_counted(model: Model, feeds: Mapping[str, Array], counted_runs: int) -> None:

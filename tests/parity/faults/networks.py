@@ -18,7 +18,8 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import example_batch
 from edgecnn_exporters.passes import canonicalise

@@ -7,6 +7,17 @@ from torch import nn
 
 SHAPE = (3, 16, 16)
 LABELS = ("red", "green", "blue")
+# The preprocessing called unit.
+UNIT = {
+    "colour": "RGB",
+    "resize": SHAPE[1:],
+    "filter": "bilinear",
+    "crop": None,
+    "scale": 1 / 255,
+    "mean": (0.0,) * 3,
+    "std": (1.0,) * 3,
+    "layout": "NCHW",
+}
 
 
 class SmallNet(nn.Sequential):

@@ -4,54 +4,22 @@ from __future__ import annotations
 
 import copy
 import logging
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
-from unit.edgecnn.api.small_network import LABELS, SHAPE, SmallNet, inputs
+from unit.edgecnn.api.small_network import LABELS, SHAPE, UNIT, SmallNet, inputs
 
 import edgecnn
 import edgecnn_runtime
 from edgecnn.errors import ArgumentInvalid, PreprocessUnknown
 from edgecnn_runtime.manifest import Preprocess
 
-UNIT = {
-    "colour": "RGB",
-    "resize": SHAPE[1:],
-    "filter": "bilinear",
-    "crop": None,
-    "scale": 1 / 255,
-    "mean": (0.0,) * 3,
-    "std": (1.0,) * 3,
-    "layout": "NCHW",
-}
 
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[edgecnn.Bundle, SmallNet]:
-    """A network in training mode, exported with int8 from a loader; and the network."""
-    network = SmallNet()
-    loader = DataLoader(TensorDataset(inputs(), torch.zeros(48)), batch_size=8)
-    bundle = edgecnn.export(
-        network,
-        inputs(2),
-        tmp_path_factory.mktemp("api") / "colours.edge",
-        labels=LABELS,
-        preprocess=UNIT,
-        quantize="int8",
-        calibrate=loader,
-        measure=False,
-    )
-    return bundle, network
-
-
-def test_a_module_in_memory_becomes_a_bundle(exported: tuple[edgecnn.Bundle, SmallNet]) -> None:
-    bundle, network = exported
+def test_a_module_in_memory_becomes_a_bundle(exported: edgecnn.Bundle) -> None:
+    bundle, network = exported, SmallNet()
     assert bundle.labels == LABELS
     assert [artefact.precision for artefact in bundle.manifest.artefacts] == ["int8", "fp32"]
     assert bundle.manifest.inputs[0].shape == (None, *SHAPE)
@@ -63,18 +31,17 @@ def test_a_module_in_memory_becomes_a_bundle(exported: tuple[edgecnn.Bundle, Sma
         np.testing.assert_allclose(answer, copy.deepcopy(network).eval()(feed), atol=1e-5)
 
 
-def test_the_module_stays_as_it_was(exported: tuple[edgecnn.Bundle, SmallNet]) -> None:
-    _, network = exported
+def test_the_module_stays_as_it_was(tmp_path: Path) -> None:
+    network = SmallNet()
+    edgecnn.export(network, SHAPE, tmp_path / "net.edge", preprocess="unit")
     assert all(layer.training for layer in network.modules())
     same = SmallNet().state_dict()
     assert all(torch.equal(value, same[key]) for key, value in network.state_dict().items())
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_the_provenance_names_the_class_and_the_call(
-    exported: tuple[edgecnn.Bundle, SmallNet],
-) -> None:
-    provenance = exported[0].manifest.provenance
+def test_the_provenance_names_the_class_and_the_call(exported: edgecnn.Bundle) -> None:
+    provenance = exported.manifest.provenance
     assert provenance["source"] == {
         "module": "unit.edgecnn.api.small_network.SmallNet",
         "weights": "in memory",
@@ -95,22 +62,6 @@ def test_notes_are_warnings_of_the_logger(
     assert messages[0].startswith("in training mode (1 BatchNorm2d)")
     assert "preprocessing 'imagenet' is assumed" in messages[1]
     assert capfd.readouterr() == ("", "")
-
-
-def test_progress_is_shown_where_it_is_asked_for(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    bundle = edgecnn.export("lenet5", weights="random", output=tmp_path, progress=True)
-    assert bundle.path == tmp_path / "lenet5.edge"
-    lines = capfd.readouterr().err.splitlines()
-    assert lines[:2] == ["edgecnn: load the network", "edgecnn: run the original"]
-
-
-def test_a_bundle_is_opened_by_its_path(exported: tuple[edgecnn.Bundle, SmallNet]) -> None:
-    bundle, _ = exported
-    assert edgecnn.open_bundle(str(bundle.path)) == bundle
-    with pytest.raises(edgecnn.BundleError):
-        edgecnn.open_bundle(bundle.path.parent / "other.edge")
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -164,12 +115,3 @@ def test_a_preprocessing_that_does_not_fit_is_refused(
 def test_a_module_without_a_shape_is_told_how_to_give_it(tmp_path: Path) -> None:
     with pytest.raises(edgecnn.EdgeCNNError, match=r"needs the shape of its input.*an example of"):
         edgecnn.export(SmallNet(), output=tmp_path / "net.edge")
-
-
-def test_importing_edgecnn_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, edgecnn; edgecnn.EdgeCNNError; "
-        "print({'torch', 'numpy', 'rich', 'click', 'onnx'} & set(sys.modules))"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout == "set()\n"

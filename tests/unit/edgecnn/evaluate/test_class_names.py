@@ -28,7 +28,10 @@ def test_names_that_are_numbers_are_classes() -> None:
 def test_as_many_names_as_classes_are_numbered_in_order() -> None:
     numbers, notes = COLOURS.numbers(("n01", "n02", "n03"))
     assert numbers == (0, 1, 2)
-    assert notes == ("classes are numbered in the order of their names: n01 is 0, n03 is 2",)
+    assert notes == (
+        "none is a label of the bundle (deep red, green, blue), so that classes are numbered in "
+        "the order of their names: n01 is 0, n03 is 2",
+    )
 
 
 def test_a_mapping_comes_before_the_labels() -> None:

@@ -6,13 +6,14 @@ import pytest
 
 from edgecnn.errors import ModelUnusable
 from edgecnn.exporting.plan import ExportOptions, plan
+from edgecnn.exporting.plan_words import plan_words
 from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import shipped
 from edgecnn.zoo import Form
 
 
 def planned(typed: str, **options: object) -> dict[str, str]:
-    return plan(ExportOptions(resolve(typed), **options)).to_json()  # type: ignore[arg-type]
+    return plan_words(plan(ExportOptions(resolve(typed), **options)))  # type: ignore[arg-type]
 
 
 def test_the_plan_of_each_kind_of_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +23,7 @@ def test_the_plan_of_each_kind_of_model(tmp_path: Path, monkeypatch: pytest.Monk
         "nets/mine.onnx": ("ONNX file", "in the file", "as in the file", "assumed", "mine.edge"),
         "nets:build": (
             *("your own network", "as the factory makes them"),
-            *("as in the file", "assumed", "build.edge"),
+            *("Nx3x96x96", "assumed", "build.edge"),
         ),
         "mobilenet_v2": ("zoo", "imagenet", "Nx3x224x224", "the zoo's", "mobilenet_v2.edge"),
         checkpoint: (
@@ -31,11 +32,16 @@ def test_the_plan_of_each_kind_of_model(tmp_path: Path, monkeypatch: pytest.Monk
         ),
     }
     for typed, (kind, weights, shape, preprocess, bundle) in expected.items():
-        said = planned(typed)
+        said = planned(typed, **({"shape": (3, 96, 96)} if typed == "nets:build" else {}))
         assert said["model"] == f"{typed} ({kind})"
         assert said["capture"].startswith("read as it is") == (kind == "ONNX file")
         found = (said["weights"], said["input"], said["preprocess"], said["bundle"])
         assert found == (weights, shape, preprocess, bundle)
+
+
+def test_a_network_that_does_not_know_its_input_is_refused_without_one() -> None:
+    with pytest.raises(ModelUnusable, match="nets:build needs the shape of its input"):
+        planned("nets:build")
 
 
 def test_weights_that_say_their_form_give_the_input_of_the_plan() -> None:

@@ -14,9 +14,10 @@ from unit.edgecnn.train.small import Silent
 from edgecnn.errors import CheckpointMismatch, ResumeRefused
 from edgecnn.exporting.plan import ExportOptions, plan
 from edgecnn.exporting.quantise import QuantiseOptions
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
 from edgecnn.model.checkpoint import read_safetensors
 from edgecnn.model.description import read_description, read_header
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import Checkpoint, ZooNetwork, resolve
 from edgecnn.model.trained_numbers import KEY
 from edgecnn.model.weights import shipped

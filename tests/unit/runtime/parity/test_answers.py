@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from conftest import OFFSET, SCALE, contents
 
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
-from edgecnn_runtime.errors import BundleError
 from edgecnn_runtime.parity.answers import (
     Verification,
     digest,
@@ -71,12 +69,13 @@ def test_an_engine_that_refuses_is_a_verdict(onnx_bundle: Path) -> None:
     assert (verification.outputs, verification.peak_memory_bytes, answers) == ((), None, ())
 
 
-def test_a_bundle_without_golden_examples_is_refused(tmp_path: Path) -> None:
+def test_a_bundle_without_golden_examples_runs_and_is_unproven(tmp_path: Path) -> None:
     manifest, files = contents()
     kept = {name: content for name, content in files.items() if "golden" not in name}
     write_bundle(tmp_path / "bare.edge", replace(manifest, golden=()), kept)
-    with pytest.raises(BundleError, match="no golden examples"):
-        verify(tmp_path / "bare.edge", "fake", "model.fake")
+    verification, answers = verify(tmp_path / "bare.edge", "fake", "model.fake")
+    assert verification.parity.verdict == "unproven"
+    assert (verification.parity.difference, len(answers)) == (None, 1)
 
 
 def test_a_mark_changes_nothing() -> None:

@@ -6,7 +6,8 @@ import torch
 from unit.exporters.quantise.chain_support import inputs, network
 from unit.exporters.quantise.trainable.support import quantised
 
-from edgecnn.model.build import NetworkOptions, build_network
+from edgecnn.model.build import build_network
+from edgecnn.model.network import NetworkOptions
 from edgecnn.model.resolve import resolve
 from edgecnn_exporters.capture.examples import example_images
 from edgecnn_exporters.capture.reference import run_module
