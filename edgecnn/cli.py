@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from edgecnn.commands.group import NearestGroup
+from edgecnn.command_group import NearestGroup
 from edgecnn.console import complain, echo, print_json
 from edgecnn.documents.error import SCHEMA, ErrorDocument
 from edgecnn.errors import OptionsRefused, PackageMissing, StdoutClosed, StdoutFailed
@@ -139,8 +139,9 @@ def _failure(error: Exception) -> ErrorDocument | None:
     if isinstance(error, EdgeCNNError):
         return ErrorDocument(type(error).__name__, str(error), _exit_code(error))
     if isinstance(error, ModuleNotFoundError):
-        missing = str(error.name).partition(".")[0]
         from edgecnn_runtime.install_hint import install_hint
+
+        missing = str(error.name).partition(".")[0]
 
         message = (
             f"{missing} is not installed, which this needs; "

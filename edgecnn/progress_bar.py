@@ -1,4 +1,4 @@
-"""Progress bars on stderr, only on a terminal: stages, one bar, several bars.
+"""Progress bars on stderr, only on a terminal: stages, one bar, several bars, a spinner.
 
 In a notebook a line is written for each stage, as it begins.
 """
@@ -6,11 +6,17 @@ In a notebook a line is written for each stage, as it begins.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from edgecnn.console import note, stderr
 from edgecnn_runtime.printable import printable
 from edgecnn_runtime.progress import Announce, Progress, no_lines, no_progress
+
+# A spinner appears after so long: what is quicker needs none.
+WAIT_S = 0.5
 
 
 class StageLines:
@@ -70,25 +76,79 @@ def bar(description: str, *, quiet: bool) -> Iterator[Progress]:
         yield lambda done: progress.update(task, completed=done)
 
 
+@dataclass(frozen=True)
+class BoardBars:
+    """Bars of several jobs by name: the share done, what is being done, and lines above them."""
+
+    progress: Mapping[str, Progress]
+    doing: Mapping[str, Announce]
+    say: Announce
+
+
 @contextlib.contextmanager
-def bars(names: Sequence[str], *, quiet: bool) -> Iterator[tuple[dict[str, Progress], Announce]]:
+def bars(names: Sequence[str], *, quiet: bool) -> Iterator[BoardBars]:
     """A progress bar for each name on stderr, only on a terminal.
 
-    Yields:
-        For each name, a function to call with the share done, 0 to 1; and one that says a line
-        above the bars, or without bars, unless `quiet`.
+    Lines of `BoardBars.say` are printed without bars as well, unless `quiet`.
     """
     console = stderr()
     if quiet or not console.is_terminal:
-        yield dict.fromkeys(names, no_progress), lambda line: note(line, quiet=quiet)
+        silent = dict.fromkeys(names, no_lines)
+        progress = dict.fromkeys(names, no_progress)
+        yield BoardBars(progress, silent, lambda line: note(line, quiet=quiet))
         return
-    from rich.markup import escape
+    from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn
     from rich.progress import Progress as Bars
+    from rich.progress import TimeElapsedColumn as Elapsed
 
-    with Bars(console=console, transient=True) as progress:
-        tasks = {name: progress.add_task(escape(printable(name)), total=1.0) for name in names}
+    words = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), words, BarColumn(20), TaskProgressColumn(), Elapsed())
+    with Bars(*columns, console=console, transient=True) as shown:
+        tasks = {name: shown.add_task(printable(name), total=1.0) for name in names}
 
-        def teller(name: str) -> Progress:
-            return lambda done: progress.update(tasks[name], completed=done)
+        def progress_of(name: str) -> Progress:
+            return lambda done: shown.update(tasks[name], completed=done)
 
-        yield {name: teller(name) for name in names}, lambda line: console.print(printable(line))
+        def doing_of(name: str) -> Announce:
+            return lambda what: shown.update(
+                tasks[name], description=printable(f"{name}: {what}" if what else name)
+            )
+
+        yield BoardBars(
+            {name: progress_of(name) for name in names},
+            {name: doing_of(name) for name in names},
+            lambda line: console.print(printable(line)),
+        )
+
+
+@contextlib.contextmanager
+def waiting(what: str, *, quiet: bool) -> Iterator[None]:
+    """A spinner with its text and the seconds since, on stderr and only on a terminal.
+
+    It appears after `WAIT_S`. No other bar may begin inside the block.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.progress import Progress as Bars
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    words = TextColumn("{task.description}", markup=False)
+    shown = Bars(SpinnerColumn(), words, TimeElapsedColumn(), console=stderr(), transient=True)
+    shown.add_task(printable(what), total=None)
+    timer = threading.Timer(WAIT_S, shown.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        shown.stop()
+
+
+def load_torch(*, quiet: bool) -> None:
+    """Import PyTorch, which takes seconds, under a spinner; what is missing is said by its user."""
+    if "torch" not in sys.modules:
+        with waiting("loading PyTorch", quiet=quiet), contextlib.suppress(ImportError):
+            import torch  # noqa: F401

@@ -21,6 +21,7 @@ from edgecnn.devices.emulated.instructions import (
     instructions_of,
     peak_memory_bytes,
 )
+from edgecnn.devices.emulated.userland import userland
 from edgecnn.devices.local import this_machine
 from edgecnn.errors import DeviceFailed, EmulationUnavailable
 from edgecnn_runtime.budget import Budget
@@ -31,7 +32,7 @@ from edgecnn_runtime.parity.answers import Answers, find_artefact, load_answers
 from edgecnn_runtime.parity.difference import Answer, Difference, compare
 from edgecnn_runtime.parity.golden import largest_steps
 from edgecnn_runtime.parity.row import Parity, parity_from_json
-from edgecnn_runtime.progress import Progress, no_progress
+from edgecnn_runtime.progress import Announce, Progress, no_lines, no_progress
 
 COUNTED_RUNS = 3
 # An emulated row is one busy thread; its latency is not reported.
@@ -93,20 +94,29 @@ class Proved:
     uncounted: str = ""
 
 
-def prove_on(board: EmulatedBoard, wanted: Wanted, progress: Progress = no_progress) -> Proved:
+def prove_on(
+    board: EmulatedBoard,
+    wanted: Wanted,
+    progress: Progress = no_progress,
+    doing: Announce = no_lines,
+) -> Proved:
     """Run every requested artefact on every engine of the board that opens it.
 
     One thread each, whatever `wanted` asks for: counts of several would not be repeatable.
 
     Args:
         progress: told the share done, 0 to 1.
+        doing: told what is being done.
 
     Raises:
         BenchRefused: the board can have none of the engines that it needs.
         EmulationUnavailable: it cannot be emulated here; says what to install.
         BundleError: a bundle cannot be trusted.
     """
-    ready = make_ready(board, replace(wanted, threads=(THREADS,)))
+    doing("prepares Debian for arm64")
+    userland()
+    ready = make_ready(board, replace(wanted, threads=(THREADS,)), doing=doing)
+    doing("answers and counts")
     uncounted = _why_uncounted(board)
     rows = []
     with ThreadPoolExecutor(min(MOST_AT_ONCE, os.cpu_count() or 1)) as pool:

@@ -64,8 +64,10 @@ def measure_on(
         path = path.with_stem(f"{path.stem}-{os.getpid()}")
         journal = Journal(path, header)
     try:
-        with bars(names, quiet=quiet) as (progress, say):
-            listeners = {name: Listener(progress[name], say) for name in names}
+        with bars(names, quiet=quiet) as shown:
+            listeners = {
+                name: Listener(shown.progress[name], shown.say, shown.doing[name]) for name in names
+            }
             errors = run_boards(boards, wanted, journal, earlier, listeners)
     except KeyboardInterrupt:
         if any(_has_rounds(read_journal(path), name) for name in names):

@@ -27,13 +27,17 @@ from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.measure.job import Environment, MeasurementJob, MeasurementPlan, Subject
 from edgecnn_runtime.progress import Announce, Progress, no_lines
 
+# Event of the agent → what the board does then, beside its bar.
+DOING = {"row": "checks answers", "warm-up": "warms up", "round": "measures", "cold": "starts cold"}
+
 
 @dataclass(frozen=True)
 class Listener:
-    """Listener to a board's progress: the share done, 0 to 1, and a message."""
+    """Listener to a board's progress: the share done, 0 to 1, a message, and what is being done."""
 
     progress: Progress
     say: Announce
+    doing: Announce = no_lines
 
 
 def run_board(
@@ -54,7 +58,7 @@ def run_board(
     if earlier is not None and board.name in earlier.finished:
         listener.say(f"{board.name}: finished before, not measured again")
         return
-    ready = make_ready(board, wanted, listener.say)
+    ready = make_ready(board, wanted, listener.say, listener.doing)
     job = _job(board, wanted, ready)
     rows = (*job.subjects, *(one.subject for one in ready.absent))
     if earlier is not None and board.name in earlier.subjects:
@@ -69,6 +73,8 @@ def run_board(
             if is_cancelled is not None and is_cancelled.is_set():
                 return
             journal.note(board.name, event)
+            if event["event"] in DOING:
+                listener.doing(DOING[event["event"]])
             if event["event"] == "progress":
                 listener.progress(event["done"])
             elif event["event"] == "waiting":
@@ -130,13 +136,16 @@ class Ready:
     absent: tuple[Absent, ...]
 
 
-def make_ready(board: Board, wanted: Wanted, say: Announce = no_lines) -> Ready:
+def make_ready(
+    board: Board, wanted: Wanted, say: Announce = no_lines, doing: Announce = no_lines
+) -> Ready:
     """Bring engines and bundles to a board.
 
     Raises:
         BenchRefused: it can have none of the engines that are needed, or the rows cannot be.
         DeviceFailed: it cannot be reached, refuses or fails.
     """
+    doing("brings the engines there")
     environments = board.prepare(packages_for(wanted))
     if not environments:
         refused = {**board.offer().refused, **why_not_brought(wanted, board.name)}
@@ -147,6 +156,7 @@ def make_ready(board: Board, wanted: Wanted, say: Announce = no_lines) -> Ready:
         )
     if board.sent_bytes:
         say(f"{board.name}: sent {board.sent_bytes / 1e6:.1f} MB of agent and engines")
+    doing("sends the bundles")
     with contextlib.ExitStack() as stack:
         # They answer while the bundles are on their way.
         answers = {name: stack.enter_context(host_query(board, name)) for name in environments}

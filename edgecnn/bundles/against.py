@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgecnn.bundles.facts import artefact_files, golden_files
 from edgecnn.bundles.matching import Matched, match
+from edgecnn.bundles.members import artefact_files, golden_files
 from edgecnn.bundles.plain import artefact_name
 from edgecnn.bundles.read_model import is_model_file, read_model_file
 from edgecnn.errors import FileUnusable

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from edgecnn.bundles.extract_readme import README, readme
-from edgecnn.bundles.facts import artefact_files
 from edgecnn.bundles.folder import check_folder, write_folder
+from edgecnn.bundles.members import artefact_files
 from edgecnn.bundles.preprocess_code import preprocess_code
 from edgecnn.errors import ExtractRefused
 from edgecnn_runtime.budget import Budget

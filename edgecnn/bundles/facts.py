@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgecnn.bundles.members import artefact_files, golden_files, parent_of
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_of_format
@@ -15,8 +16,6 @@ from edgecnn_runtime.manifest import Artefact, Manifest, Preprocess, TensorSpec
 # Below it all digests are checked: 64 MB take 0.1 s.
 HASHED_BYTES = 64 << 20
 LARGEST = 3
-STRIPPED = "stripped"
-"""Key of the provenance: what was left out of which bundle, the first strip first."""
 _MOST_TEXT = 200
 
 
@@ -165,24 +164,6 @@ def bundle_facts(path: Path, budget: Budget | None = None) -> BundleFacts:
         )
 
 
-def artefact_files(artefact: Artefact) -> tuple[str, ...]:
-    """Paths of all files that belong to an artefact, its report among them; each once."""
-    report = () if artefact.report is None else (artefact.report,)
-    return tuple(dict.fromkeys((*artefact.paths, *report)))
-
-
-def golden_files(manifest: Manifest) -> tuple[str, ...]:
-    """Paths of the golden examples' files in the bundle; each once."""
-    return tuple(
-        dict.fromkeys(
-            path
-            for one in manifest.golden
-            for path in (*one.inputs.values(), *one.outputs.values(), one.image)
-            if path is not None
-        )
-    )
-
-
 def golden_facts(manifest: Manifest) -> GoldenFacts:
     """Count and size of the golden examples."""
     outside = manifest.outside
@@ -238,15 +219,8 @@ def _calibration(value: object) -> str | None:
     if not isinstance(value, dict):
         return None
     recipe, data, count = (_text(value.get(key)) for key in ("recipe", "data", "calibrated"))
-    parts = (recipe, count and f"{count} samples", data and f"of {data}")
-    return " ".join(filter(None, parts)) or None
-
-
-def parent_of(provenance: Mapping[str, Any]) -> str | None:
-    """The sha256 of the bundle that one was stripped from; None where it was not stripped."""
-    entries = provenance.get(STRIPPED)
-    last = entries[-1] if isinstance(entries, list) and entries else None
-    return _text(last.get("parent_sha256")) if isinstance(last, dict) else None
+    samples = f"{count or 'unknown'} samples of {data}" if data else ""
+    return ", ".join(filter(None, (recipe, samples))) or None
 
 
 def _texts(value: object) -> dict[str, str]:

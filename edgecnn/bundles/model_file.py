@@ -44,6 +44,19 @@ class ModelFile:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class ModelShow:
+    """Document of a plain model file.
+
+    Attributes:
+        file: its path.
+        model: its facts.
+    """
+
+    file: str
+    model: ModelFile
+
+
 def most_frequent(operators: Counter[str]) -> dict[str, int]:
     """Operators by their count, those of equal count by name."""
     return dict(sorted(operators.items(), key=lambda each: (-each[1], each[0])))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgecnn.bundles.facts import STRIPPED, artefact_files, golden_files
+from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files
 from edgecnn.errors import StripRefused
 from edgecnn_exporters.atomic import check_writable
 from edgecnn_exporters.bundle.write import write_bundle

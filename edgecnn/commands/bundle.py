@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from edgecnn.command_group import NearestGroup
 from edgecnn.commands.bench_options import Names
 from edgecnn.commands.options import json_option, silent_option
 
 
-@click.group("bundle", short_help="Show, extract or strip a bundle.")
+@click.group("bundle", cls=NearestGroup, short_help="Show, extract or strip a bundle.")
 def command() -> None:
     """Look into a bundle, take artefacts out of it, or leave out what production does not need.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from edgecnn.command_group import NearestGroup
 from edgecnn.commands.devices_add import add
-from edgecnn.commands.group import NearestGroup
-from edgecnn.commands.options import json_option, silent_option
+from edgecnn.commands.options import json_option, quiet_option, silent_option
 
 
 @click.group(
@@ -17,9 +17,9 @@ from edgecnn.commands.options import json_option, silent_option
 )
 @click.option("--no-probe", is_flag=True, help="Do not contact the boards.")
 @json_option
-@silent_option
+@quiet_option
 @click.pass_context
-def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
+def command(context: click.Context, no_probe: bool, as_json: bool, quiet: bool) -> None:
     """List the devices that bench and doctor know: this machine, your boards, emulated ones.
 
     Your boards are asked over ssh, all at once, and have five seconds to answer.
@@ -33,10 +33,13 @@ def command(context: click.Context, no_probe: bool, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
 
+    from edgecnn.progress_bar import waiting
     from edgecnn.results.devices import list_devices
     from edgecnn.results.printing import print_result
 
-    print_result(list_devices(is_asked=not no_probe), as_json=as_json)
+    with waiting("asking the devices", quiet=quiet or as_json):
+        listed = list_devices(is_asked=not no_probe)
+    print_result(listed, as_json=as_json)
 
 
 @command.command("remove", short_help="Remove a device.")

@@ -102,17 +102,20 @@ def _examined(device: Configured, quiet: bool) -> tuple[Configured, str]:
     from edgecnn.devices.find import board_of
     from edgecnn.devices.listing import summary
     from edgecnn.errors import DeviceFailed
+    from edgecnn.progress_bar import waiting
 
     board = board_of(device)
     try:
         if device.ssh is not None:
-            facts = board.facts()
+            with waiting(f"asking {device.ssh}", quiet=quiet):
+                facts = board.facts()
             for remark in _remarks(device, facts):
                 note(remark, quiet=quiet)
             return replace(device, profile=device.profile or _recognised_profile(facts)), summary(
                 facts
             )
-        packages = board.offer().environments[device.name]
+        with waiting(f"asking {device.python}", quiet=quiet):
+            packages = board.offer().environments[device.name]
     except DeviceFailed as error:
         reason = str(error).rstrip(".")
         raise type(error)(

@@ -44,10 +44,12 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
       edgecnn doctor
       edgecnn doctor --device rpi
     """
+    from edgecnn.progress_bar import waiting
     from edgecnn.results.printing import print_result
 
     if device == "host":
-        result = examine_host()
+        with waiting("examining this machine", quiet=quiet or as_json):
+            result = examine_host()
     else:
         from edgecnn.commands.doctor_board import examine_device
 

@@ -33,6 +33,7 @@ def examine_device(name: str, *, quiet: bool) -> DoctorResult:
     from edgecnn.devices import find_boards
     from edgecnn.devices.listing import summary
     from edgecnn.devices.local import LocalBoard
+    from edgecnn.progress_bar import waiting
     from edgecnn.results.doctor import DoctorResult
 
     boards = find_boards([name])
@@ -41,11 +42,13 @@ def examine_device(name: str, *, quiet: bool) -> DoctorResult:
         raise click.UsageError(f"{name} holds several devices: {names}; doctor examines one")
     (board,) = boards
     try:
-        facts = board.facts()
-        offer, reason = _offered(board)
+        with waiting(f"asking {board.name}", quiet=quiet):
+            facts = board.facts()
+            offer, reason = _offered(board)
         if offer.environments and not isinstance(board, LocalBoard):
             note(f"bringing the agent and engines to {board.name}", quiet=quiet)
-        hosts, failures = _ask_agents(board, offer)
+        with waiting(f"trying the engines on {board.name}", quiet=quiet):
+            hosts, failures = _ask_agents(board, offer)
     finally:
         board.close()
     engines = list(engine_checks(offer, hosts, failures))

@@ -94,15 +94,20 @@ def command(
       edgecnn export network.onnx -o network.edge
     """
     from edgecnn.exporting.plan import ExportOptions, plan
-    from edgecnn.model.resolve import resolve
+    from edgecnn.model.resolve import OnnxFile, resolve
+    from edgecnn.progress_bar import load_torch, waiting
     from edgecnn.results.export import ExportPlanResult, export_network
     from edgecnn.results.printing import print_result
 
     chosen = targets.targets(is_quantised=quantising.precision is not None)
     form = Form(classes, width, depth, stem, phi)
     quantise = quantising.options()
+    with waiting(f"loading {model}", quiet=quiet or as_json):
+        network = resolve(model)
+    if not isinstance(network, OnnxFile):
+        load_torch(quiet=quiet or as_json)
     options = ExportOptions(
-        resolve(model),
+        network,
         output,
         weights,
         shape,

@@ -51,12 +51,14 @@ def command(
     Example:
       edgecnn run mobilenet_v2.edge cat.jpg coffee.jpg --top 1
     """
+    from edgecnn.progress_bar import waiting
     from edgecnn.results.printing import print_result
     from edgecnn.results.run import RunOptions, classify_images
 
     budget = Budget(max_memory, max_seconds)
     options = RunOptions(top, engine, precision, threads, budget)
-    result = classify_images(bundle, images, options)
+    with waiting("run", quiet=quiet or as_json):
+        result = classify_images(bundle, images, options)
     for line in result.failures:
         complain(line)
     print_result(result, as_json=as_json)

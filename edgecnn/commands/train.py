@@ -167,14 +167,16 @@ def _folder(name: str, data: str, precision: str | None) -> Path:
 
 def _train(options: TrainOptions) -> Mapping[str, Any]:
     from edgecnn.console import note
+    from edgecnn.progress_bar import load_torch
     from edgecnn.report.plots.training import draw_curve
     from edgecnn.report.training import announcement, watch
     from edgecnn.train.distributed import is_first
     from edgecnn.train.plan import prepare
     from edgecnn.train.run import run
 
-    job, notes = prepare(options)
     is_silent = options.quiet or not is_first()
+    load_torch(quiet=is_silent)
+    job, notes = prepare(options)
     for line in notes:
         note(f"note: {line}", quiet=is_silent)
     note(announcement(job), quiet=is_silent)

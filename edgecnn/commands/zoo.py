@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgecnn.commands.options import ShapeParam, form_options, json_option, silent_option
+from edgecnn.commands.options import ShapeParam, form_options, json_option, quiet_option
 from edgecnn.console import echo
 from edgecnn.zoo import ARCHITECTURES, Form
 
@@ -25,7 +25,7 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
     help="Draw cost and receptive field to a .png, .svg or .pdf file.",
 )
 @json_option
-@silent_option
+@quiet_option
 def command(
     names: tuple[str, ...],
     classes: int | None,
@@ -36,6 +36,7 @@ def command(
     shape: tuple[int, int, int] | None,
     plot: Path | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """List the networks that edgecnn knows. One NAME describes it stage by stage, several compare.
 
@@ -65,8 +66,10 @@ def command(
         check_plot(plot, len(names))
     from edgecnn.model.describe import describe
     from edgecnn.model.resolve import resolve
+    from edgecnn.progress_bar import waiting
 
-    networks = tuple(describe(resolve(name), form, shape) for name in names)
+    with waiting("building the network", quiet=quiet or as_json):
+        networks = tuple(describe(resolve(name), form, shape) for name in names)
     if plot is not None:
         from edgecnn.report.plots.network import draw
 

@@ -1,15 +1,15 @@
-"""JSON document of ``edgecnn bench``: latencies, and the estimates of compilers."""
+"""JSON document of ``edgecnn bench``: latencies, comparisons, estimates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from edgecnn.bench.compare import Change
-from edgecnn.bench.estimated import ESTIMATED, Estimate
+from edgecnn.bench.estimated import Estimate
 from edgecnn.bench.verdicts import best_of, verdict_of
+from edgecnn.documents.estimates import EstimateFields, estimate_fields
 from edgecnn.documents.parity import label_of
 from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.host.facts import Host, HostState
@@ -111,47 +111,6 @@ class ComparedRow:
 
 
 @dataclass(frozen=True)
-class EstimateFields:
-    """A compiler's estimate of one compiled artefact: nothing ran.
-
-    Attributes:
-        device: the compile target.
-        artefact: its path in the bundle.
-        proof: "estimated".
-        compiler: name and version.
-        configuration: the system that it holds for: names, and the clock in MHz.
-        latency_ms: of one inference, without the operators of `not_estimated`.
-        cycles: of the accelerator's clock.
-        utilisation: share of the accelerator's multiply-adds that are used, 0 to 1.
-        memory_bytes: name of a memory → bytes used of it.
-        not_estimated: operators on the CPU, whose time is left out.
-        npu_cycles: cycles in which the accelerator computes; null where the compiler says none.
-        macs: multiply-accumulates of one inference; null where the compiler says none.
-        bandwidth: name of a memory → bytes of an inference, and peak bytes a second.
-        weight_bytes: of the weights, original and encoded.
-        operators: figures operator by operator, as the compiler reports them.
-        others: further figures of the compiler.
-    """
-
-    device: str
-    artefact: str
-    proof: str
-    compiler: str
-    configuration: Mapping[str, str | float]
-    latency_ms: float
-    cycles: int
-    utilisation: float
-    memory_bytes: Mapping[str, int]
-    not_estimated: tuple[str, ...]
-    npu_cycles: Any
-    macs: Any
-    bandwidth: Any
-    weight_bytes: Any
-    operators: Any
-    others: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class BenchDocument:
     """Latency of a bundle's artefacts on devices.
 
@@ -229,27 +188,4 @@ def _compared(change: Change) -> ComparedRow:
         threads=row.subject.threads,
         comparison=change.comparison,
         note=change.note,
-    )
-
-
-def estimate_fields(estimate: Estimate) -> EstimateFields:
-    """The estimate as a document has it.
-
-    What it is of does not come from the compiler's report, which anyone may have written.
-    """
-    further = ("npu_cycles", "macs", "bandwidth", "weight_bytes", "operators")
-    known = set(EstimateFields.__dataclass_fields__)
-    return EstimateFields(
-        device=estimate.device,
-        artefact=estimate.artefact,
-        proof=ESTIMATED,
-        compiler=estimate.compiler,
-        configuration=estimate.configuration,
-        latency_ms=estimate.latency_ms,
-        cycles=estimate.cycles,
-        utilisation=estimate.utilisation,
-        memory_bytes=estimate.memory_bytes,
-        not_estimated=estimate.left_out,
-        **{name: estimate.report.get(name) for name in further},
-        others={key: value for key, value in estimate.report.items() if key not in known},
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
 from edgecnn.bench.estimated import Estimate
 from edgecnn.devices.emulated.instructions import Instructions
-from edgecnn.documents.bench import EstimateFields, estimate_fields
+from edgecnn.documents.estimates import EstimateFields, estimate_fields
 from edgecnn.documents.parity import ParityFields, label_of, parity_fields
 from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.measure.job import Subject

@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edgecnn.bundles.extract import Extracted
+from edgecnn.bundles.facts import BundleFacts
+from edgecnn.bundles.model_file import ModelShow
+from edgecnn.bundles.strip import Stripped
 from edgecnn.devices.profile import Profile
 from edgecnn.documents.bench import BenchDocument
 from edgecnn.documents.compile import (
@@ -58,6 +62,10 @@ SCHEMAS: Mapping[str, Schema] = {
     "edgecnn.bench-emulated/1": Schema(
         EmulatedDocument, "edgecnn bench BUNDLE --device rpi4-emulated"
     ),
+    "edgecnn.bundle-show/1": Schema(BundleFacts, "edgecnn bundle show BUNDLE"),
+    "edgecnn.model-show/1": Schema(ModelShow, "edgecnn bundle show FILE.onnx"),
+    "edgecnn.bundle-extract/1": Schema(Extracted, "edgecnn bundle extract BUNDLE"),
+    "edgecnn.bundle-strip/1": Schema(Stripped, "edgecnn bundle strip BUNDLE"),
     "edgecnn.run/1": Schema(RunDocument, "edgecnn run BUNDLE IMAGE…"),
     "edgecnn.compile/1": Schema(CompileDocument, "edgecnn compile BUNDLE --for TARGET"),
     "edgecnn.compile-plan/1": Schema(

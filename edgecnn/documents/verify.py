@@ -67,6 +67,7 @@ class VerifyDocument:
 
     Attributes:
         bundle: path as it was given.
+        against: file of ``--against`` that the rows are of; null for the bundle's own artefacts.
         files: number of files in the bundle, whose digests were checked.
         rows: artefacts on engines, and preprocessing and labels; then what was compiled for NPUs
             and microcontrollers.
@@ -75,6 +76,7 @@ class VerifyDocument:
     """
 
     bundle: str
+    against: str | None
     files: int
     rows: tuple[ParityFields, ...]
     findings: tuple[Finding, ...]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.bundles.preprocess_words import preprocess_words
 from edgecnn.console import table
-from edgecnn.report.blocks import Labelled
+from edgecnn.report.blocks import Block, Labelled
 from edgecnn_runtime.manifest import TensorSpec
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from edgecnn.bundles.facts import ArtefactFacts, BundleFacts, ProvenanceFacts
     from edgecnn.bundles.model_file import ModelFile
     from edgecnn.bundles.strip import Stripped
-    from edgecnn.report.blocks import Block
     from edgecnn.text_table import TextTable
 
 # Operators that are named; the others are counted.
@@ -80,7 +79,7 @@ def stripped_blocks(stripped: Stripped) -> list[Block]:
     lines = {
         "written": f"{stripped.output}, {megabytes(stripped.size_bytes)}",
         "smaller": f"by {megabytes(saved)}: it was {megabytes(stripped.parent_size_bytes)}",
-        "left out": ", ".join(left_out) or "nothing",
+        "removed": ", ".join(left_out) or "nothing",
         "kept": ", ".join(stripped.kept),
     }
     if stripped.is_verifiable:
@@ -95,8 +94,8 @@ def stripped_blocks(stripped: Stripped) -> list[Block]:
 
 
 def fact_lines(lines: Mapping[str, str]) -> Labelled:
-    """Facts, one a line: name, value."""
-    return Labelled(tuple(lines.items()), 2 + max(map(len, lines)))
+    """Facts, one a line: label, value."""
+    return Labelled(tuple(lines.items()), max(map(len, lines)) + 2)
 
 
 def megabytes(size_bytes: int) -> str:
@@ -118,7 +117,9 @@ def _network(facts: BundleFacts) -> dict[str, str]:
 
 def _artefacts(artefacts: Sequence[ArtefactFacts]) -> TextTable:
     shown = table(
-        ("artefact", "precision", "size", "engine", "proof", "SQNR"), right=("size", "SQNR")
+        ("artefact", "precision", "size", "engine", "proof", "SQNR"),
+        right=("size", "SQNR"),
+        drop=("proof", "engine"),
     )
     for one in artefacts:
         if one.target is None:
@@ -134,7 +135,12 @@ def _artefacts(artefacts: Sequence[ArtefactFacts]) -> TextTable:
 
 
 def _compiled(artefacts: Sequence[ArtefactFacts]) -> TextTable:
-    shown = table(("compiled for", "size", "proof", "SQNR", "file"), right=("size", "SQNR"))
+    shown = table(
+        ("compiled for", "size", "proof", "SQNR", "file"),
+        right=("size", "SQNR"),
+        drop=("file",),
+        below=("file",),
+    )
     for one in artefacts:
         proof = f"{one.proof}, weak" if one.is_weak else one.proof
         size = megabytes(one.size_bytes)

@@ -178,6 +178,9 @@ def _prove(
         raise OptionsRefused(
             f"{refused[0]} is for latencies, which an emulated board does not give"
         )
-    with bars([board.name for board in boards], quiet=quiet) as (progress, _):
-        proofs = tuple(prove_on(board, wanted, progress[board.name]) for board in emulated)
+    with bars([board.name for board in boards], quiet=quiet) as shown:
+        proofs = tuple(
+            prove_on(board, wanted, shown.progress[board.name], shown.doing[board.name])
+            for board in emulated
+        )
     return EmulatedResult(proofs, estimates)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.bundles.facts import BundleFacts, bundle_facts
-from edgecnn.bundles.model_file import ModelFile
+from edgecnn.bundles.model_file import ModelShow
 from edgecnn.bundles.read_model import is_model_file, read_model_file
 from edgecnn.results.result import Result
 from edgecnn_runtime.budget import Budget
@@ -38,19 +38,6 @@ class BundleShowResult(Result):
     def rows(self) -> list[dict[str, Any]]:
         """One row an artefact."""
         return [asdict(one) for one in self.facts.artefacts]
-
-
-@dataclass(frozen=True)
-class ModelShow:
-    """Document of a plain model file.
-
-    Attributes:
-        file: its path.
-        model: its facts.
-    """
-
-    file: str
-    model: ModelFile
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,7 @@ class VerifyResult(Result):
 
         return VerifyDocument(
             bundle=self.bundle,
+            against=self.against,
             files=self.files,
             rows=tuple(parity_fields(row) for row in (*self.parity, *self.compiled)),
             findings=tuple(map(finding_of, self.findings)),
@@ -192,7 +193,7 @@ def verify_bundle(
             on_rows(first)
         return replace(
             first,
-            findings=_diagnose(opened, rows, options),
+            findings=_diagnose(opened, rows, options, quiet=quiet),
             pictures=_compare_images(opened, rows, options, quiet=quiet),
         )
 
@@ -227,14 +228,16 @@ def _prove_compiled(opened: Bundle, *, quiet: bool) -> tuple[Parity, ...]:
 
 
 def _diagnose(
-    opened: Bundle, rows: Sequence[Parity], options: VerifyOptions
+    opened: Bundle, rows: Sequence[Parity], options: VerifyOptions, *, quiet: bool
 ) -> tuple[RowDiagnosis, ...]:
     is_asked = options.is_diagnosed or options.reproduce is not None
     if not is_asked or not any(row.verdict == "differs" for row in rows):
         return ()
+    from edgecnn.progress_bar import waiting
     from edgecnn.verify.search import find_causes
 
-    return tuple(find_causes(opened, rows, options.reproduce, isolated=True))
+    with waiting("looking for the cause", quiet=quiet):
+        return tuple(find_causes(opened, rows, options.reproduce, isolated=True))
 
 
 def _compare_images(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecnn.bundles.facts import parent_of
+from edgecnn.bundles.members import parent_of
 from edgecnn_runtime.bundle import Bundle
 
 

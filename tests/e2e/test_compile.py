@@ -169,7 +169,7 @@ def test_a_plan_runs_nothing_and_the_list_names_licences(edgecnn: Run, bundle: P
     assert document["packages"]["ethos-u-vela"]["version"] == VELA.version()
     assert (list(document["targets"]), document["writes"]) == (["ethos-u55-128"], "UP.EDGE")
     assert bundle.read_bytes() == before
-    listed = edgecnn("compile", "--list")
+    listed = edgecnn("compile", "--list", COLUMNS="80")
     assert listed.returncode == 0
     assert "Apache-2.0" in listed.stdout
     assert max(map(len, listed.stdout.splitlines())) <= 80

@@ -107,6 +107,7 @@ REFUSED = [
 ]
 MISUSED = [
     ("exprot lenet5", "No such command 'exprot'; did you mean export?"),
+    ("bundle shwo x.edge", "No such command 'shwo'; did you mean show?"),
     ("devices ad rpi", "No such command 'ad'; did you mean add?"),
     ("export lenet5 --taget tflite", "'--target'"),
     ("export lenet5 --quantise in8", "use int8"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -68,19 +69,36 @@ def test_doctor_lists_what_is_missing(environment: Path) -> None:
     assert checks["engine onnxruntime"]["ok"]
 
 
+def test_the_wheels_for_a_board_are_those_of_the_runtimes_extras(environment: Path) -> None:
+    code = "from edgecnn.devices.wheels.choose import requirements; print(*requirements('litert'))"
+    ran = run(environment / "python", "-c", code)
+    assert "ai-edge-litert<3,>=2.1" in ran.stdout
+    assert "numpy<3,>=1.26" in ran.stdout
+
+
 def mend(message: str, folder: Path) -> None:
     """Run the command that a message names, as it is printed."""
-    command = re.search(r"\S+(?: -m)? (?:pip|tool) [^;,]*\]'", message)
+    command = re.search(r"\S+(?: -m)? (?:pip|runpip|tool) .*?\]'", message)
     assert command, message
     ran = subprocess.run(
         ["bash", "-c", command[0]],
         cwd=folder,
-        env=clean_environment(),
+        env=clean_environment() | tool_folders(folder),
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 0, f"{command[0]}\n{ran.stderr}"
+
+
+def tool_folders(folder: Path) -> dict[str, str]:
+    """Variables that keep the tools of uv and pipx below a folder."""
+    return {
+        "UV_TOOL_DIR": f"{folder}/uv",
+        "UV_TOOL_BIN_DIR": f"{folder}/bin",
+        "PIPX_HOME": f"{folder}/pipx",
+        "PIPX_BIN_DIR": f"{folder}/bin",
+    }
 
 
 def test_the_command_that_a_message_names_mends_an_installation_from_wheels(
@@ -108,6 +126,27 @@ def test_the_command_that_a_message_names_mends_an_installation_from_a_clone(
     python = find_interpreter("3.11")
     programs = make_environment(tmp_path / "env", python, tmp_path, str(ROOT))
     check_mending(programs, tmp_path, onnx_bundle)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize(
+    "command", [("uv", "tool", "install"), ("pipx", "install")], ids=lambda command: command[0]
+)
+def test_the_command_that_a_message_names_mends_a_tool(
+    command: tuple[str, ...], tmp_path: Path, onnx_bundle: Path
+) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    python = find_interpreter("3.11")
+    ran = subprocess.run(
+        [*command, "--python", str(python), str(ROOT)],
+        env=clean_environment() | tool_folders(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    check_mending(tmp_path / "bin", tmp_path, onnx_bundle)
 
 
 @pytest.mark.parametrize(

@@ -70,14 +70,14 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
 
 
 def requirements(extra: str) -> tuple[str, ...]:
-    """Requirements of an extra in edgecnn's metadata, and of NumPy: the tested versions.
+    """Requirements of an engine's extra, and of NumPy, in the runtime's metadata: tested versions.
 
     Markers are left out: the index tells which Pythons a package is available for.
     """
     from packaging.requirements import Requirement
 
     of_extra, numpy = [], []
-    for one in map(Requirement, metadata.requires("edgecnn") or ()):
+    for one in map(Requirement, _of_runtime()):
         if one.marker is not None and f'extra == "{extra}"' in str(one.marker):
             of_extra.append(one)
         elif one.name == "numpy" and one.marker is None:
@@ -85,6 +85,14 @@ def requirements(extra: str) -> tuple[str, ...]:
     # The engine first: if it has no wheel itself, that is the reason to give.
     of_extra.sort(key=lambda one: one.name == "numpy")
     return tuple(f"{one.name}{one.specifier}" for one in (*of_extra, *numpy))
+
+
+def _of_runtime() -> Sequence[str]:
+    """Requirements of edgecnn-runtime; a build of a clone has them as edgecnn's own."""
+    try:
+        return metadata.requires("edgecnn-runtime") or ()
+    except metadata.PackageNotFoundError:
+        return metadata.requires("edgecnn") or ()
 
 
 def _answers(engines: Sequence[str], target: WheelTarget) -> dict[str, WheelChoice]:

@@ -13,7 +13,7 @@ from edgecnn.devices.board import Facts, Interpreter
 from edgecnn.devices.wheels import Supplies, choose, fetch_wheels
 from edgecnn.devices.wheels.choose import EXTRAS, requirements
 
-PYPROJECT = Path(__file__).parents[5] / "pyproject.toml"
+PYPROJECT = Path(__file__).parents[5] / "runtime/pyproject.toml"
 
 
 def board(
