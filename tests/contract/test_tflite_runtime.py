@@ -95,7 +95,8 @@ def test_it_holds_to_what_an_engine_promises(tmp_path: Path) -> None:
             "feed kept": True,
             "answer kept": True,
             "strided": True,
-            "wrong feed": "input 'input' is float64, expected input float32 Nx3x4x4",
+            "wrong feed": "input 'input' is float64, expected input float32 Nx3x4x4; "
+            "pass x.astype('float32')",
             "closed": "the model is closed; open it again",
             "refused": [True, True, True, True],
         }

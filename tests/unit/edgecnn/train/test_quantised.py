@@ -13,6 +13,7 @@ from unit.edgecnn.train.small import Silent
 
 from edgecnn.errors import CheckpointMismatch, ResumeRefused
 from edgecnn.exporting.plan import ExportOptions, plan
+from edgecnn.exporting.plan_words import plan_words
 from edgecnn.exporting.quantise import QuantiseOptions
 from edgecnn.model.build import build_network
 from edgecnn.model.checkpoint import read_safetensors
@@ -82,7 +83,7 @@ def test_a_checkpoint_holds_the_scales_that_were_trained(folder: Path, trained) 
     for name, weight in numbers.weights.items():
         np.testing.assert_array_equal(network.trained.scales[name], weight.scale)
     planned = plan(ExportOptions(source, folder / "x.edge", quantise=QuantiseOptions()))
-    assert "int8, scales from training" in planned.to_json()["quantise"]
+    assert "int8, scales from training" in plan_words(planned)["quantise"]
     header = read_header(Path(result["weights"]))
     assert header is not None
     assert set(header["quantised"]) == {"init_from"}
