@@ -31,6 +31,8 @@ class Extracted:
     """What was extracted from a bundle.
 
     Attributes:
+        bundle: path as it was given.
+        folder: path as it was given.
         artefacts: paths of the artefacts in the bundle.
         files: path in the folder → size in bytes.
     """

@@ -31,6 +31,7 @@ class TensorSpec:
     """Name, type and shape of an input or output.
 
     Attributes:
+        name: of the tensor.
         dtype: as NumPy names it.
         shape: None in it is a dynamic batch.
     """

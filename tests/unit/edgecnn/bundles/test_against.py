@@ -14,7 +14,8 @@ from edgecnn.bundles.against import WHOLE, compare_with, why_unlike
 from edgecnn.bundles.strip import StripOptions, strip
 from edgecnn.errors import FileUnusable
 from edgecnn.exit_codes import DIFFERS, OK
-from edgecnn.results.verify import VerifyOptions, VerifyResult, verify_bundle
+from edgecnn.results.verify import VerifyResult
+from edgecnn.results.verifying import VerifyOptions, verify_bundle
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import ExternalData

@@ -12,7 +12,7 @@ from conftest import contents, onnx_model, red_image
 
 from edgecnn.bundles.extract import extract
 from edgecnn.errors import ExtractRefused
-from edgecnn.results.bundle_extract import extract_bundle
+from edgecnn.results.bundle import extract_bundle
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_runtime.bundle import Bundle
