@@ -188,7 +188,12 @@ class Golden:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """Size in bytes and digest that a file must have."""
+    """Size and digest that a file must have.
+
+    Attributes:
+        size: in bytes.
+        sha256: in hexadecimal digits.
+    """
 
     size: int
     sha256: str

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from unit.edgecnn.bench.told import FLOAT, INT8, run
+from unit.edgecnn.bench.events import FLOAT, INT8, run
 
 from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
 from edgecnn.bench.estimated import Estimate

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from json_types import check_document
 from shared import once
-from unit.edgecnn.bench.told import FLOAT, INT8, run
+from unit.edgecnn.bench.events import FLOAT, INT8, run
 
 from edgecnn.documents.train import trained_fields
 from edgecnn.exit_codes import FAILED, OK, SLOWER
