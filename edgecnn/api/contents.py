@@ -40,7 +40,7 @@ class BundleContents:
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest, read anew: a compilation or another program may have changed the file."""
+        """The manifest, read each time: another program may have changed the file."""
         from edgecnn_runtime.bundle import Bundle as BundleFile
 
         with BundleFile(self.path) as opened:

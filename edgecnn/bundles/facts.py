@@ -114,7 +114,7 @@ class BundleFacts:
         bundle: path of the file.
         name: of the network.
         manifest_schema: of the bundle format.
-        task: what the network is for; None where its maker did not say.
+        task: what the network is for; None where it is unknown.
         size_bytes: of the file.
         files: number of files in the bundle.
         largest: path and size in bytes of the largest files in it, and of all others as "others".
