@@ -160,7 +160,7 @@ def test_a_link_stays_a_link_to_the_stripped_bundle(full: Path, tmp_path: Path) 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows keeps an open file's name")
-def test_who_has_the_bundle_open_keeps_reading_it(full: Path) -> None:
+def test_a_reader_that_has_the_bundle_open_keeps_reading_it(full: Path) -> None:
     with Bundle(full) as opened, open_session(full) as session:
         strip(full, full, StripOptions(keep=("second.fake",)))
         assert opened.read("model.fake") == fake_model()
