@@ -19,8 +19,7 @@ def rows(count: int, first: float = 40.0) -> list[Sensitivity]:
     ]
 
 
-@pytest.mark.parametrize("count", [1, 20, 200])
-@pytest.mark.parametrize("first", [40.0, math.inf, -math.inf])
+@pytest.mark.parametrize(("count", "first"), [(1, 40.0), (20, math.inf), (200, -math.inf)])
 def test_any_number_of_layers_is_drawn(tmp_path: Path, count: int, first: float) -> None:
     from edgecnn.report.plots.layers import draw_layers
 
