@@ -84,7 +84,7 @@ def test_before_the_command_line_is_there_it_ends_in_silence(module: str) -> Non
     ("module", "arguments"),
     [
         ("edgecnn.commands.zoo", ["zoo"]),
-        ("rich.console", ["zoo"]),
+        ("edgecnn.table_text", ["zoo"]),
         ("numpy", ["run", "none.edge", "none.png"]),
         ("torch", ["export", "lenet5", "--weights", "random"]),
     ],
