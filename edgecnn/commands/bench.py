@@ -97,7 +97,7 @@ def command(
       edgecnn bench mobilenet_v2.edge --device rpi
       edgecnn bench mobilenet_v2.edge --device host,browser
       edgecnn bench new.edge --against old.edge --engine tflite
-      edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl --plot today.png
+      edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl
     """
     from edgecnn.report.bench_csv import csv_text
     from edgecnn.results.bench import LatencyResult

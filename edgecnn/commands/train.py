@@ -109,9 +109,9 @@ def command(
       edgecnn train lenet5 --data mnist --epochs 12
       edgecnn train mobilenet_v2 --width 0.25 --data cifar10
       edgecnn train mobilenet_v2 --data cifar10 --width 0.25 --resume
-      edgecnn train resnet18 --data photographs/ --init-from resnet18.pth --reset-head
+      edgecnn train resnet18 --data photos --init-from net.pth --reset-head
       edgecnn train vgg19 --width 0.125 --data cifar10 --progressive
-      edgecnn train resnet20 --data cifar10 --init-from float.safetensors --quantize int8
+      edgecnn train resnet20 --data cifar10 --init-from net.pth --quantize int8
     """
     _check_quantised(precision, init_from, teacher, reset_head, progressive)
     from edgecnn.train.options import TrainOptions
