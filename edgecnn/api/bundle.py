@@ -65,7 +65,7 @@ class Bundle(BundleContents):
             OptionsRefused: `against` goes with `engines` alone.
         """
         from edgecnn.commands.verify import command
-        from edgecnn.results.verify import VerifyOptions, verify_bundle
+        from edgecnn.results.verifying import VerifyOptions, verify_bundle
 
         other = _bundle_path(against)
         if other is not None and (data is not None or reproduce is not None):

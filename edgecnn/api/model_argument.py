@@ -82,7 +82,7 @@ def _checked(axes: tuple[Any, ...], given: object) -> Shape:
     if len(whole) != len(axes) or len(axes) not in (3, 4) or 0 in whole:
         raise ArgumentInvalid(
             f"input is {given!r}, expected an image's (N, C, H, W) or (C, H, W), such as "
-            "(1, 3, 224, 224); the batch is said by batch=…"
+            "(1, 3, 224, 224); batch=… sets the batch"
         )
     channels, height, width = whole[-3:]
     return channels, height, width

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import edgecnn_runtime
-from edgecnn.documents.run import ClassifiedImage
-from edgecnn.results.run import RunOptions, RunResult, classify_images
+from edgecnn.results.run import ClassifiedImage, RunOptions, RunResult, classify_images
 from edgecnn_runtime.errors import ImageError
 
 if TYPE_CHECKING:

@@ -44,12 +44,14 @@ class Stripped:
     """What was left out of a bundle.
 
     Attributes:
+        bundle: the one that was read.
         output: the bundle that was written.
         parent_sha256: of the bundle that was read.
         size_bytes, parent_size_bytes: of the two files.
         kept: paths of the artefacts in the output.
         left_out: paths of those that are not.
-        golden: golden examples that were left out; their size is `golden_bytes`.
+        golden: number of golden examples that were left out.
+        golden_bytes: bytes of their files.
         is_verifiable: golden examples are in the output.
     """
 

@@ -130,7 +130,7 @@ def command(
 
 
 def _accepted(licences: tuple[str, ...]) -> frozenset[str]:
-    """The packages of --accept-licence; a name that no toolchain has is a slip of the pen."""
+    """The packages of --accept-licence; a name that no toolchain has is refused."""
     if licences:
         from edgecnn.compile.toolchains import must_accept
 

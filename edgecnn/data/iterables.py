@@ -85,7 +85,7 @@ def labelled_values(
             yield LabelledValue(f"{name}, row {row}" if len(values) > 1 else name, value, label)
 
 
-def refuse_empty(items: Items, purpose: str) -> DataUnreadable:
+def nothing_in(items: Items, purpose: str) -> DataUnreadable:
     """The error for an iterable without items."""
     hint = (
         "it gives its items once: make a new one for each call, or pass a list or a DataLoader"
@@ -178,11 +178,7 @@ def _is_batch(images: Any) -> bool:
 
 
 def _label(label: Any) -> int | str | None:
-    """A label as a number or a name.
-
-    Raises:
-        DataUnreadable: it is neither, as the scores of soft labels are.
-    """
+    """A label as a number or a name; None for what is neither, as the scores of soft labels."""
     if label is None or isinstance(label, str):
         return label
     array = as_array(label)

@@ -51,7 +51,7 @@ def load_image(source: ImageSource, colour: ChannelOrder = "RGB") -> UInt8:
     Grey is repeated into three channels and transparency is dropped, not blended: Pillow's
     ``convert("RGB")``, which training pipelines use. 16-bit grey levels of a file keep their top 8
     bits. Orientation in EXIF is applied to files and to Pillow images that carry it; an array, such
-    as a frame of OpenCV, is taken as it lies. An animation gives its first frame.
+    as a frame of OpenCV, is never turned. An animation gives its first frame.
 
     Args:
         source: a path, the bytes of an image file, a Pillow image, a uint8 array (H, W), (H, W, 1),

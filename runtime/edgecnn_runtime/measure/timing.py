@@ -57,6 +57,7 @@ class Latency:
     """Latency samples of one candidate with their statistics, in milliseconds.
 
     Attributes:
+        label: of the candidate.
         samples_ms: every single run, in order.
         blocks_ms: the median of each block, in order.
         median_ms: of all samples.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from math import sin
 
 import pytest
-from unit.edgecnn.bench.told import FLOAT, INT8, STATE, proof, run
+from unit.edgecnn.bench.events import FLOAT, INT8, STATE, proof, run
 
 from edgecnn.bench.sustained import windows
 from edgecnn.bench.verdicts import agreement_of, best_of, verdict_of
