@@ -98,7 +98,7 @@ def command(
       edgecnn bench mobilenet_v2.edge --device rpi
       edgecnn bench mobilenet_v2.edge --device host,browser
       edgecnn bench new.edge --against old.edge --engine tflite
-      edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl --plot today.png
+      edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl
     """
     from edgecnn.results.bench import LatencyResult
     from edgecnn.results.benching import BenchOptions, bench_bundle

@@ -69,7 +69,7 @@ def extract(bundle: Path, artefact: str | None, folder: Path, force: bool, as_js
     \b
     Examples:
       edgecnn bundle extract mobilenet_v2.edge -o parts/
-      edgecnn bundle extract mobilenet_v2.edge model.int8.tflite -o app/src/main/assets/
+      edgecnn bundle extract mobilenet_v2.edge model.int8.tflite -o assets/
     """
     from edgecnn.results.bundle import extract_bundle
     from edgecnn.results.printing import print_result

@@ -15,7 +15,7 @@ from edgecnn_runtime.manifest import Artefact, Manifest
 
 SUFFIX = ".edge"
 # Files that a bundle holds, which some expect an export to write.
-_ARTEFACTS = {".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino", ".bin": "openvino"}
+MODEL_SUFFIXES = {".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino", ".bin": "openvino"}
 # Artefacts that are named in one message.
 _NAMED = 4
 
@@ -33,7 +33,7 @@ def output_path(output: Path | None, name: str) -> Path:
     if path.is_dir():
         path = path / f"{name}{SUFFIX}"
     suffix = path.suffix.lower()
-    if suffix in _ARTEFACTS:
+    if suffix in MODEL_SUFFIXES:
         bundle = path.with_suffix(SUFFIX)
         raise OutputNotWritable(
             f"cannot write {path}: an export writes a bundle, which holds the {suffix} file; give "

@@ -69,7 +69,13 @@ def comparison_blocks(networks: Sequence[Described]) -> list[Block]:
 def _family_table(figures: Mapping[str, Figures]) -> TextTable:
     """One row a family: its networks as a shell's braces write them, and their ranges."""
     right = ("parameters", "MACs")
-    shown = table(("year", "networks", *right, "weights"), right=right, is_dense=True)
+    shown = table(
+        ("year", "networks", *right, "weights"),
+        right=right,
+        drop=("weights",),
+        below=("weights",),
+        is_dense=True,
+    )
     for family in FAMILIES:
         known = [figures[a.name] for a in family.architectures if a.name in figures]
         shown.add_row(

@@ -172,5 +172,6 @@ def test_a_plan_runs_nothing_and_the_list_names_licences(edgecnn: Run, bundle: P
     listed = edgecnn("compile", "--list", COLUMNS="80")
     assert listed.returncode == 0
     assert "Apache-2.0" in listed.stdout
-    assert max(map(len, listed.stdout.splitlines())) <= 80
+    # A command that installs stays whole, to be copied.
+    assert all(len(line) <= 80 or " install " in line for line in listed.stdout.splitlines())
     assert "tosa-converter-for-tflite " in listed.stdout

@@ -80,8 +80,9 @@ def as_array(source: object) -> Array | None:
     """
     if isinstance(source, np.ndarray):
         return source
-    torch = sys.modules.get("torch")  # whoever has a tensor has imported it
-    if torch is not None and isinstance(source, torch.Tensor):
+    # Whoever has a tensor has imported torch; another thread may be importing it at this moment.
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+    if tensor is not None and isinstance(source, tensor):
         return _from_tensor(source)
     return np.asarray(source) if hasattr(source, "__array__") else None
 

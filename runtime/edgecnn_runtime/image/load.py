@@ -100,8 +100,9 @@ def _refuse_colour(name: str, colour: ChannelOrder) -> None:
 
 def _is_pillow(source: object) -> TypeGuard[PillowImage]:
     """Whether it is an image of Pillow, which whoever has one has imported."""
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(source, pillow.Image)
+    # While another thread imports Pillow the module is there, and the class is not yet.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(source, kind)
 
 
 def _from_path(source: str | os.PathLike[str], colour: ChannelOrder) -> UInt8:

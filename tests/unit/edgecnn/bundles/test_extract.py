@@ -134,6 +134,35 @@ def test_a_network_of_arrays_has_no_preprocessing_code(tmp_path: Path) -> None:
     assert set(files) == {"model.onnx", "README.txt"}
 
 
+def test_an_empty_folder_that_a_shell_is_in_stays_the_same_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app").mkdir(mode=0o750)
+    monkeypatch.chdir(tmp_path / "app")
+    before = Path().stat()
+    extract(LENET5, Path())
+    after = Path().stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert Path("labels.txt").read_text().startswith("0")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, is_there: bool) -> None:
+    if is_there:
+        (tmp_path / "app").mkdir()
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from edgecnn.bundles.extract import extract\n"
+        # A larger file ends as on a full disk; the first files are smaller.
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (64000, 64000))\n"
+        "extract(Path(sys.argv[1]), Path('app'))"
+    )
+    command = [sys.executable, "-c", program, str(LENET5)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "OutputNotWritable" in ran.stderr
+    assert [str(path) for path in tmp_path.rglob("*")] == [str(tmp_path / "app")] * is_there
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(OutputNotWritable, match="cannot write"):

@@ -65,6 +65,12 @@ def test_the_parent_s_digest_and_what_was_left_out_are_recorded(full: Path, tmp_
     assert entry["parent_sha256"][:12] in str(show_bundle(tmp_path / "app.edge"))
 
 
+def test_an_output_with_the_name_of_a_model_file_is_refused(full: Path, tmp_path: Path) -> None:
+    with pytest.raises(StripRefused, match=r"give -o .*app\.edge, then: edgecnn bundle extract"):
+        strip(full, tmp_path / "app.tflite", ALL)
+    assert not (tmp_path / "app.tflite").exists()
+
+
 def test_a_second_strip_adds_to_the_record(full: Path, tmp_path: Path) -> None:
     strip(full, tmp_path / "a.edge", ALL)
     strip(tmp_path / "a.edge", tmp_path / "b.edge", StripOptions(keep=("second.fake",)))
