@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files
-from edgecnn.errors import StripRefused
+from edgecnn.errors import OptionsRefused, StripRefused
 from edgecnn_exporters.atomic import check_writable
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged
@@ -66,7 +66,7 @@ class Stripped:
 
 
 def strip(
-    bundle_path: Path, output: Path, options: StripOptions, budget: Budget | None = None
+    bundle_path: Path, output: Path | None, options: StripOptions, budget: Budget | None = None
 ) -> Stripped:
     """Write a bundle with less in it; labels and preprocessing always stay.
 
@@ -74,16 +74,18 @@ def strip(
     same bundle and options give the same bytes.
 
     Args:
-        output: may be `bundle_path`, which is then replaced.
+        output: None replaces the bundle itself.
 
     Raises:
+        OptionsRefused: `output` is the bundle itself, perhaps by another name.
         BundleError: the bundle cannot be trusted.
         StripRefused: no artefact would be left, or one that is named is not there.
         OutputNotWritable: the output cannot be written, or the bundle changed meanwhile.
     """
-    typed = str(bundle_path), str(output)
+    typed = str(bundle_path), str(output or bundle_path)
+    _refuse_itself(bundle_path, output)
     # A link stands for the bundle that it leads to.
-    bundle_path, output = (Path(os.path.realpath(each)) for each in (bundle_path, output))
+    bundle_path, output = (Path(os.path.realpath(each)) for each in typed)
     check_writable(output)
     if output != bundle_path and not options.force:
         _refuse_richer(output)
@@ -185,6 +187,13 @@ def _provenance(manifest: Manifest, left_out: list[str], parent_sha256: str) -> 
     entries = earlier if isinstance(earlier, list) else []
     provenance[STRIPPED] = [*entries, {"parent_sha256": parent_sha256, "left_out": left_out}]
     return provenance
+
+
+def _refuse_itself(bundle_path: Path, output: Path | None) -> None:
+    if output is None or not (output.exists() and bundle_path.exists()):
+        return
+    if output.samefile(bundle_path):
+        raise OptionsRefused(f"{output} is the bundle itself; to replace it, say --in-place")
 
 
 def _refuse_richer(output: Path) -> None:
