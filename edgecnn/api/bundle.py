@@ -13,14 +13,19 @@ from edgecnn.api.arguments import (
     PathText,
     Size,
     budget_of,
+    check_flags,
     items_or_text,
+    names_of,
     option_names,
     option_value,
+    optional_name,
     optional_path,
+    path_of,
     text_of_path,
+    usage_as_arguments,
 )
 from edgecnn.api.contents import BundleContents
-from edgecnn.errors import OptionsRefused
+from edgecnn.errors import ArgumentInvalid, OptionsRefused
 
 if TYPE_CHECKING:
     from edgecnn.results.bench import EmulatedResult, LatencyResult
@@ -45,7 +50,7 @@ class Bundle(BundleContents):
         engines: Names = "all",
         *,
         against: PathText | Bundle | None = None,
-        data: PathText | None = None,
+        data: PathText | Iterable[Any] | None = None,
         limit: int = 256,
         diagnose: bool = True,
         reproduce: PathText | None = None,
@@ -59,14 +64,18 @@ class Bundle(BundleContents):
         Args:
             against: another bundle, an ``.onnx`` or a ``.tflite`` file, compared in place of the
                 bundle's own artefacts.
+            data: images or inputs to compare every artefact with the float graph on: a name or
+                folder, or any iterable of them; labels are not looked at.
 
         Raises:
             BundleError, EngineError: it cannot be trusted, or an engine is not known.
             OptionsRefused: `against` goes with `engines` alone.
         """
+        from edgecnn.api.notes import log_notes
         from edgecnn.commands.verify import command
         from edgecnn.results.verifying import VerifyOptions, verify_bundle
 
+        check_flags(diagnose=diagnose, compiled=compiled, progress=progress)
         other = _bundle_path(against)
         if other is not None and (data is not None or reproduce is not None):
             raise OptionsRefused("against goes with engines alone: leave data and reproduce out")
@@ -75,12 +84,14 @@ class Bundle(BundleContents):
             diagnose,
             optional_path(reproduce, "reproduce"),
             compiled,
-            text_of_path(data, "data"),
+            items_or_text(data, "data"),
             option_value(command, "limit", limit),
             budget_of(command, max_memory, max_seconds),
             None if other is None else Path(other),
         )
-        return verify_bundle(str(self.path), options, quiet=not progress)
+        result = verify_bundle(str(self.path), options, quiet=not progress)
+        log_notes(result.complaints)
+        return result
 
     def evaluate(
         self,
@@ -109,14 +120,15 @@ class Bundle(BundleContents):
         from edgecnn.commands.evaluate import command
         from edgecnn.results.evaluate import EvaluateOptions, evaluate_bundle
 
+        check_flags(strict=strict, progress=progress)
         options = EvaluateOptions(
             _bundle_path(against),
             optional_path(classes, "classes"),
             option_value(command, "limit", limit),
             option_value(command, "processes", processes),
             strict,
-            engine,
-            precision,
+            optional_name(engine, "engine"),
+            optional_name(precision, "precision"),
             budget_of(command, max_memory, max_seconds),
         )
         given = items_or_text(data, "data")
@@ -156,9 +168,13 @@ class Bundle(BundleContents):
         from edgecnn.results.bench import LatencyResult
         from edgecnn.results.benching import BenchOptions, bench_bundle
 
+        check_flags(resume=resume, progress=progress)
         baseline = _bundle_path(against)
+        devices = option_names(command, "device", device)
+        if not devices:
+            raise ArgumentInvalid("device names none, expected host, or what edgecnn devices lists")
         options = BenchOptions(
-            option_names(command, "device", device),
+            devices,
             None if baseline is None else Path(baseline),
             option_names(command, "engines", engines),
             option_names(command, "precisions", precisions),
@@ -196,17 +212,22 @@ class Bundle(BundleContents):
             CompileRefused, CompilerMissing, LicenceNotAccepted: the targets do not allow it.
         """
         from edgecnn.api.notes import log_notes
-        from edgecnn.commands.compile import command
+        from edgecnn.commands.compile import accepted_licences, command
         from edgecnn.compile.plan import plan
         from edgecnn.results.compile import compile_planned
 
+        check_flags(allow_cpu=allow_cpu, allow_weak=allow_weak, progress=progress)
         profiles = option_names(command, "targets", targets, flag="--for")
-        licences = (accept_licence,) if isinstance(accept_licence, str) else accept_licence
+        if not profiles:
+            raise ArgumentInvalid("targets names no target; edgecnn compile --list shows them all")
+        with usage_as_arguments():
+            names = map(str, names_of(accept_licence, "accept_licence"))
+            licences = accepted_licences(tuple(names))
         result = compile_planned(
             plan(self.path, profiles, optional_path(output, "output")),
             allow_cpu=allow_cpu,
             allow_weak=allow_weak,
-            licences=frozenset(licences),
+            licences=licences,
             quiet=not progress,
         )
         log_notes(result.notes)
@@ -221,8 +242,9 @@ def open_bundle(path: str | os.PathLike[str]) -> Bundle:
     """A bundle by its path.
 
     Raises:
+        ArgumentInvalid: it is no path.
         BundleError: the file is missing, no bundle, or damaged.
     """
-    bundle = Bundle(Path(path))
+    bundle = Bundle(path_of(path, "path"))
     _ = bundle.manifest
     return bundle

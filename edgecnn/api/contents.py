@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +11,12 @@ from edgecnn.api.arguments import (
     PathText,
     Size,
     budget_of,
+    check_flags,
     option_names,
     option_value,
+    optional_name,
     optional_path,
+    path_of,
 )
 from edgecnn.errors import OptionsRefused
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from edgecnn.results.bundle import BundleShowResult, ExtractResult, StripResult
     from edgecnn.results.export import ExportResult
     from edgecnn.results.run import RunResult
-    from edgecnn_runtime.arrays import UInt8
+    from edgecnn_runtime.image.batch import ImageBatch
+    from edgecnn_runtime.image.load import ImageSource
     from edgecnn_runtime.manifest import Manifest
 
 
@@ -69,7 +72,7 @@ class BundleContents:
 
     def run(
         self,
-        images: PathText | UInt8 | Sequence[PathText | UInt8],
+        images: ImageSource | ImageBatch,
         *,
         top: int = 3,
         engine: str | None = None,
@@ -80,23 +83,28 @@ class BundleContents:
     ) -> RunResult:
         """The likeliest classes of images, as an app gets them: ``edgecnn run``.
 
-        Files are read in a process of its own that the budget holds, arrays in this one.
+        Files are read in a process of its own that the budget holds, arrays in this one. Images
+        that cannot be read are the result's `failures`, and noted.
 
         Raises:
+            ArgumentInvalid: no image, or what is none.
             EdgeCNNError: it cannot be trusted, or nothing in it can run here.
         """
+        from edgecnn.api.notes import log_notes
         from edgecnn.api.run import run_images
         from edgecnn.commands.run import command
         from edgecnn.results.run import RunOptions
 
         options = RunOptions(
             option_value(command, "top", top),
-            engine,
-            precision,
+            optional_name(engine, "engine"),
+            optional_name(precision, "precision"),
             option_value(command, "threads", threads),
             budget_of(command, max_memory, max_seconds),
         )
-        return run_images(str(self.path), images, options)
+        result = run_images(str(self.path), images, options)
+        log_notes(result.failures)
+        return result
 
     def extract(
         self, folder: PathText, artefact: str | None = None, *, force: bool = False
@@ -108,7 +116,9 @@ class BundleContents:
         """
         from edgecnn.results.bundle import extract_bundle
 
-        return extract_bundle(self.path, Path(folder), artefact, force=force)
+        check_flags(force=force)
+        name = optional_name(artefact, "artefact")
+        return extract_bundle(self.path, path_of(folder, "folder"), name, force=force)
 
     def strip(
         self,
@@ -131,6 +141,7 @@ class BundleContents:
         from edgecnn.commands.bundle import strip as command
         from edgecnn.results.bundle import strip_bundle
 
+        check_flags(in_place=in_place, keep_golden=keep_golden, force=force)
         written = optional_path(output, "output")
         if in_place == (written is not None):
             raise OptionsRefused("name the bundle to write, output=…, or say in_place=True")
@@ -141,7 +152,7 @@ class BundleContents:
             keep_golden=keep_golden,
             force=force,
         )
-        return strip_bundle(self.path, written or self.path, options)
+        return strip_bundle(self.path, written, options)
 
     def open(
         self,
@@ -157,7 +168,12 @@ class BundleContents:
             BundleError, EngineUnavailable, EngineError: it cannot be trusted, or not run here.
         """
         import edgecnn_runtime
+        from edgecnn.commands.run import command
 
         return edgecnn_runtime.open(
-            self.path, engine=engine, precision=precision, threads=threads, artefact=artefact
+            self.path,
+            engine=optional_name(engine, "engine"),
+            precision=optional_name(precision, "precision"),
+            threads=option_value(command, "threads", threads),
+            artefact=optional_name(artefact, "artefact"),
         )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgecnn.api.arguments import (
     PathText,
+    check_flags,
     items_or_text,
+    names_of,
     option_value,
     optional_path,
+    path_of,
     text_of_path,
     usage_as_arguments,
 )
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from edgecnn_runtime.manifest import Preprocess
 
 FORM = ("classes", "width", "depth", "stem", "phi")
+FLAGS = ("per_tensor", "allow_weak", "measure", "fp16", "force", "progress")
 
 
 def export(
@@ -98,6 +102,7 @@ def export(
         EdgeCNNError: the export is refused or fails; docs/api.md lists the classes.
     """
     given = locals()
+    check_flags(**{name: given[name] for name in FLAGS})
     from edgecnn.exporting.plan import plan
     from edgecnn.results.export import export_network
 
@@ -170,8 +175,7 @@ def _targets(
     from edgecnn.commands.export import command
     from edgecnn.commands.target_options import target_choice
 
-    asked = given["targets"]
-    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    names = names_of(given["targets"], "targets")
     values = {
         "formats": tuple(option_value(command, "targets", each) for each in names),
         "fp16": given["fp16"],
@@ -209,10 +213,13 @@ def _labels(given: object) -> Path | tuple[str, ...] | None:
     if given is None:
         return None
     if isinstance(given, str | os.PathLike):
-        return Path(given)
-    labels = tuple(given) if isinstance(given, Iterable) else (None,)
+        return path_of(given, "labels")
+    # The order of a mapping's keys or of a set is not that of the outputs.
+    is_unordered = isinstance(given, Mapping | Set)
+    labels = tuple(given) if isinstance(given, Iterable) and not is_unordered else (None,)
     if all(isinstance(each, str) for each in labels):
-        return labels
+        return tuple(map(str, labels))
     raise ArgumentInvalid(
-        f"labels is a {type(given).__name__}, expected a list of names, or a file with one a line"
+        f"labels is a {type(given).__name__}, expected a list of names in the order of "
+        "the outputs, or a file with one a line"
     )

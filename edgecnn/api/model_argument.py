@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgecnn.data.item_values import as_array, is_array
+from edgecnn.api.arguments import text_of_path
+from edgecnn.data.item_values import CHANNELS, as_array, is_array
 from edgecnn.errors import ArgumentInvalid
 from edgecnn.model.resolve import LiveModule, ModelSource, resolve
 
@@ -33,7 +34,7 @@ def model_source(model: nn.Module | str | os.PathLike[str], name: str | None) ->
     if name is not None:
         raise ArgumentInvalid("name: only for a torch.nn.Module; other networks have a name")
     if isinstance(model, str | os.PathLike):
-        return resolve(os.fspath(model))
+        return resolve(str(text_of_path(model, "model")))
     called = getattr(model, "__name__", "model")
     hint = f"; call it: edgecnn.export({called}(), …)" if callable(model) else ""
     raise ArgumentInvalid(
@@ -49,10 +50,16 @@ def _is_module(model: object) -> bool:
 
 
 def _live(module: Any, name: str | None) -> LiveModule:
+    if name is not None and not (isinstance(name, str) and _is_file_name(name)):
+        raise ArgumentInvalid(f"name is {name!r}, expected a word or two, which may name a file")
     from edgecnn_exporters.capture.prepare import unwrapped
 
     kind = type(unwrapped(module))
     return LiveModule(module, f"{kind.__module__}.{kind.__qualname__}", name or kind.__name__)
+
+
+def _is_file_name(name: str) -> bool:
+    return bool(name.strip(" .")) and name.isprintable() and not set(name) & {"/", "\\", ":"}
 
 
 def input_shape(given: Any) -> Shape | None:
@@ -85,4 +92,9 @@ def _checked(axes: tuple[Any, ...], given: object) -> Shape:
             "(1, 3, 224, 224); batch=… sets the batch"
         )
     channels, height, width = whole[-3:]
+    if width in CHANNELS and channels > width:
+        raise ArgumentInvalid(
+            f"input is {given!r}, expected the channels first, as in (1, 3, 224, 224): "
+            f"({width}, {channels}, {height})?"
+        )
     return channels, height, width

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from edgecnn.api.arguments import PathText, option_value, text_of_path
+from edgecnn.api.arguments import PathText, check_flags, option_value, path_of, text_of_path
 from edgecnn.api.notes import log_notes
 from edgecnn.errors import ModelUnusable
 from edgecnn.zoo import Form
@@ -40,7 +39,8 @@ def load_network(
     from edgecnn.model.network import NetworkOptions
     from edgecnn.model.resolve import Checkpoint, ZooNetwork, resolve
 
-    source = resolve(os.fspath(model))
+    check_flags(progress=progress)
+    source = resolve(str(path_of(model, "model")))
     if not isinstance(source, ZooNetwork | Checkpoint):
         raise ModelUnusable(
             f"{source.typed}: expected a name from edgecnn zoo or a checkpoint of edgecnn train; "

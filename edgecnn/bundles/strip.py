@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files
-from edgecnn.errors import StripRefused
+from edgecnn.errors import OptionsRefused, StripRefused
 from edgecnn.exporting.output import MODEL_SUFFIXES
 from edgecnn_exporters.atomic import check_writable
 from edgecnn_exporters.bundle.write import write_bundle
@@ -72,7 +72,7 @@ class Stripped:
 
 
 def strip(
-    bundle_path: Path, output: Path, options: StripOptions, budget: Budget | None = None
+    bundle_path: Path, output: Path | None, options: StripOptions, budget: Budget | None = None
 ) -> Stripped:
     """Write a bundle with less in it; labels and preprocessing always stay.
 
@@ -80,16 +80,18 @@ def strip(
     same bundle and options give the same bytes.
 
     Args:
-        output: may be `bundle_path`, which is then replaced.
+        output: None replaces the bundle itself.
 
     Raises:
+        OptionsRefused: `output` is the bundle itself, perhaps by another name.
         BundleError: the bundle cannot be trusted.
         StripRefused: no artefact would be left, one that is named is not there, or the output has
             the name of a model file.
         OutputNotWritable: the output cannot be written, or the bundle changed meanwhile.
     """
-    typed = str(bundle_path), str(output)
-    bundle_path, output = _behind_link(bundle_path), _behind_link(output)
+    typed = str(bundle_path), str(output or bundle_path)
+    _refuse_itself(bundle_path, output)
+    bundle_path, output = (_behind_link(Path(each)) for each in typed)
     check_writable(output)
     if os.path.realpath(output) != os.path.realpath(bundle_path):
         _refuse_model_file(output)
@@ -215,6 +217,13 @@ def _refuse_model_file(output: Path) -> None:
             f"cannot write {output}: a strip writes a bundle, which holds the {suffix} file; give "
             f"-o {bundle}, then: edgecnn bundle extract {bundle} -o DIR"
         )
+
+
+def _refuse_itself(bundle_path: Path, output: Path | None) -> None:
+    if output is None or not (output.exists() and bundle_path.exists()):
+        return
+    if output.samefile(bundle_path):
+        raise OptionsRefused(f"{output} is the bundle itself; to replace it, say --in-place")
 
 
 def _refuse_richer(output: Path) -> None:

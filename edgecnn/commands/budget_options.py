@@ -23,14 +23,15 @@ class Size(click.ParamType[int]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        if isinstance(value, int):  # converted already: click asks twice
+        if isinstance(value, int) and value > 0:  # converted already: click asks twice
             return value
         match = re.fullmatch(
             r"(\d+(?:\.\d+)?)\s*([KMG])(?:i?B)?", str(value).strip(), re.IGNORECASE
         )
-        if match is None:
+        size = 0 if match is None else int(float(match[1]) * UNITS[match[2].upper()])
+        if not size:
             self.fail(f"{value!r} is not a size; write it as 512M or 2G", param, ctx)
-        return int(float(match[1]) * UNITS[match[2].upper()])
+        return size
 
 
 max_memory_option = click.option(

@@ -123,7 +123,5 @@ def strip(
 
     if in_place == (output is not None):
         raise click.UsageError("name the bundle to write with -o OUT.edge, or say --in-place")
-    if output is not None and output.exists() and bundle.exists() and output.samefile(bundle):
-        raise click.UsageError(f"{output} is the bundle itself; to replace it, say --in-place")
     options = StripOptions(keep, precisions, targets, keep_golden=keep_golden, force=force)
-    print_result(strip_bundle(bundle, output or bundle, options), as_json=as_json)
+    print_result(strip_bundle(bundle, output, options), as_json=as_json)

@@ -113,7 +113,7 @@ def command(
     from edgecnn.compile.plan import plan
 
     planned = plan(bundle, profiles, output)
-    accepted = _accepted(licences)
+    accepted = accepted_licences(licences)
     if dry_run:
         print_result(CompilePlanResult(planned, accepted), as_json=as_json)
         return
@@ -129,7 +129,7 @@ def command(
     print_result(result, as_json=as_json)
 
 
-def _accepted(licences: tuple[str, ...]) -> frozenset[str]:
+def accepted_licences(licences: tuple[str, ...]) -> frozenset[str]:
     """The packages of --accept-licence; a name that no toolchain has is refused."""
     if licences:
         from edgecnn.compile.toolchains import must_accept

@@ -13,6 +13,8 @@ import numpy as np
 
 from edgecnn.errors import DataUnreadable
 from edgecnn_runtime.arrays import Array, Float32, UInt8
+from edgecnn_runtime.errors import ImageError
+from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import TensorSpec
 
 Image: TypeAlias = Path | UInt8
@@ -20,6 +22,7 @@ Image: TypeAlias = Path | UInt8
 Value: TypeAlias = Image | Float32
 """An image; or an input of a network, float32 (1, …)."""
 CHANNELS = (1, 3, 4)
+LABELS_HINT = "; is it the labels? Give the images, or pairs that begin with them"
 
 
 def is_input(value: Value) -> TypeGuard[Float32]:
@@ -45,7 +48,14 @@ def is_single(value: object) -> bool:
     """Whether it is one image or one input, not a batch of them."""
     if isinstance(value, str | os.PathLike) or _is_picture(value):
         return True
-    return is_array(value) and as_array(value).ndim in (2, 3)
+    return is_array(value) and as_array(value).ndim in (2, 3) and not is_batch(as_array(value))
+
+
+def is_batch(array: Array) -> bool:
+    """Whether an array holds several images or inputs: (N, C, H, W), or grey images (N, H, W)."""
+    if array.ndim != 3 or array.dtype != np.uint8:
+        return array.ndim > 3
+    return array.shape[0] not in CHANNELS and array.shape[-1] not in CHANNELS
 
 
 def _is_picture(value: object) -> bool:
@@ -54,12 +64,22 @@ def _is_picture(value: object) -> bool:
 
 
 def as_array(value: Any) -> Array:
-    """The array of an array, of a tensor on any device and of any type, or of lists of numbers."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        if "bfloat16" in str(value.dtype):  # which numpy does not have
-            value = value.float()
-    return np.asarray(value)
+    """The array of an array, of a tensor on any device and of any type, or of lists of numbers.
+
+    Raises:
+        DataUnreadable: numpy has no such array, as of a sparse tensor or of lists of other lengths.
+    """
+    try:
+        if hasattr(value, "detach"):
+            value = value.detach().cpu()
+            if "bfloat16" in str(value.dtype):  # which numpy does not have
+                value = value.float()
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).split("\n", 1)[0].rstrip(".")
+        raise DataUnreadable(
+            f"is a {type(value).__name__} that is no array of numpy: {reason}"
+        ) from error
 
 
 def single_value(value: Any, spec: TensorSpec) -> Value:
@@ -74,15 +94,28 @@ def single_value(value: Any, spec: TensorSpec) -> Value:
     if isinstance(value, str | os.PathLike):
         return Path(value)
     if _is_picture(value):
-        return np.asarray(value.convert("RGB"))
+        return _picture(value)
     if not is_array(value):
-        raise DataUnreadable(f"is {described(value)}, {_expected(spec)}")
+        hint = LABELS_HINT if isinstance(value, int | float) else ""
+        raise DataUnreadable(f"is {described(value)}, {_expected(spec)}{hint}")
     array = as_array(value)
     if array.dtype.kind == "f" and array.shape == tuple(spec.shape[1:]):
         return _finite(array.astype(np.float32), spec)[None]
     if array.dtype == np.uint8 and array.ndim in (2, 3) and array.size:
         return _channels_last(array, spec)
     raise DataUnreadable(f"is {described(value)}, {_expected(spec)}{_hint(array, spec)}")
+
+
+def _picture(value: Any) -> UInt8:
+    """The pixels of an image of PIL as an app gets them: upright, and of 16 bits the top 8.
+
+    Raises:
+        DataUnreadable: its file is damaged; PIL reads it when its pixels are asked for.
+    """
+    try:
+        return load_image(value)
+    except ImageError as error:
+        raise DataUnreadable(f"cannot be read: {error}") from error
 
 
 def described(value: object) -> str:
@@ -126,7 +159,9 @@ def _expected(spec: TensorSpec) -> str:
 
 def _hint(array: Array, spec: TensorSpec) -> str:
     if array.ndim <= 1:
-        return "; is it the labels? Give the images, or pairs that begin with them"
+        return LABELS_HINT
+    if array.dtype.kind == "f" and array.shape == (*spec.shape[2:], spec.shape[1]):
+        return "; an input has its channels first: .transpose(2, 0, 1)"
     if array.dtype.kind in "iu":
         return f"; {array.dtype} is no type of images: .astype(numpy.uint8) for grey levels"
     return ""

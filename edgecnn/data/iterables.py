@@ -6,6 +6,7 @@ array and a generator are read without importing the package that they are of.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ from edgecnn.data.item_values import (
     Value,
     as_array,
     is_array,
+    is_batch,
     is_single,
     single_value,
 )
@@ -85,6 +87,19 @@ def labelled_values(
             yield LabelledValue(f"{name}, row {row}" if len(values) > 1 else name, value, label)
 
 
+def some_values(items: Items, spec: TensorSpec, purpose: str, most: int) -> list[Value]:
+    """At most so many images and inputs of an iterable, labels left out; of a sequence drawn.
+
+    Raises:
+        DataUnreadable: no iterable, nothing in it, or an item that does not fit.
+    """
+    values = itertools.islice(labelled_values(items, spec, purpose, is_drawn=True), most)
+    read = [each.value for each in values]
+    if not read:
+        raise nothing_in(items, purpose)
+    return read
+
+
 def nothing_in(items: Items, purpose: str) -> DataUnreadable:
     """The error for an iterable without items."""
     hint = (
@@ -102,8 +117,11 @@ def _kind(items: object) -> str:
 def _indexed(items: Items, purpose: str, *, is_drawn: bool) -> Iterator[tuple[int, Any]]:
     """The items with their indices."""
     if is_array(items):
-        array = as_array(items)
-        items = array if array.ndim > 3 else [array]
+        try:
+            array = as_array(items)
+        except DataUnreadable as error:
+            raise DataUnreadable(f"{purpose} {error}") from error
+        items = array if is_batch(array) else [array]
     if isinstance(items, tuple):
         items = [items]  # (images, labels): one item
     if isinstance(items, Mapping):
@@ -173,7 +191,7 @@ def _paired(images: Any, labels: Any) -> list[tuple[Any, Any]]:
 
 def _is_batch(images: Any) -> bool:
     if is_array(images):
-        return as_array(images).ndim == 4
+        return is_batch(as_array(images))
     return isinstance(images, list | tuple) and bool(images) and all(map(is_single, images))
 
 

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from edgecnn.data.item_values import is_image, is_input
 from edgecnn.data.iterables import Items, LabelledValue, items_name, labelled_values, nothing_in
@@ -67,7 +68,8 @@ class IterableSamples:
             try:
                 made = self._input(value)
             except ImageError:
-                self.broken.append(value.name)
+                is_file = isinstance(value.value, Path)
+                self.broken.append(f"{value.name}, {value.value}" if is_file else value.name)
                 continue
             names.append(value.name)
             yield made

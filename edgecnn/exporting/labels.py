@@ -12,7 +12,7 @@ def labels_of(given: Path | tuple[str, ...] | None) -> tuple[str, ...] | None:
     """The class names in a file, or as they are given; None without either.
 
     Raises:
-        LabelsUnreadable: missing, not text, empty, or with an empty name.
+        LabelsUnreadable: missing, not text, empty, or with an empty name or one of several lines.
     """
     if given is None:
         return None
@@ -20,6 +20,8 @@ def labels_of(given: Path | tuple[str, ...] | None) -> tuple[str, ...] | None:
     if not labels or not all(label.strip() for label in labels):
         name = f"labels {given}" if isinstance(given, Path) else "labels"
         raise LabelsUnreadable(f"{name} are empty or hold an empty line; one name a line")
+    if broken := [label for label in labels if len(label.splitlines()) > 1]:
+        raise LabelsUnreadable(f"labels: {broken[0]!r} is not one line; a name is one line of text")
     return labels
 
 

@@ -20,6 +20,7 @@ from edgecnn.exporting.calibration import (
     open_calibration,
 )
 from edgecnn_exporters.bundle.requests import QuantiseRequest, Request
+from edgecnn_exporters.errors import LimitMissed
 from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.proportion import samples_to_show
@@ -102,10 +103,22 @@ def quantised(
             fresh=calibration.fresh or (),
             trained=trained,
         )
-        yield (
-            replace(request, quantise=wanted, input_range=calibration.measured),
-            calibration.notes,
-        )
+        with _notes_in_errors(calibration.notes):
+            yield (
+                replace(request, quantise=wanted, input_range=calibration.measured),
+                calibration.notes,
+            )
+
+
+@contextlib.contextmanager
+def _notes_in_errors(notes: tuple[str, ...]) -> Iterator[None]:
+    """A missed limit says what was noted of the samples, which may be its cause."""
+    try:
+        yield
+    except LimitMissed as error:
+        if not notes:
+            raise
+        raise type(error)(f"{error}. Of the samples: {'; '.join(notes)}") from error
 
 
 def _unused(trained: TrainedNumbers | None) -> tuple[str, ...]:

@@ -136,6 +136,8 @@ class StripResult(Result):
         ]
 
 
-def strip_bundle(bundle: Path, output: Path, options: StripOptions | None = None) -> StripResult:
+def strip_bundle(
+    bundle: Path, output: Path | None, options: StripOptions | None = None
+) -> StripResult:
     """Strip a bundle; errors and arguments are those of `edgecnn.bundles.strip`."""
     return StripResult(strip(bundle, output, options or StripOptions()))

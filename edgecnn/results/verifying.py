@@ -11,6 +11,7 @@ from edgecnn.results.verify import VerifyResult
 from edgecnn_runtime.budget import Budget
 
 if TYPE_CHECKING:
+    from edgecnn.data.iterables import Items
     from edgecnn.verify.diagnose import RowDiagnosis
     from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn_runtime.bundle import Bundle
@@ -26,7 +27,8 @@ class VerifyOptions:
         is_diagnosed: search for the cause of what differs.
         reproduce: folder for each cause, as one node with its inputs and a script.
         is_proven: prove what was compiled for NPUs and microcontrollers.
-        data: name or folder of images to compare every artefact with the float graph on.
+        data: name or folder of images to compare every artefact with the float graph on, or an
+            iterable of images and inputs.
         limit: at most this many images of `data`.
         budget: memory and time that the bundle may cost.
         against: bundle, ``.onnx`` or ``.tflite`` file to compare with the bundle's golden answers,
@@ -37,7 +39,7 @@ class VerifyOptions:
     is_diagnosed: bool = True
     reproduce: Path | None = None
     is_proven: bool = True
-    data: str | None = None
+    data: str | Items | None = None
     limit: int = 256
     budget: Budget = field(default_factory=Budget)
     against: Path | None = None
@@ -142,8 +144,9 @@ def _compare_images(
         return None
     from edgecnn.progress_bar import bar
     from edgecnn.verify.held_out import compare_with_float
-    from edgecnn.verify.preprocess.pictures import verification_images
+    from edgecnn.verify.preprocess.pictures import verification_values
 
-    pictures = verification_images(options.data, options.limit, quiet=quiet)
+    spec = opened.manifest.inputs[0]
+    name, values = verification_values(options.data, spec, options.limit, quiet=quiet)
     with bar("images", quiet=quiet) as progress:
-        return compare_with_float(opened, rows, pictures, options.data, progress)
+        return compare_with_float(opened, rows, values, name, progress)

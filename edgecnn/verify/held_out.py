@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from edgecnn_runtime.arrays import Floating, UInt8
+from edgecnn.data.item_values import Value, is_image
+from edgecnn_runtime.arrays import Floating
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import Model, adapt
@@ -17,7 +17,7 @@ from edgecnn_runtime.engines.table import REFERENCE
 from edgecnn_runtime.errors import EngineError, NotAClassifier
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
-from edgecnn_runtime.manifest import Artefact
+from edgecnn_runtime.manifest import Artefact, Preprocess
 from edgecnn_runtime.parity.difference import Answer, Difference, compare
 from edgecnn_runtime.parity.isolated import verify_isolated
 from edgecnn_runtime.parity.row import Parity
@@ -65,7 +65,7 @@ class HeldOutComparison:
 def compare_with_float(
     bundle: Bundle,
     verified: Sequence[Parity],
-    images: Sequence[Path | UInt8],
+    images: Sequence[Value],
     data: str,
     progress: Progress = no_progress,
 ) -> HeldOutComparison:
@@ -73,23 +73,24 @@ def compare_with_float(
 
     Args:
         verified: result of `verify` for each artefact on each engine.
+        images: or inputs as the network reads them.
         data: name of the images, for display.
 
     Raises:
-        NotAClassifier: the bundle has no preprocessing, or no float ONNX graph.
+        NotAClassifier: the bundle has no preprocessing for images, or no float ONNX graph.
         EngineError, ImageError: an engine failed, or an image cannot be read.
     """
     manifest = bundle.manifest
     artefacts = {each.path: each for each in manifest.artefacts}
     reference = _of(bundle, "fp32")
-    if manifest.preprocess is None:
+    if manifest.preprocess is None and any(map(is_image, images)):
         raise NotAClassifier(f"{manifest.name} carries no preprocessing; --data has no use for it")
     ran = [row for row in verified if row.difference is not None and row.subject in artefacts]
     pairs = [(artefacts[row.subject], row.engine.name) for row in ran if row.engine is not None]
     if (reference, REFERENCE) not in pairs:
         _check_reference(bundle, reference)
     quantised = next((a for a in manifest.artefacts if _is_onnx(a, "int8")), None)
-    prepared = (preprocess(load_image(each), manifest.preprocess) for each in images)
+    prepared = (_input(each, manifest.preprocess) for each in images)
     answers = _ask_all(bundle, (*pairs, (reference, REFERENCE)), prepared, progress)
     steps = {} if quantised is None else _steps(bundle.read_artefact(quantised).model)
     expected = answers[reference.path, REFERENCE]
@@ -104,6 +105,14 @@ def compare_with_float(
         )
         rows.append(HeldOutRow(artefact.path, engine, compared, near))
     return HeldOutComparison(f"{reference.path} by {REFERENCE}", data, len(images), tuple(rows))
+
+
+def _input(value: Value, prepare: Preprocess | None) -> Floating:
+    """The input (1, …) of an image, or the input that is given."""
+    if not is_image(value):
+        return np.asarray(value)
+    assert prepare is not None
+    return preprocess(load_image(value), prepare)
 
 
 def _check_reference(bundle: Bundle, reference: Artefact) -> None:

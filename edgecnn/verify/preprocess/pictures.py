@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgecnn.data.item_values import Value
+from edgecnn.data.iterables import Items, items_name, some_values
 from edgecnn.data.named import NAMED
 from edgecnn.data.pictures import SAMPLES, draw, find_images, is_image_source
 from edgecnn.errors import DataUnreadable
 from edgecnn_exporters.capture.examples import NAMES, example_images
 from edgecnn_runtime.arrays import UInt8
+from edgecnn_runtime.manifest import TensorSpec
 
 # Mirror images and crops of the photographs: more of them would be small pieces.
 FEW = 8 * len(NAMES)
@@ -34,3 +37,20 @@ def verification_images(data: str | None, limit: int, *, quiet: bool) -> Sequenc
         )
     images = find_images(data, split="test", quiet=quiet)
     return [images[index] for index in draw(len(images), limit)]
+
+
+def verification_values(
+    data: str | Items, spec: TensorSpec, limit: int, *, quiet: bool
+) -> tuple[str, Sequence[Value]]:
+    """The name of images or inputs, and at most `limit` of them.
+
+    Args:
+        data: as `verification_images` takes it, or an iterable of images and inputs.
+        spec: the network's input.
+
+    Raises:
+        DataUnreadable, FetchError: there are none, or one does not fit.
+    """
+    if isinstance(data, str):
+        return data, verification_images(data, limit, quiet=quiet)
+    return items_name(data), some_values(data, spec, "data", limit)

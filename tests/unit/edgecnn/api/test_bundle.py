@@ -70,6 +70,9 @@ def test_files_and_arrays_are_classified_alike(exported: edgecnn.Bundle, tmp_pat
     assert files.images[0].classes == arrays.images[0].classes
     assert arrays.images[0].image == "image 0"
     assert arrays.failures[0].startswith("image 1: ")
+    batch = exported.run([np.stack([RED, RED]), RED], top=2)
+    assert [one.image for one in batch.images] == ["image 0", "image 1", "image 2"]
+    assert batch.images[1].classes == batch.images[2].classes == arrays.images[0].classes
     with exported.open(precision="fp32") as model:
         assert model.artefact.precision == "fp32"
 
@@ -97,15 +100,86 @@ def test_parts_are_extracted_and_left_out(exported: edgecnn.Bundle, tmp_path: Pa
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "limit": ("verify", {"limit": 0}, "limit: 0 is not in the range x>=1"),
+    "no flag": ("verify", {"diagnose": "no"}, "diagnose is 'no', expected True or False"),
+    "engines": ("verify", {"engines": None}, "engines is a NoneType, expected a name or several"),
+    "bytes": ("verify", {"engines": [b"tflite"]}, "engines holds a bytes, expected a name"),
+    "negative": ("verify", {"max_memory": -1}, "max_memory: -1 is not a size"),
+    "yes": ("verify", {"max_memory": True}, "max_memory is a bool, expected text or a number"),
+    "no number": ("verify", {"max_seconds": np.nan}, "max_seconds is nan, expected a number"),
+    "a null": ("verify", {"data": "a\0b"}, r"data is 'a\\x00b', which names no file"),
+    "a long name": ("verify", {"reproduce": "ä" * 300}, "reproduce is 'ä{40}'…, which names no"),
+    "no name": ("verify", {"against": ""}, "against is empty, expected a name or a path"),
+    "an engine": ("evaluate", {"data": [], "engine": 3}, "engine is a int, expected a name"),
     "memory": ("verify", {"max_memory": "much"}, "max_memory: 'much' is not a size"),
     "processes": ("evaluate", {"data": [], "processes": 0}, "processes: 0 is not in the range"),
-    "data": ("verify", {"data": 3}, "data is a int, expected a name or a path"),
     "rounds": ("bench", {"rounds": 1}, "rounds: 1 is not in the range 8<=x<=1000"),
+    "half a round": ("bench", {"rounds": 8.5}, "rounds is 8.5, expected a whole number"),
+    "no device": ("bench", {"device": []}, "device names none"),
+    "back in time": ("bench", {"sustained": -1}, "sustained: -1 is not a duration"),
     "sustained": ("bench", {"sustained": "long"}, "sustained: 'long' is not a duration"),
     "threads": ("bench", {"threads": [0]}, "threads: '0' is not a number of threads"),
     "targets": ("compile", {"targets": "tpu"}, "targets: .*tpu"),
+    "no targets": ("compile", {"targets": []}, "targets names no target"),
+    "a licence": (
+        "compile",
+        {"targets": "rk3588", "accept_licence": "x"},
+        "no package 'x'|has a p",
+    ),
+    "no image": ("run", {"images": []}, "images: the batch holds no images"),
+    "None": ("run", {"images": [RED, None]}, "image 1: image is None, which cv2.imread returns"),
+    "a mapping": ("run", {"images": {"image": RED}}, "images: image is a dict, expected a path"),
+    "a folder": ("extract", {"folder": None}, "folder is None, expected a path"),
+    "an artefact": (
+        "extract",
+        {"folder": "x", "artefact": 3},
+        "artefact is a int, expected a name",
+    ),
+    "a precision": ("open", {"precision": 8}, "precision is a int, expected a name"),
+    "open's threads": ("open", {"threads": 0}, "threads: 0 is not in the range"),
     "top": ("run", {"images": RED, "top": 0}, "top: 0 is not in the range x>=1"),
 }
+
+
+def test_no_value_is_the_default_of_the_command_line(exported: edgecnn.Bundle) -> None:
+    result = exported.verify("onnxruntime", limit=None, max_memory=None)  # type: ignore[arg-type]
+    assert result.is_equal
+
+
+@pytest.mark.parametrize("path", [None, 3])
+def test_what_is_no_path_of_a_bundle_is_named(path: Any) -> None:
+    with pytest.raises(ArgumentInvalid, match="path is "):
+        edgecnn.open_bundle(path)
+    with pytest.raises(ArgumentInvalid, match="model is "):
+        edgecnn.load_network(path)
+
+
+def test_artefacts_are_compared_on_images_and_inputs_of_a_program(
+    exported: edgecnn.Bundle,
+) -> None:
+    result = exported.verify("onnxruntime", data=(each for each in (RED, *inputs(20))), limit=5)
+    assert result.pictures is not None
+    assert (result.pictures.data, result.pictures.count) == ("generator in Python", 5)
+    with pytest.raises(edgecnn.DataUnreadable, match="data: the list yields nothing"):
+        exported.verify("onnxruntime", data=[])
+
+
+def test_a_bundle_does_not_replace_itself_unasked(exported: edgecnn.Bundle) -> None:
+    before = exported.path.read_bytes()
+    with pytest.raises(OptionsRefused, match="is the bundle itself"):
+        exported.strip(exported.path)
+    assert exported.path.read_bytes() == before
+
+
+def test_what_the_command_warns_of_is_noted(
+    exported: edgecnn.Bundle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    exported.strip(tmp_path / "app.edge")
+    app = edgecnn.open_bundle(tmp_path / "app.edge")
+    with caplog.at_level(logging.WARNING, "edgecnn"):
+        app.verify("onnxruntime")
+        app.run(tmp_path / "none.png")
+    assert "golden examples" in caplog.records[0].getMessage()
+    assert "none.png' cannot be opened" in caplog.records[1].getMessage()
 
 
 @pytest.mark.parametrize("kind", REFUSED)

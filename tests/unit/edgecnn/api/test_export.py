@@ -75,6 +75,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a precision": ({"quantize": "int4"}, "quantize: 'int4' is not a precision"),
     "a recipe": ({"quantize": "int8", "recipe": "good"}, "recipe: 'good' is not one of 'fast', "),
     "samples": ({"quantize": "int8", "samples": 0}, "samples: 0 is not in the range x>=1"),
+    "no share": ({"quantize": "int8", "min_agreement": "x"}, "is 'x', expected a number"),
     "a share": ({"quantize": "int8", "min_agreement": 99}, "min_agreement: 99.* is not in the"),
     "calibrate alone": ({"calibrate": [1]}, "calibrate: only with quantize='int8'"),
     "a target": ({"targets": "tensorrt"}, "targets: 'tensorrt' is not a target; choose from"),
@@ -83,6 +84,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a batch": ({"batch": 0}, "batch: '?0'? is not a batch size; use dynamic"),
     "opset": ({"opset": 11}, "opset: 11 is not in the range 18<=x<=23"),
     "labels": ({"labels": 3}, "labels is a int, expected a list of names"),
+    "labels by number": ({"labels": {"cat": 0, "dog": 1}}, "labels is a dict, expected a list"),
+    "labels without order": ({"labels": {"cat", "dog"}}, "labels is a set, expected a list"),
+    "channels last": ({"input": (1, 224, 224, 3)}, r"channels first, .*\(3, 224, 224\)\?"),
+    "an example of rows": ({"input": torch.zeros(8, 9, 3)}, r"channels first, .*\(3, 8, 9\)\?"),
+    "a folder in a name": ({"model": SmallNet(), "name": "../x"}, "name is '../x', expected a w"),
+    "a flag": ({"force": "no"}, "force is 'no', expected True or False"),
+    "names of targets": ({"targets": None}, "targets is a NoneType, expected a name or several"),
     "preprocess": ({"preprocess": 3}, "preprocess is a int, expected imagenet, unit"),
 }
 
@@ -115,3 +123,23 @@ def test_a_preprocessing_that_does_not_fit_is_refused(
 def test_a_module_without_a_shape_is_refused_with_the_way_to_give_it(tmp_path: Path) -> None:
     with pytest.raises(edgecnn.EdgeCNNError, match=r"needs the shape of its input.*an example of"):
         edgecnn.export(SmallNet(), output=tmp_path / "net.edge")
+
+
+def test_a_label_of_two_lines_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(edgecnn.EdgeCNNError, match=r"labels: 'a\\nb' is not one line"):
+        edgecnn.export(SmallNet(), SHAPE, tmp_path / "net.edge", labels=["a\nb", "b", "c"])
+
+
+def test_a_missed_limit_says_what_was_noted_of_the_samples(tmp_path: Path) -> None:
+    samples = inputs(40) * 255
+    with pytest.raises(edgecnn.LimitMissed, match=r"inputs given range from .* to 25"):
+        edgecnn.export(
+            SmallNet(),
+            SHAPE,
+            tmp_path / "net.edge",
+            preprocess=UNIT,
+            quantize="int8",
+            calibrate=samples,
+            min_agreement=0.9999,
+        )
+    assert not (tmp_path / "net.edge").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from edgecnn_runtime.manifest import TensorSpec
 SPEC = TensorSpec("input", "float32", (None, 3, 8, 8))
 INPUTS = np.random.default_rng(0).standard_normal((6, 3, 8, 8)).astype(np.float32)
 LABELS = np.arange(6) % 3
+GREY = np.random.default_rng(0).integers(0, 256, (6, 10, 12), np.uint8)
 PICTURE = np.random.default_rng(0).integers(0, 256, (10, 12, 3), np.uint8)
 
 
@@ -103,6 +105,19 @@ def test_bytes_are_images(kind: str) -> None:
     np.testing.assert_array_equal(image, PICTURE[..., : image.shape[2]])
 
 
+def test_grey_images_without_a_channel_axis_are_a_batch() -> None:
+    np.testing.assert_array_equal(values(GREY), GREY)
+    assert labels([(GREY, LABELS)]) == LABELS.tolist()
+
+
+def test_an_image_of_pil_is_turned_upright_as_an_app_does() -> None:
+    turned, written = Image.Exif(), io.BytesIO()
+    turned[274] = 6  # orientation: to be turned by 90 degrees clockwise
+    Image.fromarray(PICTURE).save(written, "PNG", exif=turned)
+    (read,) = values([Image.open(written)])
+    np.testing.assert_array_equal(read, np.rot90(PICTURE, -1))
+
+
 def test_paths_are_images_of_files() -> None:
     assert values(["a.png", Path("b.jpg")]) == [Path("a.png"), Path("b.jpg")]
 
@@ -152,6 +167,16 @@ def test_a_sequence_is_drawn_from_and_a_loader_is_not() -> None:
     np.testing.assert_array_equal(np.concatenate(values(loader, is_drawn=True)), INPUTS)
 
 
+def damaged() -> Image.Image:
+    """An image whose file ends early; PIL does not know before its pixels are asked for."""
+    written = io.BytesIO()
+    Image.fromarray(PICTURE).save(written, "PNG")
+    return Image.open(io.BytesIO(written.getvalue()[:200]))
+
+
+DAMAGED = damaged()
+
+
 def holed(value: float) -> np.ndarray:
     inputs = INPUTS[0].copy()
     inputs[0, 3, 4] = value
@@ -173,7 +198,19 @@ REFUSED = {
         "item 0 of the list is of type object, expected an input float32 3x8x8",
     ),
     "an empty item": ([()], "item 0 of the list is empty"),
-    "a strip": ([np.zeros((5, 9, 7), np.uint8)], "uint8 5x9x7, expected an image"),
+    "floats of rows": ([INPUTS[0].transpose(1, 2, 0)], r"channels first: .transpose\(2, 0, 1\)"),
+    "a label": (iter([3, 4]), "of type int, .*is it the labels"),
+    "lists of other lengths": (
+        [([[1, 2], [3]], 0)],
+        "item 0 of the list is a list that is no array",
+    ),
+    "a sparse tensor": (
+        [torch.zeros(3, 8, 8).to_sparse()],
+        "is a Tensor that is no array of numpy",
+    ),
+    "a tensor without values": ([torch.zeros(3, 8, 8, device="meta")], "is a Tensor that is no a"),
+    "a damaged file of PIL": ([DAMAGED], "item 0 of the list cannot be read: Pillow image"),
+    "strips": ([np.zeros((2, 5, 9, 7), np.uint8)], "uint8 5x9x7, expected an image"),
 }
 
 
