@@ -185,14 +185,17 @@ class Bundle(BundleContents):
         allow_cpu: bool = False,
         allow_weak: bool = False,
         accept_licence: Names = (),
+        force: bool = False,
         progress: bool = False,
     ) -> CompilationResult:
         """Compile for NPUs, microcontrollers or the browser: ``edgecnn compile --for``.
 
         Args:
             output: bundle or folder to write; None adds to this bundle.
+            force: replace an output that holds more, or is of another network.
 
         Raises:
+            OverwriteRefused: it holds more, or is of another network.
             CompileRefused, CompilerMissing, LicenceNotAccepted: the targets do not allow it.
         """
         from edgecnn.api.notes import log_notes
@@ -203,7 +206,7 @@ class Bundle(BundleContents):
         profiles = option_names(command, "targets", targets, flag="--for")
         licences = (accept_licence,) if isinstance(accept_licence, str) else accept_licence
         result = compile_planned(
-            plan(self.path, profiles, optional_path(output, "output")),
+            plan(self.path, profiles, optional_path(output, "output"), force=force),
             allow_cpu=allow_cpu,
             allow_weak=allow_weak,
             licences=frozenset(licences),
