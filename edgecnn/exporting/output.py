@@ -67,14 +67,15 @@ def refuse_loss(path: Path, name: str, planned: Planned) -> None:
     if lost := _lost(manifest, planned):
         rest = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
         raise OverwriteRefused(
-            f"{path} holds {', '.join(lost[:_NAMED])}{rest}, which this export would not write; "
+            f"{path} holds {', '.join(lost[:_NAMED])}{rest}, which would not be in the new one; "
             f"{way}"
         )
 
 
 def _lost(manifest: Manifest, planned: Planned) -> list[str]:
-    return [each.path for each in manifest.artefacts if _kind(each) not in planned]
+    return [each.path for each in manifest.artefacts if kind_of(each) not in planned]
 
 
-def _kind(artefact: Artefact) -> tuple[str, str]:
+def kind_of(artefact: Artefact) -> tuple[str, str]:
+    """(format, precision) of an artefact; (target, "") of a compiled one."""
     return (artefact.format, artefact.precision) if not artefact.target else (artefact.target, "")

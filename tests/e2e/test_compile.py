@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+KEPT = Path(__file__).parents[1] / "data/bundles"
 OPTIONS = ("--weights", "mnist", "--quantize", "int8", "--recipe", "fast", "--no-measure")
 
 
@@ -132,6 +133,18 @@ MISTAKES = [
     (("--for", "mcu", "--accept-licence", "nope"), 2, "no compiler has a package 'nope'"),
     (("--for", "ethos-u55-128", "-o", "folder"), 1, "-o NAME.edge"),
 ]
+
+
+def test_another_network_s_bundle_is_replaced_only_with_force(edgecnn: Run, bundle: Path) -> None:
+    other = Path(shutil.copy(KEPT / "two_outputs.edge", bundle.with_name("other.edge")))
+    before, typed = other.read_bytes(), ("compile", bundle, "--for", "mcu", "-o", other)
+    ran = edgecnn(*typed)
+    assert ran.returncode == 1
+    assert "other.edge is a bundle of two_outputs, not of lenet5; give --force" in ran.stderr
+    assert other.read_bytes() == before
+    assert edgecnn(*typed, "--force").returncode == 0
+    with Bundle(other) as opened:
+        assert opened.manifest.name == "lenet5"
 
 
 @pytest.mark.parametrize(("options", "code", "says"), MISTAKES)

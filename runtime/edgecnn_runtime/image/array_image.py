@@ -96,7 +96,11 @@ def _from_tensor(tensor: Any) -> Array:
             "(image * 255).round().to(torch.uint8), and a preprocessed one goes to run() as "
             "tensor.numpy()"
         )
-    array: Array = tensor.detach().cpu().numpy()
+    try:
+        array: Array = tensor.detach().cpu().numpy()
+    except (TypeError, RuntimeError) as error:  # a sparse tensor, or one without values
+        reason = " ".join(str(error).split())
+        raise ImageError(f"image tensor of shape {shape} has no array: {reason}") from error
     if array.ndim not in (3, 4):
         return array
     is_first, is_last = shape[-3] in CHANNELS, shape[-1] in CHANNELS
