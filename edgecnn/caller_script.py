@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 from types import ModuleType
+
+_TURN = threading.RLock()
 
 
 @contextlib.contextmanager
 def caller_script_left_out() -> Iterator[None]:
-    """Processes that are started in the block do not import the main script."""
-    script = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = script
+    """Processes that are started in the block do not import the main script.
+
+    Threads take turns: one that saved the other's empty module would leave it there for good.
+    """
+    with _TURN:
+        script = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = script

@@ -94,7 +94,7 @@ def _remark(line: str) -> None:
 
 def print_json(schema: str, result: dict[str, Any]) -> None:
     """One JSON document on stdout, its versioned schema first; infinity and NaN become null."""
-    document = {"schema": schema} | _finite(result)
+    document = {"schema": schema} | json_value(result)
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     # Bytes of a file's name that are no UTF-8, or a terminal of few characters.
     text = text if fits(text, sys.stdout) else json.dumps(document, indent=2, allow_nan=False)
@@ -108,12 +108,12 @@ def _escape_json(line: str) -> str:
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in line)
 
 
-def _finite(value: Any) -> Any:
-    """The value without the numbers that JSON does not have."""
+def json_value(value: Any) -> Any:
+    """The value as JSON has it: lists for tuples, None for infinity and NaN."""
     if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: json_value(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [json_value(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 FORM = ("classes", "width", "depth", "stem", "phi")
 FLAGS = ("per_tensor", "allow_weak", "measure", "fp16", "force", "progress")
+
+# PyTorch's exporter and compiler keep state of the whole process: threads take turns.
+_TURN = threading.RLock()
 
 
 def export(
@@ -107,7 +111,8 @@ def export(
     from edgecnn.results.export import export_network
 
     planned = plan(_options(given))
-    result = export_network(planned, is_measured=measure, quiet=not progress)
+    with _TURN:
+        result = export_network(planned, is_measured=measure, quiet=not progress)
     log_notes((*result.notes, *result.exported.warnings))
     return Bundle(result.exported.path, result)
 

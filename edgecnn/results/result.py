@@ -45,8 +45,10 @@ class Result(ABC):
         """One flat dictionary a row of the main table: name of a column → value."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The document of ``--json``, its schema first."""
-        return {"schema": self.SCHEMA} | asdict(self.document())
+        """The document of ``--json``, its schema first; infinity and NaN are None."""
+        from edgecnn.console import json_value
+
+        return {"schema": self.SCHEMA} | json_value(asdict(self.document()))
 
     def to_dataframe(self) -> DataFrame:
         """The rows as a table of pandas.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,17 @@ def test_a_missed_limit_says_what_was_noted_of_the_samples(tmp_path: Path) -> No
             min_agreement=0.9999,
         )
     assert not (tmp_path / "net.edge").exists()
+
+
+def test_two_threads_export_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with ThreadPoolExecutor() as pool:
+        bundles = list(
+            pool.map(
+                lambda name: edgecnn.export(
+                    SmallNet(), SHAPE, tmp_path / f"{name}.edge", preprocess="unit"
+                ),
+                ("a", "b"),
+            )
+        )
+    assert all(bundle.manifest.golden for bundle in bundles)
+    assert "Error" not in capfd.readouterr().err  # as PyTorch logs where it is disturbed

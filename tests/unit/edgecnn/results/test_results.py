@@ -131,7 +131,7 @@ def test_a_result_is_the_table_the_document_and_a_frame(made: tuple[str, Result]
     html = result._repr_html_()
     assert word in html
     assert html.count("<table>") == html.count("</table>")
-    document = json.loads(json.dumps(result.to_dict()).replace("Infinity", "null"))
+    document = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     check_document(document, result.SCHEMA)
     frame = result.to_dataframe()
     assert len(frame) == len(result.rows()) > 0
