@@ -39,8 +39,11 @@ demo: $(READY)
 	@echo
 	@echo "demo/mobilenet_v2.edge is the bundle: one file, ready for an app."
 	@echo
-	@echo "edgecnn lies in $(BIN). For this shell:      source $(BIN)/activate"
-	@echo "For every shell, with uv or pipx:    uv tool install '.[all]'"
+	@echo "edgecnn is in $(BIN). For this shell:"
+	@echo "  source $(BIN)/activate"
+	@echo "For every shell, with uv or with pipx:"
+	@echo "  uv tool install --torch-backend cpu '.[all]'"
+	@echo "  pipx install '.[all]'"
 	@echo "Then try:"
 	@echo "  edgecnn doctor"
 	@echo "  edgecnn export resnet20 --weights cifar10 --quantize int8"
@@ -94,7 +97,8 @@ bench: demo
 $(READY): pyproject.toml runtime/pyproject.toml hatch_build.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "edgecnn needs Python 3.11 or newer, $(PYTHON) is older; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Making $(VENV) with PyTorch, ONNX Runtime and the test tools (about 1 GB; minutes the first time)"
+	@echo "Making $(VENV) with PyTorch, ONNX Runtime and the test tools: minutes the first"
+	@echo "time, about 1 GB; more where the index has PyTorch with CUDA (docs/installing.md)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --quiet 'pip>=25.1,<27'
 	@$(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable '.[all,ethos-u,mcu]' --group dev

@@ -142,7 +142,6 @@ def _failure(error: Exception) -> ErrorDocument | None:
         from edgecnn_runtime.install_hint import install_hint
 
         missing = str(error.name).partition(".")[0]
-
         message = (
             f"{missing} is not installed, which this needs; "
             f"{install_hint('export')}; edgecnn doctor shows what else is missing"

@@ -169,7 +169,7 @@ def waiting(what: str, *, quiet: bool) -> Iterator[None]:
 
 
 def load_torch(*, quiet: bool) -> None:
-    """Import PyTorch, which takes seconds, under a spinner; what is missing is said by its user."""
+    """Import PyTorch, which takes seconds, under a spinner; that it is missing is no error here."""
     if "torch" not in sys.modules:
         with waiting("loading PyTorch", quiet=quiet), contextlib.suppress(ImportError):
             import torch  # noqa: F401

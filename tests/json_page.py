@@ -1,4 +1,4 @@
-"""docs/json.md, written from the dataclasses of `edgecnn.documents`.
+"""docs/json.md, written from the dataclasses of `edgecnn.results.schemas`.
 
 ``python tests/json_page.py > docs/json.md`` writes the page anew. The examples are real documents,
 shortened, in tests/data/json.
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from edgecnn.documents.schemas import SCHEMAS, Schema
+from edgecnn.results.schemas import SCHEMAS, Schema
 
 EXAMPLES = Path(__file__).parent / "data/json"
 SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
@@ -31,21 +31,27 @@ stderr. The Python API gives the same document as `result.to_dict()`.
   failure: where `verify` finds a difference, or `bench` a slower artefact, its own document is
   printed, and the exit code says so.
 
-This page is generated: `python tests/json_page.py > docs/json.md`. The examples are shortened.
+This page is generated: `python tests/json_page.py > docs/json.md`. The examples are shortened, and
+a list in them may be empty that is not in truth.
 """
+SHARED = "## Parts of several documents"
 
 
 def page() -> str:
     """The whole page."""
-    described: set[type] = set()
-    sections = [_section(name, schema, described) for name, schema in SCHEMAS.items()]
+    parts = [set(_parts(schema.document)) for schema in SCHEMAS.values()]
+    shared = {kind for kind in set().union(*parts) if sum(kind in each for each in parts) > 1}
+    sections = [_section(name, schema, shared) for name, schema in SCHEMAS.items()]
+    tables = [
+        line for kind in sorted(shared, key=lambda each: each.__name__) for line in _part(kind)
+    ]
     listing = [
         f"| [{name}](#{_anchor(name)}) | `{schema.command} --json` |"
         for name, schema in SCHEMAS.items()
         if name != "edgecnn.error/1"
     ]
     table = "\n".join(["| schema | command |", "|---|---|", *listing])
-    return "\n".join([HEAD, table, "", *sections]).rstrip() + "\n"
+    return "\n".join([HEAD, table, "", *sections, SHARED, "", *tables]).rstrip() + "\n"
 
 
 def example_of(schema: str) -> Path:
@@ -53,8 +59,10 @@ def example_of(schema: str) -> Path:
     return EXAMPLES / f"{schema.replace('/', '-')}.json"
 
 
-def _section(name: str, schema: Schema, described: set[type]) -> str:
+def _section(name: str, schema: Schema, shared: set[type]) -> str:
+    """Example and tables of a document, but for the parts that others have too."""
     example = example_of(name).read_text(encoding="utf-8").rstrip()
+    own = [kind for kind in _parts(schema.document) if kind not in shared]
     command = schema.command if "fails" in schema.command else f"{schema.command} --json"
     return "\n".join(
         [
@@ -66,26 +74,41 @@ def _section(name: str, schema: Schema, described: set[type]) -> str:
             example,
             "```",
             "",
-            *_tables(schema.document, described, is_root=True),
+            *_table(schema.document),
+            *(line for kind in own for line in _part(kind)),
         ]
     )
 
 
-def _tables(kind: type, described: set[type], *, is_root: bool = False) -> Iterator[str]:
-    """Table of a dataclass, then those of the dataclasses in it that no section has described."""
-    described.add(kind)
-    if not is_root:
-        yield from (f"### {kind.__name__}", "", _summary(kind), "")
+def _parts(kind: type) -> list[type]:
+    """The dataclasses in a dataclass, each once, in the order of its fields."""
+    hints = get_type_hints(kind)
+    inner = [
+        each for field in dataclasses.fields(kind) for each in _dataclasses_in(hints[field.name])
+    ]
+    return list(dict.fromkeys(part for each in inner for part in (each, *_parts(each))))
+
+
+def _part(kind: type) -> Iterator[str]:
+    yield from (f"### {kind.__name__}", "", _summary(kind), "")
+    yield from _table(kind)
+
+
+def _table(kind: type) -> Iterator[str]:
+    """One row a field; fields of one type that share their description are one row."""
     hints, words = get_type_hints(kind), _descriptions(kind)
+    rows: dict[tuple[str, str], list[str]] = {}
+    for field in dataclasses.fields(kind):
+        inner = next(map(_summary, _dataclasses_in(hints[field.name])), "")
+        text = words.get(field.name, inner)
+        assert text, f"{kind.__name__}.{field.name} has no description"
+        rows.setdefault((_words(hints[field.name]), text.replace("|", "\\|")), []).append(
+            field.name
+        )
     yield from ("| field | type | what it is |", "|---|---|---|")
-    for field in dataclasses.fields(kind):
-        told = words.get(field.name, "").replace("|", "\\|")
-        yield f"| `{field.name}` | {_words(hints[field.name])} | {told} |"
+    for (kind_words, text), names in rows.items():
+        yield f"| {', '.join(f'`{name}`' for name in names)} | {kind_words} | {text} |"
     yield ""
-    for field in dataclasses.fields(kind):
-        for inner in _dataclasses_in(hints[field.name]):
-            if inner not in described:
-                yield from _tables(inner, described)
 
 
 def _dataclasses_in(kind: Any) -> Iterator[type]:
@@ -123,10 +146,16 @@ def _summary(kind: type) -> str:
 
 def _descriptions(kind: type) -> dict[str, str]:
     """Field → its words in the docstring's Attributes; names before one colon share them."""
-    _, _, attributes = (inspect.getdoc(kind) or "").partition("Attributes:\n")
-    entries = re.split(r"^    (?=\S)", attributes, flags=re.MULTILINE)[1:]
     words: dict[str, str] = {}
-    for entry in entries:
+    for each in reversed(kind.__mro__):
+        _, _, attributes = inspect.cleandoc(each.__doc__ or "").partition("Attributes:\n")
+        words |= _entries(attributes)
+    return words
+
+
+def _entries(attributes: str) -> dict[str, str]:
+    words: dict[str, str] = {}
+    for entry in re.split(r"^    (?=\S)", attributes, flags=re.MULTILINE)[1:]:
         names, _, text = entry.partition(": ")
         for name in names.split(", "):
             words[name] = _as_markdown(" ".join(text.split()))

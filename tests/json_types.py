@@ -1,4 +1,4 @@
-"""Strict check of JSON values against the dataclasses of `edgecnn.documents`."""
+"""Strict check of JSON values against the dataclasses of `edgecnn.results.schemas`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from edgecnn.documents.schemas import SCHEMAS
+from edgecnn.results.schemas import SCHEMAS
 
 
 def check_document(document: Mapping[str, Any], schema: str) -> None:

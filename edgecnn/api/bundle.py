@@ -73,7 +73,7 @@ class Bundle(BundleContents):
         """
         from edgecnn.api.notes import log_notes
         from edgecnn.commands.verify import command
-        from edgecnn.results.verify import VerifyOptions, verify_bundle
+        from edgecnn.results.verifying import VerifyOptions, verify_bundle
 
         check_flags(diagnose=diagnose, compiled=compiled, progress=progress)
         other = _bundle_path(against)
@@ -201,14 +201,17 @@ class Bundle(BundleContents):
         allow_cpu: bool = False,
         allow_weak: bool = False,
         accept_licence: Names = (),
+        force: bool = False,
         progress: bool = False,
     ) -> CompilationResult:
         """Compile for NPUs, microcontrollers or the browser: ``edgecnn compile --for``.
 
         Args:
             output: bundle or folder to write; None adds to this bundle.
+            force: replace an output that holds more, or is of another network.
 
         Raises:
+            OverwriteRefused: it holds more, or is of another network.
             CompileRefused, CompilerMissing, LicenceNotAccepted: the targets do not allow it.
         """
         from edgecnn.api.notes import log_notes
@@ -224,7 +227,7 @@ class Bundle(BundleContents):
             names = map(str, names_of(accept_licence, "accept_licence"))
             licences = accepted_licences(tuple(names))
         result = compile_planned(
-            plan(self.path, profiles, optional_path(output, "output")),
+            plan(self.path, profiles, optional_path(output, "output"), force=force),
             allow_cpu=allow_cpu,
             allow_weak=allow_weak,
             licences=licences,

@@ -22,9 +22,7 @@ from edgecnn.errors import OptionsRefused
 
 if TYPE_CHECKING:
     import edgecnn_runtime
-    from edgecnn.results.bundle_extract import ExtractResult
-    from edgecnn.results.bundle_show import BundleShowResult
-    from edgecnn.results.bundle_strip import StripResult
+    from edgecnn.results.bundle import BundleShowResult, ExtractResult, StripResult
     from edgecnn.results.export import ExportResult
     from edgecnn.results.run import RunResult
     from edgecnn_runtime.image.batch import ImageBatch
@@ -45,7 +43,7 @@ class BundleContents:
 
     @property
     def manifest(self) -> Manifest:
-        """The manifest, read anew: a compilation or another program may have changed the file."""
+        """The manifest, read each time: another program may have changed the file."""
         from edgecnn_runtime.bundle import Bundle as BundleFile
 
         with BundleFile(self.path) as opened:
@@ -62,7 +60,7 @@ class BundleContents:
     def show(self) -> BundleShowResult:
         """Inputs, outputs, artefacts, proof, preprocessing, labels, origin: ``bundle show``."""
         from edgecnn.bundles.facts import bundle_facts
-        from edgecnn.results.bundle_show import BundleShowResult
+        from edgecnn.results.bundle import BundleShowResult
 
         return BundleShowResult(bundle_facts(self.path))
 
@@ -116,7 +114,7 @@ class BundleContents:
         Raises:
             ExtractRefused: the folder is not empty, or there is no such artefact.
         """
-        from edgecnn.results.bundle_extract import extract_bundle
+        from edgecnn.results.bundle import extract_bundle
 
         check_flags(force=force)
         name = optional_name(artefact, "artefact")
@@ -141,7 +139,7 @@ class BundleContents:
         """
         from edgecnn.bundles.strip import StripOptions
         from edgecnn.commands.bundle import strip as command
-        from edgecnn.results.bundle_strip import strip_bundle
+        from edgecnn.results.bundle import strip_bundle
 
         check_flags(in_place=in_place, keep_golden=keep_golden, force=force)
         written = optional_path(output, "output")

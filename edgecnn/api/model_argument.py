@@ -45,8 +45,8 @@ def model_source(model: nn.Module | str | os.PathLike[str], name: str | None) ->
 
 def _is_module(model: object) -> bool:
     """Whether it is a module of PyTorch, without importing PyTorch for what is none."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(model, torch.nn.Module)
+    kind = getattr(getattr(sys.modules.get("torch"), "nn", None), "Module", None)
+    return kind is not None and isinstance(model, kind)
 
 
 def _live(module: Any, name: str | None) -> LiveModule:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from edgecnn_runtime.printable import printable
 
 LOGGER = logging.getLogger("edgecnn")
-"""Notes are warnings of this logger, which Python writes on stderr unless told otherwise."""
+"""Notes are warnings of this logger, which Python writes on stderr where no handler is set."""
 
 
 def log_notes(notes: Iterable[str]) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import edgecnn_runtime
-from edgecnn.documents.run import ClassifiedImage
 from edgecnn.errors import ArgumentInvalid
-from edgecnn.results.run import RunOptions, RunResult, classify_images
+from edgecnn.results.run import ClassifiedImage, RunOptions, RunResult, classify_images
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image.batch import split_batch
 from edgecnn_runtime.image.load import load_image

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecnn.bench.absent import Absent
-from edgecnn.bench.run import make_ready
+from edgecnn.bench.ready import make_ready
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import Board, Event
 from edgecnn.devices.emulated import EmulatedBoard
@@ -106,7 +106,7 @@ def prove_on(
 
     Args:
         progress: told the share done, 0 to 1.
-        doing: told what is being done.
+        doing: called with what is being done.
 
     Raises:
         BenchRefused: the board can have none of the engines that it needs.

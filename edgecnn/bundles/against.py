@@ -144,24 +144,29 @@ def _renamed(golden: Golden, names: Mapping[str, str]) -> Golden:
 
 
 def _expected(ours: Manifest, artefact: Artefact, outside: _Outside) -> Artefact:
-    """Their artefact with the limit that it is held to, which never is one of its own."""
-    held = replace(
-        artefact, proof="measured", graph=None, sqnr_db={}, outside_db={}, pooled_db=None
+    """Their artefact with the limit that its answers are judged by, never one of its own."""
+    judged = replace(
+        artefact,
+        proof="measured",
+        graph=None,
+        sqnr_db={},
+        outside_db={},
+        pooled_db=None,
+        is_weak=False,
     )
-    held = replace(held, is_weak=False)
     if artefact.precision != "int8":
-        return held
+        return judged
     digest = hashlib.sha256(outside.files[artefact.path]).hexdigest()
     for same in _with_bytes(ours, digest):
         if same.sqnr_db:
             names = outside.matched.names
             listed = {names[output]: groups for output, groups in same.sqnr_db.items()}
-            return replace(held, sqnr_db=listed, is_weak=same.is_weak)
+            return replace(judged, sqnr_db=listed, is_weak=same.is_weak)
     floor = {
         outside.matched.names[spec.name]: (FLOOR_DB,) * len(_groups(ours, spec.name))
         for spec in ours.outputs
     }
-    return replace(held, sqnr_db=floor)
+    return replace(judged, sqnr_db=floor)
 
 
 def _groups(ours: Manifest, output: str) -> tuple[ChannelGroup, ...]:

@@ -18,8 +18,8 @@ from edgecnn_runtime.errors import UnsafePath
 from edgecnn_runtime.manifest import Artefact, Manifest
 
 LABELS, PREPROCESS = "labels.txt", "preprocess.json"
-# Of model files. A stranger's bundle might name an artefact numpy.py, which the next program in
-# that folder would import.
+# Of model files. A bundle of unknown origin might name an artefact numpy.py, which the next
+# program in that folder would import.
 SUFFIXES = (
     *(".onnx", ".tflite", ".xml", ".bin", ".rknn", ".json", ".txt", ".dlc", ".kmodel", ".hef"),
     *(".param", ".mnn", ".engine", ".plan", ".pte", ".ort"),
@@ -31,6 +31,8 @@ class Extracted:
     """What was extracted from a bundle.
 
     Attributes:
+        bundle: path as it was given.
+        folder: path as it was given.
         artefacts: paths of the artefacts in the bundle.
         files: path in the folder → size in bytes.
     """

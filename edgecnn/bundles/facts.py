@@ -26,6 +26,8 @@ class ArtefactFacts:
     Attributes:
         path: in the bundle.
         files: all paths that belong to it: weights file, companions, report.
+        format: such as "onnx".
+        precision: such as "int8".
         size_bytes: of all its files.
         engine: that opens it; None where only a vendor's runtime does.
         proof: kind of proof of its answers.
@@ -54,6 +56,7 @@ class LabelFacts:
 
     Attributes:
         file: path in the bundle.
+        count: number of labels.
         first, last: label of the first and of the last class.
         is_softmax: scores are the softmax of the output.
     """
@@ -70,6 +73,7 @@ class GoldenFacts:
     """Golden examples: inputs with the original network's outputs.
 
     Attributes:
+        count: examples in the bundle.
         images: how many have the photograph that the input was made from.
         size_bytes: of their files in the bundle.
         outside_file: file beside the bundle with further examples; None where there is none.
@@ -108,8 +112,11 @@ class BundleFacts:
 
     Attributes:
         bundle: path of the file.
+        name: of the network.
         manifest_schema: of the bundle format.
+        task: what the network is for; None where it is unknown.
         size_bytes: of the file.
+        files: number of files in the bundle.
         largest: path and size in bytes of the largest files in it, and of all others as "others".
         are_digests_checked: every file has the sha256 that the manifest lists; False: only the
             labels were hashed, because the bundle is large.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edgecnn.errors import ExtractRefused
 from edgecnn_exporters.atomic import replace_file
@@ -31,9 +32,10 @@ def check_folder(folder: Path, *, is_forced: bool) -> None:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, is_forced: bool) -> None:
-    """Write files into a folder, by path in it; a new or empty folder appears with all of them.
+    """Write files into a folder, by path in it; a new folder appears with all of them.
 
-    A folder with other files keeps those; each of the same name is replaced whole.
+    A folder that is there stays the same one: it may be a shell's own, or a mounted disk. It gets
+    all of the files or, if it was empty, none. Each file of the same name is replaced whole.
 
     Raises:
         ExtractRefused: as `check_folder` says, or a link in the folder leads out of it.
@@ -43,7 +45,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, is_forced: bool) -
     try:
         # A link stands for the folder that it leads to.
         real = Path(os.path.realpath(folder))
-        if real.is_dir() and any(real.iterdir()):
+        if real.is_dir():
             _write_each(real, files)
         else:
             real.parent.mkdir(parents=True, exist_ok=True)
@@ -53,15 +55,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes], *, is_forced: bool) -
 
 
 def _write_new(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write beside the folder, then take its place."""
+    """Write beside the folder, then take its name."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         new = Path(scratch) / "new"
         for name, content in files.items():
             path = new / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        if folder.is_dir():
-            folder.rmdir()  # empty, else this fails
         new.rename(folder)
 
 
@@ -70,11 +70,26 @@ def _write_each(folder: Path, files: Mapping[str, bytes]) -> None:
         parent = Path(os.path.realpath((folder / name).parent))
         if parent != folder and folder not in parent.parents:
             raise ExtractRefused(f"{folder / name} leads out of the folder by a link; remove it")
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replace_file(path) as stream:
-            stream.write(content)
+    was_empty = not any(folder.iterdir())
+    try:
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replace_file(path) as stream:
+                stream.write(content)
+    except BaseException:
+        if was_empty:
+            _remove(folder, files)
+        raise
+
+
+def _remove(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Remove those of the files that are there, and the folders that are empty without them."""
+    for name in files:
+        (folder / name).unlink(missing_ok=True)
+        for inner in list(PurePosixPath(name).parents)[:-1]:
+            with contextlib.suppress(OSError):
+                (folder / inner).rmdir()
 
 
 def _not_writable(folder: Path, error: OSError | ValueError) -> OutputNotWritable:

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files
 from edgecnn.errors import OptionsRefused, StripRefused
+from edgecnn.exporting.output import MODEL_SUFFIXES
 from edgecnn_exporters.atomic import check_writable
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged
@@ -18,6 +19,9 @@ from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import BundleError
 from edgecnn_runtime.manifest import SCHEMA, Artefact, Manifest
 from edgecnn_runtime.parity.contents import GOLDEN_LABELS
+
+# Names that are listed in one message.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,14 @@ class Stripped:
     """What was left out of a bundle.
 
     Attributes:
+        bundle: the one that was read.
         output: the bundle that was written.
         parent_sha256: of the bundle that was read.
         size_bytes, parent_size_bytes: of the two files.
         kept: paths of the artefacts in the output.
         left_out: paths of those that are not.
-        golden: golden examples that were left out; their size is `golden_bytes`.
+        golden: number of golden examples that were left out.
+        golden_bytes: bytes of their files.
         is_verifiable: golden examples are in the output.
     """
 
@@ -79,16 +85,18 @@ def strip(
     Raises:
         OptionsRefused: `output` is the bundle itself, perhaps by another name.
         BundleError: the bundle cannot be trusted.
-        StripRefused: no artefact would be left, or one that is named is not there.
+        StripRefused: no artefact would be left, one that is named is not there, or the output has
+            the name of a model file.
         OutputNotWritable: the output cannot be written, or the bundle changed meanwhile.
     """
     typed = str(bundle_path), str(output or bundle_path)
     _refuse_itself(bundle_path, output)
-    # A link stands for the bundle that it leads to.
-    bundle_path, output = (Path(os.path.realpath(each)) for each in typed)
+    bundle_path, output = (_behind_link(Path(each)) for each in typed)
     check_writable(output)
-    if output != bundle_path and not options.force:
-        _refuse_richer(output)
+    if os.path.realpath(output) != os.path.realpath(bundle_path):
+        _refuse_model_file(output)
+        if not options.force:
+            _refuse_richer(output)
     identity = identity_of(bundle_path)
     with Bundle(bundle_path, budget) as bundle:
         parent_size, parent_sha256 = _digest(bundle_path)
@@ -126,10 +134,13 @@ def _kept(bundle: Bundle, options: StripOptions) -> tuple[Artefact, ...]:
         ("precision", options.precisions, lambda one: {one.precision}),
         ("target", options.targets, lambda one: {one.target or one.format}),
     ):
-        there = set[str]().union(*(of(one) for one in artefacts))
+        there = dict.fromkeys(name for one in artefacts for name in sorted(of(one)))
         if missing := [name for name in wanted if name not in there]:
-            listing = ", ".join(f"{one.path} ({one.precision})" for one in artefacts)
-            raise StripRefused(f"{bundle.path} has no {what} {missing[0]}; it has {listing}")
+            listing = ", ".join(list(there)[:_NAMED]) + (", …" if len(there) > _NAMED else "")
+            raise StripRefused(
+                f"{bundle.path} has no {what} {missing[0]}; it has {listing}; "
+                f"edgecnn bundle show {bundle.path} shows all"
+            )
     kept = tuple(
         one
         for one in artefacts
@@ -138,10 +149,9 @@ def _kept(bundle: Bundle, options: StripOptions) -> tuple[Artefact, ...]:
         and (not options.targets or (one.target or one.format) in options.targets)
     )
     if not kept:
-        listing = ", ".join(f"{one.path} ({one.precision})" for one in artefacts)
         raise StripRefused(
-            f"no artefact of {bundle.path} fits all that is to be kept, and a bundle needs one; it "
-            f"has {listing}"
+            f"no artefact of {bundle.path} fits --keep, --precision and --target at once, and a "
+            f"bundle needs one; edgecnn bundle show {bundle.path} shows all"
         )
     return kept
 
@@ -187,6 +197,26 @@ def _provenance(manifest: Manifest, left_out: list[str], parent_sha256: str) -> 
     entries = earlier if isinstance(earlier, list) else []
     provenance[STRIPPED] = [*entries, {"parent_sha256": parent_sha256, "left_out": left_out}]
     return provenance
+
+
+def _behind_link(path: Path) -> Path:
+    """The bundle that a link leads to; any other path as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _refuse_model_file(output: Path) -> None:
+    """Refuse an output that has the name of a model file, which a bundle only holds.
+
+    Raises:
+        StripRefused: it has.
+    """
+    suffix = output.suffix.lower()
+    if suffix in MODEL_SUFFIXES:
+        bundle = output.with_suffix(".edge")
+        raise StripRefused(
+            f"cannot write {output}: a strip writes a bundle, which holds the {suffix} file; give "
+            f"-o {bundle}, then: edgecnn bundle extract {bundle} -o DIR"
+        )
 
 
 def _refuse_itself(bundle_path: Path, output: Path | None) -> None:

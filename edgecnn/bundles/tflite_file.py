@@ -142,11 +142,12 @@ class _Tflite:
         if not quantisation or self._type(tensor)[0] not in _INTEGER:
             return None
         table = self._file.offset(quantisation)
-        scales = self._file.vector(table, _SCALE, "f")
-        zero_points = self._file.vector(table, _ZERO_POINT, "q")
-        if len(scales) != 1:
+        # Longer ones are not read: the ends of a graph may all share them.
+        if self._file.length(table, _SCALE) != 1 or self._file.length(table, _ZERO_POINT) > 1:
             return None
-        return scales[0], int(zero_points[0]) if zero_points else 0
+        (scale,) = self._file.vector(table, _SCALE, "f")
+        zero_points = self._file.vector(table, _ZERO_POINT, "q")
+        return scale, int(zero_points[0]) if zero_points else 0
 
     def _is_weight(self, tensor: int) -> bool:
         """Whether a tensor has data in the file."""

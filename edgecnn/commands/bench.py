@@ -14,6 +14,7 @@ from edgecnn.console import complain, echo
 
 if TYPE_CHECKING:
     from edgecnn.results.bench import LatencyResult
+    from edgecnn.results.benching import BenchOptions
 
 
 @click.command("bench", short_help="Measure a bundle on a device, or on several.")
@@ -97,9 +98,8 @@ def command(
       edgecnn bench mobilenet_v2.edge --device rpi
       edgecnn bench mobilenet_v2.edge --device host,browser
       edgecnn bench new.edge --against old.edge --engine tflite
-      edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl --plot today.png
+      edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl
     """
-    from edgecnn.report.bench_csv import csv_text
     from edgecnn.results.bench import LatencyResult
     from edgecnn.results.benching import BenchOptions, bench_bundle
     from edgecnn.results.printing import print_result
@@ -129,23 +129,32 @@ def command(
         tuple(name for name, is_given in further.items() if is_given),
     )
     result = bench_bundle(bundle, options, quiet=quiet or as_json)
-    if not isinstance(result, LatencyResult):
+    if isinstance(result, LatencyResult):
+        _print_latencies(result, options, plot, as_csv=as_csv, as_json=as_json)
+    else:
         print_result(result, as_json=as_json)
-        return result.exit_code
+    return result.exit_code
+
+
+def _print_latencies(
+    result: LatencyResult,
+    options: BenchOptions,
+    plot: Path | None,
+    *,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    from edgecnn.report.bench_csv import csv_text
+    from edgecnn.report.plots.bench import draw_bench
+    from edgecnn.results.printing import print_result
+
     if as_csv:
         echo(csv_text(result.devices).removesuffix("\n"))
     elif not as_json:
         print_result(result, as_json=False)
     if plot is not None and result.devices:
-        _draw(result, plot, is_sustained=sustained is not None)
+        draw_bench(result.devices, plot, is_sustained=options.sustained_s is not None)
     if as_json:  # last: a drawing that fails is a document of its own
         print_result(result, as_json=True)
     for line in result.failures:
         complain(line)
-    return result.exit_code
-
-
-def _draw(result: LatencyResult, plot: Path, *, is_sustained: bool) -> None:
-    from edgecnn.report.plots.bench import draw_bench
-
-    draw_bench(result.devices, plot, is_sustained=is_sustained)

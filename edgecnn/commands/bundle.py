@@ -38,10 +38,10 @@ def show(file: Path, as_json: bool) -> None:
       edgecnn bundle show mobilenet_v2.edge
       edgecnn bundle show model.onnx --json
     """
-    from edgecnn.results.bundle_show import show as show_contents
+    from edgecnn.results.bundle import show_bundle
     from edgecnn.results.printing import print_result
 
-    print_result(show_contents(file), as_json=as_json)
+    print_result(show_bundle(file), as_json=as_json)
 
 
 @command.command("extract", short_help="Write artefacts, labels and preprocessing into a folder.")
@@ -69,9 +69,9 @@ def extract(bundle: Path, artefact: str | None, folder: Path, force: bool, as_js
     \b
     Examples:
       edgecnn bundle extract mobilenet_v2.edge -o parts/
-      edgecnn bundle extract mobilenet_v2.edge model.int8.tflite -o app/src/main/assets/
+      edgecnn bundle extract mobilenet_v2.edge model.int8.tflite -o assets/
     """
-    from edgecnn.results.bundle_extract import extract_bundle
+    from edgecnn.results.bundle import extract_bundle
     from edgecnn.results.printing import print_result
 
     print_result(extract_bundle(bundle, folder, artefact, force=force), as_json=as_json)
@@ -118,7 +118,7 @@ def strip(
       edgecnn bundle strip mobilenet_v2.edge --in-place --precision int8
     """
     from edgecnn.bundles.strip import StripOptions
-    from edgecnn.results.bundle_strip import strip_bundle
+    from edgecnn.results.bundle import strip_bundle
     from edgecnn.results.printing import print_result
 
     if in_place == (output is not None):

@@ -65,6 +65,9 @@ class CompileTargets(click.ParamType["tuple[TargetProfile, ...]"]):
     metavar="PATH",
     help=f"Interpreter with rknn-toolkit2; by default ${RKNN_PYTHON}.",
 )
+@click.option(
+    "--force", is_flag=True, help="Replace an OUT.edge that holds more, or is of another network."
+)
 @click.option("--list", "is_listed", is_flag=True, help="List the targets and their compilers.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @json_option
@@ -77,6 +80,7 @@ def command(
     allow_weak: bool,
     licences: tuple[str, ...],
     rknn_python: Path | None,
+    force: bool,
     is_listed: bool,
     dry_run: bool,
     as_json: bool,
@@ -112,7 +116,7 @@ def command(
         raise click.UsageError(f"{missing} is missing; edgecnn compile --list shows the targets")
     from edgecnn.compile.plan import plan
 
-    planned = plan(bundle, profiles, output)
+    planned = plan(bundle, profiles, output, force=force)
     accepted = accepted_licences(licences)
     if dry_run:
         print_result(CompilePlanResult(planned, accepted), as_json=as_json)
@@ -130,7 +134,7 @@ def command(
 
 
 def accepted_licences(licences: tuple[str, ...]) -> frozenset[str]:
-    """The packages of --accept-licence; a name that no toolchain has is a slip of the pen."""
+    """The packages of --accept-licence; a name that no toolchain has is refused."""
     if licences:
         from edgecnn.compile.toolchains import must_accept
 

@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING, Any
-
 import click
 
 from edgecnn.commands.options import json_option, quiet_option
-from edgecnn.devices.checks import Check, check, measuring
-from edgecnn_runtime.install_hint import install_hint
-
-if TYPE_CHECKING:
-    from edgecnn.results.doctor import DoctorResult
-
-# Package → the extra that brings it, and what it is needed for.
-PACKAGES = {
-    "torch": ("export", "export of PyTorch networks"),
-    "onnx": ("export", "export"),
-    "onnx-ir": ("export", "graph passes"),
-    "onnxscript": ("export", "PyTorch's dynamo exporter"),
-    "safetensors": ("export", ".safetensors checkpoints"),
-    "pillow": ("image", "reading image files"),
-}
 
 
 @click.command("doctor", short_help="Show what works here, and how to fix the rest.")
@@ -48,106 +30,13 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
     from edgecnn.results.printing import print_result
 
     if device == "host":
+        from edgecnn.results.doctor_host import examine_host
+
         with waiting("examining this machine", quiet=quiet or as_json):
             result = examine_host()
     else:
-        from edgecnn.commands.doctor_board import examine_device
+        from edgecnn.results.doctor_board import examine_device
 
         result = examine_device(device, quiet=quiet or as_json)
     print_result(result, as_json=as_json)
     return result.exit_code
-
-
-def examine_host() -> DoctorResult:
-    """Examine this machine: engines, packages, tools, cache, and what disturbs a bench."""
-    from edgecnn.devices.local import this_machine
-    from edgecnn.documents.doctor import DoctorDocument
-    from edgecnn.results.doctor import DoctorResult
-    from edgecnn_runtime.measure.results import host_from_json, state_from_json
-
-    event = this_machine().host("host")
-    host, state = event["host"], event["state"]
-    tools = [_browser(), *_toolchains()]
-    checks = (*_engines(event), *_packages(), *tools, _cache(), *measuring(host, state))
-    machine = host["model"] or host["machine"]
-    summary = (
-        f"{machine}: {host['cpu']}, {host['cores']} cores, {', '.join(host['features'])}",
-        f"{host['system']}, {host['libc']}, Python {host['python']}",
-    )
-    document = DoctorDocument(
-        "host", host_from_json(host), state_from_json(state), checks, None, {}, {}
-    )
-    return DoctorResult(document, summary, all(one.ok for one in checks if one.needed))
-
-
-def _engines(event: dict[str, Any]) -> list[Check]:
-    """A check for every engine, in the agent's words where it does not work."""
-    from edgecnn_runtime.engines.table import ENGINES, REFERENCE
-
-    checks = []
-    for name, version in event["engines"].items():
-        if name in ENGINES and ENGINES[name].is_double:
-            continue
-        missing = event["missing"].get(name, {"reason": "", "mend": ""})
-        shown = version or missing["reason"]
-        needed = name == REFERENCE
-        checks.append(
-            check(f"engine {name}", version is not None, shown, missing["mend"], needed=needed)
-        )
-    return checks
-
-
-def _packages() -> list[Check]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    checks = []
-    for package, (extra, purpose) in PACKAGES.items():
-        try:
-            installed, ok = version(package), True
-        except PackageNotFoundError:
-            installed, ok = f"not installed; needed for {purpose}", False
-        mend = install_hint(extra)
-        checks.append(check(package, ok, installed, mend, needed=True))
-    return checks
-
-
-def _browser() -> Check:
-    from edgecnn.errors import BrowserUnavailable
-    from edgecnn.web.browser import INSTALL, find_browser
-
-    try:
-        found = find_browser()
-    except BrowserUnavailable as error:
-        return check("browser", False, str(error).partition("; ")[0], INSTALL, needed=False)
-    return check("browser", True, f"{found.product} {found.version} ({found.path})", needed=False)
-
-
-def _toolchains() -> list[Check]:
-    """Compilers for NPUs and microcontrollers: nothing needs them but `edgecnn compile`."""
-    from edgecnn.compile.toolchains import find_toolchains
-
-    return [
-        check(
-            each.toolchain.name,
-            each.version is not None,
-            each.version or f"not installed; {each.toolchain.purpose}, {each.toolchain.licence}",
-            each.toolchain.install,
-            needed=False,
-        )
-        for each in find_toolchains()
-    ]
-
-
-def _cache() -> Check:
-    from edgecnn.fetch import cache_folder
-
-    folder = cache_folder()
-    place = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(place).free
-    return check(
-        "cache",
-        free > 500e6,
-        f"{folder}, {free / 1e9:.1f} GB free",
-        "set EDGECNN_CACHE to a folder with 0.5 GB free",
-        needed=False,
-    )

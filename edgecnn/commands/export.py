@@ -86,11 +86,11 @@ def command(
     \b
     Examples:
       edgecnn export mobilenet_v2
-      edgecnn export mobilenet_v2 --weights mine.pth --classes 10 --labels names.txt
+      edgecnn export mobilenet_v2 --weights my.pth --classes 9 --labels my.txt
       edgecnn export resnet20 --weights cifar10 --quantize int8
       edgecnn export mobilenet_v2 --quantize int8 --target all
       edgecnn export runs/mobilenet_v2-cifar10/weights.safetensors
-      edgecnn export mypackage.nets:build --input 1x3x96x96 --weights net.pth --preprocess signed
+      edgecnn export nets.py:build --input 1x3x96x96 --preprocess signed
       edgecnn export network.onnx -o network.edge
     """
     from edgecnn.exporting.plan import ExportOptions, plan

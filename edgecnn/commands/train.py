@@ -109,9 +109,9 @@ def command(
       edgecnn train lenet5 --data mnist --epochs 12
       edgecnn train mobilenet_v2 --width 0.25 --data cifar10
       edgecnn train mobilenet_v2 --data cifar10 --width 0.25 --resume
-      edgecnn train resnet18 --data photographs/ --init-from resnet18.pth --reset-head
+      edgecnn train resnet18 --data photos --init-from net.pth --reset-head
       edgecnn train vgg19 --width 0.125 --data cifar10 --progressive
-      edgecnn train resnet20 --data cifar10 --init-from float.safetensors --quantize int8
+      edgecnn train resnet20 --data cifar10 --init-from net.pth --quantize int8
     """
     _check_quantised(precision, init_from, teacher, reset_head, progressive)
     from edgecnn.train.options import TrainOptions
@@ -173,15 +173,19 @@ def _train(options: TrainOptions) -> Mapping[str, Any]:
     from edgecnn.train.distributed import is_first
     from edgecnn.train.plan import prepare
     from edgecnn.train.run import run
+    from edgecnn_runtime.install_hint import install_hint
 
     is_silent = options.quiet or not is_first()
     load_torch(quiet=is_silent)
     job, notes = prepare(options)
+    is_drawn = find_spec("matplotlib") is not None
+    if not is_drawn:
+        notes = (*notes, f"no curve is drawn: that needs matplotlib; {install_hint('plot')}")
     for line in notes:
         note(f"note: {line}", quiet=is_silent)
     note(announcement(job), quiet=is_silent)
     with watch(job.recipe.epochs, quiet=is_silent) as observer:
-        return run(job, observer, draw_curve if find_spec("matplotlib") else None)
+        return run(job, observer, draw_curve if is_drawn else None)
 
 
 def _progressive(options: TrainOptions) -> list[Mapping[str, Any]]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgecnn.commands.budget_options import budget_options
 from edgecnn.commands.options import bundle_argument, json_option, quiet_option
 from edgecnn.console import complain, echo
+
+if TYPE_CHECKING:
+    from edgecnn.results.verify import VerifyResult
+    from edgecnn.results.verifying import VerifyOptions
 
 ALL = "all"
 
@@ -118,18 +122,18 @@ def command(
       edgecnn verify mobilenet_v2.edge --preprocess --data photographs/
       edgecnn verify mobilenet_v2.edge --against other.tflite
     """
-    from edgecnn.report.blocks import print_blocks
     from edgecnn.results.printing import print_result
-    from edgecnn.results.verify import VerifyOptions, VerifyResult, verify_bundle
     from edgecnn.results.verify_preprocess import compare_preprocessing
+    from edgecnn.results.verifying import VerifyOptions, verify_bundle
     from edgecnn_runtime.budget import Budget
 
     engines = tuple(dict.fromkeys(name for names in chosen for name in names))
-    is_silent = quiet or as_json
     if against is not None and (by_hand or data is not None or reproduce is not None):
         raise click.UsageError("--against goes with --engine alone: leave the other options out")
     if by_hand:
-        costs = compare_preprocessing(bundle, data, next(iter(engines), None), quiet=is_silent)
+        costs = compare_preprocessing(
+            bundle, data, next(iter(engines), None), quiet=quiet or as_json
+        )
         print_result(costs, as_json=as_json)
         return costs.exit_code
     budget = Budget(max_memory, max_seconds)
@@ -139,20 +143,22 @@ def command(
     if as_json:
         result = verify_bundle(bundle, options)
         print_result(result, as_json=True)
-        _complain(result.complaints)
-        return result.exit_code
-
-    def print_rows(rows: VerifyResult) -> None:
-        print_blocks(rows.parity_blocks())
-
-    result = verify_bundle(bundle, options, quiet=quiet, on_rows=print_rows)
-    print_blocks(result.finding_blocks())
-    if not quiet:
-        echo(f"\n{result.files} files have the digests that the manifest lists", err=True)
-    _complain(result.complaints)
+    else:
+        result = _print_as_known(bundle, options, quiet=quiet)
+    for sentence in result.complaints:
+        complain(sentence)
     return result.exit_code
 
 
-def _complain(sentences: Sequence[str]) -> None:
-    for sentence in sentences:
-        complain(sentence)
+def _print_as_known(bundle: str, options: VerifyOptions, *, quiet: bool) -> VerifyResult:
+    """Verify, and print the rows before causes are searched for, which may take long."""
+    from edgecnn.report.blocks import print_blocks
+    from edgecnn.results.verifying import verify_bundle
+
+    result = verify_bundle(
+        bundle, options, quiet=quiet, on_rows=lambda rows: print_blocks(rows.parity_blocks())
+    )
+    print_blocks(result.finding_blocks())
+    if not quiet:
+        echo(f"\n{result.files} files have the digests that the manifest lists", err=True)
+    return result

@@ -44,12 +44,19 @@ class CompilePlan:
         )
 
 
-def plan(bundle: Path, profiles: tuple[TargetProfile, ...], output: Path | None) -> CompilePlan:
+def plan(
+    bundle: Path,
+    profiles: tuple[TargetProfile, ...],
+    output: Path | None,
+    *,
+    force: bool = False,
+) -> CompilePlan:
     """Plan what is written where.
 
     Args:
         output: a bundle ``NAME.edge``, or a folder for one target that has one; None adds to the
             bundle that is read.
+        force: another bundle that holds more, or is of another network, is replaced.
 
     A link stands for the bundle that it leads to, which is read and replaced in its place.
 
@@ -57,6 +64,7 @@ def plan(bundle: Path, profiles: tuple[TargetProfile, ...], output: Path | None)
         CompileRefused: target and output do not go together.
         OutputNotWritable: the bundle's folder is missing or not writable, or the folder for a
             firmware holds files of others under its names.
+        OverwriteRefused: the output is another bundle, which holds more or is of another network.
     """
     bundle = _behind_link(bundle)
     if output is None or output.suffix.lower() == BUNDLE:
@@ -66,6 +74,8 @@ def plan(bundle: Path, profiles: tuple[TargetProfile, ...], output: Path | None)
 
         written = bundle if output is None else _behind_link(output)
         check_writable(written)
+        if not force:
+            _refuse_loss(bundle, profiles, written)
         return CompilePlan(bundle, profiles, written, None)
     if len(profiles) != 1 or profiles[0].family not in (MCU, WEB):
         raise CompileRefused(_no_folder(profiles, output))
@@ -80,6 +90,23 @@ def plan(bundle: Path, profiles: tuple[TargetProfile, ...], output: Path | None)
 
 def _behind_link(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _refuse_loss(bundle: Path, profiles: tuple[TargetProfile, ...], output: Path) -> None:
+    """Refuse to replace another bundle by one that holds less.
+
+    Raises:
+        OverwriteRefused: it would be.
+    """
+    from edgecnn.exporting.output import kind_of, refuse_loss
+    from edgecnn_runtime.bundle import Bundle
+
+    if not output.is_file() or output.samefile(bundle):
+        return
+    with Bundle(bundle) as opened:
+        manifest = opened.manifest
+    kinds = {kind_of(each) for each in manifest.artefacts}
+    refuse_loss(output, manifest.name, kinds | {(profile.name, "") for profile in profiles})
 
 
 def _no_folder(profiles: tuple[TargetProfile, ...], output: Path) -> str:

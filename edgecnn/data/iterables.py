@@ -96,11 +96,11 @@ def some_values(items: Items, spec: TensorSpec, purpose: str, most: int) -> list
     values = itertools.islice(labelled_values(items, spec, purpose, is_drawn=True), most)
     read = [each.value for each in values]
     if not read:
-        raise refuse_empty(items, purpose)
+        raise nothing_in(items, purpose)
     return read
 
 
-def refuse_empty(items: Items, purpose: str) -> DataUnreadable:
+def nothing_in(items: Items, purpose: str) -> DataUnreadable:
     """The error for an iterable without items."""
     hint = (
         "it gives its items once: make a new one for each call, or pass a list or a DataLoader"
@@ -196,11 +196,7 @@ def _is_batch(images: Any) -> bool:
 
 
 def _label(label: Any) -> int | str | None:
-    """A label as a number or a name.
-
-    Raises:
-        DataUnreadable: it is neither, as the scores of soft labels are.
-    """
+    """A label as a number or a name; None for what is neither, as the scores of soft labels."""
     if label is None or isinstance(label, str):
         return label
     array = as_array(label)

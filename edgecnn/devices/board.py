@@ -20,7 +20,12 @@ looked for. No device can have this name."""
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python on a board."""
+    """A Python on a board.
+
+    Attributes:
+        path: of the interpreter.
+        version: major, minor and micro.
+    """
 
     path: str
     version: tuple[int, int, int]
@@ -38,7 +43,9 @@ class Facts:
             ``x86_64``, … A 64-bit kernel may run a 32-bit userland.
         libc: ``glibc`` or ``musl``, and its version; None where it is unknown.
         pythons: every Python that was found, best first.
-        features: of the processor, as /proc/cpuinfo names them: ``asimddp``, ``i8mm``, ``fphp`` …
+        cores: number of processor cores.
+        features: of the processor, as /proc/cpuinfo names them: ``asimddp``, ``i8mm``, ``fphp`` …;
+            sorted.
         memory_bytes, available_bytes: of the whole board, and free for a new program.
         disk_bytes: free where edgecnn keeps its files.
     """
@@ -50,7 +57,7 @@ class Facts:
     libc: tuple[str, tuple[int, int]] | None
     pythons: tuple[Interpreter, ...]
     cores: int
-    features: frozenset[str]
+    features: tuple[str, ...]
     memory_bytes: int | None
     available_bytes: int | None
     disk_bytes: int | None

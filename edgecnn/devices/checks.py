@@ -11,6 +11,9 @@ class Check:
     """A check of one property of a machine.
 
     Attributes:
+        what: the property.
+        ok: whether it is as it should be.
+        found: its value, in words.
         mend: how to fix it; empty where nothing is wrong.
         needed: whether nothing works without it.
     """

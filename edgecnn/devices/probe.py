@@ -203,10 +203,10 @@ def _pythons(lines: Sequence[str]) -> tuple[Interpreter, ...]:
     )
 
 
-def _features(lines: Sequence[str]) -> frozenset[str]:
-    """CPU features that every core has: a big one may have more than a little one."""
-    sets = [frozenset(line.split()) for line in lines]
-    return frozenset.intersection(*sets) if sets else frozenset()
+def _features(lines: Sequence[str]) -> tuple[str, ...]:
+    """CPU features that every core has, sorted: a big one may have more than a little one."""
+    sets = [set(line.split()) for line in lines]
+    return tuple(sorted(set.intersection(*sets))) if sets else ()
 
 
 def _kilobytes(pattern: str, text: str) -> int | None:

@@ -13,6 +13,7 @@ class Cache:
     """A cache above the first level.
 
     Attributes:
+        kib: its size.
         cores: how many share it.
     """
 
@@ -22,7 +23,12 @@ class Cache:
 
 @dataclass(frozen=True)
 class Caches:
-    """Caches of one core: its own data and instruction cache, and the shared levels."""
+    """Caches of one core: its own data and instruction cache, and the shared levels.
+
+    Attributes:
+        l1d_kib, l1i_kib: sizes of the first level.
+        source: where the figures are from.
+    """
 
     l1d_kib: int
     l1i_kib: int
@@ -40,6 +46,7 @@ class Simd:
         dotprod: sums of four products of 8-bit integers (SDOT, UDOT; on x86 VPDPBUSD).
         i8mm: products of matrices of 8-bit integers (SMMLA).
         fp16: arithmetic on halves.
+        source: where the facts are from.
     """
 
     bits: int
@@ -51,7 +58,14 @@ class Simd:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Cores of one kind."""
+    """Cores of one kind.
+
+    Attributes:
+        core: name of the core.
+        count: number of cores.
+        max_mhz: highest clock.
+        source: where the figures are from.
+    """
 
     core: str
     count: int
@@ -68,6 +82,7 @@ class Memory:
     Attributes:
         sizes_gb: that it is sold with.
         bandwidth_gb_s: at most, for all cores and what else is on the bus.
+        source: where the facts are from.
     """
 
     sizes_gb: tuple[float, ...]
@@ -82,6 +97,7 @@ class ExpectedEngines:
     Attributes:
         expected: packages with wheels for the board as it is commonly set up.
         note: what must hold for that.
+        source: where the facts are from.
     """
 
     expected: tuple[str, ...]
@@ -97,6 +113,7 @@ class Heat:
         watch: files and commands that show the temperature, and whether it limits the cores.
         throttle_celsius: the cores slow down from here on.
         needs: what keeps it below that for the length of a bench.
+        source: where the facts are from.
     """
 
     watch: tuple[str, ...]
@@ -114,6 +131,7 @@ class Emulation:
         model: content of /proc/device-tree/model.
         implementer, variant, part, revision: fields of MIDR_EL1, as /proc/cpuinfo shows them.
         features: the line "Features" of /proc/cpuinfo.
+        source: where the facts are from.
     """
 
     qemu_cpu: str
@@ -132,6 +150,7 @@ class Profile:
 
     Attributes:
         name: of its file, and of ``--profile``.
+        title: of the board, in words.
         machine: of a 64-bit userland, where there is one: ``aarch64``, ``x86_64``.
         models: patterns (as a shell's) for /proc/device-tree/model.
         clusters: the fastest first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from edgecnn.evaluate.paired import compare
+from edgecnn.evaluate.paired import Paired, compare
 from edgecnn.evaluate.run import Outcome, Variant
 from edgecnn_runtime.parity.proportion import wilson_interval
 
@@ -26,22 +26,13 @@ class Share:
 
 
 @dataclass(frozen=True)
-class PairedFields:
+class PairedFields(Paired):
     """An artefact against the baseline, image by image.
 
     Attributes:
-        images: number of images.
-        same: images that both give the same class, right or wrong.
-        right_to_wrong, wrong_to_right: images that changed from the baseline to the artefact.
-        p: of McNemar's exact test: how likely so uneven a change is by chance alone.
         agreement: `same` as a share.
     """
 
-    images: int
-    same: int
-    right_to_wrong: int
-    wrong_to_right: int
-    p: float
     agreement: Share
 
 

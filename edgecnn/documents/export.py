@@ -6,32 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgecnn_exporters.targets.onnx.placement import Placement
+from edgecnn.exporting.speed import Speed
 from edgecnn_runtime.manifest import TensorSpec
-from edgecnn_runtime.measure.statistics import LatencyComparison
 from edgecnn_runtime.parity.difference import Difference
 
 if TYPE_CHECKING:
-    from edgecnn.exporting.speed import Speed
     from edgecnn_exporters.export import Exported
-
-
-@dataclass(frozen=True)
-class SpeedFields:
-    """int8 against fp32 on one thread of this machine.
-
-    Attributes:
-        comparison: int8 against fp32.
-        int8_ms, fp32_ms: median latencies.
-        placement: operator counts of the int8 graph as ONNX Runtime executes it.
-        mixing: int8 as it is against all in 8 bits; null where no operator was left in float.
-    """
-
-    comparison: LatencyComparison
-    int8_ms: float
-    fp32_ms: float
-    placement: Placement
-    mixing: LatencyComparison | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +41,7 @@ class ExportDocument:
     provenance: Mapping[str, Any]
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
-    speed: SpeedFields | None
+    speed: Speed | None
 
 
 def export_document(
@@ -80,11 +60,5 @@ def export_document(
         provenance=manifest.provenance,
         warnings=tuple(exported.warnings),
         notes=notes,
-        speed=None if speed is None else _speed(speed),
-    )
-
-
-def _speed(speed: Speed) -> SpeedFields:
-    return SpeedFields(
-        speed.comparison, speed.int8_ms, speed.fp32_ms, speed.placement, speed.mixing
+        speed=speed,
     )

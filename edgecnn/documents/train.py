@@ -1,4 +1,4 @@
-"""JSON document of ``edgecnn train``."""
+"""A trained network in the JSON document of ``edgecnn train``."""
 
 from __future__ import annotations
 
@@ -49,17 +49,6 @@ class TrainedFields:
     epochs: int
     test: TestAccuracy
     seconds: float
-
-
-@dataclass(frozen=True)
-class TrainDocument:
-    """Result of a training.
-
-    Attributes:
-        trained: one network; with ``--progressive`` each network of the chain.
-    """
-
-    trained: tuple[TrainedFields, ...]
 
 
 def trained_fields(result: Mapping[str, Any]) -> TrainedFields:

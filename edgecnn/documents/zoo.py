@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from edgecnn.model.weights import names_of
 from edgecnn.zoo import FAMILIES, Architecture
@@ -19,22 +19,16 @@ Pixels = tuple[int | float, int | float]
 
 
 @dataclass(frozen=True)
-class ListedNetwork:
-    """A network in the list of ``edgecnn zoo``, as its paper has it.
+class NetworkOrigin:
+    """Name and origin of a network.
 
     Attributes:
-        name: for ``edgecnn export``.
-        family: of the paper.
+        name: as it was given; for ``edgecnn export``.
+        family: of the paper; null for a network of one's own, as are year and paper.
         year: of the paper.
         paper: its title and authors.
         options: that choose a form of the network.
         weights: published weights, by name.
-        input: shape.
-        classes: number of them.
-        depth: weighted layers on the longest path; null where it was not counted.
-        parameters: number of them; null where they were not counted.
-        macs: multiply-accumulates of one inference; null where they were not counted.
-        receptive_field: pixels that a feature of the last map sees; null where it was not counted.
     """
 
     name: str
@@ -43,6 +37,21 @@ class ListedNetwork:
     paper: str | None
     options: tuple[str, ...]
     weights: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ListedNetwork(NetworkOrigin):
+    """A network in the list of ``edgecnn zoo``, as its paper has it.
+
+    Attributes:
+        input: shape.
+        classes: number of them.
+        depth: weighted layers on the longest path; null where it was not counted.
+        parameters: number of them; null where they were not counted.
+        macs: multiply-accumulates of one inference; null where they were not counted.
+        receptive_field: pixels that a feature of the last map sees; null where it was not counted.
+    """
+
     input: tuple[int, ...]
     classes: int
     depth: int | None
@@ -85,16 +94,10 @@ class StageFields:
 
 
 @dataclass(frozen=True)
-class DescribedNetwork:
+class DescribedNetwork(NetworkOrigin):
     """A network that was built and counted.
 
     Attributes:
-        name: as it was given.
-        family: of the paper; null for a network of one's own, as are year and paper.
-        year: of the paper.
-        paper: its title and authors.
-        options: that choose a form of the network.
-        weights: published weights, by name.
         input: shape.
         classes: number of them; null where it is unknown.
         depth: weighted layers on the longest path.
@@ -110,12 +113,6 @@ class DescribedNetwork:
         growth: receptive field in pixels after 0, 1, 2, … weighted layers of the deepest path.
     """
 
-    name: str
-    family: str | None
-    year: int | None
-    paper: str | None
-    options: tuple[str, ...]
-    weights: tuple[str, ...]
     input: tuple[int, ...]
     classes: int | None
     depth: int
@@ -142,20 +139,11 @@ class ZooDocument:
     networks: tuple[ListedNetwork | DescribedNetwork, ...]
 
 
-class _Origin(TypedDict):
-    family: str | None
-    year: int | None
-    paper: str | None
-    options: tuple[str, ...]
-    weights: tuple[str, ...]
-
-
 def described_network(described: Described) -> DescribedNetwork:
     """All figures of a network that was built."""
     summary = described.summary
     return DescribedNetwork(
-        name=described.name,
-        **_origin(described.architecture),
+        **vars(_origin(described.name, described.architecture)),
         input=(1, *summary.input),
         classes=described.classes,
         depth=summary.depth,
@@ -175,8 +163,7 @@ def described_network(described: Described) -> DescribedNetwork:
 def listed_network(architecture: Architecture, figures: Figures | None) -> ListedNetwork:
     """Figures of a network that need no building of it."""
     return ListedNetwork(
-        name=architecture.name,
-        **_origin(architecture),
+        **vars(_origin(architecture.name, architecture)),
         input=(1, *architecture.input),
         classes=architecture.classes,
         depth=None if figures is None else figures.depth,
@@ -186,16 +173,17 @@ def listed_network(architecture: Architecture, figures: Figures | None) -> Liste
     )
 
 
-def _origin(architecture: Architecture | None) -> _Origin:
+def _origin(name: str, architecture: Architecture | None) -> NetworkOrigin:
     if architecture is None:
-        return {"family": None, "year": None, "paper": None, "options": (), "weights": ()}
-    return {
-        "family": architecture.family,
-        "year": next(f.year for f in FAMILIES if f.name == architecture.family),
-        "paper": architecture.paper,
-        "options": tuple(architecture.options),
-        "weights": tuple(names_of(architecture)),
-    }
+        return NetworkOrigin(name, None, None, None, (), ())
+    return NetworkOrigin(
+        name=name,
+        family=architecture.family,
+        year=next(f.year for f in FAMILIES if f.name == architecture.family),
+        paper=architecture.paper,
+        options=tuple(architecture.options),
+        weights=tuple(names_of(architecture)),
+    )
 
 
 def _stage(stage: ResolutionStage) -> StageFields:

@@ -13,9 +13,10 @@ class Paired:
     """A candidate against a baseline, image by image.
 
     Attributes:
+        images: number of images.
         same: images that both give the same class, right or wrong.
-        right_to_wrong, wrong_to_right: what changed from the baseline to the candidate.
-        p: of McNemar's exact test: how likely a difference so lopsided is by chance alone.
+        right_to_wrong, wrong_to_right: images that changed from the baseline to the candidate.
+        p: of McNemar's exact test: how likely so uneven a change is by chance alone.
     """
 
     images: int

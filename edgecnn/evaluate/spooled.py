@@ -19,7 +19,7 @@ from edgecnn.data.iterables import (
     LabelledValue,
     items_name,
     labelled_values,
-    refuse_empty,
+    nothing_in,
 )
 from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.class_names import ClassNames
@@ -149,7 +149,7 @@ def _spool(values: Iterable[LabelledValue], items: Items, file: BinaryIO) -> Spo
         named.append(each.name)
         labels.append(each.label)
     if not labels:
-        raise refuse_empty(items, PURPOSE)
+        raise nothing_in(items, PURPOSE)
     with refuse_full_disk():
         file.flush()
     return SpooledExamples(

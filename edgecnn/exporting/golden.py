@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgecnn.data.item_values import Image, is_image, is_input
-from edgecnn.data.iterables import Items, labelled_values, refuse_empty
+from edgecnn.data.iterables import Items, labelled_values, nothing_in
 from edgecnn.data.pictures import draw, find_images, is_image_source, read_npz
 from edgecnn.errors import DataUnreadable
 from edgecnn_exporters.capture.examples import GivenExamples
@@ -55,7 +55,7 @@ def _of_items(items: Items, spec: TensorSpec, prepare: Preprocess | None) -> Giv
     count = max(1, MOST // (spec.shape[0] or 1)) * (spec.shape[0] or 1)
     chosen = list(itertools.islice(labelled_values(items, spec, "golden"), count))
     if not chosen:
-        raise refuse_empty(items, "golden")
+        raise nothing_in(items, "golden")
     values = [each.value for each in chosen]
     if all(map(is_input, values)):
         inputs = np.concatenate([value for value in values if is_input(value)])

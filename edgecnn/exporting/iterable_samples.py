@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecnn.data.item_values import is_image, is_input
-from edgecnn.data.iterables import Items, LabelledValue, items_name, labelled_values, refuse_empty
+from edgecnn.data.iterables import Items, LabelledValue, items_name, labelled_values, nothing_in
 from edgecnn.errors import DataUnreadable
 from edgecnn.exporting.samples import grouped, named
 from edgecnn_exporters.errors import CalibrationFailed
@@ -121,7 +121,7 @@ def spool_items(
         samples = source.spool(count)
     except CalibrationFailed as error:
         if not source.broken:
-            raise refuse_empty(items, PURPOSE) from error
+            raise nothing_in(items, PURPOSE) from error
         raise DataUnreadable(
             f"{PURPOSE}: no image of {items_name(items)} can be read, of {len(source.broken)}; "
             f"the first is {source.broken[0]}"

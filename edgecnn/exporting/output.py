@@ -15,7 +15,7 @@ from edgecnn_runtime.manifest import Artefact, Manifest
 
 SUFFIX = ".edge"
 # Files that a bundle holds, which some expect an export to write.
-_ARTEFACTS = {".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino", ".bin": "openvino"}
+MODEL_SUFFIXES = {".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino", ".bin": "openvino"}
 # Artefacts that are named in one message.
 _NAMED = 4
 
@@ -33,7 +33,7 @@ def output_path(output: Path | None, name: str) -> Path:
     if path.is_dir():
         path = path / f"{name}{SUFFIX}"
     suffix = path.suffix.lower()
-    if suffix in _ARTEFACTS:
+    if suffix in MODEL_SUFFIXES:
         bundle = path.with_suffix(SUFFIX)
         raise OutputNotWritable(
             f"cannot write {path}: an export writes a bundle, which holds the {suffix} file; give "
@@ -67,14 +67,15 @@ def refuse_loss(path: Path, name: str, planned: Planned) -> None:
     if lost := _lost(manifest, planned):
         rest = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
         raise OverwriteRefused(
-            f"{path} holds {', '.join(lost[:_NAMED])}{rest}, which this export would not write; "
+            f"{path} holds {', '.join(lost[:_NAMED])}{rest}, which would not be in the new one; "
             f"{way}"
         )
 
 
 def _lost(manifest: Manifest, planned: Planned) -> list[str]:
-    return [each.path for each in manifest.artefacts if _kind(each) not in planned]
+    return [each.path for each in manifest.artefacts if kind_of(each) not in planned]
 
 
-def _kind(artefact: Artefact) -> tuple[str, str]:
+def kind_of(artefact: Artefact) -> tuple[str, str]:
+    """(format, precision) of an artefact; (target, "") of a compiled one."""
     return (artefact.format, artefact.precision) if not artefact.target else (artefact.target, "")

@@ -16,7 +16,7 @@ from edgecnn.model.resolve import (
     OnnxFile,
     ZooNetwork,
 )
-from edgecnn.model.weights import default_weights, shipped
+from edgecnn.model.weights import RANDOM, default_weights, shipped
 from edgecnn.zoo import Architecture, Form
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def plan(options: ExportOptions) -> ExportPlan:
     """Check the options without torch, and plan the export.
 
     Raises:
-        ModelUnusable: options that do not go together.
+        ModelUnusable: options that do not go together; labels for another number of classes.
         PreprocessUnknown, LabelsUnreadable: no preprocessing or file of labels has that name.
         CheckpointUnreadable: a file of weights that is damaged.
         OutputNotWritable: the bundle's folder is missing or not writable.
@@ -89,6 +89,7 @@ def plan(options: ExportOptions) -> ExportPlan:
     _check_engines(options.targets)
     name, weights, shape = _foresee(options)
     _check_shape(options)
+    _check_labels(options, name)
     output = output_path(options.output, name)
     if not options.force:
         refuse_loss(output, name, _artefacts(options))
@@ -134,6 +135,37 @@ def _check_choices(options: ExportOptions) -> None:
     if isinstance(options.preprocess, str):
         check_choice(options.preprocess)
     labels_of(options.labels)
+
+
+def _check_labels(options: ExportOptions, name: str) -> None:
+    """Check the number of labels where that of the classes is known before anything is fetched."""
+    from edgecnn.exporting.labels import labels_of
+
+    classes, labels = _classes(options), labels_of(options.labels)
+    # Without preprocessing they are left out, with a note.
+    if classes is None or labels is None or options.preprocess == "none":
+        return
+    if len(labels) != classes:
+        raise ModelUnusable(
+            f"{name} has {classes} outputs but {len(labels)} labels; pass --labels with one line "
+            "for each class"
+        )
+
+
+def _classes(options: ExportOptions) -> int | None:
+    """Number of classes; None where the weights or the network itself will tell."""
+    match options.model:
+        case Checkpoint(description=description):
+            return len(description.labels)
+        case ZooNetwork(architecture=architecture):
+            weights = options.weights or default_weights(architecture)
+            if weights == RANDOM or weights in architecture.weights:
+                return options.form.classes or architecture.classes
+            path = shipped(architecture.name).get(weights or "")
+            own = None if path is None else read_description(path)
+            return None if own is None else len(own.labels)
+        case _:
+            return None
 
 
 def _check_shape(options: ExportOptions) -> None:

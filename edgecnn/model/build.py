@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from edgecnn.errors import CheckpointMismatch, ModelUnusable, WeightsMissing
 from edgecnn.model.loading import load_weights, refuse_larger, untrained
@@ -12,9 +12,6 @@ from edgecnn.model.own_network import from_factory, from_live
 from edgecnn.model.resolve import Checkpoint, Factory, LiveModule, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM, Weights, default_weights, find_weights, shipped
 from edgecnn.zoo import Architecture, Form
-
-if TYPE_CHECKING:
-    pass
 
 
 def build_network(source: TorchSource, options: NetworkOptions) -> Network:

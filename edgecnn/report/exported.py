@@ -1,9 +1,10 @@
-"""Result of an export, as table rows."""
+"""Tables of ``edgecnn export``: facts of the bundle, steps of quantising, sensitive layers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.console import table
@@ -11,7 +12,6 @@ from edgecnn.report.blocks import Block, Labelled
 
 if TYPE_CHECKING:
     from edgecnn.exporting.speed import Speed
-    from edgecnn.text_table import TextTable
     from edgecnn_exporters.export import Exported
     from edgecnn_exporters.passes.rewrite import LeftAlone
     from edgecnn_exporters.quantise.ladder import Quantised
@@ -154,18 +154,18 @@ def _first_of(nodes: list[str]) -> str:
     return f"{nodes[0]}{more}"
 
 
-def ladder_table(quantised: Quantised) -> TextTable:
-    """Every step of quantising, and whether it was kept."""
+def ladder_blocks(quantised: Quantised) -> list[Block]:
+    """Every step of quantising, and whether it was kept; below a blank line."""
     figures, did = ("SQNR before", "after"), ("what it did",)
     shown = table(("step", "", *figures, *did), right=figures, drop=did, below=did)
     for rung in quantised.rungs:
         after = "" if rung.after is None else f"{rung.after.judged_db:.2f} dB"
         kept = "–" if rung.after is None else "kept" if rung.is_kept else "left out"
         shown.add_row(rung.name, kept, f"{rung.before.judged_db:.2f} dB", after, rung.note)
-    return shown
+    return ["", shown]
 
 
-def worst_lines(quantised: Quantised, layers: Sequence[Sensitivity]) -> list[str]:
+def worst_blocks(quantised: Quantised, layers: Sequence[Sensitivity]) -> list[Block]:
     """The SQNR of a sample in the mean, of the worst by name, and of the worst layers alone."""
     score = quantised.reported
     samples = ", ".join(
@@ -173,14 +173,15 @@ def worst_lines(quantised: Quantised, layers: Sequence[Sensitivity]) -> list[str
     )
     worst = ", ".join(f"{row.node} ({row.operator}) {row.isolated_db:.1f} dB" for row in layers)
     return [
+        "",
         f"a typical sample has {score.typical_db:.1f} dB; the worst of {len(score.sample_db)}: "
         f"{samples}",
         f"the layers that cost most, each alone in 8 bits: {worst}",
     ]
 
 
-def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> TextTable:
-    """Table of the most sensitive layers, before the ladder and after it."""
+def layer_blocks(before: list[Sensitivity], after: list[Sensitivity], drawn: Path) -> list[Block]:
+    """The most sensitive layers before the ladder and after it, and the file that draws all."""
     columns = ("alone before", "after", "up to here before", "after ")
     shown = table(("layer", "operator", *columns), right=columns, drop=("operator",))
     was = {row.node: row for row in before}
@@ -194,25 +195,10 @@ def layer_table(before: list[Sensitivity], after: list[Sensitivity]) -> TextTabl
             _decibels(old.cumulative_db if old else None),
             _decibels(row.cumulative_db),
         )
-    return shown
+    return ["", shown, "", f"all layers are drawn in {drawn}"]
 
 
 def _decibels(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.1f} dB" if math.isfinite(value) else "equal"
-
-
-def ladder_blocks(quantised: Quantised) -> list[Block]:
-    """The steps of quantising, below a blank line."""
-    return ["", ladder_table(quantised)]
-
-
-def worst_blocks(quantised: Quantised, layers: Sequence[Sensitivity]) -> list[Block]:
-    """The worst samples and layers, below a blank line."""
-    return ["", *worst_lines(quantised, layers)]
-
-
-def layer_blocks(before: list[Sensitivity], after: list[Sensitivity], drawn: object) -> list[Block]:
-    """The most sensitive layers, and the file that draws them all."""
-    return ["", layer_table(before, after), "", f"all layers are drawn in {drawn}"]

@@ -52,24 +52,30 @@ def _three_digits(value: float) -> str:
 def zoo_blocks(figures: Mapping[str, Figures]) -> list[Block]:
     """One row a family of networks."""
     hint = "weights: of at least one network of the row. edgecnn zoo NAME says of which."
-    return [family_table(figures), "", hint]
+    return [_family_table(figures), "", hint]
 
 
 def network_blocks(described: Described) -> list[Block]:
     """Facts of one network, and its stages."""
-    lines = Labelled(tuple(facts(described)), 17)
-    return [lines, "", stage_table(described.summary), "", *LEGEND]
+    lines = Labelled(tuple(_facts(described)), 17)
+    return [lines, "", _stage_table(described.summary), "", *LEGEND]
 
 
 def comparison_blocks(networks: Sequence[Described]) -> list[Block]:
     """One row a network."""
-    return [comparison_table(networks), "", *COMPARISON_LEGEND]
+    return [_comparison_table(networks), "", *COMPARISON_LEGEND]
 
 
-def family_table(figures: Mapping[str, Figures]) -> TextTable:
+def _family_table(figures: Mapping[str, Figures]) -> TextTable:
     """One row a family: its networks as a shell's braces write them, and their ranges."""
     right = ("parameters", "MACs")
-    shown = table(("year", "networks", *right, "weights"), right=right, is_dense=True)
+    shown = table(
+        ("year", "networks", *right, "weights"),
+        right=right,
+        drop=("weights",),
+        below=("weights",),
+        is_dense=True,
+    )
     for family in FAMILIES:
         known = [figures[a.name] for a in family.architectures if a.name in figures]
         shown.add_row(
@@ -120,7 +126,7 @@ def _names_of_weights(family: Family) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def stage_table(summary: Summary) -> TextTable:
+def _stage_table(summary: Summary) -> TextTable:
     """One row a stage."""
     columns = ("stage", "output", "layers", "width", "params", "MACs", "memory")
     places = ("field", "stride", "centre")
@@ -156,7 +162,7 @@ def _placed(stage: ResolutionStage) -> tuple[str, str, str]:
     return field, stride, centre
 
 
-def comparison_table(networks: Sequence[Described]) -> TextTable:
+def _comparison_table(networks: Sequence[Described]) -> TextTable:
     """One row a network; parameters and MACs also as multiples of the first one's."""
     right = ("input", "depth", "width", "parameters", "MACs", "memory", "field")
     makes_room = ("memory", "width", "input")
@@ -183,7 +189,7 @@ def _against(value: int, reference: int, is_first: bool) -> str:
     return f"{scaled(value)}{ratio:>6}"
 
 
-def facts(described: Described) -> list[tuple[str, str]]:
+def _facts(described: Described) -> list[tuple[str, str]]:
     """Facts of one network above its stage table, as pairs of name and value."""
     summary, architecture = described.summary, described.architecture
     classes = f", {described.classes} classes" if described.classes else ""

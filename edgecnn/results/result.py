@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from edgecnn.errors import PackageMissing
 from edgecnn.exit_codes import OK
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Result(ABC):
     """Result of a command. ``print`` shows what the command prints, a notebook shows it as HTML.
 
-    A subclass is a frozen dataclass of what was computed; its `document` is the dataclass that
-    docs/json.md describes.
+    A subclass is a frozen dataclass of what was computed. Its `document` is what docs/json.md
+    describes: the result itself, or a dataclass of `edgecnn.documents` where the fields differ.
     """
 
     SCHEMA: ClassVar[str]
@@ -36,9 +36,9 @@ class Result(ABC):
     def blocks(self) -> Sequence[Block]:
         """Tables and paragraphs of the command, in their order."""
 
-    @abstractmethod
     def document(self) -> DataclassInstance:
-        """The result as the dataclass whose fields are those of the JSON document."""
+        """The dataclass whose fields are those of the JSON document."""
+        return cast("DataclassInstance", self)
 
     @abstractmethod
     def rows(self) -> list[dict[str, Any]]:
@@ -48,8 +48,8 @@ class Result(ABC):
         """The document of ``--json``, its schema first; infinity and NaN are None."""
         from edgecnn.console import json_value
 
-        document: dict[str, Any] = json_value(asdict(self.document()))
-        return {"schema": self.SCHEMA} | document
+        values: dict[str, Any] = json_value(asdict(self.document()))
+        return {"schema": self.SCHEMA} | values
 
     def to_dataframe(self) -> DataFrame:
         """The rows as a table of pandas.

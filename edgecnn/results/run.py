@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from edgecnn.exit_codes import FAILED, OK
 from edgecnn.results.result import Result
 from edgecnn_runtime.budget import Budget
+from edgecnn_runtime.tasks import Classification
 
 if TYPE_CHECKING:
-    from edgecnn.documents.run import ClassifiedImage, RunDocument
     from edgecnn.report.blocks import Block
 
 
@@ -47,14 +47,27 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
+class ClassifiedImage:
+    """An image and its likeliest classes.
+
+    Attributes:
+        image: path as it was given.
+        classes: the likeliest first.
+    """
+
+    image: str
+    classes: tuple[Classification, ...]
+
+
+@dataclass(frozen=True)
 class RunResult(Result):
-    """Result of ``edgecnn run``.
+    """Result of ``edgecnn run``: classes of images.
 
     Attributes:
         bundle: path as it was given.
         engine: that ran.
         precision: of the artefact that ran.
-        images: those that could be read, each with its likeliest classes.
+        images: those that could be read, in the order of the command line.
         failures: a line for each image that could not be classified.
     """
 
@@ -76,11 +89,6 @@ class RunResult(Result):
 
         return class_blocks({one.image: one.classes for one in self.images}) if self.images else []
 
-    def document(self) -> RunDocument:
-        from edgecnn.documents.run import RunDocument
-
-        return RunDocument(self.bundle, self.engine, self.precision, self.images, self.failures)
-
     def rows(self) -> list[dict[str, Any]]:
         return [
             {"image": one.image, "rank": rank, "label": each.label, "score": each.score}
@@ -96,9 +104,7 @@ def classify_images(bundle: str, images: Sequence[str], options: RunOptions) -> 
         EdgeCNNError: the bundle cannot be trusted, nothing in it can run here, or it cost more than
             its budget.
     """
-    from edgecnn.documents.run import ClassifiedImage
     from edgecnn_runtime.host.process import agent_lines
-    from edgecnn_runtime.tasks import Classification
 
     used = {"engine": "", "precision": ""}
     classified: dict[str, ClassifiedImage] = {}

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from edgecnn.documents.train import TrainedFields
 from edgecnn.results.result import Result
 
 if TYPE_CHECKING:
-    from edgecnn.documents.train import TrainDocument, TrainedFields
     from edgecnn.report.blocks import Block
 
 
 @dataclass(frozen=True)
 class TrainResult(Result):
-    """Result of ``edgecnn train``: one network, or those of a progressive training in turn."""
+    """Result of ``edgecnn train``: trained networks.
+
+    Attributes:
+        trained: one network; with ``--progressive`` each network of the chain.
+    """
 
     SCHEMA: ClassVar[str] = "edgecnn.train/1"
 
@@ -24,11 +28,6 @@ class TrainResult(Result):
         from edgecnn.report.training import trained_block
 
         return [trained_block(one) for one in self.trained]
-
-    def document(self) -> TrainDocument:
-        from edgecnn.documents.train import TrainDocument
-
-        return TrainDocument(self.trained)
 
     def rows(self) -> list[dict[str, Any]]:
         return [

@@ -18,12 +18,15 @@ class Recipe:
     """Hyperparameters of a training: all that decides the weights beside network and data.
 
     Attributes:
+        epochs: passes over the training images.
         batch_size: images a step, over all processes together.
+        optimiser: SGD with Nesterov's momentum, or AdamW.
         learning_rate: the highest of the schedule.
         momentum: of SGD (Nesterov's); AdamW has its own, 0.9 and 0.999.
         weight_decay: of weights; biases and BatchNorm have none.
         schedule: "cosine" warms up over `warmup_epochs` and falls to 0 (Loshchilov and Hutter
             2017); "one-cycle" rises over the first 30 % (Smith and Topin 2019); "constant" stays.
+        warmup_epochs: epochs over which "cosine" rises from 0.
         label_smoothing: share of the target spread over all classes (Szegedy et al. 2016, §7).
         ema: decay a step of the averaged weights, which are those kept; 0 keeps the last ones.
         augmentation: of `AUGMENTATIONS`, in the order that they are applied.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -90,19 +90,8 @@ def compare_with_float(
     if (reference, REFERENCE) not in pairs:
         _check_reference(bundle, reference)
     quantised = next((a for a in manifest.artefacts if _is_onnx(a, "int8")), None)
-    with ExitStack() as stack:
-
-        def opened(artefact: Artefact, engine: str) -> Model:
-            content = bundle.read_artefact(artefact)
-            model = engine_class(engine).open(content.model, weights=content.weights)
-            stack.callback(model.close)
-            return adapt(model, manifest, artefact)
-
-        models = {(a.path, e): opened(a, e) for a, e in (*pairs, (reference, REFERENCE))}
-        prepared = [_input(each, manifest.preprocess) for each in images]
-        answers = {}
-        for number, (key, model) in enumerate(models.items()):
-            answers[key] = _ask(model, prepared, _share(progress, number, len(models)))
+    prepared = (_input(each, manifest.preprocess) for each in images)
+    answers = _ask_all(bundle, (*pairs, (reference, REFERENCE)), prepared, progress)
     steps = {} if quantised is None else _steps(bundle.read_artefact(quantised).model)
     expected = answers[reference.path, REFERENCE]
     rows = []
@@ -150,6 +139,29 @@ def _of(bundle: Bundle, precision: str) -> Artefact:
 
 def _share(progress: Progress, number: int, count: int) -> Progress:
     return lambda done: progress((number + done) / count)
+
+
+def _ask_all(
+    bundle: Bundle,
+    pairs: Iterable[tuple[Artefact, str]],
+    prepared: Iterable[Floating],
+    progress: Progress,
+) -> dict[tuple[str, str], dict[str, Floating]]:
+    """Outputs by (path of the artefact, engine); all are opened before the first image is read."""
+    with ExitStack() as stack:
+
+        def opened(artefact: Artefact, engine: str) -> Model:
+            content = bundle.read_artefact(artefact)
+            model = engine_class(engine).open(content.model, weights=content.weights)
+            stack.callback(model.close)
+            return adapt(model, bundle.manifest, artefact)
+
+        models = {(artefact.path, engine): opened(artefact, engine) for artefact, engine in pairs}
+        inputs = list(prepared)
+        return {
+            key: _ask(model, inputs, _share(progress, number, len(models)))
+            for number, (key, model) in enumerate(models.items())
+        }
 
 
 def _ask(model: Model, prepared: Sequence[Floating], progress: Progress) -> dict[str, Floating]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgecnn_exporters.bundle.contents import check_labels
 from edgecnn_exporters.bundle.examples import Examples
 from edgecnn_exporters.bundle.packing import Packing, choose_mixture
 from edgecnn_exporters.bundle.provenance import provenance_of
@@ -95,8 +96,8 @@ def export_module(
 
     Raises:
         NonFiniteWeights: a weight is NaN or infinite.
-        CaptureFailed: the network does not agree with itself, no exporter agrees with it, or its
-            outputs are not finite.
+        CaptureFailed: the network does not agree with itself, no exporter agrees with it, its
+            outputs are not finite, or not as many as the labels.
         UnsupportedModel: its weights have no values, or the graph cannot be brought into canonical
             form.
         LimitMissed: the quantised network is further from the float one than was allowed, or an
@@ -115,6 +116,7 @@ def export_module(
     check_repeatable(module, golden[0], golden[-1])
     reference = run_module(module, feeds, golden)
     check_outputs(reference)
+    check_labels(request, reference.batches[0][1])
     progress("capture")
     captured = capture(module, reference, batch=request.input.shape[0], opset=request.opset)
     norms: tuple[NormStatistics, ...] = ()
@@ -137,6 +139,7 @@ def export_onnx(source: OnnxSource, request: Request, output: Path, progress: An
     feeds = request.feeds()
     reference = run_model(source.original, feeds, request.golden_feeds())
     check_outputs(reference)
+    check_labels(request, reference.batches[0][1])
     attempts = (Attempt("onnx file", "its own answers are the reference"),)
     return _finish(_Read(source.model, attempts, reference), request, output, progress)
 

@@ -31,6 +31,7 @@ class TensorSpec:
     """Name, type and shape of an input or output.
 
     Attributes:
+        name: of the tensor.
         dtype: as NumPy names it.
         shape: None in it is a dynamic batch.
     """
@@ -95,7 +96,7 @@ class ChannelGroup:
         low, high: least and greatest that the original network answered where it was exported.
         full_scale: the largest magnitude that the graph lets through, 1 for a sigmoid; None where
             it sets no bound.
-        meaning: what they are, as "boxes" or "scores"; None where nobody said.
+        meaning: what they are, as "boxes" or "scores"; None where it is unknown.
     """
 
     axis: int | None
@@ -187,7 +188,12 @@ class Golden:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """Size in bytes and digest that a file must have."""
+    """Size and digest that a file must have.
+
+    Attributes:
+        size: in bytes.
+        sha256: in hexadecimal digits.
+    """
 
     size: int
     sha256: str
@@ -214,7 +220,7 @@ class Manifest:
 
     Attributes:
         groups: groups of each output's channels, by its name; an output without is one group.
-        task: what the network is for; None where nobody said.
+        task: what the network is for; None where it is unknown.
         parameters: what may be trained on a device, by the names of the ONNX graph.
         outside: golden examples in a file of their own; None where there are none.
         schema: that the bundle was written in.

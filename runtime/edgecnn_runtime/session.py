@@ -66,7 +66,7 @@ class Session:
             image: an (H, W, C) uint8 array, RGB unless `colour` says BGR, with C 1 (grey), 3 or 4;
                 a path, bytes of an image file, a Pillow image, a uint8 tensor of PyTorch; or a
                 batch: a list or tuple of these, an array (N, H, W, C). EXIF turns files and Pillow
-                images upright; an array is taken as it lies.
+                images upright; an array is never turned.
             colour: order of an array's channels. A frame of OpenCV is "BGR".
 
         Raises:

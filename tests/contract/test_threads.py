@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import INPUT, MODELS, OUTPUT, contents, fake_model
+from PIL import Image
 
 import edgecnn_runtime as edge
 from edgecnn_exporters.bundle.write import write_bundle
@@ -74,6 +77,36 @@ def test_each_thread_gets_the_class_of_its_own_image(session: Session) -> None:
 
     together(classify)
     assert answers == {number: [best] * (RUNS // 4) for number, best in enumerate(alone)}
+
+
+@pytest.mark.parametrize("library", ["PIL.Image", "torch"])
+def test_images_are_read_while_another_thread_imports_a_library_of_images(
+    tmp_path: Path, library: str
+) -> None:
+    """A module is in `sys.modules` long before its classes are in it."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "image.png")
+    (tmp_path / "first.py").write_text(
+        "import sys, threading, types\n"
+        "from edgecnn_runtime.errors import ImageError\n"
+        "from edgecnn_runtime.image.load import load_image\n"
+        f"sys.modules[{library!r}] = types.ModuleType({library!r})\n"
+        "for source in (object(), [1]):\n"
+        "    try:\n"
+        "        load_image(source)\n"
+        "    except ImageError:\n"
+        "        print('refused')\n"
+        f"del sys.modules[{library!r}]\n"
+        "def read():\n"
+        "    start.wait()\n"
+        "    print(load_image('image.png').shape)\n"
+        "start = threading.Barrier(4)\n"
+        "for _ in range(4):\n"
+        "    threading.Thread(target=read).start()\n"
+    )
+    command = [sys.executable, "first.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.stdout.split("\n")[:2] == ["refused"] * 2, ran.stderr
+    assert ran.stdout.count("(8, 8, 3)") == 4, ran.stderr
 
 
 def test_batches_of_different_sizes_may_be_run_at_the_same_time(session: Session) -> None:

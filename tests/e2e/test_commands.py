@@ -37,6 +37,7 @@ def test_help_has_an_example_and_json(edgecnn: Run, command: str) -> None:
     assert f"edgecnn {command}" in ran.stdout.partition("Example")[2]
     assert "--json" in ran.stdout
     assert "--quiet" in ran.stdout
+    assert max(map(len, ran.stdout.splitlines())) <= 80
 
 
 def test_a_network_of_ones_own_goes_all_the_way(edgecnn: Run, tiny_bundle: Path) -> None:

@@ -37,10 +37,10 @@ def test_an_error_is_a_document_on_stdout(
     edgecnn: Run, arguments: tuple[str | Path, ...], error: str, code: int
 ) -> None:
     ran = edgecnn(*arguments, "--json")
-    found = json.loads(ran.stdout)
-    assert found["schema"] == "edgecnn.error/1"
-    assert (found["error"], found["exit_code"], ran.returncode) == (error, code, code)
-    assert " ".join(found["message"].split()) in " ".join(ran.stderr.split())
+    document = json.loads(ran.stdout)
+    assert document["schema"] == "edgecnn.error/1"
+    assert (document["error"], document["exit_code"], ran.returncode) == (error, code, code)
+    assert " ".join(document["message"].split()) in " ".join(ran.stderr.split())
     assert "Traceback" not in ran.stderr
 
 
@@ -56,6 +56,6 @@ def test_a_weak_network_is_a_document_of_exit_code_6(edgecnn: Run) -> None:
 
 def test_an_image_that_cannot_be_read_is_named_in_the_document(edgecnn: Run) -> None:
     ran = edgecnn("run", LENET, "none.png", "--engine", "onnxruntime", "--json")
-    found = json.loads(ran.stdout)
-    assert (ran.returncode, found["schema"], found["images"]) == (1, "edgecnn.run/1", [])
-    assert "none.png" in found["failures"][0]
+    document = json.loads(ran.stdout)
+    assert (ran.returncode, document["schema"], document["images"]) == (1, "edgecnn.run/1", [])
+    assert "none.png" in document["failures"][0]

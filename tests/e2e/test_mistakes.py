@@ -184,7 +184,7 @@ def test_a_richer_bundle_is_replaced_with_force_alone(
     (tmp_path / "nets.py").write_text(TINY)
     shutil.copy(richer, tmp_path)
     line = refusal(edgecnn(*OWN))
-    assert "holds model.tflite, which this export would not write; give --force" in line
+    assert "holds model.tflite, which would not be in the new one; give --force" in line
     assert (tmp_path / "build.edge").read_bytes() == richer.read_bytes()
     assert edgecnn(*OWN, "--target", "tflite", "--dry-run").returncode == 0
     assert edgecnn(*OWN, "--force").returncode == 0

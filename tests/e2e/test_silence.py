@@ -12,7 +12,7 @@ pytest.importorskip("ai_edge_litert")
 
 
 @pytest.mark.usefixtures("own")
-def test_no_engine_and_no_library_is_heard(edgecnn: Run, tmp_path: Path) -> None:
+def test_engines_and_libraries_print_nothing_on_stderr(edgecnn: Run, tmp_path: Path) -> None:
     for name in ("cat", "coffee"):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         shutil.copy(PHOTOGRAPHS / f"{name}.jpg", tmp_path / "pictures" / name)

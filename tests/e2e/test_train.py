@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,19 @@ def test_a_folder_becomes_a_checkpoint_a_curve_and_a_bundle(
     assert "is of resnet20, not of vgg11" in line
     ran = edgecnn("export", "resnet20", "--weights", "run/weights.safetensors", "--width", "1")
     assert "has width 0.25, --width says 1" in ran.stderr
+
+
+@pytest.mark.usefixtures("colours")
+def test_a_curve_that_cannot_be_drawn_is_named_before_the_training(
+    fresh_edgecnn: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['matplotlib'] = None")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    ran = fresh_edgecnn("train", *TWO)
+    assert ran.returncode == 0, ran.stderr
+    note = ran.stderr.index("no curve is drawn: that needs matplotlib")
+    assert note < ran.stderr.index("epoch")
+    assert not (tmp_path / "run/curve.png").exists()
 
 
 def test_a_loss_that_becomes_infinite_stops_the_training(

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import flatbuffers
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from conftest import contents, openvino_model, tflite_model
 
 import edgecnn_runtime as edge
+from edgecnn.bundles.tflite_file import describe_tflite
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle.limits.openvino import refuse_unsafe_openvino
@@ -77,6 +79,64 @@ def test_a_tflite_model_that_needs_what_is_not_in_it_is_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         refuse_unsafe_tflite(edited(edit), "model.tflite", Budget())
+
+
+def vector(builder: Any, offset: int, times: int) -> int:
+    """A vector of tables that are all the same one."""
+    builder.StartVector(4, times, 4)
+    for _ in range(times):
+        builder.PrependUOffsetTRelative(offset)
+    return int(builder.EndVector())
+
+
+def shared(graphs: int = 1, tensors: int = 1, ends: int = 1, name: str = "x") -> bytes:
+    """A small TFLite file whose offsets lead to one graph, one tensor and one name many times."""
+    builder = flatbuffers.Builder(1 << 20)
+    text, key = builder.CreateString(name), builder.CreateString("serving_default")
+    shape = builder.CreateNumpyVector(np.array([1, 4], np.int32))
+    schema.TensorStart(builder)
+    schema.TensorAddShape(builder, shape)
+    schema.TensorAddName(builder, text)
+    listed = vector(builder, schema.TensorEnd(builder), tensors)
+    outputs = builder.CreateNumpyVector(np.zeros(ends, np.int32))
+    schema.SubGraphStart(builder)
+    schema.SubGraphAddTensors(builder, listed)
+    schema.SubGraphAddInputs(builder, outputs)
+    schema.SubGraphAddOutputs(builder, outputs)
+    subgraphs = vector(builder, schema.SubGraphEnd(builder), graphs)
+    schema.BufferStart(builder)
+    buffers = vector(builder, schema.BufferEnd(builder), 1)
+    schema.SignatureDefStart(builder)
+    schema.SignatureDefAddSignatureKey(builder, text if ends == 1 else key)
+    signatures = vector(builder, schema.SignatureDefEnd(builder), graphs)
+    schema.ModelStart(builder)
+    schema.ModelAddVersion(builder, 3)
+    schema.ModelAddSubgraphs(builder, subgraphs)
+    schema.ModelAddBuffers(builder, buffers)
+    schema.ModelAddSignatureDefs(builder, signatures)
+    builder.Finish(schema.ModelEnd(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_a_tflite_model_whose_graphs_share_a_million_tables_is_refused_at_once() -> None:
+    with pytest.raises(BundleUnreadable, match="more than 1,000,000 tables"):
+        refuse_unsafe_tflite(shared(graphs=50, tensors=50_000), "model.tflite", Budget())
+
+
+@pytest.mark.parametrize("places", [{"ends": 1000}, {"graphs": 1000}])
+def test_a_tflite_model_with_gigabytes_of_names_in_a_small_file_is_refused(
+    places: dict[str, int],
+) -> None:
+    model = shared(**places, name="n" * 60_000)
+    assert len(model) < 100_000
+    refuse_unsafe_tflite(model, "model.tflite", Budget())
+    with pytest.raises(BundleUnreadable, match="texts of more than 16,777,216 bytes"):
+        describe_tflite(model, "model.tflite")
+
+
+def test_names_that_are_shared_a_few_times_are_read() -> None:
+    shown = describe_tflite(shared(ends=3), "model.tflite")
+    assert [spec.name for spec in shown.outputs] == ["x", "x", "x"]
 
 
 @pytest.mark.parametrize("step", range(1, 8))

@@ -66,7 +66,7 @@ class EmulatedBoard:
             libc=("glibc", GLIBC),
             pythons=(INTERPRETER,),
             cores=cluster.count,
-            features=frozenset(emulation.features.split()),
+            features=tuple(sorted(emulation.features.split())),
             memory_bytes=None,
             available_bytes=None,
             disk_bytes=None,

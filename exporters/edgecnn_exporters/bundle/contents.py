@@ -16,6 +16,7 @@ from edgecnn_exporters.bundle.write import Contents
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.targets import TARGETS, About, Precision, TargetInvalid, Translated
 from edgecnn_exporters.targets.onnx.target import OnnxTarget
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.manifest import Artefact, Manifest, Postprocess, TensorSpec
 from edgecnn_runtime.parity.contents import GOLDEN_LABELS
@@ -151,8 +152,22 @@ def about(request: Request, labels: tuple[str, ...]) -> About:
     return About(request.name, request.preprocess, labels, request.is_zoo, bits)
 
 
+def check_labels(request: Request, answers: Mapping[str, Array]) -> None:
+    """Check the number of labels against the original's answers, before the network is captured.
+
+    Raises:
+        CaptureFailed: a classifier has another number of classes.
+    """
+    specs = (TensorSpec(name, str(each.dtype), each.shape) for name, each in answers.items())
+    labels_of(request, tuple(specs))
+
+
 def labels_of(request: Request, outputs: tuple[TensorSpec, ...]) -> tuple[str, ...]:
-    """One label for each class of a classifier's output (N, classes); none for other networks."""
+    """One label for each class of a classifier's output (N, classes); none for other networks.
+
+    Raises:
+        CaptureFailed: the request has another number of labels.
+    """
     if request.preprocess is None or len(outputs) != 1 or len(outputs[0].shape) != 2:
         return ()
     classes = outputs[0].shape[1]

@@ -33,6 +33,7 @@ class TargetProfile:
     """Profile of one compile target.
 
     Attributes:
+        name: for ``--for``.
         family: name of the compiler.
         title: what it is, in words.
         source: where its facts are from.

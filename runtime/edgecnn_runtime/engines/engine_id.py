@@ -22,6 +22,7 @@ class EngineId:
     """Name, version and package of an engine that ran.
 
     Attributes:
+        name: of the engine.
         version: empty where it did not run.
         package: its name for pip; empty where none is known.
     """

@@ -107,7 +107,8 @@ class HostState:
         was_throttled: limits of the processor since boot.
         throttle_count: throttling events since boot, summed over the cores' counters; one event
             may count on several cores.
-        cpu: times of all processes; own_seconds: of this process and its children.
+        cpu: times of all processes.
+        own_seconds: processor time of this process and its children.
     """
 
     load: float | None

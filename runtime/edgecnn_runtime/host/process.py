@@ -22,6 +22,7 @@ class ColdStart:
 
     Attributes:
         samples_ms: one per process.
+        median_ms: of the samples.
         peak_memory_bytes: median over the processes of the largest resident set.
     """
 

@@ -80,8 +80,9 @@ def as_array(source: object) -> Array | None:
     """
     if isinstance(source, np.ndarray):
         return source
-    torch = sys.modules.get("torch")  # whoever has a tensor has imported it
-    if torch is not None and isinstance(source, torch.Tensor):
+    # Whoever has a tensor has imported torch; another thread may be importing it at this moment.
+    tensor = getattr(sys.modules.get("torch"), "Tensor", None)
+    if tensor is not None and isinstance(source, tensor):
         return _from_tensor(source)
     return np.asarray(source) if hasattr(source, "__array__") else None
 
@@ -95,7 +96,11 @@ def _from_tensor(tensor: Any) -> Array:
             "(image * 255).round().to(torch.uint8), and a preprocessed one goes to run() as "
             "tensor.numpy()"
         )
-    array: Array = tensor.detach().cpu().numpy()
+    try:
+        array: Array = tensor.detach().cpu().numpy()
+    except (TypeError, RuntimeError) as error:  # a sparse tensor, or one without values
+        reason = " ".join(str(error).split())
+        raise ImageError(f"image tensor of shape {shape} has no array: {reason}") from error
     if array.ndim not in (3, 4):
         return array
     is_first, is_last = shape[-3] in CHANNELS, shape[-1] in CHANNELS

@@ -51,7 +51,7 @@ def load_image(source: ImageSource, colour: ChannelOrder = "RGB") -> UInt8:
     Grey is repeated into three channels and transparency is dropped, not blended: Pillow's
     ``convert("RGB")``, which training pipelines use. 16-bit grey levels of a file keep their top 8
     bits. Orientation in EXIF is applied to files and to Pillow images that carry it; an array, such
-    as a frame of OpenCV, is taken as it lies. An animation gives its first frame.
+    as a frame of OpenCV, is never turned. An animation gives its first frame.
 
     Args:
         source: a path, the bytes of an image file, a Pillow image, a uint8 array (H, W), (H, W, 1),
@@ -100,8 +100,9 @@ def _refuse_colour(name: str, colour: ChannelOrder) -> None:
 
 def _is_pillow(source: object) -> TypeGuard[PillowImage]:
     """Whether it is an image of Pillow, which whoever has one has imported."""
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(source, pillow.Image)
+    # While another thread imports Pillow the module is there, and the class is not yet.
+    kind = getattr(sys.modules.get("PIL.Image"), "Image", None)
+    return kind is not None and isinstance(source, kind)
 
 
 def _from_path(source: str | os.PathLike[str], colour: ChannelOrder) -> UInt8:
@@ -130,7 +131,8 @@ def _from_file(file: IO[bytes], name: str) -> UInt8:
             f"{name} needs Pillow, which is not installed; {install_hint('image')}, "
             "or pass a uint8 array"
         ) from error
-    return _pixels(lambda: _decode(file, name), name)
+    advice = "it is damaged or cut short, fetch it again"
+    return _pixels(lambda: _decode(file, name), name, advice)
 
 
 def _from_pillow(image: PillowImage) -> UInt8:
@@ -141,10 +143,10 @@ def _from_pillow(image: PillowImage) -> UInt8:
         refuse_pixels(image.size, name)
         return _upright(image.copy())  # the caller's stays as it is
 
-    return _pixels(decode, name)
+    return _pixels(decode, name, "pass an open image, such as image.convert('RGB')")
 
 
-def _pixels(decode: Callable[[], PillowImage], name: str) -> UInt8:
+def _pixels(decode: Callable[[], PillowImage], name: str, advice: str) -> UInt8:
     """The decoded image as (H, W, 3) RGB; Pillow's errors become one of ours."""
     from PIL import Image, UnidentifiedImageError
 
@@ -163,10 +165,7 @@ def _pixels(decode: Callable[[], PillowImage], name: str) -> UInt8:
         ) from error
     # Decoders raise many errors on a damaged file, struct.error and IndexError too.
     except Exception as error:
-        raise ImageError(
-            f"{name} cannot be decoded: {_one_line(error)}; "
-            "it is damaged or cut short, fetch it again"
-        ) from error
+        raise ImageError(f"{name} cannot be decoded: {_one_line(error)}; {advice}") from error
     if image.mode == "RGB":
         return np.asarray(image)
     return image_from_array(_grey_levels(image, name), "RGB")
@@ -201,13 +200,18 @@ def _grey_levels(image: PillowImage, name: str) -> UInt8:
     """Grey levels (H, W) in 8 bits of a grey image of more than 8 bits.
 
     Integers are read as 16-bit levels, floats as levels from 0 to 255.
+
+    Raises:
+        ImageError: they are none, or are of another range, in which all would be black.
     """
     levels = np.asarray(image)
     is_float = image.mode == "F"
     darkest, brightest = levels.min(), levels.max()
     within = darkest >= 0 and brightest <= (255 if is_float else 65535)
-    # Floats up to 1 probably range from 0 to 1; read as 0 to 255 they would all be black.
-    if not within or (is_float and 0 < brightest <= 1):
+    # Floats up to 1 probably range from 0 to 1, and 32-bit integers up to 255 from 0 to 255; read
+    # otherwise they would all be black.
+    least = {"F": 1, "I": 255}.get(image.mode, 0)
+    if not within or 0 < brightest <= least:
         raise ImageError(
             f"{name} has grey levels {darkest} to {brightest} (mode {image.mode}), expected "
             f"{'0 to 255' if is_float else '0 to 65535'}; scale them, or save it with 8 bits"

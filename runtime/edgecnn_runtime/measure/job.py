@@ -29,6 +29,8 @@ class Subject:
     Attributes:
         bundle: path of the bundle on the machine where the agent runs.
         artefact: its path in the bundle; None takes the first of `precision` that `engine` runs.
+        engine: name of the engine; None takes the first that opens the artefact.
+        precision: of the artefact; None takes any.
         threads: intra-operator threads; None leaves the engine's own default.
         environment: name of the environment that has the engine; "" is the agent's own.
         against: index of the row that this one is compared with.

@@ -43,6 +43,7 @@ class LatencyComparison:
         low, high: interval of `ratio` at `VERDICT_CONFIDENCE`; with fewer than
             `MIN_ROUNDS_FOR_VERDICT` rounds the whole range, at a lower confidence.
         rounds: number of pairs that were compared.
+        verdict: in words; a disturbed run names no winner.
     """
 
     ratio: float

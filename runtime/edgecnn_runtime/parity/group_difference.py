@@ -42,6 +42,7 @@ class GroupDifference:
             little beside the group's spread (`responds` is false), all values about the group's.
             Of a constant, the values themselves.
         response_db: the same, always about each channel's own mean.
+        responds: what changes with the input is at least `LEAST_RESPONSE` of the group's spread.
         numbers: number of values compared.
         power, noise: sums of squares of the reference and of the error.
         is_constant: every channel of the reference has one value for all examples.

@@ -81,7 +81,7 @@ def test_pip_is_named_alone_where_the_path_leads_to_it(environment: Path) -> Non
     )
 
 
-def test_an_environment_without_pip_is_uvs(environment: Path) -> None:
+def test_an_environment_without_pip_is_installed_into_by_uv(environment: Path) -> None:
     install(environment, "edgecnn")
     assert hints(environment, environment.parent)[1] == (
         "uv pip install --python env/bin/python 'edgecnn[plot]'"
@@ -142,7 +142,7 @@ def test_a_receipt_that_cannot_be_read_leaves_the_plain_command(tmp_path: Path) 
     assert _uv_tool(receipt, package="pandas") == "uv tool install edgecnn --with pandas"
 
 
-def test_a_clone_that_is_not_installed_is_installed_as_it_lies(environment: Path) -> None:
+def test_a_clone_that_is_not_installed_is_named_by_its_folder(environment: Path) -> None:
     shutil.rmtree(site_packages(environment) / "edgecnn_runtime")
     (site_packages(environment) / "clone.pth").write_text(f"{ROOT / 'runtime'}\n")
     add_pip(environment)

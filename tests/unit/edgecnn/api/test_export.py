@@ -121,7 +121,7 @@ def test_a_preprocessing_that_does_not_fit_is_refused(
         edgecnn.export(SmallNet(), SHAPE, tmp_path / "net.edge", preprocess=preprocess)
 
 
-def test_a_module_without_a_shape_is_told_how_to_give_it(tmp_path: Path) -> None:
+def test_a_module_without_a_shape_is_refused_with_the_way_to_give_it(tmp_path: Path) -> None:
     with pytest.raises(edgecnn.EdgeCNNError, match=r"needs the shape of its input.*an example of"):
         edgecnn.export(SmallNet(), output=tmp_path / "net.edge")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from unit.edgecnn.bench.told import INT8
+from unit.edgecnn.bench.events import INT8
 
 from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
 from edgecnn.results.bench import EmulatedResult

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from unit.edgecnn.bench.told import FLOAT, INT8, run
+from unit.edgecnn.bench.events import FLOAT, INT8, run
 
 from edgecnn.bench.compare import changes
 from edgecnn.bench.journal import Journal, Record, new_header, read_journal

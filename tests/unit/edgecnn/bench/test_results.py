@@ -8,7 +8,7 @@ from dataclasses import replace
 from math import sin
 
 import pytest
-from unit.edgecnn.bench.told import FLOAT, INT8, STATE, proof, run
+from unit.edgecnn.bench.events import FLOAT, INT8, STATE, proof, run
 
 from edgecnn.bench.sustained import windows
 from edgecnn.bench.verdicts import agreement_of, best_of, verdict_of
@@ -51,6 +51,16 @@ def test_a_run_that_throttled_names_no_winner() -> None:
     shown = text_of(bench_blocks({"rpi": result}), 160)
     assert "TAINTED: the processor is limited: soft temperature limit, throttled" in shown
     assert "best:" not in shown
+
+
+def test_rows_that_drift_share_a_line() -> None:
+    def slowing(row: int, number: int) -> float:
+        return noisy(row, number) * (1 + number / 60)
+
+    (both,) = assemble(BOTH, run(30, slowing)).tainted
+    assert both.startswith("2 of 2 rows: the latency drifted by +3")
+    (one,) = assemble(BOTH, run(30, lambda row, n: (noisy, slowing)[row](row, n))).tainted
+    assert one.startswith("model.int8.tflite on tflite 2.3.0 (ai_edge_litert): the latency drifted")
 
 
 def test_a_limit_in_the_middle_taints_though_both_ends_are_cool() -> None:

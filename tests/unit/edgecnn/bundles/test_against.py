@@ -14,7 +14,8 @@ from edgecnn.bundles.against import WHOLE, compare_with, why_unlike
 from edgecnn.bundles.strip import StripOptions, strip
 from edgecnn.errors import FileUnusable
 from edgecnn.exit_codes import DIFFERS, OK
-from edgecnn.results.verify import VerifyOptions, VerifyResult, verify_bundle
+from edgecnn.results.verify import VerifyResult
+from edgecnn.results.verifying import VerifyOptions, verify_bundle
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import ExternalData
@@ -64,7 +65,7 @@ def test_a_tflite_file_with_channels_last_is_compared_in_its_own_order(
     assert {row.verdict for row in rows if row.verdict != "skipped"} == {"equal"}
 
 
-def test_another_answer_differs_and_says_that_nothing_is_alike(
+def test_another_answer_differs_with_a_sentence_that_nothing_is_alike(
     brightest: Path, tmp_path: Path
 ) -> None:
     text = ONNX_TEXT.replace("scale = {2.0}", "scale = {-2.0}")

@@ -12,7 +12,7 @@ from conftest import contents, onnx_model, red_image
 
 from edgecnn.bundles.extract import extract
 from edgecnn.errors import ExtractRefused
-from edgecnn.results.bundle_extract import extract_bundle
+from edgecnn.results.bundle import extract_bundle
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_runtime.bundle import Bundle
@@ -105,7 +105,7 @@ def test_an_artefact_with_the_name_of_a_program_is_refused(tmp_path: Path, name:
     assert not (tmp_path / "app").exists()
 
 
-def test_names_of_a_stranger_s_bundle_are_text_in_the_readme_and_absent_from_code(
+def test_names_of_a_bundle_are_text_in_the_readme_and_absent_from_code(
     tmp_path: Path,
 ) -> None:
     evil = 'x"""\nimport os\n"""\x1b]0;pwned\x07*/'
@@ -134,7 +134,36 @@ def test_a_network_of_arrays_has_no_preprocessing_code(tmp_path: Path) -> None:
     assert set(files) == {"model.onnx", "README.txt"}
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_an_empty_folder_that_a_shell_is_in_stays_the_same_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app").mkdir(mode=0o750)
+    monkeypatch.chdir(tmp_path / "app")
+    before = Path().stat()
+    extract(LENET5, Path())
+    after = Path().stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert Path("labels.txt").read_text().startswith("0")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path, is_there: bool) -> None:
+    if is_there:
+        (tmp_path / "app").mkdir()
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from edgecnn.bundles.extract import extract\n"
+        # A larger file ends as on a full disk; the first files are smaller.
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (64000, 64000))\n"
+        "extract(Path(sys.argv[1]), Path('app'))"
+    )
+    command = [sys.executable, "-c", program, str(LENET5)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "OutputNotWritable" in ran.stderr
+    assert [str(path) for path in tmp_path.rglob("*")] == [str(tmp_path / "app")] * is_there
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(OutputNotWritable, match="cannot write"):
         extract(LENET5, tmp_path / "notes.txt/app")

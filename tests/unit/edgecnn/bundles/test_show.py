@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import contents, onnx_model, tflite_model
 
-from edgecnn.results.bundle_show import BundleShowResult, ModelShowResult, show
+from edgecnn.results.bundle import BundleShowResult, ModelShowResult, show_bundle
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.errors import BundleUnreadable, DigestMismatch, ExternalData
 
@@ -15,13 +15,13 @@ BUNDLES = Path(__file__).parents[3] / "data/bundles"
 
 
 def bundle_of(name: str) -> BundleShowResult:
-    result = show(BUNDLES / f"{name}.edge")
+    result = show_bundle(BUNDLES / f"{name}.edge")
     assert isinstance(result, BundleShowResult)
     return result
 
 
 def file_of(path: Path) -> ModelShowResult:
-    result = show(path)
+    result = show_bundle(path)
     assert isinstance(result, ModelShowResult)
     return result
 
@@ -62,14 +62,14 @@ def test_a_bundle_without_golden_examples_says_that_nothing_is_verified(tmp_path
     manifest, files = contents()
     files = {name: content for name, content in files.items() if "golden" not in name}
     write_bundle(tmp_path / "x.edge", replace(manifest, golden=()), files)
-    assert "nothing here can be verified" in str(show(tmp_path / "x.edge"))
+    assert "nothing here can be verified" in str(show_bundle(tmp_path / "x.edge"))
 
 
 def test_provenance_of_another_writer_is_shown_as_far_as_it_is_text(tmp_path: Path) -> None:
     manifest, files = contents()
     odd = {"command": 7, "source": ["a"], "quantisation": "x", "stripped": 3, "versions": {"a": []}}
     write_bundle(tmp_path / "x.edge", replace(manifest, provenance=odd), files)
-    result = show(tmp_path / "x.edge")
+    result = show_bundle(tmp_path / "x.edge")
     assert isinstance(result, BundleShowResult)
     assert (result.facts.provenance.command, result.facts.provenance.source) == ("7", {})
 
@@ -79,7 +79,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     at = content.index(b"TFL3") + 4000
     (tmp_path / "x.edge").write_bytes(content[:at] + b"\x55\xaa" + content[at + 2 :])
     with pytest.raises(DigestMismatch):
-        show(tmp_path / "x.edge")
+        show_bundle(tmp_path / "x.edge")
 
 
 def test_an_onnx_file_shows_its_operators_and_parameters() -> None:
@@ -124,7 +124,7 @@ def test_external_data_and_custom_operators_are_refused(tmp_path: Path) -> None:
     for name, one in (("a.onnx", model), ("b.onnx", foreign)):
         (tmp_path / name).write_bytes(one.SerializeToString())
         with pytest.raises(ExternalData, match=name):
-            show(tmp_path / name)
+            show_bundle(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", ["onnx", "tflite"])
@@ -134,7 +134,7 @@ def test_a_cut_model_file_is_refused_at_every_length(tmp_path: Path, suffix: str
     for length in range(0, len(whole) - 1, 7):
         path.write_bytes(whole[:length])
         try:
-            show(path)
+            show_bundle(path)
         except BundleUnreadable:
             continue
         # A flatbuffer's last bytes may be padding or weights that nothing refers to.
@@ -143,7 +143,7 @@ def test_a_cut_model_file_is_refused_at_every_length(tmp_path: Path, suffix: str
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleUnreadable, match="does not exist"):
-        show(tmp_path / "x.onnx")
+        show_bundle(tmp_path / "x.onnx")
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(BundleUnreadable, match="folder"):
-        show(tmp_path / "folder.onnx")
+        show_bundle(tmp_path / "folder.onnx")

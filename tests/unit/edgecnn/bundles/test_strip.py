@@ -14,8 +14,7 @@ from conftest import contents, fake_model, red_image
 
 from edgecnn.bundles.strip import StripOptions, strip
 from edgecnn.errors import StripRefused
-from edgecnn.results.bundle_show import show
-from edgecnn.results.bundle_strip import strip_bundle
+from edgecnn.results.bundle import show_bundle, strip_bundle
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime import open as open_session
 from edgecnn_runtime.bundle import Bundle
@@ -63,7 +62,13 @@ def test_the_parent_s_digest_and_what_was_left_out_are_recorded(full: Path, tmp_
     assert "golden/0.image.npy" in entry["left_out"]
     assert provenance["command"] == "made"
     assert "golden_labels" not in provenance
-    assert entry["parent_sha256"][:12] in str(show(tmp_path / "app.edge"))
+    assert entry["parent_sha256"][:12] in str(show_bundle(tmp_path / "app.edge"))
+
+
+def test_an_output_with_the_name_of_a_model_file_is_refused(full: Path, tmp_path: Path) -> None:
+    with pytest.raises(StripRefused, match=r"give -o .*app\.edge, then: edgecnn bundle extract"):
+        strip(full, tmp_path / "app.tflite", ALL)
+    assert not (tmp_path / "app.tflite").exists()
 
 
 def test_a_second_strip_adds_to_the_record(full: Path, tmp_path: Path) -> None:
@@ -161,7 +166,7 @@ def test_a_link_stays_a_link_to_the_stripped_bundle(full: Path, tmp_path: Path) 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows keeps an open file's name")
-def test_who_has_the_bundle_open_keeps_reading_it(full: Path) -> None:
+def test_a_reader_that_has_the_bundle_open_keeps_reading_it(full: Path) -> None:
     with Bundle(full) as opened, open_session(full) as session:
         strip(full, None, StripOptions(keep=("second.fake",)))
         assert opened.read("model.fake") == fake_model()

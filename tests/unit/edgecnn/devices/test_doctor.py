@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from edgecnn.commands.doctor_board import engine_checks, system_checks
 from edgecnn.devices.board import Facts, Interpreter, Offer
 from edgecnn.devices.checks import Check, measuring
 from edgecnn.devices.listing import summary
+from edgecnn.results.doctor_board import engine_checks, system_checks
 
 PI4 = Facts(
     model="Raspberry Pi 4 Model B Rev 1.4",
@@ -20,7 +20,7 @@ PI4 = Facts(
     libc=("glibc", (2, 36)),
     pythons=(Interpreter("/usr/bin/python3.11", (3, 11, 2)),),
     cores=4,
-    features=frozenset({"fp", "asimd", "crc32"}),
+    features=("asimd", "crc32", "fp"),
     memory_bytes=4_000_000_000,
     available_bytes=3_500_000_000,
     disk_bytes=20_000_000_000,
@@ -81,9 +81,9 @@ def test_what_a_board_does_not_say_is_not_guessed() -> None:
 
 
 def test_the_processor_is_told_by_what_kernels_are_chosen_by() -> None:
-    features = frozenset({"asimddp", "asimdhp", "fphp"})
+    features = ("asimddp", "asimdhp", "fphp")
     assert system(features=features)["processor"].found == "dotprod, no i8mm, fp16"
-    checks = system(machine="x86_64", kernel="x86_64", features=frozenset({"avx2"}))
+    checks = system(machine="x86_64", kernel="x86_64", features=("avx2",))
     assert checks["processor"].found == "AVX2, no AVX-512, no VNNI, no AVX-VNNI"
 
 

@@ -186,7 +186,7 @@ def test_cores_of_two_kinds_are_both_named_and_have_what_both_have() -> None:
     lines = "core= 0x41 0xd05\ncore= 0x41 0xd0b\nfeatures= fp asimd\nfeatures= fp asimd asimddp\n"
     facts = read_facts(probed(lines))
     assert facts.cpu == "Cortex-A55, Cortex-A76"
-    assert facts.features == {"fp", "asimd"}
+    assert facts.features == ("asimd", "fp")
 
 
 def test_a_core_that_is_not_known_keeps_its_numbers() -> None:

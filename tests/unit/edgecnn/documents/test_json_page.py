@@ -12,8 +12,8 @@ import pytest
 from json_types import check_document
 
 import edgecnn.results
-from edgecnn.documents.schemas import SCHEMAS
 from edgecnn.results.result import Result
+from edgecnn.results.schemas import SCHEMAS
 
 PAGE = Path(__file__).parents[4] / "docs/json.md"
 

@@ -34,7 +34,7 @@ DIGITS = NAMED["mnist"].labels
         (10, 10, 1, False),
     ],
 )
-def test_chance_is_said_where_the_interval_says_so(
+def test_an_accuracy_at_chance_is_reported_where_its_interval_allows_no_other(
     right: int, images: int, classes: int, is_chance: bool
 ) -> None:
     warning = chance_warning(right, images, classes)

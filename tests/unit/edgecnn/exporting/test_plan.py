@@ -69,3 +69,34 @@ def test_options_that_do_not_go_with_the_model_are_refused(
 ) -> None:
     with pytest.raises(ModelUnusable, match=says):
         planned(typed, **options)
+
+
+@pytest.mark.parametrize(
+    ("typed", "options", "classes"),
+    [
+        ("mobilenet_v2", {}, 1000),
+        ("mobilenet_v2", {"weights": "random", "form": Form(classes=7)}, 7),
+        ("lenet5", {"weights": "mnist"}, 10),
+        (str(shipped("resnet20")["cifar10"]), {}, 10),
+    ],
+)
+def test_labels_are_counted_where_the_number_of_classes_is_known(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    options: dict[str, object],
+    classes: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = tuple(map(str, range(classes)))
+    planned(typed, labels=labels, **options)
+    with pytest.raises(ModelUnusable, match=f"has {classes} outputs but {classes - 1} labels"):
+        planned(typed, labels=labels[1:], **options)
+
+
+@pytest.mark.parametrize("options", [{"weights": "mine.pth"}, {"preprocess": "none"}])
+def test_labels_are_not_counted_where_weights_will_tell_or_they_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, object]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    planned("mobilenet_v2", labels=("a", "b"), **options)

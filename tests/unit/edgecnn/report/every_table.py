@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from unit.edgecnn.bench.told import FLOAT, INT8, run
+from unit.edgecnn.bench.events import FLOAT, INT8, run
 
 from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
 from edgecnn.bench.estimated import Estimate
@@ -53,7 +53,6 @@ FOUND = Difference(0.1, 0.022, 33.0, 0.875, (0.9, 1.0), 32, 30)
 REFERENCE = EngineId("tflite-reference", "2.3.0")
 ONNX_RUNTIME = EngineId("onnxruntime", "1.32.0")
 VELA = "npu/ethos-u55-128/model_vela.tflite"
-PAPER = "https://datasheets.raspberrypi.com/rpi5/raspberry-pi-5-product-brief.pdf"
 
 
 def every_table() -> dict[str, Sequence[Block]]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.report.exported import layer_table
+from edgecnn.report.exported import layer_blocks
+from edgecnn.text_table import TextTable
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity
 
 pytest.importorskip("matplotlib")
@@ -18,8 +19,7 @@ def rows(count: int, first: float = 40.0) -> list[Sensitivity]:
     ]
 
 
-@pytest.mark.parametrize("count", [1, 20, 200])
-@pytest.mark.parametrize("first", [40.0, math.inf, -math.inf])
+@pytest.mark.parametrize(("count", "first"), [(1, 40.0), (20, math.inf), (200, -math.inf)])
 def test_any_number_of_layers_is_drawn(tmp_path: Path, count: int, first: float) -> None:
     from edgecnn.report.plots.layers import draw_layers
 
@@ -30,7 +30,8 @@ def test_any_number_of_layers_is_drawn(tmp_path: Path, count: int, first: float)
 
 def test_the_table_begins_with_the_worst_and_calls_no_error_equal() -> None:
     before, after = rows(20, math.inf), rows(20)
-    table = layer_table(before, after)
+    _, table, *_ = layer_blocks(before, after, Path("layers.png"))
+    assert isinstance(table, TextTable)
     columns = [table.texts(at) for at in range(len(table.columns))]
     assert columns[0][0] == "layer.0"
     assert (columns[2][0], columns[3][0]) == ("equal", "40.0 dB")

@@ -49,7 +49,7 @@ LAYOUT = frozenset(["left", "out", "at", "this", "width:"])
 
 
 @each_table
-def test_80_columns_keep_every_value_but_those_that_are_said_to_be_left_out(
+def test_80_columns_keep_every_value_but_those_of_columns_listed_as_left_out(
     blocks: Sequence[Block],
 ) -> None:
     for shown in tables(blocks):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from json_types import check_document
 from shared import once
-from unit.edgecnn.bench.told import FLOAT, INT8, run
+from unit.edgecnn.bench.events import FLOAT, INT8, run
 
 from edgecnn.documents.train import trained_fields
-from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
+from edgecnn.exit_codes import FAILED, OK, SLOWER
 from edgecnn.results.bench import LatencyResult
 from edgecnn.results.compile import list_targets
 from edgecnn.results.devices import DeviceRemovedResult, ProfileResult, list_devices
@@ -21,11 +22,10 @@ from edgecnn.results.export import ExportPlanResult
 from edgecnn.results.result import Result
 from edgecnn.results.run import RunOptions, classify_images
 from edgecnn.results.train import TrainResult
-from edgecnn.results.verify import VerifyOptions, verify_bundle
 from edgecnn.results.verify_preprocess import compare_preprocessing
+from edgecnn.results.verifying import VerifyOptions, verify_bundle
 from edgecnn.results.zoo import ZooResult
 from edgecnn.train.recipe import Recipe
-from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.measure.results import assemble
 
 ROOT = Path(__file__).parents[4]
@@ -34,14 +34,17 @@ PHOTOGRAPHS = ROOT / "exporters/edgecnn_exporters/photographs"
 CAT = str(PHOTOGRAPHS / "cat.jpg")
 
 
-def evaluated(folder: Path) -> Result:
-    from PIL import Image
-
+def cats(folder: Path) -> str:
+    """A folder of two classes with a photograph each."""
     for name in ("0", "7"):
         (folder / name).mkdir()
-        Image.fromarray(load_image(CAT)).save(folder / name / "cat.png")
+        shutil.copy(CAT, folder / name)
+    return str(folder)
+
+
+def evaluated(folder: Path) -> Result:
     options = EvaluateOptions(engine="onnxruntime", processes=1)
-    return evaluate_bundle(LENET, str(folder), options)
+    return evaluate_bundle(LENET, cats(folder), options)
 
 
 def benched(_: Path) -> Result:
@@ -84,7 +87,7 @@ def zoo(_: Path) -> Result:
 
 MAKERS: Mapping[str, Callable[[Path], Result]] = {
     "verify": lambda _: verify_bundle(LENET, VerifyOptions(("onnxruntime",))),
-    "verify-preprocess": lambda _: compare_preprocessing(LENET, None),
+    "verify-preprocess": lambda folder: compare_preprocessing(LENET, cats(folder)),
     "evaluate": evaluated,
     "bench": benched,
     "run": lambda _: classify_images(LENET, [CAT, "none.png"], RunOptions(engine="onnxruntime")),
@@ -171,7 +174,6 @@ def test_only_a_bench_that_is_compared_is_slower() -> None:
     slow = assemble((FLOAT, INT8), run(30, lambda row, _: 10.0 + row))
     assert LatencyResult({"rpi": slow}).exit_code == OK
     assert LatencyResult({"rpi": slow}, is_against=True).exit_code == SLOWER
-    assert {DIFFERS, NO_VERDICT}.isdisjoint({LatencyResult({"rpi": slow}).exit_code})
 
 
 def test_a_run_without_an_image_that_can_be_read_has_failed() -> None:

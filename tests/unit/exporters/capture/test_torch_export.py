@@ -66,6 +66,14 @@ def test_a_network_that_answers_infinity_is_refused_before_any_exporter(tmp_path
         export_module(net(Overflowing()), request, tmp_path / "net.edge", lambda stage: None)
 
 
+def test_labels_are_counted_before_any_exporter(tmp_path: Path) -> None:
+    spec, stages = TensorSpec("input", "float32", (None, 3, 8, 8)), list[str]()
+    request = Request("net", spec, UNIT, labels=("cat", "dog", "owl"))
+    with pytest.raises(CaptureFailed, match="net has 2 outputs but 3 labels"):
+        export_module(net(), request, tmp_path / "net.edge", stages.append)
+    assert stages == ["run the original"]
+
+
 def test_a_sound_network_is_captured_by_dynamo() -> None:
     found = captured(net(nn.ReLU()))
     assert found.exporter == "dynamo"

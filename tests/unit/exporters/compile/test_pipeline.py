@@ -11,6 +11,7 @@ import pytest
 from unit.exporters.compile.test_network import LOGITS, bundle_of
 from unit.exporters.targets.tflite.integer_support import quantised
 
+from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.compile.network import read_network
 from edgecnn_exporters.compile.pipeline import CompileRequest, compile_bundle, compile_target
 from edgecnn_exporters.errors import OperatorsOnCpu, OutputNotWritable, TargetDiffers
@@ -103,6 +104,28 @@ def test_what_loses_too_much_is_weak_where_that_is_allowed(bundle: Path, tmp_pat
         assert (artefact.is_weak, artefact.proof) == (True, "simulated")
         assert set(artefact.sqnr_db) == {"y"}
         assert opened.manifest.provenance["compiled"]["plain"]["prover"] == "a simulator"
+
+
+def test_compiling_in_place_keeps_all_else_of_the_bundle(bundle: Path, tmp_path: Path) -> None:
+    with Bundle(bundle) as opened:
+        before = opened.manifest
+        files = {path: opened.read(path) for path in before.files} | {"notes.txt": b"of another"}
+    before = replace(before, provenance={**before.provenance, "of another": {"writer": [1, None]}})
+    write_bundle(bundle, before, files)
+    request = CompileRequest(bundle, (PLAIN,), bundle, tmp_path / "log", allow_weak=True)
+    for _ in range(2):  # the second replaces what the first added
+        compile_bundle(request, lambda stage: None)
+        with Bundle(bundle) as opened:
+            opened.check()
+            after = opened.manifest
+            assert {path: opened.read(path) for path in files} == files
+        added = {"npu/plain/model.bin", "npu/plain/r.json"}
+        assert set(after.files) == {*files, *added}
+        compiled = after.provenance["compiled"]
+        assert after.artefacts[:-1] == before.artefacts
+        assert after.provenance == {**before.provenance, "compiled": compiled}
+        same = {"artefacts": (), "files": {}, "provenance": {}}
+        assert replace(after, **same) == replace(before, **same)
 
 
 def test_a_bundle_that_changed_while_it_was_compiled_is_not_replaced(

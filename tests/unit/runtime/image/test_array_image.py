@@ -95,6 +95,9 @@ def test_a_file_says_its_colours_itself(tmp_path: Path) -> None:
         (np.array([None, None]), "pass the list of images itself"),
         (torch.zeros(3, 4, 5), r"image tensor is float32, expected uint8"),
         (torch.zeros(3, 4, 3, dtype=torch.uint8), "may be the first or the last axis"),
+        (torch.zeros(4, 4, dtype=torch.uint8).to_sparse(), r"\(4, 4\) has no array: .*to_dense"),
+        (torch.zeros(4, 4, dtype=torch.uint8, device="meta"), "has no array: .*no data"),
+        (Image.new("La", (2, 2)), r"from La to L not supported; pass an open image, such as"),
     ],
 )
 def test_what_is_no_image_is_answered_with_what_makes_one(source: object, says: str) -> None:

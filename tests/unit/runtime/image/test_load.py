@@ -192,6 +192,7 @@ def test_float_levels_from_0_to_255_are_cut_to_whole_ones() -> None:
     [
         (np.array([[0, 65536]], np.int32), "grey levels 0 to 65536"),
         (np.array([[-1, 10]], np.int32), "grey levels -1 to 10"),
+        (np.array([[0, 255]], np.int32), "grey levels 0 to 255"),
         (np.array([[0, 256]], np.float32), "grey levels 0.0 to 256.0"),
         (np.array([[-0.5, 1]], np.float32), "grey levels -0.5 to 1.0"),
         (np.array([[0, 1]], np.float32), "grey levels 0.0 to 1.0"),

@@ -16,7 +16,7 @@ from plugin_engine import DISTRIBUTION, NAME, install, put_on_path
 from unit.edgecnn.devices.ssh.conftest import Reach
 from unit.edgecnn.devices.wheels.own_index import Index
 
-from edgecnn.bench.run import make_ready
+from edgecnn.bench.ready import make_ready
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused

@@ -24,7 +24,7 @@ def board(
     interpreters = [Interpreter("/usr/bin/python{}.{}".format(*one), one) for one in pythons]
     facts = Facts(
         *(None, None, machine, machine, libc, tuple(interpreters), 4),
-        *(frozenset(), None, None, None),
+        *((), None, None, None),
     )
     return choose(facts, interpreters)
 

@@ -1,19 +1,18 @@
-"""``edgecnn doctor --device``: engines of a board, missing ones, and what disturbs a bench."""
+"""The function behind `edgecnn doctor --device`: engines of a board, and what disturbs a bench."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import click
-
 from edgecnn.devices.checks import Check, check, measuring
+from edgecnn.errors import OptionsRefused
+from edgecnn.results.doctor import DoctorResult
 from edgecnn_runtime.errors import EdgeCNNError
 
 if TYPE_CHECKING:
     from edgecnn.devices.board import Board, Event, Facts, Offer
     from edgecnn.documents.doctor import DoctorDocument
-    from edgecnn.results.doctor import DoctorResult
 
 LEAST_MEMORY_BYTES = 250e6
 LEAST_DISK_BYTES = 500e6
@@ -26,6 +25,7 @@ def examine_device(name: str, *, quiet: bool) -> DoctorResult:
     """Examine one device: what decides its wheels, its engines, what disturbs a bench.
 
     Raises:
+        OptionsRefused: the name is that of several devices.
         UnknownDevice, DeviceConfigInvalid: there is no such device.
         DeviceFailed: it cannot be reached.
     """
@@ -34,12 +34,11 @@ def examine_device(name: str, *, quiet: bool) -> DoctorResult:
     from edgecnn.devices.listing import summary
     from edgecnn.devices.local import LocalBoard
     from edgecnn.progress_bar import waiting
-    from edgecnn.results.doctor import DoctorResult
 
     boards = find_boards([name])
     if len(boards) != 1:
         names = ", ".join(board.name for board in boards)
-        raise click.UsageError(f"{name} holds several devices: {names}; doctor examines one")
+        raise OptionsRefused(f"{name} holds several devices: {names}; doctor examines one")
     (board,) = boards
     try:
         with waiting(f"asking {board.name}", quiet=quiet):
@@ -175,7 +174,7 @@ def _conditions(board: Board, facts: Facts, hosts: dict[str, Event]) -> Iterator
 def _document(
     name: str, facts: Facts, offer: Offer, hosts: dict[str, Event], checks: tuple[Check, ...]
 ) -> DoctorDocument:
-    from edgecnn.documents.doctor import DoctorDocument, facts_fields
+    from edgecnn.documents.doctor import DoctorDocument
     from edgecnn_runtime.measure.results import host_from_json, state_from_json
 
     host = next(iter(hosts.values()), None)
@@ -184,7 +183,7 @@ def _document(
         host=None if host is None else host_from_json(host["host"]),
         state=None if host is None else state_from_json(host["state"]),
         checks=checks,
-        facts=facts_fields(facts),
+        facts=facts,
         environments={key: dict(packages) for key, packages in offer.environments.items()},
         refused=dict(offer.refused),
     )

@@ -31,10 +31,10 @@ from edgecnn.documents.error import ErrorDocument
 from edgecnn.documents.evaluate import EvaluateDocument
 from edgecnn.documents.export import ExportDocument
 from edgecnn.documents.plan import PlanDocument
-from edgecnn.documents.run import RunDocument
-from edgecnn.documents.train import TrainDocument
 from edgecnn.documents.verify import VerifyDocument, VerifyPreprocessDocument
 from edgecnn.documents.zoo import ZooDocument
+from edgecnn.results.run import RunResult
+from edgecnn.results.train import TrainResult
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ SCHEMAS: Mapping[str, Schema] = {
     "edgecnn.model-show/1": Schema(ModelShow, "edgecnn bundle show FILE.onnx"),
     "edgecnn.bundle-extract/1": Schema(Extracted, "edgecnn bundle extract BUNDLE"),
     "edgecnn.bundle-strip/1": Schema(Stripped, "edgecnn bundle strip BUNDLE"),
-    "edgecnn.run/1": Schema(RunDocument, "edgecnn run BUNDLE IMAGE…"),
+    "edgecnn.run/1": Schema(RunResult, "edgecnn run BUNDLE IMAGE…"),
     "edgecnn.compile/1": Schema(CompileDocument, "edgecnn compile BUNDLE --for TARGET"),
     "edgecnn.compile-plan/1": Schema(
         CompilePlanDocument, "edgecnn compile BUNDLE --for TARGET --dry-run"
     ),
     "edgecnn.compile-targets/1": Schema(CompileTargetsDocument, "edgecnn compile --list"),
     "edgecnn.zoo/2": Schema(ZooDocument, "edgecnn zoo [NAME]…"),
-    "edgecnn.train/1": Schema(TrainDocument, "edgecnn train NAME --data DATA"),
+    "edgecnn.train/1": Schema(TrainResult, "edgecnn train NAME --data DATA"),
     "edgecnn.devices/1": Schema(DevicesDocument, "edgecnn devices"),
     "edgecnn.devices-add/1": Schema(DevicesAddDocument, "edgecnn devices add NAME TARGET"),
     "edgecnn.devices-remove/1": Schema(DevicesRemoveDocument, "edgecnn devices remove NAME"),
