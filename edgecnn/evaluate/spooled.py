@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,6 @@ from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.class_names import ClassNames
 from edgecnn.evaluate.examples import Examples
 from edgecnn_exporters.scratch import refuse_full_disk
-from edgecnn_runtime.arrays import UInt8
 from edgecnn_runtime.manifest import TensorSpec
 
 PURPOSE = "data"
@@ -40,17 +40,17 @@ class _Place:
 
 
 class SpooledImages(Sequence[Value]):
-    """Images and inputs in a file that is mapped into memory: those looked at are in memory.
+    """Images and inputs in a file, each read when it is asked for.
 
-    Paths are kept as they are.
+    Paths are kept as they are. A part of them is read when it is sent to another process.
     """
 
-    def __init__(self, file: BinaryIO, places: Sequence[Path | _Place]) -> None:
+    def __init__(
+        self, file: BinaryIO, places: Sequence[Path | _Place], turn: threading.Lock | None = None
+    ) -> None:
+        self._file = file
         self._places = places
-        size = file.seek(0, 2)
-        self._content: UInt8 = (
-            np.asarray(np.memmap(file, np.uint8, "r")) if size else np.empty(0, np.uint8)
-        )
+        self._turn = threading.Lock() if turn is None else turn
 
     def __len__(self) -> int:
         return len(self._places)
@@ -59,18 +59,24 @@ class SpooledImages(Sequence[Value]):
     def __getitem__(self, index: int) -> Value: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[Value]: ...
+    def __getitem__(self, index: slice) -> SpooledImages: ...
 
-    def __getitem__(self, index: int | slice) -> Value | list[Value]:
+    def __getitem__(self, index: int | slice) -> Value | SpooledImages:
         if isinstance(index, slice):
-            return [self._read(place) for place in self._places[index]]
+            return SpooledImages(self._file, self._places[index], self._turn)
         return self._read(self._places[index])
+
+    def __reduce__(self) -> tuple[type[list[Value]], tuple[list[Value]]]:
+        return list, (list(self),)
 
     def _read(self, place: Path | _Place) -> Value:
         if isinstance(place, Path):
             return place
-        end = place.offset + int(np.prod(place.shape)) * place.dtype.itemsize
-        value: Value = self._content[place.offset : end].view(place.dtype).reshape(place.shape)
+        size = int(np.prod(place.shape)) * place.dtype.itemsize
+        with self._turn:
+            self._file.seek(place.offset)
+            content = self._file.read(size)
+        value: Value = np.frombuffer(content, place.dtype).reshape(place.shape)
         return value
 
 
