@@ -48,7 +48,8 @@ class Result(ABC):
         """The document of ``--json``, its schema first; infinity and NaN are None."""
         from edgecnn.console import json_value
 
-        return {"schema": self.SCHEMA} | json_value(asdict(self.document()))
+        values: dict[str, Any] = json_value(asdict(self.document()))
+        return {"schema": self.SCHEMA} | values
 
     def to_dataframe(self) -> DataFrame:
         """The rows as a table of pandas.
