@@ -114,7 +114,7 @@ def _fetch_files(files: list[File], folder: Path, quiet: bool) -> None:
             target = folder / file.name
             if _is_sound(target, file):  # another process fetched it while this one waited
                 continue
-            with _bar(file.name, quiet) as progress:
+            with _bar(file, quiet) as progress:
                 _fetch_file(file, target, scratch, packages, progress)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -210,8 +210,11 @@ def _write(stream: IO[bytes], is_gzip: bool, file: File, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _bar(name: str, quiet: bool) -> Iterator[Received]:
-    """A progress bar on stderr, only on a terminal."""
+def _bar(file: File, quiet: bool) -> Iterator[Received]:
+    """A progress bar on stderr, only on a terminal.
+
+    A package is downloaded by pip, which reports no bytes: the seconds show that it goes on.
+    """
     from edgecnn.console import stderr
     from edgecnn.progress_bar import live
 
@@ -219,13 +222,11 @@ def _bar(name: str, quiet: bool) -> Iterator[Received]:
     if quiet or not console.is_terminal:
         yield lambda there, total: None
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("fetch {task.description}"), BarColumn(30), DownloadColumn())
-    with live(
-        Progress(*columns, TransferSpeedColumn(), console=console, transient=True)
-    ) as progress:
-        task = progress.add_task(name, total=None)
+    columns = (TextColumn("fetch {task.description}"), BarColumn(20), DownloadColumn())
+    with live(Progress(*columns, TimeElapsedColumn(), console=console, transient=True)) as progress:
+        task = progress.add_task(file.name, total=file.size_bytes)
         yield lambda there, total: progress.update(task, completed=there, total=total)
 
 

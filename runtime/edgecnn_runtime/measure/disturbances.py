@@ -46,8 +46,8 @@ def disturbances(
     return tuple(reasons)
 
 
-def drift(samples_ms: Sequence[float]) -> str | None:
-    """Drift of the latency from the first to the last third of a run, as text; None if small.
+def drift(samples_ms: Sequence[float]) -> float | None:
+    """Drift of the latency from the first to the last third of a run, as a share; None if small.
 
     A drift counts if it exceeds `MAX_DRIFT` and the noise within the two thirds.
     """
@@ -59,7 +59,25 @@ def drift(samples_ms: Sequence[float]) -> str | None:
     change = float(last / first - 1)
     if abs(change) <= MAX_DRIFT or abs(last - first) <= MAX_DRIFT_ERRORS * _error(ends):
         return None
-    return f"the latency drifted by {change:+.0%} from the first to the last third"
+    return change
+
+
+def drift_reasons(rows: Sequence[tuple[str, Sequence[float]]]) -> list[str]:
+    """Drifts of rows measured in turn, as text; what slows a machine down slows most rows alike.
+
+    Args:
+        rows: name and samples in ms of each.
+    """
+    changes = [(name, change) for name, samples in rows if (change := drift(samples)) is not None]
+    if not changes:
+        return []
+    least, most = (f"{f(change for _, change in changes):+.0%}" for f in (min, max))
+    span = least if least == most else f"{least} to {most}"
+    reason = f"the latency drifted by {span} from the first to the last third"
+    if len(rows) == 1:
+        return [reason]
+    name = changes[0][0] if len(changes) == 1 else f"{len(changes)} of {len(rows)} rows"
+    return [f"{name}: {reason}"]
 
 
 def _error(ends: Float64) -> float:

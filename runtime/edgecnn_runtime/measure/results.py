@@ -10,7 +10,7 @@ from typing import Any
 from edgecnn_runtime.engines.engine_id import EngineId, engine_from_fields
 from edgecnn_runtime.host.facts import CpuTimes, Host, HostState
 from edgecnn_runtime.host.process import ColdStart
-from edgecnn_runtime.measure.disturbances import disturbances, drift
+from edgecnn_runtime.measure.disturbances import disturbances, drift_reasons
 from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.measure.statistics import LEAST_ROUNDS, LatencyComparison, compare
 from edgecnn_runtime.measure.timing import Latency, summarise
@@ -150,12 +150,10 @@ def _conclude(
     # A run that was resumed has several parts; one that was interrupted has no end to its last.
     for before, after in zip(befores, afters, strict=False):
         tainted += disturbances(before, after, during)
-    tainted += [
-        f"{name}{reason}"
-        for row in rows
-        if row.latency and not is_sustained and (reason := drift(row.latency.blocks_ms))
-        for name in [f"{_name_of(row)}: " if len(rows) > 1 else ""]
-    ]
+    if not is_sustained:
+        tainted += drift_reasons(
+            [(_name_of(row), row.latency.blocks_ms) for row in rows if row.latency]
+        )
     tainted = list(dict.fromkeys(tainted))
     return BenchResult(
         rows=tuple(_compared(row, rows, bool(tainted)) for row in rows),

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host.facts import Host, HostState, read_host, read_state
-from edgecnn_runtime.measure.disturbances import disturbances, drift
+from edgecnn_runtime.measure.disturbances import disturbances, drift_reasons
 from edgecnn_runtime.measure.job import MeasurementPlan
 from edgecnn_runtime.measure.rounds import Clock, WarmUp, round_numbers, round_order, runs_per_block
 from edgecnn_runtime.measure.statistics import LatencyComparison, compare, median_interval
@@ -131,7 +131,8 @@ def measure(
         summarise(label, timed, warmup.runs)
         for label, timed, warmup in zip(candidates, blocks, warmups, strict=True)
     )
-    tainted = (*disturbances(before, after), *_drifts(latencies))
+    drifts = drift_reasons([(each.label, each.blocks_ms) for each in latencies])
+    tainted = (*disturbances(before, after), *drifts)
     comparison = None
     if len(latencies) == 2:
         pair = (latencies[0].blocks_ms, latencies[1].blocks_ms)
@@ -199,11 +200,3 @@ def summarise(label: str, blocks: Sequence[Sequence[float]], warmup_runs: int) -
         p99_ms=float(p99),
         warmup_runs=warmup_runs,
     )
-
-
-def _drifts(latencies: tuple[Latency, ...]) -> list[str]:
-    reasons = []
-    for latency in latencies:
-        if reason := drift(latency.blocks_ms):
-            reasons.append(f"{latency.label}: {reason}" if len(latencies) > 1 else reason)
-    return reasons

@@ -53,6 +53,16 @@ def test_a_run_that_throttled_names_no_winner() -> None:
     assert "best:" not in shown
 
 
+def test_rows_that_drift_share_a_line() -> None:
+    def slowing(row: int, number: int) -> float:
+        return noisy(row, number) * (1 + number / 60)
+
+    (both,) = assemble(BOTH, run(30, slowing)).tainted
+    assert both.startswith("2 of 2 rows: the latency drifted by +3")
+    (one,) = assemble(BOTH, run(30, lambda row, n: (noisy, slowing)[row](row, n))).tainted
+    assert one.startswith("model.int8.tflite on tflite 2.3.0 (ai_edge_litert): the latency drifted")
+
+
 def test_a_limit_in_the_middle_taints_though_both_ends_are_cool() -> None:
     events = run(30, noisy)
     (middle,) = (e for e in events if e["event"] == "round" and e["number"] == 15)
