@@ -223,7 +223,9 @@ def test_an_engine_that_answers_for_other_classes_is_refused(bundle: Path) -> No
     """A graph may answer more scores than it declares."""
     with edge.open(bundle) as session:
         fewer = Session(session.manifest, session.artefact, session.engine, ("red", "green"))
-        with pytest.raises(EngineError, match=r"answers \(1, 3\) scores, expected one for each of 2"):
+        with pytest.raises(
+            EngineError, match=r"answers \(1, 3\) scores, expected one for each of 2"
+        ):
             fewer.classify(np.zeros((4, 4, 3), np.uint8))
 
 

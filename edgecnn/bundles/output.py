@@ -1,4 +1,4 @@
-"""Output of an export: the bundle's path, and what it would replace there."""
+"""Output of an export or a compilation: the path of a bundle, and what it would replace there."""
 
 from __future__ import annotations
 
