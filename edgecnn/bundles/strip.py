@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files
+from edgecnn.bundles.replacement import MODEL_SUFFIXES
 from edgecnn.errors import StripRefused
-from edgecnn.exporting.output import MODEL_SUFFIXES
 from edgecnn_exporters.atomic import check_writable
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged

@@ -98,7 +98,7 @@ def _refuse_loss(bundle: Path, profiles: tuple[TargetProfile, ...], output: Path
     Raises:
         OverwriteRefused: it would be.
     """
-    from edgecnn.exporting.output import kind_of, refuse_loss
+    from edgecnn.bundles.replacement import kind_of, refuse_loss
     from edgecnn_runtime.bundle import Bundle
 
     if not output.is_file() or output.samefile(bundle):

@@ -1,26 +1,12 @@
-"""Output of an export: the bundle's path, and what it would replace there."""
+"""Output of an export: the path of the bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 
-from edgecnn.errors import OverwriteRefused
+from edgecnn.bundles.replacement import MODEL_SUFFIXES, SUFFIX
 from edgecnn_exporters.atomic import check_writable
-from edgecnn_exporters.bundle.text import encodable
 from edgecnn_exporters.errors import OutputNotWritable
-from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.errors import BundleError
-from edgecnn_runtime.manifest import Artefact, Manifest
-
-SUFFIX = ".edge"
-# Files that a bundle holds, which some expect an export to write.
-MODEL_SUFFIXES = {".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino", ".bin": "openvino"}
-# Artefacts that are named in one message.
-_NAMED = 4
-
-Planned = Collection[tuple[str, str]]
-"""Artefacts that an export makes: (format, precision), or (target, "") of compiled ones."""
 
 
 def output_path(output: Path | None, name: str) -> Path:
@@ -46,36 +32,3 @@ def output_path(output: Path | None, name: str) -> Path:
         )
     check_writable(path)
     return path
-
-
-def refuse_loss(path: Path, name: str, planned: Planned) -> None:
-    """Refuse to replace a bundle of another network, or one that has more than is planned.
-
-    Raises:
-        OverwriteRefused: names what would be lost.
-    """
-    if not path.is_file():
-        return
-    try:
-        with Bundle(path) as bundle:
-            manifest = bundle.manifest
-    except BundleError:  # no bundle, or a damaged one: nothing that could be used is lost
-        return
-    way = f"give --force to replace it, or -o another{SUFFIX}"
-    if manifest.name != encodable(name):
-        raise OverwriteRefused(f"{path} is a bundle of {manifest.name}, not of {name}; {way}")
-    if lost := _lost(manifest, planned):
-        rest = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        raise OverwriteRefused(
-            f"{path} holds {', '.join(lost[:_NAMED])}{rest}, which would not be in the new one; "
-            f"{way}"
-        )
-
-
-def _lost(manifest: Manifest, planned: Planned) -> list[str]:
-    return [each.path for each in manifest.artefacts if kind_of(each) not in planned]
-
-
-def kind_of(artefact: Artefact) -> tuple[str, str]:
-    """(format, precision) of an artefact; (target, "") of a compiled one."""
-    return (artefact.format, artefact.precision) if not artefact.target else (artefact.target, "")

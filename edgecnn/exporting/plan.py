@@ -81,7 +81,8 @@ def plan(options: ExportOptions) -> ExportPlan:
         OutputNotWritable: the bundle's folder is missing or not writable.
         OverwriteRefused: the bundle would replace one that holds more, and `force` is not given.
     """
-    from edgecnn.exporting.output import output_path, refuse_loss
+    from edgecnn.bundles.replacement import refuse_loss
+    from edgecnn.exporting.output import output_path
 
     if options.compiled:
         _check_compiled(options.compiled, options.batch)
