@@ -116,10 +116,12 @@ def _refuse_name(bundle: str, path: str) -> None:
     Raises:
         UnsafePath: it is.
     """
-    own = {README, LABELS, PREPROCESS}
-    if PurePosixPath(path).suffix.lower() not in SUFFIXES or path.casefold() in map(
-        str.casefold, own
-    ):
+    if path.casefold() in map(str.casefold, (README, LABELS, PREPROCESS)):
+        raise UnsafePath(
+            f"{bundle}: the artefact {path} has the name of a file that is written beside it; "
+            "nothing was extracted"
+        )
+    if PurePosixPath(path).suffix.lower() not in SUFFIXES:
         raise UnsafePath(
             f"{bundle}: {path} is no name of a model file, expected one that ends in "
             f"{', '.join(SUFFIXES)}; nothing was extracted"
