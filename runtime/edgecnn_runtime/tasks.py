@@ -32,6 +32,12 @@ def softmax(logits: Floating) -> Floating:
 
 
 def top_k(scores: Floating, labels: tuple[str, ...], k: int) -> list[Classification]:
-    """The k best classes of `scores` (C,), best first; equal scores in class order."""
+    """The k best classes of `scores` (C,), best first; equal scores in class order.
+
+    Raises:
+        ValueError: k is no whole number from 1 on.
+    """
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"top is {k!r}, expected how many classes to give, 1 or more")
     order = np.argsort(-scores, kind="stable")[:k]
     return [Classification(int(i), labels[i], float(scores[i])) for i in order]

@@ -110,6 +110,12 @@ def test_equal_scores_come_in_class_order() -> None:
     assert [c.label for c in best] == ["b", "c", "a"]
 
 
+@pytest.mark.parametrize("count", [0, -1, "5", 2.0])
+def test_a_number_of_classes_that_is_none_is_refused(count: object) -> None:
+    with pytest.raises(ValueError, match="expected how many classes to give"):
+        top_k(np.ones(3, np.float32), ("a", "b", "c"), count)  # type: ignore[arg-type]
+
+
 def test_softmax_of_large_logits_does_not_overflow() -> None:
     np.testing.assert_allclose(softmax(np.array([1e4, 1e4, 0.0])), [0.5, 0.5, 0])
 
