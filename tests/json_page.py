@@ -32,7 +32,7 @@ stderr. The Python API gives the same document as `result.to_dict()`.
   printed, and the exit code says so.
 
 This page is generated: `python tests/json_page.py > docs/json.md`. The examples are shortened, and
-a list in them may be empty that is not in truth.
+a list that is empty in one may hold items in a real document.
 """
 SHARED = "## Parts of several documents"
 
