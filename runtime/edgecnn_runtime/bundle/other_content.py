@@ -19,8 +19,11 @@ def other_content(path: str) -> str | None:
 
     An archive that begins as a bundle does is not judged here: None.
     """
-    with Path(path).open("rb") as stream:
-        begin = stream.read(_BEGIN)
+    try:
+        with Path(path).open("rb") as stream:
+            begin = stream.read(_BEGIN)
+    except OSError:  # as of /proc/self/mem, a file that opens and cannot be read
+        return None
     if text := text_content(begin, "a bundle"):
         return text
     if begin.startswith(_IMAGES):
