@@ -219,7 +219,7 @@ class Bundle(BundleContents):
         from edgecnn.compile.plan import plan
         from edgecnn.results.compile import compile_planned
 
-        check_flags(allow_cpu=allow_cpu, allow_weak=allow_weak, progress=progress)
+        check_flags(allow_cpu=allow_cpu, allow_weak=allow_weak, force=force, progress=progress)
         profiles = option_names(command, "targets", targets, flag="--for")
         if not profiles:
             raise ArgumentInvalid("targets names no target; edgecnn compile --list shows them all")

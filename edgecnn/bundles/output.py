@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from edgecnn_runtime.manifest import Artefact, Manifest
 
 SUFFIX = ".edge"
 # Files that a bundle holds, which some expect an export to write.
-MODEL_SUFFIXES = {".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino", ".bin": "openvino"}
+MODEL_SUFFIXES = (".onnx", ".tflite", ".xml", ".bin")
 # Artefacts that are named in one message.
 _NAMED = 4
 
@@ -32,20 +33,36 @@ def output_path(output: Path | None, name: str) -> Path:
     path = Path(f"{name}{SUFFIX}") if output is None else output
     if path.is_dir():
         path = path / f"{name}{SUFFIX}"
-    suffix = path.suffix.lower()
-    if suffix in MODEL_SUFFIXES:
-        bundle = path.with_suffix(SUFFIX)
-        raise OutputNotWritable(
-            f"cannot write {path}: an export writes a bundle, which holds the {suffix} file; give "
-            f"-o {bundle}, then: edgecnn bundle extract {bundle} -o DIR"
-        )
-    if not suffix and not path.exists():
+    if words := model_file_words(path, "an export"):
+        raise OutputNotWritable(words)
+    if not path.suffix and not path.exists():
         raise OutputNotWritable(
             f"cannot write {path}: it is neither NAME{SUFFIX} nor a folder that is there; give "
             f"-o {path}{SUFFIX}, or mkdir {path} first"
         )
     check_writable(path)
     return path
+
+
+def behind_link(path: Path) -> Path:
+    """The bundle that a link leads to; any other path as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def model_file_words(output: Path, what: str) -> str | None:
+    """Why an output with the name of a model file is refused; None for any other name.
+
+    Args:
+        what: that writes it, as ``an export``.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in MODEL_SUFFIXES:
+        return None
+    bundle = output.with_suffix(SUFFIX)
+    return (
+        f"cannot write {output}: {what} writes a bundle, which holds the {suffix} file; give "
+        f"-o {bundle}, then: edgecnn bundle extract {bundle} -o DIR"
+    )
 
 
 def refuse_loss(path: Path, name: str, planned: Planned) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files
-from edgecnn.bundles.output import MODEL_SUFFIXES
+from edgecnn.bundles.output import behind_link, model_file_words
 from edgecnn.errors import OptionsRefused, StripRefused
 from edgecnn_exporters.atomic import check_writable
 from edgecnn_exporters.bundle.write import write_bundle
@@ -91,10 +91,11 @@ def strip(
     """
     typed = str(bundle_path), str(output or bundle_path)
     _refuse_itself(bundle_path, output)
-    bundle_path, output = (_behind_link(Path(each)) for each in typed)
+    bundle_path, output = (behind_link(Path(each)) for each in typed)
     check_writable(output)
     if os.path.realpath(output) != os.path.realpath(bundle_path):
-        _refuse_model_file(output)
+        if words := model_file_words(output, "a strip"):
+            raise StripRefused(words)
         if not options.force:
             _refuse_richer(output)
     identity = identity_of(bundle_path)
@@ -197,26 +198,6 @@ def _provenance(manifest: Manifest, left_out: list[str], parent_sha256: str) -> 
     entries = earlier if isinstance(earlier, list) else []
     provenance[STRIPPED] = [*entries, {"parent_sha256": parent_sha256, "left_out": left_out}]
     return provenance
-
-
-def _behind_link(path: Path) -> Path:
-    """The bundle that a link leads to; any other path as it is."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
-
-
-def _refuse_model_file(output: Path) -> None:
-    """Refuse an output that has the name of a model file, which a bundle only holds.
-
-    Raises:
-        StripRefused: it has.
-    """
-    suffix = output.suffix.lower()
-    if suffix in MODEL_SUFFIXES:
-        bundle = output.with_suffix(".edge")
-        raise StripRefused(
-            f"cannot write {output}: a strip writes a bundle, which holds the {suffix} file; give "
-            f"-o {bundle}, then: edgecnn bundle extract {bundle} -o DIR"
-        )
 
 
 def _refuse_itself(bundle_path: Path, output: Path | None) -> None:

@@ -104,8 +104,6 @@ def command(
     quantise = quantising.options()
     with waiting(f"loading {model}", quiet=quiet or as_json):
         network = resolve(model)
-    if not isinstance(network, OnnxFile):
-        load_torch(quiet=quiet or as_json)
     options = ExportOptions(
         network,
         output,
@@ -129,6 +127,8 @@ def command(
     if dry_run:
         print_result(ExportPlanResult(planned), as_json=as_json)
         return
+    if not isinstance(network, OnnxFile):
+        load_torch(quiet=quiet or as_json)
     result = export_network(planned, is_measured=quantising.is_measured, quiet=quiet or as_json)
     if as_json:  # its document comes last: a report that fails is a document of its own
         _report(result, quantising.report, quiet=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,13 +65,15 @@ def plan(
             firmware holds files of others under its names.
         OverwriteRefused: the output is another bundle, which holds more or is of another network.
     """
-    bundle = _behind_link(bundle)
+    from edgecnn.bundles.output import behind_link
+
+    bundle = behind_link(bundle)
     if output is None or output.suffix.lower() == BUNDLE:
         if any(profile.family == WEB for profile in profiles):
             raise CompileRefused("web is a page in a folder, not a part of a bundle: -o site/")
         from edgecnn_exporters.atomic import check_writable
 
-        written = bundle if output is None else _behind_link(output)
+        written = bundle if output is None else behind_link(output)
         check_writable(written)
         if not force:
             _refuse_loss(bundle, profiles, written)
@@ -86,10 +87,6 @@ def plan(
 
         check_folder(output)
     return CompilePlan(bundle, profiles, None, output)
-
-
-def _behind_link(path: Path) -> Path:
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _refuse_loss(bundle: Path, profiles: tuple[TargetProfile, ...], output: Path) -> None:

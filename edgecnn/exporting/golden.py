@@ -35,7 +35,7 @@ def open_golden(data: str | Items, spec: TensorSpec, prepare: Preprocess | None)
     """
     if not isinstance(data, str):
         return _of_items(data, spec, prepare)
-    count = max(1, MOST // (spec.shape[0] or 1)) * (spec.shape[0] or 1)
+    count = _count(spec)
     if data.endswith(".npz"):
         array = read_npz(Path(data))
         chosen = array[draw(len(array), count)]
@@ -50,9 +50,15 @@ def open_golden(data: str | Items, spec: TensorSpec, prepare: Preprocess | None)
     return _of_images(data, images, spec, prepare)
 
 
+def _count(spec: TensorSpec) -> int:
+    """Number of examples: `MOST`, or whole batches of a fixed size, one at least."""
+    size = spec.shape[0] or 1
+    return max(1, MOST // size) * size
+
+
 def _of_items(items: Items, spec: TensorSpec, prepare: Preprocess | None) -> GivenExamples:
     """The first `MOST` of an iterable, in its order."""
-    count = max(1, MOST // (spec.shape[0] or 1)) * (spec.shape[0] or 1)
+    count = _count(spec)
     chosen = list(itertools.islice(labelled_values(items, spec, "golden"), count))
     if not chosen:
         raise nothing_in(items, "golden")

@@ -82,13 +82,17 @@ def plan(options: ExportOptions) -> ExportPlan:
         OverwriteRefused: the bundle would replace one that holds more, and `force` is not given.
     """
     from edgecnn.bundles.output import output_path, refuse_loss
+    from edgecnn.model.own_network import needed_shape
+    from edgecnn.model.preprocessing import check_choice
 
     if options.compiled:
         _check_compiled(options.compiled, options.batch)
-    _check_choices(options)
+    if isinstance(options.preprocess, str):
+        check_choice(options.preprocess)
     _check_engines(options.targets)
     name, weights, shape = _foresee(options)
-    _check_shape(options)
+    if isinstance(options.model, Factory | LiveModule):
+        needed_shape(options.model, options.shape)
     _check_labels(options, name)
     output = output_path(options.output, name)
     if not options.force:
@@ -127,18 +131,8 @@ def _check_engines(targets: tuple[Target, ...]) -> None:
             raise EngineUnavailable(kind.name, kind.extra)
 
 
-def _check_choices(options: ExportOptions) -> None:
-    """Check the names of a preprocessing and of a file of labels before any work."""
-    from edgecnn.exporting.labels import labels_of
-    from edgecnn.model.preprocessing import check_choice
-
-    if isinstance(options.preprocess, str):
-        check_choice(options.preprocess)
-    labels_of(options.labels)
-
-
 def _check_labels(options: ExportOptions, name: str) -> None:
-    """Check the number of labels where that of the classes is known before anything is fetched."""
+    """Read the labels, and count them where the number of classes is known before any fetching."""
     from edgecnn.exporting.labels import labels_of
 
     classes, labels = _classes(options), labels_of(options.labels)
@@ -166,15 +160,6 @@ def _classes(options: ExportOptions) -> int | None:
             return None if own is None else len(own.labels)
         case _:
             return None
-
-
-def _check_shape(options: ExportOptions) -> None:
-    """Check that the input of a network that does not know its own is given."""
-    if isinstance(options.model, Factory | LiveModule) and options.shape is None:
-        raise ModelUnusable(
-            f"{options.model.typed} needs the shape of its input: --input 1x3x224x224, in Python "
-            "an example of it or (1, 3, 224, 224)"
-        )
 
 
 def _check_compiled(names: tuple[str, ...], batch: int | None) -> None:

@@ -24,7 +24,7 @@ def from_factory(factory: Factory, options: NetworkOptions) -> Network:
 
     from edgecnn_exporters.capture.prepare import prepare
 
-    shape = _needed_shape(factory, options)
+    shape = needed_shape(factory, options.shape)
     # A script's own folder is not on the path of ours.
     search = list(
         map(str, [*([] if factory.path is None else [factory.path.parent]), *options.search])
@@ -56,7 +56,7 @@ def from_live(source: LiveModule, options: NetworkOptions) -> Network:
     """A copy of a module in memory; a file of weights is loaded into the copy."""
     from edgecnn_exporters.capture.prepare import prepare
 
-    shape = _needed_shape(source, options)
+    shape = needed_shape(source, options.shape)
     prepared = prepare(source.module)
     if options.weights is not None and prepared.module is source.module:
         raise ModelUnusable(
@@ -71,13 +71,20 @@ def from_live(source: LiveModule, options: NetworkOptions) -> Network:
     )
 
 
-def _needed_shape(source: Factory | LiveModule, options: NetworkOptions) -> tuple[int, int, int]:
-    if options.shape is None:
+def needed_shape(
+    source: Factory | LiveModule, shape: tuple[int, int, int] | None
+) -> tuple[int, int, int]:
+    """The shape of the input, which such a network does not know itself.
+
+    Raises:
+        ModelUnusable: it is not given.
+    """
+    if shape is None:
         raise ModelUnusable(
             f"{source.typed} needs the shape of its input: --input 1x3x224x224, in Python an "
             "example of it or (1, 3, 224, 224)"
         )
-    return options.shape
+    return shape
 
 
 def _module(factory: Factory) -> ModuleType:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgecnn.exit_codes import DIFFERS, FAILED, NO_VERDICT, OK, SLOWER
-from edgecnn.results.result import Result
+from edgecnn.results.result import Result, difference_columns
+from edgecnn_runtime.parity.verdict import WRONG
 
 if TYPE_CHECKING:
     from edgecnn.bench.compare import Change
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from edgecnn.documents.emulated import EmulatedDocument
     from edgecnn.report.blocks import Block
     from edgecnn_runtime.measure.results import BenchResult
-
-WRONG = {"differs", "crashed"}
 
 
 @dataclass(frozen=True)
@@ -126,14 +125,13 @@ class EmulatedResult(Result):
 
 
 def _flat(device: str, row: ProvedRow) -> dict[str, Any]:
-    difference, counted = row.parity.difference, row.instructions
+    counted = row.instructions
     return {
         "device": device,
         "artefact": row.parity.subject,
         "engine": None if row.parity.engine is None else row.parity.engine.words(),
         "verdict": row.parity.verdict,
-        "sqnr_db": None if difference is None else difference.sqnr_db,
-        "top1_agreement": None if difference is None else difference.top1_agreement,
+        **difference_columns(row.parity.difference),
         "is_identical": row.likeness.is_identical,
         "instructions": None if counted is None else counted.counts["total"],
         "peak_memory_bytes": row.peak_memory_bytes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from edgecnn.results.result import Result
+from edgecnn.results.result import Result, difference_columns
 
 if TYPE_CHECKING:
     from edgecnn.compile.plan import CompilePlan
@@ -56,15 +56,13 @@ class CompilationResult(Result):
 
 
 def _flat(result: TargetResult) -> dict[str, Any]:
-    difference = result.proof.difference
     return {
         "target": result.profile.name,
         "artefact": result.compiled.artefact.path,
         "on_cpu": len(result.compiled.on_cpu),
         "size_bytes": result.size_bytes,
         "seconds": result.compiled.seconds,
-        "sqnr_db": None if difference is None else difference.sqnr_db,
-        "top1_agreement": None if difference is None else difference.top1_agreement,
+        **difference_columns(result.proof.difference),
         "proof": result.proof.kind,
         "verdict": result.proof.verdict,
     }

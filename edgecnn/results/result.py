@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from edgecnn.report.blocks import Block
+    from edgecnn_runtime.parity.difference import Difference
+
+
+def difference_columns(difference: Difference | None) -> dict[str, float | None]:
+    """Columns of `Result.rows` for answers compared with the original network's."""
+    return {
+        "sqnr_db": None if difference is None else difference.sqnr_db,
+        "top1_agreement": None if difference is None else difference.top1_agreement,
+    }
 
 
 class Result(ABC):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgecnn.exit_codes import DIFFERS, FAILED, OK
-from edgecnn.results.result import Result
+from edgecnn.results.result import Result, difference_columns
+from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE, WRONG
 
 if TYPE_CHECKING:
     from edgecnn.documents.verify import VerifyDocument
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from edgecnn.verify.diagnose import RowDiagnosis
     from edgecnn.verify.held_out import HeldOutComparison
     from edgecnn_runtime.parity.row import Parity
-
-WRONG = ("differs", "crashed")
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,6 @@ class VerifyResult(Result):
     @property
     def exit_code(self) -> int:
         """0: all that ran is equal. 3: something differs, or crashed. 1: nothing ran."""
-        from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
-
         if any(row.verdict in WRONG for row in (*self.parity, *self.compiled)):
             return DIFFERS
         ran = any(row.verdict in ANSWERS_AS_MADE and row.engine for row in self.parity)
@@ -111,8 +108,7 @@ def _flat(row: Parity) -> dict[str, Any]:
         "verdict": row.verdict,
         "proof": row.proof,
         "relative": None if difference is None else difference.relative,
-        "sqnr_db": None if difference is None else difference.sqnr_db,
-        "top1_agreement": None if difference is None else difference.top1_agreement,
+        **difference_columns(difference),
         "n": None if difference is None else difference.n,
         "note": row.note,
     }

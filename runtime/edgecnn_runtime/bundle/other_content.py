@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from edgecnn_runtime.file_kind import text_content
@@ -43,6 +42,8 @@ def other_content(path: str) -> str | None:
 
 def near_bundle(path: str) -> str | None:
     """A bundle beside a path that does not exist, whose name is like it; None without one."""
+    import difflib
+
     wanted = Path(path)
     try:
         names = [each.name for each in wanted.parent.iterdir() if each.suffix == SUFFIX]

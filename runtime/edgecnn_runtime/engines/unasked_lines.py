@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Iterator
 
@@ -37,6 +36,8 @@ def without_line(unasked: re.Pattern[bytes]) -> Iterator[None]:
     if _is_kept.is_set() or unasked in _past:
         yield
         return
+    import tempfile
+
     with _lock, contextlib.ExitStack() as stack:
         try:
             stderr = os.dup(2)
