@@ -114,7 +114,8 @@ def command(
       edgecnn train resnet20 --data cifar10 --init-from net.pth --quantize int8
     """
     _check_quantised(precision, init_from, teacher, reset_head, progressive)
-    from edgecnn.train.options import TrainOptions
+    from edgecnn.progress_bar import load_torch
+    from edgecnn.train.options import TrainOptions, is_first
 
     changes = {field: recipe[field] for field in RECIPE if recipe[field] is not None}
     if augment is not None:
@@ -134,6 +135,7 @@ def command(
         is_quantised=precision is not None,
         teacher=teacher,
     )
+    load_torch(quiet=options.quiet or not is_first())
     trained = _progressive(options) if progressive else [_train(options)]
     _print(trained, as_json=as_json)
 
@@ -167,16 +169,14 @@ def _folder(name: str, data: str, precision: str | None) -> Path:
 
 def _train(options: TrainOptions) -> Mapping[str, Any]:
     from edgecnn.console import note
-    from edgecnn.progress_bar import load_torch
     from edgecnn.report.plots.training import draw_curve
     from edgecnn.report.training import announcement, watch
-    from edgecnn.train.distributed import is_first
+    from edgecnn.train.options import is_first
     from edgecnn.train.plan import prepare
     from edgecnn.train.run import run
     from edgecnn_runtime.install_hint import install_hint
 
     is_silent = options.quiet or not is_first()
-    load_torch(quiet=is_silent)
     job, notes = prepare(options)
     is_drawn = find_spec("matplotlib") is not None
     if not is_drawn:
@@ -198,7 +198,7 @@ def _print(trained: list[Mapping[str, Any]], *, as_json: bool) -> None:
     from edgecnn.documents.train import trained_fields
     from edgecnn.results.printing import print_result
     from edgecnn.results.train import TrainResult
-    from edgecnn.train.distributed import is_first
+    from edgecnn.train.options import is_first
 
     if is_first():
         print_result(TrainResult(tuple(map(trained_fields, trained))), as_json=as_json)

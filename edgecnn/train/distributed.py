@@ -38,11 +38,6 @@ class ProcessGroup:
             distributed.barrier()
 
 
-def is_first() -> bool:
-    """Whether this process is the one that writes and prints."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def own_device() -> torch.device:
     """A GPU of this process's own; the CPU where its machine has too few for its processes."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,3 +38,8 @@ class TrainOptions:
     quiet: bool = False
     is_quantised: bool = False
     teacher: Path | None = None
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes and prints."""
+    return os.environ.get("RANK", "0") == "0"

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from edgecnn.errors import ResumeRefused
 from edgecnn.train.checkpoints import CURVE, STATE, WEIGHTS
-from edgecnn.train.distributed import is_first
 from edgecnn.train.history import Epoch
 from edgecnn.train.loop import Observer, TrainingJob, train
+from edgecnn.train.options import is_first
 from edgecnn_exporters.errors import OutputNotWritable
 
 # Draws a history to a file, under a title.

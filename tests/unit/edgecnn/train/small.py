@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from edgecnn.train.dataset import Dataset, InMemory, Split
-from edgecnn.train.distributed import is_first
 from edgecnn.train.history import Epoch
 from edgecnn.train.loop import TrainingJob, train
+from edgecnn.train.options import is_first
 from edgecnn.train.recipe import Recipe, recipe_from_json
 from edgecnn.zoo import ARCHITECTURES, CIFAR
 
