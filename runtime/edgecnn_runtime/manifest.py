@@ -7,7 +7,10 @@ specification; `edgecnn_runtime.bundle.manifest_json` parses the JSON of `Manife
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from edgecnn_runtime.training import Training
 
 SCHEMA = "edgecnn.bundle/2"
 # Older schemas that this runtime still reads.
@@ -223,6 +226,7 @@ class Manifest:
         task: what the network is for; None where it is unknown.
         parameters: what may be trained on a device, by the names of the ONNX graph.
         outside: golden examples in a file of their own; None where there are none.
+        training: the training graph; None where nothing can be learnt on a device.
         schema: that the bundle was written in.
     """
 
@@ -239,9 +243,13 @@ class Manifest:
     task: Task | None = None
     parameters: tuple[TensorSpec, ...] = ()
     outside: OutsideGolden | None = None
+    training: Training | None = None
     schema: str = SCHEMA
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest as JSON values, its schema first."""
+        """The manifest as JSON values, its schema first; without `training` where it is None."""
         artefacts = [artefact.to_json() for artefact in self.artefacts]
-        return {"schema": SCHEMA} | asdict(self) | {"schema": SCHEMA, "artefacts": artefacts}
+        values = {"schema": SCHEMA} | asdict(self) | {"schema": SCHEMA, "artefacts": artefacts}
+        if self.training is None:
+            del values["training"]
+        return values

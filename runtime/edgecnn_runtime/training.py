@@ -1,0 +1,156 @@
+"""Training section of a manifest: the training graph of a bundle, and what is learnt with it.
+
+docs/bundle.md specifies the JSON, docs/learning.md the graph. `edgecnn_runtime.manifest` holds a
+`Training` beside the artefacts; its parameters are `Manifest.parameters`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from edgecnn_runtime.manifest import TensorSpec
+
+Loss = Literal["cross_entropy", "mean_squared_error", "binary_cross_entropy"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+Optimiser = Literal["sgd", "adam"]
+OPTIMISERS: tuple[Optimiser, ...] = get_args(Optimiser)
+Normalisation = Literal["frozen", "batch"]
+NORMALISATIONS: tuple[Normalisation, ...] = get_args(Normalisation)
+
+# Names of the training graph. An input NAME that a step changes has the output NAME + NEXT.
+LABELS, RATE, STEP = "learn.labels", "learn.rate", "learn.step"
+LOSS, GRADIENT_NORM = "learn.loss", "learn.gradient_norm"
+NEXT = ".next"
+# State of the optimisers, behind the name of a parameter.
+MOMENTUM, FIRST_MOMENT, SECOND_MOMENT = ".momentum", ".first_moment", ".second_moment"
+# Random numbers of a dropout, behind the name of its output: uniform in [0, 1).
+RANDOM = ".random"
+# Least and greatest of a value in a batch, behind its name: an output of shape (2,).
+RANGE = ".range"
+
+
+@dataclass(frozen=True)
+class Head:
+    """Layer that gives a value for each class: it can be made anew for other classes.
+
+    Attributes:
+        weight: parameter (classes, …).
+        bias: parameter (classes,); None without one.
+    """
+
+    weight: str
+    bias: str | None
+
+
+@dataclass(frozen=True)
+class FoldedNorm:
+    """Batch normalisation that is learnt apart, and stands folded into a convolution's weight.
+
+    ``weight' = weight * gamma / sqrt(variance + epsilon)`` along axis 0,
+    ``bias' = (bias - mean) * gamma / sqrt(variance + epsilon) + beta``.
+
+    Attributes:
+        weight, bias, gamma, beta: names of parameters or of constants in the file of values; bias
+            None without one.
+        mean, variance: names of running statistics.
+        epsilon: as in the formula.
+        axis: of the output channels in the weight: 0, or 1 of a transposed convolution.
+        folded_weight, folded_bias: initialisers of the float artefact.
+    """
+
+    weight: str
+    bias: str | None
+    gamma: str
+    beta: str
+    mean: str
+    variance: str
+    epsilon: float
+    axis: int
+    folded_weight: str
+    folded_bias: str
+
+
+@dataclass(frozen=True)
+class QuantisedLayer:
+    """Layer of the int8 artefact that is written anew from a learnt weight.
+
+    Weights are symmetric integers per output channel; the bias is int32 at the scale of the input
+    times the weight's.
+
+    Attributes:
+        weight, bias: initialisers of the float artefact; the int8 one has NAME.quantised,
+            NAME.quantised.scale and NAME.quantised.zero_point. bias None without one.
+        input_scale: initialiser with the scale of the layer's input.
+        axis: of the output channels in the weight.
+        bits: of the weight.
+    """
+
+    weight: str
+    bias: str | None
+    input_scale: str
+    axis: int
+    bits: int
+
+
+@dataclass(frozen=True)
+class SeenRange:
+    """Value that the int8 artefact holds in 8 bits, whose range is measured while it learns.
+
+    Attributes:
+        value: the training graph's output NAME.range is its least and greatest in a batch.
+        scale, zero_point: initialisers of the int8 artefact.
+    """
+
+    value: str
+    scale: str
+    zero_point: str
+
+
+@dataclass(frozen=True)
+class Training:
+    """Training graph of a bundle: one step of learning as plain ONNX.
+
+    Attributes:
+        graph: path in the bundle of the training graph.
+        values: path in the bundle of a safetensors file: parameters and statistics as they begin.
+        golden: path in the bundle of a safetensors file: a golden step, as docs/learning.md says.
+        backbone: precision of what is frozen before the learnt layers.
+        loss, optimiser: of the step.
+        momentum: of SGD.
+        weight_decay: L2, added to each parameter's gradient.
+        learning_rate: that a step takes unless it is told another.
+        normalisation: statistics of batch normalisation: as they are, or of each batch.
+        state: of the optimiser; begins as zeros.
+        statistics: running means and variances, changed by each step.
+        random: inputs of numbers that each step draws.
+        head: layer of the classes; None: they cannot be replaced.
+        folded: batch normalisations that the artefacts hold folded into a weight.
+        quantised: layers of the int8 artefact that learning changes.
+        ranges: values of the int8 artefact that are encoded by what was seen.
+        is_int8_written: the int8 artefact can be written anew on the device.
+    """
+
+    graph: str
+    values: str
+    golden: str
+    backbone: Literal["fp32", "int8"]
+    loss: Loss
+    optimiser: Optimiser
+    learning_rate: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    normalisation: Normalisation = "frozen"
+    state: tuple[TensorSpec, ...] = ()
+    statistics: tuple[TensorSpec, ...] = ()
+    random: tuple[TensorSpec, ...] = ()
+    head: Head | None = None
+    folded: tuple[FoldedNorm, ...] = ()
+    quantised: tuple[QuantisedLayer, ...] = ()
+    ranges: tuple[SeenRange, ...] = ()
+    is_int8_written: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The section as JSON values."""
+        return asdict(self)
