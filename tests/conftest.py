@@ -23,8 +23,8 @@ from edgecnn_runtime.manifest import (
     Manifest,
     Postprocess,
     Preprocess,
-    TensorSpec,
 )
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 
 def pytest_configure() -> None:

@@ -13,7 +13,8 @@ from edgecnn_exporters.bundle.text import encodable
 from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.scratch import scratch_folder
 from edgecnn_runtime.budget import Budget
-from edgecnn_runtime.manifest import DTYPES, Artefact, Manifest, TensorSpec
+from edgecnn_runtime.manifest import DTYPES, Artefact, Manifest
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST = 100

@@ -14,8 +14,9 @@ from edgecnn.model.network import NetworkOptions
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import Factory, LiveModule, OnnxFile, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.progress import Announce
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from edgecnn_exporters.bundle.requests import Request

@@ -18,8 +18,9 @@ from edgecnn_exporters.targets import TARGETS, About, Precision, TargetInvalid, 
 from edgecnn_exporters.targets.onnx.target import OnnxTarget
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
-from edgecnn_runtime.manifest import Artefact, Manifest, Postprocess, TensorSpec
+from edgecnn_runtime.manifest import Artefact, Manifest, Postprocess
 from edgecnn_runtime.parity.contents import GOLDEN_LABELS
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 LABELS = "labels.txt"
 # int8 first: whoever exports it means to run it.

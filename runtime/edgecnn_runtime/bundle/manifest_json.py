@@ -23,8 +23,8 @@ from edgecnn_runtime.manifest import (
     OutsideGolden,
     Postprocess,
     Task,
-    TensorSpec,
 )
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # numpy 1 has no more axes.
 MAX_AXES = 32

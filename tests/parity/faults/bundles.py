@@ -30,12 +30,12 @@ from edgecnn_runtime.manifest import (
     Manifest,
     Postprocess,
     Preprocess,
-    TensorSpec,
 )
 from edgecnn_runtime.parity.contents import GOLDEN_LABELS
 from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.parity.verify import verify
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 Plant = Callable[[ir.Model], None]
 Artefacts = tuple[tuple[str, str], ...]

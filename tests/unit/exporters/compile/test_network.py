@@ -18,7 +18,8 @@ from edgecnn_exporters.errors import NotQuantised, UnsupportedModel
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.tflite_reference import TFLiteReferenceEngine
-from edgecnn_runtime.manifest import Artefact, ChannelGroup, Golden, Manifest, TensorSpec
+from edgecnn_runtime.manifest import Artefact, ChannelGroup, Golden, Manifest
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 LOGITS = "f = Flatten (x) [fc] y = Gemm <transB = 1> (f, wide, offset)"
 INT8 = Artefact("model.int8.onnx", "onnx", "int8", sqnr_db={"y": (20.0,)})

@@ -21,7 +21,8 @@ from edgecnn_exporters.diagnose.sources import run_onnx
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.image.preprocess import preprocess
-from edgecnn_runtime.manifest import Artefact, Golden, Manifest, Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Artefact, Golden, Manifest, Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 ONNX = Artefact("model.onnx", "onnx", "fp32")
 TFLITE = Artefact("model.tflite", "tflite", "fp32")

@@ -16,11 +16,11 @@ from edgecnn_runtime.manifest import (
     FileRecord,
     Manifest,
     OutsideGolden,
-    TensorSpec,
 )
 from edgecnn_runtime.parity.difference import Answer, difference
 from edgecnn_runtime.parity.golden import largest_steps
 from edgecnn_runtime.parity.tolerances import allowed_loss_db, is_within_limit, limit_of
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 REFERENCE = np.random.default_rng(0).standard_normal((3, 10))
 

@@ -18,7 +18,7 @@ from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.errors import NotAClassifier
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.install_hint import install_hint
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 
 def green_image() -> np.ndarray:

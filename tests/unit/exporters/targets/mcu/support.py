@@ -28,8 +28,8 @@ from edgecnn_runtime.manifest import (
     Manifest,
     Postprocess,
     Preprocess,
-    TensorSpec,
 )
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 needs_tflm = pytest.mark.skipif(
     TFLM.version() is None, reason=f"tflite-micro is not installed: {TFLM.install}"

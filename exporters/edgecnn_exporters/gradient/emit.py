@@ -1,0 +1,84 @@
+"""Writer of ONNX nodes behind a graph: operators of opset 18 and newer, names that are free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.passes.graph import new_initialiser
+from edgecnn_runtime.arrays import Array
+
+Attribute = int | float | str | Sequence[int] | Sequence[float]
+# Numbers and lists of them become constants of the graph.
+Operand = ir.Value | Array | float | Sequence[int] | None
+
+
+class Emitter:
+    """Appends nodes to a graph, each named after what it belongs to.
+
+    A Python float or list of integers as an operand becomes a constant: float32 of no axes, or
+    int64 of one axis, which is what axes, shapes and pads are.
+    """
+
+    def __init__(self, graph: ir.Graph) -> None:
+        self.graph = graph
+        self._names = {str(value.name) for value in graph.inputs}
+        self._names |= set(graph.initializers)
+        self._names |= {str(value.name) for node in graph for value in node.outputs}
+        self._scope = "learn"
+
+    def within(self, scope: str) -> None:
+        """Later nodes are named after `scope`: a node or a parameter."""
+        self._scope = scope
+
+    def __call__(
+        self, operator: str, *operands: Operand, name: str | None = None, **attributes: Attribute
+    ) -> ir.Value:
+        """The one output of a new node; as `many`."""
+        return self.many(operator, 1, *operands, name=name, **attributes)[0]
+
+    def many(
+        self,
+        operator: str,
+        outputs: int,
+        *operands: Operand,
+        name: str | None = None,
+        **attributes: Attribute,
+    ) -> tuple[ir.Value, ...]:
+        """The outputs of a new node at the end of the graph.
+
+        Args:
+            operator: of ONNX's own domain.
+            name: of the first output; None makes one of the scope and the operator.
+        """
+        inputs = [self._value(operand) for operand in operands]
+        node = ir.node(operator, inputs, attributes=attributes, num_outputs=outputs)
+        for value in node.outputs:
+            value.name = self._free(name or f"{self._scope}.{operator.lower()}")
+        node.name = str(node.outputs[0].name)
+        self.graph.append(node)
+        return tuple(node.outputs)
+
+    def constant(self, array: Array) -> ir.Value:
+        """An initialiser; equal ones are shared."""
+        kind = f"constant.{array.dtype}.{'x'.join(map(str, array.shape))}"
+        return new_initialiser(self.graph, f"learn.{kind}", array)
+
+    def _value(self, operand: Operand) -> ir.Value | None:
+        if operand is None or isinstance(operand, ir.Value):
+            return operand
+        if isinstance(operand, np.ndarray):
+            return self.constant(operand)
+        if isinstance(operand, int | float):
+            return self.constant(np.array(operand, np.float32))
+        return self.constant(np.array(operand, np.int64))
+
+    def _free(self, name: str) -> str:
+        candidate, number = name, 0
+        while candidate in self._names:
+            number += 1
+            candidate = f"{name}_{number}"
+        self._names.add(candidate)
+        return candidate

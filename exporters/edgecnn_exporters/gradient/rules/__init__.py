@@ -1,0 +1,1 @@
+"""Gradient rules, one small file a family of operators; `gradient.table` lists them by operator."""
