@@ -97,8 +97,8 @@ bench: demo
 $(READY): pyproject.toml runtime/pyproject.toml hatch_build.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "edgecnn needs Python 3.11 or newer, $(PYTHON) is older; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Making $(VENV) with PyTorch, ONNX Runtime and the test tools: minutes the first"
-	@echo "time, about 1 GB; more where the index has PyTorch with CUDA (docs/installing.md)"
+	@echo "Making $(VENV) with PyTorch, ONNX Runtime and the test tools: minutes, about 1 GB;"
+	@echo "more where the index has PyTorch with CUDA (docs/installing.md)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --quiet 'pip>=25.1,<27'
 	@$(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable '.[all,ethos-u,mcu]' --group dev
