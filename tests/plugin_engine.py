@@ -19,7 +19,7 @@ import json
 import numpy as np
 
 from edgecnn_runtime.errors import EngineError
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 
 class PlainEngine:

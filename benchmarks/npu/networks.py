@@ -48,7 +48,7 @@ from edgecnn_exporters.targets.compilers import (
 from edgecnn_exporters.targets.profile import target_profile
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import EdgeCNNError
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 TARGETS = ("ethos-u55-128", "ethos-u65-256", "ethos-u85-256", "mcu", "htp-v73", "rk3588")
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ from edgecnn_exporters.errors import TargetDiffers
 from edgecnn_exporters.export import Exported, export_module
 from edgecnn_exporters.targets import make_target
 from edgecnn_runtime.bundle.archive import MAX_TOTAL_BYTES
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from edgecnn.model.settle import settle

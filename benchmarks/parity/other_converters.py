@@ -29,8 +29,8 @@ from edgecnn_exporters.capture.reference import run_module, to_bytes
 from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.targets.tflite.write import write_tflite
-from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.difference import difference
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from parity.test_zoo import settled, thin_form

@@ -49,8 +49,8 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_runtime.arrays import Float32, Int64
 from edgecnn_runtime.image.preprocess import preprocess
-from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.difference import difference
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 WEIGHTS = Path(__file__).parents[2] / "weights/edgecnn_weights"
 CALIBRATE, BATCH = 128, 100

@@ -6,8 +6,9 @@ import json
 
 from edgecnn.bundles.preprocess_words import preprocess_words
 from edgecnn_runtime import __version__
-from edgecnn_runtime.manifest import Artefact, Manifest, TensorSpec
+from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.printable import printable
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 README = "README.txt"
 

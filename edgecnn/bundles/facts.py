@@ -11,7 +11,8 @@ from edgecnn.bundles.members import artefact_files, golden_files, parent_of
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_of_format
-from edgecnn_runtime.manifest import Artefact, Manifest, Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Artefact, Manifest, Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # Below it all digests are checked: 64 MB take 0.1 s.
 HASHED_BYTES = 64 << 20

@@ -9,7 +9,8 @@ from typing import Literal
 from edgecnn.bundles.model_file import ModelFile
 from edgecnn.errors import FileUnusable
 from edgecnn_runtime.engines.adapted import TO_NHWC
-from edgecnn_runtime.manifest import Manifest, TensorSpec
+from edgecnn_runtime.manifest import Manifest
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 Shape = tuple[int | None, ...]
 

@@ -14,7 +14,7 @@ from edgecnn.bundles.model_file import ModelFile, most_frequent
 from edgecnn_runtime.bundle.limits.onnx_schema import GRAPH, MODEL, NODE, TENSOR, VALUE_INFO
 from edgecnn_runtime.bundle.limits.protobuf import Field, FieldType, MessageReader
 from edgecnn_runtime.errors import BundleUnreadable
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 _DATA, _DATAS, _INT = FieldType(2), FieldType(2, is_repeated=True), FieldType(0)
 _TYPE = dict.fromkeys((1, 4, 5, 6, 7, 8, 9), _DATA)

@@ -14,7 +14,7 @@ from edgecnn.bundles.model_file import ModelFile, most_frequent
 from edgecnn.bundles.tflite_operators import TFLITE_OPERATORS
 from edgecnn_runtime.bundle.limits.flatbuffer import Flatbuffer
 from edgecnn_runtime.errors import BundleUnreadable
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 _MODEL_CODES, _MODEL_SUBGRAPHS, _MODEL_DESCRIPTION, _MODEL_BUFFERS, _MODEL_METADATA = 1, 2, 3, 4, 6
 _SUBGRAPH_TENSORS, _SUBGRAPH_INPUTS, _SUBGRAPH_OUTPUTS, _SUBGRAPH_OPERATORS = 0, 1, 2, 3

@@ -15,7 +15,7 @@ from edgecnn.errors import DataUnreadable
 from edgecnn_runtime.arrays import Array, Float32, UInt8
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image.load import load_image
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 Image: TypeAlias = Path | UInt8
 """A path, or (H, W, C) or (H, W) uint8."""

@@ -22,7 +22,7 @@ from edgecnn.data.item_values import (
     single_value,
 )
 from edgecnn.errors import DataUnreadable
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 Items: TypeAlias = Iterable[Any]
 """Items of any kind that `labelled_values` reads."""

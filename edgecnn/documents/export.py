@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.exporting.speed import Speed
-from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.difference import Difference
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from edgecnn_exporters.export import Exported

@@ -25,7 +25,7 @@ from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.class_names import ClassNames
 from edgecnn.evaluate.examples import Examples
 from edgecnn_exporters.scratch import refuse_full_disk
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 PURPOSE = "data"
 

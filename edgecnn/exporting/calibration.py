@@ -33,7 +33,8 @@ from edgecnn_exporters.capture.examples import (
 from edgecnn_exporters.quantise.calibrate.samples import Spool
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_runtime.arrays import Array, Float32
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 CalibrationData: TypeAlias = str | Items
 """As `open_calibration` takes it."""

@@ -15,7 +15,8 @@ from edgecnn_exporters.capture.examples import GivenExamples
 from edgecnn_runtime.arrays import UInt8
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # Examples of batch 1 that are packed, at most.
 MOST = 8

@@ -22,8 +22,8 @@ from edgecnn.exporting.calibration import (
 from edgecnn_exporters.bundle.requests import QuantiseRequest, Request
 from edgecnn_exporters.errors import LimitMissed
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.proportion import samples_to_show
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from edgecnn_exporters.quantise.trained import TrainedNumbers

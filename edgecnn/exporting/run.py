@@ -14,8 +14,9 @@ from edgecnn.model.network import NetworkOptions
 from edgecnn.model.preprocessing import at_resolution, choose_preprocess
 from edgecnn.model.resolve import Factory, LiveModule, OnnxFile, TorchSource, ZooNetwork
 from edgecnn.model.weights import RANDOM
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.progress import Announce
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from edgecnn_exporters.bundle.requests import Request
@@ -82,8 +83,8 @@ def _run_network(
     from edgecnn.exporting.quantise import quantised
     from edgecnn.model.settle import settle
     from edgecnn_exporters.bundle.requests import Request
-    from edgecnn_exporters.bundle.text import encodable
     from edgecnn_exporters.export import export_module
+    from edgecnn_runtime.bundle.text import encodable
 
     options = planned.options
     network = build_network(
@@ -122,10 +123,10 @@ def _run_onnx(
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.exporting.quantise import quantised
     from edgecnn_exporters.bundle.requests import Request
-    from edgecnn_exporters.bundle.text import encodable
     from edgecnn_exporters.capture.examples import layout_of, spatial
     from edgecnn_exporters.capture.onnx_source import image_input, read_onnx
     from edgecnn_exporters.export import export_onnx
+    from edgecnn_runtime.bundle.text import encodable
 
     options = planned.options
     source_model = read_onnx(source.path)

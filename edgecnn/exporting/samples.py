@@ -17,7 +17,8 @@ from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 
 @dataclass

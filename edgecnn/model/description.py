@@ -14,7 +14,8 @@ from edgecnn.zoo.architecture import Form
 from edgecnn_runtime.bundle.preprocess_json import check_fits, preprocess_from_json
 from edgecnn_runtime.errors import ManifestInvalid
 from edgecnn_runtime.file_kind import other_than_file
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 SCHEMA = "edgecnn.checkpoint/1"
 HEADER = "edgecnn"

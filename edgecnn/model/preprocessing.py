@@ -12,7 +12,8 @@ from edgecnn.text_file import read_text
 from edgecnn.zoo import IMAGENET, MNIST
 from edgecnn_runtime.bundle.preprocess_json import check_fits, preprocess_from_json
 from edgecnn_runtime.errors import ManifestInvalid
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 CHOICES = {
     "imagenet": "resize, centre crop of 7/8, ImageNet's mean and deviation (torchvision's)",

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from edgecnn_exporters.capture.examples import example_batch
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # As many as an export is compared on: a photograph that is not among them may be far outside.
 EXAMPLES = 13

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgecnn.bundles.preprocess_words import preprocess_words
 from edgecnn.console import table
 from edgecnn.report.blocks import Block, Labelled
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from edgecnn.bundles.extract import Extracted

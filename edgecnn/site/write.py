@@ -19,8 +19,9 @@ from edgecnn.site.choose import choose_artefact
 from edgecnn.web.engines import WebEngine, engine_files, script_files
 from edgecnn_runtime import __version__
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.manifest import Artefact, Manifest, TensorSpec
+from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.printable import printable
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 SCHEMA = "edgecnn.site/1"
 SETTINGS = "network.json"

@@ -7,15 +7,14 @@ specification; `edgecnn_runtime.bundle.manifest_json` parses the JSON of `Manife
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-if TYPE_CHECKING:
-    from edgecnn_runtime.training import Training
+from edgecnn_runtime.tensor_spec import TensorSpec
+from edgecnn_runtime.training import Training
 
 SCHEMA = "edgecnn.bundle/2"
 # Older schemas that this runtime still reads.
 OLDER_SCHEMAS = ("edgecnn.bundle/1",)
-DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int32", "int64", "bool"})
 
 Colour = Literal["RGB", "BGR", "L"]
 Filter = Literal["bilinear", "bicubic"]
@@ -27,25 +26,6 @@ PROOF_KINDS: tuple[ProofKind, ...] = get_args(ProofKind)
 PRECISIONS = ("fp32", "fp16", "int8")
 Task = Literal["classification", "detection", "segmentation", "other"]
 TASKS: tuple[Task, ...] = get_args(Task)
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """Name, type and shape of an input or output.
-
-    Attributes:
-        name: of the tensor.
-        dtype: as NumPy names it.
-        shape: None in it is a dynamic batch.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int | None, ...]
-
-    def __str__(self) -> str:
-        extents = "x".join("N" if extent is None else str(extent) for extent in self.shape)
-        return f"{self.name} {self.dtype} {extents}"
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.openvino.placement import PRODUCTS, executed_precisions
 from edgecnn_exporters.targets.openvino.write import OpenVinoModel, write_openvino
-from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.parity.tolerances import TOLERANCES
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 openvino = pytest.importorskip("openvino")
 

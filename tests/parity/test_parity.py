@@ -16,9 +16,9 @@ from edgecnn.zoo import Form
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.export import export_module
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.manifest import TensorSpec
 from edgecnn_runtime.parity.tolerances import TOLERANCES
 from edgecnn_runtime.parity.verify import verify
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # Reduced in width and resolution, so that each takes seconds; full size is the main job's test.
 NETWORKS = {

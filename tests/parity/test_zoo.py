@@ -24,7 +24,7 @@ from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.export import export_module
 from edgecnn_exporters.targets import Target
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # What fp32 sums in another order leave, relative to the largest output.
 RELATIVE = 1e-5

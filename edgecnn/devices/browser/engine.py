@@ -17,7 +17,7 @@ from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.errors import EngineError
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 MEASURE = ("measure.html", "measure.js", "serve.js", "messages.js", "engines.js")
 

@@ -12,7 +12,7 @@ from edgecnn.data.pictures import SAMPLES, draw, find_images, is_image_source
 from edgecnn.errors import DataUnreadable
 from edgecnn_exporters.capture.examples import NAMES, example_images
 from edgecnn_runtime.arrays import UInt8
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # Mirror images and crops of the photographs: more of them would be small pieces.
 FEW = 8 * len(NAMES)

@@ -22,8 +22,9 @@ from edgecnn_exporters.quantise.config import QuantConfig
 from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.targets import Target
 from edgecnn_runtime.arrays import Float32
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.progress import Progress
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from edgecnn_exporters.quantise.trained import TrainedNumbers

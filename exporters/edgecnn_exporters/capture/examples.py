@@ -16,7 +16,8 @@ from edgecnn_exporters.errors import InputMismatch
 from edgecnn_runtime.arrays import Float32, UInt8
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess
-from edgecnn_runtime.manifest import Layout, Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Layout, Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # An input of another number of channels is no image.
 IMAGE_CHANNELS = (1, 3, 4)

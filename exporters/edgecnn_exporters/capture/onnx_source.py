@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgecnn_exporters.capture.file_content import other_content
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.errors import first_line
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     import onnx

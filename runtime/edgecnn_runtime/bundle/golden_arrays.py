@@ -10,7 +10,8 @@ import numpy as np
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle.npy import read_npy
 from edgecnn_runtime.errors import GoldenInvalid
-from edgecnn_runtime.manifest import Golden, Manifest, TensorSpec
+from edgecnn_runtime.manifest import Golden, Manifest
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # The checked content of a file by its path in an archive.
 Read = Callable[[str], bytes]

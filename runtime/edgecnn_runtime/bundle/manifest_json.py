@@ -13,7 +13,6 @@ from edgecnn_runtime.bundle.preprocess_json import preprocess_from_json
 from edgecnn_runtime.bundle.references import check_references
 from edgecnn_runtime.errors import ManifestInvalid, UnknownSchema
 from edgecnn_runtime.manifest import (
-    DTYPES,
     OLDER_SCHEMAS,
     SCHEMA,
     TASKS,
@@ -23,8 +22,8 @@ from edgecnn_runtime.manifest import (
     OutsideGolden,
     Postprocess,
     Task,
-    TensorSpec,
 )
+from edgecnn_runtime.tensor_spec import DTYPES, TensorSpec
 
 # numpy 1 has no more axes.
 MAX_AXES = 32

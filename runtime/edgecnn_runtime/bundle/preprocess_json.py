@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edgecnn_runtime.bundle.json_fields import JsonFields, each, index, number, shown
 from edgecnn_runtime.errors import ManifestInvalid
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # A side's length in pixels.
 MAX_SIDE = 1 << 16

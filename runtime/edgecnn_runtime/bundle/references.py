@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from edgecnn_runtime.bundle.groups_json import check_groups
 from edgecnn_runtime.bundle.preprocess_json import check_fits
 from edgecnn_runtime.errors import GoldenInvalid, ManifestInvalid
-from edgecnn_runtime.manifest import Artefact, Golden, Manifest, TensorSpec
+from edgecnn_runtime.manifest import Artefact, Golden, Manifest
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 # Each is run on every engine, on every example: edgecnn writes eight and eight.
 MAX_EXAMPLES = 64

@@ -14,7 +14,8 @@ import numpy as np
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.errors import FeedError, ManifestInvalid
-from edgecnn_runtime.manifest import Artefact, Manifest, TensorSpec
+from edgecnn_runtime.manifest import Artefact, Manifest
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 ScaleZeroPoint = tuple[float, int]
 

@@ -21,7 +21,7 @@ from edgecnn_runtime.engines import refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 _ENTRY = ENGINES["fake"]
 

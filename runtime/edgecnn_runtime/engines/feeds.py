@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.errors import FeedError
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 
 def check_feeds(specs: tuple[TensorSpec, ...], feeds: Mapping[str, Array]) -> None:

@@ -16,7 +16,7 @@ from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.engines.unasked_lines import DEVICE_DISCOVERY, without_line
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.host.facts import cpu_features
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 _ENTRY = ENGINES["onnxruntime"]
 (_PACKAGE,) = _ENTRY.packages

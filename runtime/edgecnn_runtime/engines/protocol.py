@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Protocol, Self
 
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 
 class Engine(Protocol):

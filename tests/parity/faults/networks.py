@@ -26,7 +26,8 @@ from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig, QuantRecipe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 PICTURES = 3
 CALIBRATION = 32

@@ -13,7 +13,7 @@ from edgecnn.exporting.golden import open_golden
 from edgecnn.model.preprocessing import choose_preprocess
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.image.preprocess import preprocess
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 SPEC = TensorSpec("x", "float32", (None, 3, 8, 8))
 PREPARE = choose_preprocess("unit", (3, 8, 8))

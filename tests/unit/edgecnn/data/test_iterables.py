@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from edgecnn.data.iterables import labelled_values
 from edgecnn.errors import DataUnreadable
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 SPEC = TensorSpec("input", "float32", (None, 3, 8, 8))
 INPUTS = np.random.default_rng(0).standard_normal((6, 3, 8, 8)).astype(np.float32)

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 
 from edgecnn.evaluate.spooled import SpooledImages, spool_examples
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 SPEC = TensorSpec("input", "float32", (None, 3, 8, 8))
 INPUTS = np.random.default_rng(0).standard_normal((6, 3, 8, 8)).astype(np.float32)

@@ -10,7 +10,8 @@ from edgecnn.data.pictures import PHOTOGRAPHS
 from edgecnn.errors import DataUnreadable
 from edgecnn.exporting.calibration import likely_data, open_calibration
 from edgecnn.exporting.quantise import fresh_samples
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 SPEC = TensorSpec("input", "float32", (None, 3, 8, 8))
 UNIT = Preprocess("RGB", (8, 8), "bilinear", None, 1 / 255, (0.0,) * 3, (1.0,) * 3)

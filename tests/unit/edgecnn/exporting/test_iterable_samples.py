@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from edgecnn.errors import DataUnreadable
 from edgecnn.exporting.calibration import CalibrationSamples, is_private, open_calibration
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 SPEC = TensorSpec("input", "float32", (None, 3, 8, 8))
 UNIT = Preprocess("RGB", (8, 8), "bilinear", None, 1 / 255, (0.0,) * 3, (1.0,) * 3)

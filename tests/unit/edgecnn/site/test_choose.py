@@ -9,7 +9,8 @@ from conftest import contents
 
 from edgecnn.errors import NotForPages
 from edgecnn.site.choose import choose_artefact
-from edgecnn_runtime.manifest import Artefact, Manifest, TensorSpec
+from edgecnn_runtime.manifest import Artefact, Manifest
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 ONNX = Artefact("model.onnx", "onnx", "fp32")
 ONNX_INT8 = Artefact("model.int8.onnx", "onnx", "int8")

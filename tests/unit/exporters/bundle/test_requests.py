@@ -8,7 +8,7 @@ import pytest
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.capture.examples import GivenExamples
 from edgecnn_exporters.quantise.encoding import Range
-from edgecnn_runtime.manifest import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 
 def request(channels: int = 3, batch: int | None = None, **others: object) -> Request:

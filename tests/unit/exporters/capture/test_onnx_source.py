@@ -12,7 +12,8 @@ from edgecnn_exporters.capture.reference import run_model, to_bytes
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 BODY = "<float[2, 3, 1, 1] w = {1.0, 2.0, 3.0, 4.0, 5.0, 6.0}> { y = Conv (x, w) }"
 

@@ -16,7 +16,8 @@ from edgecnn_exporters.capture.torch_export import capture
 from edgecnn_exporters.errors import CaptureFailed, InputMismatch, NonFiniteWeights
 from edgecnn_exporters.export import export_module
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 FEEDS = np.random.default_rng(0).standard_normal((7, 3, 8, 8)).astype(np.float32)
 UNIT = Preprocess("RGB", (8, 8), "bilinear", None, 1 / 255, (0.0,) * 3, (1.0,) * 3)

@@ -4,7 +4,8 @@ import numpy as np
 
 from edgecnn_exporters.capture.examples import NAMES, example_batch
 from edgecnn_exporters.quantise.calibrate.likeness import count_different, describe_likeness
-from edgecnn_runtime.manifest import Preprocess, TensorSpec
+from edgecnn_runtime.manifest import Preprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 RANDOM = np.random.default_rng(0)
 SPEC = TensorSpec("input", "float32", (None, 3, 64, 64))

@@ -15,7 +15,8 @@ from edgecnn_exporters.compile.network import read_network
 from edgecnn_exporters.targets import About
 from edgecnn_exporters.targets.compilers import Example, IntegerNetwork, Settings
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.manifest import Artefact, ChannelGroup, Manifest, Postprocess, TensorSpec
+from edgecnn_runtime.manifest import Artefact, ChannelGroup, Manifest, Postprocess
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 ROOT = Path(__file__).parents[5]
 # A network of every kind of layer that a small classifier has.
