@@ -11,11 +11,11 @@ from typing import Any
 from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files
 from edgecnn.bundles.output import behind_link, model_file_words
 from edgecnn.errors import OptionsRefused, StripRefused
-from edgecnn_exporters.atomic import check_writable
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged
+from edgecnn_runtime.atomic import check_writable
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import BundleError
 from edgecnn_runtime.manifest import SCHEMA, Artefact, Manifest
 from edgecnn_runtime.parity.contents import GOLDEN_LABELS

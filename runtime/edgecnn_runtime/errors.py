@@ -21,6 +21,7 @@ line catches `EdgeCNNError` once and prints it as one line; anything else is a b
   + FeedError
   + ImageError
   + NotAClassifier
+  + OutputNotWritable
   + MeasureError
     - WorkerDied (measure/worker_process.py)
 """
@@ -118,6 +119,10 @@ class ImageError(EdgeCNNError):
 
 class NotAClassifier(EdgeCNNError):
     """`classify` was called on a bundle without preprocessing or labels."""
+
+
+class OutputNotWritable(EdgeCNNError):
+    """A file cannot be written to the requested path."""
 
 
 class MeasureError(EdgeCNNError):

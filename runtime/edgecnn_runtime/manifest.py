@@ -15,7 +15,6 @@ from edgecnn_runtime.training import Training
 SCHEMA = "edgecnn.bundle/2"
 # Older schemas that this runtime still reads.
 OLDER_SCHEMAS = ("edgecnn.bundle/1",)
-DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int32", "int64", "bool"})
 
 Colour = Literal["RGB", "BGR", "L"]
 Filter = Literal["bilinear", "bicubic"]

@@ -7,10 +7,9 @@ docs/bundle.md specifies the JSON, docs/learning.md the graph. `edgecnn_runtime.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-if TYPE_CHECKING:
-    from edgecnn_runtime.tensor_spec import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 Loss = Literal["cross_entropy", "mean_squared_error", "binary_cross_entropy"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)

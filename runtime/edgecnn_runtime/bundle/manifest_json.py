@@ -13,7 +13,6 @@ from edgecnn_runtime.bundle.preprocess_json import preprocess_from_json
 from edgecnn_runtime.bundle.references import check_references
 from edgecnn_runtime.errors import ManifestInvalid, UnknownSchema
 from edgecnn_runtime.manifest import (
-    DTYPES,
     OLDER_SCHEMAS,
     SCHEMA,
     TASKS,
@@ -24,7 +23,7 @@ from edgecnn_runtime.manifest import (
     Postprocess,
     Task,
 )
-from edgecnn_runtime.tensor_spec import TensorSpec
+from edgecnn_runtime.tensor_spec import DTYPES, TensorSpec
 
 # numpy 1 has no more axes.
 MAX_AXES = 32

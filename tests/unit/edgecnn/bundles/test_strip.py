@@ -15,9 +15,9 @@ from conftest import contents, fake_model, red_image
 from edgecnn.bundles.strip import StripOptions, strip
 from edgecnn.errors import StripRefused
 from edgecnn.results.bundle import show_bundle, strip_bundle
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime import open as open_session
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import DigestMismatch
 from edgecnn_runtime.manifest import Artefact, Manifest
 
