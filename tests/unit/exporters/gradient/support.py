@@ -72,9 +72,16 @@ def gradients_of(
     return float(outputs["learn.loss"]), changes
 
 
-def assert_like(ours: Array, exact: torch.Tensor, single: torch.Tensor) -> None:
-    """Ours is within three times PyTorch's own error in float32 against float64, or 1e-6."""
+def assert_like(
+    ours: Array, exact: torch.Tensor, single: torch.Tensor, floor: float = 1e-6
+) -> None:
+    """Ours is within three times PyTorch's own error in float32 against float64, or the floor.
+
+    Args:
+        floor: of the largest value.
+    """
     truth = exact.detach().numpy()
     scale = max(float(np.abs(truth).max()), 1e-12)
     own = float(np.abs(single.detach().numpy() - truth).max())
-    assert float(np.abs(ours - truth).max()) <= max(3 * own, 1e-6 * scale)
+    error = float(np.abs(ours - truth).max())
+    assert error <= max(3 * own, floor * scale), (error / scale, own / scale)
