@@ -9,27 +9,25 @@ from collections.abc import Mapping
 
 from edgecnn_exporters.gradient.rule import Rule
 from edgecnn_exporters.gradient.rules import (
-    activations,
-    arithmetic,
     average_pools,
     batch_norm,
     convolutions,
-    functions,
-    gathers,
-    joins,
     matrix_products,
     max_pools,
     moves,
     norms,
-    pads,
-    piecewise,
     reductions,
-    repeats,
     resizes,
     response_norm,
-    slices,
     softmax,
 )
+from edgecnn_exporters.gradient.rules.elementwise import (
+    activations,
+    arithmetic,
+    functions,
+    piecewise,
+)
+from edgecnn_exporters.gradient.rules.indexing import gathers, joins, pads, repeats, slices
 
 RULES: Mapping[str, Rule] = {
     "Abs": functions.absolute,
