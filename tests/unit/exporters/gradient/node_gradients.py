@@ -35,6 +35,7 @@ class Case:
         outputs: number of outputs.
         read: of the outputs, those that lead to the loss; None for all.
         has_reference: whether onnx's own evaluator computes the node, and it has a gradient there.
+        dynamic: whether the first axis may be of any size.
         rounds: whether that evaluator rounds to float32 inside.
     """
 
@@ -48,6 +49,7 @@ class Case:
     opset: int = 18
     has_reference: bool = True
     rounds: bool = False
+    dynamic: bool = True
 
     @property
     def wanted(self) -> list[int]:
@@ -119,7 +121,13 @@ def model_of_case(case: Case, *, dtype: int, dynamic: bool) -> onnx.ModelProto:
             constants.append(numpy_helper.from_array(array, name))
         elif each is not None:
             shape: list[int | str] = list(each.shape)
-            if dynamic and first[:1] != (1,) and len(shape) == len(first) and shape[0] == first[0]:
+            if (
+                dynamic
+                and case.dynamic
+                and first[:1] != (1,)
+                and len(shape) == len(first)
+                and shape[0] == first[0]
+            ):
                 shape[0] = "N"
             inputs.append(helper.make_tensor_value_info(name, dtype, shape))
     made = [helper.make_tensor_value_info(name, dtype, None) for name in outputs]

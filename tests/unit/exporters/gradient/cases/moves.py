@@ -254,4 +254,18 @@ REPEATS = [
         lambda x: x[:, TWICE],
         {"axis": 1},
     ),
+    Case(
+        "gather of points",
+        "GatherND",
+        [normal(4, 5, 3), Fixed(np.array([[0, 1], [3, 4], [0, 1], [2, -1]]))],
+        lambda x: x[[0, 3, 0, 2], [1, 4, 1, -1]],
+        dynamic=False,
+    ),
+    Case(
+        "gather of rows",
+        "GatherND",
+        [normal(4, 5, 3), Fixed(np.array([[[3], [0]], [[1], [2]]]))],
+        lambda x: x[torch.tensor([[3, 0], [1, 2]])],
+        dynamic=False,
+    ),
 ]
