@@ -52,7 +52,7 @@ def differentiate(
     for value, gradient in seeds.items():
         arrived.setdefault(value, []).append(gradient)
     for node in reversed(list(graph)):
-        if not any(value in arrived for value in node.outputs):
+        if not any(value in arrived and value in active for value in node.outputs):
             continue
         whole = parts.get(node)
         inputs = tuple(node.inputs) if whole is None else whole.inputs

@@ -9,24 +9,22 @@ from collections.abc import Mapping
 
 from edgecnn_exporters.gradient.rule import Rule
 from edgecnn_exporters.gradient.rules import (
-    activations,
-    arithmetic,
     batch_norm,
-    functions,
-    gathers,
-    joins,
     matrix_products,
     moves,
     norms,
-    pads,
-    piecewise,
     reductions,
-    repeats,
     resizes,
     response_norm,
-    slices,
     softmax,
 )
+from edgecnn_exporters.gradient.rules.elementwise import (
+    activations,
+    arithmetic,
+    functions,
+    piecewise,
+)
+from edgecnn_exporters.gradient.rules.indexing import gathers, joins, pads, repeats, slices
 from edgecnn_exporters.gradient.rules.windows import average_pools, convolutions, max_pools
 
 RULES: Mapping[str, Rule] = {
@@ -50,6 +48,7 @@ RULES: Mapping[str, Rule] = {
     "Expand": repeats.expand,
     "Flatten": moves.reshape,
     "Gather": gathers.gather,
+    "GatherND": gathers.gather_nd,
     "Gelu": activations.gelu,
     "Gemm": matrix_products.gemm,
     "GlobalAveragePool": average_pools.global_average_pool,
@@ -158,7 +157,6 @@ REFUSED: Mapping[str, str] = {
     "Einsum": "it is a formula of its own; write it as MatMul, Mul and ReduceSum",
     "GRU": "it is recurrent",
     "GatherElements": "what it takes depends on values",
-    "GatherND": "it takes single values by their coordinates",
     "GlobalLpPool": "write it as ReduceL2",
     "GridSample": "it samples at computed places",
     "If": "it chooses between graphs",
