@@ -226,6 +226,13 @@ class Manifest:
     training: Training | None = None
     schema: str = SCHEMA
 
+    def onnx(self, precision: str) -> Artefact | None:
+        """The first ONNX artefact of a precision that any machine runs; None without one."""
+        for one in self.artefacts:
+            if (one.format, one.precision, one.target) == ("onnx", precision, None):
+                return one
+        return None
+
     def to_json(self) -> dict[str, Any]:
         """The manifest as JSON values, its schema first; without `training` where it is None."""
         artefacts = [artefact.to_json() for artefact in self.artefacts]
