@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,12 +40,16 @@ BENCHMARK = "training/compound_scaling"
 RECIPE = Recipe(warmup_epochs=0.5)
 
 
+EPOCHS, IMAGES, TEST_IMAGES, SEEDS = 4, 50_000, 10_000, (0, 1, 2)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--images", type=int, default=50_000)
-    parser.add_argument("--test-images", type=int, default=10_000)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("names", nargs="*", default=NETWORKS, help="networks to train; all")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--images", type=int, default=IMAGES)
+    parser.add_argument("--test-images", type=int, default=TEST_IMAGES)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument(
         "--minutes", type=float, default=math.inf, help="begin no training after; run it again"
     )
@@ -52,53 +57,60 @@ def main() -> None:
     arguments = parser.parse_args()
     end = 0 if arguments.plot_only else time.monotonic() + 60 * arguments.minutes
     torch.set_num_threads(RECIPE.threads)
-    results: dict[str, list[Result]] = {}
+    settings = (arguments.epochs, arguments.images, arguments.test_images)
     for seed in arguments.seeds:
-        for name, network in NETWORKS.items():
-            recipe = replace(RECIPE, epochs=arguments.epochs, seed=seed)
-            counts = (arguments.images, arguments.test_images)
-            result = _trained(network, recipe, counts, is_new=time.monotonic() < end)
-            if result is None:
-                print(f"not trained yet: {name} seed {seed}", file=sys.stderr)
-            else:
-                results.setdefault(name, []).append(result)
+        for name in arguments.names:
+            if time.monotonic() < end:
+                print(f"{name} seed {seed}", file=sys.stderr, flush=True)
+                wanted = configuration(NETWORKS[name], seed, *settings)
+                run = functools.partial(train_one, NETWORKS[name], seed, *settings)
+                once(BENCHMARK, wanted, run)
+    results = kept(arguments.seeds, *settings)
     if not results:
         sys.exit("nothing is trained with these settings; leave out --plot-only")
     print("\n".join(table(results)))
     draw(results)
 
 
-def _trained(
-    network: Scaled, recipe: Recipe, counts: tuple[int, int], *, is_new: bool
-) -> Result | None:
-    """A training's result, kept or made; None where it is not kept and shall not be made."""
-    images, test_images = counts
-    configuration = {
+def configuration(
+    network: Scaled, seed: int, epochs: int, images: int, test_images: int
+) -> dict[str, Any]:
+    """What decides a training's result, as a line of results holds it."""
+    return {
         "network": asdict(network),
         "images": images,
         "test_images": test_images,
-        "recipe": recipe.to_json(),
+        "recipe": replace(RECIPE, epochs=epochs, seed=seed).to_json(),
     }
-    if not is_new:
-        return find(BENCHMARK, configuration)
-    print(f"{network} seed {recipe.seed}", file=sys.stderr, flush=True)
 
-    def run() -> Result:
-        return train_one(network, recipe, _images(images, test_images, network.shape))
 
-    return once(BENCHMARK, configuration, run)
+def kept(
+    seeds: Sequence[int] = SEEDS,
+    epochs: int = EPOCHS,
+    images: int = IMAGES,
+    test_images: int = TEST_IMAGES,
+) -> dict[str, list[Result]]:
+    """Results that are there, by the name of the network; every seed that was trained."""
+    results: dict[str, list[Result]] = {}
+    for seed in seeds:
+        for name, network in NETWORKS.items():
+            result = find(BENCHMARK, configuration(network, seed, epochs, images, test_images))
+            if result is not None:
+                results.setdefault(name, []).append(result)
+    return results
+
+
+def train_one(network: Scaled, seed: int, epochs: int, images: int, test_images: int) -> Result:
+    """Train one network from weights that its seed decides."""
+    recipe = replace(RECIPE, epochs=epochs, seed=seed)
+    torch.manual_seed(seed)
+    history = fit(network.build(), recipe, _images(images, test_images, network.shape))
+    return {"epochs": [epoch_json(row, test_images) for row in history]}
 
 
 @functools.cache
 def _images(images: int, test_images: int, shape: tuple[int, int, int]) -> Dataset:
     return part_of_cifar10(images, test_images, shape)
-
-
-def train_one(network: Scaled, recipe: Recipe, dataset: Dataset) -> Result:
-    """Train one network from weights that its seed decides."""
-    torch.manual_seed(recipe.seed)
-    epochs = fit(network.build(), recipe, dataset)
-    return {"epochs": [epoch_json(row, len(dataset.test)) for row in epochs]}
 
 
 def figures(network: Scaled) -> Summary:

@@ -1,7 +1,7 @@
 """Effective receptive field of trained networks beside the theoretical one.
 
 Luo et al. 2016, "Understanding the Effective Receptive Field in Deep Convolutional Neural
-Networks", sections 2 and 4: the gradient of a map's centre unit with respect to the input, and its
+Networks", sections 2 and 3: the gradient of a map's centre unit with respect to the input, and its
 size, the pixels whose gradient is more than 1 - 95.45 % of the largest. There all channels of the
 unit have a gradient of 1; here each has +1 or -1 at random and squares are averaged: they do not
 cancel each other. The images are photographs, larger than the theoretical field.
@@ -40,7 +40,7 @@ STAGES = {
     "googlenet": ("conv3", "inception3b", "inception4e", "inception5b"),
 }
 SIDE, IMAGES = 128, 24
-# Two standard deviations of a Gaussian hold 95.45 % (section 4.1).
+# Two standard deviations of a Gaussian hold 95.45 % (section 3.1).
 LEVEL = 1 - 0.9545
 Row = dict[str, Any]
 

@@ -28,6 +28,7 @@ def test_every_scaled_network_costs_about_four_times_the_base(name: str) -> None
 def test_the_gradient_of_two_mean_filters_is_their_convolution() -> None:
     network = nn.Sequential(*(nn.Conv2d(1, 1, 3, padding=1, bias=False) for _ in range(2)))
     for layer in network:
+        assert isinstance(layer, nn.Conv2d)
         nn.init.ones_(layer.weight)
     gradients = centre_gradients(network, network[1], np.zeros((2, 1, 9, 9), np.float32))
     expected = np.zeros((9, 9))
