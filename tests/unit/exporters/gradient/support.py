@@ -73,8 +73,12 @@ def gradients_of(
 
 
 def assert_like(ours: Array, exact: torch.Tensor, single: torch.Tensor) -> None:
+    """As `assert_near`, of tensors."""
+    assert_near(ours, exact.detach().numpy(), single.detach().numpy())
+
+
+def assert_near(ours: Array, exact: Array, single: Array) -> None:
     """Ours is within three times PyTorch's own error in float32 against float64, or 1e-6."""
-    truth = exact.detach().numpy()
-    scale = max(float(np.abs(truth).max()), 1e-12)
-    own = float(np.abs(single.detach().numpy() - truth).max())
-    assert float(np.abs(ours - truth).max()) <= max(3 * own, 1e-6 * scale)
+    scale = max(float(np.abs(exact).max()), 1e-12)
+    own = float(np.abs(single - exact).max())
+    assert float(np.abs(ours - exact).max()) <= max(3 * own, 1e-6 * scale)
