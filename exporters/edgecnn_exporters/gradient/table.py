@@ -11,14 +11,11 @@ from edgecnn_exporters.gradient.rule import Rule
 from edgecnn_exporters.gradient.rules import (
     activations,
     arithmetic,
-    average_pools,
     batch_norm,
-    convolutions,
     functions,
     gathers,
     joins,
     matrix_products,
-    max_pools,
     moves,
     norms,
     pads,
@@ -30,6 +27,7 @@ from edgecnn_exporters.gradient.rules import (
     slices,
     softmax,
 )
+from edgecnn_exporters.gradient.rules.windows import average_pools, convolutions, max_pools
 
 RULES: Mapping[str, Rule] = {
     "Abs": functions.absolute,

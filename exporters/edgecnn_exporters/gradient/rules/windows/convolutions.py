@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import onnx_ir as ir
 
 from edgecnn_exporters.gradient.rule import Backward
-from edgecnn_exporters.gradient.rules.image_gradient import image_gradient
-from edgecnn_exporters.gradient.rules.weight_gradient import weight_gradient
-from edgecnn_exporters.gradient.rules.windows import (
+from edgecnn_exporters.gradient.rules.windows.geometry import (
     Convolution,
     convolution_of,
     transposed_convolution_of,
 )
+from edgecnn_exporters.gradient.rules.windows.image_gradient import image_gradient
+from edgecnn_exporters.gradient.rules.windows.weight_gradient import weight_gradient
 
 
 def conv(back: Backward) -> Mapping[int, ir.Value]:

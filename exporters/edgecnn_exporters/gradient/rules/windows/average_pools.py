@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.gradient.rule import Backward
 from edgecnn_exporters.gradient.rules.moves import shape_operand
-from edgecnn_exporters.gradient.rules.windows import Window, windows_of
+from edgecnn_exporters.gradient.rules.windows.geometry import Window, windows_of
 from edgecnn_exporters.passes.graph import is_set
 from edgecnn_runtime.arrays import Array
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecnn_exporters.gradient.emit import Emitter
-from edgecnn_exporters.gradient.rules.windows import Convolution
+from edgecnn_exporters.gradient.rules.windows.geometry import Convolution
 
 
 def weight_gradient(

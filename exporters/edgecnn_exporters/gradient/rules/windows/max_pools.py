@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.gradient.rule import Backward
 from edgecnn_exporters.gradient.rules.moves import shape_operand
-from edgecnn_exporters.gradient.rules.windows import windows_of
+from edgecnn_exporters.gradient.rules.windows.geometry import windows_of
 
 
 def max_pool(back: Backward) -> Mapping[int, ir.Value]:
