@@ -75,7 +75,13 @@ def export_module(
     check_outputs(reference)
     check_labels(request, reference.batches[0][1])
     progress("capture")
-    captured = capture(module, reference, batch=request.input.shape[0], opset=request.opset)
+    captured = capture(
+        module,
+        reference,
+        batch=request.input.shape[0],
+        opset=request.opset,
+        keeps_parameters=request.learn is not None and request.learn.normalisation == "batch",
+    )
     norms: tuple[NormStatistics, ...] = ()
     if request.quantise is not None and request.quantise.inputs is not None:
         norms = norm_statistics(module, reference.batches[0][0])
