@@ -88,6 +88,41 @@ class Packing:
                 translated.append(target.translate(models[precision], precision, metadata))
         return tuple(translated)
 
+    def with_training(
+        self, contents: Contents, quantised: Quantised | None, unfolded: ir.Model | None
+    ) -> tuple[Contents, tuple[str, ...]]:
+        """The contents with the requested training graph, proven on a golden step; and notes.
+
+        Args:
+            unfolded: the network with its batch normalisations as nodes, where they are needed.
+
+        Raises:
+            UnsupportedModel, TargetDiffers: as `training_artefact` says.
+        """
+        from edgecnn_exporters.learn.artefact import training_artefact
+        from edgecnn_exporters.learn.source import LearnSource
+
+        request = self.request.learn
+        assert request is not None, "learning was asked for"
+        source = LearnSource(
+            self.model,
+            [feed for feed, _ in self.examples.golden],
+            unfolded,
+            None if quantised is None else quantised.state,
+            self.request.quantise.config.weight_bits if self.request.quantise is not None else 8,
+        )
+        made = training_artefact(source, request)
+        before = contents.manifest
+        manifest = replace(
+            before,
+            parameters=made.parameters,
+            training=made.training,
+            provenance=before.provenance | {"learning": made.provenance(request)},
+        )
+        return replace(
+            contents, manifest=manifest, files={**contents.files, **made.files}
+        ), made.notes
+
 
 def choose_mixture(
     judge: Judge, packing: Packing, quantised: Quantised, progress: Announce

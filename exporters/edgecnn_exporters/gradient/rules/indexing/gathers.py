@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgecnn_exporters.gradient.emit import Emitter
 from edgecnn_exporters.gradient.rule import Backward
 from edgecnn_exporters.gradient.rules.moves import shape_operand
-from edgecnn_exporters.passes.graph import constant
+from edgecnn_exporters.passes.graph import constant, is_set
 from edgecnn_runtime.arrays import Array
 
 # The last place of an axis, where a zero is put.
@@ -39,7 +39,7 @@ def gather_nd(back: Backward) -> Mapping[int, ir.Value]:
     PyTorch's adaptive pooling of sizes that do not divide is exported as one.
     """
     shape, indices = back.shape(), constant(back.input(1))
-    if indices is None or back.node.attributes.get_int("batch_dims", 0):
+    if indices is None or is_set(back.node, "batch_dims"):
         raise back.refused("its coordinates are computed, or are of each image")
     count = indices.shape[-1]
     first = [extent for extent in shape[:count] if extent is not None]
