@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import onnxruntime
 import pytest
@@ -109,8 +110,12 @@ def batches() -> list[tuple[Array, Array]]:
 
 def learn_onnx(made: TrainingGraph, rate: float) -> tuple[list[float], dict[str, Array]]:
     """Loss of every step, and the parameters after the last."""
-    content = ir.to_proto(made.model).SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    proto = ir.to_proto(made.model)
+    onnx.checker.check_model(proto, full_check=True)
+    content = proto.SerializeToString()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     held: dict[str, Any] = dict(made.parameters)
     for value in made.state:
         held[str(value.name)] = np.zeros(value.shape.numpy(), value.dtype.numpy())  # type: ignore[union-attr] # made with both
