@@ -15,15 +15,9 @@ import numpy as np
 import pytest
 import tflite_models
 
-from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_runtime.bundle import ArtefactContent
-from edgecnn_runtime.manifest import (
-    Artefact,
-    Golden,
-    Manifest,
-    Postprocess,
-    Preprocess,
-)
+from edgecnn_runtime.bundle.write import npy, write_bundle
+from edgecnn_runtime.manifest import Artefact, Golden, Manifest, Postprocess, Preprocess
 from edgecnn_runtime.tensor_spec import TensorSpec
 
 

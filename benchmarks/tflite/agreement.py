@@ -26,11 +26,11 @@ from edgecnn.data import load
 from edgecnn.model.description import read_description
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Encoding
 from edgecnn_runtime.parity.proportion import wilson_interval
 
 

@@ -16,10 +16,10 @@ from edgecnn.bundles.members import artefact_files, golden_files
 from edgecnn.bundles.plain import artefact_name
 from edgecnn.bundles.read_model import is_model_file, read_model_file
 from edgecnn.errors import FileUnusable
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.scratch import scratch_folder
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.manifest import Artefact, ChannelGroup, Golden, Manifest
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.parity.tolerances import FLOOR_DB, LEAST_RESPONSE_DB

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from edgecnn.errors import ExtractRefused
-from edgecnn_exporters.atomic import replace_file
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.atomic import replace_file
+from edgecnn_runtime.errors import OutputNotWritable
 
 
 def check_folder(folder: Path, *, is_forced: bool) -> None:

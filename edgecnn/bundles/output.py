@@ -7,11 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from edgecnn.errors import OverwriteRefused
-from edgecnn_exporters.atomic import check_writable
-from edgecnn_exporters.bundle.text import encodable
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.atomic import check_writable
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.errors import BundleError
+from edgecnn_runtime.bundle.text import encodable
+from edgecnn_runtime.errors import BundleError, OutputNotWritable
 from edgecnn_runtime.manifest import Artefact, Manifest
 
 SUFFIX = ".edge"

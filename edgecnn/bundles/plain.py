@@ -9,12 +9,12 @@ from pathlib import Path
 
 from edgecnn.bundles.read_model import is_model_file, read_model_file
 from edgecnn.errors import FileUnusable
-from edgecnn_exporters.bundle.text import encodable
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.scratch import scratch_folder
 from edgecnn_runtime.budget import Budget
-from edgecnn_runtime.manifest import DTYPES, Artefact, Manifest
-from edgecnn_runtime.tensor_spec import TensorSpec
+from edgecnn_runtime.bundle.text import encodable
+from edgecnn_runtime.bundle.write import write_bundle
+from edgecnn_runtime.manifest import Artefact, Manifest
+from edgecnn_runtime.tensor_spec import DTYPES, TensorSpec
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST = 100

@@ -11,11 +11,11 @@ from typing import Any
 from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files
 from edgecnn.bundles.output import behind_link, model_file_words
 from edgecnn.errors import OptionsRefused, StripRefused
-from edgecnn_exporters.atomic import check_writable
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged
+from edgecnn_runtime.atomic import check_writable
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import BundleError
 from edgecnn_runtime.manifest import SCHEMA, Artefact, Manifest
 from edgecnn_runtime.parity.contents import GOLDEN_LABELS
@@ -175,18 +175,29 @@ def _contents(
     manifest = replace(before, artefacts=kept, files={})
     if not options.keep_golden:
         manifest = replace(manifest, golden=(), outside=None)
-    if not any(one.format == "onnx" and one.precision == "fp32" for one in kept):
-        # They are names of that graph's initialisers.
-        manifest = replace(manifest, parameters=())
+    manifest = _trainable(manifest)
     stays = {path for one in kept for path in artefact_files(one)} | {*golden_files(manifest)}
     if before.postprocess is not None:
         stays.add(before.postprocess.labels)
     goes = {path for one in before.artefacts for path in artefact_files(one)}
     goes |= {*golden_files(before)}
+    if manifest.training is None and before.training is not None:
+        goes |= {before.training.graph, before.training.values, before.training.golden}
     names = [path for path in before.files if path in stays or path not in goes]
     left_out = sorted(path for path in before.files if path not in names)
     manifest = replace(manifest, provenance=_provenance(manifest, left_out, parent_sha256))
     return manifest, {path: bundle.read(path) for path in names}
+
+
+def _trainable(manifest: Manifest) -> Manifest:
+    """The manifest, its training section as far as there are artefacts to write into."""
+    if manifest.onnx("fp32") is None:
+        # Parameters are names of that graph's initialisers.
+        return replace(manifest, parameters=(), training=None)
+    training = manifest.training
+    if training is None or not training.is_int8_written or manifest.onnx("int8") is not None:
+        return manifest
+    return replace(manifest, training=replace(training, is_int8_written=False, quantised=()))
 
 
 def _provenance(manifest: Manifest, left_out: list[str], parent_sha256: str) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def plan(
     if output is None or output.suffix.lower() == BUNDLE:
         if any(profile.family == WEB for profile in profiles):
             raise CompileRefused("web is a page in a folder, not a part of a bundle: -o site/")
-        from edgecnn_exporters.atomic import check_writable
+        from edgecnn_runtime.atomic import check_writable
 
         written = bundle if output is None else behind_link(output)
         check_writable(written)

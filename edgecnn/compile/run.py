@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.compile.plan import WEB, CompilePlan
 from edgecnn.fetch import cache_folder
-from edgecnn_exporters.atomic import is_alive
+from edgecnn_runtime.atomic import is_alive
 from edgecnn_runtime.progress import Announce
 
 if TYPE_CHECKING:

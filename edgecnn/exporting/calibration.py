@@ -31,8 +31,8 @@ from edgecnn_exporters.capture.examples import (
     reads_images,
 )
 from edgecnn_exporters.quantise.calibrate.samples import Spool
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_runtime.arrays import Array, Float32
+from edgecnn_runtime.encoding import Range
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.tensor_spec import TensorSpec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_runtime.encoding import Range
 from edgecnn_runtime.manifest import Preprocess
 
 

@@ -14,8 +14,8 @@ from edgecnn.errors import DataUnreadable
 from edgecnn.exporting.samples import grouped, named
 from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.quantise.calibrate.samples import Spool
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Range
 from edgecnn_runtime.errors import ImageError
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.image.preprocess import preprocess

@@ -83,8 +83,8 @@ def _run_network(
     from edgecnn.exporting.quantise import quantised
     from edgecnn.model.settle import settle
     from edgecnn_exporters.bundle.requests import Request
-    from edgecnn_exporters.bundle.text import encodable
     from edgecnn_exporters.export import export_module
+    from edgecnn_runtime.bundle.text import encodable
 
     options = planned.options
     network = build_network(
@@ -123,10 +123,10 @@ def _run_onnx(
 ) -> tuple[Exported, tuple[str, ...]]:
     from edgecnn.exporting.quantise import quantised
     from edgecnn_exporters.bundle.requests import Request
-    from edgecnn_exporters.bundle.text import encodable
     from edgecnn_exporters.capture.examples import layout_of, spatial
     from edgecnn_exporters.capture.onnx_source import image_input, read_onnx
     from edgecnn_exporters.export import export_onnx
+    from edgecnn_runtime.bundle.text import encodable
 
     options = planned.options
     source_model = read_onnx(source.path)

@@ -17,9 +17,9 @@ from edgecnn.model.description import read_header
 if TYPE_CHECKING:
     import torch
 
-    from edgecnn_exporters.quantise.encoding import Encoding
     from edgecnn_exporters.quantise.trained import TrainedNumbers
     from edgecnn_runtime.arrays import Float32
+    from edgecnn_runtime.encoding import Encoding
 
 # Of the names of tensors; no module of a network can be called so.
 PREFIX = "int8:"
@@ -113,7 +113,7 @@ def _pair(encoding: Encoding) -> list[float | int]:
 
 
 def _encoding(pair: tuple[float, int]) -> Encoding:
-    from edgecnn_exporters.quantise.encoding import LEVELS, Encoding
+    from edgecnn_runtime.encoding import LEVELS, Encoding
 
     scale, zero_point = float(pair[0]), int(pair[1])
     if not (0 < scale < float("inf") and 0 <= zero_point <= LEVELS):

@@ -20,7 +20,7 @@ from edgecnn.model.description import HEADER, read_header
 from edgecnn.train.dataset import Dataset
 from edgecnn.train.history import Epoch
 from edgecnn.train.recipe import Recipe, recipe_from_json
-from edgecnn_exporters.atomic import replace_file
+from edgecnn_runtime.atomic import replace_file
 
 WEIGHTS, STATE, METRICS, CURVE = (
     "weights.safetensors",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from edgecnn_exporters.atomic import replace_file
+from edgecnn_runtime.atomic import replace_file
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from edgecnn.train.checkpoints import CURVE, STATE, WEIGHTS
 from edgecnn.train.history import Epoch
 from edgecnn.train.loop import Observer, TrainingJob, train
 from edgecnn.train.options import is_first
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.errors import OutputNotWritable
 
 # Draws a history to a file, under a title.
 DrawCurve: TypeAlias = Callable[[Sequence[Epoch], Path, str], None]

@@ -4,7 +4,6 @@
   + UnsupportedModel
   + CaptureFailed
   + NonFiniteWeights
-  + OutputNotWritable
   + InputMismatch
   + TargetDiffers
   + LimitMissed
@@ -36,10 +35,6 @@ class CaptureFailed(EdgeCNNError):
 
 class NonFiniteWeights(EdgeCNNError):
     """A weight is NaN or infinite."""
-
-
-class OutputNotWritable(EdgeCNNError):
-    """The bundle cannot be written to the requested path."""
 
 
 class InputMismatch(EdgeCNNError):

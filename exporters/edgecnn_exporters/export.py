@@ -14,7 +14,6 @@ from edgecnn_exporters.bundle.packing import Packing, choose_mixture
 from edgecnn_exporters.bundle.provenance import provenance_of
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.bundle.telling import little_proven
-from edgecnn_exporters.bundle.write import write_contents
 from edgecnn_exporters.capture.finite import non_finite_weights, refuse_non_finite
 from edgecnn_exporters.capture.norm_statistics import NormStatistics, norm_statistics, note_moments
 from edgecnn_exporters.capture.onnx_source import OnnxSource
@@ -32,6 +31,7 @@ from edgecnn_exporters.capture.repeatable import check_repeatable
 from edgecnn_exporters.capture.torch_export import Attempt, capture
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.targets import Translated
+from edgecnn_runtime.bundle.write import write_contents
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.tolerances import is_within

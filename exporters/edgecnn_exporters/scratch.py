@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecnn_exporters.errors import OutputNotWritable
-from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.errors import EdgeCNNError, OutputNotWritable
 
 # More than a file system gives to a file that has no room left in its last block.
 PROBE_BYTES = 1 << 16

@@ -21,6 +21,9 @@ line catches `EdgeCNNError` once and prints it as one line; anything else is a b
   + FeedError
   + ImageError
   + NotAClassifier
+  + NotTrainable
+  + LearningFailed
+  + OutputNotWritable
   + MeasureError
     - WorkerDied (measure/worker_process.py)
 """
@@ -118,6 +121,18 @@ class ImageError(EdgeCNNError):
 
 class NotAClassifier(EdgeCNNError):
     """`classify` was called on a bundle without preprocessing or labels."""
+
+
+class NotTrainable(EdgeCNNError):
+    """A bundle without a training graph, or one that cannot learn what was asked."""
+
+
+class LearningFailed(EdgeCNNError):
+    """A batch that cannot be learnt from, or a step without a finite result; nothing is changed."""
+
+
+class OutputNotWritable(EdgeCNNError):
+    """A file cannot be written to the requested path."""
 
 
 class MeasureError(EdgeCNNError):

@@ -15,7 +15,6 @@ from edgecnn_runtime.training import Training
 SCHEMA = "edgecnn.bundle/2"
 # Older schemas that this runtime still reads.
 OLDER_SCHEMAS = ("edgecnn.bundle/1",)
-DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int32", "int64", "bool"})
 
 Colour = Literal["RGB", "BGR", "L"]
 Filter = Literal["bilinear", "bicubic"]
@@ -226,6 +225,13 @@ class Manifest:
     outside: OutsideGolden | None = None
     training: Training | None = None
     schema: str = SCHEMA
+
+    def onnx(self, precision: str) -> Artefact | None:
+        """The first ONNX artefact of a precision that any machine runs; None without one."""
+        for one in self.artefacts:
+            if (one.format, one.precision, one.target) == ("onnx", precision, None):
+                return one
+        return None
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as JSON values, its schema first; without `training` where it is None."""

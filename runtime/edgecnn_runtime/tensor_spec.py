@@ -1,13 +1,15 @@
-"""Name, type and shape of a tensor: what a model reads, answers or learns."""
+"""Name, type and shape of a tensor, as manifests and engines state them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int32", "int64", "bool"})
+
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """Name, type and shape of an input, output or parameter.
+    """Name, type and shape of an input or output.
 
     Attributes:
         name: of the tensor.

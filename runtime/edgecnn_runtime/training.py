@@ -6,11 +6,11 @@ docs/bundle.md specifies the JSON, docs/learning.md the graph. `edgecnn_runtime.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-if TYPE_CHECKING:
-    from edgecnn_runtime.tensor_spec import TensorSpec
+from edgecnn_runtime.tensor_spec import TensorSpec
 
 Loss = Literal["cross_entropy", "mean_squared_error", "binary_cross_entropy"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
@@ -29,6 +29,11 @@ MOMENTUM, FIRST_MOMENT, SECOND_MOMENT = ".momentum", ".first_moment", ".second_m
 RANDOM = ".random"
 # Least and greatest of a value in a batch, behind its name: an output of shape (2,).
 RANGE = ".range"
+# Golden step, behind the name of a parameter: flat positions, the gradient there, its whole norm.
+INDEX, GRADIENT, NORM = ".index", ".gradient", ".norm"
+# Golden step of a bundle that has learnt since, behind the name of a parameter or statistic: its
+# value at that step. Where it is absent, the step begins at the file of values.
+START = ".start"
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,8 @@ class Training:
 
     Attributes:
         graph: path in the bundle of the training graph.
-        values: path in the bundle of a safetensors file: parameters and statistics as they begin.
+        values: path in the bundle of a safetensors file: parameters and statistics as they begin,
+            constants of `folded`; of a bundle that has learnt, the state and `STEP` as well.
         golden: path in the bundle of a safetensors file: a golden step, as docs/learning.md says.
         backbone: precision of what is frozen before the learnt layers.
         loss, optimiser: of the step.
@@ -122,7 +128,7 @@ class Training:
         weight_decay: L2, added to each parameter's gradient.
         learning_rate: that a step takes unless it is told another.
         normalisation: statistics of batch normalisation: as they are, or of each batch.
-        state: of the optimiser; begins as zeros.
+        state: of the optimiser; begins as zeros unless the file of values has it.
         statistics: running means and variances, changed by each step.
         random: inputs of numbers that each step draws.
         head: layer of the classes; None: they cannot be replaced.
@@ -154,3 +160,29 @@ class Training:
     def to_json(self) -> dict[str, Any]:
         """The section as JSON values."""
         return asdict(self)
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """Names in `folded` that nothing changes unless they are parameters or statistics."""
+        names = (
+            name
+            for norm in self.folded
+            for name in (norm.weight, norm.bias, norm.gamma, norm.beta, norm.mean, norm.variance)
+        )
+        return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
+def state_of(
+    optimiser: Optimiser, momentum: float, parameters: Iterable[TensorSpec]
+) -> tuple[TensorSpec, ...]:
+    """The state that an optimiser keeps for `parameters`: of SGD none without momentum."""
+    suffixes = (
+        (FIRST_MOMENT, SECOND_MOMENT) if optimiser == "adam" else (MOMENTUM,) * (momentum > 0)
+    )
+    specs = [
+        TensorSpec(f"{each.name}{suffix}", each.dtype, each.shape)
+        for each in parameters
+        for suffix in suffixes
+    ]
+    steps = [TensorSpec(STEP, "int64", ())] if optimiser == "adam" else []
+    return (*specs, *steps)

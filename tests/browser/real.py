@@ -12,7 +12,7 @@ from conftest import INPUT, MODELS, OFFSET, SCALE, contents, onnx_model
 
 from edgecnn.errors import BrowserUnavailable
 from edgecnn.web.browser import Browser, find_browser
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.manifest import Artefact
 
 

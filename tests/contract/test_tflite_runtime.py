@@ -16,7 +16,7 @@ import pytest
 from conftest import OFFSET, SCALE, contents
 from tflite_models import brightest
 
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.engines.tflite import TFLiteEngine
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact, ChannelGroup

@@ -18,7 +18,7 @@ from conftest import INPUT, MODELS, OUTPUT, contents, fake_model
 from PIL import Image
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import is_thread_safe
 from edgecnn_runtime.engines.fake import FakeEngine

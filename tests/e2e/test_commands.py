@@ -108,7 +108,7 @@ def test_verify_of_a_model_that_differs_exits_with_3(
 ) -> None:
     import numpy as np
 
-    from edgecnn_exporters.bundle.write import npy, write_bundle
+    from edgecnn_runtime.bundle.write import npy, write_bundle
 
     with Bundle(tiny_bundle) as bundle:
         files = {name: bundle.read(name) for name in bundle.manifest.files}

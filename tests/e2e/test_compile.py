@@ -14,11 +14,11 @@ from e2e.conftest import EDGECNN, Run
 from e2e.fork_server import ForkServer
 from shared import once
 
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.targets.mcu.interpreter import TFLM
 from edgecnn_exporters.targets.npu.ethos_u.vela import VELA
 from edgecnn_exporters.targets.profile import target_profiles
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 
 pytestmark = pytest.mark.skipif(
     VELA.version() is None or TFLM.version() is None,

@@ -20,8 +20,8 @@ from hostile.edited import members_of, write_members
 from hostile.names import acts
 from onnx import numpy_helper
 
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.manifest import Artefact
 
 CAT = PHOTOGRAPHS / "cat.jpg"

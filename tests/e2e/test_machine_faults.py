@@ -16,8 +16,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from e2e.conftest import EDGECNN, PHOTOGRAPHS, Run
 
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 
 KEPT = Path(__file__).parents[1] / "data/bundles"
 LENET = KEPT / "lenet5.edge"

@@ -166,7 +166,7 @@ def richer(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
     """The tiny network with a TFLite file beside its ONNX one."""
     from dataclasses import replace
 
-    from edgecnn_exporters.bundle.write import write_bundle
+    from edgecnn_runtime.bundle.write import write_bundle
     from edgecnn_runtime.manifest import Artefact
 
     with Bundle(tiny_bundle) as bundle:

@@ -16,8 +16,8 @@ from e2e.conftest import EDGECNN, PHOTOGRAPHS, TINY, Run
 from e2e.fork_server import ForkServer
 from onnx import numpy_helper
 
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.manifest import Manifest
 
 

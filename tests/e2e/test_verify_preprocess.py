@@ -9,7 +9,7 @@ from conftest import contents, onnx_model
 from e2e.conftest import Run
 from PIL import Image
 
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 
 
 def test_every_way_is_printed_with_its_cost(edgecnn: Run, tiny_bundle: Path) -> None:

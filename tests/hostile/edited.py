@@ -11,7 +11,7 @@ from typing import Any
 
 from conftest import contents
 
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 
 Edit = Callable[[dict[str, Any]], object]
 

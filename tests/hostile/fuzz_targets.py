@@ -17,6 +17,7 @@ from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.limits.artefact import refuse_unsafe
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
 from edgecnn_runtime.bundle.npy import read_npy
+from edgecnn_runtime.bundle.safetensors import read_safetensors, write_safetensors
 from edgecnn_runtime.bundle.strict_json import strict_json
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.image.load import load_image
@@ -48,6 +49,15 @@ def npy(content: bytes) -> None:
     assert array.nbytes <= len(content)
 
 
+def safetensors(content: bytes) -> None:
+    """Weights to learn, or a golden step."""
+    try:
+        tensors = read_safetensors(content)
+    except ValueError:
+        return
+    assert sum(array.nbytes for array in tensors.values()) <= len(content)
+
+
 def onnx(content: bytes) -> None:
     """The protobuf reader and the limits of an ONNX artefact."""
     refuse_unsafe("onnx", content, None, "fuzzed", Budget())
@@ -72,7 +82,8 @@ def image(content: bytes) -> None:
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
-    each.__name__: each for each in (bundle, manifest, npy, onnx, tflite, openvino, image)
+    each.__name__: each
+    for each in (bundle, manifest, npy, safetensors, onnx, tflite, openvino, image)
 }
 
 
@@ -119,6 +130,7 @@ def seeds() -> dict[str, list[bytes]]:
         "bundle": [pack(described, members)],
         "manifest": [json.dumps(described).encode()],
         "npy": [array.getvalue()],
+        "safetensors": [write_safetensors({"weight": FEED, "step": np.array(7)})],
         "onnx": [members["model.onnx"]],
         "tflite": [other["model.tflite"]],
         "openvino": [xml["model.openvino"].ljust(len(xml["model.openvino"])) + xml["model.bin"]],

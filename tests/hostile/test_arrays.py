@@ -13,9 +13,9 @@ from hostile.edited import bundle_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecnn_exporters.bundle.write import npy
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.npy import read_npy
+from edgecnn_runtime.bundle.write import npy
 from edgecnn_runtime.errors import GoldenInvalid
 
 FEED = np.zeros((1, 3, 4, 4), np.float32)

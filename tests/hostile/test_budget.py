@@ -24,9 +24,9 @@ from edgecnn.commands.budget_options import Size
 from edgecnn.evaluate.examples import Examples
 from edgecnn.evaluate.run import Variant, run
 from edgecnn.verify.held_out import compare_with_float
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.host.process import agent_lines, measure_cold_start
 from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan, Subject

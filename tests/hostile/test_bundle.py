@@ -15,8 +15,8 @@ from conftest import contents, onnx_model
 from hostile.edited import Edit, edit_manifest, write_members
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import npy, write_bundle
 from edgecnn_runtime.errors import (
     BundleUnreadable,
     CompressionBomb,

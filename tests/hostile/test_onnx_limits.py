@@ -13,10 +13,10 @@ from hostile.wire import integers, model_of
 from onnx import TensorProto, helper
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle.limits.artefact import refuse_unsafe
 from edgecnn_runtime.bundle.limits.onnx import refuse_unsafe_onnx
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import BundleUnreadable, ExternalData, OverBudget
 
 HUGE = 1 << 62

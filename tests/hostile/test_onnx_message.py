@@ -14,10 +14,10 @@ from hostile import wire
 from hostile.wire import field, varint
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_runtime.bundle.limits import onnx_schema
 from edgecnn_runtime.bundle.limits.onnx_graph import read_onnx
 from edgecnn_runtime.bundle.limits.protobuf import FieldType
+from edgecnn_runtime.bundle.write import npy, write_bundle
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.errors import BundleUnreadable, EngineError, ExternalData
 

@@ -15,10 +15,10 @@ from conftest import contents, openvino_model, tflite_model
 
 import edgecnn_runtime as edge
 from edgecnn.bundles.tflite_file import describe_tflite
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle.limits.openvino import refuse_unsafe_openvino
 from edgecnn_runtime.bundle.limits.tflite import refuse_unsafe_tflite
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import BundleError, BundleUnreadable, ExternalData, OverBudget
 
 Edit = Callable[[Any], object]

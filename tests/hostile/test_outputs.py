@@ -16,9 +16,8 @@ from edgecnn.errors import DataUnreadable, JournalUnreadable
 from edgecnn.evaluate.class_names import read_mapping
 from edgecnn.report.plots.network import check_plot
 from edgecnn.text_file import MAX_BYTES, read_text
-from edgecnn_exporters.atomic import check_writable, replace_file
-from edgecnn_exporters.errors import OutputNotWritable
-from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.atomic import check_writable, replace_file
+from edgecnn_runtime.errors import EdgeCNNError, OutputNotWritable
 
 KINDS = ("named pipe", "device")
 

@@ -13,9 +13,9 @@ import pytest
 import structure
 from conftest import MODELS, contents
 
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.targets.npu.htp.toolchain import QNN
 from edgecnn_exporters.targets.worker_process import run_worker
+from edgecnn_runtime.bundle.write import write_bundle
 
 OPENS = """
 import socket, sys

@@ -26,8 +26,8 @@ from parity.faults.probe import float_graph
 
 from edgecnn.verify.diagnose import RowDiagnosis
 from edgecnn.verify.search import find_causes
-from edgecnn_exporters.bundle.write import npy
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import npy
 from edgecnn_runtime.errors import ManifestInvalid
 from edgecnn_runtime.parity.verify import verify
 

@@ -14,7 +14,7 @@ from edgecnn.bench.sustained import windows
 from edgecnn.bench.verdicts import name_of
 from edgecnn.report.plots.network import COLOURS
 from edgecnn.report.plots.text import literal
-from edgecnn_exporters.atomic import replace_file
+from edgecnn_runtime.atomic import replace_file
 from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
 if TYPE_CHECKING:

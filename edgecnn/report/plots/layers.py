@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.report.plots.network import COLOURS
 from edgecnn.report.plots.text import literal
-from edgecnn_exporters.atomic import replace_file
+from edgecnn_runtime.atomic import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.report.network_tables import prefix_of, scaled
-from edgecnn_exporters.atomic import replace_file
+from edgecnn_runtime.atomic import replace_file
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.file_kind import other_than_file
 from edgecnn_runtime.install_hint import install_hint

@@ -1,1 +1,1 @@
-"""Bundles: contents, acceptance of artefacts, and the writer of the file format."""
+"""Bundles: contents, acceptance of artefacts, provenance."""

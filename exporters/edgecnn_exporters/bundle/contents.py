@@ -12,11 +12,11 @@ from edgecnn_exporters.bundle.examples import Examples
 from edgecnn_exporters.bundle.golden_files import golden_files, outside_files
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.bundle.weak import flag_weak
-from edgecnn_exporters.bundle.write import Contents
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.targets import TARGETS, About, Precision, TargetInvalid, Translated
 from edgecnn_exporters.targets.onnx.target import OnnxTarget
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.bundle.write import Contents
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.manifest import Artefact, Manifest, Postprocess
 from edgecnn_runtime.parity.contents import GOLDEN_LABELS

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgecnn_exporters.bundle.requests import Request
-from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.examples import NAMES, photograph
 from edgecnn_exporters.capture.reference import Example
 from edgecnn_runtime.arrays import UInt8
+from edgecnn_runtime.bundle.write import npy
 from edgecnn_runtime.manifest import FileRecord, Golden, OutsideGolden
 
 

@@ -12,11 +12,11 @@ from edgecnn_exporters.bundle.contents import about, bundle_contents, labels_of
 from edgecnn_exporters.bundle.examples import Examples
 from edgecnn_exporters.bundle.provenance import targets_provenance
 from edgecnn_exporters.bundle.requests import Judge, Request
-from edgecnn_exporters.bundle.write import Contents, write_contents
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import LimitMissed, UnsupportedModel
 from edgecnn_exporters.scratch import scratch_folder
 from edgecnn_exporters.targets import Precision, Translated
+from edgecnn_runtime.bundle.write import Contents, write_contents
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.progress import Announce
 

@@ -19,9 +19,9 @@ from edgecnn_exporters.capture.examples import (
 from edgecnn_exporters.capture.onnx_source import OPSET
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.targets import Target
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Range
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.progress import Progress
 from edgecnn_runtime.tensor_spec import TensorSpec

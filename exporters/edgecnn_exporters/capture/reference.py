@@ -12,8 +12,8 @@ from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.errors import first_line
-from edgecnn_runtime.manifest import DTYPES
 from edgecnn_runtime.parity.difference import Answer, Difference, Groups, compare
+from edgecnn_runtime.tensor_spec import DTYPES
 
 if TYPE_CHECKING:
     import onnx_ir as ir

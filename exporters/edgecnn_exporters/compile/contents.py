@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edgecnn_exporters.bundle.write import Contents
 from edgecnn_exporters.compile.network import graph_digest
 from edgecnn_exporters.targets import ANSWERED
 from edgecnn_exporters.targets.compilers import Compiled, Proof
 from edgecnn_exporters.targets.profile import TargetProfile
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.archive import list_members, open_archive, read_member
+from edgecnn_runtime.bundle.write import Contents
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.tolerances import listed_db
 

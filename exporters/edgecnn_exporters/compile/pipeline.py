@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecnn_exporters.bundle.write import write_contents
 from edgecnn_exporters.compile.contents import TargetResult, compiled_contents
 from edgecnn_exporters.compile.network import graph_digest, qdq_artefact, read_network
 from edgecnn_exporters.compile.result_loss import result_loss
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged
-from edgecnn_exporters.errors import OperatorsOnCpu, OutputNotWritable, TargetDiffers
+from edgecnn_exporters.errors import OperatorsOnCpu, TargetDiffers
 from edgecnn_exporters.scratch import scratch_folder
 from edgecnn_exporters.targets.compilers import (
     IntegerNetwork,
@@ -24,6 +23,8 @@ from edgecnn_exporters.targets.compilers import (
 from edgecnn_exporters.targets.profile import TargetProfile
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.references import MAX_ARTEFACTS
+from edgecnn_runtime.bundle.write import write_contents
+from edgecnn_runtime.errors import OutputNotWritable
 from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.progress import Announce
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.errors import OutputNotWritable
 
 Identity = tuple[int, ...]
 

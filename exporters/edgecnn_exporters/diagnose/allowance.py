@@ -14,8 +14,8 @@ import onnx_ir as ir
 
 from edgecnn_exporters.diagnose.align import Point, points_of
 from edgecnn_exporters.passes.graph import constant, is_quantised
-from edgecnn_exporters.quantise.encoding import LEVELS, along, quantise_weight, weight_scales
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.encoding import LEVELS, along, quantise_weight, weight_scales
 
 # Half a unit in the last place of float32 and of float16, relative.
 ROUNDING = {"fp32": 2.0**-24, "fp16": 2.0**-11, "int8": 2.0**-24}

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecnn_exporters.atomic import replace_file
-from edgecnn_exporters.bundle.write import npy
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.causes.case import Case
 from edgecnn_exporters.diagnose.diagnosis import Diagnosis
 from edgecnn_exporters.diagnose.openvino_candidate import OpenVinoCandidate
 from edgecnn_exporters.diagnose.printable import printable_diagnosis
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.atomic import replace_file
+from edgecnn_runtime.bundle.write import npy
 from edgecnn_runtime.engines.table import ENGINES
+from edgecnn_runtime.errors import OutputNotWritable
 
 # The scripts are fixed texts: what a bundle calls its nodes and tensors stands in case.json.
 _HEAD = '''"""One node that an engine computes wrong; case.json names it, README.md describes it.

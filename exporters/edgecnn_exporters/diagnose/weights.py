@@ -8,8 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
-from edgecnn_exporters.quantise.encoding import along
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.encoding import along
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_exporters.quantise.calibrate.spread import Spreads, measure_spreads
-from edgecnn_exporters.quantise.encoding import LEVELS
 from edgecnn_exporters.quantise.graph.plan import EncodingGroup, QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.tail import Tail, tail_of
 from edgecnn_exporters.quantise.graph.unlike import (
@@ -28,6 +27,7 @@ from edgecnn_exporters.quantise.graph.unlike import (
     kinds,
 )
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import LEVELS
 
 # What a prescribed encoding must leave of values: 9 steps of them in the root mean square.
 LEAST_DB = 30.0

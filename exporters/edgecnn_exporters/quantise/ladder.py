@@ -17,7 +17,6 @@ from edgecnn_exporters.quantise.calibrate.results import judged_ranges
 from edgecnn_exporters.quantise.calibrate.samples import Samples, names_of
 from edgecnn_exporters.quantise.coarse import find_coarse
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.eligible import NO_FLOATS
 from edgecnn_exporters.quantise.graph.kernels import find_deviations
 from edgecnn_exporters.quantise.graph.plan import make_plan
@@ -30,6 +29,7 @@ from edgecnn_exporters.quantise.state import Bench, LadderState, Rung
 from edgecnn_exporters.quantise.steps.mixed import LISTED, check_limit, mixtures, most_sensitive
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Range
 from edgecnn_runtime.progress import Progress, StepProgress, no_progress, no_steps
 
 # Held-out samples that every artefact answers before it is packed.

@@ -18,7 +18,6 @@ from edgecnn_exporters.quantise.calibrate.ranges import encode_groups, quantise_
 from edgecnn_exporters.quantise.calibrate.results import encode_results
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, before_coarse
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
@@ -26,6 +25,7 @@ from edgecnn_exporters.quantise.in_parallel import MOST_AT_ONCE
 from edgecnn_exporters.quantise.judges import Judges
 from edgecnn_exporters.quantise.score import Score
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Range
 from edgecnn_runtime.progress import Progress
 
 # Samples that a layer-wise rung keeps in hand.

@@ -13,7 +13,6 @@ from edgecnn_exporters.quantise.calibrate.held_out import divide
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Encoding, QuantisedWeight, quantise_weight
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
@@ -24,6 +23,7 @@ from edgecnn_exporters.quantise.memory import fit_memory
 from edgecnn_exporters.quantise.state import Bench, LadderState
 from edgecnn_exporters.quantise.steps.mixed import check_limit
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Encoding, QuantisedWeight, quantise_weight
 from edgecnn_runtime.progress import no_progress
 
 # In place of an observer's name.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 
@@ -11,9 +10,10 @@ from edgecnn_runtime.bundle.groups_json import group_from_json
 from edgecnn_runtime.bundle.json_fields import JsonFields, each, kind_of, shown
 from edgecnn_runtime.bundle.preprocess_json import preprocess_from_json
 from edgecnn_runtime.bundle.references import check_references
+from edgecnn_runtime.bundle.tensor_json import parameter_from_json, tensor_from_json
+from edgecnn_runtime.bundle.training.training_json import training_from_json
 from edgecnn_runtime.errors import ManifestInvalid, UnknownSchema
 from edgecnn_runtime.manifest import (
-    DTYPES,
     OLDER_SCHEMAS,
     SCHEMA,
     TASKS,
@@ -25,13 +25,6 @@ from edgecnn_runtime.manifest import (
     Task,
 )
 from edgecnn_runtime.tensor_spec import TensorSpec
-
-# numpy 1 has no more axes.
-MAX_AXES = 32
-# Of one tensor at batch 1: 128 MB of float32, of which a comparison takes ten times as much.
-MAX_NUMBERS = 1 << 25
-# Of one weight: VGG's largest has 103 million.
-MAX_PARAMETERS = 1 << 30
 
 
 def manifest_from_json(document: object) -> Manifest:
@@ -53,8 +46,8 @@ def manifest_from_json(document: object) -> Manifest:
     is_newest = top.take("schema", str) == SCHEMA
     manifest = Manifest(
         name=top.take("name", str),
-        inputs=each(top.take("inputs", list), "inputs", _tensor_spec),
-        outputs=each(top.take("outputs", list), "outputs", _tensor_spec),
+        inputs=each(top.take("inputs", list), "inputs", tensor_from_json),
+        outputs=each(top.take("outputs", list), "outputs", tensor_from_json),
         artefacts=each(
             top.take("artefacts", list),
             "artefacts",
@@ -78,39 +71,13 @@ def manifest_from_json(document: object) -> Manifest:
                 for name, value in top.take("groups", dict).items()
             },
             task=top.optional("task", _task),
-            parameters=each(top.take("parameters", list), "parameters", _parameter),
+            parameters=each(top.take("parameters", list), "parameters", parameter_from_json),
             outside=top.optional("outside", _outside),
+            training=top.optional("training", training_from_json),
         )
     top.finish()
     check_references(manifest)
     return manifest
-
-
-def _parameter(value: object, where: str) -> TensorSpec:
-    return _tensor_spec(value, where, MAX_PARAMETERS)
-
-
-def _tensor_spec(value: object, where: str, most: int = MAX_NUMBERS) -> TensorSpec:
-    fields = JsonFields(value, where)
-    spec = TensorSpec(
-        name=fields.take("name", str),
-        dtype=fields.choice("dtype", tuple(sorted(DTYPES))),
-        shape=each(fields.take("shape", list), f"{where}.shape", _extent),
-    )
-    fields.finish()
-    numbers = math.prod(extent or 1 for extent in spec.shape)
-    if len(spec.shape) > MAX_AXES or numbers > most:
-        raise ManifestInvalid(
-            f"{where} has {len(spec.shape)} axes and {numbers} numbers at batch 1, expected at "
-            f"most {MAX_AXES} axes and {most} numbers"
-        )
-    return spec
-
-
-def _extent(value: object, where: str) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
-        return value
-    raise ManifestInvalid(f"{where} is {shown(value)}, expected a positive integer or null")
 
 
 def _postprocess(value: object, where: str) -> Postprocess:

@@ -17,6 +17,8 @@ from edgecnn_runtime.bundle.manifest_json import manifest_from_json
 from edgecnn_runtime.bundle.other_content import other_content
 from edgecnn_runtime.bundle.outside import OutsideExamples, open_outside
 from edgecnn_runtime.bundle.strict_json import strict_json
+from edgecnn_runtime.bundle.training.files import TrainingFiles, training_files
+from edgecnn_runtime.bundle.training.golden_step import GoldenStep, golden_step
 from edgecnn_runtime.errors import (
     CompressionBomb,
     DigestMismatch,
@@ -24,8 +26,10 @@ from edgecnn_runtime.errors import (
     FileUnlisted,
     GoldenInvalid,
     ManifestInvalid,
+    NotTrainable,
 )
 from edgecnn_runtime.manifest import Artefact, Manifest
+from edgecnn_runtime.training import Training
 
 MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 16 << 20
@@ -153,13 +157,43 @@ class Bundle:
         """
         return open_outside(self.path, self.manifest)
 
+    def training(self) -> TrainingFiles:
+        """The training graph, and the values that it begins with.
+
+        Raises:
+            NotTrainable: the bundle has none.
+            BundleError: as `training_files` says.
+        """
+        return training_files(
+            self.path, self.manifest, self._training_section(), self.read, self.budget
+        )
+
+    def golden_step(self) -> GoldenStep:
+        """The golden step of the training graph.
+
+        Raises:
+            NotTrainable: the bundle has no training graph.
+            BundleError: as `golden_step` says.
+        """
+        section = self._training_section()
+        where = f"{self.path}: {section.golden}"
+        return golden_step(where, self.manifest, section, self.read(section.golden))
+
+    def _training_section(self) -> Training:
+        if self.manifest.training is None:
+            raise NotTrainable(
+                f"{self.path} has no training graph, so it cannot learn; export it with one: "
+                "edgecnn export MODEL --learn head"
+            )
+        return self.manifest.training
+
     def check(self, already_read: Iterable[str] = (), *, with_artefacts: bool = True) -> None:
-        """Check every digest, every golden array, every artefact and the labels.
+        """Check every digest, golden array and artefact, the training graph and the labels.
 
         Args:
             already_read: paths of files that are checked already.
-            with_artefacts: False checks only the digests of the other artefacts, which costs a
-                fraction: no engine opens them.
+            with_artefacts: False checks only the digests of the other artefacts and of what is
+                for training, which costs a fraction: no engine opens them.
 
         Raises:
             BundleError: the first check that fails.
@@ -173,6 +207,11 @@ class Bundle:
             if artefact.path in unread and with_artefacts:
                 self.read_artefact(artefact)
                 unread -= {*artefact.paths}
+        if self.manifest.training is not None and with_artefacts:
+            self.training()
+            self.golden_step()
+            section = self.manifest.training
+            unread -= {section.graph, section.values, section.golden}
         if self.manifest.postprocess is not None:
             self.labels()
             unread.discard(self.manifest.postprocess.labels)

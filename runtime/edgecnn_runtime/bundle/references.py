@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from edgecnn_runtime.bundle.groups_json import check_groups
 from edgecnn_runtime.bundle.preprocess_json import check_fits
+from edgecnn_runtime.bundle.training.references import check_training
 from edgecnn_runtime.errors import GoldenInvalid, ManifestInvalid
 from edgecnn_runtime.manifest import Artefact, Golden, Manifest
 from edgecnn_runtime.tensor_spec import TensorSpec
@@ -50,6 +51,8 @@ def check_references(manifest: Manifest) -> None:
     golden = _golden_references("golden", manifest.golden, manifest)
     if manifest.outside:
         _golden_references("outside.examples", manifest.outside.examples, manifest)
+    if manifest.training:
+        references |= check_training(manifest, manifest.training)
     for reference, path in (references | golden).items():
         if path not in manifest.files:
             raise ManifestInvalid(f"{reference} is not among the manifest's files")

@@ -16,8 +16,7 @@ from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.engines.once import once
 from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
-from edgecnn_runtime.manifest import DTYPES
-from edgecnn_runtime.tensor_spec import TensorSpec
+from edgecnn_runtime.tensor_spec import DTYPES, TensorSpec
 
 _ENTRY = ENGINES["openvino"]
 (_PACKAGE,) = _ENTRY.packages

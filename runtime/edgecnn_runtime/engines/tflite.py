@@ -23,8 +23,7 @@ from edgecnn_runtime.engines.once import once
 from edgecnn_runtime.engines.table import ENGINES, EnginePackage
 from edgecnn_runtime.engines.unasked_lines import DELEGATE, without_line
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
-from edgecnn_runtime.manifest import DTYPES
-from edgecnn_runtime.tensor_spec import TensorSpec
+from edgecnn_runtime.tensor_spec import DTYPES, TensorSpec
 
 _ENTRY = ENGINES["tflite"]
 _, _TFLITE_RUNTIME = _ENTRY.packages

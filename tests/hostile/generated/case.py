@@ -19,8 +19,8 @@ import numpy as np
 from conftest import MODELS, OFFSET, SCALE, contents, red_image
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import ArtefactContent, Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import EdgeCNNError
 from edgecnn_runtime.parity.verify import verify
 

@@ -14,7 +14,6 @@ from parity.faults.probe import float_graph, inputs, quantised_graph
 
 from edgecnn.verify.diagnose import RowDiagnosis
 from edgecnn.verify.search import find_causes
-from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.sources import run_onnx
 from edgecnn_exporters.targets import About
@@ -22,6 +21,7 @@ from edgecnn_exporters.targets.onnx.target import OnnxTarget
 from edgecnn_exporters.targets.openvino.target import OpenVinoTarget
 from edgecnn_exporters.targets.tflite.target import TfliteTarget, TfliteTargetOptions
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import npy, write_bundle
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import (
     Artefact,

@@ -11,7 +11,7 @@ from parity.faults.networks import Built, segmenter, shipped, to_onnx, unbalance
 from parity.faults.planting import change, first, node_of, numbers, own_constant
 
 from edgecnn_exporters.diagnose.causes.case import Cause
-from edgecnn_exporters.quantise.encoding import quantise_weight, weight_scales
+from edgecnn_runtime.encoding import quantise_weight, weight_scales
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from parity.faults.planting import change, node_of
 
 from edgecnn_exporters.diagnose.causes.case import Cause
 from edgecnn_exporters.passes.graph import is_quantised
-from edgecnn_exporters.quantise.encoding import quantise_weight, weight_scales
+from edgecnn_runtime.encoding import quantise_weight, weight_scales
 
 BOTH = ("fp32", "int8")
 ALL = ("onnx", "tflite", "openvino")

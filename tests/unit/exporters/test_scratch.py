@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn_exporters.errors import OutputNotWritable, UnsupportedModel
+from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.scratch import refuse_full_disk, scratch_folder
+from edgecnn_runtime.errors import OutputNotWritable
 
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.errors import OutputNotWritable
 from edgecnn_exporters.quantise.calibrate.samples import Spool
 from edgecnn_exporters.scratch import scratch_folder
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

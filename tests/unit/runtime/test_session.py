@@ -11,8 +11,8 @@ import pytest
 from conftest import MODELS, contents, fake_model, onnx_model, red_image
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import EngineError, FeedError, NotAClassifier
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.difference import difference

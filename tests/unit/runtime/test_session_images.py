@@ -11,7 +11,7 @@ import torch
 from conftest import INPUT, MODELS, contents, red_image
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import FeedError, ImageError
 from edgecnn_runtime.tensor_spec import TensorSpec
 

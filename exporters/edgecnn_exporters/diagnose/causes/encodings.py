@@ -11,8 +11,8 @@ from edgecnn_exporters.diagnose.align import Encoding8
 from edgecnn_exporters.diagnose.allowance import measure_error
 from edgecnn_exporters.diagnose.causes.case import Case, Cause, CauseFinding
 from edgecnn_exporters.diagnose.sources import run_onnx
-from edgecnn_exporters.quantise.encoding import Range, encode
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.encoding import Range, encode
 
 # A range so many times wider than the value's own was set by an outlier.
 WIDE = 3.0

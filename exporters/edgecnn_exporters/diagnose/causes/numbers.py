@@ -20,8 +20,8 @@ from edgecnn_exporters.diagnose.causes.channels import (
 from edgecnn_exporters.diagnose.causes.shapes_of_error import ErrorShape
 from edgecnn_exporters.diagnose.weights import StoredConstant, input_of, reals, stored_constant
 from edgecnn_exporters.passes.graph import set_constant
-from edgecnn_exporters.quantise.encoding import along, quantise_weight, weight_scales
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.encoding import along, quantise_weight, weight_scales
 
 # Half a step, with a margin for float32.
 HALF_STEP = 0.51

@@ -18,8 +18,8 @@ from edgecnn_exporters.diagnose.openvino.reading import (
 from edgecnn_exporters.diagnose.openvino.sums import Operand, numbers, traced
 from edgecnn_exporters.diagnose.weights import input_of, reals
 from edgecnn_exporters.passes.graph import constant, is_operator
-from edgecnn_exporters.quantise.encoding import LEVELS
 from edgecnn_exporters.targets.openvino.requantise import IN_UNITS, power_of_two
+from edgecnn_runtime.encoding import LEVELS
 
 # Relative difference of two float32 that are the same number.
 SAME = 1e-3

@@ -12,11 +12,11 @@ from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.passes.graph import constant, is_operator
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.calibrate.statistics import Observation, TensorStatistics
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.eligible import bounds
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.in_parallel import MOST_AT_ONCE, in_parallel
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Range
 from edgecnn_runtime.progress import Progress, no_progress
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from edgecnn_exporters.quantise.calibrate.propagate import (
 )
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.calibrate.statistics import TensorStatistics
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_runtime.arrays import Float32, Float64
+from edgecnn_runtime.encoding import Range
 
 
 def calibrate_data_free(

@@ -18,9 +18,9 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import sole_reader, static_rest
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.plan import EncodingGroup, QuantisationPlan, activations
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
+from edgecnn_runtime.encoding import Encoding
 
 # Odd; 1/(2N) is twice what multipliers of 20 bits err by on a sum of two 8-bit integers.
 PARTS = 1023

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from edgecnn_exporters.quantise.calibrate.statistics import HALF, Histogram
-from edgecnn_exporters.quantise.encoding import LEVELS, Range
 from edgecnn_runtime.arrays import Float64, Int64
+from edgecnn_runtime.encoding import LEVELS, Range
 
 # Of all values, the share that a percentile leaves outside.
 OUTSIDE = 1e-4

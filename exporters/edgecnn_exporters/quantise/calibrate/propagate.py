@@ -20,9 +20,9 @@ import onnx_ir as ir
 from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.passes.graph import constant, extent, is_operator, is_set, rank
 from edgecnn_exporters.passes.moments import Moments, noted
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 from edgecnn_runtime.arrays import Array, Float64
+from edgecnn_runtime.encoding import Range
 
 # Of each channel: values as likely as one another, and values from its least to its greatest.
 DRAWS = 256

@@ -10,18 +10,19 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import (
-    Encoding,
-    QuantisedWeight,
-    Range,
-    encode,
-    quantise_weight,
-    weight_scales,
-)
 from edgecnn_exporters.quantise.graph.plan import EncodingGroup, QuantisationPlan
 from edgecnn_exporters.quantise.graph.qdq import bias_of
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import (
+    Encoding,
+    QuantisedWeight,
+    Range,
+    encode,
+    hold_bias,
+    quantise_weight,
+    weight_scales,
+)
 
 
 def encode_groups(plan: QuantisationPlan, ranges: Mapping[str, Range]) -> dict[str, Encoding]:
@@ -76,7 +77,7 @@ def quantise_product(node: ir.Node, input_scale: float, config: QuantConfig) -> 
     scale = weight_scales(weight, per, config.weight_bits)
     bias = bias_of(node)
     if bias is not None:
-        scale = _hold_bias(scale, bias, input_scale)
+        scale = hold_bias(scale, bias, input_scale)
     return quantise_weight(weight, scale, axis, config.weight_bits)
 
 
@@ -85,12 +86,3 @@ def weight_of(node: ir.Node) -> Float32:
     weight = constant(node.inputs[1])
     assert weight is not None
     return weight.astype(np.float32, copy=False)
-
-
-def _hold_bias(scale: Float32, bias: Float32, input_scale: float) -> Float32:
-    """Scales, enlarged where the bias would not fit into 32 bits at them.
-
-    A channel of zeros or nearly so, as regularisation leaves them, still has a bias.
-    """
-    needed = (np.abs(bias) / (input_scale * 2.0**30)).astype(np.float32)
-    return np.maximum(scale, needed if scale.ndim else needed.max(initial=0.0))

@@ -15,11 +15,11 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.quantise.calibrate.collect import ChannelStatistics
-from edgecnn_exporters.quantise.encoding import Encoding, Range, encode
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.judges import Judges
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Encoding, Range, encode
 
 ROOM = 1.25
 # Samples that judge and are run again where a result is no output of the network.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_runtime.arrays import Float32, Float64
+from edgecnn_runtime.encoding import Encoding
 from edgecnn_runtime.parity.group_difference import decibels
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_runtime.arrays import Float32, Float64, Int64
+from edgecnn_runtime.encoding import Range
 
 # Eight to sixteen bins to a level where a tensor has one sign, up to twice that where it has two:
 # a search has something to choose from.

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import new_initialiser
-from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_runtime.encoding import Encoding
 
 
 def insert_pair(

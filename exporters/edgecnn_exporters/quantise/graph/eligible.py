@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant, is_set, maker, scalar
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
+from edgecnn_runtime.encoding import Range
 
 # The reason of what computes sizes, indices or truth values: there is nothing to quantise.
 NO_FLOATS = "it computes no floats"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant, is_operator, maker
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.activation_pair import insert_pair
 from edgecnn_exporters.quantise.graph.integer_marks import is_marked_integer, mark_integer
 from edgecnn_exporters.quantise.graph.output_encodings import noted_encoding, noted_float
+from edgecnn_runtime.encoding import Encoding
 
 # Of functions with a fixed range, as TFLite's kernels prescribe them.
 PRESCRIBED = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_runtime.encoding import Encoding
 
 SCALE, ZERO_POINT = "edgecnn.scale", "edgecnn.zero_point"
 FLOAT = "edgecnn.float"

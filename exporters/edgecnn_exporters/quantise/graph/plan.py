@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import sole_reader
-from edgecnn_exporters.quantise.encoding import Encoding, Range
 from edgecnn_exporters.quantise.graph.disjoint import DisjointNames
 from edgecnn_exporters.quantise.graph.eligible import bounds, refusal
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
+from edgecnn_runtime.encoding import Encoding, Range
 
 # What may follow the last sum without another sum: it is computed in float from the float sum.
 TAIL = frozenset(

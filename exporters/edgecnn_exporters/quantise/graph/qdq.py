@@ -13,13 +13,6 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant, is_operator, new_initialiser
-from edgecnn_exporters.quantise.encoding import (
-    Encoding,
-    QuantisedWeight,
-    Range,
-    encode,
-    quantise_bias,
-)
 from edgecnn_exporters.quantise.graph.activation_pair import insert_pair
 from edgecnn_exporters.quantise.graph.integer_marks import mark_integer
 from edgecnn_exporters.quantise.graph.output_encodings import note_encoding, note_float
@@ -27,6 +20,13 @@ from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.real import keep_products_real
 from edgecnn_exporters.quantise.graph.rules import RULES, Role
 from edgecnn_runtime.arrays import Array, Float32
+from edgecnn_runtime.encoding import (
+    Encoding,
+    QuantisedWeight,
+    Range,
+    encode,
+    quantise_bias,
+)
 
 # HardSwish adds half the range of its clip: for 0, the commonest value, 127.5 of 255 steps, a tie
 # that engines round to either side. Before a clip a number counts so much more, a 32nd of a step.

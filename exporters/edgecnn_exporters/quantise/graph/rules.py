@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from edgecnn_exporters.quantise.encoding import Encoding
+from edgecnn_runtime.encoding import Encoding
 
 
 class Role(Enum):

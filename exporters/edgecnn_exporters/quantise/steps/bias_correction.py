@@ -14,7 +14,6 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import set_constant
-from edgecnn_exporters.quantise.encoding import Range, quantise_bias
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of, write_qdq
@@ -23,6 +22,7 @@ from edgecnn_exporters.quantise.graph.walk import Walk, steps_of
 from edgecnn_exporters.quantise.in_parallel import MOST_AT_ONCE, in_parallel
 from edgecnn_exporters.quantise.steps.trimmed_mean import squared_error, trimmed_mean
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Range, quantise_bias
 from edgecnn_runtime.progress import Progress, no_progress
 
 NEWTON_STEPS = 4

@@ -14,13 +14,13 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
-from edgecnn_exporters.quantise.encoding import QuantisedWeight, largest_integer
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.qdq import Numbers
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.in_parallel import in_parallel
 from edgecnn_exporters.quantise.steps.second_moments import BLOCK, Blocks, has_patches
 from edgecnn_runtime.arrays import Float32, Float64, Int64
+from edgecnn_runtime.encoding import QuantisedWeight, largest_integer
 
 # Of the mean power of a channel's inputs, what is added to each: inputs of other images are a
 # little otherwise, and the feedback is not to rest on small differences of the samples'.

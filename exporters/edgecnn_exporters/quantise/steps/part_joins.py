@@ -9,11 +9,11 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import is_operator
 from edgecnn_exporters.quantise.calibrate.collect import CalibrationStatistics
-from edgecnn_exporters.quantise.encoding import LEVELS
 from edgecnn_exporters.quantise.graph.plan import EncodingGroup, make_plan
 from edgecnn_exporters.quantise.graph.tail import Tail, tail_of
 from edgecnn_exporters.quantise.graph.unlike import Loss, Part, find_loss
 from edgecnn_exporters.quantise.state import Bench, LadderState
+from edgecnn_runtime.encoding import LEVELS
 
 # A part that keeps fewer steps, three bits, is lost; the layers behind adapt to more.
 LOST_STEPS = 8

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgecnn_exporters.quantise.encoding import Encoding, QuantisedWeight
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.state import LadderState
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import Encoding, QuantisedWeight
 from edgecnn_runtime.parity.difference import difference
 from edgecnn_runtime.progress import Progress, no_progress
 

@@ -20,7 +20,6 @@ from edgecnn_exporters.quantise.calibrate.ranges import weight_of
 from edgecnn_exporters.quantise.calibrate.results import encode_result
 from edgecnn_exporters.quantise.calibrate.samples import Samples
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Encoding, Range
 from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.ladder import Quantised, quantise
@@ -33,6 +32,7 @@ from edgecnn_exporters.quantise.trainable.homes import (
 from edgecnn_exporters.quantise.trainable.network import TrainableNetwork
 from edgecnn_exporters.quantise.trainable.parameters import key_of, weight_name
 from edgecnn_exporters.quantise.trained import TrainedNumbers, trained_numbers
+from edgecnn_runtime.encoding import Encoding, Range
 from edgecnn_runtime.progress import StepProgress, no_steps
 
 # Inputs on which the capture is compared with the module.

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgecnn_exporters.quantise.encoding import INT32, LEVELS, Encoding, Range
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import INT32, LEVELS, Encoding, Range
 
 Tensor = torch.Tensor
 # What `bounds` gives where a Relu or a Clip has no upper end.

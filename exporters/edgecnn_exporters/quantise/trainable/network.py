@@ -17,12 +17,6 @@ from torch import nn
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.quantise.calibrate.halves import part_halves
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
-from edgecnn_exporters.quantise.encoding import (
-    LEVELS,
-    Encoding,
-    largest_integer,
-    quantise_weight,
-)
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan
 from edgecnn_exporters.quantise.graph.qdq import Numbers, bias_of, encode_operand
 from edgecnn_exporters.quantise.graph.rules import Role
@@ -42,6 +36,12 @@ from edgecnn_exporters.quantise.trainable.parameters import (
 )
 from edgecnn_exporters.quantise.trainable.schedule import Scheduled, schedule
 from edgecnn_runtime.arrays import Array, Float32
+from edgecnn_runtime.encoding import (
+    LEVELS,
+    Encoding,
+    largest_integer,
+    quantise_weight,
+)
 
 Tensor = torch.Tensor
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm")

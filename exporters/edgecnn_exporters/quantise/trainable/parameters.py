@@ -6,11 +6,11 @@ import numpy as np
 import onnx_ir as ir
 import torch
 
-from edgecnn_exporters.quantise.encoding import QuantisedWeight, quantise_weight
 from edgecnn_exporters.quantise.graph.plan import EncodingGroup, QuantisationPlan
 from edgecnn_exporters.quantise.graph.qdq import Numbers
 from edgecnn_exporters.quantise.trainable.fake_quantise import LearnedScale, largest_scale
 from edgecnn_runtime.arrays import Float32
+from edgecnn_runtime.encoding import QuantisedWeight, quantise_weight
 
 
 def key_of(name: str) -> str:

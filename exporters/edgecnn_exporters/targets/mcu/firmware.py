@@ -6,8 +6,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from edgecnn_exporters.atomic import replace_file
-from edgecnn_exporters.errors import NotQuantised, OutputNotWritable
+from edgecnn_exporters.errors import NotQuantised
 from edgecnn_exporters.targets.compilers import Compiled, IntegerNetwork
 from edgecnn_exporters.targets.mcu.header import (
     MARK,
@@ -19,6 +18,8 @@ from edgecnn_exporters.targets.mcu.header import (
 from edgecnn_exporters.targets.mcu.integers import golden_integers
 from edgecnn_exporters.targets.mcu.read_me import read_me
 from edgecnn_exporters.targets.mcu.tensors import read_tensors
+from edgecnn_runtime.atomic import replace_file
+from edgecnn_runtime.errors import OutputNotWritable
 
 EXAMPLE = "main.cpp"
 REPLACED = ("README.md", "golden.h", "model.h", "network.h")

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.passes.graph import is_operator, scalar
-from edgecnn_exporters.quantise.encoding import LEVELS, Encoding
+from edgecnn_runtime.encoding import LEVELS, Encoding
 
 Bounds = tuple[float, float]
 

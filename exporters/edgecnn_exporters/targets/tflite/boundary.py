@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.targets.tflite import moving
 from edgecnn_exporters.targets.tflite.lowering import (
     BUILTIN,
@@ -17,6 +16,7 @@ from edgecnn_exporters.targets.tflite.lowering import (
 )
 from edgecnn_exporters.targets.tflite.nodes import shape_of
 from edgecnn_exporters.targets.tflite.views import View
+from edgecnn_runtime.encoding import Encoding
 
 
 def feed(

@@ -12,7 +12,6 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import constant, sole_reader
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.targets.tflite.activations import clip_bounds, is_saturation
 from edgecnn_exporters.targets.tflite.flatbuffer import Flatbuffer, Quantisation
 from edgecnn_exporters.targets.tflite.moving import reshape, transpose
@@ -22,6 +21,7 @@ from edgecnn_exporters.targets.tflite.pairs import Integers
 from edgecnn_exporters.targets.tflite.source import TFLiteSource
 from edgecnn_exporters.targets.tflite.views import Axes, View
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.encoding import Encoding
 
 BUILTIN = schema.BuiltinOperator
 # Unsigned integers of the QDQ graph, signed ones of TFLite: the same quantisation.

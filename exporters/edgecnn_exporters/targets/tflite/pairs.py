@@ -9,9 +9,9 @@ import onnx_ir as ir
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import constant, hand_over, is_operator
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.integer_marks import is_marked_integer
 from edgecnn_runtime.arrays import Array
+from edgecnn_runtime.encoding import Encoding
 
 
 @dataclass(frozen=True)

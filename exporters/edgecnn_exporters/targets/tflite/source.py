@@ -19,7 +19,6 @@ from edgecnn_exporters.passes.constants import FoldConstants
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.passes.shapes import InferShapes
 from edgecnn_exporters.passes.sizes import FoldSizes
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.targets.tflite.activations import clip_bounds
 from edgecnn_exporters.targets.tflite.gelu import FuseGelu
 from edgecnn_exporters.targets.tflite.pairs import (
@@ -28,6 +27,7 @@ from edgecnn_exporters.targets.tflite.pairs import (
     take_constants,
     take_pairs,
 )
+from edgecnn_runtime.encoding import Encoding
 
 
 @dataclass(frozen=True)

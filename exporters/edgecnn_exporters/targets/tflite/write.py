@@ -11,7 +11,6 @@ import onnx_ir as ir
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import is_operator
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.integer_results import with_integer_results
 from edgecnn_exporters.quantise.graph.output_encodings import noted_float
 from edgecnn_exporters.targets import Precision
@@ -23,6 +22,7 @@ from edgecnn_exporters.targets.tflite.nodes import shape_of
 from edgecnn_exporters.targets.tflite.operators.table import OPERATORS, lower
 from edgecnn_exporters.targets.tflite.source import TFLiteSource, read_source
 from edgecnn_exporters.targets.tflite.views import Axes
+from edgecnn_runtime.encoding import Encoding
 
 # Operators named in one message; the others are counted.
 NAMED = 3

@@ -1,6 +1,7 @@
 """Fields of ONNX's protobuf messages, as far as they lead to tensors and nodes (ONNX 1.23).
 
-Types, names and notes of values are not looked into: their fields are bytes here.
+Types, names and notes of values are not looked into when a model is checked: their fields are bytes
+then. `TYPE` and what is in it serves to change a shape.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ ATTRIBUTE = {
     **dict.fromkeys((9, 10, 11, 15, 23), _DATAS),
 }
 VALUE_INFO = {1: _DATA, 2: _DATA, 3: _DATA, 4: _DATAS}
+TYPE = dict.fromkeys((1, 4, 5, 6, 7, 8, 9), _DATA)
+TENSOR_TYPE = {1: _INT, 2: _DATA}
+SHAPE = {1: _DATAS}
+ENTRY = {1: _DATA, 2: _DATA}
 SPARSE_TENSOR = {1: _DATA, 2: _DATA, 3: _INTS}
 TENSOR = {
     **{1: _INTS, 2: _INT, 14: _INT},

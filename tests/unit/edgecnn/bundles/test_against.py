@@ -16,8 +16,8 @@ from edgecnn.errors import FileUnusable
 from edgecnn.exit_codes import DIFFERS, OK
 from edgecnn.results.verify import VerifyResult
 from edgecnn.results.verifying import VerifyOptions, verify_bundle
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import ExternalData
 from edgecnn_runtime.parity.row import Parity
 

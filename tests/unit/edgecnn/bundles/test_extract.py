@@ -13,10 +13,9 @@ from conftest import contents, onnx_model, red_image
 from edgecnn.bundles.extract import extract
 from edgecnn.errors import ExtractRefused
 from edgecnn.results.bundle import extract_bundle
-from edgecnn_exporters.bundle.write import write_bundle
-from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.errors import DigestMismatch, UnsafePath
+from edgecnn_runtime.bundle.write import write_bundle
+from edgecnn_runtime.errors import DigestMismatch, OutputNotWritable, UnsafePath
 from edgecnn_runtime.manifest import Artefact, Preprocess
 
 LENET5 = Path(__file__).parents[3] / "data/bundles/lenet5.edge"

@@ -8,7 +8,7 @@ import pytest
 from conftest import contents, onnx_model, tflite_model
 
 from edgecnn.results.bundle import BundleShowResult, ModelShowResult, show_bundle
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import BundleUnreadable, DigestMismatch, ExternalData
 
 BUNDLES = Path(__file__).parents[3] / "data/bundles"

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from conftest import contents, fake_model, red_image
+from learning_bundles import Recipe, learning_contents
 
 from edgecnn.bundles.strip import StripOptions, strip
 from edgecnn.errors import StripRefused
 from edgecnn.results.bundle import show_bundle, strip_bundle
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime import open as open_session
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import DigestMismatch
 from edgecnn_runtime.manifest import Artefact, Manifest
 
@@ -206,3 +207,17 @@ def test_the_text_says_how_much_smaller_it_is_and_what_verifies_it(tmp_path: Pat
     text = str(strip_bundle(LENET5, tmp_path / "app.edge"))
     assert "3 golden examples (2.0 MB)" in text.replace("\n", " ")
     assert "edgecnn verify BUNDLE --against" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("precision", "learns", "writes_int8"), [("fp32", True, False), ("int8", False, False)]
+)
+def test_a_bundle_learns_while_the_float_graph_is_there(
+    tmp_path: Path, precision: str, learns: bool, writes_int8: bool
+) -> None:
+    write_bundle(tmp_path / "full.edge", *learning_contents(Recipe(is_int8=True)))
+    strip(tmp_path / "full.edge", tmp_path / "app.edge", StripOptions(precisions=(precision,)))
+    after = manifest_of(tmp_path / "app.edge")
+    assert (after.training is not None, bool(after.parameters)) == (learns, learns)
+    assert ("model.train.onnx" in after.files) is learns
+    assert getattr(after.training, "is_int8_written", False) is writes_int8

@@ -13,7 +13,7 @@ from edgecnn.data.named import NAMED
 from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.chance import chance_of_export, chance_warning
 from edgecnn.evaluate.class_names import ClassNames
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import NotAClassifier
 
 DIGITS = NAMED["mnist"].labels

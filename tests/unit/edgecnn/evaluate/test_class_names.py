@@ -108,7 +108,7 @@ def test_a_bundle_without_preprocessing_classifies_nothing(tmp_path: Path) -> No
 
     from conftest import contents
 
-    from edgecnn_exporters.bundle.write import write_bundle
+    from edgecnn_runtime.bundle.write import write_bundle
 
     manifest, files = contents()
     golden = tuple(replace(example, image=None) for example in manifest.golden)

@@ -14,7 +14,7 @@ from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.class_names import ClassNames
 from edgecnn.evaluate.examples import Examples, open_examples
 from edgecnn.evaluate.run import CHUNK, Variant, find_variants, run
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.manifest import Artefact
 

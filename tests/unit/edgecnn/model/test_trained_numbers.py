@@ -12,8 +12,8 @@ from edgecnn.errors import CheckpointUnreadable
 from edgecnn.model.checkpoint import read_checkpoint
 from edgecnn.model.description import HEADER
 from edgecnn.model.trained_numbers import KEY, has_trained, split_trained, tensors_of, to_json
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.trained import TrainedNumbers
+from edgecnn_runtime.encoding import Encoding
 
 TRAINED = TrainedNumbers(
     activations={"input": Encoding(float(np.float32(0.03)), 117)},

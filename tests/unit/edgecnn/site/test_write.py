@@ -14,7 +14,7 @@ from conftest import contents, onnx_model
 from edgecnn.errors import SiteNotWritable
 from edgecnn.site.write import check_folder, write_site
 from edgecnn.web.engines import ASSETS
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.manifest import Artefact
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgecnn.train.history import Epoch, write_csv
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.errors import OutputNotWritable
 
 FIRST = Epoch(1, 2.30258509, 0.1, 2.0, 0.25, 0.1, 1234.56789, 60.0)
 SECOND = Epoch(2, 1.0, 1 / 3, 1e-7, 0.9999, 2.5e-5, 1e6, 59.5)

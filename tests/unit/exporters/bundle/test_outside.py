@@ -15,11 +15,10 @@ import pytest
 from conftest import OFFSET, SCALE, contents
 
 from edgecnn_exporters.bundle.golden_files import outside_files
-from edgecnn_exporters.bundle.write import Contents, write_bundle, write_contents
 from edgecnn_exporters.capture.reference import Example
-from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.errors import DigestMismatch, GoldenInvalid
+from edgecnn_runtime.bundle.write import Contents, write_bundle, write_contents
+from edgecnn_runtime.errors import DigestMismatch, GoldenInvalid, OutputNotWritable
 from edgecnn_runtime.parity.verify import verify
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.capture.examples import GivenExamples
-from edgecnn_exporters.quantise.encoding import Range
+from edgecnn_runtime.encoding import Range
 from edgecnn_runtime.tensor_spec import TensorSpec
 
 

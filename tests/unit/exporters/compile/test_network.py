@@ -11,12 +11,12 @@ import onnx_ir as ir
 import pytest
 from unit.exporters.targets.tflite.integer_support import IMAGES, encode, quantised
 
-from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.compile.network import read_network
 from edgecnn_exporters.errors import NotQuantised, UnsupportedModel
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import npy, write_bundle
 from edgecnn_runtime.engines.tflite_reference import TFLiteReferenceEngine
 from edgecnn_runtime.manifest import Artefact, ChannelGroup, Golden, Manifest
 from edgecnn_runtime.tensor_spec import TensorSpec

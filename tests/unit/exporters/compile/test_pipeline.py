@@ -11,10 +11,9 @@ import pytest
 from unit.exporters.compile.test_network import LOGITS, bundle_of
 from unit.exporters.targets.tflite.integer_support import quantised
 
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_exporters.compile.network import read_network
 from edgecnn_exporters.compile.pipeline import CompileRequest, compile_bundle, compile_target
-from edgecnn_exporters.errors import OperatorsOnCpu, OutputNotWritable, TargetDiffers
+from edgecnn_exporters.errors import OperatorsOnCpu, TargetDiffers
 from edgecnn_exporters.targets.compilers import (
     COMPILERS,
     Compiled,
@@ -26,6 +25,8 @@ from edgecnn_exporters.targets.compilers import (
 from edgecnn_exporters.targets.profile import TargetProfile
 from edgecnn_exporters.targets.toolchain import Toolchain
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
+from edgecnn_runtime.errors import OutputNotWritable
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.difference import Answer, compare
 

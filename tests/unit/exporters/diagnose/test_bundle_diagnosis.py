@@ -10,7 +10,6 @@ import pytest
 from parity.faults.in_files import FILE_FAULTS
 from parity.faults.networks import shipped, tflite
 
-from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_exporters.capture.examples import example_images
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.diagnose.bundle_diagnosis import (
@@ -20,6 +19,7 @@ from edgecnn_exporters.diagnose.bundle_diagnosis import (
 from edgecnn_exporters.diagnose.sources import run_onnx
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import npy, write_bundle
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Artefact, Golden, Manifest, Preprocess
 from edgecnn_runtime.tensor_spec import TensorSpec

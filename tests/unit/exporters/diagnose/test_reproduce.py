@@ -18,8 +18,8 @@ from edgecnn_exporters.diagnose.openvino_candidate import OpenVinoCandidate
 from edgecnn_exporters.diagnose.reproduce import write_reproduction
 from edgecnn_exporters.diagnose.sources import OnnxCandidate
 from edgecnn_exporters.diagnose.tflite.candidate import TfliteCandidate
-from edgecnn_exporters.errors import OutputNotWritable
 from edgecnn_exporters.targets.openvino.write import write_openvino
+from edgecnn_runtime.errors import OutputNotWritable
 
 
 def diagnosed(kind: str) -> Diagnosis:

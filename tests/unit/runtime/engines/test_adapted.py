@@ -11,9 +11,9 @@ from conftest import INPUT, OFFSET, OUTPUT, SCALE, contents, fake_model, red_ima
 from tflite_models import brightest
 
 import edgecnn_runtime as edge
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.engines.adapted import Adapted, adapt, dequantise, one_run, quantise
 from edgecnn_runtime.engines.fake import FakeEngine
 from edgecnn_runtime.errors import FeedError, ManifestInvalid

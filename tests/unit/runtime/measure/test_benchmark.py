@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import MODELS, contents
 
-from edgecnn_exporters.bundle.write import npy, write_bundle
+from edgecnn_runtime.bundle.write import npy, write_bundle
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.measure.benchmark import benchmark
 from edgecnn_runtime.measure.job import Environment, MeasurementJob, MeasurementPlan, Subject

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from conftest import OFFSET, SCALE, contents
 
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.parity.answers import (
     Verification,

@@ -7,16 +7,10 @@ import numpy as np
 import pytest
 from conftest import contents
 
-from edgecnn_exporters.bundle.write import record
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
+from edgecnn_runtime.bundle.write import record
 from edgecnn_runtime.errors import ManifestInvalid
-from edgecnn_runtime.manifest import (
-    Artefact,
-    ChannelGroup,
-    FileRecord,
-    Manifest,
-    OutsideGolden,
-)
+from edgecnn_runtime.manifest import Artefact, ChannelGroup, FileRecord, Manifest, OutsideGolden
 from edgecnn_runtime.parity.difference import Answer, difference
 from edgecnn_runtime.parity.golden import largest_steps
 from edgecnn_runtime.parity.tolerances import allowed_loss_db, is_within_limit, limit_of

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import contents, fake_model, onnx_model
 
-from edgecnn_exporters.bundle.write import write_bundle
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.parity.verify import verify

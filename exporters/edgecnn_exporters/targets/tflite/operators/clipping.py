@@ -9,7 +9,6 @@ import numpy as np
 import onnx_ir as ir
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.quantise.encoding import LEVELS
 from edgecnn_exporters.targets.tflite.activations import (
     Bounds,
     activation_code,
@@ -19,6 +18,7 @@ from edgecnn_exporters.targets.tflite.activations import (
 )
 from edgecnn_exporters.targets.tflite.lowering import BUILTIN, SIGNED, Lowering, PlacedTensor
 from edgecnn_exporters.targets.tflite.operators.operator import Operator
+from edgecnn_runtime.encoding import LEVELS
 
 _ACTIVATION = schema.ActivationFunctionType
 _OPERATORS = {

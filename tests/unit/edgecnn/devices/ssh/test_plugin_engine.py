@@ -20,7 +20,7 @@ from edgecnn.bench.ready import make_ready
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.measure.job import MeasurementPlan
 

@@ -14,7 +14,7 @@ from edgecnn.errors import DataUnreadable
 from edgecnn.verify.preprocess.certify import WayCost, certify
 from edgecnn.verify.preprocess.pictures import FEW, verification_images
 from edgecnn.verify.preprocess.ways import WAYS, Way
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import NotAClassifier
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.install_hint import install_hint

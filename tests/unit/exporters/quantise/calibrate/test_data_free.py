@@ -8,12 +8,12 @@ from unit.exporters.quantise.chain_support import network
 from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.passes import canonicalise
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_exporters.quantise.memory import fit_memory
 from edgecnn_exporters.quantise.state import InMemory
+from edgecnn_runtime.encoding import Range
 
 RANDOM = np.random.default_rng(0)
 SAMPLES = list(RANDOM.uniform(-1, 1, (16, 1, 3, 8, 8)).astype(np.float32))

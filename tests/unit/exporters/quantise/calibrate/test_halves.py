@@ -8,8 +8,8 @@ import pytest
 from unit.exporters.quantise.integer_forms.support import parse
 
 from edgecnn_exporters.quantise.calibrate.halves import part_halves
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.plan import make_plan
+from edgecnn_runtime.encoding import Encoding
 
 # XNNPACK's multipliers of two terms together, in steps of a result that is as wide as they are.
 ERROR = 2.5e-4

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from edgecnn_exporters.quantise.calibrate.observers import OBSERVERS
 from edgecnn_exporters.quantise.calibrate.statistics import TensorStatistics
-from edgecnn_exporters.quantise.encoding import Range, encode
+from edgecnn_runtime.encoding import Range, encode
 
 RANDOM = np.random.default_rng(0)
 NORMAL = RANDOM.standard_normal(64_000).astype(np.float32)

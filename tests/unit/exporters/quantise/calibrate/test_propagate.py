@@ -8,11 +8,11 @@ from unit.exporters.quantise.chain_support import inputs, network
 from edgecnn_exporters.errors import CalibrationFailed
 from edgecnn_exporters.passes.moments import Moments, note, noted
 from edgecnn_exporters.quantise.calibrate.propagate import WIDTH, Channels, propagate
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.steps.absorb import absorb_high_biases
 from edgecnn_exporters.quantise.steps.equalise import equalise
+from edgecnn_runtime.encoding import Range
 
 RANDOM = np.random.default_rng(0)
 UNIT = Range(-1, 1)

@@ -8,8 +8,8 @@ from unit.exporters.quantise.chain_support import network
 
 from edgecnn_exporters.quantise.calibrate.results import encode_result
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.ladder import quantise
+from edgecnn_runtime.encoding import Range
 
 
 def test_a_quarter_more_than_what_was_seen_is_held_at_each_end() -> None:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from unit.exporters.quantise.chain_support import network
 
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.eligible import NO_FLOATS
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.rules import Role
+from edgecnn_runtime.encoding import Encoding
 
 CONV = "[conv] a = Conv <pads = [1, 1, 1, 1]> (x, w1, b1)"
 

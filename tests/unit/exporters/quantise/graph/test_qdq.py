@@ -10,10 +10,10 @@ from unit.exporters.quantise.chain_support import network
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.quantise.calibrate.ranges import encode_groups, quantise_weights
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Range, encode
 from edgecnn_exporters.quantise.graph.plan import make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, encode_operand, write_qdq
+from edgecnn_runtime.encoding import Range, encode
 
 CONV = "[conv] a = Conv <pads = [1, 1, 1, 1]> (x, w1, b1)"
 IMAGE = np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32)

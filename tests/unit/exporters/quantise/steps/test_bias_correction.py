@@ -8,7 +8,6 @@ from unit.exporters.quantise.chain_support import FIRST, network
 
 from edgecnn_exporters.quantise.calibrate.ranges import encode_groups, quantise_weights
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import QuantisedWeight, Range
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
@@ -18,6 +17,7 @@ from edgecnn_exporters.quantise.steps.bias_correction import (
     correct_biases,
     float_means,
 )
+from edgecnn_runtime.encoding import QuantisedWeight, Range
 
 RANDOM = np.random.default_rng(0)
 SAMPLES = list(RANDOM.uniform(0, 1, (8, 1, 3, 8, 8)).astype(np.float32))

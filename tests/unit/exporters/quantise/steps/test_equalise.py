@@ -14,8 +14,8 @@ from unit.exporters.quantise.chain_support import (
     weights_of,
 )
 
-from edgecnn_exporters.quantise.encoding import quantise_weight, weight_scales
 from edgecnn_exporters.quantise.steps.equalise import equalise
+from edgecnn_runtime.encoding import quantise_weight, weight_scales
 
 
 def ranges(array: np.ndarray, axis: int) -> np.ndarray:

@@ -6,10 +6,10 @@ import pytest
 from unit.exporters.quantise.chain_support import network
 
 from edgecnn_exporters.quantise.calibrate.ranges import weight_of
-from edgecnn_exporters.quantise.encoding import QuantisedWeight, quantise_weight, weight_scales
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.steps.error_feedback import round_weight
 from edgecnn_exporters.quantise.steps.second_moments import places_of, second_moments
+from edgecnn_runtime.encoding import QuantisedWeight, quantise_weight, weight_scales
 
 LAYERS = {
     "pointwise": ("Conv (x, w4)", (6, 6, 1, 1)),

@@ -8,10 +8,10 @@ import onnx_ir as ir
 from edgecnn_exporters.quantise.calibrate.halves import part_halves
 from edgecnn_exporters.quantise.calibrate.ranges import encode_groups, quantise_weights
 from edgecnn_exporters.quantise.config import QuantConfig
-from edgecnn_exporters.quantise.encoding import Range
 from edgecnn_exporters.quantise.graph.plan import QuantisationPlan, make_plan
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.quantise.graph.qdq import Numbers
+from edgecnn_runtime.encoding import Range
 
 
 def quantised(

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from edgecnn_exporters.quantise.encoding import Encoding, Range, encode, quantise_bias
 from edgecnn_exporters.quantise.trainable.fake_quantise import (
     LearnedScale,
     fake_quantise,
     fake_quantise_bias,
     largest_scale,
 )
+from edgecnn_runtime.encoding import Encoding, Range, encode, quantise_bias
 
 RANDOM = np.random.default_rng(0)
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from unit.exporters.quantise.chain_support import network
 
-from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.compile.network import read_network
 from edgecnn_exporters.quantise.config import QuantConfig
@@ -21,6 +20,7 @@ from edgecnn_exporters.targets.compilers import IntegerNetwork, Settings
 from edgecnn_exporters.targets.mcu.interpreter import TFLM
 from edgecnn_exporters.targets.profile import TargetProfile
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import npy, write_bundle
 from edgecnn_runtime.manifest import (
     Artefact,
     ChannelGroup,

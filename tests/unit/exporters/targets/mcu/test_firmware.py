@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from unit.exporters.targets.mcu.support import PREPROCESS, classifier
 
-from edgecnn_exporters.errors import NotQuantised, OutputNotWritable
+from edgecnn_exporters.errors import NotQuantised
 from edgecnn_exporters.targets.compilers import Compiled, IntegerNetwork
 from edgecnn_exporters.targets.mcu.boards import Need
 from edgecnn_exporters.targets.mcu.firmware import firmware_files, write_firmware
@@ -20,6 +20,7 @@ from edgecnn_exporters.targets.mcu.interpreter import Arena
 from edgecnn_exporters.targets.mcu.report import report
 from edgecnn_exporters.targets.mcu.tensors import read_tensors
 from edgecnn_runtime.engines.adapted import quantise
+from edgecnn_runtime.errors import OutputNotWritable
 from edgecnn_runtime.image.preprocess import preprocess
 
 COMPILER = shutil.which("g++") or shutil.which("c++")

@@ -5,12 +5,12 @@ from math import inf
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.targets.tflite.activations import (
     activation_code,
     integer_bounds,
     is_saturation,
 )
+from edgecnn_runtime.encoding import Encoding
 
 CODE = schema.ActivationFunctionType
 

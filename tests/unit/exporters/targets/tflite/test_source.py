@@ -6,10 +6,10 @@ import pytest
 from unit.exporters.targets.tflite.support import answer, canonical, parse, read
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.quantise.encoding import Encoding
 from edgecnn_exporters.quantise.graph.integer_marks import mark_integer
 from edgecnn_exporters.targets.tflite.source import read_source
 from edgecnn_exporters.targets.tflite.write import TfliteOptions, write_tflite
+from edgecnn_runtime.encoding import Encoding
 
 CONSTANTS = {
     "scale": np.array(0.5, np.float32),

@@ -11,13 +11,13 @@ import pytest
 from unit.exporters.targets.npu.support import interpreter
 from unit.exporters.targets.tflite.integer_support import IMAGES, quantised
 
-from edgecnn_exporters.bundle.write import npy, write_bundle
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.compile.network import read_network
 from edgecnn_exporters.quantise.graph.probe import ValueProbe
 from edgecnn_exporters.targets.compilers import IntegerNetwork, Settings
 from edgecnn_exporters.targets.npu.ethos_u.toolchains import REFERENCE_MODEL, VELA
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import npy, write_bundle
 from edgecnn_runtime.manifest import Artefact, ChannelGroup, Golden, Manifest
 from edgecnn_runtime.tensor_spec import TensorSpec
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgecnn_exporters.quantise.encoding import (
+from edgecnn_runtime.encoding import (
     Encoding,
     Range,
     encode,

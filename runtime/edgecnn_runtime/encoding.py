@@ -136,6 +136,15 @@ def weight_scales(weight: Float32, axis: int | None, bits: int = 8) -> Float32:
     return np.asarray(np.maximum(largest, SMALLEST_SPAN) / largest_integer(bits), np.float32)
 
 
+def hold_bias(scale: Float32, bias: Float32, input_scale: float) -> Float32:
+    """Scales, enlarged where the bias would not fit into 32 bits at them.
+
+    A channel of zeros or nearly so, as regularisation leaves them, still has a bias.
+    """
+    needed = (np.abs(bias) / (input_scale * 2.0**30)).astype(np.float32)
+    return np.maximum(scale, needed if scale.ndim else needed.max(initial=0.0))
+
+
 def quantise_weight(weight: Float32, scale: Float32, axis: int, bits: int = 8) -> QuantisedWeight:
     """The nearest integers to a weight at given scales, (channels,) or ()."""
     steps = weight / along(scale, weight.ndim, axis)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.errors import OutputNotWritable
 from edgecnn_runtime.file_kind import other_than_file
 
 

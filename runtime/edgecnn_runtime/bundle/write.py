@@ -14,11 +14,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from edgecnn_exporters.atomic import replace_file
-from edgecnn_exporters.bundle.text import encodable
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.bundle import MANIFEST
+from edgecnn_runtime.atomic import replace_file
 from edgecnn_runtime.bundle.outside import SUFFIX
+from edgecnn_runtime.bundle.read import MANIFEST
+from edgecnn_runtime.bundle.text import encodable
 from edgecnn_runtime.manifest import FileRecord, Manifest
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date of the zip format: equal content, equal bytes

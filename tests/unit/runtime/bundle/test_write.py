@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from conftest import contents
 
-from edgecnn_exporters.atomic import check_writable, replace_file
-from edgecnn_exporters.bundle.write import write_bundle
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.atomic import check_writable, replace_file
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.manifest_json import manifest_from_json
+from edgecnn_runtime.bundle.write import write_bundle
+from edgecnn_runtime.errors import OutputNotWritable
 from edgecnn_runtime.manifest import SCHEMA
 
 
@@ -116,7 +116,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from edgecnn_exporters.atomic import replace_file
+from edgecnn_runtime.atomic import replace_file
 path = Path(sys.argv[1])
 print("ready", flush=True)
 while True:
@@ -149,8 +149,8 @@ import resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from conftest import contents
-from edgecnn_exporters.errors import OutputNotWritable
-from edgecnn_exporters.bundle.write import write_bundle
+from edgecnn_runtime.errors import OutputNotWritable
+from edgecnn_runtime.bundle.write import write_bundle
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
 try:
@@ -177,8 +177,8 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     mount = f"mount -t tmpfs -o size=8k none {tmp_path} && exec {sys.executable} -"
     script = f"""
 from pathlib import Path
-from edgecnn_exporters.atomic import replace_file
-from edgecnn_exporters.errors import OutputNotWritable
+from edgecnn_runtime.atomic import replace_file
+from edgecnn_runtime.errors import OutputNotWritable
 folder = Path({str(tmp_path)!r})
 (folder / "x").write_bytes(b"old")
 try:

@@ -1,0 +1,1 @@
+"""Training section of a bundle: its fields, its references, its files."""

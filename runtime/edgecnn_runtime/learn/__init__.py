@@ -1,0 +1,1 @@
+"""Learning on a device: steps of a bundle's training graph, and a bundle of what was learnt."""
