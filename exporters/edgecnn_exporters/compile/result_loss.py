@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from edgecnn_exporters.bundle.weak import keeps_classes
 from edgecnn_exporters.errors import UnsupportedModel, WeakQuantisation
 from edgecnn_exporters.targets.compilers import IntegerNetwork
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.difference import Answer, Difference, compare
 from edgecnn_runtime.parity.group_difference import GroupDifference
 from edgecnn_runtime.parity.tolerances import ALLOWED_LOSS_DB, FLOOR_DB, by_output, weak_groups
+from edgecnn_runtime.parity.weakness import keeps_classes
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ class OnnxRuntimeEngine:
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self.inputs = tuple(map(_tensor_spec, session.get_inputs()))
-        self.outputs = tuple(map(_tensor_spec, session.get_outputs()))
+        self.inputs = tuple(map(tensor_spec, session.get_inputs()))
+        self.outputs = tuple(map(tensor_spec, session.get_outputs()))
         self._output_names = [spec.name for spec in self.outputs]
 
     @classmethod
@@ -174,7 +174,12 @@ def import_onnxruntime() -> ModuleType:
     return module
 
 
-def _tensor_spec(node: Any) -> TensorSpec:
+def tensor_spec(node: Any) -> TensorSpec:
+    """Name, type and shape of an input or output of an ``onnxruntime.InferenceSession``.
+
+    Raises:
+        EngineError: its type is none of a manifest's.
+    """
     if node.type not in _DTYPES:
         raise EngineError(
             f"tensor {node.name!r} has type {node.type}, which edgecnn does not support"

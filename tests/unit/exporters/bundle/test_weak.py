@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from edgecnn_exporters.bundle.accept import Accepted
-from edgecnn_exporters.bundle.weak import flag_weak, weakness
+from edgecnn_exporters.bundle.weak import flag_weak
 from edgecnn_exporters.errors import LimitMissed, WeakQuantisation
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.difference import Answer, Difference, compare
+from edgecnn_runtime.parity.weakness import weakness
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.standard_normal((32, 10))
