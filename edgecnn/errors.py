@@ -7,6 +7,7 @@
   + UnknownModel
   + ModelUnusable
   + WeightsMissing
+  + LayerUnusable
   + CheckpointUnreadable
   + CheckpointMismatch
   + PreprocessUnknown
@@ -82,6 +83,10 @@ class ModelUnusable(EdgeCNNError):
 
 class WeightsMissing(EdgeCNNError):
     """A network of the zoo without published weights, and none given."""
+
+
+class LayerUnusable(EdgeCNNError):
+    """A layer that a network lacks, that is of another kind, or that no gradient reaches."""
 
 
 class CheckpointUnreadable(EdgeCNNError):

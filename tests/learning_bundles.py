@@ -6,6 +6,7 @@ The training graph is written by hand: softmax cross-entropy of the head, SGD or
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -23,7 +24,14 @@ from edgecnn_runtime.manifest import (
     Preprocess,
 )
 from edgecnn_runtime.tensor_spec import TensorSpec
-from edgecnn_runtime.training import Head, QuantisedLayer, SeenRange, Training, state_of
+from edgecnn_runtime.training import (
+    FoldedNorm,
+    Head,
+    QuantisedLayer,
+    SeenRange,
+    Training,
+    state_of,
+)
 
 CLASSES, CHANNELS, SIZE = 3, 8, 6
 INPUT = TensorSpec("input", "float32", (None, 3, SIZE, SIZE))
@@ -123,6 +131,9 @@ class Recipe:
     weight_decay: float = 0.01
     is_dropped: bool = False
     is_int8: bool = False
+
+
+HEAD = Recipe()
 
 
 def weights(seed: int = 0) -> dict[str, Array]:
@@ -257,7 +268,7 @@ def golden_file(recipe: Recipe, values: dict[str, Array]) -> bytes:
 
 
 def learning_contents(
-    recipe: Recipe = Recipe(), values: dict[str, Array] | None = None
+    recipe: Recipe = HEAD, values: dict[str, Array] | None = None
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest and files of a sound bundle whose head can be learnt."""
     values = weights() if values is None else values
@@ -327,6 +338,91 @@ def learning_contents(
         training=training,
     )
     return (manifest, files) if not recipe.is_int8 else with_int8(manifest, files, values)
+
+
+def with_norm() -> tuple[Manifest, dict[str, bytes], Callable[[Array, float], Array]]:
+    """A bundle whose convolution holds a norm folded, and what it answers after one step.
+
+    The training graph doubles the norm's factor and moves its mean by the learning rate: no
+    gradient, but each has its place in the folded weight.
+    """
+    values = weights()
+    rng = np.random.default_rng(8)
+    norm = {
+        "norm.gamma": rng.random(CHANNELS, np.float32) + np.float32(0.5),
+        "norm.beta": rng.normal(size=CHANNELS).astype(np.float32),
+        "norm.mean": np.full(CHANNELS, 0.25, np.float32),
+        "norm.variance": rng.random(CHANNELS, np.float32) + np.float32(0.5),
+    }
+
+    def folded(gamma: Array, mean: Array) -> dict[str, Array]:
+        scale = gamma / np.sqrt(norm["norm.variance"] + 1e-5)
+        return values | {
+            "conv.weight": (values["conv.weight"].T * scale).T.astype(np.float32),
+            "conv.bias": (norm["norm.beta"] - scale * mean).astype(np.float32),
+        }
+
+    def expected(images: Array, rate: float) -> Array:
+        after = folded(2 * norm["norm.gamma"], norm["norm.mean"] + np.float32(rate))
+        result: Array = features_of(images, after) @ values["head.weight"].T + values["head.bias"]
+        return result
+
+    manifest, files = learning_contents(Recipe(), folded(norm["norm.gamma"], norm["norm.mean"]))
+    assert manifest.training is not None
+    vector = {name: TensorSpec(name, "float32", (CHANNELS,)) for name in norm}
+    training = replace(
+        manifest.training,
+        momentum=0.0,
+        weight_decay=0.0,
+        state=(),
+        statistics=(vector["norm.mean"],),
+        head=None,
+        ranges=(),
+        folded=(
+            FoldedNorm(
+                *("conv.weight", None, "norm.gamma", "norm.beta", "norm.mean", "norm.variance"),
+                *(1e-5, 0, "conv.weight", "conv.bias"),
+            ),
+        ),
+    )
+    files["model.train.onnx"] = parse(
+        NORM,
+        {"head.weight": values["head.weight"], "head.bias": values["head.bias"]}
+        | folded(norm["norm.gamma"], norm["norm.mean"]),
+    )
+    files["model.train.safetensors"] = write_safetensors(
+        norm | {"conv.weight": values["conv.weight"]}
+    )
+    golden: dict[str, Any] = {
+        "input": pictures(1)[0],
+        "learn.labels": np.array([0]),
+        "learn.loss": np.float32(0),
+        "norm.gamma.index": np.array([0]),
+        "norm.gamma.gradient": np.zeros(1, np.float32),
+        "norm.gamma.norm": np.float32(0),
+    }
+    files["golden/train.safetensors"] = write_safetensors(
+        {name: np.asarray(array) for name, array in golden.items()}
+    )
+    parameters = (vector["norm.gamma"],)
+    return replace(manifest, parameters=parameters, training=training), files, expected
+
+
+NORM = f"""
+<ir_version: 8, opset_import: ["" : 18]>
+training (float[N, 3, {SIZE}, {SIZE}] input, int64[N] learn.labels, float learn.rate,
+          float[{CHANNELS}] norm.gamma, float[{CHANNELS}] norm.mean)
+=> (float learn.loss, float learn.gradient_norm, float[N, {CLASSES}] logits,
+    float[{CHANNELS}] norm.gamma.next, float[{CHANNELS}] norm.mean.next) {{
+    {FEATURES}
+    logits = Gemm <transB = 1> (features, head.weight, head.bias)
+    labels = Cast <to = 1> (learn.labels)
+    learn.loss = ReduceMean <keepdims = 0> (labels)
+    learn.gradient_norm = ReduceL2 <keepdims = 0> (labels)
+    norm.gamma.next = Add (norm.gamma, norm.gamma)
+    norm.mean.next = Add (norm.mean, learn.rate)
+}}
+"""
 
 
 def with_int8(

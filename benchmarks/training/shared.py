@@ -33,13 +33,15 @@ IMAGES = DOCS / "images"
 Result = dict[str, Any]
 
 
-def part_of_cifar10(images: int) -> Dataset:
-    """The first `images` of the training images and the first `TEST_IMAGES` of the others.
+def part_of_cifar10(
+    images: int, test_images: int = TEST_IMAGES, shape: tuple[int, int, int] = SHAPE
+) -> Dataset:
+    """The first `images` of the training images and the first `test_images` of the others.
 
     CIFAR-10 is in random order: its beginnings are samples of it.
     """
-    whole = load_named("cifar10", SHAPE)
-    return replace(whole, train=_first(whole.train, images), test=_first(whole.test, TEST_IMAGES))
+    whole = load_named("cifar10", shape)
+    return replace(whole, train=_first(whole.train, images), test=_first(whole.test, test_images))
 
 
 class Unwatched:
@@ -60,8 +62,11 @@ def fit(
     Raises:
         LossDiverged: the loss is not finite.
     """
+    assert isinstance(dataset.train.images, InMemory)
+    height, width, channels = dataset.train.images.array.shape[1:]
+    description = {"input": (channels, height, width)}
     with tempfile.TemporaryDirectory() as folder:
-        job = TrainingJob(network, recipe, dataset, Path(folder), {"input": SHAPE})
+        job = TrainingJob(network, recipe, dataset, Path(folder), description)
         return train(job, observer or Unwatched())
 
 
@@ -86,13 +91,13 @@ def find(benchmark: str, configuration: Mapping[str, Any]) -> Result | None:
     return None
 
 
-def epoch_json(row: Epoch) -> Result:
+def epoch_json(row: Epoch, test_images: int = TEST_IMAGES) -> Result:
     """An epoch with the count behind its test accuracy, and its Wilson interval."""
-    right = round(row.test_accuracy * TEST_IMAGES)
+    right = round(row.test_accuracy * test_images)
     test = {
-        "images": TEST_IMAGES,
+        "images": test_images,
         "right": right,
-        "interval": [short(bound) for bound in wilson_interval(right, TEST_IMAGES)],
+        "interval": [short(bound) for bound in wilson_interval(right, test_images)],
     }
     return {key: short(value) for key, value in asdict(row).items()} | {"test": test}
 

@@ -30,6 +30,7 @@ from edgecnn.documents.emulated import EmulatedDocument
 from edgecnn.documents.error import ErrorDocument
 from edgecnn.documents.evaluate import EvaluateDocument
 from edgecnn.documents.export import ExportDocument
+from edgecnn.documents.gradient import GradientDocument, GradientLayersDocument
 from edgecnn.documents.plan import PlanDocument
 from edgecnn.documents.verify import VerifyDocument, VerifyPreprocessDocument
 from edgecnn.documents.zoo import ZooDocument
@@ -73,6 +74,8 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "edgecnn.compile-targets/1": Schema(CompileTargetsDocument, "edgecnn compile --list"),
     "edgecnn.zoo/2": Schema(ZooDocument, "edgecnn zoo [NAME]…"),
+    "edgecnn.gradient/1": Schema(GradientDocument, "edgecnn zoo NAME --gradient LAYER --plot FILE"),
+    "edgecnn.gradient-layers/1": Schema(GradientLayersDocument, "edgecnn zoo NAME --gradient list"),
     "edgecnn.train/1": Schema(TrainResult, "edgecnn train NAME --data DATA"),
     "edgecnn.devices/1": Schema(DevicesDocument, "edgecnn devices"),
     "edgecnn.devices-add/1": Schema(DevicesAddDocument, "edgecnn devices add NAME TARGET"),

@@ -22,11 +22,16 @@ from edgecnn_runtime.errors import (
     EngineUnavailable,
     FeedError,
     ImageError,
+    LearningFailed,
+    NotTrainable,
+    OutputNotWritable,
 )
 
 if TYPE_CHECKING:
     from edgecnn_runtime.budget import Budget
-    from edgecnn_runtime.session import Session, open
+    from edgecnn_runtime.learn.session import LearningSession
+    from edgecnn_runtime.opening import open
+    from edgecnn_runtime.session import Session
     from edgecnn_runtime.tasks import Classification
 
 __version__ = "0.2.0"
@@ -40,19 +45,32 @@ __all__ = [
     "EngineUnavailable",
     "FeedError",
     "ImageError",
+    "LearningFailed",
+    "LearningSession",
+    "NotTrainable",
+    "OutputNotWritable",
     "Session",
     "open",
 ]
 
 
+# Names that need numpy, which half of the agent does without, or time: their modules.
+_LAZY = {
+    "Budget": "budget",
+    "Classification": "tasks",
+    "LearningSession": "learn.session",
+    "Session": "session",
+    "open": "opening",
+}
+
+
 def __getattr__(name: str) -> object:
-    """Lazy import of the names that need numpy, which half of the agent does without, or time."""
-    if name not in {"Budget", "Classification", "Session", "open"}:
+    """Lazy import of the names of `_LAZY`."""
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module = import_module(f"{__name__}.{'budget' if name == 'Budget' else 'session'}")
-    value: object = getattr(module, name)
+    value: object = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,9 +1,8 @@
-"""Opening a bundle and running it: preprocess → engine → postprocess."""
+"""Running a bundle: preprocess → engine → postprocess."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +13,6 @@ import numpy as np
 
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.background import Background
-from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt, is_thread_safe
 from edgecnn_runtime.engines.choose import choose
@@ -159,32 +157,19 @@ class Session:
         self.close()
 
 
-def open(
-    path: str | os.PathLike[str],
-    *,
+def open_session(
+    bundle: Bundle,
     engine: str | None = None,
     precision: str | None = None,
     threads: int | None = None,
     artefact: str | None = None,
-    budget: Budget | None = None,
 ) -> Session:
-    """Open a bundle: check every digest, choose an artefact and an engine for it.
-
-    Args:
-        path: a file ``NAME.edge``.
-        engine: name of the engine; None takes the first that is installed.
-        precision: ``fp32``, …; None takes the first artefact that the bundle lists.
-        threads: intra-operator threads; None leaves the engine's own default.
-        artefact: its path in the bundle; None takes the first that fits.
-        budget: what the bundle may cost; None is `Budget()`. What is seen to exceed it is refused
-            before an engine opens it; `hold_process` limits the rest, in a process of its own.
+    """Check every digest of a bundle, and open an artefact of it; the bundle may be closed then.
 
     Raises:
-        BundleError: the bundle cannot be trusted, or would cost too much.
-        EngineUnavailable: no engine for any of its artefacts is installed.
-        EngineError: the engine refuses the artefact.
+        BundleError, EngineUnavailable, EngineError: as `open` says.
     """
-    with Bundle(path, budget) as bundle, contextlib.ExitStack() as undo:
+    with contextlib.ExitStack() as undo:
         chosen, kind = choose(bundle.manifest, engine, precision, artefact)
         # Hashing needs no interpreter lock: the engine is imported while its artefact is hashed,
         # and opens the checked artefact while the other files are checked.

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-DTYPES = frozenset({"float32", "float16", "int8", "uint8", "int32", "int64", "bool"})
+# Bytes of a number.
+DTYPES = {
+    "float32": 4,
+    "float16": 2,
+    "int8": 1,
+    "uint8": 1,
+    "int32": 4,
+    "int64": 8,
+    "bool": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,11 @@ class TensorSpec:
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its numbers, at batch 1."""
+        return math.prod(extent or 1 for extent in self.shape) * DTYPES[self.dtype]
 
     def __str__(self) -> str:
         extents = "x".join("N" if extent is None else str(extent) for extent in self.shape)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.conftest import TINY, Run
+from e2e.conftest import PHOTOGRAPHS, TINY, Run
 
 PNG = b"\x89PNG\r\n\x1a\n"
 # What `python -c` runs in place of the script, to look at the process or to take from it.
@@ -209,3 +209,73 @@ def test_a_plot_that_cannot_be_written_is_refused_first(edgecnn: Run) -> None:
     assert "should end in one of .pdf, .png, .svg" in ran.stderr
     ran = edgecnn("zoo", "lenet5", "--plot", "nowhere/x.png")
     assert "there is no folder nowhere" in ran.stderr
+
+
+def test_the_gradient_of_a_layer_is_drawn(edgecnn: Run, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    words = ("zoo", "resnet20", "--gradient", "layer2.0.conv1", "--plot", "gradient.png")
+    ran = edgecnn(*words, "--json")
+    assert ran.returncode == 0, ran.stderr
+    drawn = (tmp_path / "gradient.png").read_bytes()
+    assert drawn.startswith(PNG)
+    assert int.from_bytes(drawn[16:20]) == 1200
+    document = json.loads(ran.stdout)
+    assert document["weights"] == "cifar10"
+    assert document["layer"]["stride"] == [2, 2]
+    assert document["loss"]["label"] == "cat"
+    shapes = {tensor["tensor"]: tensor["shape"] for tensor in document["tensors"]}
+    assert shapes == {
+        "X": [16, 32, 32],
+        "F": [32, 16, 3, 3],
+        "dL/dY": [32, 16, 16],
+        "dL/dX": [16, 32, 32],
+        "dL/dF": [32, 16, 3, 3],
+    }
+
+
+def test_a_network_without_shipped_weights_has_the_gradient_of_random_ones(edgecnn: Run) -> None:
+    pytest.importorskip("matplotlib")
+    words = ("zoo", "resnet8", "--width", "0.5", "--gradient", "avgpool", "--plot", "pool.svg")
+    ran = edgecnn(*words, "--image", PHOTOGRAPHS / "rocket.jpg", COLUMNS="80")
+    assert ran.returncode == 0, ran.stderr
+    for each in ("resnet8 (width 0.5), untrained: random weights", "rocket.jpg", "32×8×8"):
+        assert each in ran.stdout
+    assert ran.stdout.endswith("drawn to pool.svg\n")
+
+
+def test_the_layers_that_have_a_gradient_are_listed(edgecnn: Run) -> None:
+    layers = json.loads(edgecnn("zoo", "lenet5", "--gradient", "list", "--json").stdout)["layers"]
+    assert [layer["layer"] for layer in layers] == [
+        "features.0",
+        "features.2",
+        "features.3",
+        "features.5",
+    ]
+    assert layers[0]["padding"] == [2, 2, 2, 2]
+    assert layers[1]["kind"] == "max pooling"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ("lenet5 --gradient features.0", 2, "name its file: edgecnn zoo lenet5 --gradient feat"),
+        ("lenet5 resnet8 --gradient conv1 --plot x.png", 2, "takes one NAME, found 2"),
+        ("--gradient conv1 --plot x.png", 2, "takes one NAME, found 0, as in: edgecnn zoo resn"),
+        ("lenet5 --image x.png", 2, "--image is for a gradient: edgecnn zoo lenet5 --gradient"),
+        ("lenet5 --gradient list --plot x.png", 2, "leave out --plot"),
+        ("lenet5 --gradient feature.0 --plot x.png", 1, "did you mean features.0"),
+        ("lenet5 --gradient features.1 --plot x.png", 1, "expected a convolution or a pooling"),
+        ("lenet5 --gradient features.0 --plot x.jpeg", 1, "should end in one of"),
+        ("lenet5 --gradient features.0 --plot x.png --image no.jpg", 1, "'no.jpg' cannot be op"),
+        ("lenet5 --gradient features.0 --plot x.png --weights mnst", 1, "no weights called 'mn"),
+        ("net.onnx --gradient features.0 --plot x.png", 1, "not .onnx files"),
+    ],
+)
+def test_a_gradient_that_cannot_be_drawn_is_answered_in_a_sentence(
+    edgecnn: Run, tmp_path: Path, words: str, code: int, says: str
+) -> None:
+    ran = edgecnn("zoo", *words.split())
+    assert ran.returncode == code
+    assert says in " ".join(ran.stderr.split())
+    assert "Traceback" not in ran.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -53,7 +53,7 @@ def differentiate(
         wanted = frozenset(i for i, value in enumerate(node.inputs) if value in active)
         if not wanted:
             continue
-        emit.within(f"{node.name}.gradient")
+        emit.within(f"{node.name}.gradient", node.outputs[0].dtype)
         gradients = tuple(_total(arrived.get(value), emit) for value in node.outputs)
         back = Backward(node, gradients, wanted, emit)
         for index, gradient in _rule(node)(back).items():

@@ -18,8 +18,9 @@ Operand = ir.Value | Array | float | Sequence[int] | None
 class Emitter:
     """Appends nodes to a graph, each named after what it belongs to.
 
-    A Python float or list of integers as an operand becomes a constant: float32 of no axes, or
-    int64 of one axis, which is what axes, shapes and pads are.
+    A Python float or list of integers as an operand becomes a constant: of no axes and the scope's
+    type (float32 if none is said), as arrays of float32 do, or int64 of one axis, which is what
+    axes, shapes and pads are.
     """
 
     def __init__(self, graph: ir.Graph) -> None:
@@ -28,10 +29,16 @@ class Emitter:
         self._names |= set(graph.initializers)
         self._names |= {str(value.name) for node in graph for value in node.outputs}
         self._scope = "learn"
+        self.dtype = ir.DataType.FLOAT
 
-    def within(self, scope: str) -> None:
-        """Later nodes are named after `scope`: a node or a parameter."""
+    def within(self, scope: str, dtype: ir.DataType | None = None) -> None:
+        """Later nodes are named after `scope`, a node or a parameter; their floats are of a type.
+
+        Args:
+            dtype: None for float32.
+        """
         self._scope = scope
+        self.dtype = dtype or ir.DataType.FLOAT
 
     def __call__(
         self, operator: str, *operands: Operand, name: str | None = None, **attributes: Attribute
@@ -70,9 +77,10 @@ class Emitter:
         if operand is None or isinstance(operand, ir.Value):
             return operand
         if isinstance(operand, np.ndarray):
-            return self.constant(operand)
+            is_single = operand.dtype == np.float32
+            return self.constant(operand.astype(self.dtype.numpy()) if is_single else operand)
         if isinstance(operand, int | float):
-            return self.constant(np.array(operand, np.float32))
+            return self.constant(np.array(operand, self.dtype.numpy()))
         return self.constant(np.array(operand, np.int64))
 
     def _free(self, name: str) -> str:

@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.gradient.emit import Emitter
+from edgecnn_exporters.passes.graph import constant
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,26 @@ class Backward:
         value = self.node.inputs[index]
         assert value is not None, f"{self.node.op_type} has an input {index}"
         return value
+
+    @property
+    def output(self) -> ir.Value:
+        """The first output, which a rule reads where that keeps no other value in memory."""
+        return self.node.outputs[0]
+
+    def integers(self, index: int, attribute: str = "") -> list[int] | None:
+        """Integers of a constant input, or of the attribute that older opsets have; None without.
+
+        Raises:
+            UnsupportedModel: they are computed.
+        """
+        value = self.node.inputs[index] if index < len(self.node.inputs) else None
+        if value is None:
+            given = self.node.attributes.get_ints(attribute)
+            return None if given is None else list(given)
+        array = constant(value)
+        if array is None:
+            raise self.refused(f"{value.name} is computed")
+        return [int(number) for number in array.reshape(-1)]
 
     def shape(self, index: int = 0) -> tuple[int | None, ...]:
         """Extents of an input; None where one is dynamic.

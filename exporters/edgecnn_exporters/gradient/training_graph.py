@@ -14,6 +14,7 @@ from edgecnn_exporters.gradient.emit import Emitter
 from edgecnn_exporters.gradient.losses import LOSS_FUNCTIONS
 from edgecnn_exporters.gradient.optimisers import OptimiserConfig, new_input, update
 from edgecnn_exporters.gradient.parameters import chosen_parameters
+from edgecnn_exporters.gradient.training_forms import apply_training_forms
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.training import GRADIENT_NORM, LABELS, LOSS, RATE, Loss
@@ -57,7 +58,8 @@ def training_graph(model: ir.Model, request: TrainingRequest) -> TrainingGraph:
     """The training graph of a canonical model, which is not changed.
 
     Args:
-        model: float, with the shapes of all values.
+        model: float, with the shapes of all values; of `canonicalise_for_training` where Dropout
+            and the statistics of a batch are to work.
 
     Raises:
         UnsupportedModel: an operator on the way has no rule, or a parameter is not there.
@@ -66,6 +68,7 @@ def training_graph(model: ir.Model, request: TrainingRequest) -> TrainingGraph:
 
     model = model.clone()
     graph = model.graph
+    random = apply_training_forms(graph)
     emit = Emitter(graph)
     parameters = chosen_parameters(graph, request.learn)
     output = graph.outputs[0]
@@ -85,7 +88,7 @@ def training_graph(model: ir.Model, request: TrainingRequest) -> TrainingGraph:
     for value, following in changed.next.items():
         _add_output(graph, following, value.dtype, value.shape)
     common.RemoveUnusedNodesPass()(model)
-    return TrainingGraph(model, begin, changed.state)
+    return TrainingGraph(model, begin, changed.state, random=random)
 
 
 def _labels(emit: Emitter, loss: Loss, output: ir.Value) -> ir.Value:

@@ -6,8 +6,8 @@ Passes work on onnx-ir models in place. Each is a file of its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx_ir as ir
@@ -17,7 +17,7 @@ from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.axes import NameAllAxes
 from edgecnn_exporters.passes.batch_norm import FoldBatchNorm
 from edgecnn_exporters.passes.constants import FoldConstants, LiftConstants
-from edgecnn_exporters.passes.dropout import RemoveDropout
+from edgecnn_exporters.passes.dropout import RemoveDropout, SwitchOnDropout
 from edgecnn_exporters.passes.flatten import CanonicaliseFlatten
 from edgecnn_exporters.passes.gemm import CanonicaliseGemm
 from edgecnn_exporters.passes.global_pool import CanonicaliseGlobalPool
@@ -36,12 +36,14 @@ from edgecnn_exporters.passes.sizes import FoldSizes
 
 _log = logging.getLogger(__name__)
 
+MakePass = Callable[[], ir.passes.InPlacePass]
+
 
 @dataclass(frozen=True)
 class PassStage:
     """Passes that run in order, repeatedly until none changes the graph, at most `rounds` times."""
 
-    passes: tuple[Callable[[], ir.passes.InPlacePass], ...]
+    passes: tuple[MakePass, ...]
     rounds: int = 1
 
 
@@ -93,6 +95,12 @@ PIPELINE: tuple[PassStage, ...] = (
     ),
 )
 
+# What the form for training has instead of a pass; None leaves it out.
+FOR_TRAINING: Mapping[MakePass, MakePass | None] = {
+    RemoveDropout: SwitchOnDropout,
+    FoldBatchNorm: None,
+}
+
 
 def canonicalise(model: ir.Model) -> PassReport:
     """Bring `model` into canonical form, in place.
@@ -100,10 +108,31 @@ def canonicalise(model: ir.Model) -> PassReport:
     Raises:
         UnsupportedModel: a pass fails on the graph.
     """
+    return _run(PIPELINE, model)
+
+
+def canonicalise_for_training(model: ir.Model) -> PassReport:
+    """Bring `model` into canonical form with BatchNormalization and Dropout kept, in place.
+
+    Every Dropout is switched on: the model is for `gradient.training_graph`, and no artefact. A
+    module that is captured in evaluation mode brings no Dropout; an ONNX file may have one.
+
+    Raises:
+        UnsupportedModel: a pass fails on the graph.
+    """
+    return _run([_for_training(stage) for stage in PIPELINE], model)
+
+
+def _for_training(stage: PassStage) -> PassStage:
+    chosen = (FOR_TRAINING.get(make, make) for make in stage.passes)
+    return replace(stage, passes=tuple(make for make in chosen if make is not None))
+
+
+def _run(stages: Sequence[PassStage], model: ir.Model) -> PassReport:
     changed: dict[str, None] = {}
     # Of each pass the last run: what an early round refuses, a later one may match.
     last: dict[str, ir.passes.PassResult] = {}
-    for stage in PIPELINE:
+    for stage in stages:
         for results in _rounds(stage, model):
             changed.update({name: None for name, result in results.items() if result.modified})
             last |= results
@@ -124,7 +153,7 @@ def _rounds(stage: PassStage, model: ir.Model) -> Iterator[dict[str, ir.passes.P
         _log.warning("not settled after %d rounds: %s", stage.rounds, ", ".join(modified))
 
 
-def _apply(make: Callable[[], ir.passes.InPlacePass], model: ir.Model) -> ir.passes.PassResult:
+def _apply(make: MakePass, model: ir.Model) -> ir.passes.PassResult:
     try:
         return make()(model)
     except Exception as error:  # a pass of another library may raise anything
@@ -176,4 +205,13 @@ def _is_weight(value: ir.Value) -> bool:
     return any(use.node.op_type in _WEIGHTED for use in value.uses())
 
 
-__all__ = ["PIPELINE", "PassReport", "PassStage", "canonicalise", "find_non_finite", "name_nodes"]
+__all__ = [
+    "FOR_TRAINING",
+    "PIPELINE",
+    "PassReport",
+    "PassStage",
+    "canonicalise",
+    "canonicalise_for_training",
+    "find_non_finite",
+    "name_nodes",
+]

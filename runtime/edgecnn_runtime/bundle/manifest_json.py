@@ -24,7 +24,6 @@ from edgecnn_runtime.manifest import (
     Postprocess,
     Task,
 )
-from edgecnn_runtime.tensor_spec import TensorSpec
 
 
 def manifest_from_json(document: object) -> Manifest:

@@ -93,6 +93,15 @@ class Bundle:
                 f"{record.sha256[:12]}…; the bundle was damaged or changed, export it again"
             )
 
+    def sha256(self) -> str:
+        """Digest of the whole file, in hexadecimal digits; of the one that was opened."""
+        assert self._archive.fp is not None
+        file, digest, position = self._archive.fp.fileno(), hashlib.sha256(), 0
+        while block := os.pread(file, 1 << 20, position):
+            digest.update(block)
+            position += len(block)
+        return digest.hexdigest()
+
     def read_artefact(self, artefact: Artefact) -> ArtefactContent:
         """The checked bytes of an artefact, which refers to nothing outside the bundle."""
         content = self.load_artefact(artefact)

@@ -54,12 +54,17 @@ def _class_of(name: str, names: tuple[str, ...]) -> int:
 
 
 def check_batch(
-    manifest: Manifest, training: Training, feeds: Mapping[str, Array], labels: Array
+    manifest: Manifest,
+    training: Training,
+    feeds: Mapping[str, Array],
+    labels: Array,
+    most_bytes: int,
 ) -> int:
     """Check that a batch can be learnt from; the number of its images.
 
     Args:
         feeds: the network's inputs, whose types and shapes are checked already.
+        most_bytes: that its random numbers may take.
 
     Raises:
         LearningFailed: names what is wrong and what to do.
@@ -76,6 +81,12 @@ def check_batch(
         raise LearningFailed(
             "a batch of one image has no statistics to normalise by; learn from two or more at a "
             "time, or export the network with --learn-norm frozen"
+        )
+    drawn = count * sum(spec.size_bytes for spec in training.random)
+    if drawn > most_bytes:
+        raise LearningFailed(
+            f"{count} images take {drawn:,} bytes of random numbers, at most {most_bytes:,} are "
+            "allowed; learn from fewer at a time"
         )
     _check_labels(manifest, training, labels, count)
     return count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,9 @@ _DTYPES = {
     "int64": 7,
     "float16": 10,
 }
+_DTYPE_NAMES = {number: name for name, number in _DTYPES.items()}
+# Fields of a TensorProto with numbers: float_data; int32_data and int64_data.
+_FLOATS, _INTEGERS = 4, (5, 7)
 # The exporter's notes on values: 8-bit encodings of float results, which learning makes stale.
 _NOTES = b"edgecnn."
 
@@ -62,6 +65,51 @@ def replace_weights(
         ValueError: the model is no ONNX message, or lacks an initialiser or an output.
     """
     return _Rewrite(model, tensors, classes or {}).model()
+
+
+def read_weights(model: bytes, names: Collection[str]) -> dict[str, Array]:
+    """Some initialisers of a model by name, as far as they are of the types of weights.
+
+    Raises:
+        ValueError: the model is no ONNX message, or lacks one of them.
+    """
+    reader, found = MessageReader(model), dict[str, Array]()
+    for field in reader.fields(0, len(model), MODEL):
+        if field.number != _GRAPH:
+            continue
+        for one in reader.fields(field.begin, field.end, GRAPH):
+            if one.number == _INITIALISER:
+                parts = [*reader.fields(one.begin, one.end, TENSOR)]
+                name = next((_text(model, part) for part in parts if part.number == _NAME), "")
+                if name in names:
+                    found[name] = _numbers(reader, parts)
+    if missing := set(names) - set(found):
+        raise ValueError(f"the graph has no initialiser {min(missing)!r}")
+    return found
+
+
+def _numbers(reader: MessageReader, parts: list[Field]) -> Array:
+    """The array of a TensorProto: of raw_data, or of the field of its type."""
+    shape, dtype, raw = list[int](), "", list[bytes]()
+    listed = list[int]()
+    for part in parts:
+        content = reader.buffer[part.begin : part.end]
+        if part.number == _DIMS:
+            shape += reader.varints(part.begin, part.end) if part.end else [part.value]
+        elif part.number == _DTYPE:
+            dtype = _DTYPE_NAMES.get(part.value, "")
+        elif part.number in (_RAW, _FLOATS):
+            raw.append(content)
+        elif part.number in _INTEGERS:
+            listed += reader.varints(part.begin, part.end) if part.end else [part.value]
+    if not dtype:
+        raise ValueError("an initialiser is of no type that weights have")
+    if listed:
+        # Negative numbers are written as those of 64 bits.
+        flat = np.array(listed, np.uint64).astype(np.int64).astype(dtype)
+    else:
+        flat = np.frombuffer(b"".join(raw), np.dtype(dtype).newbyteorder("<")).astype(dtype)
+    return flat.reshape(shape)
 
 
 class _Rewrite:
@@ -103,7 +151,7 @@ class _Rewrite:
 
     def _initialiser(self, message: Field, written: memoryview) -> list[Part]:
         fields = [*self._fields(message.begin, message.end, TENSOR)]
-        name = next((self._text(one) for one, _ in fields if one.number == _NAME), "")
+        name = self._name(fields, _NAME)
         if name not in self._tensors:
             return [written]
         self._left.discard(name)
@@ -114,7 +162,7 @@ class _Rewrite:
     def _value(self, message: Field) -> Iterator[Part]:
         """A value's name, type and notes; of an output of other classes, with their number."""
         fields = [*self._fields(message.begin, message.end, VALUE_INFO)]
-        name = next((self._text(one) for one, _ in fields if one.number == _VALUE_NAME), "")
+        name = self._name(fields, _VALUE_NAME)
         for field, written in fields:
             if field.number == _VALUE_NOTES and self._is_stale(field):
                 continue
@@ -123,6 +171,9 @@ class _Rewrite:
                 yield from write_field(_VALUE_TYPE, self._type(field, self._classes[name]))
             else:
                 yield written
+
+    def _name(self, fields: list[tuple[Field, memoryview]], number: int) -> str:
+        return next((_text(self._buffer, one) for one, _ in fields if one.number == number), "")
 
     def _is_stale(self, entry: Field) -> bool:
         return any(
@@ -146,8 +197,9 @@ class _Rewrite:
             last = write_field(_EXTENT, [write_number(_EXTENT_NUMBER, classes)])
             yield from write_field(_TENSOR_SHAPE, [*extents[:-1], *last])
 
-    def _text(self, field: Field) -> str:
-        return self._buffer[field.begin : field.end].decode()
+
+def _text(buffer: bytes, field: Field) -> str:
+    return buffer[field.begin : field.end].decode()
 
 
 def _tensor(name: str, array: Array, notes: list[memoryview]) -> Iterator[Part]:

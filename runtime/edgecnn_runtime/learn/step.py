@@ -120,40 +120,51 @@ class TrainingStep:
             LearningFailed: loss, gradient or a weight is not finite; the step does not count.
             EngineError: ONNX Runtime failed, or the step is closed.
         """
+        self._compute(feeds, labels, learning_rate)
+        loss, norm = (float(self._scalars[name]) for name in (LOSS, GRADIENT_NORM))
+        self._refuse_infinite(loss, norm, learning_rate)
+        self._current = 1 - self._current
+        self.steps += 1
+        return StepResult(loss, norm, self._seen())
+
+    def ranges(self, feeds: Mapping[str, Array], labels: Array) -> dict[str, Range]:
+        """The ranges of `Training.ranges` in a batch, with the weights as they are: no step.
+
+        Raises:
+            EngineError: ONNX Runtime failed, or the step is closed.
+        """
+        self._compute(feeds, labels, 0.0)
+        return self._seen() if _are_finite(self._ranges) else {}
+
+    def _compute(self, feeds: Mapping[str, Array], labels: Array, learning_rate: float) -> None:
+        """One run of the graph, from the current buffer into the other."""
         if self._session is None:
             raise EngineError("the model is closed; open it again")
         binding = self._bindings[self._current]
         inputs = {**feeds, LABELS: labels, RATE: np.array(learning_rate, np.float32)}
-        count = len(labels)
         for place, spec in enumerate(self._training.random):
-            shape = (count, *(extent or 1 for extent in spec.shape[1:]))
+            shape = (len(labels), *(extent or 1 for extent in spec.shape[1:]))
             inputs[spec.name] = uniform(self._seed, self.steps, place, shape)
         # Held until the run ends: ONNX Runtime reads them where they lie.
-        held = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        held = {name: np.asarray(array, order="C") for name, array in inputs.items()}
         try:
             for name, array in held.items():
                 binding.bind_cpu_input(name, array)
             self._session.run_with_iobinding(binding)
         except Exception as error:
             raise EngineError(f"onnxruntime failed: {first_line(error)}") from error
-        loss, norm = (float(self._scalars[name]) for name in (LOSS, GRADIENT_NORM))
-        self._refuse_infinite(loss, norm, learning_rate)
-        self._current = 1 - self._current
-        self.steps += 1
-        ranges = {
-            name: Range(float(pair[0]), float(pair[1])) for name, pair in self._ranges.items()
-        }
-        return StepResult(loss, norm, ranges)
+
+    def _seen(self) -> dict[str, Range]:
+        ends = {name: sorted(map(float, pair)) for name, pair in self._ranges.items()}
+        return {name: Range(*pair) for name, pair in ends.items()}
 
     def _refuse_infinite(self, loss: float, norm: float, learning_rate: float) -> None:
         reason = None
         if not np.isfinite([loss, norm]).all():
             reason = f"the loss is {loss:g} and the norm of its gradient {norm:g}"
-        elif not all(
-            np.isfinite(array).all() for array in self._buffers[1 - self._current].values()
-        ):
+        elif not _are_finite(self._buffers[1 - self._current]):
             reason = "a weight would no longer be finite"
-        elif not all(np.isfinite(array).all() for array in self._ranges.values()):
+        elif not _are_finite(self._ranges):
             reason = "a value of the network is not finite"
         if reason is not None:
             raise LearningFailed(

@@ -32,9 +32,10 @@ from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.measure.timing import timed_block, warm_up
+from edgecnn_runtime.opening import open
 from edgecnn_runtime.parity.golden import golden_answers
 from edgecnn_runtime.parity.verify import judge
-from edgecnn_runtime.session import Session, open, zero_feeds
+from edgecnn_runtime.session import Session, zero_feeds
 
 if TYPE_CHECKING:
     from edgecnn_runtime.measure.job import Subject

@@ -1,46 +1,119 @@
-"""Gradients of activations: ``dx = dy * f'(x)``, element by element."""
+"""Gradients of smooth activations, element by element: ``dx = f'(x) dy``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import pi, sqrt
 
-import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.gradient.rule import Backward
-from edgecnn_exporters.passes.graph import scalar
+
+# ONNX, Selu: the defaults, which its schema rounds to float32.
+_SELU_ALPHA, _SELU_GAMMA = 1.6732632423543772, 1.0507009873554805
+# ONNX, Gelu with approximate = "tanh".
+_GELU_CUBE = 0.044715
 
 
-def relu(back: Backward) -> Mapping[int, ir.Value]:
-    """Gradient of Relu: ``dx = dy`` where ``y > 0``, else 0.
+def sigmoid(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Sigmoid: ``dx = y (1 - y) dy``."""
+    emit, y = back.emit, back.output
+    return _times(back, emit("Mul", y, emit("Sub", 1.0, y)))
 
-    It reads the output, which the next layer keeps anyway.
+
+def tanh(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Tanh: ``dx = (1 - y^2) dy``."""
+    emit, y = back.emit, back.output
+    return _times(back, emit("Sub", 1.0, emit("Mul", y, y)))
+
+
+def softplus(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Softplus, ``y = log(1 + exp(x))``: ``dx = sigmoid(x) dy``."""
+    return _times(back, back.emit("Sigmoid", back.input(0)))
+
+
+def softsign(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Softsign, ``y = x / (1 + |x|)``: ``dx = (1 - |y|)^2 dy``."""
+    emit = back.emit
+    root = emit("Sub", 1.0, emit("Abs", back.output))
+    return _times(back, emit("Mul", root, root))
+
+
+def swish(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Swish, ``y = x s`` with ``s = sigmoid(alpha x)``.
+
+    ``dx = (s + alpha y (1 - s)) dy``. SiLU arrives as Sigmoid and Mul, which have their own rules.
     """
-    return {0: _where_inside(back, back.node.outputs[0], 0.0, None)}
+    emit = back.emit
+    alpha = back.node.attributes.get_float("alpha", 1.0)
+    gate = emit("Sigmoid", emit("Mul", back.input(0), alpha))
+    bend = emit("Mul", emit("Mul", back.output, alpha), emit("Sub", 1.0, gate))
+    return _times(back, emit("Add", gate, bend))
 
 
-def clip(back: Backward) -> Mapping[int, ir.Value]:
-    """Gradient of Clip with constant bounds: ``dx = dy`` where ``low < x < high``, else 0.
+def mish(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Mish, ``y = x t`` with ``t = tanh(softplus(x))``.
 
-    Of ReLU6 as PyTorch has it: at both bounds the gradient is 0.
+    ``dx = (t + x (1 - t^2) sigmoid(x)) dy``.
     """
-    given = [back.node.inputs[i] if len(back.node.inputs) > i else None for i in (1, 2)]
-    bounds = [scalar(value) for value in given]
-    if any(value is not None and bound is None for value, bound in zip(given, bounds, strict=True)):
-        raise back.refused("its bounds are computed")
-    return {0: _where_inside(back, back.node.outputs[0], *bounds)}
+    emit, x = back.emit, back.input(0)
+    gate = emit("Tanh", emit("Softplus", x))
+    bend = emit("Mul", emit("Sub", 1.0, emit("Mul", gate, gate)), emit("Sigmoid", x))
+    return _times(back, emit("Add", gate, emit("Mul", x, bend)))
 
 
-def _where_inside(
-    back: Backward, value: ir.Value, low: float | None, high: float | None
-) -> ir.Value:
-    """The gradient where ``low < value < high``, else 0."""
-    emit, gradient = back.emit, back.gradient
-    masks = []
-    if low is not None:
-        masks.append(emit("Greater", value, np.array(low, np.float32)))
-    if high is not None:
-        masks.append(emit("Less", value, np.array(high, np.float32)))
-    for mask in masks:
-        gradient = emit("Where", mask, gradient, 0.0)
-    return gradient
+def elu(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Elu, ``y = alpha (exp(x) - 1)`` below 0: ``dx = (y + alpha) dy`` there."""
+    alpha = back.node.attributes.get_float("alpha", 1.0)
+    return _bent(back, back.emit("Add", back.output, alpha), alpha, 1.0)
+
+
+def selu(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Selu: ``dx = gamma dy`` where ``x > 0``, else ``(y + gamma alpha) dy``."""
+    alpha = back.node.attributes.get_float("alpha", _SELU_ALPHA)
+    gamma = back.node.attributes.get_float("gamma", _SELU_GAMMA)
+    bent = back.emit("Add", back.output, gamma * alpha)
+    return _bent(back, bent, alpha * gamma, gamma)
+
+
+def celu(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Celu, ``y = alpha (exp(x / alpha) - 1)`` below 0.
+
+    ``dx = (y / alpha + 1) dy`` there, dy above.
+    """
+    alpha = back.node.attributes.get_float("alpha", 1.0)
+    scaled = back.emit("Mul", back.output, 1 / alpha)
+    return _bent(back, back.emit("Add", scaled, 1.0), 1.0, 1.0)
+
+
+def gelu(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Gelu: ``y = x P(x)`` and ``dx = (P(x) + x P'(x)) dy``.
+
+    ``P(x) = (1 + erf(x / sqrt 2)) / 2``; Hendrycks and Gimpel 2016, section 2. The approximation is
+    ``P(x) = (1 + tanh u) / 2`` with ``u = sqrt(2 / pi) (x + 0.044715 x^3)``.
+    """
+    emit, x = back.emit, back.input(0)
+    square = emit("Mul", x, x)
+    if back.node.attributes.get_string("approximate", "none") == "tanh":
+        scale = sqrt(2 / pi)
+        cubic = emit("Add", emit("Mul", square, _GELU_CUBE), 1.0)
+        bend = emit("Tanh", emit("Mul", emit("Mul", x, cubic), scale))
+        steep = emit("Add", emit("Mul", square, 1.5 * scale * _GELU_CUBE), scale / 2)
+        density = emit("Mul", emit("Sub", 1.0, emit("Mul", bend, bend)), steep)
+    else:
+        bend = emit("Erf", emit("Mul", x, sqrt(0.5)))
+        density = emit("Mul", emit("Exp", emit("Mul", square, -0.5)), 1 / sqrt(2 * pi))
+    share = emit("Add", emit("Mul", bend, 0.5), 0.5)
+    return _times(back, emit("Add", share, emit("Mul", x, density)))
+
+
+def _bent(back: Backward, below: ir.Value, curve: float, above: float) -> Mapping[int, ir.Value]:
+    """``above dy`` where ``x > 0``, else ``below dy``; y has the sign of x if the curve rises."""
+    emit, dy = back.emit, back.gradient
+    sign = back.output if curve > 0 and above > 0 else back.input(0)
+    straight = dy if above == 1 else emit("Mul", dy, above)
+    return {0: emit("Where", emit("Greater", sign, 0.0), straight, emit("Mul", dy, below))}
+
+
+def _times(back: Backward, slope: ir.Value) -> Mapping[int, ir.Value]:
+    return {0: back.emit("Mul", back.gradient, slope)}

@@ -118,8 +118,12 @@ def _check_artefacts(manifest: Manifest, training: Training) -> None:
             "manifest has a training graph and no fp32 ONNX artefact, into which what is learnt is "
             "written"
         )
-    if training.is_int8_written and manifest.onnx("int8") is None:
-        raise ManifestInvalid("training writes an int8 ONNX artefact, and the manifest lists none")
+    int8 = manifest.onnx("int8")
+    if training.is_int8_written and (int8 is None or int8.encodings):
+        raise ManifestInvalid(
+            "training writes an int8 ONNX artefact, and the manifest lists none with float inputs "
+            "and outputs"
+        )
 
 
 def _check_head(manifest: Manifest, head: Head, known: dict[str, TensorSpec]) -> None:

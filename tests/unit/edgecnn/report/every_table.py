@@ -19,6 +19,13 @@ from edgecnn.devices.emulated.instructions import Instructions
 from edgecnn.devices.listing import ListedDevice
 from edgecnn.devices.profile_toml import profiles
 from edgecnn.documents.evaluate import EvaluateDocument, EvaluateRow, PairedFields, Share
+from edgecnn.documents.gradient import (
+    GradientDocument,
+    GradientLayersDocument,
+    LayerFields,
+    LossFields,
+    TensorFields,
+)
 from edgecnn.report.bench_table import bench_blocks
 from edgecnn.report.blocks import Block
 from edgecnn.report.compile_tables import compiled_blocks, targets_blocks
@@ -28,6 +35,8 @@ from edgecnn.report.emulated_table import proved_blocks
 from edgecnn.report.estimated_table import estimated_blocks
 from edgecnn.report.evaluate_tables import accuracy_blocks
 from edgecnn.report.exported import ladder_blocks, layer_blocks
+from edgecnn.report.gradient_tables import gradient_blocks
+from edgecnn.report.gradient_tables import layer_blocks as gradient_layer_blocks
 from edgecnn.report.network_tables import zoo_blocks
 from edgecnn.report.run_table import class_blocks
 from edgecnn.report.verify_tables import (
@@ -79,6 +88,8 @@ def every_table() -> dict[str, Sequence[Block]]:
         "devices show": profile_blocks(profiles()["rpi5"]),
         "doctor": check_blocks(CHECKS),
         "zoo": zoo_blocks(read_figures()),
+        "zoo --gradient": gradient_blocks(GRADIENT),
+        "zoo --gradient list": gradient_layer_blocks(GradientLayersDocument("net", (LAYER,))),
         "export --verbose": ladder_blocks(cast("Any", SimpleNamespace(rungs=RUNGS))),
         "export --report": layer_blocks(LAYERS, LAYERS, Path("layers.png")),
     }
@@ -145,6 +156,31 @@ EVALUATED = EvaluateDocument(
         for bundle in ("mobilenet_v2.edge", "mobilenet_v2-2.edge")
         for precision in ("fp32", "int8")
     ),
+)
+LAYER = LayerFields(
+    "inception4e.branch3.1.convolution.depthwise",
+    "convolution",
+    (1024, 1024),
+    (11, 11),
+    (2, 1),
+    (5, 4, 5, 4),
+    (2, 2),
+    1024,
+)
+GRADIENT = GradientDocument(
+    "efficientnet_b7",
+    {"classes": 1000, "width": 0.25, "stem": "imagenet"},
+    "imagenet",
+    "pictures/2024/holidays/IMG_20240718_173512.jpg",
+    LossFields(3, "American Staffordshire terrier, Staffordshire terrier", 0.875, 0.1335),
+    LAYER,
+    1023,
+    1023,
+    tuple(
+        TensorFields(name, (1024, 1024, 112, 112), 1.234e-12)
+        for name in ("X", "F", "dL/dY", "dL/dX", "dL/dF", "dL/db")
+    ),
+    "gradient.png",
 )
 CLASSES = [
     Classification(0, "American Staffordshire terrier, Staffordshire terrier, pit bull", 0.5),

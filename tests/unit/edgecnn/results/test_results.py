@@ -19,6 +19,7 @@ from edgecnn.results.compile import list_targets
 from edgecnn.results.devices import DeviceRemovedResult, ProfileResult, list_devices
 from edgecnn.results.evaluate import EvaluateOptions, evaluate_bundle
 from edgecnn.results.export import ExportPlanResult
+from edgecnn.results.gradient import GradientOptions, list_layers
 from edgecnn.results.result import Result
 from edgecnn.results.run import RunOptions, classify_images
 from edgecnn.results.train import TrainResult
@@ -85,6 +86,12 @@ def zoo(_: Path) -> Result:
     return ZooResult(read_figures())
 
 
+def layers(_: Path) -> Result:
+    from edgecnn.model.resolve import resolve
+
+    return list_layers(resolve("lenet5"), GradientOptions())
+
+
 MAKERS: Mapping[str, Callable[[Path], Result]] = {
     "verify": lambda _: verify_bundle(LENET, VerifyOptions(("onnxruntime",))),
     "verify-preprocess": lambda folder: compare_preprocessing(LENET, cats(folder)),
@@ -95,6 +102,7 @@ MAKERS: Mapping[str, Callable[[Path], Result]] = {
     "plan": planned,
     "profile": profile,
     "zoo": zoo,
+    "layers": layers,
     "devices": lambda _: list_devices(is_asked=False),
     "removed": lambda _: DeviceRemovedResult("rpi", Path("devices.toml")),
     "targets": lambda _: list_targets(),
@@ -110,6 +118,7 @@ EXPECTED = {
     "plan": ("dynamo", "plan"),
     "profile": ("Cortex-A76", "max_mhz"),
     "zoo": ("mobilenet_v2", "macs"),
+    "layers": ("max pooling", "padding"),
     "devices": ("this machine", "kind"),
     "removed": ("removed rpi", "file"),
     "targets": ("ethos-u55-128", "family"),

@@ -11,7 +11,7 @@ import pytest
 from learning_bundles import BIAS, CHANNELS, float_model, int8_model, pictures, weights
 
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
-from edgecnn_runtime.learn.onnx_weights import replace_weights
+from edgecnn_runtime.learn.onnx_weights import read_weights, replace_weights
 
 LENET5 = Path(__file__).parents[3] / "data/bundles/lenet5.edge"
 
@@ -56,14 +56,18 @@ def test_the_engine_answers_with_the_new_weights() -> None:
 def test_numbers_in_fields_of_their_own_become_raw(field: str) -> None:
     dtype, array = {
         "float_data": (onnx.TensorProto.FLOAT, np.arange(3, dtype=np.float32)),
-        "int32_data": (onnx.TensorProto.INT8, np.arange(3, dtype=np.int8)),
+        "int32_data": (onnx.TensorProto.INT8, np.arange(-7, -4, dtype=np.int8)),
         "int64_data": (onnx.TensorProto.INT64, np.arange(3)),
     }[field]
     model = onnx.load_from_string(float_model(weights()))
-    listed = onnx.helper.make_tensor("x", dtype, [3], array + 5)
+    listed = onnx.helper.make_tensor("x", dtype, [3], array + array.dtype.type(5))
     listed.doc_string = "kept"
     assert len(getattr(listed, field)) == 3
     model.graph.initializer.append(listed)
+    read = read_weights(model.SerializeToString(), ["x", "head.bias"])
+    np.testing.assert_array_equal(read["x"], array + 5)
+    assert read["x"].dtype == array.dtype
+    np.testing.assert_array_equal(read["head.bias"], weights()["head.bias"])
     proto = checked(replace_weights(model.SerializeToString(), {"x": array}))
     tensor = proto.graph.initializer[-1]
     np.testing.assert_array_equal(onnx.numpy_helper.to_array(tensor), array)

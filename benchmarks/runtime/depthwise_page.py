@@ -1,0 +1,162 @@
+"""Tables and picture of depthwise.py, from its lines of results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.interleave import RESULTS
+from benchmarks.runtime.blocks import ENGINES, PRECISIONS, block_samples, places
+from benchmarks.runtime.convolution_blocks import Kind, Layer
+from benchmarks.training.shared import save, tidy
+from edgecnn.report.plots.network import COLOURS, GREY
+from edgecnn_runtime.arrays import Float64
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BENCHMARK = "runtime/depthwise"
+BYTES = {"fp32": 4, "int8": 1}
+STYLES = {"fp32": "-", "int8": "--"}
+Row = dict[str, Any]
+
+
+def newest() -> list[Row]:
+    """The newest line of each layer, by kernel and width."""
+    lines = (RESULTS / f"{BENCHMARK}.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = {
+        (row["layer"]["kernel"], row["layer"]["channels"]): row for row in map(json.loads, lines)
+    }
+    return [rows[key] for key in sorted(rows)]
+
+
+def tables(rows: Sequence[Row]) -> list[list[str]]:
+    """The page's Markdown tables."""
+    return [ratio_table(rows), time_table(rows), rate_table(rows)]
+
+
+def ratio_table(rows: Sequence[Row]) -> list[str]:
+    """How many times fewer multiply-adds, and how many times faster in each place."""
+    lines = [
+        "| kernel | channels | MACs | " + " | ".join(_titles()) + " |",
+        "|---|---:|---:|" + "---:|" * len(places()),
+    ]
+    for row in rows:
+        layer = Layer(**row["layer"])
+        cells = [f"{_gain(row, place):.1f} ×" for place in places()]
+        kernel = f"{layer.kernel}×{layer.kernel}"
+        lines.append(
+            f"| {kernel} | {layer.channels} | {1 / layer.ratio:.1f} × | {' | '.join(cells)} |"
+        )
+    return lines
+
+
+def time_table(rows: Sequence[Row]) -> list[str]:
+    """Milliseconds of a standard block and a separable one, 3×3: median and least of the rounds."""
+    lines = [
+        "| channels | " + " | ".join(_titles()) + " |",
+        "|---:|" + "---|" * len(places()),
+    ]
+    for row in _three(rows):
+        cells = [
+            " / ".join(_time(row, place, kind) for kind in ("standard", "separable"))
+            for place in places()
+        ]
+        lines.append(f"| {row['layer']['channels']} | {' | '.join(cells)} |")
+    return lines
+
+
+def rate_table(rows: Sequence[Row]) -> list[str]:
+    """3×3: multiply-adds a byte moved and a nanosecond, and what depthwise takes in copies."""
+    kinds: tuple[Kind, ...] = ("standard", "pointwise", "depthwise")
+    head = ["precision", "channels", "MACs a byte: " + ", ".join(kinds)]
+    head += [f"{title}: MACs a ns" for title in ENGINES.values()]
+    head += ["depthwise in copies of its map"]
+    lines = ["| " + " | ".join(head) + " |", "|---|---:|" + "---|" * (len(head) - 2)]
+    for precision in PRECISIONS:
+        for row in _three(rows):
+            layer = Layer(**row["layer"])
+            intensity = [_intensity(layer, kind, precision) for kind in kinds]
+            cells = [", ".join(f"{value:.3g}" for value in intensity)]
+            for engine in ENGINES:
+                rates = [_rate(row, f"{engine} {precision}", kind) for kind in kinds]
+                cells.append(", ".join(f"{rate:.0f}" for rate in rates))
+            copies = [_copies(row, engine, precision) for engine in ENGINES]
+            cells.append(", ".join(f"{count:.0f}" for count in copies))
+            lines.append(f"| {precision} | {layer.channels} | {' | '.join(cells)} |")
+    return lines
+
+
+def draw(rows: Sequence[Row]) -> None:
+    """``docs/images/depthwise_separable.png``: how many times faster, against width; by kernel."""
+    from matplotlib.figure import Figure
+
+    kernels = sorted({row["layer"]["kernel"] for row in rows})
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    panels = figure.subplots(1, len(kernels), sharey=True, squeeze=False)[0]
+    for panel, kernel in zip(panels, kernels, strict=True):
+        _panel(panel, [row for row in rows if row["layer"]["kernel"] == kernel])
+        panel.set_title(f"{kernel}×{kernel}", fontsize=11)
+    panels[0].set_ylabel("standard / separable")
+    panels[-1].legend(frameon=False, fontsize=8, loc="upper left")
+    figure.suptitle(
+        "How many times faster a separable block is, and how many times fewer MACs it has"
+    )
+    save(figure, "depthwise_separable.png")
+
+
+def _panel(panel: Axes, rows: Sequence[Row]) -> None:
+    widths = [row["layer"]["channels"] for row in rows]
+    theory = [1 / Layer(**row["layer"]).ratio for row in rows]
+    panel.plot(widths, theory, color=GREY, linewidth=2.5, label="MACs")
+    for place in places():
+        engine, _, precision = place.partition(" ")
+        colour = COLOURS[list(ENGINES).index(engine)]
+        gains = [_gain(row, place) for row in rows]
+        label = f"{ENGINES[engine]} {precision}"
+        panel.plot(widths, gains, "o" + STYLES[precision], color=colour, markersize=4, label=label)
+    panel.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+    panel.set_xscale("log", base=2)
+    panel.set_yscale("log", base=2)
+    panel.set_xticks(widths, [str(width) for width in widths])
+    panel.yaxis.set_major_formatter("{x:g}")
+    panel.set_xlabel("channels")
+    tidy(panel)
+
+
+def _titles() -> list[str]:
+    return [f"{ENGINES[engine]} {precision}" for precision in PRECISIONS for engine in ENGINES]
+
+
+def _three(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["layer"]["kernel"] == 3]
+
+
+def _gain(row: Row, place: str) -> float:
+    """Median over the rounds of a standard block's time over a separable one's."""
+    ratios: Float64 = block_samples(row, place, "standard") / block_samples(row, place, "separable")
+    return float(np.median(ratios))
+
+
+def _time(row: Row, place: str, kind: Kind) -> str:
+    samples = block_samples(row, place, kind)
+    return f"{np.median(samples):.3g} ({samples.min():.3g})"
+
+
+def _intensity(layer: Layer, kind: Kind, precision: str) -> float:
+    """Multiply-adds for each byte of maps and weights, each moved once."""
+    return layer.macs(kind) / (layer.values(kind) * BYTES[precision])
+
+
+def _rate(row: Row, place: str, kind: Kind) -> float:
+    """Multiply-adds a nanosecond, in the median time of a block."""
+    return float(row["macs"][kind] / np.median(block_samples(row, place, kind)) / 1e6)
+
+
+def _copies(row: Row, engine: str, precision: str) -> float:
+    """A depthwise block's time in those that numpy takes to copy a map of its size."""
+    copy = np.asarray(row["wall"][f"copy {precision}"])
+    return float(np.median(block_samples(row, f"{engine} {precision}", "depthwise") / copy))

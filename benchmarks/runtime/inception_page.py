@@ -1,0 +1,132 @@
+"""Tables and picture of inception.py, from its lines of results and the zoo's counter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.interleave import RESULTS
+from benchmarks.runtime.blocks import ENGINES, PRECISIONS, block_samples, places
+from benchmarks.runtime.inception_blocks import FORMS, INPUTS, LARGE_KERNELS, WHOLE, count
+from benchmarks.training.shared import save, tidy
+from edgecnn.report.plots.network import COLOURS, GREY
+from edgecnn_runtime.arrays import Float64
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BENCHMARK = "runtime/inception"
+TIMED = ("3a", "4a", "5b", WHOLE)
+HATCHES = {"fp32": "", "int8": "///"}
+Row = dict[str, Any]
+
+
+def newest() -> list[Row]:
+    """The newest line of each block and of the whole network, in the order of `TIMED`."""
+    lines = (RESULTS / f"{BENCHMARK}.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = {row["name"]: row for row in map(json.loads, lines)}
+    return [rows[name] for name in TIMED if name in rows]
+
+
+def tables(rows: Sequence[Row]) -> list[list[str]]:
+    """The page's Markdown tables."""
+    return [count_table(), *(time_table(rows, large) for large in LARGE_KERNELS)]
+
+
+def count_table() -> list[str]:
+    """Multiply-adds and parameters of every block, with and without reductions."""
+    lines = [
+        "| block | reads | "
+        + " | ".join(f"MACs, {k}×{k} | parameters, {k}×{k}" for k in LARGE_KERNELS)
+        + " |",
+        "|---|---|" + "---|" * 2 * len(LARGE_KERNELS),
+    ]
+    for name in (*INPUTS, WHOLE):
+        reads = "3×224×224"
+        if name in INPUTS:
+            side, channels = INPUTS[name]
+            reads = f"{channels}×{side}×{side}"
+        cells = []
+        for large in LARGE_KERNELS:
+            (macs, parameters), (more, larger) = (count(name, form, large) for form in FORMS)
+            cells.append(f"{macs / 1e6:.0f} → {more / 1e6:.0f} M, {more / macs:.1f} ×")
+            cells.append(f"{parameters / 1e3:,.0f} → {larger / 1e3:,.0f} k")
+        lines.append(f"| {name} | {reads} | {' | '.join(cells)} |")
+    return lines
+
+
+def time_table(rows: Sequence[Row], large: int) -> list[str]:
+    """Milliseconds with → without reductions, medians of the rounds, and the median ratio."""
+    titles = [f"{ENGINES[engine]} {precision}" for precision in PRECISIONS for engine in ENGINES]
+    lines = [
+        f"| large kernel {large}×{large} | MACs | " + " | ".join(titles) + " |",
+        "|---|---:|" + "---|" * len(titles),
+    ]
+    for row in rows:
+        cells = [f"{_count_ratio(row, large):.1f} ×"]
+        for place in places():
+            reduced, direct = (_samples(row, place, f"{form} {large}") for form in FORMS)
+            cells.append(
+                f"{np.median(reduced):.3g} → {np.median(direct):.3g}, "
+                f"{np.median(direct / reduced):.1f} ×"
+            )
+        lines.append(f"| {row['name']} | {' | '.join(cells)} |")
+    return lines
+
+
+def draw(rows: Sequence[Row]) -> None:
+    """``docs/images/inception_reduction.png``: how many times as much without reductions."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    panels = figure.subplots(1, len(LARGE_KERNELS), sharey=True)
+    for panel, large in zip(panels, LARGE_KERNELS, strict=True):
+        _panel(panel, rows, large)
+        panel.set_title(f"large kernel {large}×{large}", fontsize=11)
+    panels[0].set_ylabel("without reductions / with")
+    panels[0].legend(frameon=False, fontsize=8, ncols=2)
+    figure.suptitle("Inception blocks without their 1×1 reductions: MACs and time")
+    save(figure, "inception_reduction.png")
+
+
+def _panel(panel: Axes, rows: Sequence[Row], large: int) -> None:
+    thick = 0.8 / (1 + len(places()))
+    where = np.arange(len(rows)) - 0.4 + thick / 2
+    ratios = [_count_ratio(row, large) for row in rows]
+    panel.bar(where, ratios, thick * 0.9, color=GREY, label="MACs")
+    for index, place in enumerate(places(), 1):
+        engine, _, precision = place.partition(" ")
+        heights = [
+            np.median(
+                _samples(row, place, f"direct {large}") / _samples(row, place, f"reduced {large}")
+            )
+            for row in rows
+        ]
+        panel.bar(
+            where + index * thick,
+            heights,
+            thick * 0.9,
+            color=COLOURS[list(ENGINES).index(engine)],
+            hatch=HATCHES[precision],
+            edgecolor="white",
+            linewidth=0,
+            label=f"{ENGINES[engine]} {precision}",
+        )
+    panel.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+    panel.set_xticks(range(len(rows)), [row["name"] for row in rows])
+    tidy(panel)
+
+
+def _count_ratio(row: Row, large: int) -> float:
+    (reduced, _), (direct, _) = (count(row["name"], form, large) for form in FORMS)
+    return direct / reduced
+
+
+def _samples(row: Row, place: str, kind: str) -> Float64:
+    """Milliseconds of the block, or of the whole network, in every round."""
+    if row["name"] == WHOLE:
+        return np.asarray(row["wall"][f"{place} {kind}"])
+    return block_samples(row, place, kind)

@@ -1,0 +1,95 @@
+"""Gradients of piecewise linear activations, element by element: ``dx = slope dy``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+
+import onnx_ir as ir
+
+from edgecnn_exporters.gradient.broadcast import sum_to_input
+from edgecnn_exporters.gradient.rule import Backward
+from edgecnn_exporters.passes.graph import constant, scalar
+
+
+def relu(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Relu: ``dx = dy`` where ``y > 0``, else 0.
+
+    It reads the output, which the next layer keeps anyway.
+    """
+    return {0: _where_inside(back, back.output, 0.0, None)}
+
+
+def clip(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of Clip: ``dx = dy`` where ``low < y < high``, else 0.
+
+    At the bounds it is 0, as of PyTorch's ReLU6; ``torch.clamp`` has 1 there. Bounds that are
+    missing or infinite bound nothing.
+    """
+    if back.wanted != {0}:
+        raise back.refused("its bounds are learnt")
+    given = [back.node.inputs[i] if len(back.node.inputs) > i else None for i in (1, 2)]
+    low, high = (value if constant(value) is None else scalar(value) for value in given)
+    return {0: _where_inside(back, back.output, low, high)}
+
+
+def leaky_relu(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of LeakyRelu: ``dx = dy`` where ``x > 0``, else ``alpha dy``."""
+    slope = back.node.attributes.get_float("alpha", 0.01)
+    emit, dy = back.emit, back.gradient
+    # Of a slope that is not negative y has the sign of x.
+    sign = back.output if slope >= 0 else back.input(0)
+    return {0: emit("Where", emit("Greater", sign, 0.0), dy, emit("Mul", dy, slope))}
+
+
+def prelu(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of PRelu: ``dx = dy`` where ``x > 0``, else ``slope dy``.
+
+    ``dslope = sum of min(x, 0) dy`` over the axes along which the slope is repeated.
+    """
+    emit, dy, x = back.emit, back.gradient, back.input(0)
+    result: dict[int, ir.Value] = {}
+    if 0 in back.wanted:
+        bent = emit("Mul", dy, back.input(1))
+        result[0] = emit("Where", emit("Greater", x, 0.0), dy, bent)
+    if 1 in back.wanted:
+        result[1] = sum_to_input(back, emit("Mul", dy, emit("Min", x, 0.0)), 1)
+    return result
+
+
+def thresholded_relu(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of ThresholdedRelu: ``dx = dy`` where ``x > alpha``, else 0."""
+    alpha = back.node.attributes.get_float("alpha", 1.0)
+    return {0: _where_inside(back, back.input(0), alpha, None)}
+
+
+def hard_sigmoid(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of HardSigmoid: ``dx = alpha dy`` where ``0 < y < 1``, else 0."""
+    slope = back.node.attributes.get_float("alpha", 0.2)
+    inside = _where_inside(back, back.output, 0.0, 1.0)
+    return {0: back.emit("Mul", inside, slope)}
+
+
+def hard_swish(back: Backward) -> Mapping[int, ir.Value]:
+    """Gradient of HardSwish, ``y = x clip(x / 6 + 1 / 2, 0, 1)``.
+
+    ``dx = (x / 3 + 1 / 2) dy`` where ``-3 < x < 3``, 0 below and dy above.
+    """
+    emit, dy, x = back.emit, back.gradient, back.input(0)
+    slope = emit("Add", emit("Mul", x, 1 / 3), 0.5)
+    below_three = emit("Where", emit("Less", x, 3.0), emit("Mul", dy, slope), dy)
+    return {0: emit("Where", emit("Greater", x, -3.0), below_three, 0.0)}
+
+
+def _where_inside(
+    back: Backward,
+    value: ir.Value,
+    low: ir.Value | float | None,
+    high: ir.Value | float | None,
+) -> ir.Value:
+    """The gradient where ``low < value < high``, else 0; None and infinity bound nothing."""
+    emit, gradient = back.emit, back.gradient
+    for operator, bound in (("Greater", low), ("Less", high)):
+        if bound is not None and (isinstance(bound, ir.Value) or isfinite(bound)):
+            gradient = emit("Where", emit(operator, value, bound), gradient, 0.0)
+    return gradient
