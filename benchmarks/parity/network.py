@@ -15,7 +15,8 @@ from edgecnn.model.resolve import resolve
 from edgecnn.model.weights import RANDOM
 from edgecnn_exporters.bundle.requests import Request
 from edgecnn_exporters.errors import TargetDiffers
-from edgecnn_exporters.export import Exported, export_module
+from edgecnn_exporters.export import export_module
+from edgecnn_exporters.exported import Exported
 from edgecnn_exporters.targets import make_target
 from edgecnn_runtime.bundle.archive import MAX_TOTAL_BYTES
 from edgecnn_runtime.tensor_spec import TensorSpec

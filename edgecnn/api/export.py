@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,11 +30,13 @@ from edgecnn.zoo import Form
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from edgecnn.exporting.learn import LearnOptions
     from edgecnn.exporting.plan import ExportOptions
     from edgecnn.exporting.quantise import QuantiseOptions
     from edgecnn_exporters.targets import Target
     from edgecnn_runtime.arrays import Array
     from edgecnn_runtime.manifest import Preprocess
+    from edgecnn_runtime.training import Loss, Normalisation, Optimiser
 
 FORM = ("classes", "width", "depth", "stem", "phi")
 FLAGS = ("per_tensor", "allow_weak", "measure", "fp16", "force", "progress")
@@ -71,6 +74,14 @@ def export(
     data: PathText | Iterable[Any] | None = None,
     memory_limit: int | None = None,
     measure: bool = True,
+    learn: str | Sequence[str] | None = None,
+    loss: Loss | None = None,
+    optimiser: Optimiser | None = None,
+    learning_rate: float | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    learn_norm: Normalisation | None = None,
+    label_smoothing: float | None = None,
     targets: str | Sequence[str] = (),
     fp16: bool = False,
     tflite_io: Literal["float32", "int8", "uint8"] = "float32",
@@ -95,6 +106,7 @@ def export(
         calibrate: samples for the 8-bit scales: a loader, a data set, an array, any iterable of
             images or inputs; or a name or folder as on the command line.
         data: labelled images that measure both accuracies: pairs, or a name or folder.
+        learn: head, last:N, all, or names of parameters, which a device may then learn.
         force: replace a bundle that holds more, or is of another network.
         progress: show the stages on stderr.
 
@@ -143,6 +155,7 @@ def _options(given: Mapping[str, Any]) -> ExportOptions:
         golden=items_or_text(given["golden"], "golden"),
         compiled=compiled,
         force=given["force"],
+        learn=_learn(given),
     )
 
 
@@ -171,6 +184,18 @@ def _quantise(given: Mapping[str, Any]) -> QuantiseOptions | None:
     )
     with usage_as_arguments():
         return quantising.options()
+
+
+def _learn(given: Mapping[str, Any]) -> LearnOptions | None:
+    from edgecnn.commands.export import command
+    from edgecnn.commands.learn_options import Learning
+
+    learn = given["learn"]
+    if learn is not None:
+        given = {**given, "learn": ",".join(map(str, names_of(learn, "learn")))}
+    values = {e.name: option_value(command, e.name, given[e.name]) for e in fields(Learning)}
+    with usage_as_arguments():
+        return Learning(**values).options()
 
 
 def _targets(

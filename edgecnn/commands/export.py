@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.commands.learn_options import Learning, learn_options
 from edgecnn.commands.options import (
     BatchParam,
     ShapeParam,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--labels", type=click.Path(path_type=Path), help="Class names, one a line.")
 @form_options
 @quantise_options
+@learn_options
 @target_options
 @click.option("--opset", type=click.IntRange(18, 23), default=18, show_default=True)
 @click.option(
@@ -68,6 +70,7 @@ def command(
     stem: str | None,
     phi: float | None,
     quantising: Quantising,
+    learning: Learning,
     targets: TargetChoice,
     opset: int,
     force: bool,
@@ -89,6 +92,7 @@ def command(
       edgecnn export mobilenet_v2 --weights my.pth --classes 9 --labels my.txt
       edgecnn export resnet20 --weights cifar10 --quantize int8
       edgecnn export mobilenet_v2 --quantize int8 --target all
+      edgecnn export mobilenet_v2 --learn head --optimiser sgd --momentum 0.9
       edgecnn export runs/mobilenet_v2-cifar10/weights.safetensors
       edgecnn export nets.py:build --input 1x3x96x96 --preprocess signed
       edgecnn export network.onnx -o network.edge
@@ -122,6 +126,7 @@ def command(
         golden,
         targets.compiled,
         force,
+        learning.options(),
     )
     planned = plan(options)
     if dry_run:

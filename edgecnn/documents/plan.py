@@ -18,6 +18,7 @@ class PlanDocument:
         optimise: what is done to the graph.
         verify: what it is compared with.
         quantise: precision, calibration samples.
+        learn: what a device may learn.
         artefacts: that the bundle will hold.
         bundle: path of the bundle.
     """
@@ -30,5 +31,6 @@ class PlanDocument:
     optimise: str
     verify: str
     quantise: str
+    learn: str
     artefacts: str
     bundle: str

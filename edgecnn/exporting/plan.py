@@ -21,6 +21,7 @@ from edgecnn.zoo import Architecture, Form
 
 if TYPE_CHECKING:
     from edgecnn.data.iterables import Items
+    from edgecnn.exporting.learn import LearnOptions
     from edgecnn.exporting.quantise import QuantiseOptions
     from edgecnn_exporters.targets import Target
     from edgecnn_runtime.manifest import Preprocess
@@ -39,6 +40,7 @@ class ExportOptions:
         golden: examples to compare on and to pack, as `open_golden` takes them.
         compiled: names of the targets that the bundle is compiled for.
         force: a bundle that holds more, or is of another network, is replaced.
+        learn: what a device may learn; None: nothing.
     """
 
     model: ModelSource
@@ -58,6 +60,7 @@ class ExportOptions:
     golden: str | Items | None = None
     compiled: tuple[str, ...] = ()
     force: bool = False
+    learn: LearnOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,14 @@ def plan(options: ExportOptions) -> ExportPlan:
         OverwriteRefused: the bundle would replace one that holds more, and `force` is not given.
     """
     from edgecnn.bundles.output import output_path, refuse_loss
+    from edgecnn.exporting.learn import check_learning
     from edgecnn.model.own_network import needed_shape
     from edgecnn.model.preprocessing import check_choice
 
     if options.compiled:
         _check_compiled(options.compiled, options.batch)
+    if options.learn is not None:
+        check_learning(options.learn, options.batch)
     if isinstance(options.preprocess, str):
         check_choice(options.preprocess)
     _check_engines(options.targets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from edgecnn.exporting.learn import learn_words
 from edgecnn.exporting.plan import ExportOptions, ExportPlan
 from edgecnn.model.resolve import (
     Checkpoint,
@@ -37,6 +38,7 @@ def plan_words(plan: ExportPlan) -> dict[str, str]:
         "optimise": f"canonical graph, opset {options.opset}",
         "verify": f"ONNX Runtime against the original on {golden} at {checks}",
         "quantise": _quantise(options),
+        "learn": learn_words(options.learn),
         "artefacts": _artefacts(options),
         "bundle": str(plan.output),
     }

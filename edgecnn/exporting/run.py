@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.exporting.labels import labels_of
+from edgecnn.exporting.learn import training_request
 from edgecnn.exporting.plan import ExportOptions, ExportPlan
 from edgecnn.model.build import build_network
 from edgecnn.model.network import NetworkOptions
@@ -21,7 +22,7 @@ from edgecnn_runtime.tensor_spec import TensorSpec
 if TYPE_CHECKING:
     from edgecnn_exporters.bundle.requests import Request
     from edgecnn_exporters.capture.examples import GivenExamples
-    from edgecnn_exporters.export import Exported
+    from edgecnn_exporters.exported import Exported
 
 LOAD = "load the network"
 NO_IMAGE = (
@@ -109,6 +110,7 @@ def _run_network(
         half=options.half,
         is_zoo=not isinstance(source, Factory | LiveModule),
         golden=_golden(options, spec, preprocess),
+        learn=training_request(options.learn),
     )
     with quantised(
         request, options.quantise, network.data, quiet=options.quiet, trained=network.trained
@@ -148,6 +150,7 @@ def _run_onnx(
         targets=options.targets,
         half=options.half,
         golden=_golden(options, spec, preprocess),
+        learn=training_request(options.learn),
     )
     with quantised(request, options.quantise, None, quiet=options.quiet) as (request, more):
         exported = export_onnx(source_model, request, planned.output, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from edgecnn.report.blocks import Block, Labelled
 
 if TYPE_CHECKING:
     from edgecnn.exporting.speed import Speed
-    from edgecnn_exporters.export import Exported
+    from edgecnn_exporters.exported import Exported
     from edgecnn_exporters.passes.rewrite import LeftAlone
     from edgecnn_exporters.quantise.ladder import Quantised
     from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity
@@ -46,6 +47,7 @@ def _facts(exported: Exported, speed: Speed | None, seconds: float) -> dict[str,
         rows |= _quantised(exported.quantised)
     rows |= _targets(exported)
     rows |= _compiled(manifest)
+    rows |= _learns(manifest)
     if accuracy := manifest.provenance.get("accuracy"):
         rows["accuracy"] = (
             f"top-1 {accuracy['fp32']:.2%} in fp32, {accuracy['int8']:.2%} in int8, same class for "
@@ -101,6 +103,22 @@ def _compiled(manifest: Manifest) -> dict[str, str]:
         if one.target is not None
     ]
     return {"compiled": "; ".join(lines)} if lines else {}
+
+
+def _learns(manifest: Manifest) -> dict[str, str]:
+    """A row for what a device may learn."""
+    training = manifest.training
+    if training is None:
+        return {}
+    count = sum(prod(extent or 1 for extent in spec.shape) for spec in manifest.parameters)
+    named = [spec.name for spec in manifest.parameters]
+    layers = list(dict.fromkeys(name.rpartition(".")[0] or name for name in named))
+    more = f" and {len(layers) - 1} more layers" if len(layers) > 1 else ""
+    backbone = "int8" if training.backbone == "int8" else "float"
+    return {
+        "learns": f"{layers[-1]}{more} ({count:,} parameters) by {training.optimiser}, "
+        f"{backbone} backbone, {training.graph}"
+    }
 
 
 def _eight_bit_results(manifest: Manifest) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edgecnn.exporting.plan import ExportPlan
     from edgecnn.exporting.speed import Speed
     from edgecnn.report.blocks import Block
-    from edgecnn_exporters.export import Exported
+    from edgecnn_exporters.exported import Exported
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def export_network(planned: ExportPlan, *, is_measured: bool, quiet: bool = True
     from edgecnn.evaluate.chance import chance_of_export
     from edgecnn.exporting.run import LOAD, run
     from edgecnn.progress_bar import stages
-    from edgecnn_exporters.export import STAGES
+    from edgecnn_exporters.exported import STAGES
 
     began = time.perf_counter()
     with stages((LOAD, *STAGES), quiet=quiet) as progress:

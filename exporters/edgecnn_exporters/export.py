@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +29,9 @@ from edgecnn_exporters.capture.reference import (
 from edgecnn_exporters.capture.repeatable import check_repeatable
 from edgecnn_exporters.capture.torch_export import Attempt, capture
 from edgecnn_exporters.errors import CaptureFailed
+from edgecnn_exporters.exported import Exported
 from edgecnn_exporters.targets import Translated
 from edgecnn_runtime.bundle.write import write_contents
-from edgecnn_runtime.manifest import Manifest
-from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.tolerances import is_within
 from edgecnn_runtime.progress import Announce
 
@@ -41,48 +39,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-    from edgecnn_exporters.passes.rewrite import LeftAlone
     from edgecnn_exporters.quantise.ladder import Quantised
-
-STAGES = (
-    "run the original",
-    "capture",
-    "optimise",
-    "verify",
-    "quantise",
-    "judge",
-    "translate",
-    "package",
-)
-
-
-@dataclass(frozen=True)
-class Exported:
-    """Result of an export: the bundle, the difference, the quantised network, the targets.
-
-    Attributes:
-        difference: of the packaged model against the original, over all batches.
-        passes: names of the graph passes that changed the model.
-        operators: count of each operator in the packaged model.
-        quantised: the 8-bit network, where it was requested.
-        translated: the artefacts in other formats than ONNX.
-        left_alone: the nodes that a graph pass, or a rewrite before quantising, refused.
-        warnings: outputs whose answers prove little, in words.
-        notes: what of the network was changed for its export, for the user.
-    """
-
-    path: Path
-    size_bytes: int
-    manifest: Manifest
-    attempts: tuple[Attempt, ...]
-    difference: Difference
-    passes: tuple[str, ...]
-    operators: Mapping[str, int]
-    quantised: Quantised | None = None
-    translated: tuple[Translated, ...] = ()
-    left_alone: tuple[LeftAlone, ...] = ()
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def export_module(
@@ -162,12 +119,15 @@ class _Read:
 
 def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> Exported:
     from edgecnn_exporters.capture.output_groups import output_groups
+    from edgecnn_exporters.learn.artefact import check_learnable
     from edgecnn_exporters.passes import canonicalise
 
     model, reference = read.model, read.reference
     progress("optimise")
     report = canonicalise(model)
     passes = report.changed
+    if request.learn is not None:
+        check_learnable(model, request.learn)
     note_moments(model, read.norms)
     progress("verify")
     content = to_bytes(model)
@@ -197,6 +157,10 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
         provenance = judged | contents.manifest.provenance
         manifest = replace(contents.manifest, provenance=provenance)
         contents = replace(contents, manifest=manifest)
+    learning: tuple[str, ...] = ()
+    if request.learn is not None:
+        progress("learn")
+        contents, learning = packing.with_training(contents, request.learn, quantised)
     progress("package")
     manifest = write_contents(output, contents)
     return Exported(
@@ -211,7 +175,7 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
         translated=translated,
         warnings=tuple(little_proven(examples.judged, examples.groups)),
         left_alone=(*report.left_alone, *(quantised.left_alone if quantised else ())),
-        notes=read.notes,
+        notes=(*read.notes, *learning),
     )
 
 

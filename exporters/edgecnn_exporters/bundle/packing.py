@@ -23,6 +23,7 @@ from edgecnn_runtime.progress import Announce
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from edgecnn_exporters.gradient.training_graph import TrainingRequest
     from edgecnn_exporters.quantise.ladder import Quantised
 
 
@@ -87,6 +88,35 @@ class Packing:
                 progress(f"translate: {target.name}, {precision}")
                 translated.append(target.translate(models[precision], precision, metadata))
         return tuple(translated)
+
+    def with_training(
+        self, contents: Contents, request: TrainingRequest, quantised: Quantised | None
+    ) -> tuple[Contents, tuple[str, ...]]:
+        """The contents with a training graph, proven on a golden step; and notes for the user.
+
+        Raises:
+            UnsupportedModel, TargetDiffers: as `training_artefact` says.
+        """
+        from edgecnn_exporters.learn.artefact import training_artefact
+        from edgecnn_exporters.learn.source import LearnSource
+
+        source = LearnSource(
+            self.model,
+            [feed for feed, _ in self.examples.golden],
+            None if quantised is None else quantised.state,
+            self.request.quantise.config.weight_bits if self.request.quantise is not None else 8,
+        )
+        made = training_artefact(source, request)
+        before = contents.manifest
+        manifest = replace(
+            before,
+            parameters=made.parameters,
+            training=made.training,
+            provenance=before.provenance | {"learning": made.provenance(request)},
+        )
+        return replace(
+            contents, manifest=manifest, files={**contents.files, **made.files}
+        ), made.notes
 
 
 def choose_mixture(

@@ -27,6 +27,7 @@ from edgecnn_runtime.progress import Progress
 from edgecnn_runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
+    from edgecnn_exporters.gradient.training_graph import TrainingRequest
     from edgecnn_exporters.quantise.trained import TrainedNumbers
 
 BATCHES = (1, 2, 3, 7)
@@ -95,6 +96,7 @@ class Request:
         golden: the inputs to compare on and to pack; None takes edgecnn's photographs, or noise
             where the input is no image.
         input_range: of the network's input, where samples of it were measured.
+        learn: what a device may learn, and how; None: nothing.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Request:
     is_zoo: bool = False
     golden: GivenExamples | None = None
     input_range: Range | None = None
+    learn: TrainingRequest | None = None
 
     @property
     def reads_images(self) -> bool:
