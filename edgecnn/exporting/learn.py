@@ -60,8 +60,12 @@ def learn_words(options: LearnOptions | None) -> str:
     return f"{options.learn}, {options.loss}, {options.optimiser}, {rate}"
 
 
-def training_request(options: LearnOptions | None) -> TrainingRequest | None:
-    """The compiler's request; None where nothing is to be learnt."""
+def training_request(options: LearnOptions | None, batch: int | None) -> TrainingRequest | None:
+    """The compiler's request; None where nothing is to be learnt.
+
+    Args:
+        batch: fixed size, or None for a dynamic one.
+    """
     if options is None:
         return None
     from edgecnn_exporters.gradient.optimisers import OptimiserConfig
@@ -70,4 +74,20 @@ def training_request(options: LearnOptions | None) -> TrainingRequest | None:
     optimiser = OptimiserConfig(
         options.optimiser, options.learning_rate, options.momentum, options.weight_decay
     )
-    return TrainingRequest(options.learn, options.loss, optimiser, options.smoothing)
+    return TrainingRequest(
+        options.learn,
+        options.loss,
+        optimiser,
+        options.smoothing,
+        normalisation_of(options, batch),
+    )
+
+
+def normalisation_of(options: LearnOptions, batch: int | None) -> Normalisation:
+    """Statistics of batch normalisation: as stated, else of each batch where all is learnt.
+
+    One image has no statistics: with a fixed batch of it they stay as they are.
+    """
+    if options.normalisation is not None:
+        return options.normalisation
+    return "batch" if options.learn == ALL and batch != 1 else "frozen"

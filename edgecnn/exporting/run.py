@@ -110,7 +110,7 @@ def _run_network(
         half=options.half,
         is_zoo=not isinstance(source, Factory | LiveModule),
         golden=_golden(options, spec, preprocess),
-        learn=training_request(options.learn),
+        learn=training_request(options.learn, spec.shape[0]),
     )
     with quantised(
         request, options.quantise, network.data, quiet=options.quiet, trained=network.trained
@@ -150,7 +150,7 @@ def _run_onnx(
         targets=options.targets,
         half=options.half,
         golden=_golden(options, spec, preprocess),
-        learn=training_request(options.learn),
+        learn=training_request(options.learn, spec.shape[0]),
     )
     with quantised(request, options.quantise, None, quiet=options.quiet) as (request, more):
         exported = export_onnx(source_model, request, planned.output, progress)

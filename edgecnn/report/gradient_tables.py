@@ -56,6 +56,8 @@ def weights_words(gradient: GradientDocument) -> str:
     """Weights of the network in words."""
     if gradient.weights == "random":
         return "untrained: random weights"
+    if gradient.weights == gradient.network:
+        return "its own weights"
     return f"weights {gradient.weights}"
 
 

@@ -75,7 +75,13 @@ def export_module(
     check_outputs(reference)
     check_labels(request, reference.batches[0][1])
     progress("capture")
-    captured = capture(module, reference, batch=request.input.shape[0], opset=request.opset)
+    captured = capture(
+        module,
+        reference,
+        batch=request.input.shape[0],
+        opset=request.opset,
+        keeps_parameters=request.learn is not None and request.learn.normalisation == "batch",
+    )
     norms: tuple[NormStatistics, ...] = ()
     if request.quantise is not None and request.quantise.inputs is not None:
         norms = norm_statistics(module, reference.batches[0][0])
@@ -119,15 +125,16 @@ class _Read:
 
 def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> Exported:
     from edgecnn_exporters.capture.output_groups import output_groups
-    from edgecnn_exporters.learn.artefact import check_learnable
+    from edgecnn_exporters.learn.artefact import check_learnable, unfolded_form
     from edgecnn_exporters.passes import canonicalise
 
     model, reference = read.model, read.reference
     progress("optimise")
+    unfolded = unfolded_form(model, request.learn)
     report = canonicalise(model)
     passes = report.changed
     if request.learn is not None:
-        check_learnable(model, request.learn)
+        check_learnable(model, unfolded, request.learn)
     note_moments(model, read.norms)
     progress("verify")
     content = to_bytes(model)
@@ -160,7 +167,7 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
     learning: tuple[str, ...] = ()
     if request.learn is not None:
         progress("learn")
-        contents, learning = packing.with_training(contents, request.learn, quantised)
+        contents, learning = packing.with_training(contents, quantised, unfolded)
     progress("package")
     manifest = write_contents(output, contents)
     return Exported(

@@ -6,8 +6,6 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn_exporters.atomic import replace_file
-
 from edgecnn.backpropagation.gradient import ConvolutionGradient, LayerGradient
 from edgecnn.documents.gradient import GradientDocument
 from edgecnn.report.gradient_tables import (
@@ -22,6 +20,7 @@ from edgecnn.report.plots.equation import STAR, Equation
 from edgecnn.report.plots.heat_map import COLOURS, SOFT, draw_heat_map
 from edgecnn.report.plots.pooling_panels import pooling_equations
 from edgecnn.report.plots.text import literal
+from edgecnn_runtime.atomic import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure

@@ -23,7 +23,6 @@ from edgecnn_runtime.progress import Announce
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-    from edgecnn_exporters.gradient.training_graph import TrainingRequest
     from edgecnn_exporters.quantise.ladder import Quantised
 
 
@@ -90,9 +89,12 @@ class Packing:
         return tuple(translated)
 
     def with_training(
-        self, contents: Contents, request: TrainingRequest, quantised: Quantised | None
+        self, contents: Contents, quantised: Quantised | None, unfolded: ir.Model | None
     ) -> tuple[Contents, tuple[str, ...]]:
-        """The contents with a training graph, proven on a golden step; and notes for the user.
+        """The contents with the requested training graph, proven on a golden step; and notes.
+
+        Args:
+            unfolded: the network with its batch normalisations as nodes, where they are needed.
 
         Raises:
             UnsupportedModel, TargetDiffers: as `training_artefact` says.
@@ -100,9 +102,12 @@ class Packing:
         from edgecnn_exporters.learn.artefact import training_artefact
         from edgecnn_exporters.learn.source import LearnSource
 
+        request = self.request.learn
+        assert request is not None, "learning was asked for"
         source = LearnSource(
             self.model,
             [feed for feed, _ in self.examples.golden],
+            unfolded,
             None if quantised is None else quantised.state,
             self.request.quantise.config.weight_bits if self.request.quantise is not None else 8,
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from edgecnn_exporters.capture.kept_parameters import drop_zero_biases
 from edgecnn_exporters.capture.value_reads import ValueRead
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_runtime.arrays import Float32
@@ -31,6 +32,7 @@ class Job:
         batch: fixed batch size, or None for a dynamic one.
         opset: ONNX operator set, at least 18.
         reads: lines that read values of the input.
+        keeps_parameters: every parameter is an initialiser by its own name, nothing is folded.
     """
 
     module: torch.nn.Module
@@ -39,6 +41,7 @@ class Job:
     batch: int | None
     opset: int
     reads: Callable[[], list[ValueRead]]
+    keeps_parameters: bool = False
 
     def arguments(self) -> tuple[torch.Tensor]:
         """The traced input; a copy, for a forward may work on it in place."""
@@ -68,6 +71,7 @@ def by_dynamo(job: Job) -> ir.Model:
         output_names=list(job.outputs),
         dynamic_shapes=({0: torch.export.Dim.DYNAMIC},) if job.batch is None else None,
         verbose=False,
+        optimize=not job.keeps_parameters,
     )
     if program is None:  # only where torch.onnx.export writes a file itself
         raise CaptureFailed("torch.onnx.export returned no program")
@@ -80,8 +84,11 @@ def by_dynamo(job: Job) -> ir.Model:
             input_names=[INPUT],
             output_names=list(job.outputs),
             verbose=False,
+            optimize=not job.keeps_parameters,
         )
         assert program is not None
+    if job.keeps_parameters:
+        drop_zero_biases(program.model)
     return program.model
 
 
@@ -132,6 +139,7 @@ def by_torchscript(job: Job) -> ir.Model:
     import onnx
     import onnx_ir as ir
     import torch
+    from torch.onnx import TrainingMode
 
     reads = job.reads()
     for read in reads:
@@ -149,6 +157,11 @@ def by_torchscript(job: Job) -> ir.Model:
             input_names=[INPUT],
             output_names=list(job.outputs),
             dynamic_axes={INPUT: {0: BATCH}, **job.outputs} if job.batch is None else None,
+            do_constant_folding=not job.keeps_parameters,
+            # In evaluation mode it folds normalisations; parameters of equal values become one
+            # unless they are inputs.
+            training=TrainingMode.PRESERVE if job.keeps_parameters else TrainingMode.EVAL,
+            keep_initializers_as_inputs=job.keeps_parameters,
         )
     for read in reads:
         if any(_is_of(warning, read) for warning in caught):

@@ -8,11 +8,12 @@ every batch size, is kept.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from edgecnn_exporters.capture.graph_outputs import separate_outputs
+from edgecnn_exporters.capture.kept_parameters import lost_parameters
 from edgecnn_exporters.capture.pytorch_exporters import BATCH, EXPORTERS, Job, ValuesBaked, quiet
 from edgecnn_exporters.capture.reference import (
     Reference,
@@ -52,7 +53,12 @@ class Captured:
 
 
 def capture(
-    module: torch.nn.Module, reference: Reference, *, batch: int | None, opset: int
+    module: torch.nn.Module,
+    reference: Reference,
+    *,
+    batch: int | None,
+    opset: int,
+    keeps_parameters: bool = False,
 ) -> Captured:
     """Export `module` (in evaluation mode) with the first exporter that agrees with PyTorch.
 
@@ -60,16 +66,18 @@ def capture(
         reference: the network's own outputs, from `run_module`.
         batch: fixed batch size, or None for a dynamic one.
         opset: ONNX operator set, at least 18.
+        keeps_parameters: every parameter that the outputs depend on is an initialiser by its own
+            name; normalisations are not folded into convolutions. For learning.
 
     Raises:
-        CaptureFailed: neither exporter agrees; names the line of Python that no graph can hold, or
-            the first node that differs.
+        CaptureFailed: neither exporter agrees and keeps the parameters; names the line of Python
+            that no graph can hold, or the first node that differs.
     """
     from edgecnn_exporters.capture.output_groups import output_groups
 
     attempts: list[Attempt] = []
     differing: list[ir.Model] = []
-    job = job_of(module, reference, batch, opset)
+    job = replace(job_of(module, reference, batch, opset), keeps_parameters=keeps_parameters)
     for name, export in EXPORTERS.items():
         try:
             with quiet():
@@ -85,13 +93,23 @@ def capture(
             reason = f"failed: {type(cause).__name__}: {first_line(cause)}"
             attempts.append(Attempt(name, reason))
             continue
-        if is_within(difference, "fp32"):
-            attempts.append(Attempt(name, "agrees with PyTorch", difference))
+        lost = lost_parameters(module, model, job.feed) if keeps_parameters else []
+        shortcoming = _shortcoming(difference, lost)
+        attempts.append(Attempt(name, shortcoming or "agrees with PyTorch", difference))
+        if shortcoming is None:
             return Captured(model, name, tuple(attempts))
-        outcome = f"differs by {difference.relative:.1e} of the output"
-        attempts.append(Attempt(name, outcome, difference))
-        differing.append(model)
+        if not lost:
+            differing.append(model)
     raise CaptureFailed(_explain(module, reference, attempts, differing))
+
+
+def _shortcoming(difference: Difference, lost: list[str]) -> str | None:
+    """Why a model is not accepted, in words; None where it is."""
+    if lost:
+        return f"does not keep {', '.join(lost[:3])}"
+    if not is_within(difference, "fp32"):
+        return f"differs by {difference.relative:.1e} of the output"
+    return None
 
 
 def job_of(module: torch.nn.Module, reference: Reference, batch: int | None, opset: int) -> Job:

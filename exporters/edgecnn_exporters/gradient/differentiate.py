@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import onnx_ir as ir
 
+from edgecnn_exporters.gradient.composite import Composite, by_node
 from edgecnn_exporters.gradient.emit import Emitter
 from edgecnn_exporters.gradient.rule import Backward, Rule, cannot_learn
 from edgecnn_exporters.gradient.table import CONSTANT, REFUSED, RULES
@@ -26,6 +27,7 @@ def differentiate(
     seeds: Mapping[ir.Value, ir.Value],
     parameters: Collection[ir.Value],
     emit: Emitter,
+    composites: Sequence[Composite] = (),
 ) -> dict[ir.Value, ir.Value]:
     """Append the backward pass to a graph, from some of its values to its parameters.
 
@@ -36,6 +38,7 @@ def differentiate(
         seeds: gradient of the loss with respect to some values, of their shapes.
         parameters: initialisers or inputs of the graph.
         emit: writer of the graph's nodes.
+        composites: nodes with a common rule.
 
     Returns:
         The gradient of each parameter that leads to a seed.
@@ -44,21 +47,26 @@ def differentiate(
         UnsupportedModel: an operator on the way has no rule; names it and what to freeze.
     """
     active = active_values(graph, parameters)
+    parts = by_node(composites)
     arrived: dict[ir.Value, list[ir.Value]] = {}
     for value, gradient in seeds.items():
         arrived.setdefault(value, []).append(gradient)
     for node in reversed(list(graph)):
-        if not any(value in arrived for value in node.outputs):
+        if not any(value in arrived and value in active for value in node.outputs):
             continue
-        wanted = frozenset(i for i, value in enumerate(node.inputs) if value in active)
+        whole = parts.get(node)
+        inputs = tuple(node.inputs) if whole is None else whole.inputs
+        wanted = frozenset(i for i, value in enumerate(inputs) if value in active)
         if not wanted:
             continue
         emit.within(f"{node.name}.gradient", node.outputs[0].dtype)
         gradients = tuple(_total(arrived.get(value), emit) for value in node.outputs)
         back = Backward(node, gradients, wanted, emit)
-        for index, gradient in _rule(node)(back).items():
-            if index in wanted:
-                arrived.setdefault(back.input(index), []).append(gradient)
+        found = _rule(node)(back) if whole is None else whole.rule(back.gradient, wanted)
+        for index, gradient in found.items():
+            source = inputs[index]
+            if index in wanted and source is not None:
+                arrived.setdefault(source, []).append(gradient)
     emit.within("learn")
     totals = {value: _total(arrived.get(value), emit) for value in parameters}
     return {value: total for value, total in totals.items() if total is not None}

@@ -16,7 +16,10 @@ Operand = ir.Value | Array | float | Sequence[int] | None
 
 
 class Emitter:
-    """Appends nodes to a graph, each named after what it belongs to.
+    """Adds nodes to a graph, each named after what it belongs to.
+
+    Attributes:
+        written: its nodes, in the order in which they were made.
 
     A Python float or list of integers as an operand becomes a constant: of no axes and the scope's
     type (float32 if none is said), as arrays of float32 do, or int64 of one axis, which is what
@@ -29,15 +32,20 @@ class Emitter:
         self._names |= set(graph.initializers)
         self._names |= {str(value.name) for node in graph for value in node.outputs}
         self._scope = "learn"
+        self._before: ir.Node | None = None
         self.dtype = ir.DataType.FLOAT
+        self.written: list[ir.Node] = []
 
-    def within(self, scope: str, dtype: ir.DataType | None = None) -> None:
+    def within(
+        self, scope: str, dtype: ir.DataType | None = None, *, before: ir.Node | None = None
+    ) -> None:
         """Later nodes are named after `scope`, a node or a parameter; their floats are of a type.
 
         Args:
             dtype: None for float32.
+            before: node of the graph in front of which they are put; None: at the end.
         """
-        self._scope = scope
+        self._scope, self._before = scope, before
         self.dtype = dtype or ir.DataType.FLOAT
 
     def __call__(
@@ -54,7 +62,7 @@ class Emitter:
         name: str | None = None,
         **attributes: Attribute,
     ) -> tuple[ir.Value, ...]:
-        """The outputs of a new node at the end of the graph.
+        """The outputs of a new node.
 
         Args:
             operator: of ONNX's own domain.
@@ -63,9 +71,13 @@ class Emitter:
         inputs = [self._value(operand) for operand in operands]
         node = ir.node(operator, inputs, attributes=attributes, num_outputs=outputs)
         for value in node.outputs:
-            value.name = self._free(name or f"{self._scope}.{operator.lower()}")
+            value.name = self.free(name or f"{self._scope}.{operator.lower()}")
         node.name = str(node.outputs[0].name)
-        self.graph.append(node)
+        if self._before is None:
+            self.graph.append(node)
+        else:
+            self.graph.insert_before(self._before, node)
+        self.written.append(node)
         return tuple(node.outputs)
 
     def constant(self, array: Array) -> ir.Value:
@@ -83,7 +95,8 @@ class Emitter:
             return self.constant(np.array(operand, self.dtype.numpy()))
         return self.constant(np.array(operand, np.int64))
 
-    def _free(self, name: str) -> str:
+    def free(self, name: str) -> str:
+        """The name itself, or with a number where it is taken; now taken."""
         candidate, number = name, 0
         while candidate in self._names:
             number += 1

@@ -9,7 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.gradient.differentiate import differentiate
+from edgecnn_exporters.gradient.batch_statistics import BatchNorms, use_batch_statistics
+from edgecnn_exporters.gradient.differentiate import active_values, differentiate
 from edgecnn_exporters.gradient.emit import Emitter
 from edgecnn_exporters.gradient.losses import LOSS_FUNCTIONS
 from edgecnn_exporters.gradient.optimisers import OptimiserConfig, new_input, update
@@ -17,7 +18,7 @@ from edgecnn_exporters.gradient.parameters import chosen_parameters
 from edgecnn_exporters.gradient.training_forms import apply_training_forms
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.training import GRADIENT_NORM, LABELS, LOSS, RATE, Loss
+from edgecnn_runtime.training import GRADIENT_NORM, LABELS, LOSS, RATE, Loss, Normalisation
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,15 @@ class TrainingRequest:
     Attributes:
         learn: the parameters, as `chosen_parameters` takes them.
         smoothing: of the labels, for cross-entropy.
+        normalisation: statistics of batch normalisation: the running ones as constants, or those of
+            each batch (behind the first learnt layer), which change the running ones.
     """
 
     learn: str = "head"
     loss: Loss = "cross_entropy"
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     smoothing: float = 0.0
+    normalisation: Normalisation = "frozen"
 
 
 @dataclass(frozen=True)
@@ -71,24 +75,28 @@ def training_graph(model: ir.Model, request: TrainingRequest) -> TrainingGraph:
     random = apply_training_forms(graph)
     emit = Emitter(graph)
     parameters = chosen_parameters(graph, request.learn)
+    norms = BatchNorms((), {})
+    if request.normalisation == "batch":
+        norms = use_batch_statistics(graph, active_values(graph, parameters), emit)
     output = graph.outputs[0]
     labels = _labels(emit, request.loss, output)
     rate = new_input(emit, RATE, ir.DataType.FLOAT, ())
     loss = LOSS_FUNCTIONS[request.loss](emit, output, labels, request.smoothing)
-    gradients = differentiate(graph, {loss.at: loss.gradient}, parameters, emit)
+    gradients = differentiate(graph, {loss.at: loss.gradient}, parameters, emit, norms.composites)
     _check_reached(parameters, gradients)
     norm = _norm(emit, list(gradients.values()))
     named = emit("Identity", loss.loss, name=LOSS)
     begin = {str(value.name): _array(value) for value in parameters}
-    for value in parameters:
+    statistics = {str(value.name): _array(value) for value in norms.next}
+    for value in (*parameters, *norms.next):
         _become_input(graph, value)
     changed = update(emit, request.optimiser, gradients, rate)
     for value in (named, norm):
         _add_output(graph, value, ir.DataType.FLOAT, ir.Shape(()))
-    for value, following in changed.next.items():
+    for value, following in (*changed.next.items(), *norms.next.items()):
         _add_output(graph, following, value.dtype, value.shape)
     common.RemoveUnusedNodesPass()(model)
-    return TrainingGraph(model, begin, changed.state, random=random)
+    return TrainingGraph(model, begin, changed.state, statistics, random)
 
 
 def _labels(emit: Emitter, loss: Loss, output: ir.Value) -> ir.Value:
@@ -116,7 +124,7 @@ def _norm(emit: Emitter, gradients: list[ir.Value]) -> ir.Value:
 
 def _array(value: ir.Value) -> Array:
     array = constant(value)
-    assert array is not None, "a parameter is an initialiser"
+    assert array is not None, f"{value.name} is an initialiser"
     return np.array(array, np.float32)
 
 

@@ -10,23 +10,25 @@ import onnx_ir as ir
 
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.errors import TargetDiffers, UnsupportedModel
-from edgecnn_exporters.gradient.parameters import chosen_parameters
 from edgecnn_exporters.gradient.training_graph import TrainingRequest, training_graph
 from edgecnn_exporters.learn.backbone import Backbone, int8_backbone, values_of
-from edgecnn_exporters.learn.build import GOLDEN, GRAPH, VALUES, Batch, build
+from edgecnn_exporters.learn.build import GOLDEN, GRAPH, VALUES, Batch, BuiltGraph, build
+from edgecnn_exporters.learn.form import LearnForm, learn_form
 from edgecnn_exporters.learn.golden_step import (
+    drawn_inputs,
     golden_batch,
     golden_labels,
     golden_step,
     golden_tensors,
 )
+from edgecnn_exporters.learn.proof import learn_truth
 from edgecnn_exporters.learn.source import LearnSource
-from edgecnn_exporters.learn.truth import frontier, gradient_truth
-from edgecnn_exporters.learn.written import Written, add_ranges, int8_written
+from edgecnn_exporters.learn.written import add_ranges, int8_written
+from edgecnn_exporters.passes import canonicalise_for_training
 from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.bundle.safetensors import write_safetensors
 from edgecnn_runtime.bundle.training.golden_step import GoldenStep
-from edgecnn_runtime.parity.step_tolerances import is_step_within, step_limit
+from edgecnn_runtime.parity.step_tolerances import is_step_proven, proof_limit
 from edgecnn_runtime.parity.training_step import StepError, first_step, step_error
 from edgecnn_runtime.tensor_spec import TensorSpec
 from edgecnn_runtime.training import Training
@@ -60,8 +62,25 @@ class TrainingArtefact:
         }
 
 
-def check_learnable(model: ir.Model, request: TrainingRequest) -> None:
-    """Build the training graph of a canonical model for its refusals alone.
+def unfolded_form(model: ir.Model, request: TrainingRequest | None) -> ir.Model | None:
+    """A captured model in canonical form for statistics of each batch; None where none are asked.
+
+    Args:
+        model: before it is brought into canonical form; not changed.
+    """
+    if request is None or request.normalisation == "frozen":
+        return None
+    unfolded = model.clone()
+    canonicalise_for_training(unfolded)
+    return unfolded
+
+
+def check_learnable(model: ir.Model, unfolded: ir.Model | None, request: TrainingRequest) -> None:
+    """Build the training graph of a network for its refusals alone.
+
+    Args:
+        model: the canonical graph.
+        unfolded: the form of `canonicalise_for_training`; None: nothing of it is wanted.
 
     Raises:
         UnsupportedModel: the network is quantised already, an operator on the way has no gradient,
@@ -74,7 +93,7 @@ def check_learnable(model: ir.Model, request: TrainingRequest) -> None:
                 "weights are learnt; export the float network with --learn, and --quantize int8 "
                 "beside it"
             )
-    training_graph(model, request)
+    training_graph(model if unfolded is None else unfolded, request)
 
 
 def training_artefact(source: LearnSource, request: TrainingRequest) -> TrainingArtefact:
@@ -85,79 +104,78 @@ def training_artefact(source: LearnSource, request: TrainingRequest) -> Training
         TargetDiffers: ONNX Runtime's step differs from PyTorch's.
     """
     graph = source.model.graph
-    names = tuple(str(value.name) for value in chosen_parameters(graph, request.learn))
     (given,) = graph.inputs
     size = given.shape[0] if given.shape is not None else None
     images = golden_batch(source.images, size if isinstance(size, int) else None)
-    (output,) = values_of(source.model, [str(graph.outputs[0].name)], images).values()
-    batch = Batch(str(given.name), images, golden_labels(request.loss, output))
-    backbone, notes = _backbone(source, names, images)
-    model = source.model if backbone is None else backbone.model
-    built = build(model, replace(request, learn=",".join(names)), names, batch)
-    training = replace(built.training, backbone="fp32" if backbone is None else "int8")
+    feeds: dict[str, Array] = {str(given.name): images}
+    (output,) = values_of(source.model, [str(graph.outputs[0].name)], feeds).values()
+    batch = Batch(feeds, golden_labels(request.loss, output))
+    form = learn_form(source.model, source.unfolded, request, images)
+    backbone, notes = _backbone(source, form, images)
+    model = form.model if backbone is None else backbone.model
+    exact = replace(request, learn=",".join(form.parameters), normalisation=form.normalisation)
+    built = _described(build(model, exact, form.parameters, batch), form, backbone)
     if source.quantised is not None:
-        written = int8_written(source.model, names, source.quantised, source.weight_bits)
-        add_ranges(built.graph.model, written)
-        training = replace(
-            training,
-            quantised=written.layers,
-            ranges=written.ranges,
-            is_int8_written=written.obstacle is None,
-        )
-        notes += _not_written(written)
-    features = _features(source.model, backbone, names, images)
-    truth = gradient_truth(graph, features, names, request.loss, batch.labels, request.smoothing)
-    golden = golden_step({batch.input: images}, batch.labels, truth)
+        built, more = _with_int8(built, source, form)
+        notes += more
+    feeds |= drawn_inputs(built.training.random, len(images))
+    truth = learn_truth(form, backbone, built, Batch(feeds, batch.labels), request)
+    golden = golden_step(feeds, batch.labels, truth)
     content = to_bytes(built.graph.model)
-    error = _proven(content, training, golden, built.values)
+    error = _proven(content, built, golden)
     files = {
         GRAPH: content,
         VALUES: write_safetensors(built.values),
         GOLDEN: write_safetensors(golden_tensors(golden)),
     }
-    parameters = tuple(TensorSpec(n, "float32", built.values[n].shape) for n in names)
-    return TrainingArtefact(training, parameters, files, error, notes)
+    parameters = tuple(TensorSpec(n, "float32", built.values[n].shape) for n in form.parameters)
+    return TrainingArtefact(built.training, parameters, files, error, notes)
 
 
 def _backbone(
-    source: LearnSource, names: tuple[str, ...], images: Float32
+    source: LearnSource, form: LearnForm, images: Float32
 ) -> tuple[Backbone | None, tuple[str, ...]]:
     if source.quantised is None:
         return None, ()
     state = source.quantised
-    found = int8_backbone(source.model, names, state.model, state.qdq, images)
+    found = int8_backbone(form.model, form.parameters, state.model, state.qdq, images)
     if isinstance(found, Backbone):
         return found, ()
-    return None, (f"what is learnt reads the float layers: {found}",)
+    return None, (f"the training graph has a float backbone: {found}",)
 
 
-def _not_written(written: Written) -> tuple[str, ...]:
-    if written.obstacle is None:
-        return ()
-    return (f"a device that learns writes no int8 artefact: {written.obstacle}",)
+def _described(built: BuiltGraph, form: LearnForm, backbone: Backbone | None) -> BuiltGraph:
+    training = replace(
+        built.training,
+        backbone="fp32" if backbone is None else "int8",
+        normalisation=form.normalisation,
+        folded=form.folded,
+    )
+    return replace(built, training=training, values={**form.constants(), **built.values})
 
 
-def _features(
-    model: ir.Model, backbone: Backbone | None, names: tuple[str, ...], images: Float32
-) -> dict[str, Array]:
-    """What the learnt layers read, by its name in the float graph, each node by itself."""
-    crossing = [str(value.name) for value in frontier(model.graph, names)]
-    if backbone is None:
-        return values_of(model, crossing, images)
-    computed = values_of(backbone.model, [backbone.features[name] for name in crossing], images)
-    return {name: computed[backbone.features[name]] for name in crossing}
+def _with_int8(
+    built: BuiltGraph, source: LearnSource, form: LearnForm
+) -> tuple[BuiltGraph, tuple[str, ...]]:
+    """The training graph with what a device needs to write the int8 artefact; notes where not."""
+    assert source.quantised is not None
+    written = int8_written(source.model, form.written, source.quantised, source.weight_bits)
+    if written.obstacle is not None:
+        return built, (f"a device that learns writes no int8 artefact: {written.obstacle}",)
+    add_ranges(built.graph.model, written)
+    training = replace(
+        built.training, quantised=written.layers, ranges=written.ranges, is_int8_written=True
+    )
+    return replace(built, training=training), ()
 
 
-def _proven(
-    content: bytes, training: Training, golden: GoldenStep, values: Mapping[str, Array]
-) -> StepError:
-    outputs = first_step(content, training, golden, values)
-    error = step_error(training, golden, values, outputs)
-    if not is_step_within(error, training.backbone):
+def _proven(content: bytes, built: BuiltGraph, golden: GoldenStep) -> StepError:
+    outputs = first_step(content, built.training, golden, built.values)
+    error = step_error(built.training, golden, built.values, outputs)
+    if not is_step_proven(error):
         raise TargetDiffers(
             f"{GRAPH} differs from PyTorch's gradients by {error.gradient:.1e} of the largest of "
-            f"{error.parameter} and by {error.loss:.1e} of the loss, expected "
-            f"{step_limit(training.backbone)}; nothing was written. Leave out --learn, and please "
-            "report it: this is a defect"
+            f"{error.parameter} and by {error.loss:.1e} of the loss, expected {proof_limit()}; "
+            "nothing was written. Leave out --learn, and please report it: this is a defect"
         )
     return error

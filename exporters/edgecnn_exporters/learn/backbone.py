@@ -53,27 +53,57 @@ def int8_backbone(
         qdq: the QDQ graph that was made of it.
         images: to compare both float graphs on.
     """
-    crossing = [str(value.name) for value in frontier(model.graph, parameters)]
-    inputs = {str(value.name) for value in model.graph.inputs}
-    if set(crossing) <= inputs:
+    computed = _computed(model, parameters)
+    if not computed:
         return "no layer in front of the learnt ones is frozen"
-    computed = [name for name in crossing if name not in inputs]
-    for name in computed:
-        if name not in _values(quantised.graph) or name not in _values(qdq.graph):
-            return f"{name} has another form in 8 bits"
-    first, second = (values_of(each, computed, images) for each in (model, quantised))
-    for name in computed:
-        if not _is_same(first[name], second[name]):
-            return f"the channels of {name} have other scales in 8 bits"
+    if different := _different(model, quantised, computed, images):
+        return different
+    values = _values(qdq.graph)
+    if missing := [name for name in computed if name not in values]:
+        return f"{missing[0]} has another form in 8 bits"
     if not any(is_operator(node, "QuantizeLinear") for node in _before(qdq.graph, computed)):
         return "the frozen layers are float in the int8 artefact too"
-    return _joined(model, parameters, qdq, crossing)
+    return _joined(model, parameters, qdq)
 
 
-def _joined(
-    model: ir.Model, parameters: Collection[str], qdq: ir.Model, crossing: Sequence[str]
-) -> Backbone:
-    prefix, suffix = qdq.clone(), model.clone()
+def float_backbone(
+    model: ir.Model, parameters: Collection[str], prefix: ir.Model, images: Float32
+) -> Backbone | None:
+    """A graph with the frozen layers of another float graph, which folds more of them.
+
+    None where nothing is frozen, or where the values between the two parts differ.
+    """
+    computed = _computed(model, parameters)
+    if not computed or _different(model, prefix, computed, images):
+        return None
+    return _joined(model, parameters, prefix)
+
+
+def _computed(model: ir.Model, parameters: Collection[str]) -> list[str]:
+    """The values that learnt layers read of frozen ones."""
+    inputs = set(model.graph.inputs)
+    crossing = frontier(model.graph, parameters)
+    return [str(value.name) for value in crossing if value not in inputs]
+
+
+def _different(
+    model: ir.Model, other: ir.Model, names: Sequence[str], images: Float32
+) -> str | None:
+    """Why some values of one float graph are not those of another; None where they are."""
+    values = _values(other.graph)
+    if missing := [name for name in names if name not in values]:
+        return f"{missing[0]} has another form in 8 bits"
+    feeds = {str(model.graph.inputs[0].name): images}
+    first, second = (values_of(each, names, feeds) for each in (model, other))
+    for name in names:
+        if not _is_same(first[name], second[name]):
+            return f"the channels of {name} have other scales in 8 bits"
+    return None
+
+
+def _joined(model: ir.Model, parameters: Collection[str], frozen_layers: ir.Model) -> Backbone:
+    crossing = [str(value.name) for value in frontier(model.graph, parameters)]
+    prefix, suffix = frozen_layers.clone(), model.clone()
     graph, own = prefix.graph, suffix.graph
     active = active_values(own, [own.initializers[name] for name in parameters])
     held, float_values = _values(graph), _values(own)
@@ -148,26 +178,28 @@ def _values(graph: ir.Graph) -> dict[str, ir.Value]:
     return values | {str(value.name): value for node in graph for value in node.outputs}
 
 
-def values_of(model: ir.Model, names: Collection[str], images: Float32) -> dict[str, Array]:
-    """Some values of a model for images, by name, each node computed by itself.
+def values_of(
+    model: ir.Model, names: Collection[str], feeds: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Some values of a float model, by name, each node computed by itself.
 
     Args:
-        images: (N, C, H, W).
+        feeds: the model's inputs by name; others are not read.
     """
     from edgecnn_exporters.capture.reference import to_bytes
 
     copy = model.clone()
     values = _values(copy.graph)
-    given = {name: images for name in names if values[name].is_graph_input()}
-    wanted = [name for name in names if name not in given]
+    given = {name: feeds[name] for name in names if values[name].is_graph_input()}
+    wanted = [name for name in dict.fromkeys(names) if name not in given]
     if not wanted:
-        return dict(given)
+        return given
     copy.graph.outputs[:] = [values[name] for name in wanted]
     for value in copy.graph.outputs:
         value.type = value.type or ir.TensorType(ir.DataType.FLOAT)
     session = open_session(to_bytes(copy), unoptimised_options())
-    computed = session.run(wanted, {session.get_inputs()[0].name: images})
-    return {**given, **dict(zip(wanted, computed, strict=True))}
+    read = {each.name: feeds[each.name] for each in session.get_inputs()}
+    return {**given, **dict(zip(wanted, session.run(wanted, read), strict=True))}
 
 
 def _is_same(first: Array, second: Array) -> bool:

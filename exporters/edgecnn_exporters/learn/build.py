@@ -15,8 +15,9 @@ from edgecnn_exporters.gradient.training_graph import (
     TrainingRequest,
     training_graph,
 )
+from edgecnn_exporters.learn.golden_step import drawn_inputs
 from edgecnn_exporters.learn.head import find_head, open_classes
-from edgecnn_runtime.arrays import Array, Float32
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle.training.golden_step import GoldenStep
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.parity.training_step import first_step
@@ -44,13 +45,11 @@ class Batch:
     """A batch to prove a step with.
 
     Attributes:
-        input: name of the network's input.
-        images: (N, …).
+        feeds: inputs of the network, (N, …) each, and random inputs, by name.
         labels: as the loss takes them.
     """
 
-    input: str
-    images: Float32
+    feeds: Mapping[str, Array]
     labels: Array
 
 
@@ -126,8 +125,8 @@ def _learns_another_class(built: BuiltGraph, head: Head, batch: Batch) -> bool:
         labels = np.full_like(labels, classes - 1)
     else:
         labels = np.concatenate([labels, labels[:, :1]], axis=1)
-    drawn = {spec.name: _half(spec, len(batch.images)) for spec in built.training.random}
-    step = GoldenStep({batch.input: batch.images, **drawn}, labels, 0.0, {}, {})
+    drawn = drawn_inputs(built.training.random, len(labels))
+    step = GoldenStep({**batch.feeds, **drawn}, labels, 0.0, {}, {})
     try:
         outputs = first_step(to_bytes(built.graph.model), built.training, step, values)
     except EngineError:
@@ -138,7 +137,3 @@ def _learns_another_class(built: BuiltGraph, head: Head, batch: Batch) -> bool:
 
 def _with_one_more(array: Array) -> Array:
     return np.concatenate([array, array[:1]])
-
-
-def _half(spec: TensorSpec, count: int) -> Array:
-    return np.full([extent or count for extent in spec.shape], 0.5, np.float32)

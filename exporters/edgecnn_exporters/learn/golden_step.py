@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from edgecnn_exporters.learn.truth import GradientTruth
 from edgecnn_runtime.arrays import Array, Float32, Int64
 from edgecnn_runtime.bundle.training.golden_step import GoldenGradient, GoldenStep
+from edgecnn_runtime.learn.random_inputs import uniform
+from edgecnn_runtime.tensor_spec import TensorSpec
 from edgecnn_runtime.training import GRADIENT, INDEX, LABELS, LOSS, NORM, Loss
 
 IMAGES = 4
@@ -52,6 +54,18 @@ def golden_labels(loss: Loss, output: Array) -> Array:
         return pattern.astype(np.float32)
     shift = np.float32(max(float(output.std()), 0.1))
     return (output + np.where(pattern, shift, -shift)).astype(np.float32)
+
+
+def drawn_inputs(random: Sequence[TensorSpec], count: int) -> dict[str, Array]:
+    """The random inputs of a golden step, as a device draws them at its first.
+
+    Args:
+        count: of the images.
+    """
+    return {
+        spec.name: uniform(0, 0, place, (count, *(extent or 1 for extent in spec.shape[1:])))
+        for place, spec in enumerate(random)
+    }
 
 
 def golden_step(feeds: Mapping[str, Array], labels: Array, truth: GradientTruth) -> GoldenStep:

@@ -19,6 +19,7 @@ class LearnSource:
 
     Attributes:
         model: the canonical float graph, by which the float artefact was written.
+        unfolded: the form of `canonicalise_for_training`; None: nothing of it is wanted.
         images: golden inputs, each of batch 1 or of the fixed batch.
         quantised: the 8-bit network; None where there is none.
         weight_bits: of its weights.
@@ -26,5 +27,6 @@ class LearnSource:
 
     model: ir.Model
     images: list[Float32]
+    unfolded: ir.Model | None = None
     quantised: LadderState | None = None
     weight_bits: int = 8

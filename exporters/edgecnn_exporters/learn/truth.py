@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,28 @@ import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.gradient.differentiate import active_values
-from edgecnn_exporters.passes.graph import constant, scalar
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.training import Loss
 
 if TYPE_CHECKING:
     import torch
 
-    from edgecnn_exporters.quantise.trainable.operator import TorchFunction
-
     Tensor = torch.Tensor
+
+
+@dataclass(frozen=True)
+class LossBatch:
+    """A loss with the labels of a batch.
+
+    Attributes:
+        labels: as the loss takes them.
+        smoothing: of the labels, for cross-entropy.
+    """
+
+    loss: Loss
+    labels: Array
+    smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,9 +50,9 @@ def gradient_truth(
     graph: ir.Graph,
     given: Mapping[str, Array],
     parameters: Collection[str],
-    loss: Loss,
-    labels: Array,
-    smoothing: float = 0.0,
+    batch: LossBatch,
+    sides: Mapping[str, Array] | None = None,
+    statistics: Collection[str] = (),
 ) -> GradientTruth:
     """The loss at the graph's first output and its gradients, each operator in PyTorch's float64.
 
@@ -50,11 +62,16 @@ def gradient_truth(
         graph: float, before differentiation.
         given: what active nodes read of others, by name: inputs or frozen features.
         parameters: names of initialisers.
+        sides: by name of a node with a kink, as Relu has one, its first input in float32: on which
+            side of the kink a value lies is decided there, where float64 rounds otherwise.
+        statistics: names of running means and variances that are the batch's own instead.
 
     Raises:
         UnsupportedModel: an operator has no form in PyTorch here.
     """
     import torch
+
+    from edgecnn_exporters.learn.torch_forms import torch_form
 
     values: dict[ir.Value, Tensor] = {}
     chosen = {name: graph.initializers[name] for name in parameters}
@@ -64,16 +81,35 @@ def gradient_truth(
     for node in graph:
         if node.outputs[0] not in active:
             continue
-        function, operands = _function(node)
-        read = [_operand(value, values, given) for value in node.inputs[:operands]]
-        results = function(*read)
+        form = torch_form(node)
+        inputs = [_unless(value, statistics) for value in node.inputs[: form.operands]]
+        operands = [_operand(value, values, given) for value in inputs]
+        first = operands[0]
+        if sides is not None and str(node.name) in sides and first is not None:
+            operands[0] = first + (_tensor(sides[str(node.name)]) - first.detach())
+        results = form.make(node)(*operands)
         results = results if isinstance(results, tuple | list) else (results,)
         values |= dict(zip(node.outputs, results, strict=False))
-    result = _loss(loss, graph.outputs[0], values, _tensor(labels), smoothing)
-    tensors = [values[value] for value in chosen.values()]
-    gradients = torch.autograd.grad(result, tensors)
+    result = _loss(batch, graph.outputs[0], values)
+    gradients = torch.autograd.grad(result, [values[value] for value in chosen.values()])
     named = zip(chosen, gradients, strict=True)
     return GradientTruth(float(result.detach()), {name: each.numpy() for name, each in named})
+
+
+def _unless(value: ir.Value | None, names: Collection[str]) -> ir.Value | None:
+    return None if value is None or str(value.name) in names else value
+
+
+def kinks(graph: ir.Graph, parameters: Collection[str]) -> dict[str, str]:
+    """The active nodes with a kink, by name, each with the name of its first input."""
+    from edgecnn_exporters.learn.torch_forms import KINKED
+
+    active = active_values(graph, [graph.initializers[name] for name in parameters])
+    return {
+        str(node.name): str(node.inputs[0].name)
+        for node in graph
+        if node.domain == "" and node.op_type in KINKED and node.inputs[0] in active
+    }
 
 
 def frontier(graph: ir.Graph, parameters: Collection[str]) -> tuple[ir.Value, ...]:
@@ -108,39 +144,10 @@ def _tensor(array: Array | None, *, is_learnt: bool = False) -> Tensor:
     return torch.tensor(wide, requires_grad=is_learnt)
 
 
-def _function(node: ir.Node) -> tuple[TorchFunction, int | None]:
-    """The node in PyTorch, and how many of its inputs it takes."""
-    from edgecnn_exporters.quantise.trainable.operators import torch_operator
-
-    if node.domain == "" and node.op_type == "Clip":
-        return _clip(node), 1
-    operator = torch_operator(node)
-    return operator.make(node), operator.operands
-
-
-def _clip(node: ir.Node) -> Callable[[Tensor], Tensor]:
-    """Clip whose gradient at a bound is 0, as of `torch.nn.ReLU6`; of `torch.clamp` it is 1."""
-    import torch
-
-    bounds = [scalar(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2)]
-    low, high = (-np.inf if bounds[0] is None else bounds[0]), bounds[1]
-    high = np.inf if high is None else high
-
-    def run(x: Tensor) -> Tensor:
-        return torch.where((x > low) & (x < high), x, x.detach().clamp(low, high))
-
-    return run
-
-
-def _loss(
-    loss: Loss,
-    output: ir.Value,
-    values: Mapping[ir.Value, Tensor],
-    labels: Tensor,
-    smoothing: float,
-) -> Tensor:
+def _loss(batch: LossBatch, output: ir.Value, values: Mapping[ir.Value, Tensor]) -> Tensor:
     from torch.nn import functional
 
+    labels, loss = _tensor(batch.labels), batch.loss
     node = output.producer()
     before = None if node is None else node.inputs[0]
     if loss == "mean_squared_error":
@@ -150,5 +157,5 @@ def _loss(
     is_last = node is not None and node.op_type == last and before is not None
     logits = values[before] if is_last and before is not None else values[output]
     if loss == "cross_entropy":
-        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        return functional.cross_entropy(logits, labels, label_smoothing=batch.smoothing)
     return functional.binary_cross_entropy_with_logits(logits, labels)

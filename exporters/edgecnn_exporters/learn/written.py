@@ -65,6 +65,9 @@ def int8_written(
         if role is Role.PRODUCT:
             products.append(node)
     layers = [_layer(node, parameters, bits) for node in products]
+    held = {name for each in layers if each for name in (each.weight, each.bias)}
+    if lost := [n for n in parameters if n not in held and n not in qdq.initializers]:
+        return Written(obstacle=f"{_listing(lost)} has another form in 8 bits")
     if frozen := [str(n.name) for n, each in zip(products, layers, strict=True) if each is None]:
         return Written(obstacle=f"{_listing(frozen)} behind what is learnt is frozen")
     shared = {name: group.values for name, group in state.plan.group_of.items()}

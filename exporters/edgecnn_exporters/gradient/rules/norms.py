@@ -69,32 +69,25 @@ def instance_norm(back: Backward) -> Mapping[int, ir.Value]:
 def group_norm(back: Backward) -> Mapping[int, ir.Value]:
     """Gradient of GroupNormalization: z over a group's channels and pixels, x (N, C, …).
 
-    Scale and bias are (C,), or (groups,) in opset 18.
+    Scale and bias are (C,), as of opset 21; ONNX has withdrawn the form of opset 18.
     """
     emit, dy, count = back.emit, back.gradient, len(back.shape())
     groups = back.node.attributes.get_int("num_groups", 1)
-    together = emit("Reshape", back.input(0), [0, groups, -1])
-    normal = _normalise(back, together, [2])
+    if back.shape(1) != back.shape()[1:2]:
+        raise back.refused("it has no scale for each channel; convert it to opset 21")
+    normal = _normalise(back, emit("Reshape", back.input(0), [0, groups, -1]), [2])
     own = shape_operand(back, 0)
-    if back.shape(1) == (groups,):
-        dy = emit("Reshape", dy, [0, groups, -1])
-        values, reduced, factors = normal.values, [0, 2], [-1, 1]
-    else:
-        values, reduced = emit("Reshape", normal.values, own), [0, *range(2, count)]
-        factors = [-1, *[1] * (count - 2)]
-    result = _of_channels(back, values, reduced, dy)
+    result = _of_channels(back, emit("Reshape", normal.values, own), [0, *range(2, count)])
     if 0 in back.wanted:
-        upstream = emit("Mul", dy, emit("Reshape", back.input(1), factors))
-        grouped = emit("Reshape", upstream, [0, groups, -1])
+        scale = emit("Reshape", back.input(1), [-1, *[1] * (count - 2)])
+        grouped = emit("Reshape", emit("Mul", dy, scale), [0, groups, -1])
         result[0] = emit("Reshape", _through(emit, normal, grouped), own)
     return result
 
 
-def _of_channels(
-    back: Backward, values: ir.Value, axes: list[int], gradient: ir.Value | None = None
-) -> dict[int, ir.Value]:
+def _of_channels(back: Backward, values: ir.Value, axes: list[int]) -> dict[int, ir.Value]:
     """Gradients of a scale and a bias, (C,) each, summed over all other axes."""
-    emit, dy = back.emit, back.gradient if gradient is None else gradient
+    emit, dy = back.emit, back.gradient
     result: dict[int, ir.Value] = {}
     if 1 in back.wanted:
         result[1] = emit("ReduceSum", emit("Mul", dy, values), axes, keepdims=0)

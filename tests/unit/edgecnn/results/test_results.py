@@ -102,10 +102,10 @@ MAKERS: Mapping[str, Callable[[Path], Result]] = {
     "plan": planned,
     "profile": profile,
     "zoo": zoo,
-    "layers": layers,
     "devices": lambda _: list_devices(is_asked=False),
     "removed": lambda _: DeviceRemovedResult("rpi", Path("devices.toml")),
     "targets": lambda _: list_targets(),
+    "layers": layers,
 }
 # A word of the table, and a column of the rows.
 EXPECTED = {
@@ -118,10 +118,10 @@ EXPECTED = {
     "plan": ("dynamo", "plan"),
     "profile": ("Cortex-A76", "max_mhz"),
     "zoo": ("mobilenet_v2", "macs"),
-    "layers": ("max pooling", "padding"),
     "devices": ("this machine", "kind"),
     "removed": ("removed rpi", "file"),
     "targets": ("ethos-u55-128", "family"),
+    "layers": ("max pooling", "padding"),
 }
 
 

@@ -1,0 +1,214 @@
+"""Batch normalisation by the statistics of the batch, in operators of inference.
+
+ONNX Runtime's ordinary build for CPUs refuses a BatchNormalization in training mode
+("Training mode is not supported"), so that each becomes a composite of other operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import onnx_ir as ir
+
+from edgecnn_exporters.gradient.composite import Composite
+from edgecnn_exporters.gradient.emit import Emitter
+from edgecnn_exporters.gradient.rule import cannot_learn
+from edgecnn_exporters.passes.graph import constant, hand_over, is_operator
+from edgecnn_runtime.training import NEXT
+
+
+@dataclass(frozen=True)
+class BatchNorms:
+    """Batch normalisations of a graph that take the statistics of each batch.
+
+    Attributes:
+        composites: one a normalisation.
+        next: the running mean or variance after the step, by the one before it.
+    """
+
+    composites: tuple[Composite, ...]
+    next: Mapping[ir.Value, ir.Value]
+
+
+def use_batch_statistics(
+    graph: ir.Graph, active: Collection[ir.Value], emit: Emitter
+) -> BatchNorms:
+    """Every BatchNormalization behind the first learnt layer normalises by the batch.
+
+    Those before it stay as they are: nothing that they read changes.
+
+    Args:
+        active: the parameters, and all values that change with them.
+
+    Raises:
+        UnsupportedModel: statistics are computed, or the number of channels is not known.
+    """
+    following: dict[ir.Value, ir.Value] = {}
+    composites = []
+    for node in list(graph):
+        if is_operator(node, "BatchNormalization") and any(v in active for v in node.inputs):
+            norm = _norm(node)
+            emit.within(str(node.name), before=node)
+            composites.append(_lower(graph, norm, emit, following))
+    emit.within("learn")
+    for old, new in following.items():
+        new.name = emit.free(f"{old.name}{NEXT}")
+    return BatchNorms(tuple(composites), following)
+
+
+@dataclass(frozen=True)
+class _Norm:
+    """A BatchNormalization: x (N, C, …), the rest (C,).
+
+    Attributes:
+        pixels: of a channel; None where not fixed.
+        momentum: share of the old running value, as ONNX has it; PyTorch's is 1 - momentum.
+    """
+
+    node: ir.Node
+    x: ir.Value
+    gamma: ir.Value
+    beta: ir.Value
+    mean: ir.Value
+    variance: ir.Value
+    epsilon: float
+    momentum: float
+    axes: tuple[int, ...]
+
+    @property
+    def by_channel(self) -> list[int]:
+        """Shape (1, C, 1, …) of what broadcasts over x."""
+        return [1, -1, *[1] * (len(self.axes) - 1)]
+
+
+def _norm(node: ir.Node) -> _Norm:
+    x, gamma, beta, mean, variance = node.inputs
+    assert x is not None
+    assert gamma is not None
+    assert beta is not None
+    if mean is None or variance is None or constant(mean) is None or constant(variance) is None:
+        raise cannot_learn(node, "its running statistics are computed")
+    if x.shape is None:
+        raise cannot_learn(node, f"the shape of {x.name} is unknown")
+    return _Norm(
+        node,
+        x,
+        gamma,
+        beta,
+        mean,
+        variance,
+        node.attributes.get_float("epsilon", 1e-5),
+        node.attributes.get_float("momentum", 0.9),
+        (0, *range(2, len(x.shape))),
+    )
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """Values of the forward pass that the gradient reads.
+
+    Attributes:
+        centred: x - mean.
+        steepness: 1 / sqrt(variance + epsilon), (1, C, 1, …).
+        scale: gamma * steepness, (1, C, 1, …).
+        count: values of a channel, float32 ().
+    """
+
+    centred: ir.Value
+    steepness: ir.Value
+    scale: ir.Value
+    count: ir.Value
+
+
+def _lower(
+    graph: ir.Graph, norm: _Norm, emit: Emitter, following: dict[ir.Value, ir.Value]
+) -> Composite:
+    """Ioffe and Szegedy 2015, algorithm 1: ``y = gamma (x - mean) / sqrt(variance + eps) + beta``.
+
+    The variance is that of all values (biased); the running one is of a sample (unbiased), as in
+    PyTorch: ONNX's own would be biased.
+    """
+    first = len(emit.written)
+    axes = list(norm.axes)
+    mean = emit("ReduceMean", norm.x, axes, keepdims=1)
+    centred = emit("Sub", norm.x, mean)
+    variance = emit("ReduceMean", emit("Mul", centred, centred), axes, keepdims=1)
+    steepness = emit("Reciprocal", emit("Sqrt", emit("Add", variance, norm.epsilon)))
+    scale = emit("Mul", steepness, emit("Reshape", norm.gamma, norm.by_channel))
+    count = _count(emit, norm)
+    _run_on(emit, norm, following, mean, variance, count)
+    scaled = emit("Mul", centred, scale)
+    output = emit("Add", scaled, emit("Reshape", norm.beta, norm.by_channel))
+    before = norm.node.outputs[0]
+    output.type, output.shape = before.type, before.shape
+    hand_over(before, output)
+    graph.remove(norm.node, safe=True)
+    forward = _Forward(centred, steepness, scale, count)
+
+    def rule(gradient: ir.Value, wanted: frozenset[int]) -> Mapping[int, ir.Value]:
+        return _gradient(emit, norm, forward, gradient, wanted)
+
+    nodes = tuple(emit.written[first:])
+    return Composite("BatchNormalization", nodes, (norm.x, norm.gamma, norm.beta), output, rule)
+
+
+def _gradient(
+    emit: Emitter, norm: _Norm, forward: _Forward, dy: ir.Value, wanted: frozenset[int]
+) -> Mapping[int, ir.Value]:
+    """Gradient of the composite; Ioffe and Szegedy 2015, section 3.
+
+    With z = centred * steepness and means over the batch and pixels:
+    ``dbeta = sum of dy``, ``dgamma = sum of dy z``,
+    ``dx = gamma steepness (dy - mean of dy - z mean of (dy z))``.
+    """
+    axes = list(norm.axes)
+    total = emit("ReduceSum", dy, axes, keepdims=1)
+    along = emit("ReduceSum", emit("Mul", dy, forward.centred), axes, keepdims=1)
+    result: dict[int, ir.Value] = {}
+    if 0 in wanted:
+        squared = emit("Mul", forward.steepness, forward.steepness)
+        slope = emit("Mul", squared, emit("Div", along, forward.count))
+        projected = emit("Mul", forward.centred, slope)
+        rest = emit("Sub", dy, emit("Add", projected, emit("Div", total, forward.count)))
+        result[0] = emit("Mul", rest, forward.scale)
+    if 1 in wanted:
+        result[1] = emit("Reshape", emit("Mul", along, forward.steepness), [-1])
+    if 2 in wanted:
+        result[2] = emit("Reshape", total, [-1])
+    return result
+
+
+def _run_on(
+    emit: Emitter,
+    norm: _Norm,
+    following: dict[ir.Value, ir.Value],
+    mean: ir.Value,
+    variance: ir.Value,
+    count: ir.Value,
+) -> None:
+    """The running statistics after the step: ``momentum old + (1 - momentum) batch``.
+
+    Two normalisations that share them, as a module that is called twice, change them in turn.
+    """
+    # A batch of one value has no variance of a sample; a step with one is refused before.
+    sample = emit("Div", count, emit("Max", emit("Sub", count, 1.0), 1.0))
+    for old, batch in ((norm.mean, mean), (norm.variance, emit("Mul", variance, sample))):
+        fresh = emit("Mul", emit("Reshape", batch, [-1]), 1 - norm.momentum)
+        kept = emit("Mul", following.get(old, old), norm.momentum)
+        following[old] = emit("Add", kept, fresh)
+
+
+def _count(emit: Emitter, norm: _Norm) -> ir.Value:
+    assert norm.x.shape is not None
+    sizes = [norm.x.shape[axis] for axis in norm.axes]
+    known = [size for size in sizes if isinstance(size, int)]
+    if len(known) == len(sizes):
+        return emit.constant(np.array(prod(known), np.float32))
+    channels = norm.x.shape[1]
+    if not isinstance(channels, int):
+        raise cannot_learn(norm.node, "its number of channels is not fixed")
+    size = emit("Cast", emit("Size", norm.x), to=int(ir.DataType.FLOAT))
+    return emit("Mul", size, 1 / channels)

@@ -1,0 +1,1 @@
+"""Gradient rules of operators that compute every element of their result alone."""

@@ -1,0 +1,1 @@
+"""Gradient rules of operators that take, join, repeat or surround parts of a tensor."""

@@ -1,0 +1,1 @@
+"""Gradients of operators whose windows slide over an image: convolutions and pools."""

@@ -1,0 +1,62 @@
+"""Gradient of a convolution with respect to its image: the transposed convolution."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from edgecnn_exporters.gradient.emit import Emitter
+from edgecnn_exporters.gradient.rules.windows.geometry import Convolution
+
+
+def image_gradient(
+    emit: Emitter, convolution: Convolution, gradient: ir.Value, weight: ir.Value
+) -> ir.Value:
+    """dx (N, C, …) of a convolution, from dy (N, O, …) and the weight (O, C / g, …).
+
+    With stride 1 it is a convolution of dy, padded by ``dilation (kernel - 1) - pad``, by the
+    weight rotated by 180 degrees with its channels exchanged: (C, O / g, …). With a larger one it
+    is a ConvTranspose by the weight as it is, which has zeros between the pixels of dy.
+    """
+    windows = convolution.windows
+    pads = [
+        *(window.reach - 1 - window.before for window in windows),
+        *(window.reach - 1 - window.after for window in windows),
+    ]
+    if all(window.stride == 1 for window in windows) and min(pads) >= 0:
+        return emit(
+            "Conv",
+            gradient,
+            _rotated(emit, convolution, weight),
+            kernel_shape=[window.kernel for window in windows],
+            dilations=[window.dilation for window in windows],
+            pads=pads,
+            group=convolution.groups,
+        )
+    return emit(
+        "ConvTranspose",
+        gradient,
+        weight,
+        kernel_shape=[window.kernel for window in windows],
+        strides=[window.stride for window in windows],
+        dilations=[window.dilation for window in windows],
+        pads=[*(window.before for window in windows), *(window.after for window in windows)],
+        output_padding=[window.left for window in windows],
+        group=convolution.groups,
+    )
+
+
+def _rotated(emit: Emitter, convolution: Convolution, weight: ir.Value) -> ir.Value:
+    """Weight (O, C / g, …) as (C, O / g, …), every kernel rotated by 180 degrees."""
+    kernel = [window.kernel for window in convolution.windows]
+    groups, inputs, outputs = convolution.groups, convolution.inputs, convolution.outputs
+    axes = [axis for axis, size in enumerate(kernel, 2) if size > 1]
+    if axes:
+        ends, steps = [-(2**31)] * len(axes), [-1] * len(axes)
+        weight = emit("Slice", weight, [-1] * len(axes), ends, axes, steps)
+    if groups == 1:
+        return emit("Transpose", weight, perm=[1, 0, *range(2, 2 + len(kernel))])
+    if groups == inputs == outputs:
+        return weight
+    apart = emit("Reshape", weight, [groups, outputs // groups, inputs // groups, *kernel])
+    turned = emit("Transpose", apart, perm=[0, 2, 1, *range(3, 3 + len(kernel))])
+    return emit("Reshape", turned, [inputs, outputs // groups, *kernel])
