@@ -23,6 +23,8 @@ def verdict_of(row: ResultRow) -> str:
         return WRONG[row.verdict]
     if row.comparison is None:
         return "baseline" if row.subject.against is None else ""
+    if row.is_learning and row.comparison.verdict != "tainted":
+        return f"{row.comparison.ratio:.2f}× the time"
     times = f"{1 / row.comparison.ratio:.2f}×"
     return {
         "faster": f"FASTER {times} ✓",

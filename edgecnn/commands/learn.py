@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--learning-rate",
     "--lr",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, 1e6, min_open=True, max_open=True),
     help="Of each step; by default the bundle's.",
 )
 @click.option(

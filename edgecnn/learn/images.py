@@ -59,10 +59,10 @@ def open_images(data: str, choose: ChooseClasses, *, quiet: bool) -> LearningIma
     """
     if data in NAMED:
         classes = choose(NAMED[data].labels)
-        learnt, judging = (
+        learnt, tested = (
             _numbered(data, load(data, split, quiet=quiet), classes) for split in ("train", "test")
         )
-        return LearningImages(learnt, judging, classes)
+        return LearningImages(learnt, tested, classes)
     folders = find_classes(Path(data))
     classes = choose(tuple(folders.train))
     notes: tuple[str, ...] = ()

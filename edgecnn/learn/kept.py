@@ -100,12 +100,13 @@ class KeptLearning:
             )
         tensors, document = self._document()
         self._refuse_others(document.get("request"))
-        parts = [_part(tensors, prefix) for prefix in (CURRENT, BEST)]
-        for part in parts:
+        current, best = _part(tensors, CURRENT), _part(tensors, BEST)
+        for part in (current, best):
             self._check_like(part, like)
         try:
             return LearningState(
-                *parts,
+                current=current,
+                best=best,
                 history=tuple(LearntEpoch(**row) for row in document["history"]),
                 best_epoch=int(document["best_epoch"]),
                 batch=int(document["batch"]),

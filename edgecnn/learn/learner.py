@@ -67,8 +67,9 @@ class SessionLearner:
         Raises:
             BundleError, EngineError, NotTrainable: it cannot be trusted, or cannot learn here.
         """
+        precision = judged_precision(trainable_manifest(bundle))
         self._session = edgecnn_runtime.open(
-            bundle, learn=True, labels=labels, seed=seed, precision="fp32"
+            bundle, learn=True, labels=labels, seed=seed, precision=precision
         )
         postprocess = self._session.manifest.postprocess
         self.is_logits = postprocess is None or postprocess.softmax
@@ -113,6 +114,16 @@ class SessionLearner:
         trace: TracebackType | None,
     ) -> None:
         self._session.close()
+
+
+def judged_precision(manifest: Manifest) -> str:
+    """Precision of the artefact that the held-out images judge after each epoch.
+
+    Behind an int8 backbone it is int8: the head learns from the features that this one computes.
+    """
+    training = manifest.training
+    is_int8 = training is not None and training.backbone == "int8" and training.is_int8_written
+    return "int8" if is_int8 else "fp32"
 
 
 def trainable_manifest(bundle: str) -> Manifest:

@@ -8,10 +8,9 @@ from typing import Any
 
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.bundle.safetensors import read_safetensors
 from edgecnn_runtime.engines.engine_id import EngineId, engine_fields, engine_id
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
-from edgecnn_runtime.errors import EdgeCNNError
+from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.learn.step import TrainingStep
 from edgecnn_runtime.parity.answers import (
@@ -74,7 +73,7 @@ def open_step(bundle: Bundle, *, threads: int | None, batch: int | None) -> Open
     return OpenedStep(lambda: step.run(feeds, labels, rate), step.values, step.close)
 
 
-def step_parity(bundle: Bundle, *, threads: int | None) -> Parity:
+def step_parity(bundle: Bundle) -> Parity:
     """Parity of the training graph: its golden step against the gradients of PyTorch in float64.
 
     Raises:
@@ -82,21 +81,19 @@ def step_parity(bundle: Bundle, *, threads: int | None) -> Parity:
     """
     training = bundle.manifest.training
     assert training is not None, "it has a training graph"
-    files, step = bundle.training(), bundle.golden_step()
-    golden = read_safetensors(bundle.read(training.golden))
-    values = {**files.values, **step.start}
-    names = [spec.name for spec in bundle.manifest.parameters]
+    files, golden = bundle.training(), bundle.golden_step()
+    values = {**files.values, **golden.start}
     try:
         with bundle.budget.step():
-            outputs = first_step(files.graph, training, values, golden, threads=threads)
-    except EdgeCNNError as error:
+            outputs = first_step(files.graph, training, golden, values)
+    except EngineError as error:
         return _parity(bundle, "differs", f"does not run: {error}")
-    error = step_error(training, names, values, golden, outputs)
+    found = step_error(training, golden, values, outputs)
     words = (
-        f"gradient of {error.parameter} differs by {error.gradient:.1e} of its largest, loss by "
-        f"{error.loss:.1e}"
+        f"gradient of {found.parameter} differs by {found.gradient:.1e} of its largest, loss by "
+        f"{found.loss:.1e}"
     )
-    is_equal = is_step_within(error, training.backbone)
+    is_equal = is_step_within(found, training.backbone)
     limit = "" if is_equal else f"; allowed is {step_limit(training.backbone)}"
     return _parity(bundle, "equal" if is_equal else "differs", f"{words}{limit}")
 
@@ -108,9 +105,9 @@ def _parity(bundle: Bundle, verdict: ParityVerdict, note: str) -> Parity:
     return Parity(training.graph, engine, training.backbone, verdict, None, note)
 
 
-def step_fields(bundle: Bundle, *, threads: int | None) -> dict[str, Any]:
+def step_fields(bundle: Bundle) -> dict[str, Any]:
     """Parity of the training graph as the JSON of a bench's row."""
-    parity = step_parity(bundle, threads=threads)
+    parity = step_parity(bundle)
     engine: EngineId = engine_id(OnnxRuntimeEngine)
     return {
         "name": bundle.manifest.name,
@@ -147,5 +144,5 @@ def verify_step(
         step.close()
     answers = {spec.name: after[spec.name] for spec in bundle.manifest.parameters}
     digests = ({name: digest(array) for name, array in answers.items()},)
-    parity = step_parity(bundle, threads=threads)
+    parity = step_parity(bundle)
     return Verification(parity, digests, peak, counted_runs), (answers,)

@@ -81,7 +81,7 @@ def _open_row(
     """
     with Bundle(subject.bundle, budget) as bundle:
         if is_training_graph(bundle, subject.artefact):
-            parity = step_fields(bundle, threads=subject.threads)
+            parity = step_fields(bundle)
             step = open_step(bundle, threads=subject.threads, batch=subject.batch)
             closing.callback(step.close)
             return parity, step.run
