@@ -8,6 +8,7 @@ from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.manifest import ProofKind
 from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.row import Parity
+from edgecnn_runtime.parity.training_step import StepError
 from edgecnn_runtime.parity.verdict import ParityVerdict
 
 
@@ -16,7 +17,8 @@ class ParityFields:
     """One artefact on one engine, compared with the original network on the golden examples.
 
     Attributes:
-        subject: path of the artefact, or "preprocessing", "labels" or "provenance".
+        subject: path of the artefact or training graph, or "preprocessing", "labels" or
+            "provenance".
         engine: name and version; empty for what no engine runs.
         precision: of the artefact, such as "int8".
         verdict: "weak" answers as where it was made, and lost more there than int8 should.
@@ -24,6 +26,7 @@ class ParityFields:
         note: the tolerance that the verdict rests on, or why nothing was run.
         steps: the largest error in integer steps, where the artefact's outputs are integers.
         proof: kind of proof that the row is; null for what no engine runs.
+        learning: error of a training graph's first step; null of what is no training graph.
         engine_id: the parts of `engine`; null where it is empty.
     """
 
@@ -35,6 +38,7 @@ class ParityFields:
     note: str
     steps: float | None
     proof: ProofKind | None
+    learning: StepError | None
     engine_id: EngineId | None
 
 
@@ -49,6 +53,7 @@ def parity_fields(row: Parity) -> ParityFields:
         note=row.note,
         steps=row.steps,
         proof=row.proof,
+        learning=row.learning,
         engine_id=row.engine,
     )
 

@@ -74,6 +74,8 @@ def compiled_parity_blocks(rows: Sequence[Parity]) -> list[Block]:
 
 def _difference_cells(row: Parity) -> tuple[str, str, str]:
     difference = row.difference
+    if row.learning is not None:
+        return f"{row.learning.gradient:.1e}", "", ""
     if difference is None:
         return "", "", ""
     top1 = f"{difference.top1_agreement:.0%}" if row.engine else ""

@@ -62,7 +62,8 @@ class VerifyResult(Result):
         """0: all that ran is equal. 3: something differs, or crashed. 1: nothing ran."""
         if any(row.verdict in WRONG for row in (*self.parity, *self.compiled)):
             return DIFFERS
-        ran = any(row.verdict in ANSWERS_AS_MADE and row.engine for row in self.parity)
+        answered = (row for row in self.parity if row.engine and row.learning is None)
+        ran = any(row.verdict in ANSWERS_AS_MADE for row in answered)
         return OK if ran else FAILED
 
     def blocks(self) -> list[Block]:
@@ -110,5 +111,6 @@ def _flat(row: Parity) -> dict[str, Any]:
         "relative": None if difference is None else difference.relative,
         **difference_columns(difference),
         "n": None if difference is None else difference.n,
+        "gradient_error": None if row.learning is None else row.learning.gradient,
         "note": row.note,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from edgecnn_exporters.capture.reference import (
     to_bytes,
 )
 from edgecnn_exporters.capture.repeatable import check_repeatable
-from edgecnn_exporters.capture.torch_export import Attempt, capture
+from edgecnn_exporters.capture.torch_export import Attempt, Captured, capture
 from edgecnn_exporters.errors import CaptureFailed
 from edgecnn_exporters.exported import Exported
 from edgecnn_exporters.targets import Translated
@@ -75,18 +76,29 @@ def export_module(
     check_outputs(reference)
     check_labels(request, reference.batches[0][1])
     progress("capture")
-    captured = capture(
-        module,
-        reference,
-        batch=request.input.shape[0],
-        opset=request.opset,
-        keeps_parameters=request.learn is not None and request.learn.normalisation == "batch",
-    )
+    captured = _capture(module, reference, request)
     norms: tuple[NormStatistics, ...] = ()
     if request.quantise is not None and request.quantise.inputs is not None:
         norms = norm_statistics(module, reference.batches[0][0])
     read = _Read(captured.model, captured.attempts, reference, norms, prepared.notes)
     return _finish(read, request, output, progress)
+
+
+def _capture(module: torch.nn.Module, reference: Reference, request: Request) -> Captured:
+    """The captured graph; where something is learnt, one that keeps every parameter.
+
+    Where none does, what is learnt with frozen statistics is learnt of the ordinary one.
+    """
+    batch, learn = request.input.shape[0], request.learn
+    if learn is not None:
+        try:
+            return capture(
+                module, reference, batch=batch, opset=request.opset, keeps_parameters=True
+            )
+        except CaptureFailed:
+            if learn.normalisation == "batch":
+                raise
+    return capture(module, reference, batch=batch, opset=request.opset)
 
 
 def export_onnx(source: OnnxSource, request: Request, output: Path, progress: Announce) -> Exported:
@@ -125,7 +137,7 @@ class _Read:
 
 def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> Exported:
     from edgecnn_exporters.capture.output_groups import output_groups
-    from edgecnn_exporters.learn.artefact import check_learnable, unfolded_form
+    from edgecnn_exporters.learn.artefact import check_learnable, learnt_nodes, unfolded_form
     from edgecnn_exporters.passes import canonicalise
 
     model, reference = read.model, read.reference
@@ -146,7 +158,8 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
             f"{difference.relative:.1e} of its output; "
             f"passes applied: {', '.join(passes)}. This is a defect of edgecnn: please report it"
         )
-    quantised = _quantise(model, request, progress)
+    fixed = learnt_nodes(model, unfolded, request.learn)
+    quantised = _quantise(model, request, fixed, progress)
     provenance = provenance_of(request, reference, read.attempts, passes, difference)
     examples = _examples(model, reference, request, quantised)
     packing = Packing(model, content, request, examples, provenance)
@@ -198,7 +211,9 @@ def _examples(
     return Examples(reference.golden, held_out, groups, are_private)
 
 
-def _quantise(model: ir.Model, request: Request, progress: Announce) -> Quantised | None:
+def _quantise(
+    model: ir.Model, request: Request, fixed: Collection[str], progress: Announce
+) -> Quantised | None:
     if request.quantise is None:
         return None
     from edgecnn_exporters.quantise.ladder import quantise
@@ -217,4 +232,5 @@ def _quantise(model: ir.Model, request: Request, progress: Announce) -> Quantise
         lambda step: lambda done: progress(f"quantise: {step}, {done:.0%}"),
         inputs=wanted.inputs,
         fresh=wanted.fresh,
+        fixed=fixed,
     )

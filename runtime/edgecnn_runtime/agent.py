@@ -266,22 +266,28 @@ def _prove(options: argparse.Namespace) -> None:
 def _verify(options: argparse.Namespace) -> None:
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.engines import engine_class, engine_names
+    from edgecnn_runtime.engines.table import REFERENCE
+    from edgecnn_runtime.parity.training import verify_training
     from edgecnn_runtime.parity.verify import verify_artefact
 
     names = engine_names() if options.engine is None else (options.engine,)
     kinds = list(map(engine_class, names))
     with Bundle(options.bundle, _hold(options)) as bundle:
-        artefacts = bundle.manifest.artefacts
+        artefacts, training = bundle.manifest.artefacts, bundle.manifest.training
         chosen = [
             artefact
             for artefact in artefacts
             if options.precision in (None, artefact.precision)
             and options.artefact in (None, artefact.path)
         ]
-        if not chosen:
+        is_learnt = training is not None and options.artefact in (None, training.graph)
+        if not chosen and not is_learnt:
             listing = ", ".join(f"{artefact.path} ({artefact.precision})" for artefact in artefacts)
             raise BundleError(f"{options.bundle} has no such artefact; it has {listing}")
         for artefact in chosen:
             for kind in kinds:
                 if artefact.format in kind.formats:
                     _emit("row", **verify_artefact(bundle, artefact, kind).to_json())
+        is_run = is_learnt and options.precision is None and REFERENCE in names
+        if is_run and (row := verify_training(bundle)) is not None:
+            _emit("row", **row.to_json())

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import onnx
 import pytest
 from e2e.conftest import Run
 
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.write import write_bundle
 
 
 def test_the_last_layer_is_learnt_behind_8_bits(edgecnn: Run, tmp_path: Path) -> None:
@@ -75,3 +78,38 @@ def test_what_cannot_be_learnt_is_told_in_a_sentence(
     assert ran.returncode == code, ran.stderr
     assert says in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_verify_proves_a_training_graph_and_finds_a_flipped_sign(
+    edgecnn: Run, own: None, tmp_path: Path
+) -> None:
+    command = ("export", "own.py:responsive", "--input", "1x3x8x8", "--preprocess", "unit")
+    assert edgecnn(*command, "--learn", "all", "-o", "r.edge").returncode == 0
+    ran = edgecnn("verify", "r.edge", "--json")
+    assert ran.returncode == 0, ran.stderr
+    row = training_row(ran.stdout)
+    assert row["verdict"] == "equal"
+    assert row["learning"]["gradient"] < 1e-5
+    with Bundle(tmp_path / "r.edge") as bundle:
+        files = {name: bundle.read(name) for name in bundle.manifest.files}
+        manifest = bundle.manifest
+    model = onnx.load_from_string(files["model.train.onnx"])
+    node = next(each for each in model.graph.node if each.op_type == "Sub")  # softmax less labels
+    node.input[:] = reversed(node.input)
+    files["model.train.onnx"] = model.SerializeToString()
+    write_bundle(tmp_path / "r.edge", manifest, files)
+    ran = edgecnn("verify", "r.edge", "--json")
+    assert ran.returncode == 3
+    row = training_row(ran.stdout)
+    assert row["verdict"] == "differs"
+    assert row["learning"]["gradient"] == pytest.approx(2, abs=0.01)
+    ran = edgecnn("verify", "r.edge")
+    (line,) = (line for line in ran.stdout.splitlines() if line.startswith("model.train.onnx"))
+    assert "2.0e+00" in line
+
+
+def training_row(document: str) -> dict[str, Any]:
+    rows = json.loads(document)["rows"]
+    (row,) = (row for row in rows if row["subject"] == "model.train.onnx")
+    assert isinstance(row, dict)
+    return row

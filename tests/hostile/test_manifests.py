@@ -102,6 +102,7 @@ def artefact(**fields: object) -> Edit:
             ),
             "list 3000 channels, the output",
         ),
+        (lambda m: m.update(groups={"logits": 3}), r"groups\['logits'\] is int, expected a list"),
     ],
 )
 def test_lists_without_an_end_are_refused(bundle: Path, edit: Edit, says: str) -> None:

@@ -12,7 +12,7 @@ from edgecnn_runtime.training import RANDOM
 
 
 def apply_training_forms(graph: ir.Graph) -> tuple[ir.Value, ...]:
-    """Every Dropout becomes ``y = x * where(random > ratio, 1 / (1 - ratio), 0)``.
+    """Every Dropout becomes ``y = x * [random > ratio] / (1 - ratio)``.
 
     Srivastava et al. 2014, "Dropout", section 4, in the scaled form of ``torch.nn.Dropout``. As a
     product it needs no rule of its own: the gradient passes by the same mask. One with ratio 0
@@ -45,18 +45,18 @@ def _rewrite(graph: ir.Graph, node: ir.Node) -> ir.Value | None:
     graph.inputs.append(random)
     # Of ratio 1 nothing is kept: the factor is of no value then, and finite.
     factor = 1 / (1 - ratio) if ratio < 1 else 0.0
-    threshold, share, none = (
+    threshold, share = (
         new_initialiser(graph, f"{name}.{what}", np.array(number, np.float32))
-        for what, number in (("ratio", ratio), ("factor", factor), ("none", 0.0))
+        for what, number in (("ratio", ratio), ("factor", factor))
     )
     kept = ir.node("Greater", [random, threshold], name=f"{name}.is_kept")
-    factors = ir.node("Where", [kept.outputs[0], share, none], name=f"{name}.factors")
-    for new in (kept, factors):
+    mask = ir.node("Cast", kept.outputs, {"to": int(ir.DataType.FLOAT)}, name=f"{name}.mask")
+    factors = ir.node("Mul", [mask.outputs[0], share], name=f"{name}.factors")
+    for new in (kept, mask, factors):
         value = new.outputs[0]
-        value.name, value.shape = str(new.name), random.shape
+        value.name, value.shape, value.type = str(new.name), random.shape, random.type
     kept.outputs[0].type = ir.TensorType(ir.DataType.BOOL)
-    factors.outputs[0].type = random.type
-    graph.insert_before(node, [kept, factors])
+    graph.insert_before(node, [kept, mask, factors])
     replace_node(graph, node, ir.node("Mul", [source, factors.outputs[0]]))
     return random
 

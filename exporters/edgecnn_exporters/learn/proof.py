@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import onnx_ir as ir
 
 from edgecnn_exporters.capture.reference import to_bytes
@@ -22,47 +25,74 @@ from edgecnn_runtime.bundle.training.golden_step import GoldenStep
 from edgecnn_runtime.parity.training_step import first_step
 
 
-def learn_truth(
+@dataclass(frozen=True)
+class Truths:
+    """Loss and gradients of a batch by PyTorch's autograd in float64.
+
+    Attributes:
+        own: behind the features of the frozen layers as ONNX Runtime's kernels compute them in the
+            training graph: what it is proven by.
+        neutral: behind those of each node by itself, which is no machine's: what it is held against
+            elsewhere. The same where the frozen layers are float.
+    """
+
+    own: GradientTruth
+    neutral: GradientTruth
+
+
+def learn_truths(
     form: LearnForm,
     backbone: Backbone | None,
     built: BuiltGraph,
     batch: Batch,
     request: TrainingRequest,
-) -> GradientTruth:
-    """Loss and gradients of a batch by PyTorch's autograd in float64.
+) -> Truths:
+    """Loss and gradients of a batch.
 
-    The features of frozen layers come from their own graph, each node by itself; on which side of
-    a kink a value lies, as at the zero of a Relu, from the training graph.
+    On which side of a kink a value lies, as at the zero of a Relu, comes from the training graph.
 
     Args:
         batch: with the random inputs.
     """
     model = form.model.clone()
     apply_training_forms(model.graph)
-    crossing = [str(value.name) for value in frontier(model.graph, form.parameters)]
-    if backbone is None:
-        features = values_of(model, crossing, batch.feeds)
-    else:
-        names = [backbone.features[name] for name in crossing]
-        computed = values_of(backbone.model, names, batch.feeds)
-        features = {name: computed[backbone.features[name]] for name in crossing}
     loss = LossBatch(request.loss, batch.labels, request.smoothing)
-    sides = _sides(built, batch, list(kinks(model.graph, form.parameters)))
-    return gradient_truth(model.graph, features, form.parameters, loss, sides, form.statistics)
+    crossing = [str(value.name) for value in frontier(model.graph, form.parameters)]
+    nodes = {str(node.name): node.inputs[0] for node in built.graph.model.graph}
+    kinked = {
+        name: str(value.name)
+        for name in kinks(model.graph, form.parameters)
+        if (value := nodes.get(name)) is not None
+    }
+    held = {name: name if backbone is None else backbone.features[name] for name in crossing}
+    seen = _seen(built, batch, [*kinked.values(), *held.values()])
+    sides = {name: seen[value] for name, value in kinked.items()}
+
+    def truth(features: Mapping[str, Array]) -> GradientTruth:
+        return gradient_truth(model.graph, features, form.parameters, loss, sides, form.statistics)
+
+    if backbone is None:
+        both = truth(values_of(model, crossing, batch.feeds))
+        return Truths(both, both)
+    neutral = values_of(backbone.model, list(held.values()), batch.feeds)
+    return Truths(
+        truth({name: seen[value] for name, value in held.items()}),
+        truth({name: neutral[value] for name, value in held.items()}),
+    )
 
 
-def _sides(built: BuiltGraph, batch: Batch, nodes: list[str]) -> dict[str, Array]:
-    """The first input of some nodes in the training graph, as ONNX Runtime computes it there."""
+def _seen(built: BuiltGraph, batch: Batch, names: Sequence[str]) -> dict[str, Array]:
+    """Values of the forward pass as ONNX Runtime computes them in the training graph."""
     model = built.graph.model.clone()
     graph = model.graph
-    there = {str(node.name): node.inputs[0] for node in graph}
-    read = {name: there[name] for name in nodes if there.get(name) is not None}
+    values = {str(value.name): value for node in graph for value in node.outputs}
+    given = {name: batch.feeds[name] for name in names if name in batch.feeds}
     outputs = set(graph.outputs)
-    for value in dict.fromkeys(read.values()):
-        assert value is not None
+    wanted = [name for name in dict.fromkeys(names) if name not in given]
+    for value in (values[name] for name in wanted):
         value.type = value.type or ir.TensorType(ir.DataType.FLOAT)
         if value not in outputs:
             graph.outputs.append(value)
     step = GoldenStep(dict(batch.feeds), batch.labels, 0.0, {}, {})
     found = first_step(to_bytes(model), built.training, step, built.values)
-    return {name: found[str(value.name)] for name, value in read.items() if value is not None}
+    return {**given, **{name: found[name] for name in wanted}}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import onnx_ir as ir
 import torch
 from torch.nn import functional
 
-from edgecnn_exporters.passes.graph import constant, scalar
+from edgecnn_exporters.passes.graph import constant, is_set, scalar
 from edgecnn_exporters.quantise.trainable.operator import TorchFunction, TorchOperator, refused
 from edgecnn_exporters.quantise.trainable.operators import OPERATORS, torch_operator
 
@@ -79,12 +79,12 @@ def _thresholded(node: ir.Node) -> TorchFunction:
     return lambda x: torch.where(x > alpha, x, torch.zeros_like(x))
 
 
-def _reduced(function: Callable[[Tensor, Sequence[int], bool], Tensor]) -> Make:
+def _reduced(function: Callable[[Tensor, list[int], bool], Tensor]) -> Make:
     def make(node: ir.Node) -> TorchFunction:
         given = constant(node.inputs[1]) if len(node.inputs) > 1 else None
         axes = None if given is None else [int(axis) for axis in given.reshape(-1)]
         keeps = node.attributes.get_int("keepdims", 1) != 0
-        if axes is None and node.attributes.get_int("noop_with_empty_axes", 0):
+        if axes is None and is_set(node, "noop_with_empty_axes"):
             raise refused(node, "its axes are empty")
         return lambda x: function(x, list(range(x.ndim)) if axes is None else axes, keeps)
 
@@ -207,10 +207,10 @@ FORMS: Mapping[str, TorchOperator] = {
     "ReduceL1": TorchOperator(_reduced(lambda x, axes, keeps: x.abs().sum(axes, keeps))),
     "ReduceL2": TorchOperator(_reduced(lambda x, axes, keeps: (x * x).sum(axes, keeps).sqrt())),
     "ReduceLogSum": TorchOperator(_reduced(lambda x, axes, keeps: x.sum(axes, keeps).log())),
-    "ReduceLogSumExp": TorchOperator(_reduced(torch.logsumexp)),
-    "ReduceMax": TorchOperator(_reduced(torch.amax)),
-    "ReduceMin": TorchOperator(_reduced(torch.amin)),
-    "ReduceSum": TorchOperator(_reduced(torch.sum)),
+    "ReduceLogSumExp": TorchOperator(_reduced(lambda x, axes, keeps: x.logsumexp(axes, keeps))),
+    "ReduceMax": TorchOperator(_reduced(lambda x, axes, keeps: x.amax(axes, keeps))),
+    "ReduceMin": TorchOperator(_reduced(lambda x, axes, keeps: x.amin(axes, keeps))),
+    "ReduceSum": TorchOperator(_reduced(lambda x, axes, keeps: x.sum(axes, keeps))),
     "ReduceSumSquare": TorchOperator(_reduced(lambda x, axes, keeps: (x * x).sum(axes, keeps))),
     "Selu": TorchOperator(_selu),
     "Sin": TorchOperator(_plain(torch.sin)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -178,6 +178,7 @@ def quantise(
     *,
     inputs: Range | None = None,
     fresh: Samples = (),
+    fixed: Collection[str] = (),
 ) -> Quantised:
     """Quantise a canonical float network to 8 bits; the model itself stays as it is.
 
@@ -187,6 +188,7 @@ def quantise(
         inputs: least and greatest of the network's input; given, the ranges follow
             from batch normalisation (noted by `passes.moments`), and all of the samples judge.
         fresh: further inputs, which measure the result and decide nothing.
+        fixed: names of nodes whose weights and inputs are neither scaled nor moved.
 
     Raises:
         CalibrationFailed: no samples, no batch normalisation where ranges are to follow from it,
@@ -209,7 +211,7 @@ def quantise(
     memory = fit_memory(prepared, plan, next(iter(samples)), config.memory_limit)
     judges = make_judges(model, division)
     results = judged_ranges(prepared, plan, judges)
-    bench = Bench(config, fit, judges, progress("calibrate"), inputs, memory, results)
+    bench = Bench(config, fit, judges, progress("calibrate"), inputs, memory, results, fixed=fixed)
     calibration = bench.calibrate(prepared, plan)
     state = first = bench.build(prepared, plan, calibration, config.observer or "min-max")
     rungs: list[Rung] = []

@@ -36,7 +36,7 @@ def equalise_layers(state: LadderState, bench: Bench) -> tuple[LadderState | Non
     """Cross-layer equalisation, and the ranges measured anew."""
     model = state.model.clone()
     peaks = {name: each.high for name, each in state.calibration.channels.items()}
-    equalisation = equalise(model, peaks)
+    equalisation = equalise(model, peaks, bench.fixed)
     if not equalisation.equalised:
         return None, "no two layers with a positively homogeneous activation between them"
     changed = {name for each in equalisation.equalised for name in each.values}
@@ -51,7 +51,7 @@ def absorb_biases(state: LadderState, bench: Bench) -> tuple[LadderState | None,
     """High-bias absorption, and the ranges measured anew."""
     model = state.model.clone()
     floors = {name: each.low for name, each in state.calibration.channels.items()}
-    absorption = absorb_high_biases(model, floors)
+    absorption = absorb_high_biases(model, floors, bench.fixed)
     if not absorption.absorbed:
         return None, "no channel stays above zero before a Relu"
     changed = {name for each in absorption.absorbed for name in each.values}

@@ -109,6 +109,7 @@ class Bench:
         memory: how many samples may be in memory at a time.
         results: ranges of the results of the last sums over the samples that judge.
         first: the network before the first rung.
+        fixed: names of nodes whose weights and inputs stay as they are in the float network.
     """
 
     config: QuantConfig
@@ -119,6 +120,7 @@ class Bench:
     memory: InMemory = InMemory()
     results: Mapping[str, Range] = field(default_factory=dict)
     first: LadderState | None = None
+    fixed: Collection[str] = frozenset()
 
     def score(self, qdq: ir.Model) -> Score:
         """The outputs for the deciding samples against the float network's."""

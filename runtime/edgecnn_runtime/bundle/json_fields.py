@@ -56,7 +56,9 @@ class JsonFields:
             raise ManifestInvalid(f"{self._where} has unknown field {shown(min(self._left))}")
 
 
-def each(values: list[object], where: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
+def each(values: object, where: str, read: Callable[[object, str], T]) -> tuple[T, ...]:
+    if not isinstance(values, list):
+        raise ManifestInvalid(f"{where} is {kind_of(values)}, expected a list")
     return tuple(read(value, f"{where}[{index}]") for index, value in enumerate(values))
 
 

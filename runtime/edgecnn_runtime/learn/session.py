@@ -55,7 +55,11 @@ class LearningSession(Session):
     ) -> None:
         """Take over an opened bundle and a training step; `close` closes both."""
         self._bundle, self._step, self._account = bundle, step, account
-        self._constants, self._ranges = learnt.values, learnt.ranges
+        changed = step.values()
+        self._constants = {
+            name: each for name, each in learnt.values.items() if name not in changed
+        }
+        self._ranges = learnt.ranges
         self._kind, self._threads = chosen[1], threads
         self._lock = threading.RLock()
         self._last: tuple[dict[str, Array], Array] | None = None

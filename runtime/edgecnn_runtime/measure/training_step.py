@@ -8,9 +8,7 @@ from typing import Any
 
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
-from edgecnn_runtime.engines.engine_id import EngineId, engine_fields, engine_id
-from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
-from edgecnn_runtime.errors import EngineError
+from edgecnn_runtime.engines.engine_id import engine_fields
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.learn.step import TrainingStep
 from edgecnn_runtime.parity.answers import (
@@ -23,9 +21,7 @@ from edgecnn_runtime.parity.answers import (
     run_counted,
 )
 from edgecnn_runtime.parity.row import Parity
-from edgecnn_runtime.parity.step_tolerances import is_step_within, step_limit
-from edgecnn_runtime.parity.training_step import first_step, step_error
-from edgecnn_runtime.parity.verdict import ParityVerdict
+from edgecnn_runtime.parity.training import verify_training
 
 
 @dataclass(frozen=True)
@@ -73,53 +69,26 @@ def open_step(bundle: Bundle, *, threads: int | None, batch: int | None) -> Open
     return OpenedStep(lambda: step.run(feeds, labels, rate), step.values, step.close)
 
 
-def step_parity(bundle: Bundle) -> Parity:
-    """Parity of the training graph: its golden step against the gradients of PyTorch in float64.
-
-    Raises:
-        BundleError: its files cannot be trusted.
-    """
-    training = bundle.manifest.training
-    assert training is not None, "it has a training graph"
-    files, golden = bundle.training(), bundle.golden_step()
-    values = {**files.values, **golden.start}
-    try:
-        with bundle.budget.step():
-            outputs = first_step(files.graph, training, golden, values)
-    except EngineError as error:
-        return _parity(bundle, "differs", f"does not run: {error}")
-    found = step_error(training, golden, values, outputs)
-    words = (
-        f"gradient of {found.parameter} differs by {found.gradient:.1e} of its largest, loss by "
-        f"{found.loss:.1e}"
-    )
-    is_equal = is_step_within(found, training.backbone)
-    limit = "" if is_equal else f"; allowed is {step_limit(training.backbone)}"
-    return _parity(bundle, "equal" if is_equal else "differs", f"{words}{limit}")
-
-
-def _parity(bundle: Bundle, verdict: ParityVerdict, note: str) -> Parity:
-    training = bundle.manifest.training
-    assert training is not None
-    engine = engine_id(OnnxRuntimeEngine)
-    return Parity(training.graph, engine, training.backbone, verdict, None, note)
-
-
 def step_fields(bundle: Bundle) -> dict[str, Any]:
     """Parity of the training graph as the JSON of a bench's row."""
-    parity = step_parity(bundle)
-    engine: EngineId = engine_id(OnnxRuntimeEngine)
+    parity = _parity(bundle)
     return {
         "name": bundle.manifest.name,
         "artefact": parity.subject,
         "format": "onnx",
         "precision": parity.precision,
-        **engine_fields(engine),
+        **(engine_fields(parity.engine) if parity.engine else {}),
         "verdict": parity.verdict,
         "note": parity.note,
         "difference": None,
         "is_learning": True,
     }
+
+
+def _parity(bundle: Bundle) -> Parity:
+    parity = verify_training(bundle)
+    assert parity is not None, "it has a training graph"
+    return parity
 
 
 def verify_step(
@@ -144,5 +113,5 @@ def verify_step(
         step.close()
     answers = {spec.name: after[spec.name] for spec in bundle.manifest.parameters}
     digests = ({name: digest(array) for name, array in answers.items()},)
-    parity = step_parity(bundle)
+    parity = _parity(bundle)
     return Verification(parity, digests, peak, counted_runs), (answers,)

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from edgecnn_runtime.budget import Budget
+from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.engine_id import EngineId
+from edgecnn_runtime.engines.table import REFERENCE
 from edgecnn_runtime.host.process import agent_command, signal_name
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.row import Parity, parity_from_json
 
 # Reading a bundle and running its examples take as long as so many steps of the budget at most.
 STEPS = 8
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What a process verifies: a file of the bundle on an engine."""
+
+    path: str
+    precision: str
+    engine: str
 
 
 def verify_isolated(bundle: str, artefact: Artefact, engine: str, budget: Budget) -> Parity:
@@ -24,12 +36,25 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str, budget: Budget
         engine: name of the engine.
         budget: the process is held to it.
     """
+    return _verify(bundle, _Subject(artefact.path, artefact.precision, engine), budget)
+
+
+def verify_training_isolated(bundle: Bundle) -> Parity | None:
+    """Verify the training graph as `training.verify_training` does, in another process."""
+    training = bundle.manifest.training
+    if training is None:
+        return None
+    subject = _Subject(training.graph, training.backbone, REFERENCE)
+    return _verify(bundle.path, subject, bundle.budget)
+
+
+def _verify(bundle: str, subject: _Subject, budget: Budget) -> Parity:
     import subprocess
 
     timeout_s = STEPS * budget.step_seconds
     command = [
         *agent_command(),
-        *("verify", bundle, "--engine", engine, "--artefact", artefact.path),
+        *("verify", bundle, "--engine", subject.engine, "--artefact", subject.path),
         *budget.options(),
     ]
     try:
@@ -42,20 +67,21 @@ def verify_isolated(bundle: str, artefact: Artefact, engine: str, budget: Budget
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return _crashed(artefact, engine, f"gave no answer in {timeout_s:g} s")
+        return _crashed(subject, f"gave no answer in {timeout_s:g} s")
     code = completed.returncode
     if code < 0:
-        return _crashed(artefact, engine, f"died of {signal_name(-code)}")
+        return _crashed(subject, f"died of {signal_name(-code)}")
     rows = [row for line in completed.stdout.splitlines() if (row := _row(line))]
     if code == 0 and len(rows) == 1:
         return rows[0]
     message = (completed.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-    return _crashed(artefact, engine, f"ended with exit code {code}: {message}")
+    return _crashed(subject, f"ended with exit code {code}: {message}")
 
 
-def _crashed(artefact: Artefact, engine: str, reason: str) -> Parity:
+def _crashed(subject: _Subject, reason: str) -> Parity:
     note = f"the engine {reason}"
-    return Parity(artefact.path, EngineId(engine), artefact.precision, "crashed", None, note)
+    engine = EngineId(subject.engine)
+    return Parity(subject.path, engine, subject.precision, "crashed", None, note)
 
 
 def _row(line: str) -> Parity | None:

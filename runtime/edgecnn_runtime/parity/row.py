@@ -10,6 +10,7 @@ from edgecnn_runtime.engines.engine_id import EngineId, engine_fields, engine_fr
 from edgecnn_runtime.manifest import ChannelGroup, ProofKind
 from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.group_difference import GroupDifference
+from edgecnn_runtime.parity.training_step import StepError
 from edgecnn_runtime.parity.verdict import ParityVerdict
 
 
@@ -18,11 +19,13 @@ class Parity:
     """Verification result of one artefact on one engine.
 
     Attributes:
-        subject: path of the artefact, or "preprocessing", "labels" or "provenance".
+        subject: path of the artefact or training graph, or "preprocessing", "labels" or
+            "provenance".
         engine: without a version where it did not run; None for what no engine runs.
         note: the tolerance that the verdict rests on, or why nothing was run.
         steps: the largest error in integer steps, where the artefact's outputs are integers.
         proof: kind of proof that the row is; None for what no engine runs.
+        learning: error of a training graph's first step; None of what is no training graph.
     """
 
     subject: str
@@ -33,6 +36,7 @@ class Parity:
     note: str
     steps: float | None = None
     proof: ProofKind | None = None
+    learning: StepError | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values: ``engine`` is the engine's label, ``engine_id`` its parts."""
@@ -48,8 +52,17 @@ def parity_from_json(fields: Mapping[str, Any]) -> Parity:
     difference = fields["difference"]
     if difference is not None:
         difference = difference_from_json(difference)
+    learning = fields.get("learning")
+    learning = None if learning is None else StepError(**learning)
     others = {key: value for key, value in fields.items() if key != "engine_id"}
-    return Parity(**{**others, "engine": engine_from_fields(fields), "difference": difference})
+    return Parity(
+        **{
+            **others,
+            "engine": engine_from_fields(fields),
+            "difference": difference,
+            "learning": learning,
+        }
+    )
 
 
 def difference_from_json(fields: Mapping[str, Any]) -> Difference:

@@ -19,7 +19,7 @@ class StepTolerance:
 
 # Where it is made: single precision against double, on which side of a kink a value lies taken from
 # the graph itself.
-PROOF = StepTolerance(1e-3, 1e-4)
+PROOF = StepTolerance(1e-3, 1e-5)
 # Elsewhere other kernels round otherwise: a value near the zero of a Relu falls on the other side.
 STEP_TOLERANCES: Mapping[Literal["fp32", "int8"], StepTolerance] = {
     "fp32": StepTolerance(5e-2, 1e-3),

@@ -11,7 +11,7 @@ from edgecnn_runtime.engines.adapted import adapt
 from edgecnn_runtime.engines.choose import choose
 from edgecnn_runtime.engines.engine_id import EngineId, engine_id
 from edgecnn_runtime.engines.protocol import Engine
-from edgecnn_runtime.engines.table import ORACLES
+from edgecnn_runtime.engines.table import ORACLES, REFERENCE
 from edgecnn_runtime.errors import (
     EngineError,
     EngineUnavailable,
@@ -22,9 +22,10 @@ from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.parity.contents import verify_contents
 from edgecnn_runtime.parity.difference import Answer, Groups, compare
 from edgecnn_runtime.parity.golden import golden_answers, largest_steps
-from edgecnn_runtime.parity.isolated import verify_isolated
+from edgecnn_runtime.parity.isolated import verify_isolated, verify_training_isolated
 from edgecnn_runtime.parity.row import Parity
 from edgecnn_runtime.parity.tolerances import is_within_limit, limit_of
+from edgecnn_runtime.parity.training import verify_training
 from edgecnn_runtime.parity.verdict import ParityVerdict
 from edgecnn_runtime.progress import Progress, no_progress
 
@@ -67,6 +68,9 @@ def verify(
     for number, (artefact, kind) in enumerate(pairs):
         rows.append(_verify_pair(bundle, artefact, kind, isolated))
         progress((number + 1) / len(pairs))
+    if any(kind.name == REFERENCE for kind in kinds):
+        learnt = verify_training_isolated(bundle) if isolated else verify_training(bundle)
+        rows += [] if learnt is None else [learnt]
     return [*rows, *verify_contents(bundle)]
 
 

@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
+from edgecnn_exporters.gradient.masks import mask
 from edgecnn_exporters.gradient.rule import Backward
 
 # The smallest normal float32: a divisor that is 0 only where the dividend is.
@@ -31,8 +32,7 @@ def reduce_mean(back: Backward) -> Mapping[int, ir.Value]:
 def reduce_extreme(back: Backward) -> Mapping[int, ir.Value]:
     """Gradient of ReduceMax and ReduceMin: ``dx = dy [x = y] / (number of x equal to y)``."""
     emit, x = back.emit, back.input(0)
-    equal = emit("Equal", x, _kept(back, back.output))
-    chosen = emit("Cast", equal, to=int(emit.dtype))
+    chosen = mask(emit, "Equal", x, _kept(back, back.output))
     count = emit("ReduceSum", chosen, _axes(back), keepdims=1)
     return {0: emit("Mul", chosen, emit("Div", _kept(back, back.gradient), count))}
 

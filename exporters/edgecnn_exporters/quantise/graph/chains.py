@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,15 +42,25 @@ class Refused:
     reason: str
 
 
-def neighbours(graph: ir.Graph, obstacle: Obstacle) -> Iterator[Pair | Refused]:
+def neighbours(
+    graph: ir.Graph, obstacle: Obstacle, fixed: Collection[str] = ()
+) -> Iterator[Pair | Refused]:
     """For every sum its pair with the next one, or why it has none; in the graph's order.
 
     A channel of the first is one input channel of the second, or one block of its columns where a
     Flatten of (N, C, H, W) stands between.
+
+    Args:
+        fixed: names of sums that are in no pair: what they read and their weights stay.
     """
     for node in graph:
         if is_operator(node, *SUMS):
-            yield _follow(node, obstacle)
+            found = _follow(node, obstacle)
+            is_fixed = isinstance(found, Pair) and not {
+                str(found.first.name),
+                str(found.second.name),
+            }.isdisjoint(fixed)
+            yield Refused(str(node.name), "a device learns its weight") if is_fixed else found
         elif is_operator(node, "ConvTranspose"):
             yield Refused(str(node.name), "the weight of a ConvTranspose lies the other way round")
 

@@ -6,7 +6,7 @@ section 4.1.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +63,9 @@ class _Match:
     surplus: Float32
 
 
-def absorb_high_biases(model: ir.Model, floors: Mapping[str, Float32]) -> Absorption:
+def absorb_high_biases(
+    model: ir.Model, floors: Mapping[str, Float32], fixed: Collection[str] = ()
+) -> Absorption:
     """Move the floor of each channel before a Relu into the bias of the next sum.
 
     With ``c = max(0, floor)``, ``b1' = b1 - c`` and ``b2' = b2 + W2 c``, summed over the kernel.
@@ -76,11 +78,12 @@ def absorb_high_biases(model: ir.Model, floors: Mapping[str, Float32]) -> Absorp
     Args:
         floors: (C,), the least value of each channel, by name of the output of a sum before Relu.
             They no longer hold afterwards: measure again.
+        fixed: names of sums that are left alone.
 
     Raises:
         ValueError: a floor is not one number for each channel.
     """
-    candidates = [_match(each, floors) for each in neighbours(model.graph, _obstacle)]
+    candidates = [_match(each, floors) for each in neighbours(model.graph, _obstacle, fixed)]
     matches = [each for each in candidates if isinstance(each, _Match)]
     for match in matches:
         _rewrite(model.graph, match)

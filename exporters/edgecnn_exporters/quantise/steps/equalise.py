@@ -6,7 +6,7 @@ section 4.1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +92,9 @@ class _Scales:
     is_settled: bool
 
 
-def equalise(model: ir.Model, peaks: Mapping[str, Float32] | None = None) -> Equalisation:
+def equalise(
+    model: ir.Model, peaks: Mapping[str, Float32] | None = None, fixed: Collection[str] = ()
+) -> Equalisation:
     """Equalise the weight ranges of a Conv or Gemm and the next one, channel for channel.
 
     With ``r1`` the largest magnitude of the first weight's output channel and ``r2`` that of the
@@ -110,11 +112,12 @@ def equalise(model: ir.Model, peaks: Mapping[str, Float32] | None = None) -> Equ
     Args:
         peaks: (C,), the largest value of each channel, by name of the output of a sum before
             ReLU6. They no longer hold afterwards: measure again.
+        fixed: names of sums that are left alone.
 
     Raises:
         ValueError: a peak is not one number for each channel.
     """
-    candidates = [_link(each, peaks or {}) for each in neighbours(model.graph, _obstacle)]
+    candidates = [_link(each, peaks or {}) for each in neighbours(model.graph, _obstacle, fixed)]
     links = [each for each in candidates if isinstance(each, _Link)]
     scales = _balance(links)
     for node in scales.incoming:

@@ -110,7 +110,9 @@ def batches() -> list[tuple[Array, Array]]:
 def learn_onnx(made: TrainingGraph, rate: float) -> tuple[list[float], dict[str, Array]]:
     """Loss of every step, and the parameters after the last."""
     content = ir.to_proto(made.model).SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     held: dict[str, Any] = dict(made.parameters)
     for value in made.state:
         held[str(value.name)] = np.zeros(value.shape.numpy(), value.dtype.numpy())  # type: ignore[union-attr] # made with both

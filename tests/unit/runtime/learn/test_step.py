@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from learning_bundles import (
     features_of,
     head_gradient,
     learning_contents,
+    parse,
     pictures,
     weights,
 )
@@ -169,3 +171,32 @@ def test_random_numbers_are_uniform_and_fixed() -> None:
     assert numbers[0, :2].tolist() == [half / 2**24 for half in halves]
     different = [uniform(1, 0, 0, (4,)), uniform(0, 1, 0, (4,)), uniform(0, 0, 1, (4,))]
     assert len({tuple(each) for each in (numbers[0, :4], *different)}) == 4
+
+
+LARGER = """
+<ir_version: 8, opset_import: ["" : 18]>
+training (float[N, 3, 6, 6] input, int64[N] learn.labels, float learn.rate, float[C] head.bias)
+=> (float learn.loss, float learn.gradient_norm, float[D] head.bias.next) {
+    learn.loss = Identity (learn.rate)
+    learn.gradient_norm = Identity (learn.rate)
+    read = ReduceSum <keepdims = 0> (input)
+    counted = Cast <to = 1> (learn.labels)
+    head.bias.next = Concat <axis = 0> (head.bias, head.bias)
+}
+"""
+
+
+def test_a_graph_that_writes_more_than_its_parameter_fails_and_writes_nothing() -> None:
+    manifest, _ = learning_contents()
+    assert manifest.training is not None
+    training = replace(
+        manifest.training, momentum=0.0, state=(), ranges=(), head=None, weight_decay=0.0
+    )
+    parameters = tuple(spec for spec in manifest.parameters if spec.name == "head.bias")
+    manifest = replace(manifest, parameters=parameters, training=training)
+    step = TrainingStep(parse(LARGER, {}), manifest, weights())
+    images, labels = pictures(2)
+    with pytest.raises(EngineError, match="onnxruntime failed"):
+        step.run({"input": images}, labels, 0.1)
+    np.testing.assert_array_equal(step.values()["head.bias"], weights()["head.bias"])
+    assert step.steps == 0

@@ -7,6 +7,7 @@ from math import pi, sqrt
 
 import onnx_ir as ir
 
+from edgecnn_exporters.gradient.masks import blend, mask
 from edgecnn_exporters.gradient.rule import Backward
 
 # ONNX, Selu: the defaults, which its schema rounds to float32.
@@ -54,10 +55,13 @@ def swish(back: Backward) -> Mapping[int, ir.Value]:
 def mish(back: Backward) -> Mapping[int, ir.Value]:
     """Gradient of Mish, ``y = x t`` with ``t = tanh(softplus(x))``.
 
-    ``dx = (t + x (1 - t^2) sigmoid(x)) dy``.
+    ``dx = (t + x (1 - t^2) sigmoid(x)) dy``; t is ``n / (n + 2)`` with ``n = e^x (e^x + 2)``.
     """
     emit, x = back.emit, back.input(0)
-    gate = emit("Tanh", emit("Softplus", x))
+    # From 20 on t is 1 in single precision, and beyond 44 n would be infinite.
+    power = emit("Exp", emit("Min", x, 20.0))
+    share = emit("Mul", power, emit("Add", power, 2.0))
+    gate = emit("Div", share, emit("Add", share, 2.0))
     bend = emit("Mul", emit("Sub", 1.0, emit("Mul", gate, gate)), emit("Sigmoid", x))
     return _times(back, emit("Add", gate, emit("Mul", x, bend)))
 
@@ -109,10 +113,8 @@ def gelu(back: Backward) -> Mapping[int, ir.Value]:
 
 def _bent(back: Backward, below: ir.Value, curve: float, above: float) -> Mapping[int, ir.Value]:
     """``above dy`` where ``x > 0``, else ``below dy``; y has the sign of x if the curve rises."""
-    emit, dy = back.emit, back.gradient
     sign = back.output if curve > 0 and above > 0 else back.input(0)
-    straight = dy if above == 1 else emit("Mul", dy, above)
-    return {0: emit("Where", emit("Greater", sign, 0.0), straight, emit("Mul", dy, below))}
+    return _times(back, blend(back.emit, mask(back.emit, "Greater", sign, 0.0), above, below))
 
 
 def _times(back: Backward, slope: ir.Value) -> Mapping[int, ir.Value]:

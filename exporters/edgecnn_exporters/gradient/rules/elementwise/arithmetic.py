@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import onnx_ir as ir
 
 from edgecnn_exporters.gradient.broadcast import sum_to_input
+from edgecnn_exporters.gradient.masks import as_float, mask
 from edgecnn_exporters.gradient.rule import Backward
 
 
@@ -60,10 +61,7 @@ def extreme(back: Backward) -> Mapping[int, ir.Value]:
     ``da = dy [a = y] / (number of operands equal to y)``.
     """
     emit, count = back.emit, len(back.node.inputs)
-    chosen = [
-        emit("Cast", emit("Equal", back.input(index), back.output), to=int(emit.dtype))
-        for index in range(count)
-    ]
+    chosen = [mask(emit, "Equal", back.input(index), back.output) for index in range(count)]
     share = emit("Div", back.gradient, emit("Sum", *chosen))
     return {
         index: sum_to_input(back, emit("Mul", share, chosen[index]), index) for index in back.wanted
@@ -72,10 +70,10 @@ def extreme(back: Backward) -> Mapping[int, ir.Value]:
 
 def where(back: Backward) -> Mapping[int, ir.Value]:
     """Gradient of Where: ``da = dy`` where the condition is true, ``db = dy`` where it is not."""
-    emit, dy, condition = back.emit, back.gradient, back.input(0)
+    emit, dy, is_first = back.emit, back.gradient, as_float(back.emit, back.input(0))
     result: dict[int, ir.Value] = {}
     if 1 in back.wanted:
-        result[1] = sum_to_input(back, emit("Where", condition, dy, 0.0), 1)
+        result[1] = sum_to_input(back, emit("Mul", dy, is_first), 1)
     if 2 in back.wanted:
-        result[2] = sum_to_input(back, emit("Where", condition, 0.0, dy), 2)
+        result[2] = sum_to_input(back, emit("Mul", dy, emit("Sub", 1.0, is_first)), 2)
     return result

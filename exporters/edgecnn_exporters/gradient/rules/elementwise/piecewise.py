@@ -8,6 +8,7 @@ from math import isfinite
 import onnx_ir as ir
 
 from edgecnn_exporters.gradient.broadcast import sum_to_input
+from edgecnn_exporters.gradient.masks import blend, mask
 from edgecnn_exporters.gradient.rule import Backward
 from edgecnn_exporters.passes.graph import constant, scalar
 
@@ -36,10 +37,9 @@ def clip(back: Backward) -> Mapping[int, ir.Value]:
 def leaky_relu(back: Backward) -> Mapping[int, ir.Value]:
     """Gradient of LeakyRelu: ``dx = dy`` where ``x > 0``, else ``alpha dy``."""
     slope = back.node.attributes.get_float("alpha", 0.01)
-    emit, dy = back.emit, back.gradient
     # Of a slope that is not negative y has the sign of x.
     sign = back.output if slope >= 0 else back.input(0)
-    return {0: emit("Where", emit("Greater", sign, 0.0), dy, emit("Mul", dy, slope))}
+    return {0: _straight_above(back, sign, slope)}
 
 
 def prelu(back: Backward) -> Mapping[int, ir.Value]:
@@ -47,13 +47,13 @@ def prelu(back: Backward) -> Mapping[int, ir.Value]:
 
     ``dslope = sum of min(x, 0) dy`` over the axes along which the slope is repeated.
     """
-    emit, dy, x = back.emit, back.gradient, back.input(0)
+    emit, x = back.emit, back.input(0)
     result: dict[int, ir.Value] = {}
     if 0 in back.wanted:
-        bent = emit("Mul", dy, back.input(1))
-        result[0] = emit("Where", emit("Greater", x, 0.0), dy, bent)
+        result[0] = _straight_above(back, x, back.input(1))
     if 1 in back.wanted:
-        result[1] = sum_to_input(back, emit("Mul", dy, emit("Min", x, 0.0)), 1)
+        below = emit("Mul", back.gradient, emit("Min", x, 0.0))
+        result[1] = sum_to_input(back, below, 1)
     return result
 
 
@@ -71,14 +71,21 @@ def hard_sigmoid(back: Backward) -> Mapping[int, ir.Value]:
 
 
 def hard_swish(back: Backward) -> Mapping[int, ir.Value]:
-    """Gradient of HardSwish, ``y = x clip(x / 6 + 1 / 2, 0, 1)``.
+    """Gradient of HardSwish, ``y = x s`` with ``s = clip(x / 6 + 1 / 2, 0, 1)``.
 
-    ``dx = (x / 3 + 1 / 2) dy`` where ``-3 < x < 3``, 0 below and dy above.
+    ``dx = (s + x / 6 [-3 < x < 3]) dy``.
     """
-    emit, dy, x = back.emit, back.gradient, back.input(0)
-    slope = emit("Add", emit("Mul", x, 1 / 3), 0.5)
-    below_three = emit("Where", emit("Less", x, 3.0), emit("Mul", dy, slope), dy)
-    return {0: emit("Where", emit("Greater", x, -3.0), below_three, 0.0)}
+    emit, x = back.emit, back.input(0)
+    gate = emit("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+    inside = mask(emit, "Less", emit("Abs", x), 3.0)
+    bend = emit("Mul", emit("Mul", x, 1 / 6), inside)
+    return {0: emit("Mul", back.gradient, emit("Add", gate, bend))}
+
+
+def _straight_above(back: Backward, sign: ir.Value, slope: ir.Value | float) -> ir.Value:
+    """``dy`` where the sign is above 0, else ``slope dy``."""
+    above = mask(back.emit, "Greater", sign, 0.0)
+    return back.emit("Mul", back.gradient, blend(back.emit, above, 1.0, slope))
 
 
 def _where_inside(
@@ -89,7 +96,7 @@ def _where_inside(
 ) -> ir.Value:
     """The gradient where ``low < value < high``, else 0; None and infinity bound nothing."""
     emit, gradient = back.emit, back.gradient
-    for operator, bound in (("Greater", low), ("Less", high)):
+    for comparison, bound in (("Greater", low), ("Less", high)):
         if bound is not None and (isinstance(bound, ir.Value) or isfinite(bound)):
-            gradient = emit("Where", emit(operator, value, bound), gradient, 0.0)
+            gradient = emit("Mul", gradient, mask(emit, comparison, value, bound))
     return gradient

@@ -34,7 +34,7 @@ def gather(back: Backward) -> Mapping[int, ir.Value]:
 
 
 def gather_nd(back: Backward) -> Mapping[int, ir.Value]:
-    """Gradient of GatherND with coordinates in the first k axes: as of a Gather from these, joined.
+    """Gradient of GatherND by coordinates in the first k axes: that of a Gather from these, joined.
 
     PyTorch's adaptive pooling of sizes that do not divide is exported as one.
     """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.gradient.emit import Emitter
@@ -36,15 +37,19 @@ def slice_axes(back: Backward) -> Mapping[int, ir.Value]:
     gradient, emit = back.gradient, back.emit
     shape = list(back.output_shape())
     before, behind = [0] * len(shape), [0] * len(shape)
+    steps: dict[int, int] = {}
     for cut in _cuts(back):
         positions = cut.positions
         if positions.step < 0:
             positions = positions[::-1]
             gradient = emit("Slice", gradient, [-1], [-(2**31)], [cut.axis], [-1])
         if len(positions) > 1 and positions.step > 1:
-            gradient = _spread(emit, gradient, shape, cut.axis, positions.step)
+            steps[cut.axis] = positions.step
         before[cut.axis] = positions.start if len(positions) else 0
-        behind[cut.axis] = cut.extent - before[cut.axis] - (shape[cut.axis] or 0)
+        taken = len(positions) * steps.get(cut.axis, 1)
+        behind[cut.axis] = cut.extent - before[cut.axis] - taken
+    if steps:
+        gradient = _spread(emit, gradient, shape, steps)
     if any(before) or any(behind):
         gradient = emit("Pad", gradient, [*before, *behind])
     return {0: gradient}
@@ -69,12 +74,25 @@ def _cuts(back: Backward) -> list[Cut]:
 
 
 def _spread(
-    emit: Emitter, value: ir.Value, shape: list[int | None], axis: int, step: int
+    emit: Emitter, value: ir.Value, shape: Sequence[int | None], steps: Mapping[int, int]
 ) -> ir.Value:
-    """The values of an axis with ``step - 1`` zeros behind each; `shape` becomes the result's."""
-    apart = emit("Unsqueeze", value, [axis + 1])
-    pads = [0] * 2 * (len(shape) + 1)
-    pads[len(shape) + 1 + axis + 1] = step - 1
-    padded = emit("Pad", apart, pads)
-    shape[axis] = (shape[axis] or 0) * step
-    return emit("Reshape", padded, [-1 if extent is None else extent for extent in shape])
+    """The values with ``step - 1`` zeros behind each, along axes with a step.
+
+    Each is repeated by a Resize, and its copies are multiplied by 0: ONNX Runtime 1.32 takes ten
+    times as long for a Pad behind each value.
+    """
+    factors = np.array([steps.get(axis, 1) for axis in range(len(shape))], np.float32)
+    is_first = np.ones([1] * len(shape), np.float32)
+    for axis, step in steps.items():
+        places = np.arange((shape[axis] or 0) * step) % step == 0
+        is_first = is_first * places.reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    repeated = emit(
+        "Resize",
+        value,
+        None,
+        factors,
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+    return emit("Mul", repeated, is_first.astype(np.float32))
