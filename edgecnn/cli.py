@@ -39,6 +39,7 @@ COMMANDS = {
     "verify": "Check a bundle's digests and verify its answers.",
     "evaluate": "Measure the accuracy of a bundle on labelled images.",
     "bench": "Measure a bundle on a device, or on several.",
+    "learn": "Learn from labelled images, into a new bundle.",
     "run": "Classify images, as an app would.",
     "bundle": "Show, extract or strip a bundle.",
     "devices": "List, add and remove boards.",

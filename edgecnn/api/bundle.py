@@ -24,7 +24,7 @@ from edgecnn.api.arguments import (
     text_of_path,
     usage_as_arguments,
 )
-from edgecnn.api.contents import BundleContents
+from edgecnn.api.learning import LearningBundle
 from edgecnn.errors import ArgumentInvalid, OptionsRefused
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Bundle(BundleContents):
+class Bundle(LearningBundle):
     """A bundle on disk. Nothing of it stays open; `print` shows what ``edgecnn bundle show`` shows.
 
     Each method is the command of its name, its parameters are the command's options, and its result
@@ -151,6 +151,8 @@ class Bundle(BundleContents):
         resume: bool = False,
         compare: PathText | None = None,
         wait: str | float = "10m",
+        learn: bool = False,
+        batch: int | None = None,
         max_memory: Size | None = None,
         max_seconds: float | None = None,
         progress: bool = False,
@@ -168,7 +170,9 @@ class Bundle(BundleContents):
         from edgecnn.results.bench import LatencyResult
         from edgecnn.results.benching import BenchOptions, bench_bundle
 
-        check_flags(resume=resume, progress=progress)
+        check_flags(resume=resume, learn=learn, progress=progress)
+        if batch is not None and not learn:
+            raise OptionsRefused("batch is for learn=True; an inference is timed at batch 1")
         baseline = _bundle_path(against)
         devices = option_names(command, "device", device)
         if not devices:
@@ -187,6 +191,8 @@ class Bundle(BundleContents):
             optional_path(compare, "compare"),
             option_value(command, "wait", wait),
             budget_of(command, max_memory, max_seconds),
+            learns=learn,
+            batch=option_value(command, "batch", batch),
         )
         result = bench_bundle(str(self.path), options, quiet=not progress)
         if isinstance(result, LatencyResult):

@@ -28,8 +28,9 @@ from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.engine_id import EngineId
 from edgecnn_runtime.measure.job import Subject
+from edgecnn_runtime.measure.training_step import is_training_graph
 from edgecnn_runtime.parity.answers import Answers, find_artefact, load_answers
-from edgecnn_runtime.parity.difference import Answer, Difference, compare
+from edgecnn_runtime.parity.difference import WHOLE, Answer, Difference, compare
 from edgecnn_runtime.parity.golden import largest_steps
 from edgecnn_runtime.parity.row import Parity, parity_from_json
 from edgecnn_runtime.progress import Announce, Progress, no_lines, no_progress
@@ -66,7 +67,7 @@ class ProvedRow:
     Attributes:
         parity: compared with the original network; "crashed" where the process died.
         likeness: compared with this machine.
-        instructions: of one inference; None where it was not counted.
+        instructions: of one inference or step; None where it was not counted.
         peak_memory_bytes: the most of the program's own memory that was resident until its first
             result: Python, engine, network and files that it maps, in pages of 4 KiB; without what
             QEMU needs for itself.
@@ -150,6 +151,7 @@ def _prove(board: EmulatedBoard, subject: Subject, budget: Budget, is_counted: b
     artefact, engine = subject.artefact or "", subject.engine or ""
     arguments = ["prove", subject.bundle, "--artefact", artefact, "--engine", engine]
     arguments += ["--threads", str(THREADS), *budget.options()]
+    arguments += [] if subject.batch is None else ["--batch", str(subject.batch)]
     with tempfile.TemporaryDirectory() as folder:
         there, here = Path(folder) / "there.npz", Path(folder) / "here.npz"
         marks: Sequence[Mark] = ()
@@ -177,14 +179,23 @@ def _likeness(
         own = _run(this_machine(), "host", arguments)
     except DeviceFailed as error:
         return Likeness(None, note=f"crashed on this machine: {error}")
-    if own.difference is None and own.verdict != "unproven":
+    is_step = is_step_of_learning(subject)
+    if own.difference is None and own.verdict != "unproven" and not is_step:
         return Likeness(own.engine, note=f"on this machine: {own.note}")
-    if parity.difference is None and parity.verdict != "unproven":
+    if parity.difference is None and parity.verdict != "unproven" and not is_step:
         return Likeness(own.engine, note="no answers from the board")
     note = ""
     if own.engine is not None and own.engine != parity.engine:
         note = f"compared with {own.engine.label} on this machine"
+    if not (here.exists() and there.exists()):
+        return Likeness(own.engine, note="no answers to compare")
     return compare_answers(subject, load_answers(here), load_answers(there), own.engine, note)
+
+
+def is_step_of_learning(subject: Subject) -> bool:
+    """Whether what a row runs is a step of its bundle's training graph."""
+    with Bundle(subject.bundle) as bundle:
+        return is_training_graph(bundle, subject.artefact)
 
 
 def compare_answers(
@@ -194,7 +205,10 @@ def compare_answers(
     engine: EngineId | None,
     note: str = "",
 ) -> Likeness:
-    """Compare golden outputs of two machines, bit by bit and in figures."""
+    """Compare golden outputs of two machines, bit by bit and in figures.
+
+    Of a step of learning they are the parameters after it, each compared as one group.
+    """
     pairs = [
         Answer(name, one[name], other[name])
         for one, other in zip(here, there, strict=True)
@@ -207,6 +221,9 @@ def compare_answers(
     )
     assert subject.artefact is not None
     with Bundle(subject.bundle) as bundle:
+        if is_training_graph(bundle, subject.artefact):
+            figures = compare(pairs, {pair.output: WHOLE for pair in pairs})
+            return Likeness(engine, is_identical, figures, None, note)
         steps = largest_steps(pairs, find_artefact(bundle, subject.artefact))
         figures = compare(pairs, bundle.manifest.groups)
     return Likeness(engine, is_identical, figures, steps, note)

@@ -11,12 +11,20 @@ from edgecnn_runtime.measure.results import BenchResult, ResultRow, compare_rows
 WRONG = {"differs": "WRONG", "crashed": "CRASHED", "refused": "REFUSED", "unfinished": "UNFINISHED"}
 
 
+def artefact_of(row: ResultRow) -> str:
+    """Path of a row's artefact, with the number of images where it is not one."""
+    path, batch = row.artefact or row.subject.artefact or "", row.subject.batch
+    return path if batch is None else f"{path}, {batch} images"
+
+
 def verdict_of(row: ResultRow) -> str:
     """Verdict of a row: ``FASTER 1.68× ✓``, ``SLOWER 0.82×``, ``NO DIFFERENCE`` or a failure."""
     if row.verdict in WRONG:
         return WRONG[row.verdict]
     if row.comparison is None:
         return "baseline" if row.subject.against is None else ""
+    if row.is_learning and row.comparison.verdict != "tainted":
+        return f"{row.comparison.ratio:.2f}× the time"
     times = f"{1 / row.comparison.ratio:.2f}×"
     return {
         "faster": f"FASTER {times} ✓",

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from edgecnn.bench.learning import LEARNING_ENGINE, learning_artefacts, learning_batch
 from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused
 from edgecnn.web.engines import WEB_ENGINES, is_on_gpu
@@ -41,6 +42,8 @@ class Wanted:
         threads: a row for each; empty for the number of cores, at most `MOST_THREADS`.
         wait_s: how long to wait for another bench on the same machine.
         budget: what a bundle may cost on this machine; a board has `BOARD_PATIENCE` times its time.
+        learns: a step of the training graph is measured beside an inference of as many images.
+        batch: images of a step; None for `LEARNING_BATCH`, or the training graph's own.
     """
 
     bundle: Path
@@ -51,6 +54,8 @@ class Wanted:
     threads: tuple[int, ...] = ()
     wait_s: float = 600.0
     budget: Budget = field(default_factory=Budget)
+    learns: bool = False
+    batch: int | None = None
 
     @property
     def bundles(self) -> list[Path]:
@@ -81,6 +86,8 @@ class Wanted:
         for path in self.bundles:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         digest.update(repr((self.engines, self.precisions, self.threads, self.plan)).encode())
+        if self.learns:
+            digest.update(repr(self.batch).encode())
         return digest.hexdigest()[:16]
 
 
@@ -95,7 +102,10 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
         BundleError: the bundle cannot be read.
     """
     with Bundle(bundle) as opened:
-        artefacts = [one for one in opened.manifest.artefacts if one.target is None]
+        manifest = opened.manifest
+    if wanted.learns:
+        return learning_artefacts(bundle, manifest, wanted.precisions, wanted.engines)
+    artefacts = [one for one in manifest.artefacts if one.target is None]
     of_precision = [
         a for a in artefacts if not wanted.precisions or a.precision in wanted.precisions
     ]
@@ -195,8 +205,9 @@ def _rows(
 ) -> list[Subject]:
     names = {engine_name(name) for name in wanted.engines}
     counts = wanted.threads or (min(cores, MOST_THREADS),)
+    batch = learning_batch(bundle, wanted.batch) if wanted.learns else None
     return [
-        Subject(place, artefact.path, engine, artefact.precision, threads, environment)
+        Subject(place, artefact.path, engine, artefact.precision, threads, environment, batch=batch)
         for artefact in artefacts_of(bundle, wanted)
         for threads in counts
         for environment, host in hosts.items()
@@ -206,6 +217,7 @@ def _rows(
         and artefact.format in host["formats"][engine]
         and (engine in names if names else not is_on_gpu(engine) or host.get("has_gpu"))
         and (threads == counts[0] or not is_on_gpu(engine))
+        and (engine == LEARNING_ENGINE or not wanted.learns)
     ]
 
 

@@ -54,6 +54,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Longest wait for a busy board.",
 )
+@click.option(
+    "--learn", is_flag=True, help="Measure a step of learning, and an inference of as many images."
+)
+@click.option("--batch", type=click.IntRange(1), help="Images of a step; by default 16.")
 @budget_options
 @click.option("--plot", type=click.Path(path_type=Path), help="Plot the samples: png, svg or pdf.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for each row.")
@@ -73,6 +77,8 @@ def command(
     resume: bool,
     earlier: Path | None,
     wait: float,
+    learn: bool,
+    batch: int | None,
     max_memory: int,
     max_seconds: float,
     plot: Path | None,
@@ -88,6 +94,9 @@ def command(
     emulated board nothing is timed: answers are compared and instructions counted. Of a compile
     target such as ethos-u55-128 its compiler's estimate is printed, in a table of its own.
 
+    With --learn it is a step of the training graph, in turn with an inference of as many images:
+    its time, its memory beyond Python and the engine, and on an emulated board its instructions.
+
     Exit code 0: measured. 1: a device failed, or no row of a bundle could be measured. 3: an
     artefact answers wrongly there. 4: slower than --against or --compare. 5: disturbed, no verdict
     for them.
@@ -99,6 +108,7 @@ def command(
       edgecnn bench mobilenet_v2.edge --device host,browser
       edgecnn bench new.edge --against old.edge --engine tflite
       edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl
+      edgecnn bench mine.edge --learn --batch 8 --device rpi
     """
     from edgecnn.results.bench import LatencyResult
     from edgecnn.results.benching import BenchOptions, bench_bundle
@@ -107,6 +117,8 @@ def command(
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other; choose one")
+    if batch is not None and not learn:
+        raise click.UsageError("--batch: only with --learn; an inference is timed at batch 1")
     if plot is not None:
         from edgecnn.report.plots.network import check_plot
 
@@ -127,6 +139,8 @@ def command(
         wait,
         Budget(max_memory, max_seconds),
         tuple(name for name, is_given in further.items() if is_given),
+        learn,
+        batch,
     )
     result = bench_bundle(bundle, options, quiet=quiet or as_json)
     if isinstance(result, LatencyResult):

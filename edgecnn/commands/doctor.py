@@ -30,12 +30,12 @@ def command(device: str, as_json: bool, quiet: bool) -> int:
     from edgecnn.results.printing import print_result
 
     if device == "host":
-        from edgecnn.results.doctor_host import examine_host
+        from edgecnn.results.doctor.host import examine_host
 
         with waiting("examining this machine", quiet=quiet or as_json):
             result = examine_host()
     else:
-        from edgecnn.results.doctor_board import examine_device
+        from edgecnn.results.doctor.board import examine_device
 
         result = examine_device(device, quiet=quiet or as_json)
     print_result(result, as_json=as_json)

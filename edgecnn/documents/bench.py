@@ -35,7 +35,8 @@ class BenchRow:
         precision: of the artefact.
         engine: name and version; empty where nothing ran.
         difference: of the golden answers from the original's; null where none were compared.
-        latency: of one inference at batch 1; null where nothing was timed.
+        latency: of one inference, at batch 1 or `batch`, or of one step; null where nothing was
+            timed.
         rounds: number of the round of each of `latency.blocks_ms`.
         cold: start of a process to its first result; null where it was not measured.
         energy_j: joules of the whole machine an inference, where it has counters.
@@ -44,6 +45,8 @@ class BenchRow:
         golden: verdict of the golden examples: "equal", "differs", "unproven", "refused",
             "crashed" or "unfinished".
         verdict: in words: "FASTER 1.68× ✓", "baseline", "WRONG" …
+        batch: images a run; null for one.
+        is_learning: what was run is a step of learning, not an inference.
     """
 
     bundle: str
@@ -64,6 +67,8 @@ class BenchRow:
     engine_id: EngineId | None
     golden: str
     verdict: str
+    batch: int | None
+    is_learning: bool
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,8 @@ def _row(row: ResultRow) -> BenchRow:
         engine_id=row.engine,
         golden=row.verdict,
         verdict=verdict_of(row),
+        batch=row.subject.batch,
+        is_learning=row.is_learning,
     )
 
 

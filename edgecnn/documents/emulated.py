@@ -44,7 +44,7 @@ class EmulatedRow:
         subject: what was run.
         parity: compared with the original network.
         likeness: compared with this machine.
-        instructions: of one inference; null where they were not counted.
+        instructions: of one inference or step; null where they were not counted.
         peak_memory_bytes: most memory of the program until its first result; null where it was not
             counted.
     """

@@ -88,8 +88,8 @@ def _row(outcome: Outcome, index: int, variant: Variant) -> EvaluateRow:
         bundle=variant.bundle,
         engine=variant.engine,
         precision=variant.precision,
-        top1=_share(int((ranks < 1).sum()), total),
-        top5=_share(int((ranks < 5).sum()), total),
+        top1=share_of(int((ranks < 1).sum()), total),
+        top5=share_of(int((ranks < 5).sum()), total),
         paired=_paired(outcome, index) if index > 0 else None,
     )
 
@@ -97,8 +97,9 @@ def _row(outcome: Outcome, index: int, variant: Variant) -> EvaluateRow:
 def _paired(outcome: Outcome, index: int) -> PairedFields:
     baseline, answers = outcome.answers[0], outcome.answers[index]
     paired = compare(baseline.classes, answers.classes, outcome.labels)
-    return PairedFields(**asdict(paired), agreement=_share(paired.same, paired.images))
+    return PairedFields(**asdict(paired), agreement=share_of(paired.same, paired.images))
 
 
-def _share(right: int, total: int) -> Share:
+def share_of(right: int, total: int) -> Share:
+    """The share with its interval; of at least one image."""
     return Share(right, right / total, wilson_interval(right, total))

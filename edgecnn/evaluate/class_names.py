@@ -87,6 +87,28 @@ class ClassNames:
             "line 'NAME NUMBER' for each"
         )
 
+    def unknown(self, names: Sequence[str]) -> list[str]:
+        """The names that are no classes here: neither labels nor, of a network whose labels are
+        numbers or missing, numbers of classes.
+        """
+        labels = {_fold(label) for label in self.labels}
+        is_numbered = all(_GENERIC.fullmatch(label) for label in self.labels)
+        return [
+            name
+            for name in names
+            if name not in self.mapping
+            and _fold(name) not in labels
+            and not (is_numbered and name.isascii() and name.isdigit() and int(name) < self.classes)
+        ]
+
+    def name_of(self, number: int) -> str:
+        """The label of a class, or its number where the bundle has no labels."""
+        return self.labels[number] if number < len(self.labels) else str(number)
+
+    def names(self) -> tuple[str, ...]:
+        """Of every class, as `name_of` gives them."""
+        return tuple(map(self.name_of, range(self.classes)))
+
     def refuse_others(self, baseline: ClassNames, bundle: str, against: str) -> None:
         """Refuse a baseline for other classes: their accuracies cannot be compared.
 
@@ -147,8 +169,8 @@ def classes_of(path: str, mapping: Mapping[str, int] | None = None) -> ClassName
     classes = output.shape[-1] if len(output.shape) == 2 else None
     if classes is None:
         raise NotAClassifier(
-            f"{manifest.name} answers with {output}, expected (batch, classes): only classifiers "
-            "can be evaluated"
+            f"{manifest.name} answers with {output}, expected (batch, classes): only a classifier "
+            "of images has an accuracy"
         )
     return ClassNames(classes, labels, mapping or {})
 

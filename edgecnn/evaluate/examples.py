@@ -20,6 +20,8 @@ from edgecnn_runtime.arrays import Int64, UInt8
 
 # The files of imagenet-samples are called after the class, imagenet_00_243.jpg.
 SAMPLES_CLASSES = 1000
+# Broken images that are named; the others are counted.
+BROKEN_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -98,3 +100,16 @@ def _samples(names: ClassNames, *, quiet: bool) -> Examples:
     paths = sorted(fetch(SAMPLES, quiet=quiet).glob("*.jpg"))
     labels = np.array([int(path.stem.rpartition("_")[2]) for path in paths], np.int64)
     return Examples(SAMPLES, paths, labels)
+
+
+def broken_words(broken: Sequence[str], images: int) -> str:
+    """The images that cannot be read, in one line.
+
+    Args:
+        images: number of those that can.
+    """
+    named = "; ".join(broken[:BROKEN_NAMES])
+    rest = len(broken) - BROKEN_NAMES
+    more = f"; and {rest:,} more" if rest > 0 else ""
+    total = images + len(broken)
+    return f"{len(broken):,} of {total:,} images cannot be read, left out: {named}{more}"

@@ -8,7 +8,14 @@ from pathlib import PurePosixPath
 
 from edgecnn.bench.compare import Change
 from edgecnn.bench.sustained import TimeWindow, windows
-from edgecnn.bench.verdicts import agreement_of, best_of, engine_of, name_of, verdict_of
+from edgecnn.bench.verdicts import (
+    agreement_of,
+    artefact_of,
+    best_of,
+    engine_of,
+    name_of,
+    verdict_of,
+)
 from edgecnn.console import table
 from edgecnn.report.blocks import Block
 from edgecnn_runtime.host.facts import Host, HostState
@@ -66,7 +73,7 @@ def _cells(row: ResultRow) -> tuple[str, ...]:
         median = f"{latency.median_ms:.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]"
         p90 = f"{latency.p90_ms:.{digits}f}"
     return (
-        row.artefact or row.subject.artefact or "",
+        artefact_of(row),
         engine_of(row),
         threads,
         median,
@@ -101,9 +108,29 @@ def _footnotes(result: BenchResult) -> list[str]:
     if any(moment.at_s > LONG_S for moment in result.moments):
         lines += sustained_lines(result)
     lines += [f"TAINTED: {reason}; measure again on a quiet machine" for reason in result.tainted]
+    if steps := [row for row in result.rows if row.is_learning]:
+        return [*lines, *(line for row in steps for line in _step_lines(row))]
     best = best_of(result, result.rows[0].subject.bundle)
     if best and len(result.rows) > 1:
         lines.append(f"best: {best.words()}")
+    return lines
+
+
+def _step_lines(row: ResultRow) -> list[str]:
+    """A step of learning in times of an inference of as many images, and its memory."""
+    lines = []
+    if row.comparison is not None:
+        ratio = row.comparison
+        lines.append(
+            f"a step of {row.subject.batch} images takes {ratio.ratio:.2f} [{ratio.low:.2f}–"
+            f"{ratio.high:.2f}] times an inference of them"
+        )
+    if row.cold is not None and (base := row.cold.base_memory_bytes) is not None:
+        own = row.cold.peak_memory_bytes - base
+        lines.append(
+            f"memory of a step: {own / 1e6:.0f} MB beyond the {base / 1e6:.0f} MB of Python and "
+            "engine alone"
+        )
     return lines
 
 

@@ -46,8 +46,9 @@ def proved_blocks(proofs: Sequence[Proved]) -> list[Block]:
 
 def _cells(row: ProvedRow) -> tuple[str | Cell, ...]:
     memory = row.peak_memory_bytes
+    batch = row.subject.batch
     return (
-        row.parity.subject,
+        row.parity.subject if batch is None else f"{row.parity.subject}, {batch} images",
         _engine(row),
         coloured(row.parity.verdict, COLOURS[row.parity.verdict]),
         _agreement(row.parity.difference),
@@ -101,8 +102,9 @@ def _footnotes(proved: Proved) -> list[str]:
     if proved.uncounted:
         lines.append(f"neither instructions nor memory: {proved.uncounted}")
     if any(row.instructions is not None for row in proved.rows):
+        what = "inference or step" if any(row.subject.batch for row in proved.rows) else "inference"
         lines.append(
-            "instructions of one inference on one thread; memory at most until the first result, "
+            f"instructions of one {what} on one thread; memory at most until the first result, "
             "without QEMU's own"
         )
     return lines

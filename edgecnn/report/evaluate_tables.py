@@ -24,7 +24,7 @@ def accuracy_blocks(
     shown = table(("", "engine", *ranks), right=ranks)
     for name, row in zip(names, rows, strict=True):
         shares = (row.top1, row.top5)[: len(ranks)]
-        shown.add_row(name, row.engine, *map(_words, shares))
+        shown.add_row(name, row.engine, *map(share_words, shares))
     paired = _paired_blocks(names, rows) if len(rows) > 1 else []
     about = f"n = {result.images:,} images of {result.data}; in brackets 95 % intervals (Wilson)"
     below = [line for warning in warnings for line in ("", warning)]
@@ -37,7 +37,7 @@ def _paired_blocks(names: Sequence[str], rows: Sequence[EvaluateRow]) -> list[Bl
     for name, row in zip(names, rows, strict=True):
         if (paired := row.paired) is not None:
             changed = (f"{n:,}" for n in (paired.right_to_wrong, paired.wrong_to_right))
-            shown.add_row(name, _words(paired.agreement), *changed, f"{paired.p:.2g}")
+            shown.add_row(name, share_words(paired.agreement), *changed, f"{paired.p:.2g}")
     return ["", shown]
 
 
@@ -48,6 +48,7 @@ def _name_rows(rows: Sequence[EvaluateRow]) -> list[str]:
     return [f"{row.bundle}, {row.precision}" for row in rows]
 
 
-def _words(share: Share) -> str:
+def share_words(share: Share) -> str:
+    """``98.99% (98.77–99.17)``: a share and its interval."""
     low, high = share.interval
     return f"{share.share:.2%} ({100 * low:.2f}–{100 * high:.2f})"

@@ -36,6 +36,8 @@ class BenchOptions:
         wait_s: longest wait for a busy board.
         budget: memory and time that a bundle may cost.
         timed: further options that are for latencies alone, as they are typed: ``--plot``.
+        learns: measure a step of the training graph beside an inference of as many images.
+        batch: images of a step.
     """
 
     devices: tuple[str, ...] = ("host",)
@@ -52,6 +54,8 @@ class BenchOptions:
     wait_s: float = 600.0
     budget: Budget = field(default_factory=Budget)
     timed: tuple[str, ...] = ()
+    learns: bool = False
+    batch: int | None = None
 
     def for_latencies(self) -> list[str]:
         """The options that were given and are for latencies alone, as they are typed."""
@@ -129,6 +133,8 @@ def _wanted(bundle: str, options: BenchOptions) -> Wanted:
         options.threads,
         options.wait_s,
         options.budget,
+        options.learns,
+        options.batch,
     )
 
 

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from edgecnn.evaluate.examples import Examples
     from edgecnn.report.blocks import Block
 
-# Broken images that are named; the others are counted.
-NAMED = 3
-
 
 @dataclass(frozen=True)
 class EvaluateOptions:
@@ -72,11 +69,9 @@ class EvaluateResult(Result):
 
     def broken_words(self) -> str:
         """The images that cannot be read, in one line."""
-        total = self.images + len(self.broken)
-        named = "; ".join(self.broken[:NAMED])
-        rest = len(self.broken) - NAMED
-        more = f"; and {rest:,} more" if rest > 0 else ""
-        return f"{len(self.broken):,} of {total:,} images cannot be read, left out: {named}{more}"
+        from edgecnn.evaluate.examples import broken_words
+
+        return broken_words(self.broken, self.images)
 
     def warnings(self) -> tuple[str, ...]:
         """What the figures suggest is wrong: an accuracy of float at chance."""

@@ -31,6 +31,7 @@ from edgecnn.documents.error import ErrorDocument
 from edgecnn.documents.evaluate import EvaluateDocument
 from edgecnn.documents.export import ExportDocument
 from edgecnn.documents.gradient import GradientDocument, GradientLayersDocument
+from edgecnn.documents.learn import LearnDocument
 from edgecnn.documents.plan import PlanDocument
 from edgecnn.documents.verify import VerifyDocument, VerifyPreprocessDocument
 from edgecnn.documents.zoo import ZooDocument
@@ -63,6 +64,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "edgecnn.bench-emulated/1": Schema(
         EmulatedDocument, "edgecnn bench BUNDLE --device rpi4-emulated"
     ),
+    "edgecnn.learn/1": Schema(LearnDocument, "edgecnn learn BUNDLE --data DATA"),
     "edgecnn.bundle-show/1": Schema(BundleFacts, "edgecnn bundle show BUNDLE"),
     "edgecnn.model-show/1": Schema(ModelShow, "edgecnn bundle show FILE.onnx"),
     "edgecnn.bundle-extract/1": Schema(Extracted, "edgecnn bundle extract BUNDLE"),

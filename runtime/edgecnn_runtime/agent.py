@@ -60,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("--count", type=int, default=0, help="runs between marks, for an emulator")
     prove.add_argument("--answers", help="file to write the outputs to, an .npz")
     verify = _add(commands, "verify", _verify, "verify the golden answers, one row per engine")
+    for command in (cold, work, prove):
+        command.add_argument("--batch", type=int, help="images a run; of a step of learning, too")
     for command in (cold, work, verify):
         command.add_argument("bundle")
         command.add_argument("--artefact", help="path in the bundle of the only artefact to use")
@@ -131,10 +133,38 @@ def _cold(options: argparse.Namespace) -> None:
     from edgecnn_runtime.session import zero_feeds
 
     budget = _hold(options)
+    if options.batch is not None:
+        _cold_batch(options, budget)
+        return
     with _open(options, budget, options.artefact) as session:
         with budget.step():
             session.run(zero_feeds(session.manifest))
         print(first_result_line(), flush=True)
+
+
+def _cold_batch(options: argparse.Namespace, budget: Budget) -> None:
+    """A first result of several images, and what the process took before it opened the bundle."""
+    from edgecnn_runtime.bundle import Bundle
+    from edgecnn_runtime.engines import engine_class
+    from edgecnn_runtime.host.process import first_result_line, peak_memory_bytes
+    from edgecnn_runtime.measure.training_step import is_training_graph, open_step
+    from edgecnn_runtime.parity.answers import repeated
+    from edgecnn_runtime.session import zero_feeds
+
+    engine_class(options.engine).version()
+    base = peak_memory_bytes()
+    with Bundle(options.bundle, budget) as bundle:
+        if is_training_graph(bundle, options.artefact):
+            step = open_step(bundle, threads=options.threads, batch=options.batch)
+            with budget.step():
+                step.run()
+            print(first_result_line(base), flush=True)
+            return
+    with _open(options, budget, options.artefact) as session:
+        feeds = zero_feeds(session.manifest)
+        with budget.step():
+            session.run({name: repeated(each, options.batch) for name, each in feeds.items()})
+        print(first_result_line(base), flush=True)
 
 
 def _open(options: argparse.Namespace, budget: Budget, artefact: str | None = None) -> Session:
@@ -200,6 +230,7 @@ def _work(options: argparse.Namespace) -> None:
             options.engine,
             options.precision,
             options.threads,
+            batch=options.batch,
         ),
         _hold(options),
     )
@@ -208,14 +239,25 @@ def _work(options: argparse.Namespace) -> None:
 def _prove(options: argparse.Namespace) -> None:
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.engines import engine_class
+    from edgecnn_runtime.measure.training_step import is_training_graph, verify_step
     from edgecnn_runtime.parity.answers import find_artefact, save_answers, verify_answers
 
     kind = engine_class(options.engine)
     with Bundle(options.bundle, _hold(options)) as bundle:
-        artefact = find_artefact(bundle, options.artefact)
-        verification, answers = verify_answers(
-            bundle, artefact, kind, threads=options.threads, counted_runs=options.count
-        )
+        if is_training_graph(bundle, options.artefact):
+            verification, answers = verify_step(
+                bundle, threads=options.threads, batch=options.batch, counted_runs=options.count
+            )
+        else:
+            artefact = find_artefact(bundle, options.artefact)
+            verification, answers = verify_answers(
+                bundle,
+                artefact,
+                kind,
+                threads=options.threads,
+                counted_runs=options.count,
+                batch=options.batch,
+            )
     if options.answers is not None:
         save_answers(options.answers, answers)
     _emit("proof", **verification.to_json())

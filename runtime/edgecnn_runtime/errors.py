@@ -23,6 +23,7 @@ line catches `EdgeCNNError` once and prints it as one line; anything else is a b
   + NotAClassifier
   + NotTrainable
   + LearningFailed
+    - StepNotFinite
   + OutputNotWritable
   + MeasureError
     - WorkerDied (measure/worker_process.py)
@@ -129,6 +130,10 @@ class NotTrainable(EdgeCNNError):
 
 class LearningFailed(EdgeCNNError):
     """A batch that cannot be learnt from, or a step without a finite result; nothing is changed."""
+
+
+class StepNotFinite(LearningFailed):
+    """A step whose loss, gradient or weights are not finite; the weights are as before it."""
 
 
 class OutputNotWritable(EdgeCNNError):

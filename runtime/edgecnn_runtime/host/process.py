@@ -24,11 +24,29 @@ class ColdStart:
         samples_ms: one per process.
         median_ms: of the samples.
         peak_memory_bytes: median over the processes of the largest resident set.
+        base_memory_bytes: median of the largest before the bundle was opened: Python, numpy and the
+            engine alone; None where it was not measured.
     """
 
     samples_ms: tuple[float, ...]
     median_ms: float
     peak_memory_bytes: int
+    base_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class FirstResult:
+    """First result of a process.
+
+    Attributes:
+        sample_ms: from the start of the process.
+        peak_memory_bytes: its largest resident set.
+        base_memory_bytes: the largest before it opened a bundle; None where it does not say.
+    """
+
+    sample_ms: float
+    peak_memory_bytes: int
+    base_memory_bytes: int | None = None
 
 
 def agent_command() -> list[str]:
@@ -84,8 +102,8 @@ def signal_name(number: int) -> str:
 
 def measure_cold_start(
     command: Sequence[str], variables: Mapping[str, str] | None = None
-) -> tuple[float, int]:
-    """Milliseconds from the start of a process to its first result, and its peak memory in bytes.
+) -> FirstResult:
+    """Start a process and wait for its first result.
 
     Args:
         command: its last line on stdout must be the JSON object of `first_result_line`, or one
@@ -122,10 +140,11 @@ def measure_cold_start(
     line = (completed.stdout.splitlines() or [""])[-1]
     try:
         result = json.loads(line)
-        peak = int(result["peak_memory_bytes"])
+        peak, base = int(result["peak_memory_bytes"]), result.get("base_memory_bytes")
+        base = None if base is None else int(base)
         if "sample_ms" in result:
-            return float(result["sample_ms"]), peak
-        return (result["first_result_ns"] - began_ns) / 1e6, peak
+            return FirstResult(float(result["sample_ms"]), peak, base)
+        return FirstResult((result["first_result_ns"] - began_ns) / 1e6, peak, base)
     except (ValueError, TypeError, KeyError) as error:
         raise MeasureError(
             f"the cold start gave no result: its last line is {line[:80]!r}, expected the JSON "
@@ -133,13 +152,19 @@ def measure_cold_start(
         ) from error
 
 
-def first_result_line() -> str:
+def first_result_line(base_memory_bytes: int | None = None) -> str:
     """JSON line that a process prints as soon as it has its first result.
 
     All processes of a machine share the monotonic clock.
+
+    Args:
+        base_memory_bytes: the largest resident set before it opened a bundle.
     """
     now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-    return json.dumps({"first_result_ns": now, "peak_memory_bytes": peak_memory_bytes()})
+    result = {"first_result_ns": now, "peak_memory_bytes": peak_memory_bytes()}
+    if base_memory_bytes is not None:
+        result["base_memory_bytes"] = base_memory_bytes
+    return json.dumps(result)
 
 
 def peak_memory_bytes() -> int:

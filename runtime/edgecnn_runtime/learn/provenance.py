@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edgecnn_runtime.arrays import Array
+import numpy as np
+
+from edgecnn_runtime.arrays import Array, Int64
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.engine_id import engine_id
 from edgecnn_runtime.engines.onnxruntime import OnnxRuntimeEngine
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.parity.contents import GOLDEN_LABELS
 
+ACCOUNT = "learn.account"
+"""Name of the account among the arrays of a state."""
 LEARNT = "learnt"
 """Key of the provenance: what was learnt on devices, the first save first."""
 # Keys of an export's and a compilation's provenance that are figures of the weights as they were,
@@ -45,6 +49,22 @@ class Account:
         return Account(
             self.seed, self.steps + 1, self.images + images, (min(rates), max(rates)), self.held_out
         )
+
+    def arrays(self) -> dict[str, Array]:
+        """Steps, images and rates, without loss; `restored` reads them."""
+        counts = np.array([self.steps, self.images], np.int64)
+        return {ACCOUNT: np.concatenate([counts, self._rate_bits()])}
+
+    def restored(self, arrays: Mapping[str, Array]) -> Account:
+        """The account of the arrays that `arrays` gave."""
+        steps, images, *bits = arrays[ACCOUNT].tolist()
+        rates = tuple(np.array(bits, np.int64).view(np.float64).tolist()) if steps else ()
+        return replace(self, steps=steps, images=images, rates=rates)
+
+    def _rate_bits(self) -> Int64:
+        """The bits of both rates: a float32 would round what the user stated."""
+        bits: Int64 = np.array(self.rates or (0.0, 0.0), np.float64).view(np.int64)
+        return bits
 
 
 def learnt_provenance(

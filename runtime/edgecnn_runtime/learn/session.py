@@ -28,7 +28,7 @@ from edgecnn_runtime.learn.save import learnt_contents
 from edgecnn_runtime.learn.step import TrainingStep
 from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.session import Session
-from edgecnn_runtime.training import Training
+from edgecnn_runtime.training import RANGE, Training
 
 if TYPE_CHECKING:
     from edgecnn_runtime.image.array_image import ChannelOrder
@@ -163,6 +163,50 @@ class LearningSession(Session):
             # Of a link, the file that it leads to is replaced.
             return write_bundle(Path(os.path.realpath(path)), *contents)
 
+    def see_ranges(self) -> None:
+        """See the ranges of the last batch with the weights after its step, as `save` does.
+
+        A step tells the ranges of the weights before it. `state` holds those that were seen.
+        """
+        with self._lock:
+            self._refuse_closed()
+            if self._last is not None and self._training.is_int8_written and self._training.ranges:
+                self._see(self._step.ranges(*self._last))
+            self._last = None
+
+    def state(self) -> dict[str, Array]:
+        """A copy of all that the next steps and what is saved depend on, for `restore`.
+
+        Parameters, statistics, state of the optimiser and number of steps by their names, with
+        ``VALUE.range`` what was seen of each of `Training.ranges`, and the account of what was
+        learnt since the bundle was opened.
+        """
+        with self._lock:
+            ranges = {
+                f"{name}{RANGE}": np.array([seen.low, seen.high], np.float32)
+                for name, seen in self._ranges.items()
+            }
+            return self._step.values() | ranges | self._account.arrays()
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go on from a state of this bundle, which another session may have given.
+
+        Raises:
+            LearningFailed: it is none of this bundle; nothing is changed.
+            EngineError: the model is closed.
+        """
+        with self._lock:
+            self._refuse_closed()
+            _check_state(self.state(), state)
+            self._step.restore(state)
+            self._ranges = {
+                seen.value: Range(*map(float, state[f"{seen.value}{RANGE}"]))
+                for seen in self._training.ranges
+                if f"{seen.value}{RANGE}" in state
+            }
+            self._account = self._account.restored(state)
+            self._last, self._answers_at = None, -1
+
     def close(self) -> None:
         """Free engine, training graph and bundle. Closing twice is allowed."""
         with self._lock:
@@ -177,10 +221,7 @@ class LearningSession(Session):
         return self.manifest.training
 
     def _learnt(self) -> Learnt:
-        if self._last is not None and self._training.is_int8_written and self._training.ranges:
-            # A step tells the ranges of the weights before it: once more, of those after it.
-            self._see(self._step.ranges(*self._last))
-            self._last = None
+        self.see_ranges()
         values = self._constants | self._step.values()
         return Learnt(self.manifest, self.labels, values, dict(self._ranges))
 
@@ -201,6 +242,21 @@ class LearningSession(Session):
     def _refuse_closed(self) -> None:
         if self._is_closed:
             raise EngineError("the model is closed; open it again")
+
+
+def _check_state(own: Mapping[str, Array], given: Mapping[str, Array]) -> None:
+    """Check that a state has what ours has, but for ranges that were not seen yet.
+
+    Raises:
+        LearningFailed: names what is missing or of another shape.
+    """
+    for name, array in own.items():
+        is_like = name in given and given[name].shape == array.shape
+        if not is_like and not name.endswith(RANGE):
+            raise LearningFailed(
+                f"the state is of another bundle: {name} is missing or of another shape; nothing "
+                "was restored"
+            )
 
 
 def _rate(learning_rate: float) -> float:

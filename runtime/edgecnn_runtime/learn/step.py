@@ -17,7 +17,7 @@ from edgecnn_runtime.engines.onnxruntime import (
     session_options,
     tensor_spec,
 )
-from edgecnn_runtime.errors import EngineError, LearningFailed, ManifestInvalid, first_line
+from edgecnn_runtime.errors import EngineError, ManifestInvalid, StepNotFinite, first_line
 from edgecnn_runtime.learn.random_inputs import uniform
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.tensor_spec import TensorSpec
@@ -117,7 +117,7 @@ class TrainingStep:
             labels: as `labels_spec` says.
 
         Raises:
-            LearningFailed: loss, gradient or a weight is not finite; the step does not count.
+            StepNotFinite: loss, gradient or a weight is not finite; the step does not count.
             EngineError: ONNX Runtime failed, or the step is closed.
         """
         self._compute(feeds, labels, learning_rate)
@@ -167,7 +167,7 @@ class TrainingStep:
         elif not _are_finite(self._ranges):
             reason = "a value of the network is not finite"
         if reason is not None:
-            raise LearningFailed(
+            raise StepNotFinite(
                 f"{reason}; the weights are as before this step. Learn with a smaller "
                 f"learning_rate (it was {learning_rate:g}), or look at the images"
             )
@@ -176,6 +176,12 @@ class TrainingStep:
         """Copies of parameters, statistics and state as they are now, and `STEP`."""
         values = {name: array.copy() for name, array in self._buffers[self._current].items()}
         return values | {STEP: np.array(self.steps, np.int64)}
+
+    def restore(self, values: Mapping[str, Array]) -> None:
+        """Go on from what `values` gave."""
+        for name, array in self._buffers[self._current].items():
+            array[...] = values[name]
+        self.steps = int(values[STEP])
 
     def close(self) -> None:
         """Free the session; the values stay. Closing twice is allowed."""

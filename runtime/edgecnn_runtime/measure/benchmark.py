@@ -33,8 +33,9 @@ def benchmark(job: MeasurementJob, emit: Emit, *, ends_with_stdin: bool = False)
     """Measure all rows of `job` in turn.
 
     A row whose golden answers are wrong, or whose artefact does not run, is reported and not timed.
-    What is timed is one `run` at batch 1 of the engine itself, on golden input in its own layout
-    and types: no file is read, no image is prepared, no axis is transposed.
+    What is timed is one `run` of the engine itself, at batch 1 or the row's, on golden input in its
+    own layout and types: no file is read, no image is prepared, no axis is transposed. Of a
+    training graph it is one step, with what the optimiser changes.
 
     Args:
         emit: called with each event:
@@ -46,7 +47,7 @@ def benchmark(job: MeasurementJob, emit: Emit, *, ends_with_stdin: bool = False)
             - ``before`` and ``after``: ``host`` and ``state``.
             - ``round``: ``number``, ``at_s``, ``blocks`` (row, samples_ms, energy_j), ``state``.
             - ``died``: ``row``, ``note``; the worker died while it was timed.
-            - ``cold``: ``row``, ``sample_ms``, ``peak_memory_bytes``.
+            - ``cold``: ``row``, ``sample_ms``, ``peak_memory_bytes``, ``base_memory_bytes``.
             - ``progress``: ``done``, 0 to 1.
 
         ends_with_stdin: end this process when stdin ends, as when its parent dies.
@@ -170,11 +171,9 @@ def _start_cold(job: MeasurementJob, rows: Sequence[int], emit: Emit) -> None:
         finished = job.done_cold[index] if job.done_cold else 0
         for _ in range(finished, job.plan.cold_starts):
             try:
-                sample_ms, peak = measure_cold_start(
-                    [*command, "cold", subject.bundle, *options], variables
-                )
+                first = measure_cold_start([*command, "cold", subject.bundle, *options], variables)
             except MeasureError as error:
                 _emit(emit, "died", row=index, note=str(error))
                 break
-            _emit(emit, "cold", row=index, sample_ms=sample_ms, peak_memory_bytes=peak)
+            _emit(emit, "cold", row=index, **asdict(first))
         _emit(emit, "progress", done=0.8 + 0.2 * (done + 1) / len(rows))

@@ -24,16 +24,18 @@ class Environment:
 
 @dataclass(frozen=True)
 class Subject:
-    """One row: an artefact of a bundle on an engine.
+    """One row: an artefact of a bundle on an engine, or a step of its training graph.
 
     Attributes:
         bundle: path of the bundle on the machine where the agent runs.
         artefact: its path in the bundle; None takes the first of `precision` that `engine` runs.
+            That of the training graph: what is run is a step of learning.
         engine: name of the engine; None takes the first that opens the artefact.
         precision: of the artefact; None takes any.
         threads: intra-operator threads; None leaves the engine's own default.
         environment: name of the environment that has the engine; "" is the agent's own.
         against: index of the row that this one is compared with.
+        batch: images a run; None is one, and of a training graph the golden step's number.
     """
 
     bundle: str
@@ -43,6 +45,7 @@ class Subject:
     threads: int | None = None
     environment: str = ""
     against: int | None = None
+    batch: int | None = None
 
     def options(self) -> list[str]:
         """Command-line options of the agent for this row."""
@@ -51,6 +54,7 @@ class Subject:
             "--engine": self.engine,
             "--precision": self.precision,
             "--threads": self.threads,
+            "--batch": self.batch,
         }
         return [word for k, v in options.items() if v is not None for word in (k, str(v))]
 

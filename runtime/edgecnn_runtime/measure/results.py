@@ -29,6 +29,7 @@ class ResultRow:
         rounds: round number of each block of `latency`.
         energy_j: joules of the whole machine per run, where it has counters.
         comparison: with the row that `Subject.against` names, where both were timed.
+        is_learning: what is timed is a step of learning.
     """
 
     subject: Subject
@@ -45,6 +46,7 @@ class ResultRow:
     cold: ColdStart | None = None
     energy_j: float | None = None
     comparison: LatencyComparison | None = None
+    is_learning: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class _RowEvents:
     energy_j: list[float | None] = field(default_factory=list)
     cold_ms: list[float] = field(default_factory=list)
     peaks: list[int] = field(default_factory=list)
+    bases: list[int] = field(default_factory=list)
     died: str = ""
 
 
@@ -122,6 +125,8 @@ def assemble(
             case "cold":
                 rows[event["row"]].cold_ms.append(event["sample_ms"])
                 rows[event["row"]].peaks.append(event["peak_memory_bytes"])
+                if (base := event.get("base_memory_bytes")) is not None:
+                    rows[event["row"]].bases.append(base)
             case "died":
                 rows[event["row"]].died = event["note"]
     return _conclude(subjects, rows, ends, tuple(moments), is_sustained)
@@ -182,7 +187,8 @@ def _row(subject: Subject, row: _RowEvents) -> ResultRow:
     energy = [joules for joules in row.energy_j if joules is not None]
     cold = None
     if row.cold_ms:
-        cold = ColdStart(tuple(row.cold_ms), median(row.cold_ms), int(median(row.peaks)))
+        base = int(median(row.bases)) if row.bases else None
+        cold = ColdStart(tuple(row.cold_ms), median(row.cold_ms), int(median(row.peaks)), base)
     return ResultRow(
         subject=subject,
         **parity,

@@ -32,7 +32,13 @@ from edgecnn_runtime.errors import EngineUnavailable
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.measure.timing import timed_block, warm_up
+from edgecnn_runtime.measure.training_step import (
+    is_training_graph,
+    open_step,
+    step_fields,
+)
 from edgecnn_runtime.opening import open
+from edgecnn_runtime.parity.answers import repeated
 from edgecnn_runtime.parity.golden import golden_answers
 from edgecnn_runtime.parity.verify import judge
 from edgecnn_runtime.session import Session, zero_feeds
@@ -56,20 +62,40 @@ def work(subject: Subject, budget: Budget) -> None:
             engine_class(subject.engine).version()
     if not sys.stdin.readline():
         return
-    with open(
-        subject.bundle,
-        engine=subject.engine,
-        precision=subject.precision,
-        threads=subject.threads,
-        artefact=subject.artefact,
-        budget=budget,
-    ) as session:
-        parity, run = _verify(subject.bundle, session, budget)
+    with contextlib.ExitStack() as closing:
+        parity, run = _open_row(subject, budget, closing)
         _write(replies, parity)
         for line in sys.stdin:
             with budget.step():
                 reply = _fulfil(json.loads(line), run)
             _write(replies, reply)
+
+
+def _open_row(
+    subject: Subject, budget: Budget, closing: contextlib.ExitStack
+) -> tuple[dict[str, Any], Callable[[], object]]:
+    """Parity of the row, and the function to time.
+
+    Args:
+        closing: closes what is opened here.
+    """
+    with Bundle(subject.bundle, budget) as bundle:
+        if is_training_graph(bundle, subject.artefact):
+            parity = step_fields(bundle)
+            step = open_step(bundle, threads=subject.threads, batch=subject.batch)
+            closing.callback(step.close)
+            return parity, step.run
+    session = closing.enter_context(
+        open(
+            subject.bundle,
+            engine=subject.engine,
+            precision=subject.precision,
+            threads=subject.threads,
+            artefact=subject.artefact,
+            budget=budget,
+        )
+    )
+    return _verify(subject, session, budget)
 
 
 def _own_stdout() -> TextIO:
@@ -85,12 +111,14 @@ def _write(replies: TextIO, reply: dict[str, Any]) -> None:
 
 
 def _verify(
-    bundle_path: str, session: Session, budget: Budget
+    subject: Subject, session: Session, budget: Budget
 ) -> tuple[dict[str, Any], Callable[[], object]]:
     """Parity of the artefact on its golden examples, and the function to time."""
     identity = engine_id(engine_class(session.engine.name))
-    with Bundle(bundle_path, budget) as bundle:
+    with Bundle(subject.bundle, budget) as bundle:
         reply, feeds = prove_row(bundle, session.artefact, session.engine, identity)
+    if subject.batch is not None:
+        feeds = {name: repeated(array, subject.batch) for name, array in feeds.items()}
     return reply, one_run(session.engine, feeds)
 
 

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle, GoldenArrays
-from edgecnn_runtime.engines.adapted import Model, adapt, one_run
+from edgecnn_runtime.engines.adapted import adapt, one_run
 from edgecnn_runtime.engines.engine_id import EngineId, engine_id
 from edgecnn_runtime.engines.protocol import Engine
 from edgecnn_runtime.errors import BundleError, EngineUnavailable
@@ -71,8 +71,12 @@ def verify_answers(
     *,
     threads: int | None = 1,
     counted_runs: int = 0,
+    batch: int | None = None,
 ) -> tuple[Verification, tuple[Answers, ...]]:
     """Verify the golden answers, then make `counted_runs` more runs between marks.
+
+    Args:
+        batch: images of a counted run; None is one.
 
     Returns:
         The verification, and the outputs of each golden example, or of zeros where there is none:
@@ -93,7 +97,7 @@ def verify_answers(
     except REFUSALS as error:
         return Verification(_refused(artefact, identity, error)), ()
     try:
-        return _run_examples(bundle, artefact, engine, identity, counted_runs)
+        return _run_examples(bundle, artefact, engine, identity, counted_runs, batch)
     except REFUSALS as error:
         return Verification(_refused(artefact, identity, error)), ()
     finally:
@@ -120,7 +124,12 @@ def mark(number: int) -> None:
 
 
 def _run_examples(
-    bundle: Bundle, artefact: Artefact, engine: Engine, identity: EngineId, counted_runs: int
+    bundle: Bundle,
+    artefact: Artefact,
+    engine: Engine,
+    identity: EngineId,
+    counted_runs: int,
+    batch: int | None,
 ) -> tuple[Verification, tuple[Answers, ...]]:
     model = adapt(engine, bundle.manifest, artefact)
     compared: list[Answer] = []
@@ -141,7 +150,9 @@ def _run_examples(
     else:
         parity = _unanswered(artefact, identity, "unproven", "no golden examples: zeros were fed")
     digests = tuple({name: digest(array) for name, array in one.items()} for one in answers)
-    _run_counted(model, next(_inside(bundle)).inputs, counted_runs)
+    feeds = next(_inside(bundle)).inputs
+    feeds = {name: repeated(array, batch) for name, array in feeds.items()}
+    run_counted(one_run(model, feeds), counted_runs)
     return Verification(parity, digests, peak, counted_runs), tuple(answers)
 
 
@@ -153,11 +164,17 @@ def _inside(bundle: Bundle) -> Iterator[GoldenArrays]:
         yield GoldenArrays(zero_feeds(bundle.manifest), {}, None)
 
 
-def _run_counted(model: Model, feeds: Mapping[str, Array], counted_runs: int) -> None:
+def repeated(array: Array, batch: int | None) -> Array:
+    """The rows in their order, again and again, so many in all; None is as they are."""
+    if batch is None:
+        return array
+    return np.ascontiguousarray(array[np.arange(batch) % len(array)])
+
+
+def run_counted(run: Callable[[], object], counted_runs: int) -> None:
     """Run the engine alone `counted_runs` times, with marks around each run."""
     if not counted_runs:
         return
-    run = one_run(model, feeds)
     for _ in range(WARMUP_RUNS):
         run()
     for number in range(counted_runs):

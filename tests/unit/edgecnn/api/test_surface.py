@@ -59,6 +59,7 @@ SECTIONS = {
     "Bundle.verify": (edgecnn.Bundle.verify, "verify", ()),
     "Bundle.evaluate": (edgecnn.Bundle.evaluate, "evaluate", ()),
     "Bundle.bench": (edgecnn.Bundle.bench, "bench", ()),
+    "Bundle.learn": (edgecnn.Bundle.learn, "learn", ()),
     "Bundle.compile": (edgecnn.Bundle.compile, "compile", ()),
     "Bundle.run": (edgecnn.Bundle.run, "run", ()),
     "Bundle.extract": (edgecnn.Bundle.extract, "bundle", ("extract",)),

@@ -10,7 +10,7 @@ import pytest
 from edgecnn.devices.board import Facts, Interpreter, Offer
 from edgecnn.devices.checks import Check, measuring
 from edgecnn.devices.listing import summary
-from edgecnn.results.doctor_board import engine_checks, system_checks
+from edgecnn.results.doctor.board import engine_checks, system_checks
 
 PI4 = Facts(
     model="Raspberry Pi 4 Model B Rev 1.4",
