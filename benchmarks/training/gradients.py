@@ -16,7 +16,7 @@ from dataclasses import asdict
 import torch
 
 from benchmarks.interleave import keep
-from benchmarks.training.agreement import Agreement, agreement
+from benchmarks.training.agreement import agreement, loss_ratio
 from benchmarks.training.networks import small
 from edgecnn.zoo import ARCHITECTURES
 
@@ -50,11 +50,6 @@ def measure(name: str, batch: int, width: float) -> None:
     )
     configuration = {"network": name, "batch": batch, "width": width}
     keep("training/gradients", {"what": "gradients", **configuration, **asdict(result)})
-
-
-def loss_ratio(result: Agreement) -> float:
-    """Our error of the loss by theirs, or by a rounding of float32."""
-    return result.loss.ratio(1e-7 * result.loss.size)
 
 
 if __name__ == "__main__":
