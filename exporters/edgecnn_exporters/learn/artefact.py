@@ -30,12 +30,7 @@ from edgecnn_exporters.passes import canonicalise_for_training
 from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.bundle.safetensors import write_safetensors
 from edgecnn_runtime.bundle.training.golden_step import GoldenStep
-from edgecnn_runtime.parity.step_tolerances import (
-    is_step_proven,
-    is_step_within,
-    proof_limit,
-    step_limit,
-)
+from edgecnn_runtime.parity.step_tolerances import PROOF, is_step_within, tolerance_of
 from edgecnn_runtime.parity.training_step import StepError, first_step, step_error
 from edgecnn_runtime.tensor_spec import TensorSpec
 from edgecnn_runtime.training import Training
@@ -197,11 +192,8 @@ def _proven(content: bytes, built: BuiltGraph, golden: GoldenStep, own: GoldenSt
     outputs = first_step(content, training, own, built.values)
     error = step_error(training, own, built.values, outputs)
     elsewhere = step_error(training, golden, built.values, outputs)
-    for found, is_within, limit in (
-        (error, is_step_proven(error), proof_limit()),
-        (elsewhere, is_step_within(elsewhere, training.backbone), step_limit(training.backbone)),
-    ):
-        if not is_within:
+    for found, limit in ((error, PROOF), (elsewhere, tolerance_of(training))):
+        if not is_step_within(found, limit):
             raise TargetDiffers(
                 f"{GRAPH} differs from PyTorch's gradients by {found.gradient:.1e} of the largest "
                 f"of {found.parameter} and by {found.loss:.1e} of the loss, expected {limit}; "

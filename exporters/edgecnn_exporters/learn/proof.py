@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -10,7 +10,7 @@ import onnx_ir as ir
 from edgecnn_exporters.capture.reference import to_bytes
 from edgecnn_exporters.gradient.training_forms import apply_training_forms
 from edgecnn_exporters.gradient.training_graph import TrainingRequest
-from edgecnn_exporters.learn.backbone import Backbone, values_of
+from edgecnn_exporters.learn.backbone import Backbone
 from edgecnn_exporters.learn.build import Batch, BuiltGraph
 from edgecnn_exporters.learn.form import LearnForm
 from edgecnn_exporters.learn.truth import (
@@ -65,23 +65,26 @@ def learn_truths(
         if (value := nodes.get(name)) is not None
     }
     held = {name: name if backbone is None else backbone.features[name] for name in crossing}
-    seen = _seen(built, batch, [*kinked.values(), *held.values()])
-    sides = {name: seen[value] for name, value in kinked.items()}
 
-    def truth(features: Mapping[str, Array]) -> GradientTruth:
-        return gradient_truth(model.graph, features, form.parameters, loss, sides, form.statistics)
+    def truth(*, is_optimised: bool) -> GradientTruth:
+        names = [*kinked.values(), *held.values()]
+        seen = _seen(built, batch, names, is_optimised=is_optimised)
+        return gradient_truth(
+            model.graph,
+            {name: seen[value] for name, value in held.items()},
+            form.parameters,
+            loss,
+            {name: seen[value] for name, value in kinked.items()},
+            form.statistics,
+        )
 
-    if backbone is None:
-        both = truth(values_of(model, crossing, batch.feeds))
-        return Truths(both, both)
-    neutral = values_of(backbone.model, list(held.values()), batch.feeds)
-    return Truths(
-        truth({name: seen[value] for name, value in held.items()}),
-        truth({name: neutral[value] for name, value in held.items()}),
-    )
+    own = truth(is_optimised=True)
+    return Truths(own, own if backbone is None else truth(is_optimised=False))
 
 
-def _seen(built: BuiltGraph, batch: Batch, names: Sequence[str]) -> dict[str, Array]:
+def _seen(
+    built: BuiltGraph, batch: Batch, names: Sequence[str], *, is_optimised: bool
+) -> dict[str, Array]:
     """Values of the forward pass as ONNX Runtime computes them in the training graph."""
     model = built.graph.model.clone()
     graph = model.graph
@@ -94,5 +97,6 @@ def _seen(built: BuiltGraph, batch: Batch, names: Sequence[str]) -> dict[str, Ar
         if value not in outputs:
             graph.outputs.append(value)
     step = GoldenStep(dict(batch.feeds), batch.labels, 0.0, {}, {})
-    found = first_step(to_bytes(model), built.training, step, built.values)
+    content = to_bytes(model)
+    found = first_step(content, built.training, step, built.values, is_optimised=is_optimised)
     return {**given, **{name: found[name] for name in wanted}}

@@ -101,6 +101,13 @@ def _joined(function: Callable[[Tensor, Tensor], Tensor]) -> TorchFunction:
     return run
 
 
+def _mean(*operands: Tensor) -> Tensor:
+    total = operands[0]
+    for operand in operands[1:]:
+        total = total + operand
+    return total / len(operands)
+
+
 def _group_norm(node: ir.Node) -> TorchFunction:
     groups = node.attributes.get_int("num_groups", 1)
     epsilon = node.attributes.get_float("epsilon", 1e-5)
@@ -140,6 +147,12 @@ def _gather(node: ir.Node) -> TorchFunction:
         return x.index_select(place, flat).reshape(shape)
 
     return run
+
+
+def _gather_nd(node: ir.Node) -> TorchFunction:
+    if node.attributes.get_int("batch_dims", 0):
+        raise refused(node, "it gathers image by image")
+    return lambda x, index: x[tuple(index.long().unbind(-1))]
 
 
 def _depth_to_space(node: ir.Node) -> TorchFunction:
@@ -187,6 +200,7 @@ FORMS: Mapping[str, TorchOperator] = {
     "Exp": TorchOperator(_plain(torch.exp)),
     "Expand": TorchOperator(_plain(lambda x, shape: x * torch.ones(*shape.tolist())), 2),
     "Gather": TorchOperator(_gather, 2),
+    "GatherND": TorchOperator(_gather_nd, 2),
     "Gelu": TorchOperator(_gelu),
     "GlobalMaxPool": TorchOperator(
         _plain(lambda x: x.flatten(2).max(2).values.reshape(*x.shape[:2], *[1] * (x.ndim - 2)))
@@ -196,7 +210,7 @@ FORMS: Mapping[str, TorchOperator] = {
     "LayerNormalization": TorchOperator(_layer_norm, 3),
     "Log": TorchOperator(_plain(torch.log)),
     "Max": TorchOperator(_plain(_joined(torch.maximum)), None),
-    "Mean": TorchOperator(_plain(lambda *each: sum(each) / len(each)), None),
+    "Mean": TorchOperator(_plain(_mean), None),
     "Min": TorchOperator(_plain(_joined(torch.minimum)), None),
     "Mish": TorchOperator(_plain(functional.mish)),
     "Neg": TorchOperator(_plain(torch.neg)),

@@ -8,7 +8,7 @@ from edgecnn_runtime.engines.engine_id import EngineId, engine_id
 from edgecnn_runtime.engines.table import REFERENCE
 from edgecnn_runtime.errors import EngineError, EngineUnavailable
 from edgecnn_runtime.parity.row import Parity
-from edgecnn_runtime.parity.step_tolerances import STEP_TOLERANCES, is_step_within
+from edgecnn_runtime.parity.step_tolerances import is_step_within, tolerance_of
 from edgecnn_runtime.parity.training_step import first_step, step_error
 from edgecnn_runtime.parity.verdict import ParityVerdict
 
@@ -25,24 +25,22 @@ def verify_training(bundle: Bundle) -> Parity | None:
     subject, precision = training.graph, training.backbone
     try:
         engine = engine_id(engine_class(REFERENCE))
-    except EngineUnavailable as error:
-        note = f"{error.reason}, {error.fix}"
+    except EngineUnavailable as absent:
+        note = f"{absent.reason}, {absent.fix}"
         return Parity(subject, EngineId(REFERENCE), precision, "skipped", None, note)
     files, golden = bundle.training(), bundle.golden_step()
     values = {**files.values, **golden.start}
     try:
         with bundle.budget.step():
             outputs = first_step(files.graph, training, golden, values)
-        measured = step_error(training, golden, values, outputs)
+        found = step_error(training, golden, values, outputs)
     except (EngineError, KeyError, ValueError) as failure:
         note = f"does not run: {failure}"
         return Parity(subject, engine, precision, "differs", None, note)
-    verdict: ParityVerdict = "equal" if is_step_within(measured, precision) else "differs"
-    limit = STEP_TOLERANCES[precision]
+    limit = tolerance_of(training)
+    verdict: ParityVerdict = "equal" if is_step_within(found, limit) else "differs"
     note = (
-        f"gradient ≤ {limit.gradient:.0e} (worst: {measured.parameter}), loss ≤ {limit.loss:.0e} "
-        f"({measured.loss:.1e})"
+        f"gradient ≤ {limit.gradient:.0e} (worst: {found.parameter}), loss ≤ {limit.loss:.0e} "
+        f"({found.loss:.1e})"
     )
-    return Parity(
-        subject, engine, precision, verdict, None, note, proof="measured", learning=measured
-    )
+    return Parity(subject, engine, precision, verdict, None, note, proof="measured", learning=found)

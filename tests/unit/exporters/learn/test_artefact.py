@@ -12,10 +12,12 @@ from unit.exporters.learn.support import conv, images, model_of, small_network, 
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.gradient.optimisers import OptimiserConfig
+from edgecnn_exporters.gradient.table import RULES
 from edgecnn_exporters.gradient.training_graph import TrainingRequest
 from edgecnn_exporters.learn.artefact import check_learnable, training_artefact
 from edgecnn_exporters.learn.build import GOLDEN, GRAPH, VALUES
 from edgecnn_exporters.learn.source import LearnSource
+from edgecnn_exporters.learn.torch_forms import DIFFERENTIABLE
 from edgecnn_exporters.quantise.ladder import quantise
 from edgecnn_runtime.bundle.safetensors import read_safetensors
 
@@ -157,3 +159,8 @@ def test_a_loss_that_does_not_fit_is_refused() -> None:
     weights = {name: small_weights()[name] for name in ("first.weight", "first.bias")}
     with pytest.raises(UnsupportedModel, match="take --loss mean_squared_error"):
         check_learnable(model_of(nodes, weights), None, TrainingRequest("head"))
+
+
+def test_every_operator_with_a_rule_has_a_form_in_pytorch() -> None:
+    # Dropout is a product with a mask by then.
+    assert set(RULES) - DIFFERENTIABLE <= {"Dropout"}
