@@ -25,7 +25,7 @@ from benchmarks.in_turn import Run, Turns, in_turn
 from edgecnn.zoo import CIFAR
 from edgecnn.zoo.blocks import ConvBNActivation
 from edgecnn_exporters.capture.examples import example_images
-from edgecnn_runtime.arrays import Float32, Float64
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.image.preprocess import preprocess
 
 ENGINES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tflite": "LiteRT"}
@@ -146,22 +146,6 @@ def timed(
                     run = functools.partial(session.engine.run, feeds)
                     candidates[f"{engine} {precision} {name}"] = run
         return in_turn(candidates, rounds, block_ms)
-
-
-def block_samples(
-    row: Mapping[str, Any], place: str, kind: str, clock: str = "wall", rest: str = "none"
-) -> Float64:
-    """Milliseconds of one block in every round, (rounds,).
-
-    Args:
-        row: a line of results, with the number of `blocks`.
-        place: engine and precision, as "openvino int8".
-        rest: name of the network without blocks.
-    """
-    samples = row[clock]
-    whole, without = (np.asarray(samples[f"{place} {name}"]) for name in (kind, rest))
-    each: Float64 = (whole - without) / row["blocks"]
-    return each
 
 
 def places() -> list[str]:

@@ -21,7 +21,7 @@ from benchmarks.in_turn import Run
 from benchmarks.interleave import keep
 from benchmarks.runtime.blocks import ENGINES, PRECISIONS, exported, timed
 from benchmarks.runtime.convolution_blocks import BLOCKS, KINDS, SIDE, Kind, Layer, network
-from benchmarks.runtime.depthwise_page import BENCHMARK, draw, newest, tables
+from benchmarks.runtime.depthwise_page import BENCHMARK, draw, measured, tables
 from edgecnn_runtime.engines import engine_class
 
 WIDTHS, KERNELS = (16, 32, 64, 128, 256, 512), (3, 5, 7)
@@ -49,7 +49,7 @@ def main() -> None:
             keep(BENCHMARK, description(layer) | turns.to_json())
             print(layer, *turns.disturbed, sep="\n  ", file=sys.stderr, flush=True)
     if not options.export_only:
-        rows = newest()
+        rows = measured()
         print("\n\n".join("\n".join(lines) for lines in tables(rows)))
         draw(rows)
 

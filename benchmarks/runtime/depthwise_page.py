@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from benchmarks.interleave import RESULTS
-from benchmarks.runtime.blocks import ENGINES, PRECISIONS, block_samples, places
+from benchmarks.runtime.blocks import ENGINES, PRECISIONS, places
 from benchmarks.runtime.convolution_blocks import Kind, Layer
+from benchmarks.runtime.pooled import Row, least, middle, pooled, quality
 from benchmarks.training.shared import save, tidy
 from edgecnn.report.plots.network import COLOURS, GREY
-from edgecnn_runtime.arrays import Float64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,21 +17,22 @@ if TYPE_CHECKING:
 BENCHMARK = "runtime/depthwise"
 BYTES = {"fp32": 4, "int8": 1}
 STYLES = {"fp32": "-", "int8": "--"}
-Row = dict[str, Any]
 
 
-def newest() -> list[Row]:
-    """The newest line of each layer, by kernel and width."""
-    lines = (RESULTS / f"{BENCHMARK}.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = {
-        (row["layer"]["kernel"], row["layer"]["channels"]): row for row in map(json.loads, lines)
-    }
+def measured() -> list[Row]:
+    """The rounds of each layer, by kernel and width."""
+    rows = pooled(BENCHMARK, lambda row: (row["layer"]["kernel"], row["layer"]["channels"]))
     return [rows[key] for key in sorted(rows)]
 
 
 def tables(rows: Sequence[Row]) -> list[list[str]]:
-    """The page's Markdown tables."""
-    return [ratio_table(rows), time_table(rows), rate_table(rows)]
+    """The page's Markdown tables, and the sentence on their quality."""
+    said = quality(
+        rows,
+        lambda row: [_gain(row, place) for place in places()],
+        lambda row: [_gain_by_processor(row, place) for place in places()],
+    )
+    return [ratio_table(rows), [said], time_table(rows), rate_table(rows)]
 
 
 def ratio_table(rows: Sequence[Row]) -> list[str]:
@@ -55,7 +52,7 @@ def ratio_table(rows: Sequence[Row]) -> list[str]:
 
 
 def time_table(rows: Sequence[Row]) -> list[str]:
-    """Milliseconds of a standard block and a separable one, 3×3: median and least of the rounds."""
+    """Milliseconds of a standard block and a separable one, 3×3: least and median of the rounds."""
     lines = [
         "| channels | " + " | ".join(_titles()) + " |",
         "|---:|" + "---|" * len(places()),
@@ -101,7 +98,8 @@ def draw(rows: Sequence[Row]) -> None:
         _panel(panel, [row for row in rows if row["layer"]["kernel"] == kernel])
         panel.set_title(f"{kernel}×{kernel}", fontsize=11)
     panels[0].set_ylabel("standard / separable")
-    panels[-1].legend(frameon=False, fontsize=8, loc="upper left")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False)
     figure.suptitle(
         "How many times faster a separable block is, and how many times fewer MACs it has"
     )
@@ -136,14 +134,19 @@ def _three(rows: Sequence[Row]) -> list[Row]:
 
 
 def _gain(row: Row, place: str) -> float:
-    """Median over the rounds of a standard block's time over a separable one's."""
-    ratios: Float64 = block_samples(row, place, "standard") / block_samples(row, place, "separable")
-    return float(np.median(ratios))
+    """A standard block's time over a separable one's."""
+    return least(row, place, "standard") / least(row, place, "separable")
+
+
+def _gain_by_processor(row: Row, place: str) -> float:
+    standard, separable = (
+        middle(row, place, kind, "processor") for kind in ("standard", "separable")
+    )
+    return standard / separable
 
 
 def _time(row: Row, place: str, kind: Kind) -> str:
-    samples = block_samples(row, place, kind)
-    return f"{np.median(samples):.3g} ({samples.min():.3g})"
+    return f"{least(row, place, kind):.3g} ({middle(row, place, kind, 'wall'):.3g})"
 
 
 def _intensity(layer: Layer, kind: Kind, precision: str) -> float:
@@ -152,11 +155,11 @@ def _intensity(layer: Layer, kind: Kind, precision: str) -> float:
 
 
 def _rate(row: Row, place: str, kind: Kind) -> float:
-    """Multiply-adds a nanosecond, in the median time of a block."""
-    return float(row["macs"][kind] / np.median(block_samples(row, place, kind)) / 1e6)
+    """Multiply-adds a nanosecond."""
+    return float(row["macs"][kind] / least(row, place, kind) / 1e6)
 
 
 def _copies(row: Row, engine: str, precision: str) -> float:
     """A depthwise block's time in those that numpy takes to copy a map of its size."""
-    copy = np.asarray(row["wall"][f"copy {precision}"])
-    return float(np.median(block_samples(row, f"{engine} {precision}", "depthwise") / copy))
+    copy = min(row["wall"][f"copy {precision}"])
+    return float(least(row, f"{engine} {precision}", "depthwise") / copy)

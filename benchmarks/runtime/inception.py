@@ -24,7 +24,7 @@ from benchmarks.runtime.inception_blocks import (
     network,
     side_of,
 )
-from benchmarks.runtime.inception_page import BENCHMARK, TIMED, draw, newest, tables
+from benchmarks.runtime.inception_page import BENCHMARK, TIMED, draw, measured, tables
 from edgecnn_runtime.engines import engine_class
 
 
@@ -45,7 +45,7 @@ def main() -> None:
             keep(BENCHMARK, description(name) | turns.to_json())
             print(name, *turns.disturbed, sep="\n  ", file=sys.stderr, flush=True)
     if not options.export_only:
-        rows = newest()
+        rows = measured()
         print("\n\n".join("\n".join(lines) for lines in tables(rows)))
         draw(rows)
 

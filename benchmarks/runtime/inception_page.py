@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.interleave import RESULTS
-from benchmarks.runtime.blocks import ENGINES, PRECISIONS, block_samples, places
+from benchmarks.runtime.blocks import ENGINES, PRECISIONS, places
 from benchmarks.runtime.inception_blocks import FORMS, INPUTS, LARGE_KERNELS, WHOLE, count
+from benchmarks.runtime.pooled import Row, least, middle, pooled, quality
 from benchmarks.training.shared import save, tidy
 from edgecnn.report.plots.network import COLOURS, GREY
-from edgecnn_runtime.arrays import Float64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,19 +20,22 @@ if TYPE_CHECKING:
 BENCHMARK = "runtime/inception"
 TIMED = ("3a", "4a", "5b", WHOLE)
 HATCHES = {"fp32": "", "int8": "///"}
-Row = dict[str, Any]
 
 
-def newest() -> list[Row]:
-    """The newest line of each block and of the whole network, in the order of `TIMED`."""
-    lines = (RESULTS / f"{BENCHMARK}.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = {row["name"]: row for row in map(json.loads, lines)}
+def measured() -> list[Row]:
+    """The rounds of each block and of the whole network, in the order of `TIMED`."""
+    rows = pooled(BENCHMARK, lambda row: row["name"])
     return [rows[name] for name in TIMED if name in rows]
 
 
 def tables(rows: Sequence[Row]) -> list[list[str]]:
-    """The page's Markdown tables."""
-    return [count_table(), *(time_table(rows, large) for large in LARGE_KERNELS)]
+    """The page's Markdown tables, and the sentence on their quality."""
+    said = quality(
+        rows,
+        lambda row: [_ratio(row, *each) for each in product(places(), LARGE_KERNELS)],
+        lambda row: [_ratio_by_processor(row, *each) for each in product(places(), LARGE_KERNELS)],
+    )
+    return [count_table(), [said], *(time_table(rows, large) for large in LARGE_KERNELS)]
 
 
 def count_table() -> list[str]:
@@ -59,7 +61,7 @@ def count_table() -> list[str]:
 
 
 def time_table(rows: Sequence[Row], large: int) -> list[str]:
-    """Milliseconds with → without reductions, medians of the rounds, and the median ratio."""
+    """Milliseconds with → without reductions, and their ratio."""
     titles = [f"{ENGINES[engine]} {precision}" for precision in PRECISIONS for engine in ENGINES]
     lines = [
         f"| large kernel {large}×{large} | MACs | " + " | ".join(titles) + " |",
@@ -68,11 +70,8 @@ def time_table(rows: Sequence[Row], large: int) -> list[str]:
     for row in rows:
         cells = [f"{_count_ratio(row, large):.1f} ×"]
         for place in places():
-            reduced, direct = (_samples(row, place, f"{form} {large}") for form in FORMS)
-            cells.append(
-                f"{np.median(reduced):.3g} → {np.median(direct):.3g}, "
-                f"{np.median(direct / reduced):.1f} ×"
-            )
+            reduced, direct = (least(row, place, f"{form} {large}", _rest(row)) for form in FORMS)
+            cells.append(f"{reduced:.3g} → {direct:.3g}, {direct / reduced:.1f} ×")
         lines.append(f"| {row['name']} | {' | '.join(cells)} |")
     return lines
 
@@ -99,12 +98,7 @@ def _panel(panel: Axes, rows: Sequence[Row], large: int) -> None:
     panel.bar(where, ratios, thick * 0.9, color=GREY, label="MACs")
     for index, place in enumerate(places(), 1):
         engine, _, precision = place.partition(" ")
-        heights = [
-            np.median(
-                _samples(row, place, f"direct {large}") / _samples(row, place, f"reduced {large}")
-            )
-            for row in rows
-        ]
+        heights = [_ratio(row, place, large) for row in rows]
         panel.bar(
             where + index * thick,
             heights,
@@ -125,8 +119,19 @@ def _count_ratio(row: Row, large: int) -> float:
     return direct / reduced
 
 
-def _samples(row: Row, place: str, kind: str) -> Float64:
-    """Milliseconds of the block, or of the whole network, in every round."""
-    if row["name"] == WHOLE:
-        return np.asarray(row["wall"][f"{place} {kind}"])
-    return block_samples(row, place, kind)
+def _ratio(row: Row, place: str, large: int) -> float:
+    """A block's time without reductions over that with."""
+    reduced, direct = (least(row, place, f"{form} {large}", _rest(row)) for form in FORMS)
+    return direct / reduced
+
+
+def _ratio_by_processor(row: Row, place: str, large: int) -> float:
+    reduced, direct = (
+        middle(row, place, f"{form} {large}", "processor", _rest(row)) for form in FORMS
+    )
+    return direct / reduced
+
+
+def _rest(row: Row) -> str | None:
+    """Name of the network without the block; GoogLeNet is timed as a whole."""
+    return None if row["name"] == WHOLE else "none"

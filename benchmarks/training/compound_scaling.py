@@ -164,10 +164,10 @@ def draw(results: Mapping[str, Sequence[Result]]) -> None:
     panel.set_yticks(range(len(labels)), labels)
     panel.invert_yaxis()
     settings = next(iter(results.values()))[0]["configuration"]
-    panel.set(
-        xlabel="test accuracy (%): each seed with its 95 % interval, and their mean",
-        title=f"{settings['recipe']['epochs']} epochs of {settings['images']:,} CIFAR-10 images; "
-        "all but the base have 4 × its MACs",
+    panel.set_xlabel("test accuracy (%): each seed with its 95 % interval, and their mean")
+    figure.suptitle(
+        f"{settings['recipe']['epochs']} epochs of {settings['images']:,} CIFAR-10 images; "
+        "all but the base have 4 × its MACs"
     )
     tidy(panel)
     save(figure, "compound_scaling.png")

@@ -47,12 +47,12 @@ def use_batch_statistics(
         UnsupportedModel: statistics are computed, or the number of channels is not known.
     """
     following: dict[ir.Value, ir.Value] = {}
-    composites = []
+    composites, counts = [], _Counts()
     for node in list(graph):
         if is_operator(node, "BatchNormalization") and any(v in active for v in node.inputs):
             norm = _norm(node)
             emit.within(str(node.name), before=node)
-            composites.append(_lower(graph, norm, emit, following))
+            composites.append(_lower(graph, norm, emit, counts, following))
     emit.within("learn")
     for old, new in following.items():
         new.name = emit.free(f"{old.name}{NEXT}")
@@ -64,7 +64,7 @@ class _Norm:
     """A BatchNormalization: x (N, C, …), the rest (C,).
 
     Attributes:
-        pixels: of a channel; None where not fixed.
+        channels: C.
         momentum: share of the old running value, as ONNX has it; PyTorch's is 1 - momentum.
     """
 
@@ -77,6 +77,7 @@ class _Norm:
     epsilon: float
     momentum: float
     axes: tuple[int, ...]
+    channels: int
 
     @property
     def by_channel(self) -> list[int]:
@@ -91,7 +92,7 @@ def _norm(node: ir.Node) -> _Norm:
     assert beta is not None
     if mean is None or variance is None or constant(mean) is None or constant(variance) is None:
         raise cannot_learn(node, "its running statistics are computed")
-    if x.shape is None:
+    if x.shape is None or not isinstance(x.shape[1], int):
         raise cannot_learn(node, f"the shape of {x.name} is unknown")
     return _Norm(
         node,
@@ -103,17 +104,18 @@ def _norm(node: ir.Node) -> _Norm:
         node.attributes.get_float("epsilon", 1e-5),
         node.attributes.get_float("momentum", 0.9),
         (0, *range(2, len(x.shape))),
+        x.shape[1],
     )
 
 
 @dataclass(frozen=True)
 class _Forward:
-    """Values of the forward pass that the gradient reads.
+    """Values of the forward pass that the gradient reads; all but the first (C,).
 
     Attributes:
         centred: x - mean.
-        steepness: 1 / sqrt(variance + epsilon), (1, C, 1, …).
-        scale: gamma * steepness, (1, C, 1, …).
+        steepness: 1 / sqrt(variance + epsilon).
+        scale: gamma * steepness.
         count: values of a channel, float32 ().
     """
 
@@ -124,29 +126,34 @@ class _Forward:
 
 
 def _lower(
-    graph: ir.Graph, norm: _Norm, emit: Emitter, following: dict[ir.Value, ir.Value]
+    graph: ir.Graph,
+    norm: _Norm,
+    emit: Emitter,
+    counts: _Counts,
+    following: dict[ir.Value, ir.Value],
 ) -> Composite:
     """Ioffe and Szegedy 2015, algorithm 1: ``y = gamma (x - mean) / sqrt(variance + eps) + beta``.
 
     The variance is that of all values (biased); the running one is of a sample (unbiased), as in
-    PyTorch: ONNX's own would be biased.
+    PyTorch: ONNX's own would be biased. An affine function of channels is a BatchNormalization
+    with other numbers: one pass over the image where Mul and Add make two.
     """
     first = len(emit.written)
     axes = list(norm.axes)
     mean = emit("ReduceMean", norm.x, axes, keepdims=1)
     centred = emit("Sub", norm.x, mean)
-    variance = emit("ReduceMean", emit("Mul", centred, centred), axes, keepdims=1)
+    # The sum of squares about the mean: less the squared mean it would lose digits.
+    variance = emit("ReduceMean", emit("Mul", centred, centred), axes, keepdims=0)
     steepness = emit("Reciprocal", emit("Sqrt", emit("Add", variance, norm.epsilon)))
-    scale = emit("Mul", steepness, emit("Reshape", norm.gamma, norm.by_channel))
-    count = _count(emit, norm)
-    _run_on(emit, norm, following, mean, variance, count)
-    scaled = emit("Mul", centred, scale)
-    output = emit("Add", scaled, emit("Reshape", norm.beta, norm.by_channel))
+    scale = emit("Mul", steepness, norm.gamma)
+    count = counts.of(emit, norm)
+    _run_on(emit, norm, following, emit("Reshape", mean, [-1]), variance, count)
+    output = _affine(emit, norm, centred, scale, norm.beta)
     before = norm.node.outputs[0]
     output.type, output.shape = before.type, before.shape
     hand_over(before, output)
     graph.remove(norm.node, safe=True)
-    forward = _Forward(centred, steepness, scale, count)
+    forward = _Forward(centred, steepness, scale, count.values)
 
     def rule(gradient: ir.Value, wanted: frozenset[int]) -> Mapping[int, ir.Value]:
         return _gradient(emit, norm, forward, gradient, wanted)
@@ -165,20 +172,63 @@ def _gradient(
     ``dx = gamma steepness (dy - mean of dy - z mean of (dy z))``.
     """
     axes = list(norm.axes)
-    total = emit("ReduceSum", dy, axes, keepdims=1)
-    along = emit("ReduceSum", emit("Mul", dy, forward.centred), axes, keepdims=1)
-    result: dict[int, ir.Value] = {}
+    total = emit("ReduceSum", dy, axes, keepdims=0)
+    along = emit("ReduceSum", emit("Mul", dy, forward.centred), axes, keepdims=0)
+    on_scale = emit("Mul", along, forward.steepness)
+    result = {1: on_scale, 2: total}
     if 0 in wanted:
-        squared = emit("Mul", forward.steepness, forward.steepness)
-        slope = emit("Mul", squared, emit("Div", along, forward.count))
-        projected = emit("Mul", forward.centred, slope)
-        rest = emit("Sub", dy, emit("Add", projected, emit("Div", total, forward.count)))
-        result[0] = emit("Mul", rest, forward.scale)
-    if 1 in wanted:
-        result[1] = emit("Reshape", emit("Mul", along, forward.steepness), [-1])
-    if 2 in wanted:
-        result[2] = emit("Reshape", total, [-1])
+        share = emit("Div", emit("Mul", on_scale, forward.steepness), forward.count)
+        mean = emit("Neg", emit("Div", total, forward.count))
+        projected = _affine(emit, norm, forward.centred, emit("Neg", share), mean)
+        factor = emit("Reshape", forward.scale, norm.by_channel)
+        result[0] = emit("Mul", emit("Add", dy, projected), factor)
     return result
+
+
+def _affine(emit: Emitter, norm: _Norm, x: ir.Value, scale: ir.Value, shift: ir.Value) -> ir.Value:
+    """``scale x + shift`` by channels, (C,) each."""
+    zeros, ones = (np.full(norm.channels, number, np.float32) for number in (0.0, 1.0))
+    return emit("BatchNormalization", x, scale, shift, zeros, ones, epsilon=0.0)
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Number of values of a channel in a batch, float32 ().
+
+    Attributes:
+        values: the number n itself.
+        sample: n / (n - 1).
+    """
+
+    values: ir.Value
+    sample: ir.Value
+
+
+class _Counts:
+    """Counts of a graph's normalisations: one for all that have as many pixels."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, int], _Count] = {}
+
+    def of(self, emit: Emitter, norm: _Norm) -> _Count:
+        """The count of a normalisation; its nodes are before the first that has it."""
+        assert norm.x.shape is not None
+        pixels = [norm.x.shape[axis] for axis in norm.axes[1:]]
+        fixed = [size for size in pixels if isinstance(size, int)]
+        if len(fixed) < len(pixels):
+            raise cannot_learn(norm.node, f"the size of {norm.x.name} is not fixed")
+        key = (norm.x.shape[0], prod(fixed))
+        if key not in self._known:
+            self._known[key] = _counted(emit, norm.x, prod(fixed))
+        return self._known[key]
+
+
+def _counted(emit: Emitter, x: ir.Value, pixels: int) -> _Count:
+    batch = emit("Cast", emit("Shape", x, start=0, end=1), to=int(ir.DataType.FLOAT))
+    values = emit("Mul", emit("Squeeze", batch, [0]), float(pixels))
+    # A batch of one value has no variance of a sample; a step with one is refused before.
+    sample = emit("Div", values, emit("Max", emit("Sub", values, 1.0), 1.0))
+    return _Count(values, sample)
 
 
 def _run_on(
@@ -187,28 +237,13 @@ def _run_on(
     following: dict[ir.Value, ir.Value],
     mean: ir.Value,
     variance: ir.Value,
-    count: ir.Value,
+    count: _Count,
 ) -> None:
     """The running statistics after the step: ``momentum old + (1 - momentum) batch``.
 
     Two normalisations that share them, as a module that is called twice, change them in turn.
     """
-    # A batch of one value has no variance of a sample; a step with one is refused before.
-    sample = emit("Div", count, emit("Max", emit("Sub", count, 1.0), 1.0))
-    for old, batch in ((norm.mean, mean), (norm.variance, emit("Mul", variance, sample))):
-        fresh = emit("Mul", emit("Reshape", batch, [-1]), 1 - norm.momentum)
+    for old, batch in ((norm.mean, mean), (norm.variance, emit("Mul", variance, count.sample))):
+        fresh = emit("Mul", batch, 1 - norm.momentum)
         kept = emit("Mul", following.get(old, old), norm.momentum)
         following[old] = emit("Add", kept, fresh)
-
-
-def _count(emit: Emitter, norm: _Norm) -> ir.Value:
-    assert norm.x.shape is not None
-    sizes = [norm.x.shape[axis] for axis in norm.axes]
-    known = [size for size in sizes if isinstance(size, int)]
-    if len(known) == len(sizes):
-        return emit.constant(np.array(prod(known), np.float32))
-    channels = norm.x.shape[1]
-    if not isinstance(channels, int):
-        raise cannot_learn(norm.node, "its number of channels is not fixed")
-    size = emit("Cast", emit("Size", norm.x), to=int(ir.DataType.FLOAT))
-    return emit("Mul", size, 1 / channels)

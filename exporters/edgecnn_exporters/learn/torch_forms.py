@@ -196,9 +196,7 @@ FORMS: Mapping[str, TorchOperator] = {
     "LayerNormalization": TorchOperator(_layer_norm, 3),
     "Log": TorchOperator(_plain(torch.log)),
     "Max": TorchOperator(_plain(_joined(torch.maximum)), None),
-    "Mean": TorchOperator(
-        _plain(lambda *each: sum(torch.broadcast_tensors(*each)) / len(each)), None
-    ),
+    "Mean": TorchOperator(_plain(lambda *each: sum(each) / len(each)), None),
     "Min": TorchOperator(_plain(_joined(torch.minimum)), None),
     "Mish": TorchOperator(_plain(functional.mish)),
     "Neg": TorchOperator(_plain(torch.neg)),

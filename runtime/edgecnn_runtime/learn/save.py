@@ -31,7 +31,7 @@ class _Written:
 
     artefact: Artefact
     model: bytes
-    answers: list[Outputs]
+    answers: Sequence[Outputs]
 
 
 def learnt_contents(

@@ -33,14 +33,16 @@ def verify_training(bundle: Bundle) -> Parity | None:
     try:
         with bundle.budget.step():
             outputs = first_step(files.graph, training, golden, values)
-        error = step_error(training, golden, values, outputs)
+        measured = step_error(training, golden, values, outputs)
     except (EngineError, KeyError, ValueError) as failure:
         note = f"does not run: {failure}"
         return Parity(subject, engine, precision, "differs", None, note)
-    verdict: ParityVerdict = "equal" if is_step_within(error, precision) else "differs"
+    verdict: ParityVerdict = "equal" if is_step_within(measured, precision) else "differs"
     limit = STEP_TOLERANCES[precision]
     note = (
-        f"gradient ≤ {limit.gradient:.0e} (worst: {error.parameter}), loss ≤ {limit.loss:.0e} "
-        f"({error.loss:.1e})"
+        f"gradient ≤ {limit.gradient:.0e} (worst: {measured.parameter}), loss ≤ {limit.loss:.0e} "
+        f"({measured.loss:.1e})"
     )
-    return Parity(subject, engine, precision, verdict, None, note, proof="measured", learning=error)
+    return Parity(
+        subject, engine, precision, verdict, None, note, proof="measured", learning=measured
+    )

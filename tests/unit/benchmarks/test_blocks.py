@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from benchmarks.in_turn import in_turn
-from benchmarks.runtime.blocks import Blocks, alive, block_samples, exported, photographs, timed
+from benchmarks.runtime.blocks import Blocks, alive, exported, photographs, timed
 from benchmarks.runtime.convolution_blocks import KINDS, Kind, Layer, counted_macs, network
 from benchmarks.runtime.inception_blocks import count
+from benchmarks.runtime.pooled import least, merge, middle
 
 
 @pytest.mark.parametrize("layer", [Layer(16, 3), Layer(8, 5), Layer(32, 7)], ids=str)
@@ -60,10 +62,29 @@ def test_a_network_whose_answers_do_not_change_is_refused() -> None:
         alive(module, photographs(28))
 
 
-def test_a_blocks_time_is_its_share_of_what_the_blocks_add() -> None:
-    samples = {"openvino int8 standard": [9.0, 10.0], "openvino int8 none": [1.0, 4.0]}
-    row = {"blocks": 4, "wall": samples}
-    assert block_samples(row, "openvino int8", "standard").tolist() == [2.0, 1.5]
+def line(network: list[float], rest: list[float], **fields: object) -> dict[str, Any]:
+    """A line of results of two blocks on one engine."""
+    samples = {"openvino int8 standard": network, "openvino int8 none": rest}
+    told = {"machine": "a", "features": [], "engines": {}, "blocks": 2, "disturbed": []}
+    return told | {"wall": samples, "processor": samples} | fields
+
+
+def test_a_blocks_time_is_its_share_of_what_the_blocks_add_to_the_least_round() -> None:
+    row = line([9.0, 10.0, 7.0], [1.0, 4.0, 3.0])
+    assert least(row, "openvino int8", "standard") == 3.0
+    assert middle(row, "openvino int8", "standard", "processor") == 3.0
+    assert least(row, "openvino int8", "standard", None) == 3.5
+
+
+def test_rounds_of_one_machine_are_pooled_and_those_of_another_left_out() -> None:
+    lines = [
+        line([9.0], [1.0], disturbed=["noise"]),
+        line([1.0], [0.5], machine="b"),
+        line([8.0], [2.0]),
+    ]
+    row = merge(lines)
+    assert row["wall"] == {"openvino int8 standard": [9.0, 8.0], "openvino int8 none": [1.0, 2.0]}
+    assert row["disturbed"] == ["noise"]
 
 
 def test_candidates_take_turns_and_each_round_gives_a_sample_of_both_clocks() -> None:

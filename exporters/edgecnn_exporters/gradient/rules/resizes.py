@@ -14,6 +14,8 @@ from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.engines.onnxruntime import open_session, session_options
 
 _ROI, _SCALES = 1, 2
+# The first with every coordinate transformation.
+_OPSET = 19
 
 
 def resize(back: Backward) -> Mapping[int, ir.Value]:
@@ -83,7 +85,12 @@ def _run(attributes: list[ir.Attr], operands: list[Array | None], units: Float32
     node.outputs[0].name, node.outputs[0].type = "y", x.type
     initialisers = [value for value in given if value is not None]
     graph = ir.Graph(
-        [x], node.outputs, nodes=[node], initializers=initialisers, opset_imports={"": 18}, name="g"
+        [x],
+        node.outputs,
+        nodes=[node],
+        initializers=initialisers,
+        opset_imports={"": _OPSET},
+        name="g",
     )
     proto = ir.to_proto(ir.Model(graph, ir_version=8))
     session = open_session(proto.SerializeToString(), session_options(threads=1))

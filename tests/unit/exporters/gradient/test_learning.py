@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import onnxruntime
 import pytest
@@ -109,7 +110,9 @@ def batches() -> list[tuple[Array, Array]]:
 
 def learn_onnx(made: TrainingGraph, rate: float) -> tuple[list[float], dict[str, Array]]:
     """Loss of every step, and the parameters after the last."""
-    content = ir.to_proto(made.model).SerializeToString()
+    proto = ir.to_proto(made.model)
+    onnx.checker.check_model(proto, full_check=True)
+    content = proto.SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -37,6 +37,26 @@ class Window:
         padded = self.before + self.image + self.after
         return padded - self.reach - (self.output - 1) * self.stride
 
+    @property
+    def read_after(self) -> int:
+        """Pixels of the padding at the end that a window reaches."""
+        return max(0, self.after - self.left)
+
+    @property
+    def unread(self) -> int:
+        """Pixels of the image at its end that no window reaches."""
+        return max(0, self.left - self.after)
+
+    @property
+    def is_one_to_one(self) -> bool:
+        """Whether each window is the pixel of its own place."""
+        return self.kernel == self.stride == 1 and self.before == self.after == 0
+
+    def pixel(self, output: int, tap: int) -> int | None:
+        """Place of the pixel that a tap of a window reads; None in the padding."""
+        place = output * self.stride - self.before + tap * self.dilation
+        return place if 0 <= place < self.image else None
+
 
 @dataclass(frozen=True)
 class Convolution:
@@ -46,6 +66,16 @@ class Convolution:
     inputs: int
     outputs: int
     groups: int
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether it mixes the channels of each pixel alone."""
+        return self.groups == 1 and all(window.is_one_to_one for window in self.windows)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether each channel has a kernel of its own."""
+        return self.groups == self.inputs == self.outputs
 
 
 def windows_of(back: Backward) -> tuple[Window, ...]:
