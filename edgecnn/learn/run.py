@@ -171,6 +171,12 @@ class _Run:
     ) -> LearningState:
         """The state at the end; what is learnt meanwhile is kept in a file."""
         held_out = len(prepared.judging)
+        if kept.path.exists() and not self.options.is_resumed:
+            note(
+                f"begun anew: {kept.path} is of an interrupted learning, which --resume goes on "
+                "with",
+                quiet=self.quiet,
+            )
         with self.watch(held_out) as observer:
             learning = Learning(
                 learner, prepared.learnt, prepared.judging, plan, kept.write, observer

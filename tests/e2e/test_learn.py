@@ -205,6 +205,7 @@ def test_what_a_step_is_not_measured_for_is_said(
         ("learns.edge --batch 6", 2, "--batch: only with --learn"),
         ("learns.edge --learn --engine tflite", 2, "onnxruntime alone runs a step of --learn"),
         ("learns.edge --learn --precision fp16", 1, "no ONNX artefact in fp16"),
+        ("learns.edge --learn --against whole.edge", 2, "--against: not with --learn"),
     ):
         assert says in refusal(edgecnn("bench", *typed.split()), code=code)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import edgecnn
 from edgecnn.errors import ArgumentInvalid, DataUnreadable, OptionsRefused
 from edgecnn_runtime.bundle.write import write_bundle
-from edgecnn_runtime.errors import NotTrainable
+from edgecnn_runtime.errors import NotAClassifier, NotTrainable
 
 IMAGES, NUMBERS = pictures(60, seed=5)
 
@@ -91,6 +93,25 @@ def test_what_cannot_be_learnt_is_refused(bundle: edgecnn.Bundle) -> None:
         bundle.learn(pairs, labels="mine")  # type: ignore[arg-type]
     with pytest.raises(ArgumentInvalid, match="resume is 1"):
         bundle.learn(pairs, resume=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "says"),
+    [
+        ({"preprocess": None}, NotAClassifier, "carries no preprocessing"),
+        ({"loss": "mean_squared_error"}, OptionsRefused, "learns by mean_squared_error"),
+    ],
+)
+def test_a_bundle_that_is_no_classifier_of_images_is_refused(
+    tmp_path: Path, changed: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    manifest, files = learning_contents(Recipe())
+    assert manifest.training is not None
+    if "loss" in changed:
+        changed = {"training": replace(manifest.training, **changed)}
+    write_bundle(tmp_path / "other.edge", replace(manifest, **changed), files)
+    with pytest.raises(error, match=says):
+        edgecnn.open_bundle(tmp_path / "other.edge").learn(zip(IMAGES, NUMBERS, strict=True))
 
 
 def test_a_bundle_without_a_training_graph_says_how_to_make_one(exported: edgecnn.Bundle) -> None:
