@@ -59,6 +59,6 @@ def test_a_step_is_counted_and_takes_more_than_an_inference(proved_step: Proved)
     assert inference is not None
     assert step is not None
     assert 1.5 < step.counts["total"] / inference.counts["total"] < 10
-    shown = text_of(proved_blocks([proved_step]))
+    shown = text_of(proved_blocks([proved_step]), None)
     assert "model.train.onnx, 4 images" in shown
     assert "instructions of one inference or step" in shown
