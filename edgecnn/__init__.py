@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from edgecnn.results.result import Result
     from edgecnn_exporters.errors import CaptureFailed, LimitMissed, UnsupportedModel
     from edgecnn_runtime import __version__
-    from edgecnn_runtime.errors import BundleError, EdgeCNNError, EngineError, NotAClassifier
+    from edgecnn_runtime.errors import (
+        BundleError,
+        EdgeCNNError,
+        EngineError,
+        NotAClassifier,
+        NotTrainable,
+    )
 
 # The names of each module, which is imported when the first of them is used.
 _NAMES = {
@@ -40,7 +46,9 @@ _NAMES = {
     ),
     "edgecnn_exporters.errors": ("CaptureFailed", "LimitMissed", "UnsupportedModel"),
     "edgecnn_runtime": ("__version__",),
-    "edgecnn_runtime.errors": ("BundleError", "EdgeCNNError", "EngineError", "NotAClassifier"),
+    "edgecnn_runtime.errors": (
+        *("BundleError", "EdgeCNNError", "EngineError", "NotAClassifier", "NotTrainable"),
+    ),
 }
 
 __all__ = [
@@ -56,6 +64,7 @@ __all__ = [
     "LimitMissed",
     "ModelUnusable",
     "NotAClassifier",
+    "NotTrainable",
     "OptionsRefused",
     "OverwriteRefused",
     "PackageMissing",

@@ -54,7 +54,7 @@ def count_table() -> list[str]:
         cells = []
         for large in LARGE_KERNELS:
             (macs, parameters), (more, larger) = (count(name, form, large) for form in FORMS)
-            cells.append(f"{macs / 1e6:.0f} → {more / 1e6:.0f} M, {more / macs:.1f} ×")
+            cells.append(f"{macs / 1e6:,.0f} → {more / 1e6:,.0f} M, {more / macs:.1f} ×")
             cells.append(f"{parameters / 1e3:,.0f} → {larger / 1e3:,.0f} k")
         lines.append(f"| {name} | {reads} | {' | '.join(cells)} |")
     return lines
@@ -80,13 +80,14 @@ def draw(rows: Sequence[Row]) -> None:
     """``docs/images/inception_reduction.png``: how many times as much without reductions."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.5, 3.8), layout="constrained")
+    figure = Figure(figsize=(11, 3.8), layout="constrained")
     panels = figure.subplots(1, len(LARGE_KERNELS), sharey=True)
     for panel, large in zip(panels, LARGE_KERNELS, strict=True):
         _panel(panel, rows, large)
         panel.set_title(f"large kernel {large}×{large}", fontsize=11)
     panels[0].set_ylabel("without reductions / with")
-    panels[0].legend(frameon=False, fontsize=8, ncols=2)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False)
     figure.suptitle("Inception blocks without their 1×1 reductions: MACs and time")
     save(figure, "inception_reduction.png")
 

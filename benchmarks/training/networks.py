@@ -20,6 +20,8 @@ from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.tensor_spec import TensorSpec
 
 CLASSES, SIDE = 10, 32
+# Of the deepest ones, whose capture alone would take an hour.
+DEPTHS = {"resnet1202": 0.05, "efficientnet_b6": 0.5, "efficientnet_b7": 0.5}
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def small(name: str, width: float | None = None) -> Small:
     is_small = architecture.input[1] <= SIDE
     form = Form(
         classes=CLASSES,
+        depth=DEPTHS.get(name),
         width=width if "width" in architecture.options else None,
         stem=None if is_small else "small",
     )

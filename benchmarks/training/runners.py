@@ -16,8 +16,6 @@ from edgecnn_exporters.gradient.training_graph import TrainingGraph
 from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.training import LABELS, LOSS, NEXT, RATE
 
-RATE_OF_STEP = 0.01
-
 
 def training_mode(module: nn.Module) -> nn.Module:
     """The module in training mode, dropout and stochastic depth left off."""
@@ -44,7 +42,13 @@ class TorchStep:
         """Loss and gradient of each parameter that changes it."""
         loss = self._backward()
         named = self.module.named_parameters()
-        return loss, {name: each.grad.numpy() for name, each in named if each.grad is not None}
+        return loss, {
+            name: each.grad.numpy().copy() for name, each in named if each.grad is not None
+        }
+
+    def parameters(self) -> dict[str, Array]:
+        """Parameters as they are now."""
+        return {name: each.detach().numpy() for name, each in self.module.named_parameters()}
 
     def step(self) -> float:
         """One step; the loss before it."""
@@ -65,7 +69,13 @@ class GraphStep:
     """A training graph in ONNX Runtime; what a step changes lies in two buffers in turn."""
 
     def __init__(
-        self, graph: TrainingGraph, x: Float32, labels: Array, threads: int, profile: str = ""
+        self,
+        graph: TrainingGraph,
+        x: Float32,
+        labels: Array,
+        threads: int,
+        rate: float = 0.01,
+        profile: str = "",
     ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -76,14 +86,15 @@ class GraphStep:
         state = {str(value.name): _zeros(value) for value in graph.state}
         begin = {**graph.parameters, **graph.statistics, **state}
         now = {name: _value(array) for name, array in begin.items()}
-        after = {name: _value(array.copy()) for name, array in begin.items()}
+        after = {name: _value(array) for name, array in begin.items()}
         fed = {
             graph.model.graph.inputs[0].name: _value(x),
             LABELS: _value(labels),
-            RATE: _value(np.array(RATE_OF_STEP, np.float32)),
+            RATE: _value(np.array(rate, np.float32)),
         }
         self.loss = _value(np.zeros((), np.float32))
-        self._values = [now, after]
+        # A binding does not keep its inputs alive.
+        self._fed, self._values = fed, [now, after]
         self._bindings = [self._bind(fed, now, after), self._bind(fed, after, now)]
 
     def step(self) -> float:
@@ -116,4 +127,5 @@ def _zeros(value: ir.Value) -> Array:
 
 
 def _value(array: Array) -> Any:
-    return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
+    """A value of its own: ONNX Runtime would use the array's memory."""
+    return onnxruntime.OrtValue.ortvalue_from_numpy(np.array(array, order="C"))

@@ -54,15 +54,15 @@ class LearningBundle(BundleContents):
         Raises:
             NotTrainable: it has no training graph; export it with ``learn="head"``.
             DataUnreadable: too few images or classes, or labels that the bundle cannot have.
-            LearningFailed: the loss is no number.
+            LossDiverged: the loss is no number in the first epoch.
         """
         from edgecnn.api.notes import log_notes
         from edgecnn.commands.learn import command
-        from edgecnn.learn.options import LearnOptions
+        from edgecnn.learn.options import LearningOptions
         from edgecnn.results.learn import learn_bundle
 
         check_flags(strict=strict, resume=resume, force=force, progress=progress)
-        options = LearnOptions(
+        options = LearningOptions(
             option_value(command, "epochs", epochs),
             option_value(command, "batch", batch),
             option_value(command, "learning_rate", learning_rate),

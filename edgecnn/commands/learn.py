@@ -114,11 +114,11 @@ def command(
       edgecnn learn mine.edge --data photographs/ --epochs 30 -o better.edge --resume
     """
     from edgecnn.console import note
-    from edgecnn.learn.options import LearnOptions
+    from edgecnn.learn.options import LearningOptions
     from edgecnn.results.learn import learn_bundle
     from edgecnn.results.printing import print_result
 
-    options = LearnOptions(
+    options = LearningOptions(
         epochs,
         batch,
         learning_rate,

@@ -15,6 +15,7 @@ from edgecnn.errors import DataUnreadable
 from edgecnn.evaluate.examples import Examples
 from edgecnn_runtime.arrays import Float32, Int64, UInt8
 from edgecnn_runtime.errors import ImageError
+from edgecnn_runtime.image.batch import stack
 from edgecnn_runtime.progress import Progress, no_progress
 
 # Bytes of inputs that are kept, some 400 images at 224x224: a Raspberry Pi may have 512 MB in all.
@@ -54,8 +55,9 @@ class Inputs:
 
         Raises:
             DataUnreadable: a file was damaged or went away since it was read first.
+            ImageError: inputs differ in shape, as images of other proportions do without a crop.
         """
-        return np.concatenate([self._input(int(place)) for place in self.places[indices]])
+        return stack([self._input(int(place)) for place in self.places[indices]])
 
     def part(self, indices: Int64) -> Inputs:
         """Those of some indices, in that order."""

@@ -24,7 +24,7 @@ from edgecnn_runtime.atomic import replace_file
 from edgecnn_runtime.bundle.safetensors import read_safetensors, write_safetensors
 
 SCHEMA = "edgecnn.learning/1"
-# Names of tensors: parts of the state, and the JSON.
+# Names of tensors: parts of the state, and the JSON. Without a best part it is the current one.
 CURRENT, BEST, DOCUMENT = "current.", "best.", "json"
 
 Request = Mapping[str, Any]
@@ -68,7 +68,8 @@ class KeptLearning:
             OutputNotWritable: the disk is full, or the folder went away.
         """
         tensors = {f"{CURRENT}{name}": value for name, value in state.current.items()}
-        tensors |= {f"{BEST}{name}": value for name, value in state.best.items()}
+        if state.best is not state.current:
+            tensors |= {f"{BEST}{name}": value for name, value in state.best.items()}
         document = {
             "schema": SCHEMA,
             "request": dict(self.request),
@@ -100,7 +101,8 @@ class KeptLearning:
             )
         tensors, document = self._document()
         self._refuse_others(document.get("request"))
-        current, best = _part(tensors, CURRENT), _part(tensors, BEST)
+        current = _part(tensors, CURRENT)
+        best = _part(tensors, BEST) or current
         for part in (current, best):
             self._check_like(part, like)
         try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LearnOptions:
+class LearningOptions:
     """Options of ``edgecnn learn``.
 
     Attributes:

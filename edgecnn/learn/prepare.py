@@ -10,7 +10,7 @@ from edgecnn.data.item_values import Value
 from edgecnn.errors import DataUnreadable, OptionsRefused
 from edgecnn.evaluate.examples import Examples
 from edgecnn.learn.images import LearningImages
-from edgecnn.learn.inputs import Inputs, prepare_inputs
+from edgecnn.learn.inputs import KEPT_BYTES, Inputs, prepare_inputs
 from edgecnn.learn.split import set_apart
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.manifest import Manifest
@@ -60,9 +60,10 @@ def prepare_images(
             f"--held-out {held_out:g}: {images.learnt.name} has test images of its own, which "
             "judge; leave it out"
         )
-    read, broken = prepare_inputs(images.learnt, preprocess, progress)
+    room = KEPT_BYTES if images.judging is None else KEPT_BYTES // 2
+    read, broken = prepare_inputs(images.learnt, preprocess, progress, room)
     if images.judging is not None:
-        judging, further = prepare_inputs(images.judging, preprocess, progress)
+        judging, further = prepare_inputs(images.judging, preprocess, progress, room)
         broken += further
         _check_sound(images.judging, judging, names, broken)
     _check_strict(broken, is_strict)

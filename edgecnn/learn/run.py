@@ -18,7 +18,7 @@ from edgecnn.learn.images import LearningImages, open_images, spooled_images
 from edgecnn.learn.kept import KeptLearning, learning_request
 from edgecnn.learn.learner import SessionLearner, trainable_manifest
 from edgecnn.learn.loop import Learning, LearningPlan, Observer
-from edgecnn.learn.options import LearnOptions
+from edgecnn.learn.options import LearningOptions
 from edgecnn.learn.output import learnt_path, state_path
 from edgecnn.learn.prepare import PreparedImages, choose_batch, least_batch, prepare_images
 from edgecnn.learn.state import LearningState
@@ -63,7 +63,7 @@ class Learnt:
 
 
 def run(
-    bundle: str, data: str | Items, options: LearnOptions, watch: Watch, *, quiet: bool
+    bundle: str, data: str | Items, options: LearningOptions, watch: Watch, *, quiet: bool
 ) -> Learnt:
     """Learn, write the new bundle, and judge its artefacts; `learn_bundle` has the errors."""
     manifest = trainable_manifest(bundle)
@@ -75,7 +75,12 @@ def run(
 
 @contextlib.contextmanager
 def _open_images(
-    data: str | Items, manifest: Manifest, known: ClassNames, options: LearnOptions, *, quiet: bool
+    data: str | Items,
+    manifest: Manifest,
+    known: ClassNames,
+    options: LearningOptions,
+    *,
+    quiet: bool,
 ) -> Iterator[LearningImages]:
     """The images; those of an iterable lie in a temporary file meanwhile."""
 
@@ -96,7 +101,7 @@ class _Run:
     manifest: Manifest
     known: ClassNames
     images: LearningImages
-    options: LearnOptions
+    options: LearningOptions
     output: Path
     watch: Watch
     quiet: bool
@@ -166,6 +171,12 @@ class _Run:
     ) -> LearningState:
         """The state at the end; what is learnt meanwhile is kept in a file."""
         held_out = len(prepared.judging)
+        if kept.path.exists() and not self.options.is_resumed:
+            note(
+                f"begun anew: {kept.path} is of an interrupted learning, which --resume goes on "
+                "with",
+                quiet=self.quiet,
+            )
         with self.watch(held_out) as observer:
             learning = Learning(
                 learner, prepared.learnt, prepared.judging, plan, kept.write, observer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from edgecnn.console import echo_line, stderr, table
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from edgecnn.learn.state import LearntEpoch
+    from edgecnn.text_table import TextTable
 
 STOPS = {
     "epochs": "",
@@ -82,25 +83,29 @@ class _Bar:
 
 def learnt_blocks(result: LearnDocument) -> list[Block]:
     """Accuracies before and after, what was learnt, and where the new bundle is."""
-    shown = table(("", "before", "after", "lost", "won", "p"), right=("before", "after", "lost"))
-    for row in result.rows:
+    return [_accuracies(result.rows), "", _judging(result), "", _facts(result)]
+
+
+def _accuracies(rows: Sequence[LearnRow]) -> TextTable:
+    """Before and after, paired; of new classes there is no before."""
+    if not any(row.before for row in rows):
+        shown = table(("", "accuracy"), right=("accuracy",))
+        for row in rows:
+            shown.add_row(row.precision, share_words(row.after))
+        return shown
+    numbers = ("before", "after", "lost", "won", "p")
+    shown = table(("", *numbers), right=numbers)
+    for row in rows:
         shown.add_row(*_cells(row))
-    return [shown, "", _judging(result), "", _facts(result)]
+    return shown
 
 
 def _cells(row: LearnRow) -> tuple[str, ...]:
-    before = "–" if row.before is None else share_words(row.before)
-    if row.paired is None:
-        return row.precision, before, share_words(row.after), "–", "–", "–"
-    lost, won = row.paired.right_to_wrong, row.paired.wrong_to_right
-    return (
-        row.precision,
-        before,
-        share_words(row.after),
-        f"{lost:,}",
-        f"{won:,}",
-        f"{row.paired.p:.2g}",
-    )
+    if row.before is None or row.paired is None:
+        return row.precision, "–", share_words(row.after), "–", "–", "–"
+    changed = (row.paired.right_to_wrong, row.paired.wrong_to_right)
+    shares = (share_words(row.before), share_words(row.after))
+    return row.precision, *shares, *(f"{count:,}" for count in changed), f"{row.paired.p:.2g}"
 
 
 def _judging(result: LearnDocument) -> str:

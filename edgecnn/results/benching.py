@@ -87,6 +87,8 @@ def bench_bundle(
     """
     from edgecnn.bundles.plain import as_bundles
 
+    if options.learns and options.against is not None:
+        raise OptionsRefused("--against: not with --learn, which compares with an inference")
     with as_bundles((Path(bundle), options.against), options.budget) as (own, against):
         return _bench(str(own), replace(options, against=against), quiet=quiet)
 

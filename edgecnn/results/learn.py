@@ -12,7 +12,7 @@ from edgecnn.results.result import Result
 if TYPE_CHECKING:
     from edgecnn.data.iterables import Items
     from edgecnn.documents.learn import LearnDocument
-    from edgecnn.learn.options import LearnOptions
+    from edgecnn.learn.options import LearningOptions
     from edgecnn.learn.run import Learnt
     from edgecnn.report.blocks import Block
 
@@ -76,7 +76,7 @@ class LearnResult(Result):
 
 
 def learn_bundle(
-    bundle: str, data: str | Items, options: LearnOptions, *, quiet: bool = True
+    bundle: str, data: str | Items, options: LearningOptions, *, quiet: bool = True
 ) -> LearnResult:
     """Learn from labelled images with the training graph of a bundle, and write a new bundle.
 

@@ -23,6 +23,7 @@ from edgecnn_runtime.host.process import AGENT_PREFIX
 from edgecnn_runtime.printable import printable
 
 if TYPE_CHECKING:
+    from edgecnn_runtime.measure.job import Subject
     from edgecnn_runtime.session import Session
 
 
@@ -134,37 +135,14 @@ def _cold(options: argparse.Namespace) -> None:
 
     budget = _hold(options)
     if options.batch is not None:
-        _cold_batch(options, budget)
+        from edgecnn_runtime.measure.first_batch import run_first_batch
+
+        print(first_result_line(run_first_batch(_subject(options), budget)), flush=True)
         return
     with _open(options, budget, options.artefact) as session:
         with budget.step():
             session.run(zero_feeds(session.manifest))
         print(first_result_line(), flush=True)
-
-
-def _cold_batch(options: argparse.Namespace, budget: Budget) -> None:
-    """A first result of several images, and what the process took before it opened the bundle."""
-    from edgecnn_runtime.bundle import Bundle
-    from edgecnn_runtime.engines import engine_class
-    from edgecnn_runtime.host.process import first_result_line, peak_memory_bytes
-    from edgecnn_runtime.measure.training_step import is_training_graph, open_step
-    from edgecnn_runtime.parity.answers import repeated
-    from edgecnn_runtime.session import zero_feeds
-
-    engine_class(options.engine).version()
-    base = peak_memory_bytes()
-    with Bundle(options.bundle, budget) as bundle:
-        if is_training_graph(bundle, options.artefact):
-            step = open_step(bundle, threads=options.threads, batch=options.batch)
-            with budget.step():
-                step.run()
-            print(first_result_line(base), flush=True)
-            return
-    with _open(options, budget, options.artefact) as session:
-        feeds = zero_feeds(session.manifest)
-        with budget.step():
-            session.run({name: repeated(each, options.batch) for name, each in feeds.items()})
-        print(first_result_line(base), flush=True)
 
 
 def _open(options: argparse.Namespace, budget: Budget, artefact: str | None = None) -> Session:
@@ -220,19 +198,21 @@ def _keep(options: argparse.Namespace) -> None:
 
 
 def _work(options: argparse.Namespace) -> None:
-    from edgecnn_runtime.measure.job import Subject
     from edgecnn_runtime.measure.worker import work
 
-    work(
-        Subject(
-            options.bundle,
-            options.artefact,
-            options.engine,
-            options.precision,
-            options.threads,
-            batch=options.batch,
-        ),
-        _hold(options),
+    work(_subject(options), _hold(options))
+
+
+def _subject(options: argparse.Namespace) -> Subject:
+    from edgecnn_runtime.measure.job import Subject
+
+    return Subject(
+        options.bundle,
+        options.artefact,
+        options.engine,
+        options.precision,
+        options.threads,
+        batch=options.batch,
     )
 
 

@@ -15,6 +15,8 @@ from e2e.conftest import EDGECNN, Run
 from e2e.fork_server import ForkServer
 from e2e.learning import BOUNDED, COLOURS, UNBOUNDED, colour_folders, export_learning
 from e2e.test_bad_input import refusal
+from e2e.test_machine_faults import disk as disk  # noqa: PLC0414 # a fixture
+from e2e.test_machine_faults import fill
 
 import edgecnn_runtime
 from edgecnn_runtime.bundle import Bundle
@@ -176,6 +178,50 @@ def test_a_killed_learning_goes_on_to_the_same_bytes(
     assert "nothing to resume: killed.edge.learning is not there" in refusal(
         edgecnn(*command, *resumed)
     )
+
+
+def test_a_step_is_measured_in_turn_with_an_inference(edgecnn: Run, folder: Path) -> None:
+    ran = edgecnn(
+        *("bench", "learns.edge", "--learn", "--batch", "6", "--rounds", "8", "--threads", "1"),
+        *("--cold-starts", "1", "--json"),
+    )
+    assert ran.returncode == 0, ran.stderr
+    ((inference, step),) = [each["rows"] for each in json.loads(ran.stdout)["devices"]]
+    assert (inference["artefact"], step["artefact"]) == ("model.onnx", "model.train.onnx")
+    assert (inference["is_learning"], step["is_learning"]) == (False, True)
+    assert inference["batch"] == step["batch"] == 6
+    assert step["golden"] == "equal"
+    assert step["against"] == 0
+    assert step["comparison"]["ratio"] > 1
+    for row in (inference, step):
+        assert 0 < row["cold"]["base_memory_bytes"] < row["cold"]["peak_memory_bytes"]
+
+
+def test_what_a_step_is_not_measured_for_is_said(
+    edgecnn: Run, folder: Path, tiny_bundle: Path
+) -> None:
+    for typed, code, says in (
+        (f"{tiny_bundle} --learn", 1, "edgecnn export MODEL --learn head writes one"),
+        ("learns.edge --batch 6", 2, "--batch: only with --learn"),
+        ("learns.edge --learn --engine tflite", 2, "onnxruntime alone runs a step of --learn"),
+        ("learns.edge --learn --precision fp16", 1, "no ONNX artefact in fp16"),
+        ("learns.edge --learn --against whole.edge", 2, "--against: not with --learn"),
+    ):
+        assert says in refusal(edgecnn("bench", *typed.split()), code=code)
+
+
+def test_a_full_disk_leaves_the_bundle_that_was_there(
+    edgecnn: Run, folder: Path, disk: Path
+) -> None:
+    shutil.copy(folder / "learns.edge", disk / "mine.edge")
+    before = (disk / "mine.edge").read_bytes()
+    fill(disk, 2000)
+    command = ("learn", disk / "mine.edge", "--data", "two", "--epochs", "2", "-q")
+    line = refusal(edgecnn(*command, "-o", disk / "mine.edge"))
+    assert "no space left on device" in line
+    assert "what was there before is unchanged" in line
+    assert (disk / "mine.edge").read_bytes() == before
+    assert {path.name for path in disk.iterdir()} <= {"mine.edge", "full", "mine.edge.learning"}
 
 
 REFUSED = [

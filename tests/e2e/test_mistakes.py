@@ -70,6 +70,8 @@ REFUSED = [
     # BUNDLE is something else.
     ("run net.onnx cat.jpg", "an ONNX file, not a bundle; make one: edgecnn export net.onnx"),
     ("run net.tflite cat.jpg", "is a TFLite file, not a bundle"),
+    ("learn tiny.edge --data classes", "cannot learn; edgecnn export MODEL --learn head writes"),
+    ("learn net.onnx --data classes", "an ONNX file, not a bundle; make one: edgecnn export net"),
     ("run weights.pth cat.jpg", "is weights, not a bundle; make one: edgecnn export NAME --weigh"),
     ("run cat.jpg tiny.edge", "the bundle comes first: edgecnn run NAME.edge cat.jpg"),
     ("run photos cat.jpg", "it is a folder, expected a bundle's file"),

@@ -84,4 +84,6 @@ def _total(gradients: list[ir.Value] | None, emit: Emitter) -> ir.Value | None:
     """Sum of the gradients that arrive at a value by all of its readers."""
     if not gradients:
         return None
-    return gradients[0] if len(gradients) == 1 else emit("Sum", *gradients)
+    if len(gradients) == 1:
+        return gradients[0]
+    return emit("Add" if len(gradients) == 2 else "Sum", *gradients)

@@ -12,6 +12,7 @@ from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.gradient.batch_statistics import BatchNorms, use_batch_statistics
 from edgecnn_exporters.gradient.differentiate import active_values, differentiate
 from edgecnn_exporters.gradient.emit import Emitter
+from edgecnn_exporters.gradient.learnt_convolutions import suit_learnt_convolutions
 from edgecnn_exporters.gradient.losses import LOSS_FUNCTIONS
 from edgecnn_exporters.gradient.optimisers import OptimiserConfig, new_input, update
 from edgecnn_exporters.gradient.parameters import chosen_parameters
@@ -75,6 +76,7 @@ def training_graph(model: ir.Model, request: TrainingRequest) -> TrainingGraph:
     random = apply_training_forms(graph)
     emit = Emitter(graph)
     parameters = chosen_parameters(graph, request.learn)
+    convolutions = suit_learnt_convolutions(graph, parameters, emit)
     norms = BatchNorms((), {})
     if request.normalisation == "batch":
         norms = use_batch_statistics(graph, active_values(graph, parameters), emit)
@@ -82,7 +84,9 @@ def training_graph(model: ir.Model, request: TrainingRequest) -> TrainingGraph:
     labels = _labels(emit, request.loss, output)
     rate = new_input(emit, RATE, ir.DataType.FLOAT, ())
     loss = LOSS_FUNCTIONS[request.loss](emit, output, labels, request.smoothing)
-    gradients = differentiate(graph, {loss.at: loss.gradient}, parameters, emit, norms.composites)
+    gradients = differentiate(
+        graph, {loss.at: loss.gradient}, parameters, emit, (*convolutions, *norms.composites)
+    )
     _check_reached(parameters, gradients)
     norm = _norm(emit, list(gradients.values()))
     named = emit("Identity", loss.loss, name=LOSS)

@@ -25,10 +25,11 @@ from edgecnn_runtime.learn.batch import check_batch, label_array
 from edgecnn_runtime.learn.provenance import Account
 from edgecnn_runtime.learn.rewrite import Learnt, rewrite
 from edgecnn_runtime.learn.save import learnt_contents
+from edgecnn_runtime.learn.state import check_state, range_arrays, ranges_of
 from edgecnn_runtime.learn.step import TrainingStep
 from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.session import Session
-from edgecnn_runtime.training import RANGE, Training
+from edgecnn_runtime.training import Training
 
 if TYPE_CHECKING:
     from edgecnn_runtime.image.array_image import ChannelOrder
@@ -182,11 +183,7 @@ class LearningSession(Session):
         learnt since the bundle was opened.
         """
         with self._lock:
-            ranges = {
-                f"{name}{RANGE}": np.array([seen.low, seen.high], np.float32)
-                for name, seen in self._ranges.items()
-            }
-            return self._step.values() | ranges | self._account.arrays()
+            return self._step.values() | range_arrays(self._ranges) | self._account.arrays()
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go on from a state of this bundle, which another session may have given.
@@ -197,13 +194,9 @@ class LearningSession(Session):
         """
         with self._lock:
             self._refuse_closed()
-            _check_state(self.state(), state)
+            check_state(self.state(), state)
             self._step.restore(state)
-            self._ranges = {
-                seen.value: Range(*map(float, state[f"{seen.value}{RANGE}"]))
-                for seen in self._training.ranges
-                if f"{seen.value}{RANGE}" in state
-            }
+            self._ranges = ranges_of(self._training, state)
             self._account = self._account.restored(state)
             self._last, self._answers_at = None, -1
 
@@ -242,21 +235,6 @@ class LearningSession(Session):
     def _refuse_closed(self) -> None:
         if self._is_closed:
             raise EngineError("the model is closed; open it again")
-
-
-def _check_state(own: Mapping[str, Array], given: Mapping[str, Array]) -> None:
-    """Check that a state has what ours has, but for ranges that were not seen yet.
-
-    Raises:
-        LearningFailed: names what is missing or of another shape.
-    """
-    for name, array in own.items():
-        is_like = name in given and given[name].shape == array.shape
-        if not is_like and not name.endswith(RANGE):
-            raise LearningFailed(
-                f"the state is of another bundle: {name} is missing or of another shape; nothing "
-                "was restored"
-            )
 
 
 def _rate(learning_rate: float) -> float:

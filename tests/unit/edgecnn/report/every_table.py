@@ -26,6 +26,8 @@ from edgecnn.documents.gradient import (
     LossFields,
     TensorFields,
 )
+from edgecnn.documents.learn import LearnDocument, LearnRow
+from edgecnn.learn.state import LearntEpoch
 from edgecnn.report.bench_table import bench_blocks
 from edgecnn.report.blocks import Block
 from edgecnn.report.compile_tables import compiled_blocks, targets_blocks
@@ -37,6 +39,7 @@ from edgecnn.report.evaluate_tables import accuracy_blocks
 from edgecnn.report.exported import ladder_blocks, layer_blocks
 from edgecnn.report.gradient_tables import gradient_blocks
 from edgecnn.report.gradient_tables import layer_blocks as gradient_layer_blocks
+from edgecnn.report.learning import learnt_blocks
 from edgecnn.report.network_tables import zoo_blocks
 from edgecnn.report.run_table import class_blocks
 from edgecnn.report.verify_tables import (
@@ -81,6 +84,7 @@ def every_table() -> dict[str, Sequence[Block]]:
         "bench, emulated": proved_blocks([Proved("rpi5-emulated", "Raspberry Pi 5", PROVED)]),
         "bench, estimated": estimated_blocks([ESTIMATE]),
         "evaluate": accuracy_blocks(EVALUATED, 10),
+        "learn": learnt_blocks(LEARNT),
         "run": class_blocks({"pictures/2024/holidays/IMG_20240718_173512.jpg": CLASSES}),
         "compile": compiled_blocks(cast("Any", SimpleNamespace(targets=TARGETS, is_weak=False))),
         "compile --list": targets_blocks(list(target_profiles().values()), find_toolchains()),
@@ -110,6 +114,35 @@ HELD_OUT = HeldOutComparison(
     "photographs",
     2000,
     (HeldOutRow("model.int8.tflite", REFERENCE.words(), FOUND, 0.9987),),
+)
+LEARNT = LearnDocument(
+    bundle="photographs/networks/mobilenet_v2.edge",
+    output="photographs/networks/mobilenet_v2.learnt.edge",
+    data="photographs",
+    labels=None,
+    images=12_345,
+    held_out=3_210,
+    broken=12,
+    notes=(),
+    batch=16,
+    learning_rate=0.001,
+    epochs=30,
+    best_epoch=25,
+    stop="patience",
+    steps=23_000,
+    seconds=12_345.6,
+    left_out=("model.int8.tflite", "model.tflite", "npu/ethos-u55-128/model_vela.tflite"),
+    history=(LearntEpoch(0, None, 1.5, 2_000, 0.0), LearntEpoch(1, 1.25, 0.5, 3_000, 400.0)),
+    rows=tuple(
+        LearnRow(
+            "onnxruntime",
+            precision,
+            Share(1, 1.0, (0.9999, 1.0)),
+            Share(1, 1.0, (0.9999, 1.0)),
+            PairedFields(3_210, 3_000, 1_234, 1_234, 1.2e-10, Share(1, 1.0, (0.99, 1.0))),
+        )
+        for precision in ("fp32", "int8")
+    ),
 )
 COSTS = [
     WayCost("area, BGR", "OpenCV's INTER_AREA without the swap of the channels", None, "not here"),

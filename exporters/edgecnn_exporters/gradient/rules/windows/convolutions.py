@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import onnx_ir as ir
 
+from edgecnn_exporters.gradient.emit import Emitter
 from edgecnn_exporters.gradient.rule import Backward
 from edgecnn_exporters.gradient.rules.windows.geometry import (
     Convolution,
@@ -25,13 +26,29 @@ def conv(back: Backward) -> Mapping[int, ir.Value]:
     dy[n, o, p] x[n, c, p stride - before + i dilation]`` (`weight_gradient`), db the sum of dy over
     all but the channels.
     """
-    convolution, result = convolution_of(back), {}
-    if 0 in back.wanted:
-        result[0] = image_gradient(back.emit, convolution, back.gradient, back.input(1))
-    if 1 in back.wanted:
-        result[1] = weight_gradient(back.emit, convolution, back.input(0), back.gradient)
-    if 2 in back.wanted:
-        result[2] = _bias_gradient(back)
+    convolution = convolution_of(back)
+    return gradients(
+        back.emit, convolution, back.input(0), back.input(1), back.gradient, back.wanted
+    )
+
+
+def gradients(
+    emit: Emitter,
+    convolution: Convolution,
+    image: ir.Value,
+    weight: ir.Value,
+    gradient: ir.Value,
+    wanted: frozenset[int],
+) -> Mapping[int, ir.Value]:
+    """Gradients of a convolution's image, weight and bias, by these indices, as `conv` says."""
+    result: dict[int, ir.Value] = {}
+    if 0 in wanted:
+        result[0] = image_gradient(emit, convolution, gradient, weight)
+    if 1 in wanted:
+        result[1] = weight_gradient(emit, convolution, image, gradient)
+    if 2 in wanted:
+        axes = [0, *range(2, 2 + len(convolution.windows))]
+        result[2] = emit("ReduceSum", gradient, axes, keepdims=0)
     return result
 
 
@@ -41,13 +58,15 @@ def conv_transpose(back: Backward) -> Mapping[int, ir.Value]:
     y is the gradient of the image of a convolution from O to C channels by the same weight: dx is
     that convolution of dy, dw the gradient of its weight for the image dy and the gradient x.
     """
-    convolution, result = transposed_convolution_of(back), {}
+    convolution = transposed_convolution_of(back)
+    result: dict[int, ir.Value] = {}
     if 0 in back.wanted:
         result[0] = _convolve(back, convolution)
     if 1 in back.wanted:
         result[1] = weight_gradient(back.emit, convolution, back.gradient, back.input(0))
     if 2 in back.wanted:
-        result[2] = _bias_gradient(back)
+        axes = [0, *range(2, len(back.output_shape()))]
+        result[2] = back.emit("ReduceSum", back.gradient, axes, keepdims=0)
     return result
 
 
@@ -64,8 +83,3 @@ def _convolve(back: Backward, convolution: Convolution) -> ir.Value:
         pads=[*(window.before for window in windows), *(window.after for window in windows)],
         group=convolution.groups,
     )
-
-
-def _bias_gradient(back: Backward) -> ir.Value:
-    axes = [0, *range(2, len(back.output_shape()))]
-    return back.emit("ReduceSum", back.gradient, axes, keepdims=0)

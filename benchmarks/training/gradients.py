@@ -1,0 +1,56 @@
+"""Gradients of every zoo network's training graph beside PyTorch's autograd, and 20 steps.
+
+Usage: python -m benchmarks.training.gradients [--batch 4] [--width 0.25] [NETWORK …]
+
+Each network is captured with its normalisations unfolded, differentiated whole and run by ONNX
+Runtime with the statistics of the batch, dropout and stochastic depth off. Printed: by how much our
+errors against PyTorch in float64 exceed those of PyTorch in float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+
+import torch
+
+from benchmarks.interleave import keep
+from benchmarks.training.agreement import agreement, loss_ratio
+from benchmarks.training.networks import small
+from edgecnn.zoo import ARCHITECTURES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--width", type=float, default=0.25)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(
+        f"{'network':<20}{'parameters':>11}{'loss':>7}{'gradient':>10}{'sgd':>7}{'adam':>7}  worst"
+    )
+    for name in options.names or ARCHITECTURES:
+        measure(name, options.batch, options.width)
+
+
+def measure(name: str, batch: int, width: float) -> None:
+    """Compare one network, print its ratios and keep all errors."""
+    began = time.perf_counter()
+    network = small(name, width)
+    result = agreement(network, network.graph(), batch)
+    seconds = time.perf_counter() - began
+    worst, ratio = result.worst_gradient()
+    steps = "".join(f"{each.ratio(0):>7.2f}" for each in result.steps.values())
+    print(
+        f"{name:<20}{len(result.gradients):>11}{loss_ratio(result):>7.2f}{ratio:>10.2f}{steps}"
+        f"  {worst} ({seconds:.0f} s)",
+        flush=True,
+    )
+    configuration = {"network": name, "batch": batch, "width": width}
+    keep("training/gradients", {"what": "gradients", **configuration, **asdict(result)})
+
+
+if __name__ == "__main__":
+    main()
