@@ -124,32 +124,30 @@ def training_row(document: str) -> dict[str, Any]:
 CIFAR = ("export", "resnet20", "--weights", "cifar10", "-o", "r.edge")
 
 
-@pytest.mark.parametrize(
-    ("learn", "count", "normalisation", "first"),
-    [
-        (("--learn", "all"), 59, "batch", "conv1.weight"),
-        (("--learn", "layer3.2.conv1,fc"), 4, "frozen", "layer3.2.conv1.weight"),
-    ],
-)
-def test_each_form_of_learn_chooses_its_parameters(
-    edgecnn: Run,
-    tmp_path: Path,
-    learn: tuple[str, ...],
-    count: int,
-    normalisation: str,
-    first: str,
+def test_all_of_a_network_is_learnt_with_statistics_of_each_batch(
+    edgecnn: Run, tmp_path: Path
 ) -> None:
-    ran = edgecnn(*CIFAR, *learn)
+    ran = edgecnn(*CIFAR, "--learn", "all")
     assert ran.returncode == 0, ran.stderr
     with Bundle(tmp_path / "r.edge") as bundle:
         bundle.check()
-        manifest = bundle.manifest
-        assert manifest.training is not None
-        assert len(manifest.parameters) == count
-        assert manifest.parameters[0].name == first
-        assert manifest.training.normalisation == normalisation
-        held = {spec.name: spec.shape for spec in manifest.parameters}
-        assert held["fc.weight"] == (10, 64)
+        training, parameters = bundle.manifest.training, bundle.manifest.parameters
+    assert training is not None
+    assert training.normalisation == "batch"
+    # 19 convolutions with scale and shift of their normalisations, and the head.
+    assert len(parameters) == 19 * 3 + 2
+    assert len(training.statistics) == len(training.folded) * 2 == 38
+
+
+def test_parameters_are_chosen_by_name(edgecnn: Run, own: None, tmp_path: Path) -> None:
+    command = ("export", "own.py:responsive", "--input", "1x3x8x8", "--preprocess", "unit")
+    ran = edgecnn(*command, "--learn", "3.bias,0", "--learn-norm", "frozen", "-o", "r.edge")
+    assert ran.returncode == 0, ran.stderr
+    with Bundle(tmp_path / "r.edge") as bundle:
+        names = [spec.name for spec in bundle.manifest.parameters]
+        assert bundle.manifest.training is not None
+        assert bundle.manifest.training.head is None
+    assert names == ["3.bias", "0.weight", "0.bias"]
 
 
 @pytest.mark.slow
