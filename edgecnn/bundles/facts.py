@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecnn.bundles.members import artefact_files, golden_files, parent_of
+from edgecnn.bundles.members import artefact_files, golden_files, parent_of, training_files
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_of_format
@@ -89,6 +90,34 @@ class GoldenFacts:
 
 
 @dataclass(frozen=True)
+class LearningFacts:
+    """Training graph: what a device may learn.
+
+    Attributes:
+        graph: path in the bundle.
+        size_bytes: of its files: graph, values, golden step.
+        parameters: number of learnt tensors.
+        numbers: in all of them.
+        loss, optimiser: of a step.
+        backbone: precision of the frozen layers in front of what is learnt.
+        normalisation: statistics of batch normalisation: as they are, or of each batch.
+        is_class_count_free: the last layer can be made anew for other classes.
+        is_int8_written: a device can write the int8 artefact anew.
+    """
+
+    graph: str
+    size_bytes: int
+    parameters: int
+    numbers: int
+    loss: str
+    optimiser: str
+    backbone: str
+    normalisation: str
+    is_class_count_free: bool
+    is_int8_written: bool
+
+
+@dataclass(frozen=True)
 class ProvenanceFacts:
     """Origin of a bundle, as its manifest says; nothing proves it.
 
@@ -118,6 +147,7 @@ class BundleFacts:
         task: what the network is for; None where it is unknown.
         size_bytes: of the file.
         files: number of files in the bundle.
+        learning: its training graph; None without one.
         largest: path and size in bytes of the largest files in it, and of all others as "others".
         are_digests_checked: every file has the sha256 that the manifest lists; False: only the
             labels were hashed, because the bundle is large.
@@ -134,6 +164,7 @@ class BundleFacts:
     preprocess: Preprocess | None
     labels: LabelFacts | None
     golden: GoldenFacts
+    learning: LearningFacts | None
     provenance: ProvenanceFacts
     files: int
     largest: Mapping[str, int]
@@ -165,6 +196,7 @@ def bundle_facts(path: Path, budget: Budget | None = None) -> BundleFacts:
             preprocess=manifest.preprocess,
             labels=labels,
             golden=golden_facts(manifest),
+            learning=_learning_facts(manifest),
             provenance=_provenance_facts(manifest),
             files=len(manifest.files),
             largest=_largest(manifest, total),
@@ -181,6 +213,24 @@ def golden_facts(manifest: Manifest) -> GoldenFacts:
         size_bytes=sum(manifest.files[path].size for path in golden_files(manifest)),
         outside_file=None if outside is None else outside.file,
         outside_count=0 if outside is None else len(outside.examples),
+    )
+
+
+def _learning_facts(manifest: Manifest) -> LearningFacts | None:
+    training = manifest.training
+    if training is None:
+        return None
+    return LearningFacts(
+        graph=training.graph,
+        size_bytes=sum(manifest.files[path].size for path in training_files(training)),
+        parameters=len(manifest.parameters),
+        numbers=sum(math.prod(n or 1 for n in spec.shape) for spec in manifest.parameters),
+        loss=training.loss,
+        optimiser=training.optimiser,
+        backbone=training.backbone,
+        normalisation=training.normalisation,
+        is_class_count_free=training.head is not None,
+        is_int8_written=training.is_int8_written,
     )
 
 

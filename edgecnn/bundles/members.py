@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgecnn_runtime.manifest import Artefact, Manifest
+from edgecnn_runtime.training import Training
 
 STRIPPED = "stripped"
 """Key of the provenance: what was left out of which bundle, the first strip first."""
@@ -27,6 +28,11 @@ def golden_files(manifest: Manifest) -> tuple[str, ...]:
             if path is not None
         )
     )
+
+
+def training_files(training: Training) -> tuple[str, ...]:
+    """Paths of the files that belong to a training graph."""
+    return (training.graph, training.values, training.golden)
 
 
 def parent_of(provenance: Mapping[str, Any]) -> str | None:

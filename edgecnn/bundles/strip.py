@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files
+from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files, training_files
 from edgecnn.bundles.output import behind_link, model_file_words
 from edgecnn.errors import OptionsRefused, StripRefused
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged
@@ -29,7 +29,8 @@ class StripOptions:
     """Options of a strip. An artefact stays where it fits all that is stated.
 
     Attributes:
-        keep: artefacts to keep, by a path of their files or a compile target; empty for all.
+        keep: artefacts to keep, by a path of their files or a compile target, and the training
+            graph by its path; empty for all.
         precisions: to keep; empty for all.
         targets: formats (``tflite``) or compile targets to keep; empty for all.
         keep_golden: the golden examples stay.
@@ -52,7 +53,7 @@ class Stripped:
         output: the bundle that was written.
         parent_sha256: of the bundle that was read.
         size_bytes, parent_size_bytes: of the two files.
-        kept: paths of the artefacts in the output.
+        kept: paths of the artefacts and the training graph in the output.
         left_out: paths of those that are not.
         golden: number of golden examples that were left out.
         golden_bytes: bytes of their files.
@@ -115,8 +116,11 @@ def strip(
         parent_sha256=parent_sha256,
         size_bytes=output.stat().st_size,
         parent_size_bytes=parent_size,
-        kept=tuple(one.path for one in kept),
-        left_out=tuple(one.path for one in before.artefacts if one.path not in paths),
+        kept=(*(one.path for one in kept), *_graph(manifest)),
+        left_out=(
+            *(one.path for one in before.artefacts if one.path not in paths),
+            *(path for path in _graph(before) if path not in _graph(manifest)),
+        ),
         golden=len(before.golden) if is_golden_left_out else 0,
         golden_bytes=sum(sizes) if is_golden_left_out else 0,
         is_verifiable=bool(manifest.golden),
@@ -136,6 +140,9 @@ def _kept(bundle: Bundle, options: StripOptions) -> tuple[Artefact, ...]:
         ("target", options.targets, lambda one: {one.target or one.format}),
     ):
         there = dict.fromkeys(name for one in artefacts for name in sorted(of(one)))
+        training = bundle.manifest.training
+        if training is not None and of is _names:
+            there[training.graph] = None
         if missing := [name for name in wanted if name not in there]:
             listing = ", ".join(list(there)[:_NAMED]) + (", …" if len(there) > _NAMED else "")
             raise StripRefused(
@@ -175,23 +182,35 @@ def _contents(
     manifest = replace(before, artefacts=kept, files={})
     if not options.keep_golden:
         manifest = replace(manifest, golden=(), outside=None)
-    manifest = _trainable(manifest)
+    manifest = _trainable(manifest, options.keep)
     stays = {path for one in kept for path in artefact_files(one)} | {*golden_files(manifest)}
     if before.postprocess is not None:
         stays.add(before.postprocess.labels)
     goes = {path for one in before.artefacts for path in artefact_files(one)}
     goes |= {*golden_files(before)}
     if manifest.training is None and before.training is not None:
-        goes |= {before.training.graph, before.training.values, before.training.golden}
+        goes |= {*training_files(before.training)}
     names = [path for path in before.files if path in stays or path not in goes]
     left_out = sorted(path for path in before.files if path not in names)
     manifest = replace(manifest, provenance=_provenance(manifest, left_out, parent_sha256))
     return manifest, {path: bundle.read(path) for path in names}
 
 
-def _trainable(manifest: Manifest) -> Manifest:
-    """The manifest, its training section as far as there are artefacts to write into."""
-    if manifest.onnx("fp32") is None:
+def _graph(manifest: Manifest) -> tuple[str, ...]:
+    """Path of the training graph; none without one."""
+    return () if manifest.training is None else (manifest.training.graph,)
+
+
+def _trainable(manifest: Manifest, keep: tuple[str, ...]) -> Manifest:
+    """The manifest, its training section as far as there are artefacts to write into.
+
+    Args:
+        keep: files to keep; the training graph only if it is one of them. Empty for all.
+    """
+    is_left_out = (
+        bool(keep) and manifest.training is not None and manifest.training.graph not in keep
+    )
+    if manifest.onnx("fp32") is None or is_left_out:
         # Parameters are names of that graph's initialisers.
         return replace(manifest, parameters=(), training=None)
     training = manifest.training

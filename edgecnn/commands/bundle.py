@@ -84,7 +84,11 @@ def extract(bundle: Path, artefact: str | None, folder: Path, force: bool, as_js
 )
 @click.option("--in-place", is_flag=True, help="Replace BUNDLE itself.")
 @click.option(
-    "--keep", type=Names(), default="", metavar="ARTEFACT[,…]", help="Keep only these artefacts."
+    "--keep",
+    type=Names(),
+    default="",
+    metavar="ARTEFACT[,…]",
+    help="Keep only these artefacts; the training graph where it is one of them.",
 )
 @click.option("--precision", "precisions", type=Names(), default="", help="Keep only these.")
 @click.option(

@@ -167,6 +167,7 @@ def _rest(facts: BundleFacts) -> dict[str, str]:
     return {
         "labels": _labels(facts),
         "golden": _golden(facts),
+        **_learning(facts),
         **_origin(facts.provenance),
         "digests": f"{digests}; they show damage, not who made the file",
     }
@@ -188,6 +189,17 @@ def _golden(facts: BundleFacts) -> str:
     if golden.outside_file is None:
         return text
     return f"{text}; {golden.outside_count} more in {golden.outside_file}"
+
+
+def _learning(facts: BundleFacts) -> dict[str, str]:
+    own = facts.learning
+    if own is None:
+        return {}
+    classes = ", other classes too" if own.is_class_count_free else ""
+    return {
+        "learns": f"{own.numbers:,} numbers of {own.parameters} parameters by {own.optimiser}, "
+        f"{own.loss}{classes}; {own.graph}, {own.backbone} backbone, {megabytes(own.size_bytes)}"
+    }
 
 
 def _origin(origin: ProvenanceFacts) -> dict[str, str]:

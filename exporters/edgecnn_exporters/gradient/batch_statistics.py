@@ -13,10 +13,10 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from edgecnn_exporters.gradient.composite import Composite
+from edgecnn_exporters.gradient.composite import Composite, take_place
 from edgecnn_exporters.gradient.emit import Emitter
 from edgecnn_exporters.gradient.rule import cannot_learn
-from edgecnn_exporters.passes.graph import constant, hand_over, is_operator
+from edgecnn_exporters.passes.graph import constant, is_operator
 from edgecnn_runtime.training import NEXT
 
 
@@ -149,10 +149,7 @@ def _lower(
     count = counts.of(emit, norm)
     _run_on(emit, norm, following, emit("Reshape", mean, [-1]), variance, count)
     output = _affine(emit, norm, centred, scale, norm.beta)
-    before = norm.node.outputs[0]
-    output.type, output.shape = before.type, before.shape
-    hand_over(before, output)
-    graph.remove(norm.node, safe=True)
+    take_place(graph, norm.node, output)
     forward = _Forward(centred, steepness, scale, count.values)
 
     def rule(gradient: ir.Value, wanted: frozenset[int]) -> Mapping[int, ir.Value]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from edgecnn_exporters.passes.graph import hand_over
+
 # Gives the gradient of each wanted input, by its index, from the gradient of the output.
 CompositeRule = Callable[[ir.Value, frozenset[int]], Mapping[int, ir.Value]]
 
@@ -30,6 +32,16 @@ class Composite:
     inputs: tuple[ir.Value, ...]
     output: ir.Value
     rule: CompositeRule
+
+
+def take_place(graph: ir.Graph, node: ir.Node, output: ir.Value) -> None:
+    """A composite's output takes over the name, type, shape and readers of a node, which goes."""
+    before = node.outputs[0]
+    output.type, output.shape = before.type, before.shape
+    name = before.name
+    hand_over(before, output)
+    before.name, output.name = f"{name}.before", name
+    graph.remove(node, safe=True)
 
 
 def by_node(composites: Sequence[Composite]) -> dict[ir.Node, Composite]:

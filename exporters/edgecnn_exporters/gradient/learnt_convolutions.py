@@ -14,14 +14,14 @@ from collections.abc import Collection, Mapping
 import onnx_ir as ir
 
 from edgecnn_exporters.errors import UnsupportedModel
-from edgecnn_exporters.gradient.composite import Composite
+from edgecnn_exporters.gradient.composite import Composite, take_place
 from edgecnn_exporters.gradient.emit import Emitter
 from edgecnn_exporters.gradient.rule import Backward
 from edgecnn_exporters.gradient.rules.windows.convolutions import gradients
 from edgecnn_exporters.gradient.rules.windows.depthwise import depthwise_by_matrix, has_few_pixels
 from edgecnn_exporters.gradient.rules.windows.geometry import Convolution, convolution_of
 from edgecnn_exporters.gradient.rules.windows.image_gradient import rotated
-from edgecnn_exporters.passes.graph import hand_over, is_operator
+from edgecnn_exporters.passes.graph import is_operator
 
 
 def suit_learnt_convolutions(
@@ -73,10 +73,7 @@ def _rewrite(graph: ir.Graph, node: ir.Node, convolution: Convolution, emit: Emi
             output = emit("Add", output, emit("Reshape", bias, [1, -1, 1, 1]))
     else:
         output = _transposed(emit, convolution, image, weight, bias)
-    before = node.outputs[0]
-    output.type, output.shape = before.type, before.shape
-    hand_over(before, output)
-    graph.remove(node, safe=True)
+    take_place(graph, node, output)
 
     def rule(gradient: ir.Value, wanted: frozenset[int]) -> Mapping[int, ir.Value]:
         return gradients(emit, convolution, image, weight, gradient, wanted)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.capture.reference import to_bytes
@@ -27,6 +28,7 @@ from edgecnn_exporters.learn.proof import learn_truths
 from edgecnn_exporters.learn.source import LearnSource
 from edgecnn_exporters.learn.written import add_ranges, int8_written
 from edgecnn_exporters.passes import canonicalise_for_training
+from edgecnn_exporters.passes.graph import constant
 from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.bundle.safetensors import write_safetensors
 from edgecnn_runtime.bundle.training.golden_step import GoldenStep
@@ -124,6 +126,7 @@ def training_artefact(source: LearnSource, request: TrainingRequest) -> Training
     (output,) = values_of(source.model, [str(graph.outputs[0].name)], feeds).values()
     batch = Batch(feeds, golden_labels(request.loss, output))
     form = learn_form(source.model, source.unfolded, request, images)
+    _check_folded(form, source.model)
     backbone, notes = _backbone(source, form, images)
     model = form.model if backbone is None else backbone.model
     exact = replace(request, learn=",".join(form.parameters), normalisation=form.normalisation)
@@ -143,6 +146,18 @@ def training_artefact(source: LearnSource, request: TrainingRequest) -> Training
     }
     parameters = tuple(TensorSpec(n, "float32", built.values[n].shape) for n in form.parameters)
     return TrainingArtefact(built.training, parameters, files, error, notes)
+
+
+def _check_folded(form: LearnForm, model: ir.Model) -> None:
+    """Check that a device folds what is learnt into the weights that the float artefact has."""
+    for name, made in form.refolded().items():
+        there = constant(model.graph.initializers[name])
+        if there is None or not np.allclose(made, there, rtol=1e-4, atol=1e-6):
+            raise TargetDiffers(
+                f"{name} of the float artefact does not follow from its batch normalisation; "
+                "nothing was written. Take --learn-norm frozen, and please report it: this is a "
+                "defect"
+            )
 
 
 def _backbone(

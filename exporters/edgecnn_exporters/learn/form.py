@@ -14,6 +14,7 @@ from edgecnn_exporters.gradient.training_graph import TrainingRequest
 from edgecnn_exporters.learn.backbone import float_backbone
 from edgecnn_exporters.passes.graph import constant, is_operator, maker
 from edgecnn_runtime.arrays import Array, Float32
+from edgecnn_runtime.learn.fold import fold
 from edgecnn_runtime.training import FoldedNorm, Normalisation
 
 
@@ -57,6 +58,11 @@ class LearnForm:
         ]
         arrays = {name: constant(self.model.graph.initializers[name]) for name in names}
         return {n: np.array(each, np.float32) for n, each in arrays.items() if each is not None}
+
+    def refolded(self) -> dict[str, Array]:
+        """What the float artefact has of `folded`, as a device makes it, by name."""
+        constants = self.constants()
+        return {name: each for norm in self.folded for name, each in fold(norm, constants).items()}
 
 
 def learn_form(

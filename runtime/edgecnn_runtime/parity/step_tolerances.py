@@ -17,7 +17,7 @@ class StepTolerance:
     loss: float
 
     def __str__(self) -> str:
-        return f"gradient ≤ {self.gradient:.0e}, loss ≤ {self.loss:.0e}"
+        return f"gradient ≤ {self.gradient:g}, loss ≤ {self.loss:g}"
 
 
 # Where a graph is made: single precision against double, with the features of the frozen layers and

@@ -40,7 +40,7 @@ def verify_training(bundle: Bundle) -> Parity | None:
     limit = tolerance_of(training)
     verdict: ParityVerdict = "equal" if is_step_within(found, limit) else "differs"
     note = (
-        f"gradient ≤ {limit.gradient:.0e} (worst: {found.parameter}), loss ≤ {limit.loss:.0e} "
+        f"gradient ≤ {limit.gradient:g} (worst: {found.parameter}), loss ≤ {limit.loss:g} "
         f"({found.loss:.1e})"
     )
     return Parity(subject, engine, precision, verdict, None, note, proof="measured", learning=found)

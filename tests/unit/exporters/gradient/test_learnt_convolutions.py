@@ -59,6 +59,18 @@ def test_other_convolutions_stay(model: ir.Model) -> None:
     assert operators(model, "weight") == Counter(Conv=1)
 
 
+def test_the_output_keeps_its_name() -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "weight"], ["a"], "conv", pads=[1] * 4),
+        helper.make_node("Relu", ["a"], ["y"], "relu"),
+    ]
+    weight = RANDOM.standard_normal((4, 4, 3, 3)).astype(np.float32)
+    model = model_of(nodes, {"weight": weight}, ["N", 4, 8, 8])
+    assert operators(model, "weight")["ConvTranspose"] == 1
+    assert model.graph[-1].inputs[0] is not None
+    assert model.graph[-1].inputs[0].name == "a"
+
+
 def test_a_convolution_whose_weight_is_constant_stays() -> None:
     assert operators(one(("N", 4, 8, 8), (4, 4, 3, 3)), "bias") == Counter(Conv=1)
 
