@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecnn.bundles.members import artefact_files, golden_files, parent_of, training_files
+from edgecnn.bundles.members import artefact_files, golden_files, parent_of
+from edgecnn.bundles.training_graph import LearningFacts, learning_facts
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import engine_of_format
@@ -90,34 +90,6 @@ class GoldenFacts:
 
 
 @dataclass(frozen=True)
-class LearningFacts:
-    """Training graph: what a device may learn.
-
-    Attributes:
-        graph: path in the bundle.
-        size_bytes: of its files: graph, values, golden step.
-        parameters: number of learnt tensors.
-        numbers: in all of them.
-        loss, optimiser: of a step.
-        backbone: precision of the frozen layers in front of what is learnt.
-        normalisation: statistics of batch normalisation: as they are, or of each batch.
-        is_class_count_free: the last layer can be made anew for other classes.
-        is_int8_written: a device can write the int8 artefact anew.
-    """
-
-    graph: str
-    size_bytes: int
-    parameters: int
-    numbers: int
-    loss: str
-    optimiser: str
-    backbone: str
-    normalisation: str
-    is_class_count_free: bool
-    is_int8_written: bool
-
-
-@dataclass(frozen=True)
 class ProvenanceFacts:
     """Origin of a bundle, as its manifest says; nothing proves it.
 
@@ -196,7 +168,7 @@ def bundle_facts(path: Path, budget: Budget | None = None) -> BundleFacts:
             preprocess=manifest.preprocess,
             labels=labels,
             golden=golden_facts(manifest),
-            learning=_learning_facts(manifest),
+            learning=learning_facts(manifest),
             provenance=_provenance_facts(manifest),
             files=len(manifest.files),
             largest=_largest(manifest, total),
@@ -213,24 +185,6 @@ def golden_facts(manifest: Manifest) -> GoldenFacts:
         size_bytes=sum(manifest.files[path].size for path in golden_files(manifest)),
         outside_file=None if outside is None else outside.file,
         outside_count=0 if outside is None else len(outside.examples),
-    )
-
-
-def _learning_facts(manifest: Manifest) -> LearningFacts | None:
-    training = manifest.training
-    if training is None:
-        return None
-    return LearningFacts(
-        graph=training.graph,
-        size_bytes=sum(manifest.files[path].size for path in training_files(training)),
-        parameters=len(manifest.parameters),
-        numbers=sum(math.prod(n or 1 for n in spec.shape) for spec in manifest.parameters),
-        loss=training.loss,
-        optimiser=training.optimiser,
-        backbone=training.backbone,
-        normalisation=training.normalisation,
-        is_class_count_free=training.head is not None,
-        is_int8_written=training.is_int8_written,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files, training_files
 from edgecnn.bundles.output import behind_link, model_file_words
+from edgecnn.bundles.training_graph import graph_paths, keep_trainable
 from edgecnn.errors import OptionsRefused, StripRefused
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged
 from edgecnn_runtime.atomic import check_writable
@@ -116,10 +117,10 @@ def strip(
         parent_sha256=parent_sha256,
         size_bytes=output.stat().st_size,
         parent_size_bytes=parent_size,
-        kept=(*(one.path for one in kept), *_graph(manifest)),
+        kept=(*(one.path for one in kept), *graph_paths(manifest)),
         left_out=(
             *(one.path for one in before.artefacts if one.path not in paths),
-            *(path for path in _graph(before) if path not in _graph(manifest)),
+            *(path for path in graph_paths(before) if path not in graph_paths(manifest)),
         ),
         golden=len(before.golden) if is_golden_left_out else 0,
         golden_bytes=sum(sizes) if is_golden_left_out else 0,
@@ -182,7 +183,7 @@ def _contents(
     manifest = replace(before, artefacts=kept, files={})
     if not options.keep_golden:
         manifest = replace(manifest, golden=(), outside=None)
-    manifest = _trainable(manifest, options.keep)
+    manifest = keep_trainable(manifest, options.keep)
     stays = {path for one in kept for path in artefact_files(one)} | {*golden_files(manifest)}
     if before.postprocess is not None:
         stays.add(before.postprocess.labels)
@@ -194,29 +195,6 @@ def _contents(
     left_out = sorted(path for path in before.files if path not in names)
     manifest = replace(manifest, provenance=_provenance(manifest, left_out, parent_sha256))
     return manifest, {path: bundle.read(path) for path in names}
-
-
-def _graph(manifest: Manifest) -> tuple[str, ...]:
-    """Path of the training graph; none without one."""
-    return () if manifest.training is None else (manifest.training.graph,)
-
-
-def _trainable(manifest: Manifest, keep: tuple[str, ...]) -> Manifest:
-    """The manifest, its training section as far as there are artefacts to write into.
-
-    Args:
-        keep: files to keep; the training graph only if it is one of them. Empty for all.
-    """
-    is_left_out = (
-        bool(keep) and manifest.training is not None and manifest.training.graph not in keep
-    )
-    if manifest.onnx("fp32") is None or is_left_out:
-        # Parameters are names of that graph's initialisers.
-        return replace(manifest, parameters=(), training=None)
-    training = manifest.training
-    if training is None or not training.is_int8_written or manifest.onnx("int8") is not None:
-        return manifest
-    return replace(manifest, training=replace(training, is_int8_written=False, quantised=()))
 
 
 def _provenance(manifest: Manifest, left_out: list[str], parent_sha256: str) -> dict[str, Any]:

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from e2e.conftest import Run
+from onnx import helper, numpy_helper
 
+import edgecnn_runtime
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.write import write_bundle
 
@@ -42,15 +45,18 @@ def test_a_bundle_with_a_training_graph_has_the_same_bytes_again(
 ) -> None:
     command = ("export", "own.py:responsive", "--input", "1x3x8x8", "--preprocess", "unit")
     learn = ("--learn", "head", "--optimiser", "sgd", "--momentum", "0.9", "--lr", "0.05")
-    for _ in range(2):
-        ran = edgecnn(*command, *learn, "--json", "-o", "r.edge", "--force")
-        assert ran.returncode == 0, ran.stderr
+    ran = edgecnn(*command, *learn, "-o", "r.edge")
+    assert ran.returncode == 0, ran.stderr
     first = (tmp_path / "r.edge").read_bytes()
-    again = edgecnn(*command, *learn, "--json", "-o", "r.edge", "--force")
-    assert (tmp_path / "r.edge").read_bytes() == first
+    again = edgecnn(*command, *learn, "-o", "r.edge", "--json")
     learning = json.loads(again.stdout)["learning"]
     assert (learning["optimiser"], learning["learning_rate"]) == ("sgd", 0.05)
     assert learning["backbone"] == "fp32"
+    with Bundle(tmp_path / "r.edge") as bundle:
+        contents = {name: bundle.read(name) for name in bundle.manifest.files}
+    (tmp_path / "first.edge").write_bytes(first)
+    with Bundle(tmp_path / "first.edge") as bundle:
+        assert {name: bundle.read(name) for name in bundle.manifest.files} == contents
 
 
 @pytest.mark.parametrize(
@@ -113,3 +119,137 @@ def training_row(document: str) -> dict[str, Any]:
     (row,) = (row for row in rows if row["subject"] == "model.train.onnx")
     assert isinstance(row, dict)
     return row
+
+
+CIFAR = ("export", "resnet20", "--weights", "cifar10", "-o", "r.edge")
+
+
+@pytest.mark.parametrize(
+    ("learn", "count", "normalisation", "first"),
+    [
+        (("--learn", "all"), 59, "batch", "conv1.weight"),
+        (("--learn", "layer3.2.conv1,fc"), 4, "frozen", "layer3.2.conv1.weight"),
+    ],
+)
+def test_each_form_of_learn_chooses_its_parameters(
+    edgecnn: Run,
+    tmp_path: Path,
+    learn: tuple[str, ...],
+    count: int,
+    normalisation: str,
+    first: str,
+) -> None:
+    ran = edgecnn(*CIFAR, *learn)
+    assert ran.returncode == 0, ran.stderr
+    with Bundle(tmp_path / "r.edge") as bundle:
+        bundle.check()
+        manifest = bundle.manifest
+        assert manifest.training is not None
+        assert len(manifest.parameters) == count
+        assert manifest.parameters[0].name == first
+        assert manifest.training.normalisation == normalisation
+        held = {spec.name: spec.shape for spec in manifest.parameters}
+        assert held["fc.weight"] == (10, 64)
+
+
+@pytest.mark.slow
+def test_mobilenet_learns_its_head_behind_8_bits(edgecnn: Run, tmp_path: Path) -> None:
+    ran = edgecnn(
+        *("export", "mobilenet_v2", "--weights", "cifar10", "--learn", "last:2"),
+        *("--quantize", "int8", "--samples", "24", "--recipe", "fast", "--no-measure"),
+        *("-o", "m.edge", "--json"),
+    )
+    assert ran.returncode == 0, ran.stderr
+    learning = json.loads(ran.stdout)["learning"]
+    assert (learning["backbone"], learning["is_int8_written"]) == ("int8", True)
+    with edgecnn_runtime.open(tmp_path / "m.edge", learn=True) as model:
+        step = model_step(tmp_path / "m.edge")
+        losses = [model.learn(*step, learning_rate=0.001) for _ in range(5)]
+        assert losses[-1] < losses[0]
+        model.save(tmp_path / "mine.edge")
+    ran = edgecnn("verify", "mine.edge")
+    assert ran.returncode == 0, ran.stdout
+
+
+def model_step(path: Path) -> tuple[Any, Any]:
+    with Bundle(path) as bundle:
+        step = bundle.golden_step()
+    return next(iter(step.feeds.values())), step.labels
+
+
+def test_an_onnx_file_learns_by_the_names_that_it_has(edgecnn: Run, tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["x", "w"], ["a"], "conv"),
+            helper.make_node("Relu", ["a"], ["b"], "relu"),
+            helper.make_node("Flatten", ["b"], ["c"], "flatten"),
+            helper.make_node("Gemm", ["c", "h", "k"], ["y"], "gemm", transB=1),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", 1, ["N", 3, 4, 4])],
+        [helper.make_tensor_value_info("y", 1, ["N", 3])],
+        [
+            numpy_helper.from_array(np.random.default_rng(i).normal(size=s).astype("f4"), name)
+            for i, (name, s) in enumerate({"w": (2, 3, 1, 1), "h": (3, 32), "k": (3,)}.items())
+        ],
+    )
+    onnx.save(
+        helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]),
+        tmp_path / "n.onnx",
+    )
+    command = ("export", "n.onnx", "--preprocess", "none", "--loss", "binary_cross_entropy")
+    ran = edgecnn(*command, "--learn", "w,h", "--label-smoothing", "0.1")
+    assert ran.returncode == 2
+    ran = edgecnn(*command, "--learn", "w,h", "-o", "n.edge")
+    assert ran.returncode == 0, ran.stderr
+    with Bundle(tmp_path / "n.edge") as bundle:
+        assert [spec.name for spec in bundle.manifest.parameters] == ["w", "h"]
+
+
+def saved(path: Path, nodes: list[onnx.NodeProto], constants: dict[str, Any]) -> None:
+    """An ONNX file of a network from ``x`` (2, 3, 3, 4) to ``y`` (2, 2)."""
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", 1, [2, 3, 3, 4])],
+        [helper.make_tensor_value_info("y", 1, [2, 2])],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    onnx.save(
+        helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 18)]), path
+    )
+
+
+def test_an_operator_without_a_gradient_is_named(edgecnn: Run, tmp_path: Path) -> None:
+    ones = {name: np.ones(shape, "f4") for name, shape in SHAPES.items()}
+    axes = {"last": np.array([3]), "first": np.array([0])}
+    nodes = [
+        helper.make_node("Conv", ["x", "c"], ["a"], "conv"),
+        helper.make_node("Squeeze", ["a", "last"], ["b"], "squeeze"),
+        helper.make_node("LSTM", ["b", "lw", "lr"], ["", "h"], "lstm", hidden_size=3),
+        helper.make_node("Squeeze", ["h", "first"], ["s"], "squeeze_1"),
+        helper.make_node("Gemm", ["s", "w"], ["z"], "gemm", transB=1),
+        helper.make_node("Slice", ["z", "first", "two"], ["y"], "slice"),
+    ]
+    saved(tmp_path / "n.onnx", nodes, ones | axes | {"two": np.array([2])})
+    ran = edgecnn("export", "n.onnx", "--preprocess", "none", "--learn", "all", "--batch", "2")
+    assert ran.returncode == 1
+    assert "lstm (LSTM) has no gradient: it is recurrent. Learn only layers behind" in ran.stderr
+    assert "--learn head, or --learn last:N with fewer layers" in ran.stderr
+
+
+SHAPES = {"c": (4, 3, 1, 4), "lw": (1, 12, 3), "lr": (1, 12, 3), "w": (2, 3)}
+
+
+def test_a_quantised_file_learns_nothing(edgecnn: Run, tmp_path: Path) -> None:
+    scale = {"s": np.array(0.1, "f4"), "z": np.array(3, "u1"), "w": np.ones((2, 36), "f4")}
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"], "quantise"),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"], "dequantise"),
+        helper.make_node("Flatten", ["d"], ["f"], "flatten"),
+        helper.make_node("Gemm", ["f", "w"], ["y"], "gemm", transB=1),
+    ]
+    saved(tmp_path / "n.onnx", nodes, scale)
+    ran = edgecnn("export", "n.onnx", "--preprocess", "none", "--learn", "head")
+    assert ran.returncode == 1
+    assert "the network is quantised already, and only float weights are learnt" in ran.stderr

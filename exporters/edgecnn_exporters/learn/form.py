@@ -71,7 +71,8 @@ def learn_form(
     """The form of a network for a request.
 
     Statistics of each batch need the batch normalisations behind the first learnt layer as nodes;
-    where there are none, and where they are to stay as they are, the canonical graph serves.
+    so does a Dropout. Where there are none, and where they are to stay as they are, the canonical
+    graph serves.
 
     Args:
         model: the canonical graph, by which the float artefact was written; not changed.
@@ -84,14 +85,16 @@ def learn_form(
     if unfolded is not None and request.normalisation == "batch":
         names = _names(unfolded, request)
         norms = _active_norms(unfolded.graph, names)
-        if norms:
+        drops = any(is_operator(node, "Dropout") for node in unfolded.graph)
+        if norms or drops:
             folded = tuple(each for node in norms if (each := _folded(node, model.graph)))
             values = [value for node in norms for value in node.inputs[3:5] if value is not None]
             statistics = tuple(dict.fromkeys(str(value.name) for value in values))
             # Frozen layers in front are folded where the values between are the same.
             joined = float_backbone(unfolded, names, model, images)
             chosen = unfolded if joined is None else joined.model
-            return LearnForm(chosen, names, "batch", statistics, folded)
+            own: Normalisation = "batch" if norms else "frozen"
+            return LearnForm(chosen, names, own, statistics, folded)
     return LearnForm(model, _names(model, request))
 
 

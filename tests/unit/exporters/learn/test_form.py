@@ -16,6 +16,7 @@ from edgecnn_exporters.learn.artefact import training_artefact, unfolded_form
 from edgecnn_exporters.learn.build import GOLDEN, GRAPH, VALUES
 from edgecnn_exporters.learn.source import LearnSource
 from edgecnn_exporters.passes import canonicalise
+from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.bundle.safetensors import read_safetensors
 
 NORM = ("gamma", "beta", "mean", "variance")
@@ -30,6 +31,11 @@ def normalised() -> ir.Model:
     generator = np.random.default_rng(2)
     for name in NORM:
         weights[f"norm.{name}"] = generator.uniform(0.5, 1.5, 6).astype(np.float32)
+    return captured(nodes, weights)
+
+
+def captured(nodes: list[onnx.NodeProto], weights: dict[str, Float32]) -> ir.Model:
+    """A model as an exporter writes it, not yet canonical."""
     proto = helper.make_model(
         helper.make_graph(
             nodes,
@@ -80,6 +86,26 @@ def test_statistics_of_the_batch_are_those_of_pytorch_in_training() -> None:
         assert value.grad is not None
         flat = value.grad.numpy().reshape(-1)[golden[f"{name}.index"]]
         np.testing.assert_allclose(golden[f"{name}.gradient"], flat, rtol=1e-4, atol=1e-6)
+
+
+def test_a_dropout_draws_in_training_alone() -> None:
+    nodes = small_nodes()
+    nodes.insert(7, helper.make_node("Dropout", ["g", "ratio"], ["h"], "dropout"))
+    nodes[8] = helper.make_node("Gemm", ["h", "head.weight", "head.bias"], ["y"], "head", transB=1)
+    model = captured(nodes, small_weights() | {"ratio": np.array(0.5, np.float32)})
+    request = TrainingRequest("head", normalisation="batch")
+    unfolded = unfolded_form(model, request)
+    canonicalise(model)
+    made = training_artefact(LearnSource(model, images(), unfolded), request)
+    assert [(spec.name, spec.shape) for spec in made.training.random] == [("h.random", (None, 6))]
+    golden = read_safetensors(made.files[GOLDEN])
+    assert golden["h.random"].shape == (3, 6)
+    assert made.error.gradient < 1e-5
+    # What is dropped of every image changes no row of the head's weight.
+    dropped = (golden["h.random"] <= 0.5).all(axis=0)
+    gradient = golden["head.weight.gradient"].reshape(4, 6)
+    assert (gradient[:, dropped] == 0).all()
+    assert (gradient[:, ~dropped] != 0).all()
 
 
 def test_frozen_statistics_are_folded() -> None:
