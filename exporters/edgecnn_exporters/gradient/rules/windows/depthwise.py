@@ -61,7 +61,9 @@ def _matrix(emit: Emitter, convolution: Convolution, weight: ir.Value) -> ir.Val
     """M (C, oH oW, H W) of the kernel's numbers."""
     channels, (high, wide) = convolution.inputs, convolution.windows
     kernel = emit("Reshape", weight, [channels, high.kernel * wide.kernel])
-    product = emit("MatMul", kernel, np.ascontiguousarray(joined(convolution.windows).T))
+    # Of the constant that the weight's gradient has too.
+    places = emit("Transpose", joined(convolution.windows), perm=[1, 0])
+    product = emit("MatMul", kernel, places)
     return emit("Reshape", product, [channels, high.output * wide.output, high.image * wide.image])
 
 
