@@ -75,7 +75,9 @@ def test_every_block_runs_as_printed(tmp_path: Path) -> None:
             command = f"{sys.executable} - <<'CODE'\n{text}CODE" if language == "python" else text
             ran = run(command, tmp_path)
             assert ran.returncode == 0, ran.stderr
-            if "edgecnn_runtime" in text:
+            if "learn=True" in text:
+                assert ran.stdout == "bar\n"
+            elif "edgecnn_runtime" in text:
                 # OpenCV decodes a JPEG to other grey levels than Pillow.
                 assert ran.stdout.startswith(("Egyptian cat 0.69", "Egyptian cat 0.70"))
 
