@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BENCHMARK = "runtime/depthwise"
 BYTES = {"fp32": 4, "int8": 1}
 # Of the picture's axis: what is below is told in words.
-LOWEST = 0.5
+LOWEST, HIGHEST = 0.5, 100.0
 STYLES = {"fp32": "-", "int8": "--"}
 
 
@@ -124,7 +124,7 @@ def _panel(panel: Axes, rows: Sequence[Row]) -> None:
     panel.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
     panel.set_xscale("log", base=2)
     panel.set_yscale("log", base=2)
-    panel.set_ylim(bottom=LOWEST)
+    panel.set_ylim(LOWEST, HIGHEST)
     panel.set_xticks(widths, [str(width) for width in widths])
     panel.yaxis.set_major_formatter("{x:g}")
     panel.set_xlabel("channels")
