@@ -30,9 +30,8 @@ def main() -> None:
     parser.add_argument("--width", type=float, default=0.25)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(
-        f"{'network':<20}{'parameters':>11}{'loss':>7}{'gradient':>10}{'in 3':>7}{'sgd':>7}{'adam':>7}  worst"
-    )
+    columns = f"{'parameters':>11}{'loss':>7}{'gradient':>10}{'in 3':>7}{'sgd':>7}{'adam':>7}"
+    print(f"{'network':<20}{columns}  worst")
     for name in options.names or ARCHITECTURES:
         measure(name, options.batch, options.width)
 
