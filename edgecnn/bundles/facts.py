@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edgecnn.bundles.members import artefact_files, golden_files, parent_of
+from edgecnn.bundles.members import artefact_files, golden_files
+from edgecnn.bundles.provenance import ProvenanceFacts, provenance_facts
 from edgecnn.bundles.training_graph import LearningFacts, learning_facts
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
@@ -18,7 +18,6 @@ from edgecnn_runtime.tensor_spec import TensorSpec
 # Below it all digests are checked: 64 MB take 0.1 s.
 HASHED_BYTES = 64 << 20
 LARGEST = 3
-_MOST_TEXT = 200
 
 
 @dataclass(frozen=True)
@@ -90,25 +89,6 @@ class GoldenFacts:
 
 
 @dataclass(frozen=True)
-class ProvenanceFacts:
-    """Origin of a bundle, as its manifest says; nothing proves it.
-
-    Attributes:
-        command: that wrote it.
-        source: of the network: architecture, factory or file, weights and their digests.
-        calibration: recipe, data and number of samples of the 8-bit quantisation.
-        versions: package → version.
-        parent_sha256: of the bundle that this one was stripped from.
-    """
-
-    command: str | None
-    source: Mapping[str, str]
-    calibration: str | None
-    versions: Mapping[str, str]
-    parent_sha256: str | None
-
-
-@dataclass(frozen=True)
 class BundleFacts:
     """Facts of a bundle.
 
@@ -169,7 +149,7 @@ def bundle_facts(path: Path, budget: Budget | None = None) -> BundleFacts:
             labels=labels,
             golden=golden_facts(manifest),
             learning=learning_facts(manifest),
-            provenance=_provenance_facts(manifest),
+            provenance=provenance_facts(manifest.provenance),
             files=len(manifest.files),
             largest=_largest(manifest, total),
             are_digests_checked=total <= HASHED_BYTES,
@@ -213,40 +193,6 @@ def _label_facts(bundle: Bundle) -> LabelFacts | None:
     return LabelFacts(
         postprocess.labels, len(labels), labels[0], labels[-1], is_softmax=postprocess.softmax
     )
-
-
-def _provenance_facts(manifest: Manifest) -> ProvenanceFacts:
-    provenance = manifest.provenance
-    return ProvenanceFacts(
-        command=_text(provenance.get("command")),
-        source=_texts(provenance.get("source")),
-        calibration=_calibration(provenance.get("quantisation")),
-        versions=_texts(provenance.get("versions")),
-        parent_sha256=parent_of(provenance),
-    )
-
-
-def _calibration(value: object) -> str | None:
-    """Recipe and data of a quantisation; other writers may record something else."""
-    if not isinstance(value, dict):
-        return None
-    recipe, data, count = (_text(value.get(key)) for key in ("recipe", "data", "calibrated"))
-    samples = f"{count or 'unknown'} samples of {data}" if data else ""
-    return ", ".join(filter(None, (recipe, samples))) or None
-
-
-def _texts(value: object) -> dict[str, str]:
-    """The texts and numbers of an object in a provenance, which any writer may fill freely."""
-    if not isinstance(value, dict):
-        return {}
-    texts = {str(key): _text(each) for key, each in value.items()}
-    return {key: text for key, text in texts.items() if text is not None}
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return str(value)[:_MOST_TEXT]
-    return None
 
 
 def _largest(manifest: Manifest, total: int) -> dict[str, int]:

@@ -13,8 +13,9 @@ from edgecnn_runtime.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from edgecnn.bundles.extract import Extracted
-    from edgecnn.bundles.facts import ArtefactFacts, BundleFacts, ProvenanceFacts
+    from edgecnn.bundles.facts import ArtefactFacts, BundleFacts
     from edgecnn.bundles.model_file import ModelFile
+    from edgecnn.bundles.provenance import LearntFacts, ProvenanceFacts
     from edgecnn.bundles.strip import Stripped
     from edgecnn.text_table import TextTable
 
@@ -208,6 +209,8 @@ def _origin(origin: ProvenanceFacts) -> dict[str, str]:
         lines["made by"] = origin.command
     if origin.parent_sha256 is not None:
         lines["stripped"] = f"from the bundle with sha256 {origin.parent_sha256[:DIGITS]}…"
+    if origin.learnt:
+        lines["learnt"] = _learnt(origin.learnt)
     if origin.source:
         lines["source"] = ", ".join(
             f"{key} {value[:DIGITS]}…" if key.endswith("sha256") else f"{key} {value}"
@@ -217,6 +220,20 @@ def _origin(origin: ProvenanceFacts) -> dict[str, str]:
         lines["quantised"] = origin.calibration
     versions = [f"{n} {origin.versions[n]}" for n in SHOWN_VERSIONS if n in origin.versions]
     return lines | ({"versions": ", ".join(versions)} if versions else {})
+
+
+def _learnt(learnt: Sequence[LearntFacts]) -> str:
+    """The last learning on a device, and how many there were before it."""
+    last, earlier = learnt[-1], len(learnt) - 1
+    parts = [f"{last.steps:,} steps, in which {last.images:,} images were shown"]
+    if last.after is not None and last.held_out:
+        before = "" if last.before is None else f"{last.before:.2%} → "
+        parts.append(f"{before}{last.after:.2%} of {last.held_out:,} held-out images right")
+    if last.parent_sha256 is not None:
+        parts.append(f"from the bundle with sha256 {last.parent_sha256[:DIGITS]}…")
+    if earlier:
+        parts.append(f"which learnt {earlier} time{'' if earlier == 1 else 's'} before")
+    return ", ".join(parts)
 
 
 def _operators(operators: Mapping[str, int]) -> str:

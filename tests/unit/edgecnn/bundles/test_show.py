@@ -74,6 +74,33 @@ def test_provenance_of_another_writer_is_shown_as_far_as_it_is_text(tmp_path: Pa
     assert (result.facts.provenance.command, result.facts.provenance.source) == ("7", {})
 
 
+def test_what_was_learnt_on_a_device_is_shown(tmp_path: Path) -> None:
+    manifest, files = contents()
+    first = {"steps": 9, "images": 90, "classes": {"before": 3, "after": 2}, "parent_sha256": "a"}
+    held_out = {"images": 40, "before": 0.5, "after": 0.9, "data": "seen"}
+    second = {"steps": 1200, "images": 9600, "parent_sha256": "0123456789abcdef"}
+    learnt = [first | {"held_out": held_out}, second | {"held_out": held_out}]
+    write_bundle(tmp_path / "x.edge", replace(manifest, provenance={"learnt": learnt}), files)
+    result = show_bundle(tmp_path / "x.edge")
+    assert isinstance(result, BundleShowResult)
+    assert [one.before for one in result.facts.provenance.learnt] == [None, 0.5]
+    text = " ".join(str(result).split())
+    assert "learnt 1,200 steps, in which 9,600 images were shown, 50.00% → 90.00% of 40" in text
+    assert "from the bundle with sha256 0123456789ab…, which learnt 1 time before" in text
+
+
+def test_what_another_writer_says_of_learning_is_shown_as_far_as_it_is_numbers(
+    tmp_path: Path,
+) -> None:
+    manifest, files = contents()
+    odd = [7, {"steps": "many", "held_out": {"images": -1, "after": True}, "parent_sha256": []}]
+    write_bundle(tmp_path / "x.edge", replace(manifest, provenance={"learnt": odd}), files)
+    lines = str(show_bundle(tmp_path / "x.edge")).splitlines()
+    assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("learnt")] == [
+        "0 steps, in which 0 images were shown"
+    ]
+
+
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     content = (BUNDLES / "lenet5.edge").read_bytes()
     at = content.index(b"TFL3") + 4000
