@@ -24,7 +24,7 @@ from edgecnn_exporters.quantise.integer_forms import prepare
 from edgecnn_exporters.quantise.judges import COMPARED, check_can_be_shown, make_judges
 from edgecnn_exporters.quantise.memory import fit_memory
 from edgecnn_exporters.quantise.rungs import MIX, RECIPES, RUNGS
-from edgecnn_exporters.quantise.score import Score
+from edgecnn_exporters.quantise.score import Score, listed_decibels
 from edgecnn_exporters.quantise.state import Bench, LadderState, Rung
 from edgecnn_exporters.quantise.steps.mixed import LISTED, check_limit, mixtures, most_sensitive
 from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity, measure_sensitivity
@@ -152,7 +152,7 @@ class Quantised:
             "forms": list(self.forms),
             "float": dict(self.left),
             "candidates": self.candidates,
-            "sqnr_db": round(self.score.sqnr_db, 2),
+            "sqnr_db": listed_decibels(self.score.sqnr_db),
             "top1_agreement": round(self.score.top1_agreement, 4),
             **self._fresh_provenance(),
             "rungs": [rung.to_json() for rung in self.rungs],
@@ -163,8 +163,8 @@ class Quantised:
             return {}
         found = {
             "samples": len(self.bench.judges.fresh),
-            "sqnr_db": round(self.fresh.sqnr_db, 2),
-            "typical_db": round(self.fresh.typical_db, 2),
+            "sqnr_db": listed_decibels(self.fresh.sqnr_db),
+            "typical_db": listed_decibels(self.fresh.typical_db),
             "top1_agreement": round(self.fresh.top1_agreement, 4),
         }
         return {"fresh": found}

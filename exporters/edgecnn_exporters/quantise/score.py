@@ -12,6 +12,8 @@ from edgecnn_runtime.parity.group_difference import decibels
 
 # Of a group's noise: what a sample that is exact counts as at least.
 LEAST_NOISE = 1e-6
+# What is more is listed as this: nothing is lost, and JSON holds no infinity.
+MOST_LISTED_DB = 200.0
 
 # The outputs of one sample, by name.
 Outputs = Mapping[str, Array]
@@ -38,6 +40,13 @@ class Score(Difference):
         they to be given up for a gain of the others.
         """
         return (self.sqnr_db + self.typical_db) / 2
+
+
+def listed_decibels(value: float) -> float | None:
+    """Decibels as a provenance lists them: rounded, finite; None for no number."""
+    if math.isnan(value):
+        return None
+    return round(min(max(value, -MOST_LISTED_DB), MOST_LISTED_DB), 2)
 
 
 def score(expected: Iterable[Outputs], actual: Iterable[Outputs], groups: Groups) -> Score:

@@ -23,7 +23,7 @@ from edgecnn_exporters.quantise.graph.qdq import Numbers, write_qdq
 from edgecnn_exporters.quantise.graph.rules import Role
 from edgecnn_exporters.quantise.in_parallel import MOST_AT_ONCE
 from edgecnn_exporters.quantise.judges import Judges
-from edgecnn_exporters.quantise.score import Score
+from edgecnn_exporters.quantise.score import Score, listed_decibels
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.encoding import Range
 from edgecnn_runtime.progress import Progress
@@ -63,11 +63,11 @@ class Rung:
 
     def to_json(self) -> dict[str, Any]:
         """The rung as JSON values."""
-        after = None if self.after is None else round(self.after.judged_db, 2)
+        after = None if self.after is None else listed_decibels(self.after.judged_db)
         return {
             "name": self.name,
             "kept": self.is_kept,
-            "sqnr_db": [round(self.before.judged_db, 2), after],
+            "sqnr_db": [listed_decibels(self.before.judged_db), after],
             "note": self.note,
         }
 

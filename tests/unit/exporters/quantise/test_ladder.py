@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -117,6 +119,16 @@ def test_black_images_are_quantised_without_dividing_by_zero() -> None:
     found = quantise(chain(), [np.zeros((1, 3, 8, 8), np.float32)] * 4)
     (output,) = ValueProbe(found.model).run(SAMPLES[0]).values()
     assert np.isfinite(output).all()
+
+
+def test_the_provenance_of_an_exact_network_holds_no_infinity() -> None:
+    body = """[pool] f = GlobalAveragePool (x) [flat] g = Flatten (f)
+    [four] y = Gemm <transB = 1> (g, w)"""
+    zeros = {"w": np.zeros((4, 3), np.float32)}
+    found = quantise(network(body, zeros, answers="float[N, K] y"), SAMPLES)
+    assert found.score.sqnr_db == math.inf
+    provenance = json.loads(json.dumps(found.provenance(), allow_nan=False))
+    assert provenance["sqnr_db"] == 200
 
 
 def test_a_quantised_network_is_not_quantised_again() -> None:
