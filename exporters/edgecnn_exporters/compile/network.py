@@ -11,6 +11,7 @@ from edgecnn_exporters.targets import About
 from edgecnn_exporters.targets.compilers import Example, IntegerNetwork
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import first_line
+from edgecnn_runtime.learn.provenance import LEARNT
 from edgecnn_runtime.manifest import Artefact
 
 if TYPE_CHECKING:
@@ -87,6 +88,16 @@ def graph_digest(bundle: Bundle) -> str:
     return bundle.manifest.files[qdq_artefact(bundle).path].sha256
 
 
+def _way(bundle: Bundle) -> str:
+    """How to get 8-bit encodings of results: what has learnt has been exported since."""
+    if LEARNT not in bundle.manifest.provenance:
+        return AGAIN
+    return (
+        "learning on a device measures none: edgecnn bundle extract "
+        f"{bundle.path} -o DIR, then edgecnn export DIR/model.onnx --quantize int8"
+    )
+
+
 def _integer_graph(bundle: Bundle, qdq: ir.Model) -> ir.Model:
     """The QDQ graph, which stays as it is, of batch 1 and with results of 8 bits.
 
@@ -102,7 +113,8 @@ def _integer_graph(bundle: Bundle, qdq: ir.Model) -> ir.Model:
     if left := float_outputs(model.graph):
         name, reason = next(iter(left.items()))
         raise NotQuantised(
-            f"{bundle.path}: output {name} stays float ({reason}), which no NPU computes; {AGAIN}"
+            f"{bundle.path}: output {name} stays float ({reason}), which no NPU computes; "
+            f"{_way(bundle)}"
         )
     batch = extent(model.graph.inputs[0], 0)
     if batch not in (None, 1):

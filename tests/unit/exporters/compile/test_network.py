@@ -92,6 +92,14 @@ def test_a_result_that_stays_float_is_named(tmp_path: Path) -> None:
         read_network(bundle)
 
 
+def test_a_bundle_that_has_learnt_says_how_its_results_get_8_bits(tmp_path: Path) -> None:
+    model = quantised(LOGITS, "float[N, K] y").clone()
+    model.graph.outputs[0].metadata_props.clear()
+    path = bundle_of(tmp_path, model, provenance={"learnt": [{"steps": 3}]})
+    with Bundle(path) as bundle, pytest.raises(NotQuantised, match=r"bundle extract .* -o DIR"):
+        read_network(bundle)
+
+
 def test_an_input_that_is_read_as_float_is_named_with_its_bundle(tmp_path: Path) -> None:
     model = quantised(LOGITS, "float[N, K] y").clone()
     image = model.graph.inputs[0]
