@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import click
 
+from edgecnn.commands.options import FiniteRange
 from edgecnn_runtime.budget import MEMORY_BYTES, STEP_SECONDS
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -43,7 +44,7 @@ max_memory_option = click.option(
 )
 max_seconds_option = click.option(
     "--max-seconds",
-    type=click.FloatRange(0.1, 86400),
+    type=FiniteRange(0.1, 86400),
     default=STEP_SECONDS,
     show_default=True,
     help="Time that opening an artefact, or one run, may take.",

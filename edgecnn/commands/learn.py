@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.commands.options import bundle_argument, json_option, quiet_option
+from edgecnn.commands.options import FiniteRange, bundle_argument, json_option, quiet_option
 
 if TYPE_CHECKING:
     from edgecnn.learn.classes import LabelSource
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--learning-rate",
     "--lr",
-    type=click.FloatRange(0, 1e6, min_open=True, max_open=True),
+    type=FiniteRange(0, 1e6, min_open=True, max_open=True),
     help="Of each step; by default the bundle's.",
 )
 @click.option(
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--held-out",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=FiniteRange(0, 1, min_open=True, max_open=True),
     help="Share of each class that judges and is not learnt; by default 0.2.",
 )
 @click.option(
@@ -109,9 +109,9 @@ def command(
 
     \b
     Examples:
-      edgecnn learn mine.edge --data photographs/
-      edgecnn learn mine.edge --data photographs/ --epochs 30 -o better.edge
-      edgecnn learn mine.edge --data photographs/ --epochs 30 -o better.edge --resume
+      edgecnn learn mine.edge --data photographs/ --epochs 30
+      edgecnn learn mine.edge --data photographs/ -o better.edge
+      edgecnn learn mine.edge --data photographs/ -o better.edge --resume
     """
     from edgecnn.console import note
     from edgecnn.learn.options import LearningOptions

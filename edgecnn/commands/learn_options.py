@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.commands.options import FiniteRange
 from edgecnn_runtime.training import (
     LOSSES,
     NORMALISATIONS,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from edgecnn.exporting.learn import LearnOptions
 
 HEAD, ALL, LAST = "head", "all", "last:"
+# Learning rate and weight decay: docs/bundle.md allows no more.
+MOST = 1e6
 
 
 class LearnParam(click.ParamType[str]):
@@ -67,11 +70,11 @@ LEARN_OPTIONS = (
     click.option(
         "--learning-rate",
         "--lr",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, MOST, min_open=True, max_open=True),
         help="Of a step that is told no other; by default 0.001 of adam, 0.01 of sgd.",
     ),
-    click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), help="Momentum of sgd."),
-    click.option("--weight-decay", type=click.FloatRange(0), help="L2, added to each gradient."),
+    click.option("--momentum", type=FiniteRange(0, 1, max_open=True), help="Momentum of sgd."),
+    click.option("--weight-decay", type=FiniteRange(0, MOST), help="L2, added to each gradient."),
     click.option(
         "--learn-norm",
         type=click.Choice(NORMALISATIONS),
@@ -80,7 +83,7 @@ LEARN_OPTIONS = (
     ),
     click.option(
         "--label-smoothing",
-        type=click.FloatRange(0, 1, max_open=True),
+        type=FiniteRange(0, 1, max_open=True),
         help="Share of the labels that is spread over all classes, for cross_entropy.",
     ),
 )

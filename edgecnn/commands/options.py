@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
 import click
 
 Command = TypeVar("Command", bound=Callable[..., object])
+
+
+class FiniteRange(click.FloatRange):
+    """Finite number in a range: click's own takes NaN, and infinity where it has no maximum."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number.", param, ctx)
+        return number
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print only the result.")
@@ -27,16 +41,14 @@ threads_option = click.option(
 )
 FORM_OPTIONS = (
     click.option("--classes", type=click.IntRange(1), help="Number of classes (zoo)."),
-    click.option("--width", type=click.FloatRange(0.01, 8), help="Multiplier of channels (zoo)."),
-    click.option("--depth", type=click.FloatRange(0.05, 8), help="Multiplier of layers (zoo)."),
+    click.option("--width", type=FiniteRange(0.01, 8), help="Multiplier of channels (zoo)."),
+    click.option("--depth", type=FiniteRange(0.05, 8), help="Multiplier of layers (zoo)."),
     click.option(
         "--stem",
         type=click.Choice(["imagenet", "small"]),
         help="First layers for 224×224 or for 32×32 (zoo).",
     ),
-    click.option(
-        "--phi", type=click.FloatRange(-8, 8), help="Compound coefficient (efficientnet)."
-    ),
+    click.option("--phi", type=FiniteRange(-8, 8), help="Compound coefficient (efficientnet)."),
 )
 
 

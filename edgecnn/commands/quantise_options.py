@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.commands.options import FiniteRange
+
 if TYPE_CHECKING:
     from edgecnn.data.iterables import Items
     from edgecnn.exporting.quantise import QuantiseOptions
@@ -85,14 +87,14 @@ QUANTISE_OPTIONS = (
     ),
     click.option(
         "--min-agreement",
-        type=click.FloatRange(0, 1),
+        type=FiniteRange(0, 1),
         help="Share of inputs that must keep their class, shown with 95 % confidence by samples "
         "that do not calibrate (0.95 takes 73, 0.99 takes 381); operators are left in float to "
         "reach it, else nothing is written and the exit code is 6.",
     ),
     click.option(
         "--max-drop",
-        type=click.FloatRange(0, 100),
+        type=FiniteRange(0, 100),
         metavar="POINTS",
         help="Points of top-1 that int8 may lose on --data; operators are left in float to "
         "reach it, else nothing is written and the exit code is 6.",

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.commands.options import ShapeParam, form_options, json_option, quiet_option
+from edgecnn.commands.options import (
+    FiniteRange,
+    ShapeParam,
+    form_options,
+    json_option,
+    quiet_option,
+)
 from edgecnn.commands.quantise_options import PrecisionParam
 from edgecnn.train.recipe import Recipe
 from edgecnn.zoo import Form
@@ -31,25 +37,23 @@ RECIPE = tuple(field.name for field in fields(Recipe) if field.name != "augmenta
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training images.")
 @click.option("--batch-size", type=click.IntRange(2), help="Images a step, over all processes.")
 @click.option("--optimiser", "--optimizer", type=click.Choice(["sgd", "adamw"]))
-@click.option("--learning-rate", "--lr", type=click.FloatRange(0, min_open=True))
-@click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), help="Momentum of SGD.")
-@click.option("--weight-decay", type=click.FloatRange(0))
+@click.option("--learning-rate", "--lr", type=FiniteRange(0, min_open=True))
+@click.option("--momentum", type=FiniteRange(0, 1, max_open=True), help="Momentum of SGD.")
+@click.option("--weight-decay", type=FiniteRange(0))
 @click.option("--schedule", type=click.Choice(["cosine", "one-cycle", "constant"]))
-@click.option("--warmup-epochs", type=click.FloatRange(0), help="Warm-up of the cosine schedule.")
-@click.option("--label-smoothing", type=click.FloatRange(0, 1, max_open=True))
+@click.option("--warmup-epochs", type=FiniteRange(0), help="Warm-up of the cosine schedule.")
+@click.option("--label-smoothing", type=FiniteRange(0, 1, max_open=True))
 @click.option(
     "--ema",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=FiniteRange(0, 1, max_open=True),
     help="Decay of the weights' moving average.",
 )
 @click.option("--augment", help="Any of crop,flip,jitter,lighting, or none.")
-@click.option("--mixup", type=click.FloatRange(0), help="α of mixup; 0 turns it off.")
+@click.option("--mixup", type=FiniteRange(0), help="α of mixup; 0 turns it off.")
 @click.option(
-    "--dropout", type=click.FloatRange(0, 1, max_open=True), help="Rate of all dropout layers."
+    "--dropout", type=FiniteRange(0, 1, max_open=True), help="Rate of all dropout layers."
 )
-@click.option(
-    "--clip", type=click.FloatRange(0), help="Largest gradient norm; 0 turns clipping off."
-)
+@click.option("--clip", type=FiniteRange(0), help="Largest gradient norm; 0 turns clipping off.")
 @click.option("--seed", type=click.IntRange(0))
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of PyTorch on the CPU.")
 @click.option("--init-from", type=click.Path(path_type=Path), help="Checkpoint to begin with.")

@@ -73,6 +73,9 @@ def test_a_bundle_with_a_training_graph_has_the_same_bytes_again(
         (("--learn", "all", "--learn-norm", "batch", "--batch", "1"), 1, "leave --batch out"),
         (("--learn", "last:9"), 1, "than the network's 2 with weights; take --learn all"),
         (("--learn", "hed"), 1, "the network has no parameter of that name; it has"),
+        (("--learn", "head,all"), 1, "head, last:N and all stand alone"),
+        (("--learn", "head", "--learning-rate", "nan"), 2, "'nan' is no finite number"),
+        (("--learn", "head", "--weight-decay", "inf"), 2, "is not in the range 0<=x<=1000000"),
     ],
 )
 def test_what_cannot_be_learnt_is_told_in_a_sentence(

@@ -68,6 +68,18 @@ def chosen_parameters(graph: ir.Graph, choice: str) -> tuple[ir.Value, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
+def has_parameters_behind(node: ir.Node) -> bool:
+    """Whether a node that follows it has parameters."""
+    seen, todo = {node}, [node]
+    while todo:
+        readers = {use.node for value in todo.pop().outputs for use in value.uses()} - seen
+        if any(_weights(reader) for reader in readers):
+            return True
+        seen |= readers
+        todo += readers
+    return False
+
+
 def _last(layers: tuple[LayerParameters, ...], count: int) -> tuple[ir.Value, ...]:
     weighted = [i for i, layer in enumerate(layers) if layer.node.op_type in _PRODUCTS]
     if count > len(weighted):
@@ -97,7 +109,7 @@ def _named(every: Mapping[str, ir.Value], name: str) -> list[ir.Value]:
         near = difflib.get_close_matches(name, every, 3, 0.4) or list(every)[-3:]
         raise UnsupportedModel(
             f"--learn {name}: the network has no parameter of that name; it has "
-            f"{', '.join(near)}, …"
+            f"{', '.join(near)}, …; head, last:N and all stand alone"
         )
     return found
 

@@ -14,6 +14,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.gradient.emit import Emitter
+from edgecnn_exporters.gradient.parameters import has_parameters_behind
 from edgecnn_exporters.passes.graph import constant
 
 
@@ -100,7 +101,7 @@ Rule = Callable[[Backward], Mapping[int, ir.Value]]
 
 def cannot_learn(node: ir.Node, reason: str) -> UnsupportedModel:
     """Error for a node through which no gradient can be written, with what to freeze instead."""
-    return UnsupportedModel(
-        f"{node.name} ({node.op_type}) has no gradient: {reason}. Learn only layers behind it: "
-        "--learn head, or --learn last:N with fewer layers"
-    )
+    way = "Learn only layers behind it: --learn head, or --learn last:N with fewer layers"
+    if not has_parameters_behind(node):
+        way = "No layer with weights is behind it: compute it outside of the network"
+    return UnsupportedModel(f"{node.name} ({node.op_type}) has no gradient: {reason}. {way}")

@@ -31,7 +31,7 @@ def check_labels(bundle: Bundle, labels: Sequence[str]) -> tuple[str, ...]:
     is_text = all(isinstance(name, str) and name and name.isprintable() for name in names)
     if len(names) < 2 or len(set(names)) < len(names) or not is_text:
         raise NotTrainable(
-            f"labels is {str(labels)[:80]!r}, expected the names of two classes or more, each a "
+            f"labels is {repr(labels)[:80]}, expected the names of two classes or more, each a "
             'text of its own without line breaks: labels=["mug", "plate"]'
         )
     return names

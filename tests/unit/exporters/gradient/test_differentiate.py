@@ -74,7 +74,16 @@ def test_what_changes_in_jumps_leaves_nothing_to_learn(
         training_graph(jumps, TrainingRequest("all", "mean_squared_error"))
 
 
-def test_a_refused_operator_says_why_and_what_to_freeze() -> None:
-    product = model(("ReduceProd", ["a"], "y"))
-    with pytest.raises(UnsupportedModel, match=r"y \(ReduceProd\).*zero.*--learn head"):
-        training_graph(product, TrainingRequest("all", "mean_squared_error"))
+@pytest.mark.parametrize(
+    ("nodes", "way"),
+    [
+        ([("ReduceProd", ["a"], "b"), ("Add", ["b", "shift"], "y")], "--learn head"),
+        ([("ReduceProd", ["a"], "y")], "No layer with weights is behind it"),
+    ],
+    ids=["layers behind it", "none behind it"],
+)
+def test_a_refused_operator_says_why_and_what_to_freeze(
+    nodes: list[tuple[str, list[str], str]], way: str
+) -> None:
+    with pytest.raises(UnsupportedModel, match=rf"\(ReduceProd\).*zero.*{way}"):
+        training_graph(model(*nodes), TrainingRequest("all", "mean_squared_error"))
