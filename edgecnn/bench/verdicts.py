@@ -12,9 +12,14 @@ WRONG = {"differs": "WRONG", "crashed": "CRASHED", "refused": "REFUSED", "unfini
 
 
 def artefact_of(row: ResultRow) -> str:
-    """Path of a row's artefact, with the number of images where it is not one."""
+    """Path of a row's artefact, with the number of images of a step of learning."""
     path, batch = row.artefact or row.subject.artefact or "", row.subject.batch
-    return path if batch is None else f"{path}, {batch} images"
+    return path if batch is None else f"{path}, {images_words(batch)}"
+
+
+def images_words(count: int | None) -> str:
+    """Number of images, as ``16 images``."""
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def verdict_of(row: ResultRow) -> str:

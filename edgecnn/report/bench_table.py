@@ -13,6 +13,7 @@ from edgecnn.bench.verdicts import (
     artefact_of,
     best_of,
     engine_of,
+    images_words,
     name_of,
     verdict_of,
 )
@@ -122,7 +123,7 @@ def _step_lines(row: ResultRow) -> list[str]:
     if row.comparison is not None:
         ratio = row.comparison
         lines.append(
-            f"a step of {row.subject.batch} images takes {ratio.ratio:.2f} [{ratio.low:.2f}–"
+            f"a step of {images_words(row.subject.batch)} takes {ratio.ratio:.2f} [{ratio.low:.2f}–"
             f"{ratio.high:.2f}] times an inference of them"
         )
     if row.cold is not None and (base := row.cold.base_memory_bytes) is not None:

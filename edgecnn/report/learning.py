@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from edgecnn.bench.verdicts import images_words
 from edgecnn.console import echo_line, stderr, table
 from edgecnn.data.class_folders import name_some
 from edgecnn.documents.learn import LearnDocument, LearnRow
@@ -26,6 +27,10 @@ STOPS = {
     "patience": ", ended early: no better epoch came",
     "diverged": ", ended early: the loss was no number",
 }
+
+
+# Where no epoch was better than none.
+MENDS = "nothing was learnt: give more images, or another --learning-rate"
 
 
 @contextlib.contextmanager
@@ -73,7 +78,7 @@ class _Bar:
         self.progress, self.task, self.epochs, self.held_out = progress, task, epochs, held_out
 
     def step(self, epoch: int, done: float, loss: float) -> None:
-        self.progress.update(self.task, completed=epoch - 1 + done, epoch=epoch, loss=f"{loss:.3f}")
+        self.progress.update(self.task, completed=epoch - 1 + done, epoch=epoch, loss=_loss(loss))
 
     def epoch(self, row: LearntEpoch) -> None:
         accuracy = f"{row.held_out_right / self.held_out:.1%}"
@@ -118,17 +123,14 @@ def _judging(result: LearnDocument) -> str:
 
 def _facts(result: LearnDocument) -> Labelled:
     first, last = _losses(result)
-    kept = f"weights of epoch {result.best_epoch} of {result.epochs}"
-    if not result.best_epoch:
-        kept = f"none of {result.epochs} epochs was better: the weights are those before"
     lines = [
         ("data", f"{result.images:,} images of {result.data}, {result.held_out:,} held out"),
         (
             "learnt",
-            f"{result.steps:,} steps of {result.batch} at {result.learning_rate:g}, loss {first} → "
-            f"{last}, {result.seconds:.1f} s",
+            f"{result.steps:,} steps of {images_words(result.batch)}, rate "
+            f"{result.learning_rate:g}, loss {first} → {last}, {result.seconds:.1f} s",
         ),
-        ("kept", f"{kept}{STOPS[result.stop]}"),
+        ("kept", _kept(result)),
     ]
     if result.labels is not None:
         lines.append(("classes", f"{len(result.labels)} new: {name_some(result.labels)}"))
@@ -136,18 +138,35 @@ def _facts(result: LearnDocument) -> Labelled:
         lines.append(("left out", f"{', '.join(result.left_out)}: made from the weights before"))
     output = shlex.quote(result.output)
     lines.append(("bundle", result.output))
-    lines.append(("next", f"edgecnn run {output} photo.jpg"))
+    lines.append(("next", f"edgecnn run {output} photo.jpg" if result.best_epoch else MENDS))
     return Labelled(tuple(lines), 10)
+
+
+def _kept(result: LearnDocument) -> str:
+    if result.best_epoch:
+        is_last = result.stop == "epochs" and result.best_epoch == result.epochs
+        more = ", the last: more --epochs may be better" if is_last else STOPS[result.stop]
+        return f"weights of epoch {result.best_epoch} of {result.epochs}{more}"
+    # Of the reasons for an early end, this one says already that no epoch was better.
+    stop = "" if result.stop == "patience" else STOPS[result.stop]
+    return f"none of {result.epochs} epochs was better: the weights are those before{stop}"
 
 
 def _losses(result: LearnDocument) -> tuple[str, str]:
     losses = [row.loss for row in result.history if row.loss is not None]
-    return (f"{losses[0]:.3f}", f"{losses[-1]:.3f}") if losses else ("–", "–")
+    return (_loss(losses[0]), _loss(losses[-1])) if losses else ("–", "–")
+
+
+def _loss(value: float | None) -> str:
+    """A loss in at most eight characters: a wild learning rate makes huge ones."""
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if value < 1000 else f"{value:.2e}"
 
 
 def _line(row: LearntEpoch, epochs: int, held_out: int) -> str:
-    loss = "–" if row.loss is None else f"{row.loss:.3f}"
     return (
-        f"epoch {row.epoch}/{epochs}  loss {loss}  held-out loss {row.held_out_loss:.3f}  "
-        f"held-out accuracy {row.held_out_right / held_out:.1%}  {row.seconds:.1f} s"
+        f"epoch {row.epoch}/{epochs}  loss {_loss(row.loss)}  held out: loss "
+        f"{_loss(row.held_out_loss)}, accuracy {row.held_out_right / held_out:.1%}  "
+        f"{row.seconds:.1f} s"
     )
