@@ -324,3 +324,15 @@ def test_a_flipped_bit_in_the_training_graph_shows_when_a_bundle_is_opened(tmp_p
     path.write_bytes(content)
     with pytest.raises(DigestMismatch, match=r"model\.train\.onnx"):
         edge.open(path)
+
+
+@pytest.mark.parametrize("content", [b"x", written({}), written({"x": entry(0, 4, 1)}, b"1234")])
+def test_a_golden_step_that_is_none_is_refused_before_anything_is_learnt(
+    tmp_path: Path, content: bytes
+) -> None:
+    import edgecnn_runtime as edge
+
+    manifest, files = learning_contents()
+    write_bundle(tmp_path / "x.edge", manifest, files | {"golden/train.safetensors": content})
+    with pytest.raises(BundleError, match=r"golden/train\.safetensors"):
+        edge.open(tmp_path / "x.edge", learn=True)

@@ -49,6 +49,8 @@ def open_to_learn(
     manifest = replace(bundle.manifest, artefacts=rewritable(bundle.manifest))
     chosen = choose(manifest, engine, precision, artefact)
     bundle.check(with_artefacts=False)
+    # What is learnt is saved with it: a damaged one is refused before the work, not after it.
+    bundle.golden_step()
     names, values = bundle.labels(), files.values
     if labels is not None and (wanted := check_labels(bundle, labels)) != names:
         names, manifest = wanted, with_classes(manifest, len(wanted))
