@@ -36,11 +36,24 @@ def recompute(model: ir.Model, forward: ForwardValues, cuts: Sequence[int]) -> t
 
     kept = forward.kept(cuts)
     segments = forward.segments(cuts)
+    _put_ranges_first(model.graph, forward)
     copies = _Copies(model.graph, forward, kept, segments)
     for node in forward.after:
         copies.redirect(node)
     common.RemoveUnusedNodesPass()(model)
     return tuple(str(value.name) for value in forward.needed if value in kept)
+
+
+def _put_ranges_first(graph: ir.Graph, forward: ForwardValues) -> None:
+    """The nodes of ranges come before the backward pass, which waits for them."""
+    wanted = set(forward.ranges)
+    nodes: list[ir.Node] = []
+    for node in reversed(forward.written):
+        if wanted.intersection(node.outputs):
+            wanted.update(value for value in node.inputs if value is not None)
+            nodes.insert(0, node)
+    graph.remove(nodes)
+    graph.insert_before(forward.after[0], nodes)
 
 
 class _Copies:

@@ -21,8 +21,9 @@ from edgecnn_exporters.gradient.training_graph import (
     TrainingRequest,
     training_graph,
 )
+from edgecnn_exporters.learn.written import Written, add_ranges
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.training import Normalisation
+from edgecnn_runtime.training import Normalisation, SeenRange
 
 BLOCKS, CHANNELS, BATCH = 8, 4, 4
 
@@ -115,6 +116,16 @@ def test_a_step_with_values_computed_again_gives_the_same_numbers(
     for name, array in expected.items():
         scale = np.abs(array).max()
         np.testing.assert_allclose(found[name], array, rtol=0, atol=2e-5 * scale, err_msg=name)
+
+
+def test_ranges_of_activations_are_those_of_the_one_forward_pass() -> None:
+    made = made_graph("frozen")
+    ranges = tuple(SeenRange(f"block{n}.r", "scale", "zero_point") for n in (0, BLOCKS - 1))
+    add_ranges(made.model, Written(ranges=ranges))
+    expected, found = step(made, made.model), step(made, cut(made))
+    for seen in ranges:
+        name = f"{seen.value}.range"
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
 
 
 @pytest.mark.parametrize("batch", ["N", BATCH])
