@@ -82,6 +82,8 @@ def export(
     weight_decay: float | None = None,
     learn_norm: Normalisation | None = None,
     label_smoothing: float | None = None,
+    learn_memory: float | None = None,
+    learn_batch: int | None = None,
     targets: str | Sequence[str] = (),
     fp16: bool = False,
     tflite_io: Literal["float32", "int8", "uint8"] = "float32",

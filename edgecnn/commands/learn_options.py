@@ -86,6 +86,19 @@ LEARN_OPTIONS = (
         type=FiniteRange(0, 1, max_open=True),
         help="Share of the labels that is spread over all classes, for cross_entropy.",
     ),
+    click.option(
+        "--learn-memory",
+        type=click.FloatRange(0, min_open=True),
+        metavar="MB",
+        help="Memory that a step may take, beyond what Python, numpy and the engine do: "
+        "activations are computed again in the backward pass until it fits.",
+    ),
+    click.option(
+        "--learn-batch",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Images of the step that --learn-memory is for; by default 16, or the fixed batch.",
+    ),
 )
 
 
@@ -101,6 +114,8 @@ class Learning:
     weight_decay: float | None
     learn_norm: Normalisation | None
     label_smoothing: float | None
+    learn_memory: float | None
+    learn_batch: int | None
 
     def options(self) -> LearnOptions | None:
         """The options of the export; None where nothing is to be learnt.
@@ -125,6 +140,8 @@ class Learning:
         loss = self.loss or "cross_entropy"
         if self.label_smoothing is not None and loss != "cross_entropy":
             raise click.UsageError("--label-smoothing: only with --loss cross_entropy")
+        if self.learn_batch is not None and self.learn_memory is None:
+            raise click.UsageError("--learn-batch: only with --learn-memory")
         return LearnOptions(
             learn=self.learn,
             loss=loss,
@@ -134,6 +151,8 @@ class Learning:
             weight_decay=self.weight_decay or 0.0,
             normalisation=self.learn_norm,
             smoothing=self.label_smoothing or 0.0,
+            memory_mb=self.learn_memory,
+            memory_batch=self.learn_batch,
         )
 
 

@@ -10,10 +10,12 @@ from edgecnn.errors import ModelUnusable
 from edgecnn_runtime.training import Loss, Normalisation, Optimiser
 
 if TYPE_CHECKING:
-    from edgecnn_exporters.gradient.training_graph import TrainingRequest
+    from edgecnn_exporters.gradient.training_graph import MemoryLimit, TrainingRequest
 
 DEFAULT_RATES: Mapping[Optimiser, float] = {"adam": 1e-3, "sgd": 1e-2}
 ALL = "all"
+# Images of a step whose memory is limited.
+STEP_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class LearnOptions:
         learn: head, last:N, all, or names of parameters with commas between.
         normalisation: of batch normalisation; None: of each batch for all, else frozen.
         smoothing: of the labels.
+        memory_mb: that a step may take, 10^6 bytes; None: as much as it needs.
+        memory_batch: images of that step; None: the fixed batch, or `STEP_BATCH`.
     """
 
     learn: str
@@ -34,6 +38,8 @@ class LearnOptions:
     weight_decay: float = 0.0
     normalisation: Normalisation | None = None
     smoothing: float = 0.0
+    memory_mb: float | None = None
+    memory_batch: int | None = None
 
 
 def check_learning(options: LearnOptions, batch: int | None) -> None:
@@ -43,8 +49,13 @@ def check_learning(options: LearnOptions, batch: int | None) -> None:
         batch: fixed size, or None for a dynamic one.
 
     Raises:
-        ModelUnusable: statistics of a batch of one image.
+        ModelUnusable: statistics of a batch of one image; memory of another than the fixed batch.
     """
+    if None not in (batch, options.memory_batch) and batch != options.memory_batch:
+        raise ModelUnusable(
+            f"--learn-batch {options.memory_batch} is another than the fixed --batch {batch}; "
+            "leave one of them out"
+        )
     if options.normalisation == "batch" and batch == 1:
         raise ModelUnusable(
             "--learn-norm batch takes statistics of several images, and --batch 1 gives one; leave "
@@ -80,7 +91,16 @@ def training_request(options: LearnOptions | None, batch: int | None) -> Trainin
         optimiser,
         options.smoothing,
         normalisation_of(options, batch),
+        _memory(options, batch),
     )
+
+
+def _memory(options: LearnOptions, batch: int | None) -> MemoryLimit | None:
+    if options.memory_mb is None:
+        return None
+    from edgecnn_exporters.gradient.training_graph import MemoryLimit
+
+    return MemoryLimit(options.memory_mb, batch or options.memory_batch or STEP_BATCH)
 
 
 def normalisation_of(options: LearnOptions, batch: int | None) -> Normalisation:

@@ -117,8 +117,19 @@ def _learns(manifest: Manifest) -> dict[str, str]:
     backbone = "int8" if training.backbone == "int8" else "float"
     return {
         "learns": f"{layers[-1]}{more} ({count:,} parameters) by {training.optimiser}, "
-        f"{backbone} backbone, {training.graph}"
+        f"{backbone} backbone, {training.graph}{_step_memory(manifest)}"
     }
+
+
+def _step_memory(manifest: Manifest) -> str:
+    """Memory of a step of learning, where the export has limited it."""
+    memory = manifest.provenance.get("learning", {}).get("memory")
+    if memory is None:
+        return ""
+    return (
+        f"; {memory['memory_mb']:.0f} MB a step of {memory['batch']}, "
+        f"{memory['kept_activations']} of {memory['activations']} activations kept"
+    )
 
 
 def _eight_bit_results(manifest: Manifest) -> str:

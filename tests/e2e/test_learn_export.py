@@ -64,6 +64,8 @@ def test_a_bundle_with_a_training_graph_has_the_same_bytes_again(
     [
         (("--loss", "cross_entropy"), 2, "--loss: only with --learn, as in --learn head"),
         (("--learn", "head", "--momentum", "0.9"), 2, "--momentum: only with --optimiser sgd"),
+        (("--learn-memory", "9"), 2, "--learn-memory: only with --learn, as in --learn head"),
+        (("--learn", "head", "--learn-batch", "9"), 2, "--learn-batch: only with --learn-memory"),
         (
             ("--learn", "head", "--loss", "mean_squared_error", "--label-smoothing", "0.1"),
             2,

@@ -70,8 +70,22 @@ class Emitter:
         """
         inputs = [self._value(operand) for operand in operands]
         node = ir.node(operator, inputs, attributes=attributes, num_outputs=outputs)
+        return self._put(node, name)
+
+    def copied(self, node: ir.Node, inputs: Sequence[ir.Value | None]) -> tuple[ir.Value, ...]:
+        """The outputs of a new node with the operator and attributes of another."""
+        copy = ir.Node(
+            node.domain,
+            node.op_type,
+            inputs,
+            list(node.attributes.values()),
+            num_outputs=len(node.outputs),
+        )
+        return self._put(copy, None)
+
+    def _put(self, node: ir.Node, name: str | None) -> tuple[ir.Value, ...]:
         for value in node.outputs:
-            value.name = self.free(name or f"{self._scope}.{operator.lower()}")
+            value.name = self.free(name or f"{self._scope}.{node.op_type.lower()}")
         node.name = str(node.outputs[0].name)
         if self._before is None:
             self.graph.append(node)

@@ -23,6 +23,19 @@ from edgecnn_runtime.training import GRADIENT_NORM, LABELS, LOSS, RATE, Loss, No
 
 
 @dataclass(frozen=True)
+class MemoryLimit:
+    """Limit of the memory that a step of learning takes.
+
+    Attributes:
+        megabytes: beyond what Python, numpy and the engine take.
+        batch: images of the step.
+    """
+
+    megabytes: float
+    batch: int = 16
+
+
+@dataclass(frozen=True)
 class TrainingRequest:
     """Request of a training graph.
 
@@ -31,6 +44,8 @@ class TrainingRequest:
         smoothing: of the labels, for cross-entropy.
         normalisation: statistics of batch normalisation: the running ones as constants, or those of
             each batch (behind the first learnt layer), which change the running ones.
+        memory: limit of a step's memory, for the artefact that is made of the graph; None keeps all
+            activations.
     """
 
     learn: str = "head"
@@ -38,6 +53,7 @@ class TrainingRequest:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     smoothing: float = 0.0
     normalisation: Normalisation = "frozen"
+    memory: MemoryLimit | None = None
 
 
 @dataclass(frozen=True)

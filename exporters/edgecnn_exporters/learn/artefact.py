@@ -24,6 +24,7 @@ from edgecnn_exporters.learn.golden_step import (
     golden_step,
     golden_tensors,
 )
+from edgecnn_exporters.learn.memory import StepMemory, within_memory
 from edgecnn_exporters.learn.proof import learn_truths
 from edgecnn_exporters.learn.source import LearnSource
 from edgecnn_exporters.learn.written import add_ranges, int8_written
@@ -48,6 +49,7 @@ class TrainingArtefact:
         files: content by path in the bundle.
         error: of the graph's first step in ONNX Runtime against PyTorch's.
         notes: for the user.
+        memory: of a step; None where it has no limit.
     """
 
     training: Training
@@ -55,10 +57,13 @@ class TrainingArtefact:
     files: Mapping[str, bytes]
     error: StepError
     notes: tuple[str, ...] = ()
+    memory: StepMemory | None = None
 
     def provenance(self, request: TrainingRequest) -> dict[str, Any]:
         """Provenance of the training graph, as JSON values."""
+        measured = {} if self.memory is None else {"memory": self.memory.to_json()}
         return {
+            **measured,
             "learn": request.learn,
             "label_smoothing": request.smoothing,
             "relative_gradient_error": float(f"{self.error.gradient:.2e}"),
@@ -115,6 +120,7 @@ def training_artefact(source: LearnSource, request: TrainingRequest) -> Training
     """Write the training graph of a network, prove one step of it, and describe it.
 
     Raises:
+        DoesNotFit: a step takes more memory than the request allows.
         UnsupportedModel: as `check_learnable` says.
         TargetDiffers: ONNX Runtime's step differs from PyTorch's.
     """
@@ -134,6 +140,9 @@ def training_artefact(source: LearnSource, request: TrainingRequest) -> Training
     if source.quantised is not None:
         built, more = _with_int8(built, source, form)
         notes += more
+    memory = None
+    if request.memory is not None:
+        built, memory = within_memory(built, request.memory, batch)
     feeds |= drawn_inputs(built.training.random, len(images))
     truths = learn_truths(form, backbone, built, Batch(feeds, batch.labels), request)
     content = to_bytes(built.graph.model)
@@ -145,7 +154,7 @@ def training_artefact(source: LearnSource, request: TrainingRequest) -> Training
         GOLDEN: write_safetensors(golden_tensors(golden)),
     }
     parameters = tuple(TensorSpec(n, "float32", built.values[n].shape) for n in form.parameters)
-    return TrainingArtefact(built.training, parameters, files, error, notes)
+    return TrainingArtefact(built.training, parameters, files, error, notes, memory)
 
 
 def _check_folded(form: LearnForm, model: ir.Model) -> None:
