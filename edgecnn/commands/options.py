@@ -15,7 +15,7 @@ class FiniteRange(click.FloatRange):
     """Finite number in a range: click's own takes NaN, and infinity where it has no maximum."""
 
     def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
