@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import asdict
+from typing import Any
 
 import torch
 
@@ -51,7 +52,17 @@ def measure(name: str, batch: int, width: float) -> None:
         flush=True,
     )
     configuration = {"network": name, "batch": batch, "width": width}
-    keep("training/gradients", {"what": "gradients", **configuration, **asdict(result)})
+    kept = _short(asdict(result))
+    keep("training/gradients", {"what": "gradients", **configuration, **kept})
+
+
+def _short(value: Any) -> Any:
+    """Errors with four digits."""
+    if isinstance(value, dict):
+        return {name: _short(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_short(each) for each in value]
+    return float(f"{value:.4g}")
 
 
 if __name__ == "__main__":
