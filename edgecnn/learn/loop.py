@@ -28,10 +28,12 @@ class LearningPlan:
         epochs: passes over the images, at most.
         batch: images a step.
         learning_rate: of each step.
-        patience: epochs without a better one after which it ends.
+        patience: epochs after which it ends, without a better one and without a lower loss of the
+            held-out images.
         seed: of the order of the images in each epoch.
         is_batch_fixed: the training graph takes no other number of images.
         least_batch: fewer images make no step: 2 where the batch has statistics of its own.
+        is_head_new: the classes are new, so that the network before the first step knows none.
     """
 
     epochs: int
@@ -41,6 +43,7 @@ class LearningPlan:
     seed: int
     is_batch_fixed: bool = False
     least_batch: int = 1
+    is_head_new: bool = False
 
 
 class Observer(Protocol):
@@ -140,17 +143,19 @@ class Learning:
         )
         self.observer.epoch(row)
         current = self.learner.state(is_epoch=True)
-        is_best = row.is_better(state.history[state.best_epoch])
+        is_first = self.plan.is_head_new and row.epoch == 1
+        is_best = is_first or row.is_better(state.history[state.best_epoch])
         best_epoch = row.epoch if is_best else state.best_epoch
+        history = (*state.history, row)
         return replace(
             state,
             current=current,
             best=current if is_best else state.best,
             best_epoch=best_epoch,
-            history=(*state.history, row),
+            history=history,
             batch=0,
             loss_sum=0.0,
-            stop=_stop(self.plan, row.epoch, best_epoch),
+            stop=_stop(self.plan, history, best_epoch),
         )
 
 
@@ -167,7 +172,10 @@ def batches(count: int, plan: LearningPlan, epoch: int) -> list[Int64]:
     return [part for part in parts if len(part) >= least]
 
 
-def _stop(plan: LearningPlan, epoch: int, best_epoch: int) -> Stop:
+def _stop(plan: LearningPlan, history: tuple[LearntEpoch, ...], best_epoch: int) -> Stop:
+    epoch = history[-1].epoch
     if epoch >= plan.epochs:
         return "epochs"
-    return "patience" if epoch - best_epoch >= plan.patience else ""
+    # Few held-out images are all right or not; their loss still tells whether it gets better.
+    lowest = min(history, key=lambda row: row.held_out_loss).epoch
+    return "patience" if epoch - max(best_epoch, lowest) >= plan.patience else ""

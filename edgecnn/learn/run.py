@@ -155,6 +155,7 @@ class _Run:
             seed=self.options.seed,
             is_batch_fixed=self.manifest.inputs[0].shape[0] is not None,
             least_batch=least_batch(self.manifest),
+            is_head_new=self.images.classes.labels is not None,
         )
 
     def _kept(self, prepared: PreparedImages, plan: LearningPlan) -> KeptLearning:

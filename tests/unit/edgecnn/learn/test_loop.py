@@ -75,10 +75,32 @@ def test_it_ends_after_so_many_epochs_without_a_better_one() -> None:
     run, _ = learning(replace(PLAN, epochs=50, patience=2, learning_rate=3.0))
     end = run.learn(run.begin())
     assert end.stop == "patience"
-    assert end.epochs == end.best_epoch + 2
+    lowest = min(end.history, key=lambda row: row.held_out_loss).epoch
+    assert end.epochs == max(end.best_epoch, lowest) + 2
     run.learner.restore(end.best)
     best = end.history[end.best_epoch]
     assert judge(run.learner, JUDGING) == (best.held_out_right, best.held_out_loss)
+
+
+def test_a_falling_loss_of_held_out_images_is_waited_for() -> None:
+    run, _ = learning(replace(PLAN, epochs=9, patience=1))
+    end = run.learn(run.begin())
+    right = [row.held_out_right for row in end.history]
+    losses = [row.held_out_loss for row in end.history]
+    # As many are right for several epochs, while the loss falls.
+    assert len(set(right[-3:])) == 1
+    assert losses == sorted(losses, reverse=True)
+    assert end.stop == "epochs"
+
+
+@pytest.mark.parametrize(("is_head_new", "best"), [(False, 0), (True, 1)])
+def test_of_new_classes_nothing_is_known_before_the_first_step(
+    is_head_new: bool, best: int
+) -> None:
+    begun = learning(replace(PLAN, epochs=1, is_head_new=is_head_new))[0]
+    state = begun.begin()
+    perfect = replace(state.history[0], held_out_right=12, held_out_loss=0.0)
+    assert begun.learn(replace(state, history=(perfect,))).best_epoch == best
 
 
 def test_of_equal_accuracies_the_lower_loss_is_better() -> None:
