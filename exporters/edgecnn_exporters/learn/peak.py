@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.engines.onnxruntime import import_onnxruntime, open_session, session_options
+from edgecnn_runtime.engines.onnxruntime import import_onnxruntime, open_session
 from edgecnn_runtime.errors import MeasureError
 from edgecnn_runtime.host.process import peak_memory_bytes
+from edgecnn_runtime.learn.step import step_options
 from edgecnn_runtime.training import NEXT
 
-# The first step finds out the order of allocations, the second one allocates by it.
+# The second one begins with the memory that the first one left.
 STEPS = 2
 
 
@@ -59,7 +60,7 @@ def main() -> None:
 
 def _steps(graph: bytes, feeds: Mapping[str, Array]) -> None:
     """Steps as the runtime's `TrainingStep` does them, from one buffer to the other and back."""
-    session = open_session(graph, session_options())
+    session = open_session(graph, step_options())
     wrap = import_onnxruntime().OrtValue.ortvalue_from_numpy
     names = [each.name for each in session.get_outputs() if each.name.endswith(NEXT)]
     changed = [name.removesuffix(NEXT) for name in names]

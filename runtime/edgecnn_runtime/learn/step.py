@@ -82,9 +82,8 @@ class TrainingStep:
         self._seed = seed
         self.steps = int(values.get(STEP, 0))
         changed = (*manifest.parameters, *training.statistics, *training.state)
-        options = session_options(threads)
         try:
-            self._session: Any = open_session(graph, options)
+            self._session: Any = open_session(graph, step_options(threads))
         except Exception as error:  # onnxruntime's exceptions share no narrower base
             raise EngineError(f"onnxruntime refuses the model: {first_line(error)}") from error
         _check_agrees(self._session, manifest, training, changed)
@@ -187,6 +186,24 @@ class TrainingStep:
         """Free the session; the values stay. Closing twice is allowed."""
         self._session = None
         self._bindings = []
+
+
+def step_options(threads: int | None = None) -> Any:
+    """An ``onnxruntime.SessionOptions`` for training graphs: as for inference, with less memory.
+
+    Without a memory pattern, ONNX Runtime 1.32 does not allocate the second step in a block of its
+    own beside the first one's: ResNet-20 takes 54 MB instead of 84 for a step of 16 at 32×32, and
+    no longer.
+
+    Args:
+        threads: None leaves the number to ONNX Runtime.
+
+    Raises:
+        EngineUnavailable: ONNX Runtime is not installed.
+    """
+    options = session_options(threads)
+    options.enable_mem_pattern = False
+    return options
 
 
 def _are_finite(arrays: Mapping[str, Array]) -> bool:
