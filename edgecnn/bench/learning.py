@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgecnn.errors import BenchRefused, OptionsRefused
+from edgecnn.learn.prepare import BATCH, refuse_too_few
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import NotTrainable
 from edgecnn_runtime.manifest import Artefact, Manifest
 
-# Images of a step, as `edgecnn learn` takes them.
-BATCH = 16
 LEARNING_ENGINE = "onnxruntime"
 """The one engine that runs training graphs."""
 
@@ -22,7 +21,7 @@ def learning_artefacts(
     """The ONNX artefact that is run for comparison, and the training graph.
 
     Args:
-        precisions: of the artefact; empty for fp32.
+        precisions: of the artefact; empty for that of the frozen layers.
         engines: that were asked for; empty for the one that learns.
 
     Raises:
@@ -40,7 +39,7 @@ def learning_artefacts(
         raise OptionsRefused(
             f"--engine {others[0]}: {LEARNING_ENGINE} alone runs a step of --learn"
         )
-    wanted = precisions or ("fp32",)
+    wanted = precisions or (training.backbone,)
     found = [
         one
         for one in manifest.artefacts
@@ -59,12 +58,15 @@ def learning_batch(bundle: Path, given: int | None) -> int:
     """Images of a step, and of the inference that it is compared with.
 
     Raises:
-        OptionsRefused: the training graph takes another number.
+        OptionsRefused: the training graph takes another number, or more than one image.
     """
     with Bundle(bundle) as opened:
-        fixed = opened.manifest.inputs[0].shape[0]
+        manifest = opened.manifest
+    fixed = manifest.inputs[0].shape[0]
     if fixed is not None and given not in (None, fixed):
         raise OptionsRefused(
             f"--batch {given}: the training graph of {bundle} takes {fixed} images at once"
         )
-    return fixed or given or BATCH
+    batch = fixed or given or BATCH
+    refuse_too_few(batch, manifest.training)
+    return batch

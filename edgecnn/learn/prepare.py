@@ -15,6 +15,7 @@ from edgecnn.learn.split import set_apart
 from edgecnn_runtime.arrays import Float32
 from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.progress import Progress
+from edgecnn_runtime.training import Training
 
 HELD_OUT = 0.2
 BATCH = 16
@@ -115,15 +116,18 @@ def choose_batch(given: int | None, manifest: Manifest, images: int) -> int:
         raise OptionsRefused(
             f"--batch {batch} is more than the {images} images to learn from; {way}"
         )
-    if batch < least_batch(manifest):
+    refuse_too_few(batch, manifest.training)
+    return batch
+
+
+def refuse_too_few(batch: int, training: Training | None) -> None:
+    """Refuse a batch that makes no step.
+
+    Raises:
+        OptionsRefused: it is one image, and the batch has statistics of its own.
+    """
+    if training is not None and batch < training.least_batch:
         raise OptionsRefused(
             f"--batch {batch}: batch normalisation takes its statistics from the batch, which one "
             "image has none of; give --batch 2 or more, or edgecnn export MODEL --learn-norm frozen"
         )
-    return batch
-
-
-def least_batch(manifest: Manifest) -> int:
-    """The least number of images that makes a step."""
-    is_of_batch = manifest.training is not None and manifest.training.normalisation == "batch"
-    return 2 if is_of_batch else 1

@@ -20,7 +20,7 @@ from edgecnn.learn.learner import SessionLearner, trainable_manifest
 from edgecnn.learn.loop import Learning, LearningPlan, Observer
 from edgecnn.learn.options import LearningOptions
 from edgecnn.learn.output import learnt_path, state_path
-from edgecnn.learn.prepare import PreparedImages, choose_batch, least_batch, prepare_images
+from edgecnn.learn.prepare import PreparedImages, choose_batch, prepare_images
 from edgecnn.learn.state import LearningState
 from edgecnn.progress_bar import bar, waiting
 from edgecnn_runtime.manifest import Manifest
@@ -154,7 +154,7 @@ class _Run:
             patience=self.options.patience,
             seed=self.options.seed,
             is_batch_fixed=self.manifest.inputs[0].shape[0] is not None,
-            least_batch=least_batch(self.manifest),
+            least_batch=self.manifest.training.least_batch,
             is_head_new=self.images.classes.labels is not None,
         )
 

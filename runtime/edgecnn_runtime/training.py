@@ -157,6 +157,11 @@ class Training:
     ranges: tuple[SeenRange, ...] = ()
     is_int8_written: bool = False
 
+    @property
+    def least_batch(self) -> int:
+        """Least number of images that makes a step: one image has no statistics of a batch."""
+        return 2 if self.normalisation == "batch" else 1
+
     def to_json(self) -> dict[str, Any]:
         """The section as JSON values."""
         return asdict(self)

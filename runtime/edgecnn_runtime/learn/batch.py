@@ -77,7 +77,7 @@ def check_batch(
                 f"input {each!r} holds NaN or infinity, which no weight would survive; leave that "
                 "image out"
             )
-    if training.normalisation == "batch" and count == 1:
+    if count < training.least_batch:
         raise LearningFailed(
             "a batch of one image has no statistics to normalise by; learn from two or more at a "
             "time, or export the network with --learn-norm frozen"
