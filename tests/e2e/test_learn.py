@@ -187,7 +187,7 @@ def test_a_step_is_measured_in_turn_with_an_inference(edgecnn: Run, folder: Path
     )
     assert ran.returncode == 0, ran.stderr
     ((inference, step),) = [each["rows"] for each in json.loads(ran.stdout)["devices"]]
-    assert (inference["artefact"], step["artefact"]) == ("model.onnx", "model.train.onnx")
+    assert (inference["artefact"], step["artefact"]) == ("model.int8.onnx", "model.train.onnx")
     assert (inference["is_learning"], step["is_learning"]) == (False, True)
     assert inference["batch"] == step["batch"] == 6
     assert step["golden"] == "equal"
