@@ -192,7 +192,7 @@ def step_options(threads: int | None = None) -> Any:
     """An ``onnxruntime.SessionOptions`` for training graphs: as for inference, with less memory.
 
     Without a memory pattern, ONNX Runtime 1.32 does not allocate the second step in a block of its
-    own beside the first one's: ResNet-20 takes 54 MB instead of 84 for a step of 16 at 32×32, and
+    own beside the first one's: ResNet-20 takes 58 MB instead of 88 for a step of 16 at 32×32, and
     no longer.
 
     Args:

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
+from edgecnn_exporters.gradient.masks import mask
 from edgecnn_exporters.gradient.rule import Backward
 from edgecnn_exporters.gradient.rules.moves import shape_operand
 from edgecnn_exporters.gradient.rules.windows.geometry import Window, windows_of
@@ -84,6 +85,6 @@ def global_max_pool(back: Backward) -> Mapping[int, ir.Value]:
     pixels = emit("Reshape", back.input(0), [0, 0, -1])
     largest = emit("ArgMax", pixels, axis=2, keepdims=1)
     numbers = np.arange(count, dtype=np.int64)
-    chosen = emit("Equal", largest, numbers)
-    spread = emit("Where", chosen, emit("Reshape", back.gradient, [0, 0, 1]), 0.0)
+    chosen = mask(emit, "Equal", largest, numbers)
+    spread = emit("Mul", chosen, emit("Reshape", back.gradient, [0, 0, 1]))
     return {0: emit("Reshape", spread, shape_operand(back, 0))}
