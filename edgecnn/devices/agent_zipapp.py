@@ -1,4 +1,4 @@
-"""The agent that a bench copies to a device: the runtime as one zipapp of a few kB."""
+"""The agent that a bench copies to a device: the runtime as one zipapp of about 200 kB."""
 
 from __future__ import annotations
 

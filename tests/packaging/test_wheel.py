@@ -121,12 +121,12 @@ def test_the_wheels_hold_what_the_code_reads(release: Path) -> None:
 
 def test_the_wheels_are_small(release: Path) -> None:
     assert find_wheel(release, "edgecnn").stat().st_size < 1_500_000
-    assert find_wheel(release, "edgecnn_runtime").stat().st_size < 200_000
+    assert find_wheel(release, "edgecnn_runtime").stat().st_size < 250_000
 
 
 def test_the_agent_is_small_and_runs_where_edgecnn_is_not_installed(tmp_path: Path) -> None:
     agent = tmp_path / "agent.pyz"
-    assert write_agent(agent) < 160_000
+    assert write_agent(agent) < 240_000
     ran = subprocess.run(
         [sys.executable, str(agent), "--help"],
         capture_output=True,
