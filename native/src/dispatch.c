@@ -1,0 +1,10 @@
+/* The kernel families of this build, best first. */
+#include "dispatch.h"
+
+const struct family *const families[] = {
+#if defined(__x86_64__) && !defined(EDGECNN_PORTABLE)
+    &avx512_family,
+#endif
+    &portable_family,
+    0,
+};

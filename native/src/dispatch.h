@@ -1,0 +1,13 @@
+/* What this processor can run, asked once. */
+#ifndef EDGECNN_DISPATCH_H
+#define EDGECNN_DISPATCH_H
+
+#include "kernels/kernels.h"
+
+#if defined(__x86_64__)
+extern const struct family avx512_family, avx2_family;
+#elif defined(__aarch64__)
+extern const struct family dotprod_family, neon_family;
+#endif
+
+#endif

@@ -1,0 +1,76 @@
+/* AVX-512 with VNNI: requantisation and tables that its kernels share. */
+#ifndef EDGECNN_AVX512_H
+#define EDGECNN_AVX512_H
+
+#include "kernels.h"
+
+#include <immintrin.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 32")
+
+enum {
+    AVX512_FOURS = 4,  /* a depthwise kernel has at most 16 rows */
+    AVX512_REACH = 24, /* and covers at most as many columns */
+    /* Bytes of its interleaved columns: at least 4 output pixels' at a stride of 3. */
+    AVX512_SCRATCH = 48 * AVX512_FOURS * 256
+};
+
+INLINE __m512i load64(const void *from) { return _mm512_loadu_si512(from); }
+
+/* rint((float)sum * multiplier), of 16 sums. */
+INLINE __m512i requantise(__m512i sum, __m512 multiplier)
+{
+    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier));
+}
+
+/* table[x] of 64 bytes. */
+INLINE __m512i look_up(__m512i x, const uint8_t *table)
+{
+    __m512i low = _mm512_permutex2var_epi8(load64(table), x, load64(table + 64));
+    __m512i high = _mm512_permutex2var_epi8(load64(table + 128), x, load64(table + 192));
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high);
+}
+
+/* What happens to a requantised value: zero point, clamp, table. */
+struct ending {
+    __m512i zero_point, low, high; /* 32 x int16; 64 x uint8 */
+    const uint8_t *table;
+};
+
+INLINE struct ending ending_of(const struct kernel *k)
+{
+    return (struct ending){
+        .zero_point = _mm512_set1_epi16((short)k->zero_point),
+        .low = _mm512_set1_epi8((char)k->low),
+        .high = _mm512_set1_epi8((char)k->high),
+        .table = k->table,
+    };
+}
+
+/* Four vectors of 16 int32 to 64 bytes, in lanes: bytes 16 i ... 16 i + 15 are lane i of the four. */
+INLINE __m512i pack_lanes(__m512i a, __m512i b, __m512i c, __m512i d, const struct ending *ending)
+{
+    __m512i first = _mm512_adds_epi16(_mm512_packs_epi32(a, b), ending->zero_point);
+    __m512i second = _mm512_adds_epi16(_mm512_packs_epi32(c, d), ending->zero_point);
+    __m512i bytes = _mm512_packus_epi16(first, second);
+    bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, ending->low), ending->high);
+    return ending->table ? look_up(bytes, ending->table) : bytes;
+}
+
+/* The same in order: 16 bytes of a, then of b, c, d. */
+INLINE __m512i pack_in_order(__m512i a, __m512i b, __m512i c, __m512i d, const struct ending *ending)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(order, pack_lanes(a, b, c, d, ending));
+}
+
+kernel_function avx512_convolution, avx512_depthwise, avx512_add, avx512_multiply, avx512_quantise,
+    avx512_global_pool, avx512_table, avx512_max_pool;
+size_t avx512_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dilation_w);
+void avx512_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *bias, const float *multiplier,
+                           int channels, int kernel_h, int kernel_w, int stride_h);
+
+#endif

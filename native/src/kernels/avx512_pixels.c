@@ -1,0 +1,217 @@
+/* AVX-512: additions, gates, pools, tables and the conversion of images. */
+#include "avx512.h"
+
+#include "../plan.h"
+#include "portable.h"
+#include "processor_x86.h"
+
+INLINE __m512i widen(const uint8_t *from) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from)); }
+
+INLINE __m512 to_float(const uint8_t *from) { return _mm512_cvtepi32_ps(widen(from)); }
+
+/* Rows whose pixels follow one another, as runs of bytes: all rows one run where they do, too. */
+struct runs {
+    int rows;
+    size_t bytes;
+};
+
+static bool follows(const uint8_t *const *rows, int count, size_t bytes)
+{
+    for (int row = 1; row < count; row++)
+        if (rows[row] != rows[row - 1] + bytes)
+            return false;
+    return true;
+}
+
+/* Rows of the output and of both inputs as runs; bytes 0 where pixels are apart. */
+static struct runs runs_of(const struct kernel *k)
+{
+    size_t bytes = (size_t)k->output_channels * k->width, channels = (size_t)k->output_channels;
+    if (k->out_pitch != channels || k->in_pitch != channels || (k->other && k->other_pitch != channels))
+        return (struct runs){0, 0};
+    if (follows((const uint8_t *const *)k->out, k->rows, bytes) && follows(k->in, k->rows, bytes) &&
+        (k->other == NULL || follows(k->other, k->rows, bytes)))
+        return (struct runs){1, bytes * k->rows};
+    return (struct runs){k->rows, bytes};
+}
+
+INLINE __m512i add_16(const uint8_t *a, const uint8_t *b, __m512 factor_a, __m512 factor_b, __m512 factor_c)
+{
+    __m512 sum = _mm512_fmadd_ps(to_float(a), factor_a, _mm512_fmadd_ps(to_float(b), factor_b, factor_c));
+    return _mm512_cvtps_epi32(sum);
+}
+
+/* `bytes`, a multiple of 16. */
+static void add_run(const struct kernel *k, const struct ending *ending, const uint8_t *a, const uint8_t *b,
+                    uint8_t *out, size_t bytes)
+{
+    __m512 fa = _mm512_set1_ps(k->factor_a), fb = _mm512_set1_ps(k->factor_b), fc = _mm512_set1_ps(k->factor_c);
+    size_t i = 0;
+    for (; i + 64 <= bytes; i += 64) {
+        __m512i q[4];
+        UNROLL for (int j = 0; j < 4; j++) q[j] = add_16(a + i + 16 * j, b + i + 16 * j, fa, fb, fc);
+        _mm512_storeu_si512(out + i, pack_in_order(q[0], q[1], q[2], q[3], ending));
+    }
+    for (; i < bytes; i += 16) {
+        __m512i q = add_16(a + i, b + i, fa, fb, fc);
+        _mm_storeu_si128((__m128i *)(out + i), _mm512_castsi512_si128(pack_in_order(q, q, q, q, ending)));
+    }
+}
+
+void avx512_add(const struct kernel *k)
+{
+    struct ending ending = ending_of(k);
+    ending.zero_point = _mm512_setzero_si512(); /* factor_c has it */
+    struct runs runs = runs_of(k);
+    for (int row = 0; row < runs.rows; row++)
+        add_run(k, &ending, k->in[row], k->other[row], k->out[row], runs.bytes);
+    for (int row = 0; runs.bytes == 0 && row < k->rows; row++)
+        for (int x = 0; x < k->width; x++)
+            add_run(k, &ending, k->in[row] + x * k->in_pitch, k->other[row] + x * k->other_pitch,
+                    k->out[row] + x * k->out_pitch, (size_t)k->output_channels);
+}
+
+/* 16 products of (x - z0) and `gate`, floats that hold integers. */
+INLINE __m512i multiply_16(const uint8_t *a, __m512 gate, __m512 zero, __m512 factor, __m512 term)
+{
+    __m512 product = _mm512_mul_ps(_mm512_sub_ps(to_float(a), zero), gate);
+    return _mm512_cvtps_epi32(_mm512_add_ps(_mm512_mul_ps(product, factor), term));
+}
+
+void avx512_multiply(const struct kernel *k)
+{
+    struct ending ending = ending_of(k);
+    ending.zero_point = _mm512_setzero_si512();
+    __m512 factor = _mm512_set1_ps(k->factor_a), term = _mm512_set1_ps(k->factor_c);
+    __m512 zero_a = _mm512_set1_ps((float)k->zero_point_a), zero_b = _mm512_set1_ps((float)k->zero_point_b);
+    for (int c = 0; c < k->output_channels; c += 64) {
+        int parts = (k->output_channels - c) / 16;
+        parts = parts > 4 ? 4 : parts;
+        __m512 gate[4];
+        for (int j = 0; j < 4; j++)
+            gate[j] = k->detail && j < parts ? _mm512_sub_ps(to_float(k->other[0] + c + 16 * j), zero_b) : zero_b;
+        for (int row = 0; row < k->rows; row++)
+            for (int x = 0; x < k->width; x++) {
+                const uint8_t *a = k->in[row] + x * k->in_pitch + c;
+                __m512i q[4];
+                UNROLL for (int j = 0; j < 4; j++)
+                {
+                    if (!k->detail && j < parts)
+                        gate[j] = _mm512_sub_ps(to_float(k->other[row] + x * k->other_pitch + c + 16 * j), zero_b);
+                    q[j] = j < parts ? multiply_16(a + 16 * j, gate[j], zero_a, factor, term) : _mm512_setzero_si512();
+                }
+                __mmask64 mask = parts == 4 ? ~(__mmask64)0 : ((__mmask64)1 << (16 * parts)) - 1;
+                _mm512_mask_storeu_epi8(k->out[row] + x * k->out_pitch + c, mask,
+                                        pack_in_order(q[0], q[1], q[2], q[3], &ending));
+            }
+    }
+}
+
+/* Sums of 16 channels over all pixels. */
+INLINE __m512i sum_pixels(const struct kernel *k, int c)
+{
+    __m512i sum = _mm512_setzero_si512();
+    for (int row = 0; row < k->in_height; row++)
+        for (int x = 0; x < k->in_width; x++)
+            sum = _mm512_add_epi32(sum, widen(k->in[row] + x * k->in_pitch + c));
+    return sum;
+}
+
+void avx512_global_pool(const struct kernel *k)
+{
+    struct ending ending = ending_of(k);
+    __m512 factor = _mm512_set1_ps(k->factor_a);
+    __m512i zeros = _mm512_set1_epi32(k->in_height * k->in_width * k->zero_point_a);
+    for (int c = 0; c < k->output_channels; c += 16) {
+        __m512i q = requantise(_mm512_sub_epi32(sum_pixels(k, c), zeros), factor);
+        _mm_storeu_si128((__m128i *)(k->out[0] + c), _mm512_castsi512_si128(pack_in_order(q, q, q, q, &ending)));
+    }
+}
+
+void avx512_table(const struct kernel *k)
+{
+    for (int row = 0; row < k->rows; row++)
+        for (int x = 0; x < k->width; x++) {
+            const uint8_t *in = k->in[row] + x * k->in_pitch;
+            uint8_t *out = k->out[row] + x * k->out_pitch;
+            for (int c = 0; c < k->output_channels; c += 64) {
+                int left = k->output_channels - c;
+                __mmask64 mask = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
+                __m512i bytes = _mm512_maskz_loadu_epi8(mask, in + c);
+                bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, _mm512_set1_epi8((char)k->low)),
+                                        _mm512_set1_epi8((char)k->high));
+                _mm512_mask_storeu_epi8(out + c, mask, k->table ? look_up(bytes, k->table) : bytes);
+            }
+        }
+}
+
+void avx512_max_pool(const struct kernel *k)
+{
+    struct ending ending = ending_of(k);
+    for (int row = 0; row < k->rows; row++)
+        for (int x = 0; x < k->width; x++)
+            for (int c = 0; c < k->output_channels; c += 64) {
+                int left = k->output_channels - c;
+                __mmask64 mask = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
+                __m512i most = _mm512_setzero_si512();
+                for (int t = 0; t < k->kernel_h * k->kernel_w; t++)
+                    most = _mm512_max_epu8(most, _mm512_maskz_loadu_epi8(mask, tap(k, row, x, c, t)));
+                most = _mm512_min_epu8(_mm512_max_epu8(most, ending.low), ending.high);
+                _mm512_mask_storeu_epi8(k->out[row] + x * k->out_pitch + c, mask,
+                                        ending.table ? look_up(most, ending.table) : most);
+            }
+}
+
+/* 16 pixels of one plane. */
+INLINE __m512i quantise_16(const float *from, __mmask16 mask, __m512 scale, __m512i zero_point)
+{
+    const __m512 most = _mm512_set1_ps(1e6f);
+    __m512 x = _mm512_div_ps(_mm512_maskz_loadu_ps(mask, from), scale);
+    __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_min_ps(x, most)), zero_point);
+    return _mm512_min_epi32(_mm512_max_epi32(q, _mm512_setzero_si512()), _mm512_set1_epi32(255));
+}
+
+/* Images of at most four channels with pixels of 4 bytes; others are rare and portable's. */
+void avx512_quantise(const struct kernel *k)
+{
+    if (k->byte_in || k->channels > 4 || k->out_pitch != 4 || k->table || k->low > 0 || k->high < 255) {
+        portable_family.function[OP_QUANTISE](k);
+        return;
+    }
+    __m512 scale = _mm512_set1_ps(k->factor_a);
+    __m512i zero_point = _mm512_set1_epi32(k->zero_point);
+    for (int row = 0; row < k->rows; row++)
+        for (int x = 0; x < k->width; x += 16) {
+            int left = k->width - x;
+            __mmask16 mask = left >= 16 ? 0xffff : (__mmask16)((1 << left) - 1);
+            __m512i pixels = _mm512_setzero_si512();
+            for (int c = 0; c < k->channels; c++) {
+                const float *from = k->float_in + c * k->in_plane + (size_t)row * k->in_width + x;
+                __m512i plane = quantise_16(from, mask, scale, zero_point);
+                pixels = _mm512_or_si512(pixels, _mm512_sllv_epi32(plane, _mm512_set1_epi32(8 * c)));
+            }
+            _mm512_mask_storeu_epi32(k->out[row] + 4 * x, mask, pixels);
+        }
+}
+
+static int supported(void) { return has_avx512_vbmi(); }
+
+const struct family avx512_family = {
+    .name = "avx512vnni",
+    .supported = supported,
+    .function =
+        {
+            [OP_QUANTISE] = avx512_quantise,
+            [OP_CONVOLUTION] = avx512_convolution,
+            [OP_DEPTHWISE] = avx512_depthwise,
+            [OP_ADD] = avx512_add,
+            [OP_MULTIPLY] = avx512_multiply,
+            [OP_TABLE] = avx512_table,
+            [OP_COPY] = avx512_table,
+            [OP_MAX_POOL] = avx512_max_pool,
+            [OP_GLOBAL_POOL] = avx512_global_pool,
+        },
+    .depthwise_bytes = avx512_depthwise_bytes,
+    .pack_depthwise = avx512_pack_depthwise,
+    .scratch_bytes = AVX512_SCRATCH,
+};

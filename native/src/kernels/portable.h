@@ -1,0 +1,49 @@
+/* Reading, rounding and writing of one value, for the portable kernels and the tails of others. */
+#ifndef EDGECNN_PORTABLE_H
+#define EDGECNN_PORTABLE_H
+
+#include "kernels.h"
+
+#include <math.h>
+
+/* The nearest integer, halves to even: exact for |x| < 2^31, which plan_check has proven or which
+ * the clamp makes true. */
+static inline int32_t to_integer(float x)
+{
+    x = x > 1e9f ? 1e9f : x;
+    x = x >= -1e9f ? x : -1e9f; /* NaN, too */
+    return (int32_t)rintf(x);
+}
+
+static inline float fused(int x, float factor, float term) { return fmaf((float)x, factor, term); }
+
+/* As memory holds it: signed where the family flips, so that it multiplies as such. */
+static inline int activation(const struct kernel *k, uint8_t x) { return k->flip ? (int8_t)x : x; }
+
+static inline int get(const struct kernel *k, int row, int x, int channel)
+{
+    return k->in[row][(size_t)x * k->in_pitch + (size_t)channel] ^ k->flip;
+}
+
+static inline int get_other(const struct kernel *k, int row, int x, int channel)
+{
+    return k->other[row][(size_t)x * k->other_pitch + (size_t)channel] ^ k->flip;
+}
+
+/* Clamp, look up, store. */
+static inline void put(const struct kernel *k, int row, int x, int channel, int32_t value)
+{
+    int32_t clamped = value < k->low ? k->low : value > k->high ? k->high : value;
+    uint8_t result = k->table ? k->table[clamped] : (uint8_t)clamped;
+    k->out[row][(size_t)x * k->out_pitch + (size_t)channel] = result ^ k->flip;
+}
+
+/* The t-th tap of a window, of one channel. */
+static inline const uint8_t *tap(const struct kernel *k, int row, int x, int channel, int t)
+{
+    int ky = t / k->kernel_w, kx = t % k->kernel_w;
+    return k->in[row * k->stride_h + ky * k->dilation_h] +
+           ((size_t)x * k->stride_w + (size_t)kx * k->dilation_w) * k->in_pitch + channel;
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* An open model: the checked plan, the kernels chosen for it, and its memory. */
+#ifndef EDGECNN_MODEL_H
+#define EDGECNN_MODEL_H
+
+#include "../include/edgecnn_native.h"
+#include "kernels/kernels.h"
+#include "plan.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* Sections of a plan that plan_check has accepted. */
+struct plan {
+    const struct plan_header *header;
+    const struct plan_tensor *tensors;
+    const struct plan_operation *operations;
+    const struct plan_group *groups;
+    const char *names;
+    const uint8_t *data;
+};
+
+/* What the kernels of an operation read: in the plan's bytes, or made from them when it was opened. */
+struct prepared {
+    const int8_t *weights;
+    const int32_t *bias;
+    size_t weight_block; /* bytes of the weights of 16 output channels */
+};
+
+/* Memory of one thread. */
+struct worker {
+    uint8_t *scratch;        /* rings and pad rows */
+    void *kernel_scratch;
+    const uint8_t **in, **other;
+    uint8_t **out;           /* row pointers */
+    int *have, *need;        /* by operation of the group: rows made so far, rows wanted */
+};
+
+struct team;
+
+struct edgecnn_model {
+    struct plan plan;
+    const struct family *family;
+    struct prepared *prepared; /* by operation */
+    uint8_t *arena;
+    struct worker *workers;
+    struct team *team; /* NULL with one thread */
+    int threads;
+    uint32_t *slots;     /* of the caller's arrays: which input or output a tensor is */
+    const void **inputs; /* of the image that runs */
+    void **outputs;
+    uint32_t input_count, output_count;
+    atomic_flag busy;
+    void *allocated; /* freed with the model; NULL where the memory is the caller's */
+    void *file;      /* the plan's bytes, mapped from a file; NULL where they are the caller's */
+    size_t file_size;
+    double *seconds; /* by operation, while edgecnn_profile runs; else NULL */
+    double *times;   /* the memory of it */
+};
+
+/* check.c */
+bool plan_check(const void *bytes, size_t size, struct plan *plan, edgecnn_error *error);
+
+/* rows.c: which rows an operation reads. */
+bool reads_all_rows(const struct plan *plan, const struct plan_operation *operation);
+int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row);
+int end_row_read(const struct plan *plan, const struct plan_operation *operation, int output_end);
+/* Rows of each operation's output, so that the group's last one has rows [.., end): written to `need`, by
+ * operation of the group; and the first rows that a start at `begin` needs. */
+void rows_needed(const struct plan *plan, const struct plan_group *group, int end, int *need);
+void rows_from(const struct plan *plan, const struct plan_group *group, int begin, int *have);
+
+/* run.c */
+void run_operation(edgecnn_model *model, struct worker *worker, int index, int begin, int end,
+                   int channel, int channels);
+void fill_pads(edgecnn_model *model, struct worker *worker, const struct plan_group *group);
+
+/* strips.c: a group, strip by strip. */
+void run_groups(edgecnn_model *model);
+
+/* team.c */
+struct team *team_open(int threads);
+void team_close(struct team *team);
+/* Runs task(context, thread) in every thread and waits for all. */
+void team_run(struct team *team, void (*task)(void *context, int thread), void *context);
+/* Waits, within a task, until every thread is here. */
+void team_meet(struct team *team);
+
+/* error.c: fills error, where there is one; false. */
+bool fail(edgecnn_error *error, int code, const char *format, ...);
+
+#endif

@@ -1,0 +1,251 @@
+/* Opening a plan: choice of kernels, memory for all that runs, weights packed where kernels want it. */
+#include "dispatch.h"
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SLACK = 256, /* bytes behind a section: vectors read past the last pixel */
+    MOST_THREADS = 64
+};
+
+/* Hands out 64-byte aligned pieces of one block; with base NULL it only counts. */
+struct memory {
+    uint8_t *base;
+    size_t used;
+};
+
+static void *take(struct memory *memory, size_t bytes)
+{
+    void *piece = memory->base ? memory->base + memory->used : NULL;
+    memory->used += (bytes + 63) & ~(size_t)63;
+    return piece;
+}
+
+static size_t most_rows(const struct plan *plan)
+{
+    size_t most = 1;
+    for (uint32_t i = 0; i < plan->header->operations; i++) {
+        const struct plan_operation *o = &plan->operations[i];
+        size_t rows = (size_t)(plan->tensors[o->output].height - 1) * o->stride_h +
+                      (size_t)(o->kernel_h > 0 ? o->kernel_h - 1 : 0) * o->dilation_h + 1;
+        size_t all = plan->tensors[o->input[0]].height;
+        rows = rows > all ? rows : all;
+        most = rows > most ? rows : most;
+    }
+    return most;
+}
+
+static size_t most_operations(const struct plan *plan)
+{
+    size_t most = 1;
+    for (uint32_t i = 0; i < plan->header->groups; i++)
+        most = plan->groups[i].count > most ? plan->groups[i].count : most;
+    return most;
+}
+
+static void lay_out_workers(edgecnn_model *model, struct memory *memory, int threads)
+{
+    size_t rows = most_rows(&model->plan), operations = most_operations(&model->plan);
+    struct worker *workers = take(memory, (size_t)threads * sizeof *workers);
+    for (int i = 0; i < threads; i++) {
+        struct worker worker = {
+            .scratch = take(memory, model->plan.header->scratch + SLACK),
+            .kernel_scratch = take(memory, model->family->scratch_bytes + SLACK),
+            .in = take(memory, rows * sizeof(void *)),
+            .other = take(memory, rows * sizeof(void *)),
+            .out = take(memory, rows * sizeof(void *)),
+            .have = take(memory, operations * sizeof(int)),
+            .need = take(memory, operations * sizeof(int)),
+        };
+        if (memory->base)
+            workers[i] = worker;
+    }
+    model->workers = workers;
+    model->threads = threads;
+}
+
+static size_t padded(size_t channels) { return (channels + 15) / 16 * 16; }
+
+/* The bias that signed activations, x - 128, want: 128 times the sum of the weights more. */
+static void flip_bias(int32_t *to, const struct plan *plan, const struct plan_operation *o)
+{
+    const int32_t *bias = (const int32_t *)(plan->data + o->bias);
+    const int8_t *weights = (const int8_t *)(plan->data + o->weights);
+    size_t taps = (size_t)o->kernel_h * o->kernel_w;
+    size_t depth = o->code == OP_DEPTHWISE ? 1 : (o->channels / o->channel_groups + 3) / 4 * 4;
+    memcpy(to, bias, padded(o->output_channels) * sizeof *to);
+    for (size_t c = 0; c < o->output_channels; c++) {
+        int32_t sum = 0;
+        for (size_t i = 0; i < taps * depth; i++) {
+            size_t at = c * taps * depth + i;
+            if (o->code == OP_DEPTHWISE)
+                at = c / 16 * taps * 16 + i * 16 + c % 16;
+            else if (o->code == OP_CONVOLUTION)
+                at = c / 16 * taps * depth * 16 + i / 4 * 64 + c % 16 * 4 + i % 4;
+            sum += weights[at];
+        }
+        to[c] += 128 * sum;
+    }
+}
+
+static void prepare(edgecnn_model *model, struct memory *memory, uint32_t index)
+{
+    const struct plan_operation *o = &model->plan.operations[index];
+    const struct family *family = model->family;
+    struct prepared prepared = {0};
+    size_t channels = padded(o->output_channels);
+    size_t taps = (size_t)o->kernel_h * o->kernel_w;
+    if (o->code == OP_CONVOLUTION || o->code == OP_DEPTHWISE || o->code == OP_GROUPED) {
+        prepared.weights = (const int8_t *)(model->plan.data + o->weights);
+        prepared.bias = (const int32_t *)(model->plan.data + o->bias);
+        prepared.weight_block = 16 * taps * (o->code == OP_DEPTHWISE ? 1 : (o->channels + 3) / 4 * 4);
+        if (family->flip) {
+            int32_t *bias = take(memory, channels * sizeof *bias);
+            prepared.bias = bias;
+            if (memory->base)
+                flip_bias(bias, &model->plan, o);
+        }
+        size_t bytes = o->code == OP_DEPTHWISE && family->depthwise_bytes
+                           ? family->depthwise_bytes(o->kernel_h, o->kernel_w, o->stride_h, o->dilation_w)
+                           : 0;
+        if (bytes) {
+            uint8_t *packed = take(memory, channels * bytes);
+            if (memory->base)
+                family->pack_depthwise(packed, prepared.weights, prepared.bias,
+                                       (const float *)(model->plan.data + o->multiplier), (int)channels,
+                                       o->kernel_h, o->kernel_w, o->stride_h);
+            prepared.weights = (const int8_t *)packed;
+            prepared.weight_block = 16 * bytes;
+        }
+    } else if (o->code == OP_CHANNELS || o->code == OP_RESIZE) {
+        prepared.weights = (const int8_t *)(model->plan.data + o->weights);
+    }
+    if (memory->base)
+        model->prepared[index] = prepared;
+}
+
+static void number_arrays(edgecnn_model *model, bool write)
+{
+    model->input_count = model->output_count = 0;
+    for (uint32_t i = 0; i < model->plan.header->tensors; i++) {
+        uint8_t storage = model->plan.tensors[i].storage;
+        uint32_t slot = 0;
+        if (storage == STORAGE_INPUT)
+            slot = model->input_count++;
+        if (storage == STORAGE_OUTPUT)
+            slot = model->output_count++;
+        if (write)
+            model->slots[i] = slot;
+    }
+}
+
+/* Places everything in the block, or counts its bytes. */
+static void lay_out(edgecnn_model *model, struct memory *memory, int threads)
+{
+    const struct plan_header *header = model->plan.header;
+    number_arrays(model, false);
+    model->prepared = take(memory, header->operations * sizeof *model->prepared);
+    model->times = take(memory, header->operations * sizeof *model->times);
+    model->slots = take(memory, header->tensors * sizeof *model->slots);
+    model->inputs = take(memory, (model->input_count + 1) * sizeof *model->inputs);
+    model->outputs = take(memory, (model->output_count + 1) * sizeof *model->outputs);
+    number_arrays(model, memory->base != NULL);
+    model->arena = take(memory, header->arena + SLACK);
+    lay_out_workers(model, memory, threads);
+    for (uint32_t i = 0; i < header->operations; i++)
+        prepare(model, memory, i);
+}
+
+static const struct family *choose_family(const edgecnn_options *options, edgecnn_error *error)
+{
+    const char *wanted = options ? options->kernels : NULL;
+    for (int i = 0; families[i]; i++)
+        if (families[i]->supported() && (wanted == NULL || strcmp(wanted, families[i]->name) == 0))
+            return families[i];
+    fail(error, EDGECNN_OPTION, "kernels '%s' are not in this library, or not for this processor",
+         wanted ? wanted : "");
+    return NULL;
+}
+
+static bool begin(edgecnn_model *model, const void *plan, size_t size, const edgecnn_options *options,
+                  int *threads, edgecnn_error *error)
+{
+    *threads = options && options->threads ? options->threads : 1;
+    if (plan == NULL)
+        return fail(error, EDGECNN_PLAN, "no plan: a null pointer");
+    if (*threads < 1 || *threads > MOST_THREADS)
+        return fail(error, EDGECNN_OPTION, "%d threads, expected 1 to %d", *threads, MOST_THREADS);
+    model->family = choose_family(options, error);
+    return model->family && plan_check(plan, size, &model->plan, error);
+}
+
+/* The bytes in front of the block: the model itself. */
+static size_t model_bytes(void) { return (sizeof(edgecnn_model) + 63) & ~(size_t)63; }
+
+size_t edgecnn_memory_size(const void *plan, size_t size, const edgecnn_options *options, edgecnn_error *error)
+{
+    edgecnn_model model = {0};
+    struct memory counted = {0};
+    int threads;
+    if (!begin(&model, plan, size, options, &threads, error))
+        return 0;
+    lay_out(&model, &counted, threads);
+    return model_bytes() + counted.used;
+}
+
+/* Zeroed memory, 64-byte aligned: the caller's, or the library's own. */
+static uint8_t *get_block(size_t bytes, const edgecnn_options *options, void **allocated, edgecnn_error *error)
+{
+    if (options && options->memory) {
+        if (options->memory_size < bytes || (uintptr_t)options->memory % 64) {
+            fail(error, EDGECNN_MEMORY, "%zu bytes of memory, 64-byte aligned, are needed; %zu were given", bytes,
+                 options->memory_size);
+            return NULL;
+        }
+        memset(options->memory, 0, bytes);
+        return options->memory;
+    }
+    *allocated = calloc(1, bytes + 64);
+    if (*allocated == NULL) {
+        fail(error, EDGECNN_MEMORY, "out of memory: %zu bytes", bytes);
+        return NULL;
+    }
+    return (uint8_t *)(((uintptr_t)*allocated + 63) & ~(uintptr_t)63);
+}
+
+edgecnn_model *edgecnn_open_memory(const void *plan, size_t size, const edgecnn_options *options,
+                                   edgecnn_error *error)
+{
+    edgecnn_model opened = {.busy = ATOMIC_FLAG_INIT};
+    struct memory memory = {0};
+    int threads;
+    if (!begin(&opened, plan, size, options, &threads, error))
+        return NULL;
+    lay_out(&opened, &memory, threads);
+    size_t bytes = model_bytes() + memory.used;
+    uint8_t *block = get_block(bytes, options, &opened.allocated, error);
+    if (block == NULL)
+        return NULL;
+    memory = (struct memory){.base = block + model_bytes()};
+    lay_out(&opened, &memory, threads);
+    if (threads > 1 && (opened.team = team_open(threads)) == NULL) {
+        free(opened.allocated);
+        fail(error, EDGECNN_MEMORY, "%d threads cannot be started", threads);
+        return NULL;
+    }
+    memcpy(block, &opened, sizeof opened);
+    return (edgecnn_model *)block;
+}
+
+void edgecnn_close(edgecnn_model *model)
+{
+    if (model == NULL)
+        return;
+    void *allocated = model->allocated, *file = model->file;
+    if (model->team)
+        team_close(model->team);
+    free(allocated);
+    free(file);
+}

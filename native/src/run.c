@@ -1,0 +1,264 @@
+/* One operation over a range of rows: row pointers from tensors, then the kernel. */
+#include "model.h"
+
+#include <string.h>
+#include <time.h>
+
+/* Rows of one tensor from some channel on. */
+struct view {
+    uint8_t *first; /* column 0 of row 0 */
+    size_t row;     /* bytes from row to row */
+    size_t pitch;   /* bytes from pixel to pixel */
+    int rows;       /* that are held at once */
+};
+
+static struct view view_tensor(const edgecnn_model *model, const struct worker *worker,
+                               const struct plan_tensor *tensor, int channel)
+{
+    uint8_t *base = (tensor->storage == STORAGE_RING ? worker->scratch : model->arena) + tensor->offset;
+    size_t pixels = (size_t)tensor->pad_left + tensor->width + tensor->pad_right;
+    struct view view = {.pitch = tensor->block, .rows = (int)tensor->rows};
+    if (tensor->block != tensor->pitch) {
+        size_t block = (size_t)channel / tensor->block;
+        size_t left = tensor->pitch - block * tensor->block;
+        base += block * tensor->block * tensor->rows * pixels;
+        view.pitch = left < tensor->block ? left : tensor->block;
+        channel %= (int)tensor->block;
+    }
+    view.row = pixels * view.pitch;
+    view.first = base + tensor->pad_left * view.pitch + channel;
+    return view;
+}
+
+static uint8_t *view_row(const struct view *view, int row)
+{
+    return view->first + (size_t)(row % view->rows) * view->row;
+}
+
+/* The pointers of rows [first, first + count) of the input; rows outside the image are pads. */
+static void point_rows(const struct view *view, int first, int count, int height, const uint8_t *pads,
+                       ptrdiff_t columns, const uint8_t **rows)
+{
+    for (int i = 0; i < count; i++) {
+        int row = first + i;
+        const uint8_t *pixel = row < 0 || row >= height ? pads : view_row(view, row);
+        rows[i] = pixel ? pixel + columns * (ptrdiff_t)view->pitch : NULL;
+    }
+}
+
+static void read_input(const edgecnn_model *model, const struct worker *worker,
+                       const struct plan_operation *operation, int begin, int end, int channel,
+                       struct kernel *kernel)
+{
+    const struct plan_tensor *tensor = &model->plan.tensors[operation->input[0]];
+    kernel->in_height = (int)tensor->height;
+    kernel->in_width = (int)tensor->width;
+    if (tensor->storage == STORAGE_INPUT) {
+        const void *input = model->inputs[model->slots[operation->input[0]]];
+        size_t skipped = (size_t)begin * tensor->width;
+        kernel->in_plane = (size_t)tensor->height * tensor->width;
+        if (tensor->type == TYPE_FLOAT32)
+            kernel->float_in = (const float *)input + skipped;
+        else
+            kernel->byte_in = (const uint8_t *)input + skipped;
+        return;
+    }
+    /* Channel by channel: the block that is read is the one that is written. */
+    bool channelwise = operation->code != OP_CONVOLUTION && operation->code != OP_GROUPED;
+    int from = (int)operation->input_channel + (channelwise ? channel : 0);
+    struct view view = view_tensor(model, worker, tensor, from);
+    bool has_pads = operation->pad_row != UINT64_MAX;
+    const uint8_t *pads = has_pads ? worker->scratch + operation->pad_row + tensor->pad_left * view.pitch +
+                                         (tensor->block == tensor->pitch ? from : 0)
+                                   : NULL;
+    kernel->in_pitch = view.pitch;
+    if (reads_all_rows(&model->plan, operation)) {
+        point_rows(&view, 0, kernel->in_height, kernel->in_height, NULL, 0, worker->in);
+    } else {
+        int first = begin * operation->stride_h - operation->pad_top;
+        int count = (end - 1 - begin) * operation->stride_h +
+                    (operation->kernel_h - 1) * operation->dilation_h + 1;
+        point_rows(&view, first, count, kernel->in_height, pads, -(ptrdiff_t)operation->pad_left,
+                   worker->in);
+    }
+    kernel->in = worker->in;
+}
+
+static void read_other(const edgecnn_model *model, const struct worker *worker,
+                       const struct plan_operation *operation, int begin, int end, int channel,
+                       struct kernel *kernel)
+{
+    const struct plan_tensor *tensor = &model->plan.tensors[operation->input[1]];
+    struct view view = view_tensor(model, worker, tensor, channel);
+    bool pixel = operation->code == OP_MULTIPLY && kernel->detail;
+    point_rows(&view, pixel ? 0 : begin, pixel ? 1 : end - begin, (int)tensor->height, NULL, 0,
+               worker->other);
+    kernel->other = worker->other;
+    kernel->other_pitch = view.pitch;
+}
+
+static void write_output(const edgecnn_model *model, const struct worker *worker,
+                         const struct plan_operation *operation, int begin, int end, int channel,
+                         struct kernel *kernel)
+{
+    const struct plan_tensor *tensor = &model->plan.tensors[operation->output];
+    kernel->width = (int)tensor->width;
+    if (tensor->storage == STORAGE_OUTPUT) {
+        void *output = model->outputs[model->slots[operation->output]];
+        kernel->out_plane = (size_t)tensor->height * tensor->width;
+        size_t skipped = (size_t)begin * tensor->width +
+                         ((size_t)operation->output_channel + (size_t)channel) * kernel->out_plane;
+        if (tensor->type == TYPE_FLOAT32)
+            kernel->float_out = (float *)output + skipped;
+        else
+            kernel->byte_out = (uint8_t *)output + skipped;
+        return;
+    }
+    struct view view = view_tensor(model, worker, tensor, (int)operation->output_channel + channel);
+    for (int row = begin; row < end; row++)
+        worker->out[row - begin] = view_row(&view, row);
+    kernel->out = worker->out;
+    kernel->out_pitch = view.pitch;
+}
+
+/* Weights and the like of the output channels from `channel` on. */
+static void point_parameters(const edgecnn_model *model, int index, int channel, struct kernel *kernel)
+{
+    const struct plan_operation *operation = &model->plan.operations[index];
+    const struct prepared *prepared = &model->prepared[index];
+    if (prepared->weights)
+        kernel->weights = prepared->weights + (size_t)channel / 16 * prepared->weight_block;
+    if (prepared->bias) {
+        kernel->bias = prepared->bias + channel;
+        kernel->multiplier = (const float *)(model->plan.data + operation->multiplier) + channel;
+    }
+    if (operation->table != UINT64_MAX)
+        kernel->table = model->plan.data + operation->table;
+}
+
+static int detail_of(const edgecnn_model *model, const struct plan_operation *operation)
+{
+    switch (operation->code) {
+    case OP_GROUPED:
+        return (int)(operation->output_channels / operation->channel_groups);
+    case OP_MULTIPLY: {
+        const struct plan_tensor *other = &model->plan.tensors[operation->input[1]];
+        const struct plan_tensor *input = &model->plan.tensors[operation->input[0]];
+        return other->height == 1 && other->width == 1 && input->height * input->width > 1;
+    }
+    case OP_RESIZE:
+        return (int)model->plan.tensors[operation->output].height;
+    default:
+        return 0;
+    }
+}
+
+static bool writes_exactly(const edgecnn_model *model, const struct plan_operation *operation)
+{
+    return model->plan.tensors[operation->output].storage == STORAGE_OUTPUT ||
+           operation->code == OP_COPY || operation->code == OP_CHANNELS ||
+           operation->code == OP_GROUPED || operation->code == OP_QUANTISE;
+}
+
+/* The stored rows' pads; a ring's are filled once, when its group starts. */
+static void pad_rows(const edgecnn_model *model, const struct worker *worker,
+                     const struct plan_tensor *tensor, int begin, int end)
+{
+    if (tensor->storage != STORAGE_ARENA || tensor->pad_left + tensor->pad_right == 0)
+        return;
+    struct view view = view_tensor(model, worker, tensor, 0);
+    int value = tensor->pad_value ^ model->family->flip;
+    for (int row = begin; row < end; row++) {
+        uint8_t *pixel = view_row(&view, row);
+        memset(pixel - tensor->pad_left * view.pitch, value, tensor->pad_left * view.pitch);
+        memset(pixel + tensor->width * view.pitch, value, tensor->pad_right * view.pitch);
+    }
+}
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void run_operation(edgecnn_model *model, struct worker *worker, int index, int begin, int end,
+                   int channel, int channels)
+{
+    if (begin >= end)
+        return;
+    const struct plan_operation *operation = &model->plan.operations[index];
+    double started = model->seconds ? seconds_now() : 0;
+    struct kernel kernel = {
+        .first = begin,
+        .rows = end - begin,
+        .channels = (int)operation->channels,
+        .output_channels = writes_exactly(model, operation) ? channels : (channels + 15) / 16 * 16,
+        .kernel_h = operation->kernel_h,
+        .kernel_w = operation->kernel_w,
+        .stride_h = operation->stride_h,
+        .stride_w = operation->stride_w,
+        .dilation_h = operation->dilation_h,
+        .dilation_w = operation->dilation_w,
+        .pad_top = operation->pad_top,
+        .pad_left = operation->pad_left,
+        .channel_groups = (int)operation->channel_groups,
+        .flags = operation->flags,
+        .detail = detail_of(model, operation),
+        .zero_point = operation->zero_point,
+        .low = operation->low,
+        .high = operation->high,
+        .zero_point_a = operation->zero_point_a,
+        .zero_point_b = operation->zero_point_b,
+        .factor_a = operation->factor_a,
+        .factor_b = operation->factor_b,
+        .factor_c = operation->factor_c,
+        .flip = model->family->flip,
+        .scratch = worker->kernel_scratch,
+    };
+    point_parameters(model, index, channel, &kernel);
+    read_input(model, worker, operation, begin, end, channel, &kernel);
+    if (operation->input[1] != PLAN_NONE)
+        read_other(model, worker, operation, begin, end, channel, &kernel);
+    write_output(model, worker, operation, begin, end, channel, &kernel);
+    kernel_function *function = model->family->function[operation->code];
+    (function ? function : portable_family.function[operation->code])(&kernel);
+    pad_rows(model, worker, &model->plan.tensors[operation->output], begin, end);
+    if (model->seconds)
+        model->seconds[index] += seconds_now() - started;
+}
+
+static void fill_pad_row(const edgecnn_model *model, const struct worker *worker,
+                         const struct plan_operation *operation)
+{
+    const struct plan_tensor *tensor = &model->plan.tensors[operation->input[0]];
+    size_t pixels = (size_t)tensor->pad_left + tensor->width + tensor->pad_right;
+    memset(worker->scratch + operation->pad_row, tensor->pad_value ^ model->family->flip,
+           pixels * tensor->block);
+}
+
+static void fill_ring_pads(const edgecnn_model *model, const struct worker *worker,
+                           const struct plan_tensor *tensor)
+{
+    int value = tensor->pad_value ^ model->family->flip;
+    for (uint32_t channel = 0; channel < tensor->pitch; channel += tensor->block) {
+        struct view view = view_tensor(model, worker, tensor, (int)channel);
+        for (int row = 0; row < view.rows; row++) {
+            uint8_t *pixel = view_row(&view, row);
+            memset(pixel - tensor->pad_left * view.pitch, value, tensor->pad_left * view.pitch);
+            memset(pixel + tensor->width * view.pitch, value, tensor->pad_right * view.pitch);
+        }
+    }
+}
+
+void fill_pads(edgecnn_model *model, struct worker *worker, const struct plan_group *group)
+{
+    for (uint32_t i = group->first; i < group->first + group->count; i++) {
+        const struct plan_operation *operation = &model->plan.operations[i];
+        const struct plan_tensor *output = &model->plan.tensors[operation->output];
+        if (operation->pad_row != UINT64_MAX)
+            fill_pad_row(model, worker, operation);
+        if (output->storage == STORAGE_RING && output->pad_left + output->pad_right)
+            fill_ring_pads(model, worker, output);
+    }
+}

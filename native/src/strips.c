@@ -1,0 +1,157 @@
+/* A group of operations, strip by strip of its last one's rows, in one thread or in a team. */
+#include "model.h"
+
+#include <string.h>
+
+enum { LOOP_CHANNELS = 64 }; /* of a channel block */
+
+static const struct plan_operation *last_operation(const struct plan *plan, const struct plan_group *group)
+{
+    return &plan->operations[group->first + group->count - 1];
+}
+
+static int group_height(const struct plan *plan, const struct plan_group *group)
+{
+    return (int)plan->tensors[last_operation(plan, group)->output].height;
+}
+
+static int loop_blocks(const struct plan *plan, const struct plan_group *group)
+{
+    if (group->loop_count == 0)
+        return 0;
+    uint32_t channels = plan->operations[group->first + group->loop_first].output_channels;
+    return (int)((channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS);
+}
+
+/* The rows that each operation lacks, from `have` up to `need`, of all channels or of one block. */
+static void run_part(edgecnn_model *model, struct worker *worker, const struct plan_group *group,
+                     int from, int to, int block)
+{
+    for (int i = from; i < to; i++) {
+        int index = (int)group->first + i;
+        int channels = (int)model->plan.operations[index].output_channels;
+        int channel = block < 0 ? 0 : block * LOOP_CHANNELS;
+        int left = channels - channel;
+        int width = block < 0 || left < LOOP_CHANNELS ? left : LOOP_CHANNELS;
+        run_operation(model, worker, index, worker->have[i], worker->need[i], channel, width);
+    }
+}
+
+static void run_strips(edgecnn_model *model, struct worker *worker, const struct plan_group *group,
+                       int begin, int end)
+{
+    int blocks = loop_blocks(&model->plan, group);
+    int before = blocks ? (int)group->loop_first : (int)group->count;
+    int after = before + (blocks ? (int)group->loop_count : 0);
+    int step = (int)group->strip_rows;
+    fill_pads(model, worker, group);
+    rows_from(&model->plan, group, begin, worker->have);
+    for (int y = begin; y < end; y += step) {
+        rows_needed(&model->plan, group, y + step < end ? y + step : end, worker->need);
+        run_part(model, worker, group, 0, before, -1);
+        for (int block = 0; block < blocks; block++)
+            run_part(model, worker, group, before, after, block);
+        run_part(model, worker, group, after, (int)group->count, -1);
+        memcpy(worker->have, worker->need, group->count * sizeof *worker->have);
+    }
+}
+
+struct share {
+    edgecnn_model *model;
+    const struct plan_group *group;
+};
+
+/* One thread's strips. */
+static void run_share_of_strips(void *context, int thread)
+{
+    const struct share *share = context;
+    edgecnn_model *model = share->model;
+    int step = (int)share->group->strip_rows;
+    int height = group_height(&model->plan, share->group);
+    int strips = (height + step - 1) / step;
+    int begin = strips * thread / model->threads * step;
+    int end = strips * (thread + 1) / model->threads * step;
+    if (begin < end)
+        run_strips(model, &model->workers[thread], share->group, begin, end < height ? end : height);
+}
+
+/* One thread's output channels of an operation: whole blocks of 64. */
+static void run_share_of_channels(edgecnn_model *model, int thread, int index, int begin, int end)
+{
+    const struct plan_operation *operation = &model->plan.operations[index];
+    int channels = (int)operation->output_channels;
+    bool divisible = operation->code == OP_CONVOLUTION || operation->code == OP_DEPTHWISE;
+    int parts = divisible ? (channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS : 1;
+    int first = parts * thread / model->threads * LOOP_CHANNELS;
+    int last = parts * (thread + 1) / model->threads * LOOP_CHANNELS;
+    last = last < channels ? last : channels;
+    struct worker worker = model->workers[thread];
+    worker.scratch = model->workers[0].scratch;
+    if (first < last && (divisible || thread == model->threads - 1))
+        run_operation(model, &worker, index, begin, end, divisible ? first : 0,
+                      divisible ? last - first : channels);
+}
+
+/* All threads go through the strips together and share each operation's channels, in thread 0's rings. */
+static void run_strips_by_channels(void *context, int thread)
+{
+    const struct share *share = context;
+    edgecnn_model *model = share->model;
+    const struct plan_group *group = share->group;
+    struct worker *worker = &model->workers[thread];
+    struct worker shared = *worker;
+    shared.scratch = model->workers[0].scratch;
+    int blocks = loop_blocks(&model->plan, group);
+    int step = (int)group->strip_rows, height = group_height(&model->plan, group);
+    if (thread == 0)
+        fill_pads(model, &shared, group);
+    rows_from(&model->plan, group, 0, worker->have);
+    for (int y = 0; y < height; y += step) {
+        rows_needed(&model->plan, group, y + step < height ? y + step : height, worker->need);
+        team_meet(model->team);
+        for (int i = 0; i < (int)group->count; i++) {
+            if (blocks && i == (int)group->loop_first) {
+                int end = i + (int)group->loop_count;
+                int last = blocks * (thread + 1) / model->threads;
+                for (int block = blocks * thread / model->threads; block < last; block++)
+                    run_part(model, &shared, group, i, end, block);
+                i = end - 1;
+            } else {
+                run_share_of_channels(model, thread, (int)group->first + i, worker->have[i],
+                                      worker->need[i]);
+            }
+            team_meet(model->team);
+        }
+        memcpy(worker->have, worker->need, group->count * sizeof *worker->have);
+    }
+}
+
+/* The busiest thread's share of n equal parts. */
+static double worst_share(int parts, int threads)
+{
+    int most = (parts + threads - 1) / threads;
+    return (double)most / parts;
+}
+
+static bool by_strips(const edgecnn_model *model, const struct plan_group *group)
+{
+    int step = (int)group->strip_rows, height = group_height(&model->plan, group);
+    int strips = (height + step - 1) / step;
+    int channels = (int)last_operation(&model->plan, group)->output_channels;
+    int parts = (channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS;
+    return worst_share(strips, model->threads) <= worst_share(parts, model->threads) + 0.1;
+}
+
+void run_groups(edgecnn_model *model)
+{
+    for (uint32_t i = 0; i < model->plan.header->groups; i++) {
+        const struct plan_group *group = &model->plan.groups[i];
+        struct share share = {model, group};
+        if (model->team == NULL || model->seconds)
+            run_strips(model, &model->workers[0], group, 0, group_height(&model->plan, group));
+        else if (by_strips(model, group))
+            team_run(model->team, run_share_of_strips, &share);
+        else
+            team_run(model->team, run_strips_by_channels, &share);
+    }
+}
