@@ -105,9 +105,9 @@ def _integer_graph(bundle: Bundle, qdq: ir.Model) -> ir.Model:
         NotQuantised: a result has no encoding.
         UnsupportedModel: its batch is fixed to more than one.
     """
+    from edgecnn_exporters.passes.fixed_batch import fix_batch
     from edgecnn_exporters.passes.graph import extent
     from edgecnn_exporters.quantise.graph.integer_results import float_outputs, with_integer_results
-    from edgecnn_exporters.targets.tflite.source import fix_batch
 
     model = with_integer_results(qdq)
     if left := float_outputs(model.graph):

@@ -1,0 +1,186 @@
+"""Memory of a plan: layout of each image, offsets in the arena and in the scratch memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgecnn_exporters.targets.native.grouping import BLOCK, Group
+from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer, Role
+from edgecnn_exporters.targets.native.packing import LANES, QUAD, rounded_up
+from edgecnn_exporters.targets.native.records import ALIGNMENT, Code, Storage
+
+WINDOWED = frozenset(
+    {
+        *(Code.CONVOLUTION, Code.DEPTHWISE, Code.GROUPED),
+        *(Code.MAX_POOL, Code.AVERAGE_POOL),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an image lies in memory: plan.h, struct plan_tensor.
+
+    Attributes:
+        pads: pixels to the left and right of every row.
+        offset: in the arena or in the scratch memory.
+    """
+
+    storage: Storage
+    pitch: int = 0
+    block: int = 0
+    rows: int = 0
+    pads: tuple[int, int] = (0, 0)
+    pad_value: int = 0
+    offset: int = 0
+
+    def row_bytes(self, width: int) -> int:
+        """Of one row of the first block of channels, with its pads."""
+        return (self.pads[0] + width + self.pads[1]) * self.block
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Layouts by image, offsets of pad rows by (group, layer), and sizes."""
+
+    layouts: Mapping[str, Layout]
+    pad_rows: Mapping[tuple[int, int], int]
+    arena: int
+    scratch: int
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Bytes that are needed from one group to another, both included."""
+
+    name: str
+    size: int
+    first: int
+    last: int
+
+
+def place(network: IntegerNetwork, groups: Sequence[Group]) -> Memory:
+    """A place for every image and pad row."""
+    rings = {name: rows for group in groups for name, rows in group.rings.items()}
+    looped = frozenset(name for group in groups for name in group.looped)
+    layouts = {
+        name: _layout(network, image, rings.get(name), name in looped)
+        for name, image in network.images.items()
+    }
+    stored = _lifetimes(network, groups, layouts)
+    offsets, arena = assign(stored)
+    pad_rows: dict[tuple[int, int], int] = {}
+    scratch = 0
+    for number, group in enumerate(groups):
+        at = 0
+        for name in group.rings:
+            offsets[name] = at
+            at += aligned(size_of(network.images[name], layouts[name]))
+        for index, layer in enumerate(group.layers):
+            if _reads_pad_row(layer, network.images):
+                pad_rows[number, index] = at
+                source = layer.inputs[0]
+                at += aligned(layouts[source].row_bytes(network.images[source].width))
+        scratch = max(scratch, at)
+    placed = {
+        name: Layout(*_fields(layout), offset=offsets.get(name, 0))
+        for name, layout in layouts.items()
+    }
+    return Memory(placed, pad_rows, arena, scratch)
+
+
+def _fields(layout: Layout) -> tuple[Storage, int, int, int, tuple[int, int], int]:
+    return (
+        layout.storage,
+        layout.pitch,
+        layout.block,
+        layout.rows,
+        layout.pads,
+        layout.pad_value,
+    )
+
+
+def _layout(
+    network: IntegerNetwork, image: Image, ring_rows: int | None, is_looped: bool
+) -> Layout:
+    if image.role is not Role.INNER:
+        storage = Storage.INPUT if image.role is Role.INPUT else Storage.OUTPUT
+        return Layout(storage, rows=image.height)
+    readers = [layer for layer in network.layers if layer.inputs[0] == image.name]
+    writers = [layer for layer in network.layers if layer.output == image.name]
+    is_small = image.channels <= QUAD and all(layer.code is Code.CONVOLUTION for layer in readers)
+    is_first = all(layer.code is Code.QUANTISE for layer in writers)
+    pitch = QUAD if is_small and is_first else rounded_up(image.channels, LANES)
+    windows = [layer for layer in readers if layer.code in WINDOWED]
+    left = max((layer.window.pads[1] for layer in windows), default=0)
+    right = max((_columns_behind(layer, network) for layer in windows), default=0)
+    pools = [layer for layer in windows if layer.code is Code.MAX_POOL]
+    zero = image.encoding.zero_point if image.encoding is not None else 0
+    is_pooled = len(pools) == len(windows) and bool(pools)
+    return Layout(
+        Storage.ARENA if ring_rows is None else Storage.RING,
+        pitch,
+        BLOCK if is_looped else pitch,
+        image.height if ring_rows is None else ring_rows,
+        (left, right),
+        0 if is_pooled else zero,
+    )
+
+
+def _columns_behind(layer: Layer, network: IntegerNetwork) -> int:
+    source, result = network.images[layer.inputs[0]], network.images[layer.output]
+    return layer.window.columns_behind(result.width, source.width)
+
+
+def _reads_pad_row(layer: Layer, images: Mapping[str, Image]) -> bool:
+    source, result = images[layer.inputs[0]], images[layer.output]
+    return layer.code in WINDOWED and layer.window.leaves_rows(result.height, source.height)
+
+
+def size_of(image: Image, layout: Layout) -> int:
+    """Bytes of the image in memory."""
+    return layout.rows * (layout.pads[0] + image.width + layout.pads[1]) * layout.pitch
+
+
+def _lifetimes(
+    network: IntegerNetwork, groups: Sequence[Group], layouts: Mapping[str, Layout]
+) -> list[Interval]:
+    """From the first group that writes a stored image to the last that uses it."""
+    spans: dict[str, tuple[int, int]] = {}
+    for number, group in enumerate(groups):
+        for layer in group.layers:
+            for name in (*layer.inputs, layer.output):
+                spans[name] = (spans.get(name, (number, number))[0], number)
+    return [
+        Interval(name, size_of(network.images[name], layouts[name]), *span)
+        for name, span in spans.items()
+        if layouts[name].storage is Storage.ARENA
+    ]
+
+
+def assign(intervals: Sequence[Interval]) -> tuple[dict[str, int], int]:
+    """Offsets at which no two that are needed at once overlap, the largest first; and all bytes."""
+    offsets: dict[str, int] = {}
+    placed: list[tuple[Interval, int]] = []
+    total = 0
+    for each in sorted(intervals, key=lambda each: (-each.size, each.first, each.name)):
+        others = sorted(
+            (offset, offset + aligned(other.size))
+            for other, offset in placed
+            if other.first <= each.last and each.first <= other.last
+        )
+        at = 0
+        for start, end in others:
+            if at + aligned(each.size) <= start:
+                break
+            at = max(at, end)
+        offsets[each.name] = at
+        placed.append((each, at))
+        total = max(total, at + aligned(each.size))
+    return offsets, total
+
+
+def aligned(size: int) -> int:
+    """The size, rounded up to a multiple of 64."""
+    return rounded_up(size, ALIGNMENT)

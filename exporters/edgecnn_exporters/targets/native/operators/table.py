@@ -1,0 +1,26 @@
+"""Table of all ONNX operators that a plan can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgecnn_exporters.targets.native.operators import (
+    elementwise,
+    joining,
+    moving,
+    pooling,
+    products,
+    resizing,
+)
+from edgecnn_exporters.targets.native.reading import Operator, dequantise, quantise
+
+OPERATORS: Mapping[str, Operator] = {
+    "QuantizeLinear": quantise,
+    "DequantizeLinear": dequantise,
+    **products.OPERATORS,
+    **elementwise.OPERATORS,
+    **pooling.OPERATORS,
+    **joining.OPERATORS,
+    **moving.OPERATORS,
+    **resizing.OPERATORS,
+}
