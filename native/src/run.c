@@ -32,17 +32,23 @@ static struct view view_tensor(const edgecnn_model *model, const struct worker *
 
 static uint8_t *view_row(const struct view *view, int row)
 {
-    return view->first + (size_t)(row % view->rows) * view->row;
+    return view->first + (size_t)(row < view->rows ? row : row % view->rows) * view->row;
 }
+
+/* The row after this one, which is in slot `slot`. */
+static int next_slot(const struct view *view, int slot) { return slot + 1 == view->rows ? 0 : slot + 1; }
 
 /* The pointers of rows [first, first + count) of the input; rows outside the image are pads. */
 static void point_rows(const struct view *view, int first, int count, int height, const uint8_t *pads,
                        ptrdiff_t columns, const uint8_t **rows)
 {
+    ptrdiff_t skipped = columns * (ptrdiff_t)view->pitch;
+    int slot = first < 0 ? 0 : first % view->rows;
     for (int i = 0; i < count; i++) {
-        int row = first + i;
-        const uint8_t *pixel = row < 0 || row >= height ? pads : view_row(view, row);
-        rows[i] = pixel ? pixel + columns * (ptrdiff_t)view->pitch : NULL;
+        bool outside = first + i < 0 || first + i >= height;
+        rows[i] = (outside ? pads : view->first + (size_t)slot * view->row) + skipped;
+        if (first + i >= 0)
+            slot = next_slot(view, slot);
     }
 }
 
@@ -115,8 +121,11 @@ static void write_output(const edgecnn_model *model, const struct worker *worker
         return;
     }
     struct view view = view_tensor(model, worker, tensor, (int)operation->output_channel + channel);
-    for (int row = begin; row < end; row++)
-        worker->out[row - begin] = view_row(&view, row);
+    int slot = begin % view.rows;
+    for (int row = begin; row < end; row++) {
+        worker->out[row - begin] = view.first + (size_t)slot * view.row;
+        slot = next_slot(&view, slot);
+    }
     kernel->out = worker->out;
     kernel->out_pitch = view.pitch;
 }
