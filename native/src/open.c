@@ -147,7 +147,6 @@ static void lay_out(edgecnn_model *model, struct memory *memory, int threads)
     const struct plan_header *header = model->plan.header;
     number_arrays(model, false);
     model->prepared = take(memory, header->operations * sizeof *model->prepared);
-    model->times = take(memory, header->operations * sizeof *model->times);
     model->slots = take(memory, header->tensors * sizeof *model->slots);
     model->inputs = take(memory, (model->input_count + 1) * sizeof *model->inputs);
     model->outputs = take(memory, (model->output_count + 1) * sizeof *model->outputs);

@@ -191,7 +191,7 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-void run_operation(edgecnn_model *model, struct worker *worker, int index, int begin, int end,
+void run_operation(edgecnn_model *model, const struct worker *worker, int index, int begin, int end,
                    int channel, int channels)
 {
     if (begin >= end)
@@ -260,7 +260,7 @@ static void fill_ring_pads(const edgecnn_model *model, const struct worker *work
     }
 }
 
-void fill_pads(edgecnn_model *model, struct worker *worker, const struct plan_group *group)
+void fill_pads(edgecnn_model *model, const struct worker *worker, const struct plan_group *group)
 {
     for (uint32_t i = group->first; i < group->first + group->count; i++) {
         const struct plan_operation *operation = &model->plan.operations[i];

@@ -24,7 +24,7 @@ static int loop_blocks(const struct plan *plan, const struct plan_group *group)
 }
 
 /* The rows that each operation lacks, from `have` up to `need`, of all channels or of one block. */
-static void run_part(edgecnn_model *model, struct worker *worker, const struct plan_group *group,
+static void run_part(edgecnn_model *model, const struct worker *worker, const struct plan_group *group,
                      int from, int to, int block)
 {
     for (int i = from; i < to; i++) {
@@ -75,25 +75,34 @@ static void run_share_of_strips(void *context, int thread)
         run_strips(model, &model->workers[thread], share->group, begin, end < height ? end : height);
 }
 
-/* One thread's output channels of an operation: whole blocks of 64. */
-static void run_share_of_channels(edgecnn_model *model, int thread, int index, int begin, int end)
+static bool is_shared_by_channels(const struct plan_operation *operation)
+{
+    return operation->code == OP_CONVOLUTION || operation->code == OP_DEPTHWISE ||
+           operation->code == OP_GLOBAL_POOL;
+}
+
+/* One thread's part of an operation: whole blocks of 64 output channels, or rows where all are cheap. */
+static void run_share_of_operation(edgecnn_model *model, const struct worker *worker, int thread, int index,
+                                   int begin, int end)
 {
     const struct plan_operation *operation = &model->plan.operations[index];
-    int channels = (int)operation->output_channels;
-    bool divisible = operation->code == OP_CONVOLUTION || operation->code == OP_DEPTHWISE;
-    int parts = divisible ? (channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS : 1;
-    int first = parts * thread / model->threads * LOOP_CHANNELS;
-    int last = parts * (thread + 1) / model->threads * LOOP_CHANNELS;
+    int threads = model->threads, channels = (int)operation->output_channels;
+    if (!is_shared_by_channels(operation)) {
+        int rows = end > begin ? end - begin : 0;
+        run_operation(model, worker, index, begin + rows * thread / threads, begin + rows * (thread + 1) / threads, 0,
+                      channels);
+        return;
+    }
+    int parts = (channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS;
+    int first = parts * thread / threads * LOOP_CHANNELS;
+    int last = parts * (thread + 1) / threads * LOOP_CHANNELS;
     last = last < channels ? last : channels;
-    struct worker worker = model->workers[thread];
-    worker.scratch = model->workers[0].scratch;
-    if (first < last && (divisible || thread == model->threads - 1))
-        run_operation(model, &worker, index, begin, end, divisible ? first : 0,
-                      divisible ? last - first : channels);
+    if (first < last)
+        run_operation(model, worker, index, begin, end, first, last - first);
 }
 
 /* All threads go through the strips together and share each operation's channels, in thread 0's rings. */
-static void run_strips_by_channels(void *context, int thread)
+static void run_strips_together(void *context, int thread)
 {
     const struct share *share = context;
     edgecnn_model *model = share->model;
@@ -117,8 +126,8 @@ static void run_strips_by_channels(void *context, int thread)
                     run_part(model, &shared, group, i, end, block);
                 i = end - 1;
             } else {
-                run_share_of_channels(model, thread, (int)group->first + i, worker->have[i],
-                                      worker->need[i]);
+                run_share_of_operation(model, &shared, thread, (int)group->first + i, worker->have[i],
+                                       worker->need[i]);
             }
             team_meet(model->team);
         }
@@ -152,6 +161,6 @@ void run_groups(edgecnn_model *model)
         else if (by_strips(model, group))
             team_run(model->team, run_share_of_strips, &share);
         else
-            team_run(model->team, run_strips_by_channels, &share);
+            team_run(model->team, run_strips_together, &share);
     }
 }
