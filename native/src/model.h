@@ -19,10 +19,10 @@ struct plan {
     const uint8_t *data;
 };
 
-/* What the kernels of an operation read: in the plan's bytes, or made from them when it was opened. */
+/* What every call of an operation's kernel has in common. Weights and bias lie in the plan's bytes, or were
+ * made from them when it was opened. */
 struct prepared {
-    const int8_t *weights;
-    const int32_t *bias;
+    struct kernel kernel;
     size_t weight_block; /* bytes of the weights of 16 output channels */
 };
 

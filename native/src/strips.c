@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { LOOP_CHANNELS = 64 }; /* of a channel block */
-
 static const struct plan_operation *last_operation(const struct plan *plan, const struct plan_group *group)
 {
     return &plan->operations[group->first + group->count - 1];
@@ -20,7 +18,7 @@ static int loop_blocks(const struct plan *plan, const struct plan_group *group)
     if (group->loop_count == 0)
         return 0;
     uint32_t channels = plan->operations[group->first + group->loop_first].output_channels;
-    return (int)((channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS);
+    return (int)((channels + PLAN_BLOCK - 1) / PLAN_BLOCK);
 }
 
 /* The rows that each operation lacks, from `have` up to `need`, of all channels or of one block. */
@@ -30,9 +28,9 @@ static void run_part(edgecnn_model *model, const struct worker *worker, const st
     for (int i = from; i < to; i++) {
         int index = (int)group->first + i;
         int channels = (int)model->plan.operations[index].output_channels;
-        int channel = block < 0 ? 0 : block * LOOP_CHANNELS;
+        int channel = block < 0 ? 0 : block * PLAN_BLOCK;
         int left = channels - channel;
-        int width = block < 0 || left < LOOP_CHANNELS ? left : LOOP_CHANNELS;
+        int width = block < 0 || left < PLAN_BLOCK ? left : PLAN_BLOCK;
         run_operation(model, worker, index, worker->have[i], worker->need[i], channel, width);
     }
 }
@@ -93,9 +91,9 @@ static void run_share_of_operation(edgecnn_model *model, const struct worker *wo
                       channels);
         return;
     }
-    int parts = (channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS;
-    int first = parts * thread / threads * LOOP_CHANNELS;
-    int last = parts * (thread + 1) / threads * LOOP_CHANNELS;
+    int parts = (channels + PLAN_BLOCK - 1) / PLAN_BLOCK;
+    int first = parts * thread / threads * PLAN_BLOCK;
+    int last = parts * (thread + 1) / threads * PLAN_BLOCK;
     last = last < channels ? last : channels;
     if (first < last)
         run_operation(model, worker, index, begin, end, first, last - first);
@@ -147,7 +145,7 @@ static bool by_strips(const edgecnn_model *model, const struct plan_group *group
     int step = (int)group->strip_rows, height = group_height(&model->plan, group);
     int strips = (height + step - 1) / step;
     int channels = (int)last_operation(&model->plan, group)->output_channels;
-    int parts = (channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS;
+    int parts = (channels + PLAN_BLOCK - 1) / PLAN_BLOCK;
     return worst_share(strips, model->threads) <= worst_share(parts, model->threads) + 0.1;
 }
 
