@@ -49,6 +49,8 @@ WEIGHTS = {
     "twelve": weight(6, 12, 1, 1),
     "half": np.array(0.5, np.float32),
     "slope": np.array([0.2], np.float32),
+    "slopes": np.linspace(-0.5, 1.5, 6, dtype=np.float32).reshape(6, 1, 1),
+    "offsets": np.linspace(-1, 1, 6, dtype=np.float32).reshape(6, 1, 1),
     "edges": np.array([0, 0, 1, 2, 0, 0, 2, 1]),
     "channel_edges": np.array([0, 3, 0, 0, 0, 2, 0, 0]),
     "three": np.array(3, np.float32),
