@@ -92,16 +92,16 @@ def feed(reader: Reader, value: ir.Value) -> None:
     Raises:
         UnsupportedModel: it is no float image or vector, or its batch is fixed to more than one.
     """
-    sizes = tuple(value.shape or ())
-    is_known = all(isinstance(size, int) for size in sizes)
-    if len(sizes) not in (2, 4) or not is_known or sizes[0] != 1:
+    given = list(value.shape or ())
+    sizes = [size for size in given if isinstance(size, int)]
+    if len(given) not in (2, 4) or sizes != given or sizes[0] != 1:
         raise UnsupportedModel(
-            f"input {value.name} has shape {list(sizes)} for a batch of one; plans read images "
+            f"input {value.name} has shape {given} for a batch of one; plans read images "
             "(1, C, H, W) and vectors (1, C): export with --batch dynamic and --input"
         )
     if value.dtype is not ir.DataType.FLOAT:
         raise UnsupportedModel(f"input {value.name} is {value.dtype}; plans read float32")
-    channels, height, width = (int(size) for size in (*sizes[1:], 1, 1)[:3])
+    channels, height, width = (*sizes[1:], 1, 1)[:3]
     image = Image(str(value.name), channels, height, width, None, Role.INPUT, len(sizes) == 2)
     reader.images[image.name] = image
     reader.values[image.name] = Fed(image)
