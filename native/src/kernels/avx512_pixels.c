@@ -173,12 +173,13 @@ void avx512_max_pool(const struct kernel *k)
             }
 }
 
-/* 16 pixels of one plane. (A product with the inverse and two corrections is exact, too, but no faster.) */
+/* 16 pixels of one plane. (A product with the inverse and two corrections is exact, too,
+ * but no faster.) The least of two keeps a NaN, which becomes 0. */
 INLINE __m512i quantise_16(const float *from, __mmask16 mask, __m512 scale, __m512i zero_point)
 {
     const __m512 most = _mm512_set1_ps(1e6f);
     __m512 x = _mm512_div_ps(_mm512_maskz_loadu_ps(mask, from), scale);
-    __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_min_ps(x, most)), zero_point);
+    __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_min_ps(most, x)), zero_point);
     return _mm512_min_epi32(_mm512_max_epi32(q, _mm512_setzero_si512()), _mm512_set1_epi32(255));
 }
 
