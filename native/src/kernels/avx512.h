@@ -38,6 +38,7 @@ INLINE __m512i look_up(__m512i x, const uint8_t *table)
 struct ending {
     __m512i zero_point, low, high; /* 32 x int16; 64 x uint8 */
     const uint8_t *table;
+    bool shifted, clamped; /* whether there is a zero point, a clamp: seldom both, and branches are cheaper */
 };
 
 INLINE struct ending ending_of(const struct kernel *k)
@@ -47,16 +48,22 @@ INLINE struct ending ending_of(const struct kernel *k)
         .low = _mm512_set1_epi8((char)k->low),
         .high = _mm512_set1_epi8((char)k->high),
         .table = k->table,
+        .shifted = k->zero_point != 0,
+        .clamped = k->low > 0 || k->high < 255,
     };
 }
 
 /* Four vectors of 16 int32 to 64 bytes, in lanes: bytes 16 i ... 16 i + 15 are lane i of the four. */
 INLINE __m512i pack_lanes(__m512i a, __m512i b, __m512i c, __m512i d, const struct ending *ending)
 {
-    __m512i first = _mm512_adds_epi16(_mm512_packs_epi32(a, b), ending->zero_point);
-    __m512i second = _mm512_adds_epi16(_mm512_packs_epi32(c, d), ending->zero_point);
+    __m512i first = _mm512_packs_epi32(a, b), second = _mm512_packs_epi32(c, d);
+    if (ending->shifted) {
+        first = _mm512_adds_epi16(first, ending->zero_point);
+        second = _mm512_adds_epi16(second, ending->zero_point);
+    }
     __m512i bytes = _mm512_packus_epi16(first, second);
-    bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, ending->low), ending->high);
+    if (ending->clamped)
+        bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, ending->low), ending->high);
     return ending->table ? look_up(bytes, ending->table) : bytes;
 }
 

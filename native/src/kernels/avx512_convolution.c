@@ -89,7 +89,8 @@ INLINE void store_tile(__m512i (*sums)[4], uint8_t *out, size_t pitch, const flo
 
 /* What all tiles of one call share. */
 struct dense {
-    const struct kernel *k;
+    /* Copies, not a pointer: a store of bytes might change what it points at, as far as the compiler knows. */
+    struct kernel k;
     int steps;
     size_t block, pixel; /* bytes: weights of a block; from one output pixel's input to the next's */
     bool contiguous;     /* the taps of a kernel row follow one another in memory */
@@ -98,7 +99,7 @@ struct dense {
 
 INLINE void tile(const struct dense *d, int row, int x, int first, const int PIXELS, const int BLOCKS)
 {
-    const struct kernel *k = d->k;
+    const struct kernel *k = &d->k;
     const int8_t *weights = k->weights + first / 16 * d->block;
     __m512i sums[PIXELS][4];
     UNROLL for (int b = 0; b < BLOCKS; b++)
@@ -118,9 +119,11 @@ INLINE void tile(const struct dense *d, int row, int x, int first, const int PIX
                BLOCKS);
 }
 
+/* `count` tiles side by side. */
 #define CASE(pixels, blocks) \
     case pixels: \
-        tile(d, row, x, first, pixels, blocks); \
+        for (int t = 0; t < count; t++, x += pixels) \
+            tile(d, row, x, first, pixels, blocks); \
         break;
 #define CASES_7(blocks) \
     CASE(1, blocks) CASE(2, blocks) CASE(3, blocks) CASE(4, blocks) CASE(5, blocks) CASE(6, blocks) CASE(7, blocks)
@@ -129,8 +132,10 @@ INLINE void tile(const struct dense *d, int row, int x, int first, const int PIX
         CASE(13, blocks) CASE(14, blocks)
 
 #define TILES(blocks, cases) \
-    static __attribute__((noinline)) void tile_##blocks(const struct dense *d, int row, int x, int first, int pixels) \
+    static __attribute__((noinline)) void tiles_##blocks(const struct dense *shared, int row, int x, int first, \
+                                                         int pixels, int count) \
     { \
+        const struct dense copy = *shared, *d = &copy; \
         switch (pixels) { \
             cases(blocks) \
         } \
@@ -140,29 +145,25 @@ TILES(3, CASES_7)
 TILES(2, CASES_14)
 TILES(1, CASES_14)
 
-/* One row of `width` pixels, in tiles as even as can be. */
+/* One row of `width` pixels, in tiles of two sizes, one pixel apart. */
 static void convolve_row(const struct dense *d, int row, int width, int first, int blocks)
 {
-    int most = blocks >= 3 ? 7 : 14;
+    static void (*const tiles_of[])(const struct dense *, int, int, int, int, int) = {NULL, tiles_1, tiles_2, tiles_3,
+                                                                                     tiles_4};
+    /* With few products a pixel the next tile's overlap this one's stores: small tiles are faster then. */
+    int most = blocks < 3 ? 14 : d->steps <= 8 ? 4 : 7;
     int tiles = (width + most - 1) / most;
-    for (int t = 0, x = 0; t < tiles; t++) {
-        int pixels = (width - x) / (tiles - t);
-        if (blocks == 4)
-            tile_4(d, row, x, first, pixels);
-        else if (blocks == 3)
-            tile_3(d, row, x, first, pixels);
-        else if (blocks == 2)
-            tile_2(d, row, x, first, pixels);
-        else
-            tile_1(d, row, x, first, pixels);
-        x += pixels;
-    }
+    int pixels = (width + tiles - 1) / tiles;
+    int smaller = pixels * tiles - width, larger = tiles - smaller;
+    tiles_of[blocks](d, row, 0, first, pixels, larger);
+    if (smaller)
+        tiles_of[blocks](d, row, larger * pixels, first, pixels - 1, smaller);
 }
 
 /* The sum of one output pixel, in float, for the caller's array. */
 static void convolve_to_float(const struct dense *d, int row, int x, int first)
 {
-    const struct kernel *k = d->k;
+    const struct kernel *k = &d->k;
     const int8_t *weights = k->weights + first / 16 * d->block;
     __m512i even = load64(k->bias + first), odd = _mm512_setzero_si512();
     for (int ky = 0; ky < k->kernel_h; ky++)
@@ -201,7 +202,7 @@ static bool is_one_row(const struct kernel *k)
 
 void avx512_convolution(const struct kernel *k)
 {
-    struct dense d = {.k = k, .steps = (k->channels + 3) / 4, .ending = ending_of(k)};
+    struct dense d = {.k = *k, .steps = (k->channels + 3) / 4, .ending = ending_of(k)};
     d.block = block_bytes(k, d.steps);
     d.pixel = k->stride_w * k->in_pitch;
     d.contiguous = k->dilation_w == 1 && (size_t)d.steps * 4 == k->in_pitch;

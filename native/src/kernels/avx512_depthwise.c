@@ -96,7 +96,9 @@ void avx512_depthwise(const struct kernel *k)
         const int8_t *packed = k->weights + first * bytes;
         size = block_size(k->output_channels - first);
         for (int row = 0; row < k->rows; row += step) {
-            int rows = k->rows - row < step ? k->rows - row : step;
+            int rows = k->rows < step ? k->rows : step;
+            if (row + rows > k->rows)
+                row = k->rows - rows; /* an odd last row with the one before it */
             if (size == 64)
                 depthwise_64(k, shape, packed, first, row, rows);
             else if (size == 32)

@@ -54,18 +54,22 @@ INLINE VECTOR NAME(requantise)(VECTOR sum, FLOATS multiplier)
 /* Two vectors of int16, of the first and the last two quarters, to a block's bytes. */
 INLINE VECTOR NAME(finish)(VECTOR first, VECTOR second, const struct ending *ending)
 {
-    VECTOR zero_point = NARROW(ending->zero_point);
-    VECTOR bytes = BITS(packus_epi16)(BITS(adds_epi16)(first, zero_point), BITS(adds_epi16)(second, zero_point));
-    bytes = BITS(min_epu8)(BITS(max_epu8)(bytes, NARROW(ending->low)), NARROW(ending->high));
+    if (ending->shifted) {
+        first = BITS(adds_epi16)(first, NARROW(ending->zero_point));
+        second = BITS(adds_epi16)(second, NARROW(ending->zero_point));
+    }
+    VECTOR bytes = BITS(packus_epi16)(first, second);
+    if (ending->clamped)
+        bytes = BITS(min_epu8)(BITS(max_epu8)(bytes, NARROW(ending->low)), NARROW(ending->high));
     return ending->table ? NARROW(look_up(WIDE(bytes), ending->table)) : bytes;
 }
 
-/* Three taps a row, rows in one product: two pixels at x of `ROWS` output rows from columns 0 ... 2 and
+/* Three taps a row, rows in one product: two pixels of ROWS output rows, from columns 0 ... 2 and
  * STRIDE ... STRIDE + 2. */
 INLINE void NAME(three)(VECTOR (*columns)[4], const int8_t *packed, const struct ending *ending, uint8_t *const *out,
-                        size_t at, size_t pitch, const int ROWS, const int STRIDE, bool both)
+                        size_t at, size_t pitch, const int ROWS, const int STRIDE)
 {
-    VECTOR shorts[2][2][2], ints[2][2];
+    VECTOR ints[2][2], shorts[2][2][2];
     UNROLL for (int q = 0; q < 4; q++)
     {
         VECTOR bias = LOAD(packed + q * BLOCK);
@@ -88,31 +92,36 @@ INLINE void NAME(three)(VECTOR (*columns)[4], const int8_t *packed, const struct
         }
     }
     UNROLL for (int r = 0; r < ROWS; r++)
-    {
-        STORE(out[r] + at, NAME(finish)(shorts[0][r][0], shorts[0][r][1], ending));
-        if (both)
-            STORE(out[r] + at + pitch, NAME(finish)(shorts[1][r][0], shorts[1][r][1], ending));
-    }
+        UNROLL for (int p = 0; p < 2; p++)
+            STORE(out[r] + at + p * pitch, NAME(finish)(shorts[p][r][0], shorts[p][r][1], ending));
 }
 
-/* 3x3 without dilation: the columns stay in registers from one pair of pixels to the next. */
+/* 3x3 without dilation, at least two pixels: the columns stay in registers from pair to pair of pixels. An
+ * odd last pixel is made with the one before it. */
 INLINE void NAME(slide)(const struct kernel *k, const uint8_t *const *in, uint8_t *const *out, const int8_t *packed,
                         size_t first, const int ROWS, const int STRIDE)
 {
     struct ending ending = ending_of(k);
+    /* Copies: a store of bytes might change *k, as far as the compiler knows. */
+    const size_t in_pitch = k->in_pitch, out_pitch = k->out_pitch;
+    const int width = k->width;
+    const uint8_t *const rows[4] = {in[0] + first, in[1] + first, in[2] + first, in[3] + first};
+    uint8_t *const to[2] = {out[0] + first, out[ROWS - 1] + first};
     VECTOR columns[5][4];
     const int KEPT = 3 - STRIDE, COLUMNS = STRIDE + 3;
-    UNROLL for (int c = 0; c < KEPT; c++) NAME(interleave)(columns[2 * STRIDE + c], in, first + c * k->in_pitch);
-    for (int x = 0; x < k->width; x += 2) {
-        bool both = x + 1 < k->width;
-        size_t at = first + (size_t)x * STRIDE * k->in_pitch;
-        UNROLL for (int c = 0; c < KEPT; c++)
-            UNROLL for (int q = 0; q < 4; q++) columns[c][q] = columns[2 * STRIDE + c][q];
+    UNROLL for (int c = 0; c < KEPT; c++) NAME(interleave)(columns[2 * STRIDE + c], rows, c * in_pitch);
+    for (int x = 0; x < width; x += 2) {
+        if (x + 1 == width) {
+            x--;
+            UNROLL for (int c = 0; c < KEPT; c++)
+                NAME(interleave)(columns[c], rows, ((size_t)x * STRIDE + c) * in_pitch);
+        } else {
+            UNROLL for (int c = 0; c < KEPT; c++)
+                UNROLL for (int q = 0; q < 4; q++) columns[c][q] = columns[2 * STRIDE + c][q];
+        }
         UNROLL for (int c = KEPT; c < COLUMNS; c++)
-            /* The second pixel of the last pair may lie behind the row: its columns are not read. */
-            if (c < 3 || both)
-                NAME(interleave)(columns[c], in, at + c * k->in_pitch);
-        NAME(three)(columns, packed, &ending, out, first + (size_t)x * k->out_pitch, k->out_pitch, ROWS, STRIDE, both);
+            NAME(interleave)(columns[c], rows, ((size_t)x * STRIDE + c) * in_pitch);
+        NAME(three)(columns, packed, &ending, to, (size_t)x * out_pitch, out_pitch, ROWS, STRIDE);
     }
 }
 
@@ -204,7 +213,7 @@ static void NAME(depthwise)(const struct kernel *k, struct shape shape, const in
     for (int i = 0; i < 4 * shape.fours; i++)
         /* A row of which no weight is other than zero may be any. */
         in[i] = k->in[row * k->stride_h + (i < needed ? i : needed - 1) * k->dilation_h];
-    bool three = k->kernel_h == 3 && k->kernel_w == 3 && k->dilation_w == 1;
+    bool three = k->kernel_h == 3 && k->kernel_w == 3 && k->dilation_w == 1 && k->width > 1;
     if (three && k->stride_h == 1 && k->stride_w == 1 && rows == 2)
         NAME(slide)(k, in, k->out + row, packed, (size_t)first, 2, 1);
     else if (three && k->stride_h == 2 && k->stride_w == 2)

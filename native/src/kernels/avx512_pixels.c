@@ -61,7 +61,7 @@ static void add_run(const struct kernel *k, const struct ending *ending, const u
 void avx512_add(const struct kernel *k)
 {
     struct ending ending = ending_of(k);
-    ending.zero_point = _mm512_setzero_si512(); /* factor_c has it */
+    ending.shifted = false; /* factor_c has the zero point */
     struct runs runs = runs_of(k);
     for (int row = 0; row < runs.rows; row++)
         add_run(k, &ending, k->in[row], k->other[row], k->out[row], runs.bytes);
@@ -81,7 +81,7 @@ INLINE __m512i multiply_16(const uint8_t *a, __m512 gate, __m512 zero, __m512 fa
 void avx512_multiply(const struct kernel *k)
 {
     struct ending ending = ending_of(k);
-    ending.zero_point = _mm512_setzero_si512();
+    ending.shifted = false; /* factor_c has the zero point */
     __m512 factor = _mm512_set1_ps(k->factor_a), term = _mm512_set1_ps(k->factor_c);
     __m512 zero_a = _mm512_set1_ps((float)k->zero_point_a), zero_b = _mm512_set1_ps((float)k->zero_point_b);
     for (int c = 0; c < k->output_channels; c += 64) {
