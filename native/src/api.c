@@ -97,9 +97,9 @@ static bool arrays_are_there(const edgecnn_model *model, const void *const *inpu
     return there;
 }
 
-/* Whether the model may run now; it is then busy until `finish`. */
-static int start(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
-                 edgecnn_error *error)
+/* Runs the images; `seconds`, where it is not NULL, gets the time of each operation. */
+static int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
+                     double *seconds, edgecnn_error *error)
 {
     if (model == NULL || batch < 1 || !arrays_are_there(model, inputs, outputs)) {
         fail(error, EDGECNN_INPUT, "a null pointer, or a batch of %d, expected at least 1", batch);
@@ -109,23 +109,19 @@ static int start(edgecnn_model *model, int batch, const void *const *inputs, voi
         fail(error, EDGECNN_BUSY, "another thread runs this model; open one model a thread");
         return EDGECNN_BUSY;
     }
-    return EDGECNN_OK;
-}
-
-static void finish(edgecnn_model *model) { atomic_flag_clear_explicit(&model->busy, memory_order_release); }
-
-int edgecnn_run(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
-                edgecnn_error *error)
-{
-    int code = start(model, batch, inputs, outputs, error);
-    if (code != EDGECNN_OK)
-        return code;
+    model->seconds = seconds;
     for (int image = 0; image < batch; image++) {
         point_at_image(model, image, inputs, outputs);
         run_groups(model);
     }
-    finish(model);
+    atomic_flag_clear_explicit(&model->busy, memory_order_release);
     return EDGECNN_OK;
+}
+
+int edgecnn_run(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
+                edgecnn_error *error)
+{
+    return run_batch(model, batch, inputs, outputs, NULL, error);
 }
 
 static const char *const KINDS[KERNELS_END] = {
@@ -145,13 +141,13 @@ static double multiplications(const struct plan *plan, const struct plan_operati
     return (double)out->height * out->width * o->output_channels * depth * o->kernel_h * o->kernel_w;
 }
 
-static edgecnn_layer layer_of(const edgecnn_model *model, int index)
+static edgecnn_layer layer_of(const edgecnn_model *model, int index, double seconds)
 {
     const struct plan_operation *o = &model->plan.operations[index];
     return (edgecnn_layer){
         .name = model->plan.names + model->plan.tensors[o->output].name,
         .kind = KINDS[o->code],
-        .seconds = model->times[index],
+        .seconds = seconds,
         .multiplications = multiplications(&model->plan, o),
     };
 }
@@ -159,20 +155,19 @@ static edgecnn_layer layer_of(const edgecnn_model *model, int index)
 int edgecnn_profile(edgecnn_model *model, const void *const *inputs, void *const *outputs, edgecnn_layer *layers,
                     int room, edgecnn_error *error)
 {
-    if (room < 0 || (layers == NULL && room > 0)) {
+    if (model == NULL || room < 0 || (layers == NULL && room > 0)) {
         fail(error, EDGECNN_INPUT, "a null pointer, or room for %d layers", room);
         return -1;
     }
-    if (start(model, 1, inputs, outputs, error) != EDGECNN_OK)
-        return -1;
     int count = (int)model->plan.header->operations;
-    memset(model->times, 0, (size_t)count * sizeof *model->times);
-    model->seconds = model->times;
-    point_at_image(model, 0, inputs, outputs);
-    run_groups(model);
-    model->seconds = NULL;
-    for (int i = 0; i < count && i < room; i++)
-        layers[i] = layer_of(model, i);
-    finish(model);
-    return count;
+    double *seconds = calloc((size_t)count, sizeof *seconds);
+    if (seconds == NULL) {
+        fail(error, EDGECNN_MEMORY, "out of memory: times of %d layers", count);
+        return -1;
+    }
+    int code = run_batch(model, 1, inputs, outputs, seconds, error);
+    for (int i = 0; code == EDGECNN_OK && i < count && i < room; i++)
+        layers[i] = layer_of(model, i, seconds[i]);
+    free(seconds);
+    return code == EDGECNN_OK ? count : -1;
 }

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, c_char, c_char_p, c_double, c_float, c_int, c_int32, c_size_t, c_void_p
+from ctypes import (
+    POINTER,
+    Structure,
+    c_char,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_int32,
+    c_size_t,
+    c_void_p,
+)
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +34,12 @@ class Error(Structure):
 class Options(Structure):
     """edgecnn_options."""
 
-    _fields_ = (("threads", c_int), ("kernels", c_char_p), ("memory", c_void_p), ("memory_size", c_size_t))
+    _fields_ = (
+        ("threads", c_int),
+        ("kernels", c_char_p),
+        ("memory", c_void_p),
+        ("memory_size", c_size_t),
+    )
 
 
 class Tensor(Structure):
@@ -38,7 +54,12 @@ class Tensor(Structure):
 class Layer(Structure):
     """edgecnn_layer."""
 
-    _fields_ = (("name", c_char_p), ("kind", c_char_p), ("seconds", c_double), ("multiplications", c_double))
+    _fields_ = (
+        ("name", c_char_p),
+        ("kind", c_char_p),
+        ("seconds", c_double),
+        ("multiplications", c_double),
+    )
 
 
 class Refused(Exception):
@@ -127,7 +148,9 @@ class Model:
         """Outputs of a batch."""
         outputs = self.empty_outputs(len(inputs[0]))
         error = Error()
-        if self.library.run(self.address, len(inputs[0]), pointers(inputs), pointers(outputs), error):
+        if self.library.run(
+            self.address, len(inputs[0]), pointers(inputs), pointers(outputs), error
+        ):
             raise Refused(error)
         return outputs
 

@@ -58,12 +58,18 @@ class Draw:
         """Stored, with a zero point as often as not."""
         return Place(zero_point=self.between(0, 255) if self.chance(0.6) else 0)
 
-    def window(self, size: tuple[int, int], largest: int = 5) -> tuple[Window, tuple[int, int], int]:
+    def window(
+        self, size: tuple[int, int], largest: int = 5
+    ) -> tuple[Window, tuple[int, int], int]:
         """A window over an image, the size of its result, and pads to the right that it needs."""
         kernel = (self.between(1, largest), self.between(1, largest))
         if self.chance(0.5):
             kernel = (3, 3) if self.chance(0.7) else (1, 1)
-        stride = (self.between(1, 2),) * 2 if self.chance(0.8) else (self.between(1, 3), self.between(1, 3))
+        stride = (
+            (self.between(1, 2),) * 2
+            if self.chance(0.8)
+            else (self.between(1, 3), self.between(1, 3))
+        )
         dilation = (1, 1) if self.chance(0.7) else (self.between(1, 2), self.between(1, 3))
         pads = (self.between(0, kernel[0] - 1), self.between(0, kernel[1] - 1))
         below = (self.between(0, kernel[0] - 1), self.between(0, kernel[1] - 1))
@@ -112,7 +118,14 @@ def pools(code: str, draw: Draw, network: Network) -> Image:
     outside = 0 if code == "max_pool" else draw.between(0, 255)
     x = network.image((channels, *size), Place(pads=(window.pads[1], right), pad_value=outside))
     y = network.pool(
-        code, x, window, out, outside=outside, all_taps=draw.chance(0.5), place=draw.place(), end=draw.end()
+        code,
+        x,
+        window,
+        out,
+        outside=outside,
+        all_taps=draw.chance(0.5),
+        place=draw.place(),
+        end=draw.end(),
     )
     network.group(strip(draw, out[0]))
     return y
@@ -143,7 +156,9 @@ def tables(_: str, draw: Draw, network: Network) -> Image:
 
 def global_pools(_: str, draw: Draw, network: Network) -> Image:
     """GLOBAL_POOL."""
-    y = network.global_pool(network.image((draw.channels(), *draw.size())), draw.place(), draw.end())
+    y = network.global_pool(
+        network.image((draw.channels(), *draw.size())), draw.place(), draw.end()
+    )
     network.group(1)
     return y
 
@@ -244,7 +259,14 @@ def bottlenecks(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]
             place=Place(ring, block, sides, zero, zero_point=zero),
         )  # fmt: skip
         y = network.product(
-            "depthwise", hidden, wide, window, size=out, outside=zero, place=Place(rows), end=draw.end()
+            "depthwise",
+            hidden,
+            wide,
+            window,
+            size=out,
+            outside=zero,
+            place=Place(rows),
+            end=draw.end(),
         )
         if stride == 1:
             y = network.product("convolution", y, channels, place=Place(rows))
@@ -263,14 +285,20 @@ def chains(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:
         size = (draw.between(4, 20 // scale + 1), number % (40 // scale) + 4)
         zero = draw.between(0, 255)
         three = Window((3, 3), pads=(1, 1))
-        x = network.image((3, *size), Place(pads=(1, 1), pad_value=zero, pitch=4, zero_point=zero), is_float=True)
+        x = network.image(
+            (3, *size), Place(pads=(1, 1), pad_value=zero, pitch=4, zero_point=zero), is_float=True
+        )
         half = (size[0] // 2, size[1] // 2)
         rows = strip(draw, half[0])
         first = Place(min((rows + 1) * 2 + 2, size[0]), zero_point=draw.between(0, 9))
-        y = network.product("convolution", x, draw.channels(), three, size=size, outside=zero, place=first)
+        y = network.product(
+            "convolution", x, draw.channels(), three, size=size, outside=zero, place=first
+        )
         second = Place(min(rows + 2, half[0]), pads=(1, 1), pad_value=7)
         y = network.pool("max_pool", y, Window((2, 2), (2, 2)), half, place=second)
-        y = network.product("convolution", y, draw.channels(), three, size=half, outside=7, place=Place(pads=(0, 1)))
+        y = network.product(
+            "convolution", y, draw.channels(), three, size=half, outside=7, place=Place(pads=(0, 1))
+        )
         network.group(rows)
         gate = network.global_pool(y)
         gate = network.product("convolution", gate, y.channels, end=draw.end())
@@ -308,4 +336,15 @@ def all_cases(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:
     yield from chains(count, batch=batch, scale=scale)
 
 
-__all__ = ["MAKERS", "Case", "aligned", "all_cases", "bottlenecks", "by_16", "chains", "lenet", "operation_cases", "STORED"]
+__all__ = [
+    "MAKERS",
+    "Case",
+    "aligned",
+    "all_cases",
+    "bottlenecks",
+    "by_16",
+    "chains",
+    "lenet",
+    "operation_cases",
+    "STORED",
+]

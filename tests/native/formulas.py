@@ -93,7 +93,9 @@ def add(x0: Bytes, x1: Bytes, factors: tuple[float, float, float]) -> Integers:
     return rounded(fused(x0, a, fused(x1, b, np.full(x1.shape, c, F))))
 
 
-def multiply(x0: Bytes, x1: Bytes, z0: int, z1: int, factors: tuple[float, float, float]) -> Integers:
+def multiply(
+    x0: Bytes, x1: Bytes, z0: int, z1: int, factors: tuple[float, float, float]
+) -> Integers:
     """rint((float)((x0 - z0) (x1 - z1)) * a + c): two roundings."""
     product = (x0.astype(np.int64) - z0) * (x1.astype(np.int64) - z1)
     return rounded(product.astype(F) * F(factors[0]) + F(factors[2]))

@@ -72,7 +72,9 @@ class Network:
         self.plan.group(self.grouped, count, strip, loop)
         self.grouped += count
 
-    def image(self, shape: tuple[int, int, int], place: Place = STORED, *, is_float: bool = False) -> Image:
+    def image(
+        self, shape: tuple[int, int, int], place: Place = STORED, *, is_float: bool = False
+    ) -> Image:
         """A new input, converted by QUANTISE in a group of its own."""
         scale, zero_point = 1.0, 0
         x: NDArray[np.generic] = self.rng.integers(0, 256, (self.batch, *shape)).astype(np.uint8)
@@ -93,7 +95,9 @@ class Network:
         self.group(shape[1])
         return result
 
-    def output(self, x: Image, scale: float = 1.0, zero_point: int = 0, *, is_float: bool = True) -> None:
+    def output(
+        self, x: Image, scale: float = 1.0, zero_point: int = 0, *, is_float: bool = True
+    ) -> None:
         """DEQUANTISE to the caller, in a group of its own."""
         shape = (x.channels, *x.size)
         number = self.plan.tensor(OUTPUT, shape, is_float=is_float)
@@ -103,7 +107,9 @@ class Network:
         )  # fmt: skip
         self.group(x.size[0])
         values = x.values
-        self.outputs.append((values.astype(np.int64) - zero_point).astype(F) * F(scale) if is_float else values)
+        self.outputs.append(
+            (values.astype(np.int64) - zero_point).astype(F) * F(scale) if is_float else values
+        )
 
     def weights(self, outputs: int, depth: int, window: Window) -> Weights:
         """Random ones, whose results spread over a byte."""
@@ -153,7 +159,12 @@ class Network:
         factors = (float(a), float(b), float(self.rng.uniform(-99, 99)))
         result = self._result(end.of(formulas.add(x0.values, x1.values, factors)), place)
         self.plan.operation(
-            "add", (x0.number, x1.number), result.number, x0.channels, **self._end(end), factors=factors
+            "add",
+            (x0.number, x1.number),
+            result.number,
+            x0.channels,
+            **self._end(end),
+            factors=factors,
         )
         return result
 
@@ -204,9 +215,14 @@ class Network:
 
     def global_pool(self, x: Image, place: Place = STORED, end: Ending = NO_END) -> Image:
         """GLOBAL_POOL."""
-        z0, a = int(self.rng.integers(0, 256)), float(F(self.rng.uniform(0.3, 2) / math.prod(x.size)))
+        z0, a = (
+            int(self.rng.integers(0, 256)),
+            float(F(self.rng.uniform(0.3, 2) / math.prod(x.size))),
+        )
         sums = (x.values.astype(np.int64) - z0).sum(axis=(2, 3), keepdims=True)
-        result = self._result(end.of(formulas.rounded(sums.astype(F) * F(a), place.zero_point)), place)
+        result = self._result(
+            end.of(formulas.rounded(sums.astype(F) * F(a), place.zero_point)), place
+        )
         self.plan.operation(
             "global_pool", (x.number,), result.number, x.channels, **self._end(end),
             factors=(a, 0, 0), zero_points=(place.zero_point, z0, 0),
@@ -227,7 +243,12 @@ class Network:
         """CHANNELS: channel c is channel order[c] of x."""
         result = self._result(x.values[:, order].astype(np.uint8), place)
         self.plan.operation(
-            "channels", (x.number,), result.number, x.channels, len(order), weights=order.astype(np.uint32)
+            "channels",
+            (x.number,),
+            result.number,
+            x.channels,
+            len(order),
+            weights=order.astype(np.uint32),
         )
         return result
 
@@ -243,7 +264,9 @@ class Network:
         values = np.full((*x.values.shape[:2], *size), value, np.uint8)
         values[:, :, at[0] : at[0] + x.size[0], at[1] : at[1] + x.size[1]] = x.values
         result = self._result(values, STORED)
-        self.plan.operation("pad", (x.number,), result.number, x.channels, pads=at, clamp=(value, 255))
+        self.plan.operation(
+            "pad", (x.number,), result.number, x.channels, pads=at, clamp=(value, 255)
+        )
         return result
 
     def _result(self, values: Bytes, place: Place) -> Image:
