@@ -47,6 +47,9 @@ WEIGHTS = {
     "reduce": weight(4, 6, 1, 1),
     "expand": weight(6, 4, 1, 1),
     "twelve": weight(6, 12, 1, 1),
+    "sixteen": weight(32, 6, 3, 3),
+    "twenty_two": weight(16, 38, 1, 1),
+    "thirty_eight": weight(16, 54, 1, 1),
     "half": np.array(0.5, np.float32),
     "slope": np.array([0.2], np.float32),
     "slopes": np.linspace(-0.5, 1.5, 6, dtype=np.float32).reshape(6, 1, 1),
@@ -132,6 +135,12 @@ def _encoding(
         source = node.inputs[0]
         assert source is not None
         return encodings[str(source.name)]
+    if node is not None and is_operator(node, "Concat"):
+        return (
+            encodings[str(node.inputs[0].name)]
+            if node.inputs[0] is not None
+            else encode(Range(-1, 1))
+        )
     found = ranges[str(value.name)]
     return encode(Range(0.9 * found.low, 0.9 * found.high))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edgecnn_exporters.targets.native.folding import needs_pads
 from edgecnn_exporters.targets.native.grouping import BLOCK, Group
 from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer, Role
 from edgecnn_exporters.targets.native.packing import LANES, QUAD, rounded_up
@@ -112,7 +113,9 @@ def _layout(
     is_small = image.channels <= QUAD and all(layer.code is Code.CONVOLUTION for layer in readers)
     is_first = all(layer.code is Code.QUANTISE for layer in writers)
     pitch = QUAD if is_small and is_first else rounded_up(image.channels, LANES)
-    windows = [layer for layer in readers if layer.code in WINDOWED]
+    windows = [
+        layer for layer in readers if layer.code in WINDOWED and needs_pads(layer, network.images)
+    ]
     left = max((layer.window.pads[1] for layer in windows), default=0)
     right = max((_columns_behind(layer, network) for layer in windows), default=0)
     pools = [layer for layer in windows if layer.code is Code.MAX_POOL]
