@@ -50,6 +50,7 @@ WEIGHTS = {
     "sixteen": weight(32, 6, 3, 3),
     "twenty_two": weight(16, 38, 1, 1),
     "thirty_eight": weight(16, 54, 1, 1),
+    "back6": weight(6, 6, 1, 1),
     "half": np.array(0.5, np.float32),
     "slope": np.array([0.2], np.float32),
     "slopes": np.linspace(-0.5, 1.5, 6, dtype=np.float32).reshape(6, 1, 1),

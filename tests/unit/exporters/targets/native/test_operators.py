@@ -80,6 +80,10 @@ BODIES: dict[str, str] = {
         "d = Concat <axis = 1> (b, c) e = Conv (d, thirty_eight) "
         f"f = MaxPool <kernel_shape = [3, 3], {SAME}> (b) y = Concat <axis = 1> (e, f)"
     ),
+    "concat of what was joined before": (
+        "a = Conv (x, back6) b = Concat <axis = 1> (x, a) c = Conv (b, twelve) "
+        "d = Concat <axis = 1> (x, a, c) y = Relu (d)"
+    ),
     "channel shuffle": f"{SHUFFLE} y = Conv <group = 6, {SAME}> (c, wise)",
     "split": "a, b = Split <axis = 1, num_outputs = 2> (x) y = Add (a, b)",
     "split of whole kernels": (
