@@ -43,6 +43,7 @@ WEIGHTS = {
     "summand": weight(20),
     "fc": weight(10, 6),
     "matrix": weight(6, 10),
+    "tenth": weight(10, 4),
     "fc_map": weight(7, 6 * 9 * 11),
     "reduce": weight(4, 6, 1, 1),
     "expand": weight(6, 4, 1, 1),
@@ -118,7 +119,9 @@ def _stays_float(value: ir.Value) -> bool:
 def _ranges(model: ir.Model, names: list[str]) -> dict[str, Range]:
     shape = [size if isinstance(size, int) else 1 for size in model.graph.inputs[0].shape or ()]
     samples = [np.resize(sample, shape) for sample in SAMPLES]
-    runs = [ValueProbe(model, names).run(sample) for sample in samples]
+    inputs = [str(value.name) for value in model.graph.inputs]
+    probe = ValueProbe(model, names)
+    runs = [probe.run_all(dict.fromkeys(inputs, sample)) for sample in samples]
     return {
         name: Range(
             min(float(run[name].min()) for run in runs), max(float(run[name].max()) for run in runs)
