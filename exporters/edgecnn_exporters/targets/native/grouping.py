@@ -12,15 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer, Role
+from edgecnn_exporters.targets.native.layers import IntegerNetwork, Layer, Role
 from edgecnn_exporters.targets.native.records import Code
+from edgecnn_exporters.targets.native.strips import Strip, strip_of
 
 BLOCK = 64
 POINTS = frozenset({Code.ADD, Code.MULTIPLY, Code.TABLE, Code.COPY, Code.CHANNELS, Code.DEQUANTISE})
 POOLS = frozenset({Code.MAX_POOL, Code.AVERAGE_POOL})
 PRODUCTS = frozenset({Code.CONVOLUTION, Code.DEPTHWISE, Code.GROUPED})
-WHOLE = frozenset({Code.GLOBAL_POOL, Code.RESIZE, Code.PAD})
-Rows = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -226,42 +225,3 @@ class _Grouping:
     def _bytes(self, name: str, rows: int) -> int:
         image = self.images[name]
         return rows * image.width * image.channels
-
-
-@dataclass(frozen=True)
-class Strip:
-    """Rows for one strip of a group's last layer.
-
-    Attributes:
-        written: by each layer.
-        read: of each image, outside images among them.
-    """
-
-    written: tuple[Rows, ...]
-    read: Mapping[str, Rows]
-
-    def most(self, name: str) -> int:
-        """Rows of an image that are read."""
-        low, high = self.read.get(name, (0, 0))
-        return high - low
-
-
-def strip_of(group: Sequence[Layer], images: Mapping[str, Image], rows: Rows) -> Strip:
-    """The rows that each layer writes, and those that it reads, for a strip of the last layer.
-
-    A layer that none behind it reads writes the rows of the strip.
-    """
-    written: list[Rows] = []
-    read: dict[str, Rows] = {}
-    for layer in reversed(group):
-        span = read.get(layer.output, rows) if written else rows
-        written.append(span)
-        for index, name in enumerate(layer.inputs):
-            height = images[name].height
-            is_whole = name in layer.reads_whole or layer.code in WHOLE
-            wanted = (0, height) if is_whole else span
-            if not is_whole and index == 0:
-                wanted = layer.window.rows(*span, height)
-            known = read.get(name, wanted)
-            read[name] = (min(known[0], wanted[0]), max(known[1], wanted[1]))
-    return Strip(tuple(reversed(written)), read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgecnn_exporters.targets.native.folding import needs_pads
 from edgecnn_exporters.targets.native.grouping import BLOCK, Group
@@ -85,21 +85,9 @@ def place(network: IntegerNetwork, groups: Sequence[Group]) -> Memory:
                 at += aligned(layouts[source].row_bytes(network.images[source].width))
         scratch = max(scratch, at)
     placed = {
-        name: Layout(*_fields(layout), offset=offsets.get(name, 0))
-        for name, layout in layouts.items()
+        name: replace(layout, offset=offsets.get(name, 0)) for name, layout in layouts.items()
     }
     return Memory(placed, pad_rows, arena, scratch)
-
-
-def _fields(layout: Layout) -> tuple[Storage, int, int, int, tuple[int, int], int]:
-    return (
-        layout.storage,
-        layout.pitch,
-        layout.block,
-        layout.rows,
-        layout.pads,
-        layout.pad_value,
-    )
 
 
 def _layout(
