@@ -123,19 +123,8 @@ def leave(reader: Reader, value: ir.Value) -> str:
         raise NoKernel(node, f"its result of {rank} axes is no image (1, C, H, W) or vector (1, C)")
     if isinstance(found, Held):
         source = reader.whole(found)
-        encoding = found.encoding
         image = Image(str(value.name), source.channels, *source.size, None, Role.OUTPUT, is_vector)
-        layers: tuple[Layer, ...] = (
-            Layer(
-                Code.DEQUANTISE,
-                (source.name,),
-                image.name,
-                source.channels,
-                source.channels,
-                zero_points=(encoding.zero_point, 0),
-                factors=(encoding.scale, 0.0, 0.0),
-            ),
-        )
+        layers: tuple[Layer, ...] = (_reals(source, found.encoding, image),)
     elif isinstance(found, Result) and found.has_float and not is_clipped(found):
         image = Image(str(value.name), *found.size, None, Role.OUTPUT, is_vector)
         layers = found.layers(image)
@@ -144,6 +133,19 @@ def leave(reader: Reader, value: ir.Value) -> str:
     reader.images[image.name] = image
     reader.add(*layers)
     return image.name
+
+
+def _reals(source: Image, encoding: Encoding, result: Image) -> Layer:
+    """The layer that writes the reals of an image."""
+    return Layer(
+        Code.DEQUANTISE,
+        (source.name,),
+        result.name,
+        source.channels,
+        source.channels,
+        zero_points=(encoding.zero_point, 0),
+        factors=(encoding.scale, 0.0, 0.0),
+    )
 
 
 def is_clipped(result: Result) -> bool:
