@@ -29,7 +29,7 @@ from platforms import FAMILIES, PLATFORMS, Platform, this_platform
 
 ROOT = Path(__file__).parent
 PACKAGE = ROOT / "edgecnn_native"
-COMMON = ("-std=c11", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall")
+COMMON = ("-std=gnu11", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall")
 # An error of arithmetic is no reason to end the program that loads the library.
 ZIG = ("-fno-sanitize=all",)
 # zig's own words for the flags of a family.

@@ -13,7 +13,12 @@ from shared import once
 
 ROOT = Path(__file__).parents[1]
 # Folder of the project → name of its distribution in a file name.
-PROJECTS = {".": "edgecnn", "runtime": "edgecnn_runtime", "weights": "edgecnn_weights"}
+PROJECTS = {
+    ".": "edgecnn",
+    "runtime": "edgecnn_runtime",
+    "weights": "edgecnn_weights",
+    "native": "edgecnn_native",
+}
 
 
 def build(project: str, folder: Path, *options: str, release: bool = True) -> None:

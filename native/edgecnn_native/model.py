@@ -82,7 +82,7 @@ class Model:
             NativeError: the library is missing, or refuses the plan, the threads or the kernels.
         """
         self._address: int | None = None
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()  # a signal handler may close what its thread runs
         self._library = load_library()
         options = COptions(threads, None if kernels is None else kernels.encode(), None, 0)
         error = CError()
