@@ -172,6 +172,8 @@ class _Grouping:
 
     def _strip_rows(self, group: Sequence[Layer], loop: tuple[int, int]) -> int:
         height = self.images[group[-1].output].height
+        if any(each.code in (Code.RESIZE, Code.PAD) for each in group):
+            return height
         depthwise = next((each for each in group if each.code is Code.DEPTHWISE), None)
         candidates = [rows for rows in range(1, height + 1) if self._is_even(rows, height, group)]
         fitting = [rows for rows in candidates if self._fits(group, rows, depthwise)]
