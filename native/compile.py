@@ -109,17 +109,18 @@ def compile_library(wanted: Platform | None, folder: Path, version: str) -> tupl
 
 def sources(architecture: str) -> list[Path]:
     """The C files of an architecture, in a fixed order."""
-    own = FAMILIES.get(architecture, {})
-    others = {name for families in FAMILIES.values() for name in families} - set(own)
-    return [path for path in sorted((ROOT / "src").rglob("*.c")) if _family(path) not in others]
+    own = set(FAMILIES.get(architecture, {}))
+    others = {word for families in FAMILIES.values() for word in families} - own
+    return [path for path in sorted((ROOT / "src").rglob("*.c")) if not _words(path) & others]
 
 
-def _family(source: Path) -> str:
-    return source.stem.partition("_")[0] if source.parent.name == "kernels" else ""
+def _words(source: Path) -> set[str]:
+    return set(source.stem.split("_"))
 
 
 def _flags(compiler: Compiler, source: Path, architecture: str, version: str) -> list[str]:
-    family = FAMILIES.get(architecture, {}).get(_family(source), ())
+    families = FAMILIES.get(architecture, {})
+    family = [flag for word in _words(source) for flag in families.get(word, ())]
     own = [compiler.renamed.get(flag, flag) for flag in family]
     folders = ("-I", str(ROOT / "include"), "-I", str(ROOT / "src"))
     # Else the folder of the clone would be in the file, and other bytes for each clone.

@@ -1,8 +1,8 @@
 """Platforms of edgecnn-native: zig's target, the wheel's tag, the library's name, kernel families.
 
-A family of kernels is the files of src/kernels that are named after it, such as ``avx2_add.c``. It
+A family of kernels is the files of src/kernels with its name in theirs, such as ``avx2_add.c``. It
 has compiler flags of its own, for some processors of one architecture; the library asks the
-processor before it runs one.
+processor before it runs one. ``x86`` and ``arm`` mark files that are for all of an architecture.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import platform
 import sys
 from dataclasses import dataclass
 
-# Architecture → family → its flags for clang. Other files are for every processor.
+# Architecture → word in a file's name → flags for clang. Other files are for every processor.
 FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
     "x86_64": {
+        "x86": (),
         "avx2": ("-mavx2", "-mfma"),
         "avx512": (
             *("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"),
             *("-mavx512vnni", "-mavx512vbmi", "-mavx2", "-mfma"),
         ),
     },
-    "aarch64": {"dotprod": ("-march=armv8.2-a+dotprod",)},
+    "aarch64": {"arm": (), "neon": (), "dotprod": ("-march=armv8.2-a+dotprod",)},
     "arm": {},
     "wasm32": {},
 }

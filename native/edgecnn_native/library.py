@@ -129,7 +129,8 @@ def plan_version() -> int:
 
 def kernels() -> tuple[str, ...]:
     """Kernel families that this processor runs, best first."""
-    library, names = load_library(), []
+    library = load_library()
+    names: list[str] = []
     while (name := library.edgecnn_kernels(len(names))) is not None:
         names.append(name.decode())
     return tuple(names)
