@@ -128,8 +128,9 @@ static bool arrays_are_there(const edgecnn_model *model, const void *const *inpu
     return there;
 }
 
-int edgecnn_run(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
-                edgecnn_error *error)
+/* Runs the images; `seconds`, where it is not NULL, gets the time of each operation. */
+static int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
+                     double *seconds, edgecnn_error *error)
 {
     if (model == NULL || batch < 1 || !arrays_are_there(model, inputs, outputs)) {
         fail(error, EDGECNN_INPUT, "a null pointer, or a batch of %d, expected at least 1", batch);
@@ -139,12 +140,19 @@ int edgecnn_run(edgecnn_model *model, int batch, const void *const *inputs, void
         fail(error, EDGECNN_BUSY, "another thread runs this model; open one model a thread");
         return EDGECNN_BUSY;
     }
+    model->seconds = seconds;
     for (int image = 0; image < batch; image++) {
         point_at_image(model, image, inputs, outputs);
         run_groups(model);
     }
     atomic_flag_clear_explicit(&model->busy, memory_order_release);
     return EDGECNN_OK;
+}
+
+int edgecnn_run(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
+                edgecnn_error *error)
+{
+    return run_batch(model, batch, inputs, outputs, NULL, error);
 }
 
 static const char *const KINDS[KERNELS_END] = {
@@ -172,20 +180,24 @@ int edgecnn_profile(edgecnn_model *model, const void *const *inputs, void *const
         return -1;
     }
     int count = (int)model->plan.header->operations;
-    memset(model->times, 0, (size_t)count * sizeof *model->times);
-    model->seconds = model->times;
-    int code = edgecnn_run(model, 1, inputs, outputs, error);
-    model->seconds = NULL;
-    if (code != EDGECNN_OK)
+    double *seconds = calloc((size_t)count, sizeof *seconds);
+    if (seconds == NULL) {
+        fail(error, EDGECNN_MEMORY, "out of memory: times of %d layers", count);
         return -1;
+    }
+    if (run_batch(model, 1, inputs, outputs, seconds, error) != EDGECNN_OK) {
+        free(seconds);
+        return -1;
+    }
     for (int i = 0; i < count && i < room; i++) {
         const struct plan_operation *o = &model->plan.operations[i];
         layers[i] = (edgecnn_layer){
             .name = model->plan.names + model->plan.tensors[o->output].name,
             .kind = KINDS[o->code],
-            .seconds = model->times[i],
+            .seconds = seconds[i],
             .multiplications = multiplications(&model->plan, o),
         };
     }
+    free(seconds);
     return count;
 }

@@ -19,10 +19,10 @@ struct plan {
     const uint8_t *data;
 };
 
-/* What the kernels of an operation read: in the plan's bytes, or made from them when it was opened. */
+/* What every call of an operation's kernel has in common. Weights and bias lie in the plan's bytes, or were
+ * made from them when it was opened. */
 struct prepared {
-    const int8_t *weights;
-    const int32_t *bias;
+    struct kernel kernel;
     size_t weight_block; /* bytes of the weights of 16 output channels */
 };
 
@@ -54,7 +54,6 @@ struct edgecnn_model {
     void *file;      /* the plan's bytes, mapped from a file; NULL where they are the caller's */
     size_t file_size;
     double *seconds; /* by operation, while edgecnn_profile runs; else NULL */
-    double *times;   /* the memory of it */
 };
 
 /* check.c */
@@ -70,9 +69,9 @@ void rows_needed(const struct plan *plan, const struct plan_group *group, int en
 void rows_from(const struct plan *plan, const struct plan_group *group, int begin, int *have);
 
 /* run.c */
-void run_operation(edgecnn_model *model, struct worker *worker, int index, int begin, int end,
+void run_operation(edgecnn_model *model, const struct worker *worker, int index, int begin, int end,
                    int channel, int channels);
-void fill_pads(edgecnn_model *model, struct worker *worker, const struct plan_group *group);
+void fill_pads(edgecnn_model *model, const struct worker *worker, const struct plan_group *group);
 
 /* strips.c: a group, strip by strip. */
 void run_groups(edgecnn_model *model);

@@ -175,7 +175,9 @@ class _Grouping:
         if any(each.code in (Code.RESIZE, Code.PAD) for each in group):
             return height
         depthwise = next((each for each in group if each.code is Code.DEPTHWISE), None)
-        candidates = [rows for rows in range(1, height + 1) if self._is_even(rows, height, group)]
+        # A single row a strip costs more in calls than a ring beyond the first cache does.
+        least = min(2, height) if depthwise else 1
+        candidates = [r for r in range(least, height + 1) if self._is_even(r, height, group)]
         fitting = [rows for rows in candidates if self._fits(group, rows, depthwise)]
         chosen = fitting or candidates[:1]
         whole = [rows for rows in chosen if height % rows == 0]
@@ -185,11 +187,13 @@ class _Grouping:
         return max(chosen)
 
     def _is_even(self, rows: int, height: int, group: Sequence[Layer]) -> bool:
-        """Whether a depthwise 3×3 kernel, which makes two rows at a time, has none left over."""
+        """Whether a depthwise kernel that makes two rows at a time has none left over.
+
+        Kernels multiply input rows by fours, and make two output rows where that takes no more.
+        """
         pairs = any(
             layer.code is Code.DEPTHWISE
-            and layer.window.kernel == (3, 3)
-            and layer.window.stride == (1, 1)
+            and layer.window.stride[0] + layer.window.kernel[0] <= -(-layer.window.kernel[0] // 4) * 4
             for layer in group
         )
         return not pairs or rows % 2 == 0 or rows == height
