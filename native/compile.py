@@ -29,6 +29,7 @@ from platforms import FAMILIES, PLATFORMS, Platform, this_platform
 
 ROOT = Path(__file__).parent
 PACKAGE = ROOT / "edgecnn_native"
+LIBRARIES = ROOT.parent / "build/native"
 COMMON = ("-std=gnu11", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall")
 # An error of arithmetic is no reason to end the program that loads the library.
 ZIG = ("-fno-sanitize=all",)
@@ -159,7 +160,7 @@ def main() -> int:
     names = parser.parse_args().platforms
     if unknown := [name for name in names if name not in PLATFORMS]:
         parser.error(f"no platform is called {unknown[0]}; there are {', '.join(PLATFORMS)}")
-    jobs = [(PLATFORMS[name], ROOT.parent / "build/native" / name) for name in names]
+    jobs = [(PLATFORMS[name], LIBRARIES / name) for name in names]
     for wanted, folder in jobs or [(this_platform(), PACKAGE)]:
         begin = time.monotonic()
         try:

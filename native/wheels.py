@@ -13,18 +13,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from compile import ROOT, CompilerFailed, compile_library, project_version
+from compile import LIBRARIES, ROOT, CompilerFailed, compile_library, project_version
 from platforms import PLATFORMS, Platform
 
 
 def build_wheel(wanted: Platform, folder: Path) -> Path:
-    """The wheel of a platform, or its bare library where Python has no tag for it.
+    """The wheel of a platform in `folder`; its bare library, elsewhere, where it has no tag.
 
     Raises:
         CompilerFailed: the library or the wheel cannot be made.
     """
     if not wanted.tag:
-        library, _ = compile_library(wanted, folder, project_version())
+        library, _ = compile_library(wanted, LIBRARIES / wanted.name, project_version())
         return library
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", scratch]

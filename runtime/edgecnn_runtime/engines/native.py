@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from edgecnn_runtime.arrays import Array
-from edgecnn_runtime.engines import refuse_weights
+from edgecnn_runtime.engines import is_importable, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.engines.once import once
 from edgecnn_runtime.engines.table import ENGINES
@@ -43,7 +43,7 @@ class NativeEngine:
 
     @classmethod
     def is_installed(cls) -> bool:
-        spec = find_spec(_PACKAGE.module)
+        spec = find_spec(_PACKAGE.module) if is_importable(_PACKAGE.module) else None
         folders = (spec and spec.submodule_search_locations) or ()
         return any(Path(folder, name).is_file() for folder in folders for name in _LIBRARIES)
 
