@@ -34,7 +34,8 @@ EXAMPLES = {"onnx": _ONNX, "openvino": _OPENVINO, "tflite": _TFLITE, "plan": _PL
 _CODE = """\
 preprocess_numpy.py    Python, needs numpy; an image with red first
 preprocess_opencv.py   Python, needs cv2; a frame of OpenCV, blue first
-preprocess.hpp         C++11, header only; RGB, 8 bits a channel
+preprocess.h           C99, header only; RGB, 8 bits a channel
+preprocess.hpp         C++11, the same
 Preprocess.kt          Android; a Bitmap, or an IntArray of its pixels
 preprocess.js          browser and node; preprocess(image, SPEC)
 preprocess.json        the same as data"""

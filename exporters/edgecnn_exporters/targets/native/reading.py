@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.native.errors import NoKernel
-from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer
+from edgecnn_exporters.targets.native.layers import Image, Layer
 from edgecnn_exporters.targets.native.records import Code
 from edgecnn_exporters.targets.native.tables import INTEGERS, reals_of
 from edgecnn_exporters.targets.native.values import (
@@ -171,24 +171,3 @@ def same(first: Encoding, second: Encoding) -> bool:
         np.float32(first.scale) == np.float32(second.scale)
         and first.zero_point == second.zero_point
     )
-
-
-def network_of(graph: ir.Graph, operators: dict[str, Operator]) -> IntegerNetwork:
-    """The layers of a QDQ graph of batch 1.
-
-    Raises:
-        NoKernel: a node has no kernel.
-    """
-    from edgecnn_exporters.targets.native.borders import feed, leave
-
-    reader = Reader(graph)
-    for value in graph.inputs:
-        feed(reader, value)
-    for node in graph:
-        operator = operators.get(node.op_type) if node.domain == "" else None
-        if operator is None:
-            raise NoKernel(node, "the operator is unknown there")
-        operator(reader, node)
-    outputs = tuple(leave(reader, value) for value in graph.outputs)
-    inputs = tuple(str(value.name) for value in graph.inputs)
-    return IntegerNetwork(reader.images, tuple(reader.layers), inputs, outputs)
