@@ -10,6 +10,7 @@ import pytest
 from e2e.conftest import Run
 
 EXPORT = ("export", "own:build", "--input", "1x3x32x32", "--preprocess", "unit")
+CAT = Path(__file__).parents[2] / "exporters/edgecnn_exporters/photographs/cat.jpg"
 INT8 = ("--quantize", "int8", "--recipe", "fast", "--samples", "8", "--no-measure")
 
 SHUFFLE = """
@@ -54,6 +55,24 @@ def test_one_export_writes_every_format_and_verify_proves_each(
     rows = {row["subject"]: row["verdict"] for row in document["rows"]}
     assert len(rows) == 12
     assert set(rows.values()) == {"equal"}
+    plan_runs_and_is_measured(edgecnn)
+
+
+def plan_runs_and_is_measured(edgecnn: Run) -> None:
+    """Run and bench with the engine native, of the bundle all.edge here."""
+    scores = {}
+    for engine in ("native", "onnxruntime"):
+        ran = edgecnn("run", "all.edge", CAT, "--engine", engine, "--precision", "int8", "--json")
+        assert ran.returncode == 0, ran.stderr
+        (image,) = json.loads(ran.stdout)["images"]
+        scores[engine] = [each["score"] for each in image["classes"]]
+    assert scores["native"] == pytest.approx(scores["onnxruntime"], abs=0.02)
+    short = ("--rounds", "8", "--cold-starts", "0", "--threads", "1", "--json")
+    ran = edgecnn("bench", "all.edge", "--engine", "native", *short)
+    assert ran.returncode in {0, 5}, ran.stderr
+    (device,) = json.loads(ran.stdout)["devices"]
+    (row,) = device["rows"]
+    assert (row["artefact"], row["golden"]) == ("model.int8.plan", "equal")
 
 
 @pytest.mark.usefixtures("own")
