@@ -15,7 +15,7 @@ from edgecnn_runtime.manifest import Artefact, Manifest
 
 SUFFIX = ".edge"
 # Files that a bundle holds, which some expect an export to write.
-MODEL_SUFFIXES = (".onnx", ".tflite", ".xml", ".bin")
+MODEL_SUFFIXES = (".onnx", ".tflite", ".xml", ".bin", ".plan")
 # Artefacts that are named in one message.
 _NAMED = 4
 
