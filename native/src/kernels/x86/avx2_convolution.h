@@ -34,12 +34,14 @@ INLINE void multiply_step(__m256i (*sums)[2], const uint8_t *in, size_t pixel, c
 {
     UNROLL for (int part = 0; part < PARTS; part++)
     {
+        /* The weights are read again for each part: there is no register to keep them. */
+        __asm__("" : "+r"(weights));
         __m256i w[2];
         UNROLL for (int b = 0; b < 2; b++) w[b] = part_of_weights(load_32(weights + 32 * b), part);
         UNROLL for (int p = 0; p < PIXELS; p++)
         {
             __m256i x = _mm256_set1_epi32(load_int(in + p * pixel + 4 * part));
-            UNROLL for (int b = 0; b < 2; b++) sums[p][b] = multiply_add(sums[p][b], x, w[b]);
+            UNROLL for (int b = 0; b < 2; b++) sums[p][b] = multiply_add_now(sums[p][b], x, w[b]);
         }
     }
 }
@@ -60,19 +62,18 @@ INLINE void store_bytes(__m256i (*sums)[2], uint8_t *out, size_t pitch, const fl
 }
 
 /* To the caller's array. */
-static void store_floats(const struct dense *d, __m256i (*sums)[2], int row, int x, int first, int pixels)
+static void store_floats(const struct kernel *k, const __m256i *sums, int row, int x, int first)
 {
-    const struct kernel *k = &d->k;
-    for (int p = 0; p < pixels; p++)
-        for (int c = 0; c < 16 && first + c < k->output_channels; c++) {
-            int32_t sum;
-            memcpy(&sum, (const int32_t *)sums[p] + c, sizeof sum);
-            k->float_out[(first + c) * k->out_plane + (size_t)row * k->width + x + p] =
-                (float)sum * k->multiplier[first + c];
-        }
+    int32_t values[16];
+    store_32(values, sums[0]);
+    store_32(values + 8, sums[1]);
+    for (int c = 0; c < 16 && first + c < k->output_channels; c++)
+        k->float_out[(first + c) * k->out_plane + (size_t)row * k->width + x] =
+            (float)values[c] * k->multiplier[first + c];
 }
 
-INLINE void tile(const struct dense *d, const struct chunk *chunk, int x, int first, const int PIXELS)
+INLINE void tile(const struct dense *d, const struct chunk *chunk, int x, int first, const int PIXELS,
+                 const bool IS_FLOAT)
 {
     const struct kernel *k = &d->k;
     const int8_t *weights = k->weights + first / 16 * d->block;
@@ -81,10 +82,10 @@ INLINE void tile(const struct dense *d, const struct chunk *chunk, int x, int fi
     __m256i sums[PIXELS][2];
     UNROLL for (int p = 0; p < PIXELS; p++)
         UNROLL for (int b = 0; b < 2; b++) sums[p][b] = load_32(k->bias + first + 8 * b);
-    for (int s = 0; s < d->steps; s++, in += 4 * PARTS, weights += 64)
+    for (const int8_t *end = weights + d->block; weights < end; in += 4 * PARTS, weights += 64)
         multiply_step(sums, in, pixel, weights, PIXELS);
-    if (k->float_out)
-        store_floats(d, sums, chunk->row, chunk->x + x, first, PIXELS);
+    if (IS_FLOAT)
+        store_floats(k, sums[0], chunk->row, chunk->x + x, first);
     else
         store_bytes(sums, k->out[chunk->row] + (chunk->x + x) * k->out_pitch + first, k->out_pitch,
                     k->multiplier + first, &d->ending, PIXELS);
@@ -96,7 +97,7 @@ static void tiles(const struct dense *d, const struct chunk *chunk, int x, int f
 #define CASE(PIXELS) \
     case PIXELS: \
         for (int t = 0; t < count; t++, x += PIXELS) \
-            tile(d, chunk, x, first, PIXELS); \
+            tile(d, chunk, x, first, PIXELS, false); \
         break;
     switch (pixels) {
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
@@ -107,6 +108,12 @@ static void tiles(const struct dense *d, const struct chunk *chunk, int x, int f
 /* All output channels of a chunk, in tiles of two sizes, one pixel apart. */
 static void convolve(const struct dense *d, const struct chunk *chunk)
 {
+    if (d->k.float_out) {
+        for (int first = 0; first < d->k.output_channels; first += 16)
+            for (int x = 0; x < chunk->count; x++)
+                tile(d, chunk, x, first, 1, true);
+        return;
+    }
     int count = (chunk->count + MOST_PIXELS - 1) / MOST_PIXELS;
     int pixels = (chunk->count + count - 1) / count;
     int smaller = pixels * count - chunk->count, larger = count - smaller;
@@ -161,7 +168,7 @@ void NAME(convolution)(const struct kernel *k)
             chunk.count = left < most ? left : most;
             if (d.in_place) {
                 chunk.pixel = k->stride_w * k->in_pitch;
-                chunk.values = d.k.in[chunk.row] + chunk.x * chunk.pixel;
+                chunk.values = d.k.in[chunk.row * k->stride_h] + chunk.x * chunk.pixel;
             } else {
                 gather(&d, &chunk, k->scratch);
             }

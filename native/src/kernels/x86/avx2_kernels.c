@@ -23,6 +23,14 @@ INLINE __m256i multiply_add(__m256i sum, __m256i x, __m256i w)
     return _mm256_add_epi32(sum, _mm256_madd_epi16(x, w));
 }
 
+/* The same where all registers are in use: clang would add products of several sums first, and spill. */
+INLINE __m256i multiply_add_now(__m256i sum, __m256i x, __m256i w)
+{
+    __m256i product;
+    __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(x), "x"(w));
+    return sum;
+}
+
 /* Four rows of 8 channels as two pairs: rows 0 and 2, rows 1 and 3. */
 INLINE void store_fours(uint8_t *to, __m256i fours)
 {
