@@ -33,6 +33,7 @@ INLINE __m256i requantise(__m256i sum, __m256 multiplier)
 /* What happens to a requantised value: zero point, clamp. The table comes afterwards, in avx2_look_up. */
 struct ending {
     __m256i zero_point, low, high; /* 16 x int16; 32 x uint8 */
+    bool shifted, clamped; /* whether there is a zero point, a clamp: seldom both, and branches are cheaper */
 };
 
 INLINE struct ending ending_of(const struct kernel *k)
@@ -41,6 +42,8 @@ INLINE struct ending ending_of(const struct kernel *k)
         .zero_point = _mm256_set1_epi16((short)k->zero_point),
         .low = _mm256_set1_epi8((char)k->low),
         .high = _mm256_set1_epi8((char)k->high),
+        .shifted = k->zero_point != 0,
+        .clamped = k->low > 0 || k->high < 255,
     };
 }
 
@@ -48,20 +51,23 @@ INLINE struct ending ending_of(const struct kernel *k)
 INLINE struct ending ending_without_zero_point(const struct kernel *k)
 {
     struct ending ending = ending_of(k);
-    ending.zero_point = _mm256_setzero_si256();
+    ending.shifted = false;
     return ending;
 }
 
 INLINE __m256i clamp(__m256i bytes, const struct ending *ending)
 {
-    return _mm256_min_epu8(_mm256_max_epu8(bytes, ending->low), ending->high);
+    return ending->clamped ? _mm256_min_epu8(_mm256_max_epu8(bytes, ending->low), ending->high) : bytes;
 }
 
 /* Four vectors of 8 int32 to 32 bytes: 8 of a, then of b, c, d. */
 INLINE __m256i pack_in_order(__m256i a, __m256i b, __m256i c, __m256i d, const struct ending *ending)
 {
-    __m256i first = _mm256_adds_epi16(_mm256_packs_epi32(a, b), ending->zero_point);
-    __m256i second = _mm256_adds_epi16(_mm256_packs_epi32(c, d), ending->zero_point);
+    __m256i first = _mm256_packs_epi32(a, b), second = _mm256_packs_epi32(c, d);
+    if (ending->shifted) {
+        first = _mm256_adds_epi16(first, ending->zero_point);
+        second = _mm256_adds_epi16(second, ending->zero_point);
+    }
     __m256i bytes = clamp(_mm256_packus_epi16(first, second), ending);
     return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }

@@ -20,6 +20,7 @@ struct dense {
     int steps;           /* fours of values of one output pixel */
     size_t block;        /* bytes of the weights of 16 output channels */
     bool in_place;       /* the values of a pixel need no copy */
+    bool is_run;         /* those of a chunk are one run of memory, but for what pads a pixel */
     struct ending ending;
 };
 
@@ -123,17 +124,27 @@ static void convolve(const struct dense *d, const struct chunk *chunk)
     }
 }
 
-/* The values of the windows of a chunk's pixels to memory. A tap's last vector may write beyond it: the next
- * tap comes after. */
+/* `bytes` values; the last vector may write beyond them. */
+INLINE void copy_values(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 32 / PARTS)
+        store_32(to + i * PARTS, widen_values(from + i));
+}
+
+/* The values of the windows of a chunk's pixels to memory. What a tap's copy writes beyond it, the next one
+ * overwrites. */
 static void gather(const struct dense *d, const struct chunk *chunk, uint8_t *to)
 {
     const struct kernel *k = &d->k;
+    if (d->is_run) {
+        copy_values(to, k->in[chunk->row * k->stride_h] + chunk->x * k->in_pitch, chunk->count * k->in_pitch);
+        return;
+    }
     for (int x = chunk->x; x < chunk->x + chunk->count; x++)
         for (int ky = 0; ky < k->kernel_h; ky++) {
             const uint8_t *in = k->in[chunk->row * k->stride_h + ky * k->dilation_h] + x * k->stride_w * k->in_pitch;
             for (int tap = 0; tap < d->taps; tap++, in += k->dilation_w * k->in_pitch, to += d->tap_bytes * PARTS)
-                for (int i = 0; i < d->tap_bytes; i += 32 / PARTS)
-                    store_32(to + i * PARTS, widen_values(in + i));
+                copy_values(to, in, (size_t)d->tap_bytes);
         }
 }
 
@@ -142,7 +153,9 @@ static struct dense dense_of(const struct kernel *k)
     struct dense d = {.k = *k, .tap_bytes = (k->channels + 3) / 4 * 4, .taps = k->kernel_w, .ending = ending_of(k)};
     d.steps = d.tap_bytes / 4 * k->kernel_h * k->kernel_w;
     d.block = (size_t)d.steps * 64;
-    d.in_place = PARTS == 1 && k->kernel_h == 1 && k->kernel_w == 1;
+    bool is_pointwise = k->kernel_h == 1 && k->kernel_w == 1;
+    d.in_place = PARTS == 1 && is_pointwise;
+    d.is_run = is_pointwise && k->stride_w == 1 && k->in_pitch < (size_t)d.tap_bytes + 16;
     if (k->dilation_w == 1 && (size_t)d.tap_bytes == k->in_pitch) {
         d.tap_bytes *= k->kernel_w;
         d.taps = 1;
@@ -157,11 +170,11 @@ static struct dense dense_of(const struct kernel *k)
 void NAME(convolution)(const struct kernel *k)
 {
     struct dense d = dense_of(k);
-    struct chunk chunk = {k->scratch, (size_t)d.steps * 4 * PARTS, 0, 0, 0};
+    struct chunk chunk = {k->scratch, (d.is_run ? k->in_pitch : (size_t)d.steps * 4) * PARTS, 0, 0, 0};
     int most = CHUNK_BYTES / (int)chunk.pixel;
     if (most < MOST_PIXELS)
         most = AVX2_SCRATCH / (int)chunk.pixel;
-    most = most > 8 * MOST_PIXELS ? 8 * MOST_PIXELS : most > MOST_PIXELS ? most / MOST_PIXELS * MOST_PIXELS : most;
+    most = most > 16 * MOST_PIXELS ? 16 * MOST_PIXELS : most > MOST_PIXELS ? most / MOST_PIXELS * MOST_PIXELS : most;
     for (chunk.row = 0; chunk.row < d.k.rows; chunk.row++)
         for (chunk.x = 0; chunk.x < d.k.width; chunk.x += most) {
             int left = d.k.width - chunk.x;

@@ -132,7 +132,8 @@ INLINE void window(const struct windows *w, const uint8_t *columns, uint8_t *con
     UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
     {
         __m256i bytes = _mm256_packus_epi16(shorts[p][r][0], shorts[p][r][1]);
-        store_block(out[r] + at + p * w->out_pitch, clamp(bytes, &w->ending), BLOCK);
+        bytes = _mm256_min_epu8(_mm256_max_epu8(bytes, w->ending.low), w->ending.high);
+        store_block(out[r] + at + p * w->out_pitch, bytes, BLOCK);
     }
 }
 
