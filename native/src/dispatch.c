@@ -4,6 +4,8 @@
 const struct family *const families[] = {
 #if defined(__x86_64__) && !defined(EDGECNN_PORTABLE)
     &avx512_family,
+#elif defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
+    &dotprod_family,
 #endif
     &portable_family,
     0,

@@ -24,6 +24,7 @@ struct prepared {
     const int8_t *weights;
     const int32_t *bias;
     size_t weight_block; /* bytes of the weights of 16 output channels */
+    bool bounded, symmetric; /* as struct kernel has them */
 };
 
 /* Memory of one thread. */

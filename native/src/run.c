@@ -141,6 +141,8 @@ static void point_parameters(const edgecnn_model *model, int index, int channel,
         kernel->bias = prepared->bias + channel;
         kernel->multiplier = (const float *)(model->plan.data + operation->multiplier) + channel;
     }
+    kernel->bounded = prepared->bounded;
+    kernel->symmetric = prepared->symmetric;
     if (operation->table != UINT64_MAX)
         kernel->table = model->plan.data + operation->table;
 }

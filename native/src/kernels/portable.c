@@ -145,23 +145,6 @@ static void max_pool(const struct kernel *k)
             }
 }
 
-/* How many of the kernel's taps, `step` apart from `from` on, lie within `size` pixels. */
-static int inside(int from, int taps, int step, int size)
-{
-    int count = 0;
-    for (int t = 0; t < taps; t++)
-        count += from + t * step >= 0 && from + t * step < size;
-    return count;
-}
-
-static int window_count(const struct kernel *k, int row, int x)
-{
-    if (!(k->flags & FLAG_EXCLUDE_PADS))
-        return k->kernel_h * k->kernel_w;
-    return inside((k->first + row) * k->stride_h - k->pad_top, k->kernel_h, k->dilation_h, k->in_height) *
-           inside(x * k->stride_w - k->pad_left, k->kernel_w, k->dilation_w, k->in_width);
-}
-
 static void average_pool(const struct kernel *k)
 {
     for (int row = 0; row < k->rows; row++)
