@@ -7,6 +7,8 @@ const struct family *const families[] = {
     &avx512vnni_family,
     &avxvnni_family,
     &avx2_family,
+#elif defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
+    &dotprod_family,
 #endif
     &portable_family,
     0,
