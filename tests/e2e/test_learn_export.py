@@ -18,7 +18,9 @@ from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.write import write_bundle
 
 
-def test_the_last_layer_is_learnt_behind_8_bits_within_the_memory(edgecnn: Run, tmp_path: Path) -> None:
+def test_the_last_layer_is_learnt_behind_8_bits_within_the_memory(
+    edgecnn: Run, tmp_path: Path
+) -> None:
     ran = edgecnn(
         *("export", "lenet5", "--weights", "mnist", "--learn", "head", "--quantize", "int8"),
         *("--samples", "32", "--recipe", "fast", "--no-measure", "-o", "l.edge"),
