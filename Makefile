@@ -112,7 +112,7 @@ $(READY): pyproject.toml runtime/pyproject.toml hatch_build.py constraints.txt
 	@$(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable '.[train,openvino,litert,ethos-u,mcu]' --group dev
 	@touch $@
 
-$(NATIVE): $(READY) $(wildcard native/*.py native/include/*.h native/src/*.[ch] native/src/*/*.[ch])
+$(NATIVE): $(READY) $(wildcard native/*.py native/include/*.h native/src/*.[ch] native/src/*/*.[ch] native/src/*/*/*.[ch])
 	@$(BIN)/python native/compile.py
 	@mkdir -p $(@D) && touch $@
 
