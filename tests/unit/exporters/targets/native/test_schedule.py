@@ -119,3 +119,10 @@ def test_a_ring_holds_rows_that_windows_skip() -> None:
     rows = found.groups[0].strip_rows
     # Strips of the pool begin two rows apart for each row of theirs, and the row between is made.
     assert found.tensors[found.operations[1].output].rows == 2 * rows
+
+
+def test_an_image_that_a_sum_reads_has_sixteen_channels() -> None:
+    body = "a = Conv (x, three_by_three) b = Add (a, x) y = Conv (b, three_by_three)"
+    net = quantised(body, reads="float[N, 3, 9, 11] x")
+    found = read(plan_of(net.model).to_bytes())
+    assert {tensor.pitch for tensor in found.tensors if tensor.storage == RING} == {16}
