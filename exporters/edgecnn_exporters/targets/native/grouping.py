@@ -151,7 +151,8 @@ class _Grouping:
         group, rings = self.layers[first:end], self.rings(first, end)
         loop = self._loop(group, rings)
         rows = self._strip_rows(group, loop)
-        held = dict.fromkeys(sorted(rings), 0)
+        # One row where all windows lie in the pads.
+        held = dict.fromkeys(sorted(rings), 1)
         before: Strip | None = None
         for strip in self._strips(group, rows):
             start, end = strip.written[-1]
