@@ -116,12 +116,12 @@ def sources(architecture: str) -> list[Path]:
 
 
 def _words(source: Path) -> set[str]:
-    return set(source.stem.split("_"))
+    return {source.parent.name, *source.stem.split("_")}
 
 
 def _flags(compiler: Compiler, source: Path, architecture: str, version: str) -> list[str]:
     families = FAMILIES.get(architecture, {})
-    family = [flag for word in _words(source) for flag in families.get(word, ())]
+    family = [flag for word in sorted(_words(source)) for flag in families.get(word, ())]
     own = [compiler.renamed.get(flag, flag) for flag in family]
     folders = ("-I", str(ROOT / "include"), "-I", str(ROOT / "src"))
     # Else the folder of the clone would be in the file, and other bytes for each clone.

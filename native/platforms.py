@@ -16,9 +16,11 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
     "x86_64": {
         "x86": (),
         "avx2": ("-mavx2", "-mfma"),
+        "avxvnni": ("-mavx2", "-mfma", "-mavxvnni"),
+        # Lookups of AVX-512 VBMI are functions with a target of their own.
         "avx512": (
             *("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"),
-            *("-mavx512vnni", "-mavx512vbmi", "-mavx2", "-mfma"),
+            *("-mavx512vnni", "-mavx2", "-mfma"),
         ),
     },
     "aarch64": {"arm": (), "neon": (), "dotprod": ("-march=armv8.2-a+dotprod",)},

@@ -51,13 +51,16 @@ struct edgecnn_model {
     uint32_t input_count, output_count;
     atomic_flag busy;
     void *allocated; /* freed with the model; NULL where the memory is the caller's */
-    void *file;      /* the plan's bytes, mapped from a file; NULL where they are the caller's */
+    void *file;      /* the plan's bytes, read from a file; NULL where they are the caller's */
     size_t file_size;
     double *seconds; /* by operation, while edgecnn_profile runs; else NULL */
 };
 
 /* check.c */
 bool plan_check(const void *bytes, size_t size, struct plan *plan, edgecnn_error *error);
+
+/* file.c: the bytes of a regular file, 64-byte aligned, in `file`, which is to be freed; or NULL. */
+const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_error *error);
 
 /* rows.c: which rows an operation reads. */
 bool reads_all_rows(const struct plan *plan, const struct plan_operation *operation);

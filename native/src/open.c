@@ -2,24 +2,40 @@
 #include "dispatch.h"
 #include "model.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Bytes behind each piece of the library's own memory, which AddressSanitizer reports the use of. */
+#ifdef EDGECNN_GUARD
+#include <sanitizer/asan_interface.h>
+enum { GUARD_BYTES = 512 };
+#define GUARD(from, bytes) __asan_poison_memory_region(from, bytes)
+#else
+enum { GUARD_BYTES = 0 };
+#define GUARD(from, bytes) (void)(from)
+#endif
 
 enum {
     SLACK = 256, /* bytes behind a section: vectors read past the last pixel */
     MOST_THREADS = 64
 };
 
-/* Hands out 64-byte aligned pieces of one block; with base NULL it only counts. */
+/* Hands out 64-byte aligned pieces of one block; with base NULL it only counts, in more bits than the
+ * addresses of a small processor. */
 struct memory {
     uint8_t *base;
-    size_t used;
+    uint64_t used;
+    bool guarded;
 };
 
-static void *take(struct memory *memory, size_t bytes)
+static void *take(struct memory *memory, uint64_t bytes)
 {
     void *piece = memory->base ? memory->base + memory->used : NULL;
-    memory->used += (bytes + 63) & ~(size_t)63;
+    memory->used += (bytes + 63) & ~(uint64_t)63;
+    if (memory->guarded)
+        GUARD(memory->base + memory->used, GUARD_BYTES);
+    memory->used += GUARD_BYTES;
     return piece;
 }
 
@@ -68,26 +84,41 @@ static void lay_out_workers(edgecnn_model *model, struct memory *memory, int thr
 
 static size_t padded(size_t channels) { return (channels + 15) / 16 * 16; }
 
-/* The bias that signed activations, x - 128, want: 128 times the sum of the weights more. */
-static void flip_bias(int32_t *to, const struct plan *plan, const struct plan_operation *o)
+/* Where the i-th weight of output channel c lies. */
+static size_t weight_at(const struct plan_operation *o, size_t c, size_t i, size_t taps, size_t depth)
+{
+    if (o->code == OP_DEPTHWISE)
+        return c / 16 * taps * 16 + i * 16 + c % 16;
+    if (o->code == OP_CONVOLUTION)
+        return c / 16 * taps * depth * 16 + i / 4 * 64 + c % 16 * 4 + i % 4;
+    return c * taps * depth + i;
+}
+
+/* The bias that signed activations, x - 128, want: 128 times the sum of the weights more. Also what bounds
+ * the sums, from the weights. */
+static void flip_bias(int32_t *to, struct kernel *kernel, const struct plan *plan, const struct plan_operation *o)
 {
     const int32_t *bias = (const int32_t *)(plan->data + o->bias);
+    const float *multiplier = (const float *)(plan->data + o->multiplier);
     const int8_t *weights = (const int8_t *)(plan->data + o->weights);
     size_t taps = (size_t)o->kernel_h * o->kernel_w;
     size_t depth = o->code == OP_DEPTHWISE ? 1 : (o->channels / o->channel_groups + 3) / 4 * 4;
+    double most = 0;
+    kernel->symmetric = true;
     memcpy(to, bias, padded(o->output_channels) * sizeof *to);
     for (size_t c = 0; c < o->output_channels; c++) {
-        int32_t sum = 0;
+        int32_t sum = 0, size = 0;
         for (size_t i = 0; i < taps * depth; i++) {
-            size_t at = c * taps * depth + i;
-            if (o->code == OP_DEPTHWISE)
-                at = c / 16 * taps * 16 + i * 16 + c % 16;
-            else if (o->code == OP_CONVOLUTION)
-                at = c / 16 * taps * depth * 16 + i / 4 * 64 + c % 16 * 4 + i % 4;
-            sum += weights[at];
+            int weight = weights[weight_at(o, c, i, taps, depth)];
+            sum += weight;
+            size += abs(weight);
+            kernel->symmetric &= weight != -128;
         }
         to[c] += 128 * sum;
+        double largest = (fabs((double)bias[c]) + 255.0 * size) * fabs((double)multiplier[c]);
+        most = largest > most ? largest : most;
     }
+    kernel->bounded = most < 32000; /* a zero point's 255 and the rounding are less than the rest */
 }
 
 static int detail_of(const edgecnn_model *model, const struct plan_operation *operation)
@@ -151,11 +182,12 @@ static void prepare_weights(const edgecnn_model *model, struct memory *memory, c
         int32_t *bias = take(memory, channels * sizeof *bias);
         kernel->bias = bias;
         if (memory->base)
-            flip_bias(bias, &model->plan, o);
+            flip_bias(bias, kernel, &model->plan, o);
     }
-    size_t bytes = o->code == OP_DEPTHWISE && family->depthwise_bytes
-                       ? family->depthwise_bytes(o->kernel_h, o->kernel_w, o->stride_h, o->dilation_w)
-                       : 0;
+    /* Depthwise results as float are portable's, which reads the plan's weights. */
+    bool packs = o->code == OP_DEPTHWISE && family->depthwise_bytes &&
+                 model->plan.tensors[o->output].storage != STORAGE_OUTPUT;
+    size_t bytes = packs ? family->depthwise_bytes(o->kernel_h, o->kernel_w, o->stride_h, o->dilation_w) : 0;
     if (bytes) {
         uint8_t *packed = take(memory, channels * bytes);
         if (memory->base)
@@ -235,15 +267,22 @@ static bool begin(edgecnn_model *model, const void *plan, size_t size, const edg
 /* The bytes in front of the block: the model itself. */
 static size_t model_bytes(void) { return (sizeof(edgecnn_model) + 63) & ~(size_t)63; }
 
+/* All bytes that the model needs; 0 where this processor cannot address them. */
+static size_t count_bytes(edgecnn_model *model, int threads, edgecnn_error *error)
+{
+    struct memory counted = {0};
+    lay_out(model, &counted, threads);
+    if (counted.used < PTRDIFF_MAX - model_bytes() - 64)
+        return model_bytes() + (size_t)counted.used;
+    fail(error, EDGECNN_MEMORY, "out of memory: %llu bytes", (unsigned long long)counted.used);
+    return 0;
+}
+
 size_t edgecnn_memory_size(const void *plan, size_t size, const edgecnn_options *options, edgecnn_error *error)
 {
     edgecnn_model model = {0};
-    struct memory counted = {0};
     int threads;
-    if (!begin(&model, plan, size, options, &threads, error))
-        return 0;
-    lay_out(&model, &counted, threads);
-    return model_bytes() + counted.used;
+    return begin(&model, plan, size, options, &threads, error) ? count_bytes(&model, threads, error) : 0;
 }
 
 /* Zeroed memory, 64-byte aligned: the caller's, or the library's own. */
@@ -270,16 +309,14 @@ edgecnn_model *edgecnn_open_memory(const void *plan, size_t size, const edgecnn_
                                    edgecnn_error *error)
 {
     edgecnn_model opened = {.busy = ATOMIC_FLAG_INIT};
-    struct memory memory = {0};
     int threads;
     if (!begin(&opened, plan, size, options, &threads, error))
         return NULL;
-    lay_out(&opened, &memory, threads);
-    size_t bytes = model_bytes() + memory.used;
-    uint8_t *block = get_block(bytes, options, &opened.allocated, error);
+    size_t bytes = count_bytes(&opened, threads, error);
+    uint8_t *block = bytes ? get_block(bytes, options, &opened.allocated, error) : NULL;
     if (block == NULL)
         return NULL;
-    memory = (struct memory){.base = block + model_bytes()};
+    struct memory memory = {.base = block + model_bytes(), .guarded = opened.allocated != NULL};
     lay_out(&opened, &memory, threads);
     if (threads > 1 && (opened.team = team_open(threads)) == NULL) {
         free(opened.allocated);

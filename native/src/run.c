@@ -188,7 +188,9 @@ void run_operation(edgecnn_model *model, const struct worker *worker, int index,
         read_other(model, worker, operation, begin, end, channel, &kernel);
     write_output(model, worker, operation, begin, end, channel, &kernel);
     kernel_function *function = model->family->function[operation->code];
-    (function ? function : portable_family.function[operation->code])(&kernel);
+    if (function == NULL || (kernel.float_out && operation->code != OP_CONVOLUTION))
+        function = portable_family.function[operation->code];
+    function(&kernel);
     pad_rows(model, worker, &model->plan.tensors[operation->output], begin, end);
     if (model->seconds)
         model->seconds[index] += seconds_now() - started;

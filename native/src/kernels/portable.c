@@ -145,23 +145,6 @@ static void max_pool(const struct kernel *k)
             }
 }
 
-/* How many of the kernel's taps, `step` apart from `from` on, lie within `size` pixels. */
-static int inside(int from, int taps, int step, int size)
-{
-    int count = 0;
-    for (int t = 0; t < taps; t++)
-        count += from + t * step >= 0 && from + t * step < size;
-    return count;
-}
-
-static int window_count(const struct kernel *k, int row, int x)
-{
-    if (!(k->flags & FLAG_EXCLUDE_PADS))
-        return k->kernel_h * k->kernel_w;
-    return inside((k->first + row) * k->stride_h - k->pad_top, k->kernel_h, k->dilation_h, k->in_height) *
-           inside(x * k->stride_w - k->pad_left, k->kernel_w, k->dilation_w, k->in_width);
-}
-
 static void average_pool(const struct kernel *k)
 {
     for (int row = 0; row < k->rows; row++)
@@ -203,8 +186,8 @@ static void resize(const struct kernel *k)
     const uint32_t *columns = rows + k->detail;
     for (int row = 0; row < k->rows; row++)
         for (int x = 0; x < k->width; x++)
-            memcpy(k->out[row] + x * k->out_pitch,
-                   k->in[rows[k->first + row]] + columns[x] * k->in_pitch, (size_t)k->output_channels);
+            memmove(k->out[row] + x * k->out_pitch,
+                    k->in[rows[k->first + row]] + columns[x] * k->in_pitch, (size_t)k->output_channels);
 }
 
 static void pad(const struct kernel *k)
@@ -216,7 +199,7 @@ static void pad(const struct kernel *k)
             int within = y >= 0 && y < k->in_height && column >= 0 && column < k->in_width;
             uint8_t *out = k->out[row] + x * k->out_pitch;
             if (within)
-                memcpy(out, k->in[y] + column * k->in_pitch, (size_t)k->output_channels);
+                memmove(out, k->in[y] + column * k->in_pitch, (size_t)k->output_channels);
             else
                 memset(out, k->low ^ k->flip, (size_t)k->output_channels);
         }

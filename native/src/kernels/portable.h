@@ -2,6 +2,7 @@
 #ifndef EDGECNN_PORTABLE_H
 #define EDGECNN_PORTABLE_H
 
+#include "../plan.h"
 #include "kernels.h"
 
 #include <math.h>
@@ -44,6 +45,24 @@ static inline const uint8_t *tap(const struct kernel *k, int row, int x, int cha
     int ky = t / k->kernel_w, kx = t % k->kernel_w;
     return k->in[row * k->stride_h + ky * k->dilation_h] +
            ((size_t)x * k->stride_w + (size_t)kx * k->dilation_w) * k->in_pitch + channel;
+}
+
+/* How many of the kernel's taps, `step` apart from `from` on, lie within `size` pixels. */
+static inline int inside(int from, int taps, int step, int size)
+{
+    int count = 0;
+    for (int t = 0; t < taps; t++)
+        count += from + t * step >= 0 && from + t * step < size;
+    return count;
+}
+
+/* By what an average divides. */
+static inline int window_count(const struct kernel *k, int row, int x)
+{
+    if (!(k->flags & FLAG_EXCLUDE_PADS))
+        return k->kernel_h * k->kernel_w;
+    return inside((k->first + row) * k->stride_h - k->pad_top, k->kernel_h, k->dilation_h, k->in_height) *
+           inside(x * k->stride_w - k->pad_left, k->kernel_w, k->dilation_w, k->in_width);
 }
 
 #endif
