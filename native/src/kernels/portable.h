@@ -23,7 +23,7 @@ static inline int32_t to_integer(float x)
 static inline float fused(int x, float factor, float term) { return fmaf((float)x, factor, term); }
 
 /* As memory holds it: signed where the family flips, so that it multiplies as such. */
-static inline int activation(const struct kernel *k, uint8_t x) { return k->flip ? (int8_t)x : x; }
+static inline int activation(const struct kernel *k, uint8_t x) { return (x ^ k->flip) - k->flip; }
 
 static inline int get(const struct kernel *k, int row, int x, int channel)
 {
