@@ -77,10 +77,11 @@ INLINE void interleave(uint8_t *to, size_t next, const uint8_t *const *rows, siz
         int8x16_t v0 = vld1q_s8(r0 + at), v1 = vld1q_s8(r1 + at), v2 = vld1q_s8(r2 + at), v3 = vld1q_s8(r3 + at);
         int8x16_t low01 = vzip1q_s8(v0, v1), high01 = vzip2q_s8(v0, v1);
         int8x16_t low23 = vzip1q_s8(v2, v3), high23 = vzip2q_s8(v2, v3);
-        vst1q_s8(out, low_pairs(low01, low23));
-        vst1q_s8(out + 16, high_pairs(low01, low23));
-        vst1q_s8(out + 32, low_pairs(high01, high23));
-        vst1q_s8(out + 48, high_pairs(high01, high23));
+        int8x16_t quarters[4] = {low_pairs(low01, low23), high_pairs(low01, low23), low_pairs(high01, high23),
+                                 high_pairs(high01, high23)};
+        /* Else the compiler makes a slow interleaving store of two of them. */
+        UNROLL for (int q = 0; q < 4; q++) __asm__("" : "+w"(quarters[q]));
+        UNROLL for (int q = 0; q < 4; q++) vst1q_s8(out + 16 * q, quarters[q]);
     }
 }
 
@@ -108,7 +109,7 @@ INLINE void three_pixels(const uint8_t *columns, const int8_t *packed, const int
 {
     int32x4_t sums[PIXELS][ROWS][2];
     UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
-        load_sums(&sums[p][r][0], &sums[p][r][1], (const int32_t *)packed);
+        LOAD_SUMS(sums[p][r][0], sums[p][r][1], (const int32_t *)packed, 0);
     UNROLL for (int c = 0; c < (PIXELS - 1) * STRIDE + 3; c++)
     {
         const int8_t *column = (const int8_t *)columns + c * COLUMN;
@@ -153,7 +154,7 @@ INLINE void any_pixel(const struct part *part, int pixel, const int ROWS, const 
     const int8_t *packed = part->packed, *weights = packed + 8 * HALF;
     const uint8_t *from = part->columns + pixel * k->stride_w * column;
     int32x4_t sums[ROWS][2];
-    UNROLL for (int r = 0; r < ROWS; r++) load_sums(&sums[r][0], &sums[r][1], (const int32_t *)packed);
+    UNROLL for (int r = 0; r < ROWS; r++) LOAD_SUMS(sums[r][0], sums[r][1], (const int32_t *)packed, 0);
     for (int f = 0; f < part->shape.fours; f++)
         for (int kx = 0; kx < k->kernel_w; kx++, weights += 4 * HALF) {
             const int8_t *x = (const int8_t *)from + kx * k->dilation_w * column + f * COLUMN;
