@@ -6,7 +6,7 @@
 
 #include "../plan.h"
 
-enum { MOST_PIXELS = 5 };
+enum { MOST_PIXELS = 6 };
 
 /* What all tiles of one call share. */
 struct dense {
@@ -119,7 +119,7 @@ INLINE void tiles(const struct dense *shared, int row, int x, int first, int cou
     { \
         tiles(d, row, x, first, count, pixels, false); \
     }
-TILES(1) TILES(2) TILES(3) TILES(4) TILES(5)
+TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
 
 typedef void tiles_function(const struct dense *, int row, int x, int first, int count);
 
@@ -127,8 +127,8 @@ typedef void tiles_function(const struct dense *, int row, int x, int first, int
 static void convolve_row(const struct dense *d, int row, int width, int first)
 {
     static tiles_function *const functions[2][MOST_PIXELS + 1] = {
-        {NULL, window_1, window_2, window_3, window_4, window_5},
-        {NULL, single_1, single_2, single_3, single_4, single_5},
+        {NULL, window_1, window_2, window_3, window_4, window_5, window_6},
+        {NULL, single_1, single_2, single_3, single_4, single_5, single_6},
     };
     tiles_function *const *tiles_of = functions[d->k.kernel_h * d->taps == 1];
     int tiles = (width + MOST_PIXELS - 1) / MOST_PIXELS;
