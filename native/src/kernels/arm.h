@@ -97,6 +97,18 @@ INLINE int8x16_t load_next(const uint8_t **from)
     return x;
 }
 
+/* A 1x1 convolution over rows that follow one another in memory is one of a single long row. */
+INLINE bool is_one_row(const struct kernel *k)
+{
+    if (k->kernel_h != 1 || k->kernel_w != 1 || k->stride_h != 1 || k->stride_w != 1)
+        return false;
+    for (int row = 1; row < k->rows; row++)
+        if (k->in[row] != k->in[row - 1] + k->width * k->in_pitch ||
+            k->out[row] != k->out[row - 1] + k->width * k->out_pitch)
+            return false;
+    return true;
+}
+
 /* y = table[y] of the rows that were written, where the operation has a table. */
 void arm_look_up_rows(const struct kernel *k);
 

@@ -158,18 +158,6 @@ static void convolve_to_float(const struct dense *d, int row, int x, int first)
         k->float_out[(first + c) * k->out_plane + (size_t)row * k->width + x] = values[c];
 }
 
-/* A 1x1 convolution over rows that follow one another in memory is one of a single long row. */
-static bool is_one_row(const struct kernel *k)
-{
-    if (k->kernel_h != 1 || k->kernel_w != 1 || k->stride_h != 1 || k->stride_w != 1)
-        return false;
-    for (int row = 1; row < k->rows; row++)
-        if (k->in[row] != k->in[row - 1] + k->width * k->in_pitch ||
-            k->out[row] != k->out[row - 1] + k->width * k->out_pitch)
-            return false;
-    return true;
-}
-
 void dotprod_convolution(const struct kernel *k)
 {
     int steps = (k->channels + 3) / 4;
