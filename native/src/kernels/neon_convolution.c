@@ -20,7 +20,10 @@ struct dense {
 /* Four input channels of a pixel, in each 32-bit lane. */
 INLINE int8x16_t repeat(const uint8_t *from)
 {
-    return vreinterpretq_s8_s32(vld1q_dup_s32((const int32_t *)(const void *)from));
+    int8x16_t x = vreinterpretq_s8_s32(vld1q_dup_s32((const int32_t *)(const void *)from));
+    /* Else the compiler sees two equal halves, and moves those of the weights to the lower one. */
+    __asm__("" : "+w"(x));
+    return x;
 }
 
 /* Adds the products of 4 input channels, or of 8 where there are second ones, to the sums. */
