@@ -87,7 +87,7 @@ INLINE int8x16_t finish_16(const float32x4_t *scaled, const struct ending *endin
 #define LOAD_SUMS(a, b, from, offset) \
     __asm__ volatile("ldp %q0, %q1, [%2, %3]" \
                      : "=w"(a), "=w"(b) \
-                     : "r"(from), "i"(offset), "m"(*(const int32_t(*)[16])(from)))
+                     : "r"(from), "i"(offset), "m"(*(const int32_t(*)[(offset) / 4 + 8])(from)))
 
 /* 16 bytes, and the pointer after them: an instruction less than the compiler takes. */
 INLINE int8x16_t load_next(const uint8_t **from)

@@ -66,32 +66,44 @@ INLINE const int8_t *multiply_steps(int32x4_t (*sums)[8], const uint8_t *in, siz
     return weights;
 }
 
+/* The bias of 16 channels, as a pixel's vectors of sums begin: of two parts the first. */
+INLINE void spread_bias(int32_t *to, const int32_t *bias)
+{
+    for (int c = 0; c < 16; c++) {
+        to[2 * c] = bias[c];
+        to[2 * c + 1] = 0;
+    }
+}
+
 /* Sums of PIXELS pixels of a row from column x on: [pixel][4] vectors of four channels. */
-INLINE void sum_window(int32x4_t (*to)[4], const struct dense *d, int row, int x, int first, const int PIXELS,
-                       const bool SYMMETRIC)
+INLINE void sum_window(int32x4_t (*to)[4], const struct dense *d, int row, int x, int first, const int32_t *start,
+                       const int PIXELS, const bool SYMMETRIC)
 {
     const struct kernel *k = &d->k;
     const int8_t *weights = k->weights + first / 16 * d->block;
     int32x4_t sums[MOST_PIXELS][8];
-    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int j = 0; j < 8; j++) sums[p][j] = vdupq_n_s32(0);
+    UNROLL for (int p = 0; p < PIXELS; p++)
+    {
+        LOAD_SUMS(sums[p][0], sums[p][1], start, 0);
+        LOAD_SUMS(sums[p][2], sums[p][3], start, 32);
+        LOAD_SUMS(sums[p][4], sums[p][5], start, 64);
+        LOAD_SUMS(sums[p][6], sums[p][7], start, 96);
+    }
     for (int ky = 0; ky < k->kernel_h; ky++) {
         const uint8_t *in = k->in[row * k->stride_h + ky * k->dilation_h] + x * d->pixel;
         for (int kx = 0; kx < d->taps; kx++, in += d->tap)
             weights = multiply_steps(sums, in, d->pixel, weights, d->steps, PIXELS, SYMMETRIC);
     }
-    UNROLL for (int j = 0; j < 4; j++)
-    {
-        int32x4_t bias = vld1q_s32(k->bias + first + 4 * j);
-        UNROLL for (int p = 0; p < PIXELS; p++)
-            to[p][j] = vaddq_s32(vpaddq_s32(sums[p][2 * j], sums[p][2 * j + 1]), bias);
-    }
+    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int j = 0; j < 4; j++)
+        to[p][j] = vpaddq_s32(sums[p][2 * j], sums[p][2 * j + 1]);
 }
 
-INLINE void tile(const struct dense *d, int row, int x, int first, const int PIXELS, const bool SYMMETRIC)
+INLINE void tile(const struct dense *d, int row, int x, int first, const int32_t *start, const int PIXELS,
+                 const bool SYMMETRIC)
 {
     const struct kernel *k = &d->k;
     int32x4_t sums[MOST_PIXELS][4];
-    sum_window(sums, d, row, x, first, PIXELS, SYMMETRIC);
+    sum_window(sums, d, row, x, first, start, PIXELS, SYMMETRIC);
     float32x4_t multiplier[4];
     UNROLL for (int j = 0; j < 4; j++) multiplier[j] = vld1q_f32(k->multiplier + first + 4 * j);
     UNROLL for (int p = 0; p < PIXELS; p++)
@@ -111,9 +123,11 @@ INLINE void tile(const struct dense *d, int row, int x, int first, const int PIX
 INLINE void convolve_row(const struct dense *shared, int row, int width, int first, const bool SYMMETRIC)
 {
     const struct dense copy = *shared;
+    int32_t start[32];
     int x = 0;
-    for (; x + MOST_PIXELS <= width; x += MOST_PIXELS) tile(&copy, row, x, first, MOST_PIXELS, SYMMETRIC);
-    for (; x < width; x++) tile(&copy, row, x, first, 1, SYMMETRIC);
+    spread_bias(start, copy.k.bias + first);
+    for (; x + MOST_PIXELS <= width; x += MOST_PIXELS) tile(&copy, row, x, first, start, MOST_PIXELS, SYMMETRIC);
+    for (; x < width; x++) tile(&copy, row, x, first, start, 1, SYMMETRIC);
 }
 
 static void convolve_symmetric(const struct dense *d, int row, int width, int first)
@@ -131,10 +145,12 @@ static void convolve_to_float(const struct dense *d, int row, int x, int first)
 {
     const struct kernel *k = &d->k;
     int32x4_t sums[1][4];
+    int32_t start[32];
+    spread_bias(start, k->bias + first);
     if (k->symmetric)
-        sum_window(sums, d, row, x, first, 1, true);
+        sum_window(sums, d, row, x, first, start, 1, true);
     else
-        sum_window(sums, d, row, x, first, 1, false);
+        sum_window(sums, d, row, x, first, start, 1, false);
     float values[16];
     UNROLL for (int j = 0; j < 4; j++)
         vst1q_f32(values + 4 * j, scale(sums[0][j], vld1q_f32(k->multiplier + first + 4 * j)));
