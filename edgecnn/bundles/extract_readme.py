@@ -26,11 +26,16 @@ model = Interpreter({path})
 reads, writes = model.get_input_details()[0], model.get_output_details()[0]
 model.allocate_tensors(); model.set_tensor(reads["index"], feed); model.invoke()
 answer = model.get_tensor(writes["index"])"""
-EXAMPLES = {"onnx": _ONNX, "openvino": _OPENVINO, "tflite": _TFLITE}
+_PLAN = """\
+import edgecnn_native
+model = edgecnn_native.Model({path})
+answer = model.run([feed])[0]"""
+EXAMPLES = {"onnx": _ONNX, "openvino": _OPENVINO, "tflite": _TFLITE, "plan": _PLAN}
 _CODE = """\
 preprocess_numpy.py    Python, needs numpy; an image with red first
 preprocess_opencv.py   Python, needs cv2; a frame of OpenCV, blue first
-preprocess.hpp         C++11, header only; RGB, 8 bits a channel
+preprocess.h           C99, header only; RGB, 8 bits a channel
+preprocess.hpp         C++11, the same
 Preprocess.kt          Android; a Bitmap, or an IntArray of its pixels
 preprocess.js          browser and node; preprocess(image, SPEC)
 preprocess.json        the same as data"""

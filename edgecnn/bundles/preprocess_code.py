@@ -1,4 +1,4 @@
-"""Preprocessing as source code: numpy, OpenCV, C++, Kotlin, JavaScript.
+"""Preprocessing as source code: numpy, OpenCV, C, C++, Kotlin, JavaScript.
 
 The files in ``code/`` are the programs, with the constants left out as ``@NAME@``. Nothing but
 numbers and words of the manifest's fixed choices is written into them.
@@ -16,7 +16,13 @@ from edgecnn_runtime import __version__
 from edgecnn_runtime.manifest import Preprocess
 
 CORE = "core.py"
-FILES = ("preprocess_numpy.py", "preprocess_opencv.py", "preprocess.hpp", "Preprocess.kt")
+FILES = (
+    "preprocess_numpy.py",
+    "preprocess_opencv.py",
+    "preprocess.h",
+    "preprocess.hpp",
+    "Preprocess.kt",
+)
 SCRIPT = "preprocess.js"
 SUPPORT = {"bilinear": 1, "bicubic": 2}
 # Channels of the input: 0 red, 1 green, 2 blue.
@@ -63,6 +69,7 @@ def _constants(spec: Preprocess) -> dict[str, str]:
         "COLOUR": next(each for each in ORDERS if each == spec.colour),
         "FILTER": next(each for each in SUPPORT if each == spec.filter),
         "LAYOUT": "NCHW" if spec.layout == "NCHW" else "NHWC",
+        "IS_NHWC": str(int(spec.layout == "NHWC")),
         "SUPPORT": str(SUPPORT[spec.filter]),
         "IS_BICUBIC": "true" if spec.filter == "bicubic" else "false",
         "RESIZE_PY": repr(spec.resize),

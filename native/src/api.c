@@ -1,11 +1,15 @@
 /* The rest of the C API: files, inputs and outputs, running, profiling. */
 #include "model.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *edgecnn_version(void) { return "0.2.0"; }
+/* The build gives the version that all distributions of edgecnn share. */
+#ifndef EDGECNN_VERSION
+#define EDGECNN_VERSION "0.0.0"
+#endif
+
+const char *edgecnn_version(void) { return EDGECNN_VERSION; }
 
 int edgecnn_plan_version(void) { return PLAN_VERSION; }
 
@@ -17,45 +21,15 @@ const char *edgecnn_kernels(int index)
     return NULL;
 }
 
-const char *edgecnn_chosen_kernels(const edgecnn_model *model) { return model->family->name; }
-
-/* The file's bytes, 64-byte aligned, in `file`, which is to be freed. */
-static uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_error *error)
-{
-    FILE *stream = fopen(path, "rb");
-    long bytes = -1;
-    if (stream == NULL || fseek(stream, 0, SEEK_END) != 0 || (bytes = ftell(stream)) < 0 ||
-        fseek(stream, 0, SEEK_SET) != 0) {
-        fail(error, EDGECNN_FILE, "cannot read '%.120s'", path);
-        if (stream)
-            fclose(stream);
-        return NULL;
-    }
-    *size = (size_t)bytes;
-    *file = malloc(*size + 64);
-    uint8_t *plan = *file ? (uint8_t *)(((uintptr_t)*file + 63) & ~(uintptr_t)63) : NULL;
-    size_t read = plan ? fread(plan, 1, *size, stream) : 0;
-    fclose(stream);
-    if (plan == NULL)
-        fail(error, EDGECNN_MEMORY, "out of memory: %zu bytes", *size);
-    else if (read != *size)
-        fail(error, EDGECNN_FILE, "'%.120s' ended early", path);
-    if (plan && read == *size)
-        return plan;
-    free(*file);
-    return NULL;
-}
+const char *edgecnn_chosen_kernels(const edgecnn_model *model) { return model ? model->family->name : NULL; }
 
 edgecnn_model *edgecnn_open_file(const char *path, const edgecnn_options *options, edgecnn_error *error)
 {
     size_t size;
     void *file;
-    uint8_t *plan = path ? read_file(path, &size, &file, error) : NULL;
-    if (plan == NULL) {
-        if (path == NULL)
-            fail(error, EDGECNN_FILE, "no path: a null pointer");
+    const uint8_t *plan = read_file(path, &size, &file, error);
+    if (plan == NULL)
         return NULL;
-    }
     edgecnn_model *model = edgecnn_open_memory(plan, size, options, error);
     if (model == NULL)
         free(file);
@@ -74,8 +48,8 @@ static const struct plan_tensor *find_tensor(const edgecnn_model *model, int sto
 
 static int describe(const edgecnn_model *model, int storage, int index, edgecnn_tensor *described)
 {
-    const struct plan_tensor *tensor = find_tensor(model, storage, index);
-    if (tensor == NULL)
+    const struct plan_tensor *tensor = model ? find_tensor(model, storage, index) : NULL;
+    if (tensor == NULL || described == NULL)
         return 0;
     *described = (edgecnn_tensor){
         .name = model->plan.names + tensor->name,
@@ -128,8 +102,9 @@ static bool arrays_are_there(const edgecnn_model *model, const void *const *inpu
     return there;
 }
 
-int edgecnn_run(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
-                edgecnn_error *error)
+/* Runs the images; `seconds`, where it is not NULL, gets the time of each operation. */
+static int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
+                     double *seconds, edgecnn_error *error)
 {
     if (model == NULL || batch < 1 || !arrays_are_there(model, inputs, outputs)) {
         fail(error, EDGECNN_INPUT, "a null pointer, or a batch of %d, expected at least 1", batch);
@@ -139,12 +114,19 @@ int edgecnn_run(edgecnn_model *model, int batch, const void *const *inputs, void
         fail(error, EDGECNN_BUSY, "another thread runs this model; open one model a thread");
         return EDGECNN_BUSY;
     }
+    model->seconds = seconds;
     for (int image = 0; image < batch; image++) {
         point_at_image(model, image, inputs, outputs);
         run_groups(model);
     }
     atomic_flag_clear_explicit(&model->busy, memory_order_release);
     return EDGECNN_OK;
+}
+
+int edgecnn_run(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
+                edgecnn_error *error)
+{
+    return run_batch(model, batch, inputs, outputs, NULL, error);
 }
 
 static const char *const KINDS[KERNELS_END] = {
@@ -164,28 +146,33 @@ static double multiplications(const struct plan *plan, const struct plan_operati
     return (double)out->height * out->width * o->output_channels * depth * o->kernel_h * o->kernel_w;
 }
 
+static edgecnn_layer layer_of(const edgecnn_model *model, int index, double seconds)
+{
+    const struct plan_operation *o = &model->plan.operations[index];
+    return (edgecnn_layer){
+        .name = model->plan.names + model->plan.tensors[o->output].name,
+        .kind = KINDS[o->code],
+        .seconds = seconds,
+        .multiplications = multiplications(&model->plan, o),
+    };
+}
+
 int edgecnn_profile(edgecnn_model *model, const void *const *inputs, void *const *outputs, edgecnn_layer *layers,
                     int room, edgecnn_error *error)
 {
-    if (model == NULL || layers == NULL || room < 0) {
-        fail(error, EDGECNN_INPUT, "a null pointer");
+    if (model == NULL || room < 0 || (layers == NULL && room > 0)) {
+        fail(error, EDGECNN_INPUT, "a null pointer, or room for %d layers", room);
         return -1;
     }
     int count = (int)model->plan.header->operations;
-    memset(model->times, 0, (size_t)count * sizeof *model->times);
-    model->seconds = model->times;
-    int code = edgecnn_run(model, 1, inputs, outputs, error);
-    model->seconds = NULL;
-    if (code != EDGECNN_OK)
+    double *seconds = calloc((size_t)count, sizeof *seconds);
+    if (seconds == NULL) {
+        fail(error, EDGECNN_MEMORY, "out of memory: times of %d layers", count);
         return -1;
-    for (int i = 0; i < count && i < room; i++) {
-        const struct plan_operation *o = &model->plan.operations[i];
-        layers[i] = (edgecnn_layer){
-            .name = model->plan.names + model->plan.tensors[o->output].name,
-            .kind = KINDS[o->code],
-            .seconds = model->times[i],
-            .multiplications = multiplications(&model->plan, o),
-        };
     }
-    return count;
+    int code = run_batch(model, 1, inputs, outputs, seconds, error);
+    for (int i = 0; code == EDGECNN_OK && i < count && i < room; i++)
+        layers[i] = layer_of(model, i, seconds[i]);
+    free(seconds);
+    return code == EDGECNN_OK ? count : -1;
 }

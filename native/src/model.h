@@ -19,12 +19,11 @@ struct plan {
     const uint8_t *data;
 };
 
-/* What the kernels of an operation read: in the plan's bytes, or made from them when it was opened. */
+/* What every call of an operation's kernel has in common. Weights and bias lie in the plan's bytes, or were
+ * made from them when it was opened. */
 struct prepared {
-    const int8_t *weights;
-    const int32_t *bias;
+    struct kernel kernel;
     size_t weight_block; /* bytes of the weights of 16 output channels */
-    bool bounded, symmetric; /* as struct kernel has them */
 };
 
 /* Memory of one thread. */
@@ -52,14 +51,16 @@ struct edgecnn_model {
     uint32_t input_count, output_count;
     atomic_flag busy;
     void *allocated; /* freed with the model; NULL where the memory is the caller's */
-    void *file;      /* the plan's bytes, mapped from a file; NULL where they are the caller's */
+    void *file;      /* the plan's bytes, read from a file; NULL where they are the caller's */
     size_t file_size;
     double *seconds; /* by operation, while edgecnn_profile runs; else NULL */
-    double *times;   /* the memory of it */
 };
 
 /* check.c */
 bool plan_check(const void *bytes, size_t size, struct plan *plan, edgecnn_error *error);
+
+/* file.c: the bytes of a regular file, 64-byte aligned, in `file`, which is to be freed; or NULL. */
+const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_error *error);
 
 /* rows.c: which rows an operation reads. */
 bool reads_all_rows(const struct plan *plan, const struct plan_operation *operation);
@@ -71,9 +72,9 @@ void rows_needed(const struct plan *plan, const struct plan_group *group, int en
 void rows_from(const struct plan *plan, const struct plan_group *group, int begin, int *have);
 
 /* run.c */
-void run_operation(edgecnn_model *model, struct worker *worker, int index, int begin, int end,
+void run_operation(edgecnn_model *model, const struct worker *worker, int index, int begin, int end,
                    int channel, int channels);
-void fill_pads(edgecnn_model *model, struct worker *worker, const struct plan_group *group);
+void fill_pads(edgecnn_model *model, const struct worker *worker, const struct plan_group *group);
 
 /* strips.c: a group, strip by strip. */
 void run_groups(edgecnn_model *model);

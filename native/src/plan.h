@@ -27,6 +27,7 @@
 #define PLAN_VERSION 1
 #define PLAN_ENDIAN 0x01020304u
 #define PLAN_NONE 0xffffffffu
+#define PLAN_BLOCK 64 /* channels of a block, in rings of a channel loop */
 
 enum storage {
     STORAGE_INPUT = 0,  /* the caller's array (C, H, W) */

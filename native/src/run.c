@@ -19,11 +19,10 @@ static struct view view_tensor(const edgecnn_model *model, const struct worker *
     size_t pixels = (size_t)tensor->pad_left + tensor->width + tensor->pad_right;
     struct view view = {.pitch = tensor->block, .rows = (int)tensor->rows};
     if (tensor->block != tensor->pitch) {
-        size_t block = (size_t)channel / tensor->block;
-        size_t left = tensor->pitch - block * tensor->block;
-        base += block * tensor->block * tensor->rows * pixels;
-        view.pitch = left < tensor->block ? left : tensor->block;
-        channel %= (int)tensor->block;
+        size_t before = (size_t)channel / PLAN_BLOCK * PLAN_BLOCK, left = tensor->pitch - before;
+        base += before * tensor->rows * pixels;
+        view.pitch = left < PLAN_BLOCK ? left : PLAN_BLOCK;
+        channel -= (int)before;
     }
     view.row = pixels * view.pitch;
     view.first = base + tensor->pad_left * view.pitch + channel;
@@ -130,37 +129,14 @@ static void write_output(const edgecnn_model *model, const struct worker *worker
     kernel->out_pitch = view.pitch;
 }
 
-/* Weights and the like of the output channels from `channel` on. */
-static void point_parameters(const edgecnn_model *model, int index, int channel, struct kernel *kernel)
+/* Moves the parameters to the output channels from `channel` on. */
+static void point_parameters(const struct prepared *prepared, int channel, struct kernel *kernel)
 {
-    const struct plan_operation *operation = &model->plan.operations[index];
-    const struct prepared *prepared = &model->prepared[index];
-    if (prepared->weights)
-        kernel->weights = prepared->weights + (size_t)channel / 16 * prepared->weight_block;
-    if (prepared->bias) {
-        kernel->bias = prepared->bias + channel;
-        kernel->multiplier = (const float *)(model->plan.data + operation->multiplier) + channel;
-    }
-    kernel->bounded = prepared->bounded;
-    kernel->symmetric = prepared->symmetric;
-    if (operation->table != UINT64_MAX)
-        kernel->table = model->plan.data + operation->table;
-}
-
-static int detail_of(const edgecnn_model *model, const struct plan_operation *operation)
-{
-    switch (operation->code) {
-    case OP_GROUPED:
-        return (int)(operation->output_channels / operation->channel_groups);
-    case OP_MULTIPLY: {
-        const struct plan_tensor *other = &model->plan.tensors[operation->input[1]];
-        const struct plan_tensor *input = &model->plan.tensors[operation->input[0]];
-        return other->height == 1 && other->width == 1 && input->height * input->width > 1;
-    }
-    case OP_RESIZE:
-        return (int)model->plan.tensors[operation->output].height;
-    default:
-        return 0;
+    if (kernel->weights)
+        kernel->weights += (size_t)channel / 16 * prepared->weight_block;
+    if (kernel->bias) {
+        kernel->bias += channel;
+        kernel->multiplier += channel;
     }
 }
 
@@ -193,47 +169,28 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-void run_operation(edgecnn_model *model, struct worker *worker, int index, int begin, int end,
+void run_operation(edgecnn_model *model, const struct worker *worker, int index, int begin, int end,
                    int channel, int channels)
 {
     if (begin >= end)
         return;
     const struct plan_operation *operation = &model->plan.operations[index];
     double started = model->seconds ? seconds_now() : 0;
-    struct kernel kernel = {
-        .first = begin,
-        .rows = end - begin,
-        .channels = (int)operation->channels,
-        .output_channels = writes_exactly(model, operation) ? channels : (channels + 15) / 16 * 16,
-        .kernel_h = operation->kernel_h,
-        .kernel_w = operation->kernel_w,
-        .stride_h = operation->stride_h,
-        .stride_w = operation->stride_w,
-        .dilation_h = operation->dilation_h,
-        .dilation_w = operation->dilation_w,
-        .pad_top = operation->pad_top,
-        .pad_left = operation->pad_left,
-        .channel_groups = (int)operation->channel_groups,
-        .flags = operation->flags,
-        .detail = detail_of(model, operation),
-        .zero_point = operation->zero_point,
-        .low = operation->low,
-        .high = operation->high,
-        .zero_point_a = operation->zero_point_a,
-        .zero_point_b = operation->zero_point_b,
-        .factor_a = operation->factor_a,
-        .factor_b = operation->factor_b,
-        .factor_c = operation->factor_c,
-        .flip = model->family->flip,
-        .scratch = worker->kernel_scratch,
-    };
-    point_parameters(model, index, channel, &kernel);
+    struct kernel kernel = model->prepared[index].kernel;
+    kernel.first = begin;
+    kernel.rows = end - begin;
+    kernel.output_channels = writes_exactly(model, operation) ? channels : (channels + 15) / 16 * 16;
+    kernel.scratch = worker->kernel_scratch;
+    if (channel)
+        point_parameters(&model->prepared[index], channel, &kernel);
     read_input(model, worker, operation, begin, end, channel, &kernel);
     if (operation->input[1] != PLAN_NONE)
         read_other(model, worker, operation, begin, end, channel, &kernel);
     write_output(model, worker, operation, begin, end, channel, &kernel);
     kernel_function *function = model->family->function[operation->code];
-    (function ? function : portable_family.function[operation->code])(&kernel);
+    if (function == NULL || (kernel.float_out && operation->code != OP_CONVOLUTION))
+        function = portable_family.function[operation->code];
+    function(&kernel);
     pad_rows(model, worker, &model->plan.tensors[operation->output], begin, end);
     if (model->seconds)
         model->seconds[index] += seconds_now() - started;
@@ -262,7 +219,7 @@ static void fill_ring_pads(const edgecnn_model *model, const struct worker *work
     }
 }
 
-void fill_pads(edgecnn_model *model, struct worker *worker, const struct plan_group *group)
+void fill_pads(edgecnn_model *model, const struct worker *worker, const struct plan_group *group)
 {
     for (uint32_t i = group->first; i < group->first + group->count; i++) {
         const struct plan_operation *operation = &model->plan.operations[i];

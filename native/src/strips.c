@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { LOOP_CHANNELS = 64 }; /* of a channel block */
-
 static const struct plan_operation *last_operation(const struct plan *plan, const struct plan_group *group)
 {
     return &plan->operations[group->first + group->count - 1];
@@ -20,19 +18,19 @@ static int loop_blocks(const struct plan *plan, const struct plan_group *group)
     if (group->loop_count == 0)
         return 0;
     uint32_t channels = plan->operations[group->first + group->loop_first].output_channels;
-    return (int)((channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS);
+    return (int)((channels + PLAN_BLOCK - 1) / PLAN_BLOCK);
 }
 
 /* The rows that each operation lacks, from `have` up to `need`, of all channels or of one block. */
-static void run_part(edgecnn_model *model, struct worker *worker, const struct plan_group *group,
+static void run_part(edgecnn_model *model, const struct worker *worker, const struct plan_group *group,
                      int from, int to, int block)
 {
     for (int i = from; i < to; i++) {
         int index = (int)group->first + i;
         int channels = (int)model->plan.operations[index].output_channels;
-        int channel = block < 0 ? 0 : block * LOOP_CHANNELS;
+        int channel = block < 0 ? 0 : block * PLAN_BLOCK;
         int left = channels - channel;
-        int width = block < 0 || left < LOOP_CHANNELS ? left : LOOP_CHANNELS;
+        int width = block < 0 || left < PLAN_BLOCK ? left : PLAN_BLOCK;
         run_operation(model, worker, index, worker->have[i], worker->need[i], channel, width);
     }
 }
@@ -75,25 +73,34 @@ static void run_share_of_strips(void *context, int thread)
         run_strips(model, &model->workers[thread], share->group, begin, end < height ? end : height);
 }
 
-/* One thread's output channels of an operation: whole blocks of 64. */
-static void run_share_of_channels(edgecnn_model *model, int thread, int index, int begin, int end)
+static bool is_shared_by_channels(const struct plan_operation *operation)
+{
+    return operation->code == OP_CONVOLUTION || operation->code == OP_DEPTHWISE ||
+           operation->code == OP_GLOBAL_POOL;
+}
+
+/* One thread's part of an operation: whole blocks of 64 output channels, or rows where all are cheap. */
+static void run_share_of_operation(edgecnn_model *model, const struct worker *worker, int thread, int index,
+                                   int begin, int end)
 {
     const struct plan_operation *operation = &model->plan.operations[index];
-    int channels = (int)operation->output_channels;
-    bool divisible = operation->code == OP_CONVOLUTION || operation->code == OP_DEPTHWISE;
-    int parts = divisible ? (channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS : 1;
-    int first = parts * thread / model->threads * LOOP_CHANNELS;
-    int last = parts * (thread + 1) / model->threads * LOOP_CHANNELS;
+    int threads = model->threads, channels = (int)operation->output_channels;
+    if (!is_shared_by_channels(operation)) {
+        int rows = end > begin ? end - begin : 0;
+        run_operation(model, worker, index, begin + rows * thread / threads, begin + rows * (thread + 1) / threads, 0,
+                      channels);
+        return;
+    }
+    int parts = (channels + PLAN_BLOCK - 1) / PLAN_BLOCK;
+    int first = parts * thread / threads * PLAN_BLOCK;
+    int last = parts * (thread + 1) / threads * PLAN_BLOCK;
     last = last < channels ? last : channels;
-    struct worker worker = model->workers[thread];
-    worker.scratch = model->workers[0].scratch;
-    if (first < last && (divisible || thread == model->threads - 1))
-        run_operation(model, &worker, index, begin, end, divisible ? first : 0,
-                      divisible ? last - first : channels);
+    if (first < last)
+        run_operation(model, worker, index, begin, end, first, last - first);
 }
 
 /* All threads go through the strips together and share each operation's channels, in thread 0's rings. */
-static void run_strips_by_channels(void *context, int thread)
+static void run_strips_together(void *context, int thread)
 {
     const struct share *share = context;
     edgecnn_model *model = share->model;
@@ -117,8 +124,8 @@ static void run_strips_by_channels(void *context, int thread)
                     run_part(model, &shared, group, i, end, block);
                 i = end - 1;
             } else {
-                run_share_of_channels(model, thread, (int)group->first + i, worker->have[i],
-                                      worker->need[i]);
+                run_share_of_operation(model, &shared, thread, (int)group->first + i, worker->have[i],
+                                       worker->need[i]);
             }
             team_meet(model->team);
         }
@@ -138,7 +145,7 @@ static bool by_strips(const edgecnn_model *model, const struct plan_group *group
     int step = (int)group->strip_rows, height = group_height(&model->plan, group);
     int strips = (height + step - 1) / step;
     int channels = (int)last_operation(&model->plan, group)->output_channels;
-    int parts = (channels + LOOP_CHANNELS - 1) / LOOP_CHANNELS;
+    int parts = (channels + PLAN_BLOCK - 1) / PLAN_BLOCK;
     return worst_share(strips, model->threads) <= worst_share(parts, model->threads) + 0.1;
 }
 
@@ -152,6 +159,6 @@ void run_groups(edgecnn_model *model)
         else if (by_strips(model, group))
             team_run(model->team, run_share_of_strips, &share);
         else
-            team_run(model->team, run_strips_by_channels, &share);
+            team_run(model->team, run_strips_together, &share);
     }
 }

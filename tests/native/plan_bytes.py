@@ -54,7 +54,9 @@ class Plan:
             self.memory[storage] += aligned((pads[0] + width + pads[1]) * rows * pitch)
         name = len(self.names)
         self.names += f"t{len(self.tensors)}".encode() + b"\0"
-        head = struct.pack("<I4B3I", name, storage, int(is_float), pad_value, 0, height, width, channels)
+        head = struct.pack(
+            "<I4B3I", name, storage, int(is_float), pad_value, 0, height, width, channels
+        )
         layout = struct.pack("<5I", pitch, block or pitch, rows, *pads)
         self.tensors.append(head + layout + struct.pack("<fiQQ", 1.0, 0, offset, 0))
         return len(self.tensors) - 1
@@ -115,7 +117,9 @@ class Plan:
     def to_bytes(self) -> bytes:
         """The file."""
         sections = [b"".join(each) for each in (self.tensors, self.operations, self.groups)]
-        sections = [each + b"\0" * (aligned(len(each)) - len(each)) for each in [*sections, self.names]]
+        sections = [
+            each + b"\0" * (aligned(len(each)) - len(each)) for each in [*sections, self.names]
+        ]
         size = 64 + sum(map(len, sections)) + len(self.data)
         header = struct.pack(
             "<8sIIQ4I3Q", b"EDGEPLAN", 1, 0x01020304, size, len(self.tensors), len(self.operations),

@@ -186,8 +186,8 @@ static void resize(const struct kernel *k)
     const uint32_t *columns = rows + k->detail;
     for (int row = 0; row < k->rows; row++)
         for (int x = 0; x < k->width; x++)
-            memcpy(k->out[row] + x * k->out_pitch,
-                   k->in[rows[k->first + row]] + columns[x] * k->in_pitch, (size_t)k->output_channels);
+            memmove(k->out[row] + x * k->out_pitch,
+                    k->in[rows[k->first + row]] + columns[x] * k->in_pitch, (size_t)k->output_channels);
 }
 
 static void pad(const struct kernel *k)
@@ -199,7 +199,7 @@ static void pad(const struct kernel *k)
             int within = y >= 0 && y < k->in_height && column >= 0 && column < k->in_width;
             uint8_t *out = k->out[row] + x * k->out_pitch;
             if (within)
-                memcpy(out, k->in[y] + column * k->in_pitch, (size_t)k->output_channels);
+                memmove(out, k->in[y] + column * k->in_pitch, (size_t)k->output_channels);
             else
                 memset(out, k->low ^ k->flip, (size_t)k->output_channels);
         }

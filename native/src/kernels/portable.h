@@ -2,9 +2,8 @@
 #ifndef EDGECNN_PORTABLE_H
 #define EDGECNN_PORTABLE_H
 
-#include "kernels.h"
-
 #include "../plan.h"
+#include "kernels.h"
 
 #include <math.h>
 
@@ -57,6 +56,7 @@ static inline int inside(int from, int taps, int step, int size)
     return count;
 }
 
+/* By what an average divides. */
 static inline int window_count(const struct kernel *k, int row, int x)
 {
     if (!(k->flags & FLAG_EXCLUDE_PADS))

@@ -10,12 +10,11 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.native.errors import NoKernel
-from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer, Role
+from edgecnn_exporters.targets.native.layers import Image, Layer
 from edgecnn_exporters.targets.native.records import Code
 from edgecnn_exporters.targets.native.tables import INTEGERS, reals_of
 from edgecnn_exporters.targets.native.values import (
     Constant,
-    Fed,
     Function,
     Held,
     Result,
@@ -35,6 +34,8 @@ class Reader:
         self.images: dict[str, Image] = {}
         self.layers: list[Layer] = []
         self.values: dict[str, Value] = {}
+        # Images that join parts, by name and channels of each.
+        self.joined: dict[tuple[tuple[str, bytes], ...], Image] = {}
         # Images that are a table of another: that one, and the table.
         self._roots: dict[str, tuple[Image, UInt8]] = {}
         self._taken = {str(value.name) for value in (*graph.inputs, *graph.outputs)}
@@ -172,144 +173,3 @@ def same(first: Encoding, second: Encoding) -> bool:
         np.float32(first.scale) == np.float32(second.scale)
         and first.zero_point == second.zero_point
     )
-
-
-def encoding_of(node: ir.Node) -> Encoding:
-    """The 8-bit encoding of a QuantizeLinear or DequantizeLinear, in unsigned form.
-
-    Raises:
-        NoKernel: it has other bits, or several scales.
-    """
-    scale = constant(node.inputs[1])
-    zero = constant(node.inputs[2]) if len(node.inputs) > 2 else np.zeros((), np.uint8)
-    if scale is None or zero is None or scale.size != 1 or zero.dtype not in (np.int8, np.uint8):
-        kind = None if zero is None else zero.dtype
-        shape = None if scale is None else scale.shape
-        raise NoKernel(
-            node,
-            f"it holds {kind} with a scale of shape {shape}, kernels compute with 8 bits and one "
-            "scale a tensor",
-            "quantise with edgecnn export --quantize int8",
-        )
-    offset = 128 if zero.dtype == np.int8 else 0
-    return Encoding(float(scale.reshape(())), int(zero.reshape(())) + offset)
-
-
-def quantise(reader: Reader, node: ir.Node) -> None:
-    """QuantizeLinear: what it reads becomes an image of its encoding."""
-    source = node.inputs[0]
-    assert source is not None
-    found, encoding = reader.value(node, 0), encoding_of(node)
-    name = str(source.name).removesuffix(".float")
-    if isinstance(found, Held):
-        reader.keep(node, reader.requantised(found, encoding))
-    elif isinstance(found, Function):
-        reader.keep(node, reader.tabled(found, encoding, name))
-    elif isinstance(found, Result):
-        reader.keep(node, reader.rounded(found, encoding, name))
-    elif isinstance(found, Fed):
-        fed = found.image
-        image = reader.image(f"{name}.quantised", (fed.channels, *fed.size), encoding)
-        reader.add(
-            Layer(
-                Code.QUANTISE,
-                (fed.name,),
-                image.name,
-                fed.channels,
-                fed.channels,
-                zero_point=encoding.zero_point,
-                factors=(encoding.scale, 0.0, 0.0),
-            )
-        )
-        reader.keep(node, Held(image, np.arange(fed.channels)[None]))
-    else:
-        raise NoKernel(node, f"{source.name} is a constant that only this node holds in 8 bits")
-
-
-def dequantise(reader: Reader, node: ir.Node) -> None:
-    """DequantizeLinear: an image stays one, integers become a constant."""
-    source = node.inputs[0]
-    array = constant(source)
-    if array is None:
-        reader.keep(node, reader.held(node))
-        return
-    scale = constant(node.inputs[1])
-    zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    assert scale is not None
-    axis = node.attributes.get_int("axis", 1)
-    shape = [1] * array.ndim
-    if scale.size > 1:
-        shape[axis] = -1
-    point = 0 if zero is None else int(zero.reshape(-1)[0])
-    reals = (array.astype(np.int32) - point).astype(np.float32) * scale.reshape(shape)
-    reader.keep(node, Constant(reals, array, scale, point, axis))
-
-
-def feed(reader: Reader, value: ir.Value) -> None:
-    """Record an input of the network.
-
-    Raises:
-        NoKernel: it is no image and no vector.
-    """
-    sizes = tuple(value.shape.numpy()) if value.shape is not None else ()
-    if len(sizes) not in (2, 4) or sizes[0] != 1:
-        raise ValueError(sizes)
-    channels, height, width = (*sizes[1:], 1, 1)[:3]
-    image = Image(str(value.name), channels, height, width, None, Role.INPUT, len(sizes) == 2)
-    reader.images[image.name] = image
-    reader.values[image.name] = Fed(image)
-
-
-def leave(reader: Reader, value: ir.Value) -> str:
-    """Write an output of the network; the name of its image."""
-    found = reader.values[str(value.name)]
-    is_vector = value.shape is not None and len(value.shape) == 2
-    node = value.producer()
-    assert node is not None
-    if isinstance(found, Held) and (found.image.size == (1, 1) or not found.is_flat):
-        source = reader.whole(found)
-        encoding = found.encoding
-        image = Image(str(value.name), source.channels, *source.size, None, Role.OUTPUT, is_vector)
-        layers: tuple[Layer, ...] = (
-            Layer(
-                Code.DEQUANTISE,
-                (source.name,),
-                image.name,
-                source.channels,
-                source.channels,
-                zero_points=(encoding.zero_point, 0),
-                factors=(encoding.scale, 0.0, 0.0),
-            ),
-        )
-    elif isinstance(found, Result) and found.has_float and not is_clipped(found):
-        image = Image(str(value.name), *found.size, None, Role.OUTPUT, is_vector)
-        layers = found.layers(image)
-    else:
-        raise NoKernel(node, "its float result leaves the network, kernels compute 8 bits there")
-    reader.images[image.name] = image
-    reader.add(*layers)
-    return image.name
-
-
-def is_clipped(result: Result) -> bool:
-    """Whether a Relu or Clip bounds the result."""
-    return np.isfinite(result.low) or bool(np.isfinite(result.high))
-
-
-def network_of(graph: ir.Graph, operators: dict[str, Operator]) -> IntegerNetwork:
-    """The layers of a QDQ graph of batch 1.
-
-    Raises:
-        NoKernel: a node has no kernel.
-    """
-    reader = Reader(graph)
-    for value in graph.inputs:
-        feed(reader, value)
-    for node in graph:
-        operator = operators.get(node.op_type) if node.domain == "" else None
-        if operator is None:
-            raise NoKernel(node, "the operator is unknown there")
-        operator(reader, node)
-    outputs = tuple(leave(reader, value) for value in graph.outputs)
-    inputs = tuple(str(value.name) for value in graph.inputs)
-    return IntegerNetwork(reader.images, tuple(reader.layers), inputs, outputs)

@@ -52,12 +52,11 @@ def plan_of(model: ir.Model, caches: Caches | None = None) -> Plan:
         UnsupportedModel: an input is no image and no vector.
     """
     from edgecnn_exporters.passes.fixed_batch import fix_batch
-    from edgecnn_exporters.targets.native.operators.table import OPERATORS
-    from edgecnn_exporters.targets.native.reading import network_of
+    from edgecnn_exporters.targets.native.graph import network_of
 
     copy = model.clone()
     fix_batch(copy, 1)
-    network = simplify(network_of(copy.graph, dict(OPERATORS)))
+    network = simplify(network_of(copy.graph))
     groups = group_layers(network, caches)
     return Plan(network, groups, place(network, groups))
 

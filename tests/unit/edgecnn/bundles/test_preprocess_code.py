@@ -137,6 +137,41 @@ def test_cpp_makes_the_runtimes_input(name: str, tmp_path: Path) -> None:
         assert_alike(made.reshape(preprocess(image, SPECS[name]).shape), image, SPECS[name])
 
 
+MAIN_C = """
+#include <stdio.h>
+#include "preprocess.h"
+
+int main(int count, char **arguments) {
+    int height = atoi(arguments[1]), width = atoi(arguments[2]), made_height, made_width;
+    uint8_t *rgb = malloc((size_t)height * width * 3);
+    if (count != 3 || fread(rgb, 3, (size_t)height * width, stdin) != (size_t)height * width) return 1;
+    edgecnn_input_size(width, height, &made_height, &made_width);
+    size_t values = (size_t)EDGECNN_CHANNELS * made_height * made_width;
+    float *made = malloc(4 * values);
+    if (edgecnn_preprocess(rgb, width, height, made) != 0) return 1;
+    return fwrite(made, 4, values, stdout) == values ? 0 : 1;
+}
+"""
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_c_makes_the_runtimes_input(name: str, tmp_path: Path) -> None:
+    if (compiler := shutil.which("cc")) is None:
+        pytest.skip("no C compiler is installed")
+    (tmp_path / "preprocess.h").write_text(preprocess_code(SPECS[name])["preprocess.h"])
+    (tmp_path / "main.c").write_text(MAIN_C)
+    flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-type-limits"]
+    command = [compiler, *flags, "main.c", "-o", "main", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    for image in images():
+        size = map(str, image.shape[:2])
+        ran = subprocess.run(
+            [tmp_path / "main", *size], input=image.tobytes(), capture_output=True, check=True
+        )
+        made = np.frombuffer(ran.stdout, np.float32)
+        assert_alike(made.reshape(preprocess(image, SPECS[name]).shape), image, SPECS[name])
+
+
 SCRIPT = """
 import {preprocess, SPEC} from "./preprocess.mjs";
 import {readFileSync, writeFileSync} from "node:fs";
@@ -226,7 +261,7 @@ def test_kotlin_makes_the_runtimes_input(name: str, tmp_path: Path) -> None:
 
 def test_kotlin_has_the_constants_of_cpp() -> None:
     files = preprocess_code(SPECS["not square"])
-    for text in (files["Preprocess.kt"], files["preprocess.hpp"]):
+    for text in (files["Preprocess.kt"], files["preprocess.hpp"], files["preprocess.h"]):
         for constant in ("33", "90", "0.0171247534f", "-2.11790395f"):
             assert constant in text
         assert "@" not in text

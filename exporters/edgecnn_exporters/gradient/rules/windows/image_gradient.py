@@ -17,12 +17,10 @@ def image_gradient(
 ) -> ir.Value:
     """dx (N, C, …) of a convolution, from dy (N, O, …) and the weight (O, C / g, …).
 
-    It is a ConvTranspose by the weight as it is. With stride 1 it is also a convolution of dy,
-    padded by ``dilation (kernel - 1) - pad``, by the weight rotated by 180 degrees with its
-    channels exchanged: (C, O / g, …). ONNX Runtime copies the pixels of a window for each of the C
-    channels in the first, of the O in the second: 2.5 against 3.2 ms for 3×3 of 16 channels on
-    32×32 at batch 32 (least of 25, one core with AVX-512). Depthwise and pointwise ones are faster
-    by the second, or by a matrix (`depthwise`).
+    With stride 1 it is a convolution of dy, padded by ``dilation (kernel - 1) - pad``, by the
+    weight rotated by 180 degrees with its channels exchanged: (C, O / g, …). Otherwise it is a
+    ConvTranspose by the weight as it is, which ONNX Runtime divides among threads image by image:
+    `learnt_convolutions` has times. Depthwise ones on few pixels are products (`depthwise`).
     """
     if has_few_pixels(convolution):
         return depthwise_image_gradient(emit, convolution, gradient, weight)
@@ -31,9 +29,7 @@ def image_gradient(
         *(window.reach - 1 - window.before for window in windows),
         *(window.reach - 1 - window.after for window in windows),
     ]
-    is_small = convolution.is_pointwise or convolution.is_depthwise
-    is_plain = all(window.stride == 1 for window in windows) and min(pads) >= 0
-    if is_plain and (is_small or convolution.inputs > convolution.outputs):
+    if all(window.stride == 1 for window in windows) and min(pads) >= 0:
         return emit(
             "Conv",
             gradient,

@@ -82,10 +82,15 @@ def pad(reader: Reader, node: ir.Node) -> None:
     """Pad of height and width."""
     held, before = reader.held(node), shape_of(node.inputs[0])
     edges = _edges(node, len(before))
-    if len(before) != 4 or any(edges[axis] != (0, 0) for axis in (0, 1)):
-        raise NoKernel(node, "it pads other axes than height and width")
     mode = node.attributes.get_string("mode", "constant")
     name = str(node.outputs[0].name)
+    if len(before) != 4 or edges[0] != (0, 0):
+        raise NoKernel(node, "it pads other axes than those of an image")
+    if edges[1] != (0, 0):
+        if mode != "constant" or edges[2:] != [(0, 0)] * 2 or _pad_value(reader, node):
+            raise NoKernel(node, "it pads channels with other than zeros, or pixels with them")
+        reader.keep(node, _with_channels(reader, name, held, edges[1]))
+        return
     if mode in _MODES:
         rows, columns = (
             np.pad(np.arange(before[axis]), edges[axis], _MODES[mode]).tolist()  # type: ignore[call-overload]
@@ -103,6 +108,28 @@ def pad(reader: Reader, node: ir.Node) -> None:
     window = Window(pads=(edges[2][0], edges[3][0]))
     reader.add(replace(layer, window=window, low=integer_bound(value, held.encoding)))
     reader.keep(node, Held(image, np.arange(channels)[None]))
+
+
+def _with_channels(reader: Reader, name: str, held: Held, edges: tuple[int, int]) -> Held:
+    """Channels of zeros around those of an image, by a convolution with ones: exact."""
+    source, before = reader.whole(held), sum(edges)
+    image = reader.image(name, (source.channels + before, *source.size), held.encoding)
+    weights = np.eye(image.channels, source.channels, -edges[0], dtype=np.int8)
+    zero = held.encoding.zero_point
+    reader.add(
+        Layer(
+            Code.CONVOLUTION,
+            (source.name,),
+            image.name,
+            source.channels,
+            image.channels,
+            weights=weights[:, :, None, None],
+            bias=-zero * weights.astype(np.int64).sum(axis=1),
+            multiplier=np.ones(image.channels, np.float32),
+            zero_point=zero,
+        )
+    )
+    return Held(image, np.arange(image.channels)[None])
 
 
 def _edges(node: ir.Node, rank: int) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edgecnn_exporters.targets.native.borders import dequantise, quantise
 from edgecnn_exporters.targets.native.operators import (
     elementwise,
     joining,
@@ -12,7 +13,7 @@ from edgecnn_exporters.targets.native.operators import (
     products,
     resizing,
 )
-from edgecnn_exporters.targets.native.reading import Operator, dequantise, quantise
+from edgecnn_exporters.targets.native.reading import Operator
 
 OPERATORS: Mapping[str, Operator] = {
     "QuantizeLinear": quantise,

@@ -1,0 +1,116 @@
+"""Formulas of a plan's operations on whole images, (batch, channels, height, width), in numpy.
+
+They are written from native/src/plan.h, and know neither rows, rings nor packed weights. Zero points
+and factors are named as there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+F = np.float32
+Bytes = NDArray[np.uint8]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Each pair is (vertical, horizontal); `pads` are those above and to the left."""
+
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pads: tuple[int, int] = (0, 0)
+
+    def taps(self, axis: int, size: int) -> Integers:
+        """Places along an axis that each output reads, (size, kernel); outside the image below 0 …"""
+        start = np.arange(size) * self.stride[axis] - self.pads[axis]
+        return start[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What follows the arithmetic: a clamp, then a table."""
+
+    low: int = 0
+    high: int = 255
+    table: Bytes | None = None
+
+    def of(self, q: NDArray[np.generic]) -> Bytes:
+        """Bytes of rounded results."""
+        y = np.clip(q, self.low, self.high).astype(np.uint8)
+        return y if self.table is None else self.table[y]
+
+
+def windows(x: Bytes, window: Window, size: tuple[int, int], outside: int) -> Integers:
+    """(batch, channels, height, kernel_h, width, kernel_w), with `outside` beyond the image."""
+    rows, columns = (window.taps(axis, size[axis]) for axis in (0, 1))
+    inside = [
+        (taps >= 0) & (taps < length)
+        for taps, length in zip((rows, columns), x.shape[2:], strict=True)
+    ]
+    taken = x[:, :, np.clip(rows, 0, x.shape[2] - 1)]
+    taken = taken[..., np.clip(columns, 0, x.shape[3] - 1)]
+    known = inside[0][:, :, None, None] & inside[1]
+    return np.where(known, taken, outside).astype(np.int64)
+
+
+def sums(x: Integers, weights: NDArray[np.int8], bias: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Of windows and weights (outputs, channels of a group, kernel_h, kernel_w)."""
+    outputs, depth = weights.shape[:2]
+    groups = x.shape[1] // depth
+    parts = np.split(x.astype(np.float64), groups, axis=1)  # integers, exact, with fast products
+    wide = [
+        np.einsum("ncyixj,ocij->noyx", part, each.astype(np.float64), optimize=True)
+        for part, each in zip(parts, np.split(weights, groups), strict=True)
+    ]
+    return (np.concatenate(wide, axis=1) + bias[:outputs, None, None]).astype(np.int32)
+
+
+def scaled(sums: NDArray[np.int32], multiplier: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sums times one multiplier a channel, in float32."""
+    return sums.astype(F) * multiplier[: sums.shape[1], None, None]
+
+
+def rounded(x: NDArray[np.float32], zero_point: int = 0) -> Integers:
+    """rint(x) + zero_point; infinities and NaN are as far off as a clamp needs."""
+    finite = np.nan_to_num(x.astype(np.float64), nan=-1e9, posinf=1e9, neginf=-1e9)
+    return np.rint(np.clip(finite, -1e9, 1e9)).astype(np.int64) + zero_point
+
+
+def fused(x: Bytes, factor: float, term: NDArray[np.float32]) -> NDArray[np.float32]:
+    """fma(x, factor, term): one rounding."""
+    wide = np.longdouble
+    return (x.astype(wide) * wide(F(factor)) + term.astype(wide)).astype(F)
+
+
+def add(x0: Bytes, x1: Bytes, factors: tuple[float, float, float]) -> Integers:
+    """rint(fma(x0, a, fma(x1, b, c)))."""
+    a, b, c = factors
+    return rounded(fused(x0, a, fused(x1, b, np.full(x1.shape, c, F))))
+
+
+def multiply(
+    x0: Bytes, x1: Bytes, z0: int, z1: int, factors: tuple[float, float, float]
+) -> Integers:
+    """rint((float)((x0 - z0) (x1 - z1)) * a + c): two roundings."""
+    product = (x0.astype(np.int64) - z0) * (x1.astype(np.int64) - z1)
+    return rounded(product.astype(F) * F(factors[0]) + F(factors[2]))
+
+
+def average(x: Integers, window: Window, image: tuple[int, int], z0: int, a: float, *, all_taps: bool) -> (
+    NDArray[np.float32]
+):  # fmt: skip
+    """(float)(sum (x - z0)) * (a / (float)count) of windows."""
+    size = (x.shape[2], x.shape[4])
+    counts = [np.full(size[axis], window.kernel[axis]) for axis in (0, 1)]
+    if not all_taps:
+        taps = [window.taps(axis, size[axis]) for axis in (0, 1)]
+        counts = [((t >= 0) & (t < image[axis])).sum(axis=1) for axis, t in enumerate(taps)]
+    count = (counts[0][:, None] * counts[1]).astype(F)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: NDArray[np.float32] = (x - z0).sum(axis=(3, 5)).astype(F) * (F(a) / count)
+    return result

@@ -1,0 +1,86 @@
+"""What has no plan: the error names the node, what was found and what to do."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+from plans.networks import quantised
+
+from edgecnn_exporters.errors import UnsupportedModel
+from edgecnn_exporters.passes.graph import new_initialiser
+from edgecnn_exporters.targets.native.errors import NoKernel
+from edgecnn_exporters.targets.native.write import plan_of
+
+BODIES = {
+    "an operator without a kernel": (
+        "y = LRN <size = 3> (x)",
+        r"y \(LRN\) has no native kernel: the operator is unknown there; leave it to another",
+    ),
+    "a float product": (
+        "float1 = Conv (x, point) float2 = Sigmoid (float1) y = Conv (float2, back)",
+        r"float2 \(Sigmoid\) .* float and not held in 8 bits; quantise the layers around it",
+    ),
+    "a sum of an image and a constant for each channel": (
+        "y = Add (x, offsets)",
+        r"y \(Add\) .* a constant for each channel; write a factor or summand",
+    ),
+    "bilinear": (
+        'y = Resize <mode = "linear"> (x, , doubled)',
+        r"y \(Resize\) .* linear with half_pixel, kernels take the nearest .*; use mode nearest",
+    ),
+    "an image turned": (
+        "y = Transpose <perm = [0, 1, 3, 2]> (x)",
+        r"y \(Transpose\) .* it moves height or width; pixels keep their places",
+    ),
+    "images joined in height": ("y = Concat <axis = 2> (x, x)", r"y \(Concat\) .* another axis"),
+    "a slope for each channel": ("y = PRelu (x, slopes)", r"y \(PRelu\) .*; use LeakyRelu"),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_node_and_the_reason_are_named(name: str) -> None:
+    body, message = BODIES[name]
+    with pytest.raises(NoKernel, match=message):
+        plan_of(quantised(body).model)
+
+
+def test_a_float_result_behind_a_clip_is_refused() -> None:
+    net = quantised("a = Conv (x, point) [result] y = Relu (a)")
+    with pytest.raises(NoKernel, match=r"float result leaves the network, kernels compute 8 bits"):
+        plan_of(net.model)
+
+
+def test_a_flattened_image_is_no_result() -> None:
+    net = quantised("a = Conv (x, point) y = Flatten (a)", answers="float[N, M] y")
+    with pytest.raises(
+        NoKernel, match=r"its result of 2 axes is no image \(1, C, H, W\) or vector"
+    ):
+        plan_of(net.model)
+
+
+def test_activations_of_sixteen_bits_are_refused() -> None:
+    model = quantised("y = Conv (x, point)").model
+    for node in model.graph:
+        if node.op_type == "QuantizeLinear":
+            zero = new_initialiser(model.graph, "wide", np.array(0, np.uint16))
+            node.replace_input_with(2, zero)
+    with pytest.raises(
+        NoKernel, match=r"holds uint16 with a scale of shape \(\), kernels .* 8 bit"
+    ):
+        plan_of(model)
+
+
+def test_sums_of_more_than_32_bits_are_refused() -> None:
+    model = quantised("y = Conv (x, point, summand)").model
+    bias = next(v for n, v in model.graph.initializers.items() if n.endswith(".2.integers"))
+    bias.const_value = ir.tensor(np.full(20, 2**31 - 1, np.int32))
+    with pytest.raises(NoKernel, match="its sums leave 32 bits"):
+        plan_of(model)
+
+
+def test_a_fixed_batch_is_refused() -> None:
+    model = quantised("y = Conv (x, point)").model
+    model.graph.inputs[0].shape = ir.Shape([4, 6, 9, 11])
+    with pytest.raises(UnsupportedModel, match=r"input x has shape \[4, 6, 9, 11\] .* --batch"):
+        plan_of(model)
