@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from parity.test_zoo import KINDS
 
 from benchmarks.training.agreement import FEW_STEPS, Agreement, agreement, loss_ratio
 from benchmarks.training.networks import small
@@ -12,7 +13,11 @@ from edgecnn.zoo import ARCHITECTURES
 ALWAYS = ("lenet5", "alexnet_2012", "resnet8")
 # Of which a capture takes minutes; benchmarks/training/gradients.py compares them too.
 SLOW = ("resnet1202", "efficientnet_b5", "efficientnet_b6", "efficientnet_b7")
-OTHERS = [name for name in ARCHITECTURES if name not in (*ALWAYS, *SLOW)]
+OTHERS = [
+    pytest.param(name, marks=pytest.mark.matrix if name in KINDS else pytest.mark.exhaustive)
+    for name in ARCHITECTURES
+    if name not in (*ALWAYS, *SLOW)
+]
 # Of PyTorch's own error in float32.
 MOST = 3.0
 
@@ -28,7 +33,6 @@ def test_every_gradient_is_pytorchs_to_its_own_rounding(name: str) -> None:
 
 
 # Where activations bend on either side in most batches, single parameters may be further off.
-@pytest.mark.matrix
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_gradients_of_other_networks_are(name: str) -> None:
     assert compared(name).share_within(MOST) >= 0.9
