@@ -1,8 +1,10 @@
 # make demo   MobileNetV2 in fp32 and int8 for every engine: exported, verified, run, measured
 # make test   every feature once (minutes); make quick leaves out what is slow or fetches
 # make test-all  make test, then the further networks, formats and engines that it leaves out
-# make exhaustive  the tests that even that leaves out: every network at full size (an hour)
-# make dist   wheels and sdists of edgecnn, edgecnn-runtime and edgecnn-weights, into dist/
+# make exhaustive  the tests that even that leaves out: every network at full size, all in thin forms (an hour)
+# make dist   wheels and sdists of edgecnn, edgecnn-runtime, edgecnn-weights and, for this machine,
+#             edgecnn-native, into dist/
+# make wheels  edgecnn-native for every platform, into dist/ (minutes)
 # make check  lint, types, import rules
 # make weights  train the shipped checkpoints again (hours; those that are there are kept)
 # make bench  our figures beside the peer's (minutes; on a quiet machine)
@@ -23,13 +25,15 @@ RKNN_VENV := .venv-rknn
 RKNN_READY := $(RKNN_VENV)/.ready
 NNCASE_VENV := .venv-nncase
 NNCASE_READY := $(NNCASE_VENV)/.ready
+# The C library for this machine, compiled again whenever one of its sources is newer.
+NATIVE := build/native/.ready
 BIN := $(VENV)/bin
 PHOTOGRAPHS := exporters/edgecnn_exporters/photographs
 
-.PHONY: demo test test-rest test-all quick exhaustive check dist weights bench clean
+.PHONY: demo test test-rest test-all quick exhaustive check dist wheels weights bench clean
 
 # A bench that other programs disturb says so and ends with 5: no reason to stop.
-demo: $(READY)
+demo: $(READY) $(NATIVE)
 	@mkdir -p demo && cp $(PHOTOGRAPHS)/cat.jpg $(PHOTOGRAPHS)/coffee.jpg demo
 	@cd demo && PATH="$(abspath $(BIN)):$$PATH" && run() { printf '\n$$ %s\n' "$$*"; "$$@"; } && \
 		run edgecnn export mobilenet_v2 --quantize int8 --target all && \
@@ -49,21 +53,21 @@ demo: $(READY)
 	@echo "  edgecnn export resnet20 --weights cifar10 --quantize int8"
 	@echo "  edgecnn compile demo/mobilenet_v2.edge --for web -o demo/site"
 
-test: $(READY) $(TFLITE_READY) $(TOSA_READY)
+test: $(READY) $(NATIVE) $(TFLITE_READY) $(TOSA_READY)
 	@.ci/system-packages
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-test-rest: $(READY) $(TFLITE_READY) $(TOSA_READY) $(HTP_READY) $(RKNN_READY) $(NNCASE_READY)
+test-rest: $(READY) $(NATIVE) $(TFLITE_READY) $(TOSA_READY) $(HTP_READY) $(RKNN_READY) $(NNCASE_READY)
 	$(BIN)/pytest -n 2 --dist loadgroup -m "matrix and not exhaustive"
 
 test-all: test
 	@$(MAKE) --no-print-directory test-rest
 
-quick: $(READY)
+quick: $(READY) $(NATIVE)
 	$(BIN)/pytest -n 2 --dist loadgroup \
 		-m "not slow and not network and not matrix and not exhaustive"
 
-exhaustive: $(READY)
+exhaustive: $(READY) $(NATIVE)
 	$(BIN)/pytest -m exhaustive
 
 check: $(READY)
@@ -76,7 +80,7 @@ check: $(READY)
 # EDGECNN_RELEASE: edgecnn requires edgecnn-runtime, which a build of a clone holds itself.
 dist: $(READY)
 	@rm -rf dist build/wheels
-	@for project in . runtime weights; do \
+	@for project in . runtime weights native; do \
 		EDGECNN_RELEASE=1 $(BIN)/python -m build --no-isolation --outdir dist $$project >build.log 2>&1 && \
 		EDGECNN_RELEASE=1 $(BIN)/python -m build --no-isolation --wheel --outdir build/wheels $$project >>build.log 2>&1 || \
 		{ cat build.log; exit 1; }; done; rm -f build.log
@@ -86,6 +90,9 @@ dist: $(READY)
 	$(BIN)/twine check --strict dist/*
 	@ls -l dist
 
+wheels: $(READY)
+	$(BIN)/python native/wheels.py
+
 weights: $(READY)
 	$(BIN)/python weights/train.py
 
@@ -93,7 +100,8 @@ bench: demo
 	for name in export.overhead runtime.session runtime.preprocess bench.verdicts runtime.size; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
-# Made again whenever what it is made from is newer than it.
+# Made again whenever what it is made from is newer than it. All but the extra `native`, which is
+# compiled in place.
 $(READY): pyproject.toml runtime/pyproject.toml hatch_build.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "edgecnn needs Python 3.11 or newer, $(PYTHON) is older; try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -101,8 +109,12 @@ $(READY): pyproject.toml runtime/pyproject.toml hatch_build.py constraints.txt
 	@echo "more where the index has PyTorch with CUDA (docs/installing.md)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --quiet 'pip>=25.1,<27'
-	@$(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable '.[all,ethos-u,mcu]' --group dev
+	@$(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable '.[train,openvino,litert,ethos-u,mcu]' --group dev
 	@touch $@
+
+$(NATIVE): $(READY) $(wildcard native/*.py native/include/*.h native/src/*.[ch] native/src/*/*.[ch] native/src/*/*/*.[ch])
+	@$(BIN)/python native/compile.py
+	@mkdir -p $(@D) && touch $@
 
 # Where it cannot be made, its tests are skipped and say so.
 $(TFLITE_READY): constraints-tflite.txt

@@ -1,9 +1,11 @@
 """Build hooks of edgecnn: a build of a clone holds what other distributions hold in a release.
 
 ``pip install .`` in a clone must work where no index has edgecnn-runtime and edgecnn-weights, so
-that build holds their packages, and their requirements are its own. A release (`make dist` sets
-`RELEASE`) holds neither and requires the distributions in its own version. So does a build of a
-release's sdist, which has only what it holds; hatchling reads its metadata from PKG-INFO.
+that build holds their packages, and their requirements are its own. edgecnn-native is of one
+platform, the build is of none: a clone's extra `native` is that folder of the clone. A release
+(`make dist` sets `RELEASE`) holds none of them and requires the distributions in its own version.
+So does a build of a release's sdist, which has only what it holds; hatchling reads its metadata
+from PKG-INFO.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 RELEASE = "EDGECNN_RELEASE"
 RUNTIME = "runtime/edgecnn_runtime"
 WEIGHTS = "weights/edgecnn_weights"
+NATIVE = "native"
 # Other parts of a clone that its own sdist needs to be built from again.
 SOURCES = ("runtime/pyproject.toml", "weights/pyproject.toml")
 
@@ -43,6 +46,8 @@ class Requirements(MetadataHookInterface):
             required = [*required, f"edgecnn-runtime=={version}"]
             own = {extra: [f"edgecnn-runtime[{extra}]=={version}"] for extra in own}
             weights = [f"edgecnn-weights=={version}"]
+        elif (folder := Path(self.root, NATIVE).resolve()).is_dir():
+            own = own | {"native": [f"edgecnn-native @ {folder.as_uri()}"]}
         metadata["dependencies"] = [*required, *self.config["dependencies"]]
         metadata["optional-dependencies"] = own | extras | {"weights": weights}
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import native_plans
 import numpy as np
 import pytest
 import tflite_models
@@ -126,7 +127,10 @@ MODELS: dict[str, tuple[str, Callable[[], ArtefactContent]]] = {
     "onnxruntime": ("onnx", lambda: ArtefactContent(onnx_model(), None)),
     "openvino": ("openvino", openvino_model),
     "tflite": ("tflite", lambda: ArtefactContent(tflite_model(), None)),
+    "native": ("plan", lambda: ArtefactContent(native_plans.brightest_plan(), None)),
 }
+# Largest error of an engine that computes in 8 bits: pixels and means in steps of 1/255, doubled.
+STEPS = {"native": 2 / 255}
 
 
 def red_image(height: int = 6, width: int = 5) -> np.ndarray:

@@ -13,13 +13,25 @@ from shared import once
 
 ROOT = Path(__file__).parents[1]
 # Folder of the project → name of its distribution in a file name.
-PROJECTS = {".": "edgecnn", "runtime": "edgecnn_runtime", "weights": "edgecnn_weights"}
+PROJECTS = {
+    ".": "edgecnn",
+    "runtime": "edgecnn_runtime",
+    "weights": "edgecnn_weights",
+    "native": "edgecnn_native",
+}
 
 
-def build(project: str, folder: Path, *options: str, release: bool = True) -> None:
-    """Build a project of the clone, or an sdist that is unpacked, into a folder."""
+def build(
+    project: str, folder: Path, *options: str, release: bool = True, platform: str = ""
+) -> None:
+    """Build a project of the clone, or an sdist that is unpacked, into a folder.
+
+    Args:
+        platform: of edgecnn-native; empty: this machine.
+    """
     command = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", str(folder)]
     variables = clean_environment() | ({"EDGECNN_RELEASE": "1"} if release else {})
+    variables |= {"EDGECNN_NATIVE_PLATFORM": platform} if platform else {}
     ran = subprocess.run(
         [*command, str(ROOT / project)], env=variables, capture_output=True, text=True, check=False
     )

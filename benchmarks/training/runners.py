@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,17 @@ def training_mode(module: nn.Module) -> nn.Module:
         if type(layer).__name__ in ("StochasticDepth", "DropPath"):
             layer.eval()
     return module
+
+
+@contextmanager
+def onednn(is_used: bool) -> Iterator[None]:
+    """PyTorch's convolutions by oneDNN, or by its own matrix products."""
+    was_used = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = is_used
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = was_used
 
 
 class TorchStep:
@@ -56,6 +68,12 @@ class TorchStep:
         self.optimiser.step()
         return loss
 
+    def after(self, steps: int) -> dict[str, Array]:
+        """Parameters after some more steps."""
+        for _ in range(steps):
+            self.step()
+        return self.parameters()
+
     def _backward(self) -> float:
         self.optimiser.zero_grad()
         outputs = self.module(self.x)
@@ -66,7 +84,11 @@ class TorchStep:
 
 
 class GraphStep:
-    """A training graph in ONNX Runtime; what a step changes lies in two buffers in turn."""
+    """A training graph in ONNX Runtime; what a step changes lies in two buffers in turn.
+
+    Args:
+        watched: values of the graph that `seen` gives, outputs of it.
+    """
 
     def __init__(
         self,
@@ -76,6 +98,7 @@ class GraphStep:
         threads: int,
         rate: float = 0.01,
         profile: str = "",
+        watched: Sequence[str] = (),
     ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -83,12 +106,13 @@ class GraphStep:
         self.session = onnxruntime.InferenceSession(
             to_bytes(graph.model), options, providers=["CPUExecutionProvider"]
         )
-        state = {str(value.name): _zeros(value) for value in graph.state}
-        begin = {**graph.parameters, **graph.statistics, **state}
+        self.graph, self._watched = graph, watched
+        begin = self._beginning()
         now = {name: _value(array) for name, array in begin.items()}
         after = {name: _value(array) for name, array in begin.items()}
+        self._image = str(graph.model.graph.inputs[0].name)
         fed = {
-            graph.model.graph.inputs[0].name: _value(x),
+            self._image: _value(x),
             LABELS: _value(labels),
             RATE: _value(np.array(rate, np.float32)),
         }
@@ -96,6 +120,19 @@ class GraphStep:
         # A binding does not keep its inputs alive.
         self._fed, self._values = fed, [now, after]
         self._bindings = [self._bind(fed, now, after), self._bind(fed, after, now)]
+
+    def begin(self, x: Float32, labels: Array) -> None:
+        """Parameters, state and statistics as at first; other images of the same shape."""
+        for name, array in self._beginning().items():
+            self._values[0][name].update_inplace(array)
+        self._fed[self._image].update_inplace(np.ascontiguousarray(x))
+        self._fed[LABELS].update_inplace(np.ascontiguousarray(labels))
+
+    def after(self, steps: int) -> dict[str, Array]:
+        """Values after some more steps."""
+        for _ in range(steps):
+            self.step()
+        return self.values()
 
     def step(self) -> float:
         """One step; the loss before it."""
@@ -108,6 +145,18 @@ class GraphStep:
         """Parameters, state and statistics as they are now."""
         return {name: value.numpy().copy() for name, value in self._values[0].items()}
 
+    def seen(self) -> list[Array]:
+        """The watched values of the last step."""
+        outputs = self._bindings[1].get_outputs()
+        return [
+            outputs[-len(self._watched) + number].numpy() for number in range(len(self._watched))
+        ]
+
+    def _beginning(self) -> dict[str, Array]:
+        state = {str(value.name): _zeros(value) for value in self.graph.state}
+        begin = {**self.graph.parameters, **self.graph.statistics, **state}
+        return {name: np.ascontiguousarray(array) for name, array in begin.items()}
+
     def _bind(
         self, fed: Mapping[Any, Any], now: Mapping[str, Any], after: Mapping[str, Any]
     ) -> Any:
@@ -117,6 +166,8 @@ class GraphStep:
         binding.bind_ortvalue_output(LOSS, self.loss)
         for name, value in after.items():
             binding.bind_ortvalue_output(f"{name}{NEXT}", value)
+        for name in self._watched:
+            binding.bind_output(name)
         return binding
 
 

@@ -30,10 +30,10 @@ from edgecnn.zoo import Form
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from edgecnn.commands.target_options import TargetChoice
     from edgecnn.exporting.learn import LearnOptions
     from edgecnn.exporting.plan import ExportOptions
     from edgecnn.exporting.quantise import QuantiseOptions
-    from edgecnn_exporters.targets import Target
     from edgecnn_runtime.arrays import Array
     from edgecnn_runtime.manifest import Preprocess
     from edgecnn_runtime.training import Loss, Normalisation, Optimiser
@@ -137,7 +137,9 @@ def _options(given: Mapping[str, Any]) -> ExportOptions:
     from edgecnn.exporting.plan import ExportOptions
 
     quantise = _quantise(given)
-    targets, compiled = _targets(given, is_quantised=quantise is not None)
+    choice = _target_choice(given)
+    with usage_as_arguments():
+        targets = choice.targets(is_quantised=quantise is not None)
     form = {each: option_value(command, each, given[each]) for each in FORM}
     return ExportOptions(
         model=model_source(given["model"], given["name"]),
@@ -155,9 +157,10 @@ def _options(given: Mapping[str, Any]) -> ExportOptions:
         half=given["fp16"],
         command=call_text(export, given),
         golden=items_or_text(given["golden"], "golden"),
-        compiled=compiled,
+        compiled=choice.compiled,
         force=given["force"],
         learn=_learn(given),
+        optional=choice.optional,
     )
 
 
@@ -200,9 +203,7 @@ def _learn(given: Mapping[str, Any]) -> LearnOptions | None:
         return Learning(**values).options()
 
 
-def _targets(
-    given: Mapping[str, Any], *, is_quantised: bool
-) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+def _target_choice(given: Mapping[str, Any]) -> TargetChoice:
     """The formats with their options, and the names of compile targets."""
     from edgecnn.commands.export import command
     from edgecnn.commands.target_options import target_choice
@@ -215,8 +216,7 @@ def _targets(
         "max_transposes": option_value(command, "max_transposes", given["max_transposes"]),
     }
     with usage_as_arguments():
-        choice = target_choice(values)
-        return choice.targets(is_quantised=is_quantised), choice.compiled
+        return target_choice(values)
 
 
 def _preprocess(given: object) -> str | Preprocess | None:

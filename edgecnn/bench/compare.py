@@ -66,7 +66,8 @@ def changes(results: Mapping[str, BenchResult], earlier: Record) -> list[Change]
 def _likeness(row: ResultRow) -> tuple[object, ...]:
     subject = row.subject
     # A bundle may have another name by now; a baseline beside it must not be taken for it.
-    return subject.artefact, subject.engine, subject.threads, subject.environment, subject.against
+    against = subject.environment, subject.against
+    return subject.artefact, subject.engine, subject.threads, subject.batch or 1, *against
 
 
 def _change(

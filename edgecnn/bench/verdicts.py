@@ -92,11 +92,11 @@ def unmeasured(results: Mapping[str, BenchResult]) -> list[str]:
 
 
 def name_of(row: ResultRow) -> str:
-    """Artefact, engine and threads of a row, for display."""
+    """Artefact, images of a step of learning, engine and threads of a row, for display."""
     engine = engine_of(row)
     threads = row.subject.threads
     of_threads = "" if threads is None else f", {threads} thread{'s' * (threads != 1)}"
-    return f"{row.artefact or row.subject.artefact} on {engine}{of_threads}"
+    return f"{artefact_of(row)} on {engine}{of_threads}"
 
 
 def best_of(result: BenchResult, bundle: str) -> Best | None:

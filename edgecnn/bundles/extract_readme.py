@@ -26,7 +26,11 @@ model = Interpreter({path})
 reads, writes = model.get_input_details()[0], model.get_output_details()[0]
 model.allocate_tensors(); model.set_tensor(reads["index"], feed); model.invoke()
 answer = model.get_tensor(writes["index"])"""
-EXAMPLES = {"onnx": _ONNX, "openvino": _OPENVINO, "tflite": _TFLITE}
+_PLAN = """\
+import edgecnn_native
+model = edgecnn_native.Model({path})
+answer = model.run([feed])[0]"""
+EXAMPLES = {"onnx": _ONNX, "openvino": _OPENVINO, "tflite": _TFLITE, "plan": _PLAN}
 _CODE = """\
 preprocess_numpy.py    Python, needs numpy; an image with red first
 preprocess_opencv.py   Python, needs cv2; a frame of OpenCV, blue first

@@ -32,7 +32,8 @@ def golden_files(manifest: Manifest) -> tuple[str, ...]:
 
 def training_files(training: Training) -> tuple[str, ...]:
     """Paths of the files that belong to a training graph."""
-    return (training.graph, training.values, training.golden)
+    step = () if training.golden is None else (training.golden,)
+    return (training.graph, training.values, *step)
 
 
 def parent_of(provenance: Mapping[str, Any]) -> str | None:

@@ -15,7 +15,7 @@ from edgecnn_runtime.manifest import Artefact, Manifest
 
 SUFFIX = ".edge"
 # Files that a bundle holds, which some expect an export to write.
-MODEL_SUFFIXES = (".onnx", ".tflite", ".xml", ".bin")
+MODEL_SUFFIXES = (".onnx", ".tflite", ".xml", ".bin", ".plan")
 # Artefacts that are named in one message.
 _NAMED = 4
 
@@ -23,16 +23,19 @@ Planned = Collection[tuple[str, str]]
 """Artefacts that an export makes: (format, precision), or (target, "") of compiled ones."""
 
 
-def output_path(output: Path | None, name: str) -> Path:
+def output_path(output: Path | None, name: str, what: str = "an export") -> Path:
     """The path of the bundle: `output`, NAME.edge in it where it is a folder, or NAME.edge here.
 
+    Args:
+        what: that writes it, for messages.
+
     Raises:
-        OutputNotWritable: it is a model's file or a folder that is not there, or not writable.
+        OutputNotWritable: it has another suffix, is a folder that is not there, or not writable.
     """
     path = Path(f"{name}{SUFFIX}") if output is None else output
     if path.is_dir():
         path = path / f"{name}{SUFFIX}"
-    if words := model_file_words(path, "an export"):
+    if words := other_file_words(path, what):
         raise OutputNotWritable(words)
     if not path.suffix and not path.exists():
         raise OutputNotWritable(
@@ -48,16 +51,20 @@ def behind_link(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
-def model_file_words(output: Path, what: str) -> str | None:
-    """Why an output with the name of a model file is refused; None for any other name.
+def other_file_words(output: Path, what: str) -> str | None:
+    """Why an output with the suffix of another file is refused; None for NAME.edge, or no suffix.
 
     Args:
         what: that writes it, as ``an export``.
     """
     suffix = output.suffix.lower()
-    if suffix not in MODEL_SUFFIXES:
+    if suffix in ("", SUFFIX):
         return None
-    bundle = output.with_suffix(SUFFIX)
+    # A version such as net-1.5 is no suffix to replace.
+    is_version = any(letter.isdigit() for letter in suffix)
+    bundle = output.with_name(f"{output.name}{SUFFIX}" if is_version else f"{output.stem}{SUFFIX}")
+    if suffix not in MODEL_SUFFIXES:
+        return f"cannot write {output}: {what} writes a bundle, NAME{SUFFIX}; give -o {bundle}"
     return (
         f"cannot write {output}: {what} writes a bundle, which holds the {suffix} file; give "
         f"-o {bundle}, then: edgecnn bundle extract {bundle} -o DIR"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.bundles.members import STRIPPED, artefact_files, golden_files, training_files
-from edgecnn.bundles.output import behind_link, model_file_words
+from edgecnn.bundles.output import behind_link, other_file_words
 from edgecnn.bundles.training_graph import graph_paths, keep_trainable
 from edgecnn.errors import OptionsRefused, StripRefused
 from edgecnn_exporters.compile.unchanged import identity_of, unchanged
@@ -34,7 +34,7 @@ class StripOptions:
             graph by its path; empty for all.
         precisions: to keep; empty for all.
         targets: formats (``tflite``) or compile targets to keep; empty for all.
-        keep_golden: the golden examples stay.
+        keep_golden: the golden examples stay, and the golden step of the training graph.
         force: replace an output that holds golden examples.
     """
 
@@ -54,7 +54,7 @@ class Stripped:
         output: the bundle that was written.
         parent_sha256: of the bundle that was read.
         size_bytes, parent_size_bytes: of the two files.
-        kept: paths of the artefacts and the training graph in the output.
+        kept: paths of the artefacts, the training graph and its golden step in the output.
         left_out: paths of those that are not.
         golden: number of golden examples that were left out.
         golden_bytes: bytes of their files.
@@ -88,7 +88,7 @@ def strip(
         OptionsRefused: `output` is the bundle itself, perhaps by another name.
         BundleError: the bundle cannot be trusted.
         StripRefused: no artefact would be left, one that is named is not there, or the output has
-            the name of a model file.
+            the suffix of another file.
         OutputNotWritable: the output cannot be written, or the bundle changed meanwhile.
     """
     typed = str(bundle_path), str(output or bundle_path)
@@ -96,7 +96,7 @@ def strip(
     bundle_path, output = (behind_link(Path(each)) for each in typed)
     check_writable(output)
     if os.path.realpath(output) != os.path.realpath(bundle_path):
-        if words := model_file_words(output, "a strip"):
+        if words := other_file_words(output, "a strip"):
             raise StripRefused(words)
         if not options.force:
             _refuse_richer(output)
@@ -183,14 +183,16 @@ def _contents(
     manifest = replace(before, artefacts=kept, files={})
     if not options.keep_golden:
         manifest = replace(manifest, golden=(), outside=None)
-    manifest = keep_trainable(manifest, options.keep)
+    manifest = keep_trainable(manifest, options.keep, keep_golden=options.keep_golden)
     stays = {path for one in kept for path in artefact_files(one)} | {*golden_files(manifest)}
     if before.postprocess is not None:
         stays.add(before.postprocess.labels)
     goes = {path for one in before.artefacts for path in artefact_files(one)}
     goes |= {*golden_files(before)}
-    if manifest.training is None and before.training is not None:
+    if before.training is not None:
         goes |= {*training_files(before.training)}
+    if manifest.training is not None:
+        stays |= {*training_files(manifest.training)}
     names = [path for path in before.files if path in stays or path not in goes]
     left_out = sorted(path for path in before.files if path not in names)
     manifest = replace(manifest, provenance=_provenance(manifest, left_out, parent_sha256))

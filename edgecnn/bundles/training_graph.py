@@ -56,11 +56,12 @@ def learning_facts(manifest: Manifest) -> LearningFacts | None:
     )
 
 
-def keep_trainable(manifest: Manifest, keep: tuple[str, ...]) -> Manifest:
+def keep_trainable(manifest: Manifest, keep: tuple[str, ...], *, keep_golden: bool) -> Manifest:
     """The manifest, its training section as far as there are artefacts to write into.
 
     Args:
         keep: files to keep; the training graph only if it is one of them. Empty for all.
+        keep_golden: the golden step, which holds golden images, stays.
     """
     is_left_out = (
         bool(keep) and manifest.training is not None and manifest.training.graph not in keep
@@ -69,11 +70,18 @@ def keep_trainable(manifest: Manifest, keep: tuple[str, ...]) -> Manifest:
         # Parameters are names of that graph's initialisers.
         return replace(manifest, parameters=(), training=None)
     training = manifest.training
-    if training is None or not training.is_int8_written or manifest.onnx("int8") is not None:
+    if training is None:
         return manifest
-    return replace(manifest, training=replace(training, is_int8_written=False, quantised=()))
+    if not keep_golden:
+        training = replace(training, golden=None)
+    if training.is_int8_written and manifest.onnx("int8") is None:
+        training = replace(training, is_int8_written=False, quantised=())
+    return replace(manifest, training=training)
 
 
 def graph_paths(manifest: Manifest) -> tuple[str, ...]:
-    """Path of the training graph; none without one."""
-    return () if manifest.training is None else (manifest.training.graph,)
+    """Paths of the training graph and its golden step; none without one."""
+    training = manifest.training
+    if training is None:
+        return ()
+    return (training.graph,) if training.golden is None else (training.graph, training.golden)

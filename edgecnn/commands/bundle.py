@@ -94,7 +94,7 @@ def extract(bundle: Path, artefact: str | None, folder: Path, force: bool, as_js
 @click.option(
     "--target", "targets", type=Names(), default="", help="Keep only these formats or targets."
 )
-@click.option("--keep-golden", is_flag=True, help="Keep the golden examples.")
+@click.option("--keep-golden", is_flag=True, help="Keep golden examples and step.")
 @click.option("--force", is_flag=True, help="Replace an OUT.edge with golden examples.")
 @json_option
 @silent_option

@@ -127,6 +127,7 @@ def command(
         targets.compiled,
         force,
         learning.options(),
+        targets.optional,
     )
     planned = plan(options)
     if dry_run:

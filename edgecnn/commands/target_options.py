@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn_exporters.targets import TARGETS, make_target, target_names
+from edgecnn_exporters.targets import PARTIAL, TARGETS, make_target, target_names
 
 if TYPE_CHECKING:
     from edgecnn_exporters.targets import Target
@@ -37,8 +37,7 @@ class Formats(click.ParamType["tuple[str, ...]"]):
             for name in names
             if name not in (*known, ALL)
         )
-        chosen = known if ALL in names else names
-        formats = tuple(name for name in known if name in chosen and name != ALWAYS)
+        formats = tuple(name for name in (*known, ALL) if name in names and name != ALWAYS)
         return (*formats, *compiled)
 
     def _compile_target(
@@ -126,6 +125,7 @@ class TargetChoice:
         settings: by target, then by field of its options: what is not as by default.
         int8_flags: options given that say something of 8-bit artefacts alone.
         compiled: names of compile targets.
+        optional: targets of ``all`` alone that hold not every network.
     """
 
     names: tuple[str, ...]
@@ -133,6 +133,7 @@ class TargetChoice:
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     int8_flags: tuple[str, ...] = ()
     compiled: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
 
     def targets(self, *, is_quantised: bool) -> tuple[Target, ...]:
         """Each target with its options.
@@ -149,13 +150,14 @@ class TargetChoice:
             raise click.UsageError(f"--target {self.compiled[0]}: only with --quantize int8")
         targets = tuple(make_target(name, self.settings.get(name)) for name in self.names)
         made = {"fp32", *(["fp16"] if self.half else []), *(["int8"] if is_quantised else [])}
-        for target in targets:
-            if made.isdisjoint(target.precisions):
+        unmade = [target for target in targets if made.isdisjoint(target.precisions)]
+        for target in unmade:
+            if target.name not in self.optional:
                 flag = "--quantize int8" if "int8" in target.precisions else "--fp16"
                 raise click.UsageError(f"--target {target.name}: only with {flag}")
         if self.half and not any("fp16" in target.precisions for target in targets):
             raise click.UsageError(f"--fp16: {', '.join(self.names)} writes no weights of 16 bits")
-        return targets
+        return tuple(target for target in targets if target not in unmade)
 
 
 def target_options(command: Callable[..., object]) -> Callable[..., object]:
@@ -179,9 +181,9 @@ def target_choice(values: dict[str, Any]) -> TargetChoice:
     """
     formats = values.pop("formats")
     every = tuple(dict.fromkeys(name for chosen in formats for name in chosen))
-    known = set(target_names())
-    names = tuple(name for name in every if name in known)
-    compiled = tuple(name for name in every if name not in known)
+    known = tuple(name for name in target_names() if name != ALWAYS)
+    names = tuple(name for name in known if name in every or ALL in every)
+    compiled = tuple(name for name in every if name not in (*known, ALL))
     half = values.pop("fp16")
     set_flags = {
         flag: value for flag in FLAGS if (value := values.pop(flag.parameter)) != flag.default
@@ -195,4 +197,5 @@ def target_choice(values: dict[str, Any]) -> TargetChoice:
             raise click.UsageError(f"{own}: only with --target {flag.target}")
         settings.setdefault(flag.target, {})[flag.field] = value
     int8_flags = tuple(flag.flag for flag in set_flags if flag.needs_int8)
-    return TargetChoice(names, half, settings, int8_flags, compiled)
+    optional = PARTIAL.intersection(names).difference(every)
+    return TargetChoice(names, half, settings, int8_flags, compiled, optional)

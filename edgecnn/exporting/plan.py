@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -41,6 +41,7 @@ class ExportOptions:
         compiled: names of the targets that the bundle is compiled for.
         force: a bundle that holds more, or is of another network, is replaced.
         learn: what a device may learn; None: nothing.
+        optional: names of targets that are left out where they cannot be made.
     """
 
     model: ModelSource
@@ -61,17 +62,23 @@ class ExportOptions:
     compiled: tuple[str, ...] = ()
     force: bool = False
     learn: LearnOptions | None = None
+    optional: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """Plan of an export, made before anything heavy is loaded."""
+    """Plan of an export, made before anything heavy is loaded.
+
+    Attributes:
+        notes: for the user.
+    """
 
     options: ExportOptions
     name: str
     output: Path
     weights: str
     shape: tuple[int, int, int] | None
+    notes: tuple[str, ...] = ()
 
 
 def plan(options: ExportOptions) -> ExportPlan:
@@ -81,11 +88,13 @@ def plan(options: ExportOptions) -> ExportPlan:
         ModelUnusable: options that do not go together; labels for another number of classes.
         PreprocessUnknown, LabelsUnreadable: no preprocessing or file of labels has that name.
         CheckpointUnreadable: a file of weights that is damaged.
+        EngineUnavailable: what writes or proves a target is not installed.
         OutputNotWritable: the bundle's folder is missing or not writable.
         OverwriteRefused: the bundle would replace one that holds more, and `force` is not given.
     """
     from edgecnn.bundles.output import output_path, refuse_loss
     from edgecnn.exporting.learn import check_learning
+    from edgecnn.exporting.target_engines import with_engines
     from edgecnn.model.own_network import needed_shape
     from edgecnn.model.preprocessing import check_choice
 
@@ -95,7 +104,8 @@ def plan(options: ExportOptions) -> ExportPlan:
         check_learning(options.learn, options.batch)
     if isinstance(options.preprocess, str):
         check_choice(options.preprocess)
-    _check_engines(options.targets)
+    targets, notes = with_engines(options.targets, options.optional)
+    options = replace(options, targets=targets)
     name, weights, shape = _foresee(options)
     if isinstance(options.model, Factory | LiveModule):
         needed_shape(options.model, options.shape)
@@ -103,7 +113,7 @@ def plan(options: ExportOptions) -> ExportPlan:
     output = output_path(options.output, name)
     if not options.force:
         refuse_loss(output, name, _artefacts(options))
-    return ExportPlan(options, name, output, weights, options.shape or shape)
+    return ExportPlan(options, name, output, weights, options.shape or shape, notes)
 
 
 def _artefacts(options: ExportOptions) -> set[tuple[str, str]]:
@@ -118,23 +128,6 @@ def _artefacts(options: ExportOptions) -> set[tuple[str, str]]:
     }
     compiled = {(name, "") for name in options.compiled}
     return {("onnx", precision) for precision in precisions} | translated | compiled
-
-
-def _check_engines(targets: tuple[Target, ...]) -> None:
-    """Check that what writes and proves each target is installed, before any work.
-
-    Raises:
-        EngineUnavailable: an engine is not; says how to install it.
-    """
-    from edgecnn_runtime.engines import engine_class, is_importable
-    from edgecnn_runtime.errors import EngineUnavailable
-
-    for target in targets:
-        kind = None if target.engine is None else engine_class(target.engine)
-        # tflite-runtime runs TFLite files too, but has not the schema that they are written by.
-        is_writable = target.name != "tflite" or is_importable("ai_edge_litert")
-        if kind is not None and not (kind.is_installed() and is_writable):
-            raise EngineUnavailable(kind.name, kind.extra)
 
 
 def _check_labels(options: ExportOptions, name: str) -> None:

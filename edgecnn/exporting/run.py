@@ -46,8 +46,10 @@ def run(planned: ExportPlan, progress: Announce) -> tuple[Exported, tuple[str, .
         return _run_compiled(planned, progress)
     source = planned.options.model
     if isinstance(source, OnnxFile):
-        return _run_onnx(planned, source, progress)
-    return _run_network(planned, source, progress)
+        exported, notes = _run_onnx(planned, source, progress)
+    else:
+        exported, notes = _run_network(planned, source, progress)
+    return exported, (*planned.notes, *notes)
 
 
 def _run_compiled(planned: ExportPlan, progress: Announce) -> tuple[Exported, tuple[str, ...]]:
@@ -107,6 +109,7 @@ def _run_network(
         source=network.source,
         command=options.command,
         targets=options.targets,
+        optional=options.optional,
         half=options.half,
         is_zoo=not isinstance(source, Factory | LiveModule),
         golden=_golden(options, spec, preprocess),
@@ -148,13 +151,14 @@ def _run_onnx(
         },
         command=options.command,
         targets=options.targets,
+        optional=options.optional,
         half=options.half,
         golden=_golden(options, spec, preprocess),
         learn=training_request(options.learn, spec.shape[0]),
     )
     with quantised(request, options.quantise, None, quiet=options.quiet) as (request, more):
         exported = export_onnx(source_model, request, planned.output, progress)
-    more = (*more, *_on_noise(request), *_without_labels(options, exported))
+    more = (*exported.notes, *more, *_on_noise(request), *_without_labels(options, exported))
     return exported, (*notes, *more)
 
 

@@ -55,9 +55,10 @@ def choose_classes(
         return LearntClasses(tuple(names), numbers, None, notes)
     if not has_head:
         raise DataUnreadable(
-            f"{name_some(unknown or names)}: no classes of the bundle, and its last layer is not "
-            "learnt, so that it cannot get new ones; give the folders its labels "
-            f"({name_some(known.labels)}), or edgecnn export MODEL --learn head"
+            f"{name_some(unknown or names)}: no classes of the bundle, which gets new ones only "
+            "where its last layer is learnt and linear; give the folders its labels "
+            f"({name_some(known.labels)}), or export a network that ends in torch.nn.Linear with "
+            "--learn head"
         )
     return LearntClasses(tuple(names), tuple(range(len(names))), tuple(names), (_note(names),))
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from edgecnn.errors import CheckpointUnreadable, ResumeRefused
 from edgecnn.learn.loop import LearningPlan
+from edgecnn.learn.options import LearningOptions
 from edgecnn.learn.prepare import PreparedImages
 from edgecnn.learn.state import LearningState, LearntEpoch, Tensors
 from edgecnn_runtime.arrays import Array
@@ -31,21 +32,30 @@ Request = Mapping[str, Any]
 
 
 def learning_request(
-    bundle: Path, prepared: PreparedImages, plan: LearningPlan, labels: tuple[str, ...] | None
+    bundle: Path,
+    prepared: PreparedImages,
+    plan: LearningPlan,
+    labels: tuple[str, ...] | None,
+    options: LearningOptions,
 ) -> Request:
-    """All that decides what is learnt, by its name in messages: bundle, images and options."""
+    """All that decides what is learnt, by its name in messages: bundle, options and images.
+
+    Options come before what follows from them: another seed holds out other images.
+    """
     return {
         "bundle": hashlib.sha256(bundle.read_bytes()).hexdigest(),
+        "--seed": plan.seed,
+        "--held-out": options.held_out,
+        "--limit": options.limit,
+        "classes": None if labels is None else list(labels),
         "images": [
             [part.digest, len(part), hashlib.sha256(part.places.tobytes()).hexdigest()]
             for part in (prepared.learnt, prepared.judging)
         ],
-        "classes": None if labels is None else list(labels),
         "--epochs": plan.epochs,
         "--batch": plan.batch,
         "--learning-rate": plan.learning_rate,
         "--patience": plan.patience,
-        "--seed": plan.seed,
     }
 
 
@@ -141,7 +151,7 @@ class KeptLearning:
         if not odd:
             return
         name = odd[0]
-        was = f"{name} {known.get(name)}, not {request[name]}"
+        was = f"{_typed(name, known.get(name))} instead of {_typed(name, request[name])}"
         if not name.startswith("--"):
             was = f"another {name}" if name == "bundle" else f"other {name}"
         raise ResumeRefused(
@@ -162,6 +172,10 @@ class KeptLearning:
             f"{self.path} is no state of a learning that can be resumed: {why}; begin anew without "
             "--resume"
         )
+
+
+def _typed(name: str, value: object) -> str:
+    return f"no {name}" if value is None else f"{name} {value}"
 
 
 def _part(tensors: Tensors, prefix: str) -> dict[str, Array]:

@@ -23,11 +23,11 @@ def learnt_path(bundle: Path, output: Path | None, name: str, *, force: bool) ->
     Raises:
         OverwriteRefused: it is the given bundle and was not named, or a bundle of another network
             or with artefacts that the new one would lack.
-        OutputNotWritable: its folder is missing or not writable, or it is no name of a bundle.
+        OutputNotWritable: its folder is missing or not writable, or it has another suffix.
     """
     own = bundle.stem.removesuffix(LEARNT)
     path = bundle.with_name(f"{own}{LEARNT}{SUFFIX}") if output is None else output
-    path = behind_link(output_path(path, f"{own}{LEARNT}"))
+    path = behind_link(output_path(path, f"{own}{LEARNT}", "a learning"))
     if force:
         return path
     if path.exists() and path.samefile(bundle):

@@ -160,7 +160,7 @@ class _Run:
 
     def _kept(self, prepared: PreparedImages, plan: LearningPlan) -> KeptLearning:
         labels = self.images.classes.labels
-        request = learning_request(Path(self.bundle), prepared, plan, labels)
+        request = learning_request(Path(self.bundle), prepared, plan, labels, self.options)
         return KeptLearning(state_path(self.output), request)
 
     def _learn(
@@ -199,9 +199,10 @@ class _Run:
         held_out = {
             "images": count,
             "data": self.images.learnt.name,
-            "before": state.history[0].held_out_right / count,
             "after": state.history[state.best_epoch].held_out_right / count,
         }
+        if self.images.classes.labels is None:
+            held_out["before"] = state.history[0].held_out_right / count
         had = artefact_paths(Path(self.bundle))
         learner.restore(state.best)
         with waiting("writing the bundle", quiet=self.quiet):

@@ -21,6 +21,7 @@ OWN = "package.module:factory"
 _RESULTS = {
     ".tflite": "a TFLite file",
     ".xml": "an OpenVINO file",
+    ".plan": "a plan of the engine native",
     ".pte": "an ExecuTorch program",
     ".engine": "a TensorRT engine",
     ".mlmodel": "a Core ML model",

@@ -12,7 +12,7 @@ from edgecnn.bench.verdicts import verdict_of
 from edgecnn_runtime.measure.results import BenchResult, ResultRow
 
 CSV_COLUMNS = (
-    *("device", "bundle", "artefact", "precision", "engine", "threads"),
+    *("device", "bundle", "artefact", "precision", "engine", "threads", "batch"),
     *("median_ms", "low_ms", "high_ms", "p90_ms", "p99_ms", "runs", "rounds"),
     *("cold_ms", "peak_memory_bytes", "energy_j", "sqnr_db", "top1_agreement", "golden"),
     *("ratio", "ratio_low", "ratio_high", "verdict", "tainted"),
@@ -45,6 +45,7 @@ def _flat(device: str, row: ResultRow, tainted: tuple[str, ...]) -> dict[str, An
         "precision": row.precision or row.subject.precision,
         "engine": row.engine.label if row.engine else row.subject.engine,
         "threads": row.subject.threads,
+        "batch": row.subject.batch or 1,
         "golden": row.verdict,
         "verdict": verdict_of(row),
         "tainted": "; ".join(tainted),

@@ -78,8 +78,10 @@ def _targets(exported: Exported) -> dict[str, str]:
         rows[name] = ", ".join(each.artefact.precision for each in own)
         if own[0].operators:
             counts = ", ".join(str(sum(each.operators.values())) for each in own)
+            rows[name] += f": {counts} operators"
+        if name == "tflite":
             transposes = sum(each.operators.get("TRANSPOSE", 0) for each in own)
-            rows[name] += f": {counts} operators, {transposes} TRANSPOSE"
+            rows[name] += f", {transposes} TRANSPOSE"
         if own[0].batch is not None:
             rows[name] += f", batch fixed at {own[0].batch}"
         if name == "tflite":

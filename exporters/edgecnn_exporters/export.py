@@ -169,9 +169,10 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
         judge = request.quantise.judge
         quantised, contents = choose_mixture(judge, packing, quantised, progress)
     translated: tuple[Translated, ...] = ()
+    left_out: tuple[str, ...] = ()
     if request.targets:
         progress("translate")
-        translated = packing.translate(quantised, contents.manifest, progress)
+        translated, left_out = packing.translate(quantised, contents.manifest, progress)
         judged = contents.manifest.provenance
         contents = packing.contents(quantised, translated)
         provenance = judged | contents.manifest.provenance
@@ -195,7 +196,7 @@ def _finish(read: _Read, request: Request, output: Path, progress: Announce) -> 
         translated=translated,
         warnings=tuple(little_proven(examples.judged, examples.groups)),
         left_alone=(*report.left_alone, *(quantised.left_alone if quantised else ())),
-        notes=(*read.notes, *learning),
+        notes=(*read.notes, *left_out, *learning),
     )
 
 

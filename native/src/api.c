@@ -4,7 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *edgecnn_version(void) { return "0.2.0"; }
+/* The build gives the version that all distributions of edgecnn share. */
+#ifndef EDGECNN_VERSION
+#define EDGECNN_VERSION "0.0.0"
+#endif
+
+const char *edgecnn_version(void) { return EDGECNN_VERSION; }
 
 int edgecnn_plan_version(void) { return PLAN_VERSION; }
 

@@ -3,7 +3,13 @@
 
 const struct family *const families[] = {
 #if defined(__x86_64__) && !defined(EDGECNN_PORTABLE)
-    &avx512_family,
+    &avx512vbmi_family,
+    &avx512vnni_family,
+    &avxvnni_family,
+    &avx2_family,
+#elif defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
+    &dotprod_family,
+    &neon_family,
 #endif
     &portable_family,
     0,

@@ -5,7 +5,7 @@
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
-extern const struct family avx512_family, avx2_family;
+extern const struct family avx512vbmi_family, avx512vnni_family, avxvnni_family, avx2_family;
 #elif defined(__aarch64__)
 extern const struct family dotprod_family, neon_family;
 #endif

@@ -20,6 +20,7 @@ PACKAGES = {
     "openvino": ("openvino",),
     "litert": ("ai-edge-litert",),
     "tflite": ("tflite-runtime", "numpy<2"),
+    "native": ("edgecnn-native",),
     "image": ("pillow",),
 }
 UV_RECEIPT = "uv-receipt.toml"

@@ -121,7 +121,8 @@ class Training:
         graph: path in the bundle of the training graph.
         values: path in the bundle of a safetensors file: parameters and statistics as they begin,
             constants of `folded`; of a bundle that has learnt, the state and `STEP` as well.
-        golden: path in the bundle of a safetensors file: a golden step, as docs/learning.md says.
+        golden: path in the bundle of a safetensors file: a golden step, as docs/learning.md says;
+            None where it was stripped.
         backbone: precision of what is frozen before the learnt layers.
         loss, optimiser: of the step.
         momentum: of SGD.
@@ -140,7 +141,7 @@ class Training:
 
     graph: str
     values: str
-    golden: str
+    golden: str | None
     backbone: Literal["fp32", "int8"]
     loss: Loss
     optimiser: Optimiser

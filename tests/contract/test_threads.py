@@ -28,7 +28,8 @@ from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.session import Session
 
 KEPT = Path(__file__).parents[1] / "data/bundles/lenet5.edge"
-REAL = [name for name, entry in ENGINES.items() if not entry.is_double]
+# The kept bundle is older than plans.
+REAL = [name for name, entry in ENGINES.items() if not entry.is_double and name != "native"]
 THREADS = 4
 RUNS = 100
 

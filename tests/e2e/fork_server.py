@@ -1,4 +1,4 @@
-"""A fork server for the `edgecnn` command: commands start without importing PyTorch again.
+"""A fork server for the `edgecnn` command, or for pip: commands start without their imports.
 
 Run as a program, it reads requests from stdin, one line of JSON each, and answers each with the
 exit code. Every command has a process of its own with its own folder, environment, stdout and
@@ -20,7 +20,7 @@ import tempfile
 import threading
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +40,20 @@ PRELOADED = (
     "edgecnn_exporters.export",
     *(f"edgecnn.commands.{name}" for name in ("zoo", "export", "verify", "evaluate", "bench")),
 )
+PIP = "pip._internal.cli.main", "pip._internal.commands.install", "pip._internal.commands.download"
+# Program → what it imports beforehand, and the module with its `main`.
+PROGRAMS = {"edgecnn": (PRELOADED, "edgecnn.cli"), "pip": (PIP, PIP[0])}
 # A command that takes longer hangs; none of those that are tested takes a tenth of it.
 LIMIT_S = 900
 
 
 class ForkServer:
-    """The server, and what is asked of it."""
+    """The server, and what is asked of it, by one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = "edgecnn") -> None:
+        command = [sys.executable, __file__, program]
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def run(
@@ -92,23 +96,22 @@ class ForkServer:
         self._process.stdout.close()
 
 
-def serve() -> None:
-    for name in PRELOADED:
+def serve(program: str) -> None:
+    preloaded, module = PROGRAMS[program]
+    for name in preloaded:
         importlib.import_module(name)
     # Python 3.12 warns of each fork beside threads of OpenBLAS, which are not there afterwards.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            _become(json.loads(line))
+            _become(json.loads(line), importlib.import_module(module).main)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _become(request: dict[str, Any]) -> None:
+def _become(request: dict[str, Any], main: Callable[[], int | None]) -> None:
     """Run the command of the request in this process, and end with its exit code."""
-    from edgecnn.cli import main
-
     signal.alarm(LIMIT_S)
     os.chdir(request["folder"])
     os.environ.clear()
@@ -130,8 +133,7 @@ def _become(request: dict[str, Any]) -> None:
         sys.stdout.reconfigure(encoding=encoding, errors=errors or "strict")  # type: ignore[union-attr]
         sys.stderr.reconfigure(encoding=encoding, errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        main()
-        code: Any = 0
+        code: Any = main()
     except SystemExit as ended:
         code = ended.code
     except BaseException:
@@ -146,4 +148,4 @@ def _become(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1])

@@ -194,6 +194,7 @@ def test_doctor_says_what_is_here(edgecnn: Run) -> None:
         "engine onnxruntime",
         "engine openvino",
         "engine tflite",
+        "engine native",
     ]
     assert all(check["ok"] for what, check in checks.items() if what.startswith("engine "))
     assert checks["torch"]["found"]

@@ -15,7 +15,7 @@ exec {python} -c '
 import sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        engines = "onnxruntime", "openvino", "ai_edge_litert", "tflite_runtime"
+        engines = "onnxruntime", "openvino", "ai_edge_litert", "tflite_runtime", "edgecnn_native"
         if name.partition(".")[0] in engines:
             raise ModuleNotFoundError("No module named " + name, name=name)
 sys.meta_path.insert(0, Absent())

@@ -192,7 +192,10 @@ def test_what_nothing_here_runs_is_packed_as_compiled_only(edgecnn: Run, tmp_pat
     [
         (("--target", "blackbox"), "--target blackbox: only with --quantize int8"),
         (("--target", "mean", "--fp16"), "--fp16: mean writes no weights of 16 bits"),
-        (("--target", "coreml"), "choose from onnx, tflite, openvino, mean, mistaken, blackbox"),
+        (
+            ("--target", "coreml"),
+            "choose from onnx, tflite, openvino, native, mean, mistaken, blackbox",
+        ),
     ],
 )
 def test_options_that_make_no_sense_with_it_are_refused(

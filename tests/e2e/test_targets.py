@@ -10,6 +10,7 @@ import pytest
 from e2e.conftest import Run
 
 EXPORT = ("export", "own:build", "--input", "1x3x32x32", "--preprocess", "unit")
+CAT = Path(__file__).parents[2] / "exporters/edgecnn_exporters/photographs/cat.jpg"
 INT8 = ("--quantize", "int8", "--recipe", "fast", "--samples", "8", "--no-measure")
 
 SHUFFLE = """
@@ -49,16 +50,35 @@ def test_one_export_writes_every_format_and_verify_proves_each(
             f"model{precision}.xml",
             f"model{precision}.bin",
         } <= names
+    assert [name for name in names if name.endswith(".plan")] == ["model.int8.plan"]
     document = json.loads(edgecnn("verify", "all.edge", "--json").stdout)
     rows = {row["subject"]: row["verdict"] for row in document["rows"]}
-    assert len(rows) == 11
+    assert len(rows) == 12
     assert set(rows.values()) == {"equal"}
+    plan_runs_and_is_measured(edgecnn)
+
+
+def plan_runs_and_is_measured(edgecnn: Run) -> None:
+    """Run and bench with the engine native, of the bundle all.edge here."""
+    scores = {}
+    for engine in ("native", "onnxruntime"):
+        ran = edgecnn("run", "all.edge", CAT, "--engine", engine, "--precision", "int8", "--json")
+        assert ran.returncode == 0, ran.stderr
+        (image,) = json.loads(ran.stdout)["images"]
+        scores[engine] = [each["score"] for each in image["classes"]]
+    assert scores["native"] == pytest.approx(scores["onnxruntime"], abs=0.02)
+    short = ("--rounds", "8", "--cold-starts", "0", "--threads", "1", "--json")
+    ran = edgecnn("bench", "all.edge", "--engine", "native", *short)
+    assert ran.returncode in {0, 5}, ran.stderr
+    (device,) = json.loads(ran.stdout)["devices"]
+    (row,) = device["rows"]
+    assert (row["artefact"], row["golden"]) == ("model.int8.plan", "equal")
 
 
 @pytest.mark.usefixtures("own")
-def test_equal_exports_are_equal_bytes(fresh_edgecnn: Run, tmp_path: Path) -> None:
-    for name in ("a.edge", "b.edge"):
-        ran = fresh_edgecnn(*EXPORT, *INT8, "--target", "all", "-o", name)
+def test_equal_exports_are_equal_bytes(edgecnn: Run, fresh_edgecnn: Run, tmp_path: Path) -> None:
+    for run, name in ((edgecnn, "a.edge"), (fresh_edgecnn, "b.edge")):
+        ran = run(*EXPORT, *INT8, "--target", "all", "-o", name)
         assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "a.edge").read_bytes() == (tmp_path / "b.edge").read_bytes()
 
@@ -105,14 +125,34 @@ def test_an_operator_that_tflite_lacks_is_named_and_nothing_is_written(
     assert not (tmp_path / "none.edge").exists()
 
 
+@pytest.mark.usefixtures("own")
+def test_a_network_without_a_plan_is_refused_by_name_and_leaves_it_out_among_all(
+    edgecnn: Run, tmp_path: Path
+) -> None:
+    fixed = (*EXPORT, *INT8, "--batch", "1")
+    refused = edgecnn(*fixed, "--target", "native", "-o", "none.edge")
+    assert refused.returncode == 1
+    assert "batch" in refused.stderr
+    assert not (tmp_path / "none.edge").exists()
+    ran = edgecnn(*fixed, "--target", "all", "-o", "all.edge")
+    assert ran.returncode == 0, ran.stderr
+    reason = refused.stderr.strip().removeprefix("edgecnn: ")
+    assert f"native is left out: {reason}" in ran.stdout + ran.stderr
+    with zipfile.ZipFile(tmp_path / "all.edge") as archive:
+        names = set(archive.namelist())
+    assert {"model.int8.tflite", "model.int8.xml"} <= names
+    assert "model.int8.plan" not in names
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (
             ("--target", "coreml"),
-            "'coreml' is not a target; choose from onnx, tflite, openvino, all",
+            "'coreml' is not a target; choose from onnx, tflite, openvino, native, all",
         ),
         (("--fp16",), "--fp16: only with --target"),
+        (("--target", "native"), "--target native: only with --quantize int8"),
         (("--tflite-io", "int8"), "only with --target tflite"),
         (("--target", "tflite", "--tflite-io", "int8"), "only with --quantize int8"),
     ],
@@ -128,3 +168,9 @@ def test_options_that_make_no_sense_are_refused(
 def test_the_plan_names_the_artefacts(edgecnn: Run) -> None:
     ran = edgecnn("export", "lenet5", "--target", "tflite,openvino", "--fp16", "--dry-run")
     assert "onnx (fp32), tflite (fp32, fp16), openvino (fp32, fp16)" in ran.stdout
+
+
+def test_among_all_there_is_a_plan_where_there_are_8_bits(edgecnn: Run) -> None:
+    command = ("export", "lenet5", "--target", "all", "--dry-run")
+    assert "native" not in edgecnn(*command).stdout
+    assert "native (int8)" in edgecnn(*command, *INT8).stdout

@@ -67,7 +67,7 @@ def test_one_engine_or_several_can_be_chosen(edgecnn: Run, every_format: Path) -
     for said, expected in (
         ("tflite", {"tflite"}),
         ("tflite,openvino", {"tflite", "openvino"}),
-        ("all", {"tflite", "openvino", "onnxruntime"}),
+        ("all", {"tflite", "openvino", "onnxruntime", "native"}),
     ):
         ran = edgecnn("verify", every_format, "--engines", said, "--json")
         assert ran.returncode == 0, ran.stderr

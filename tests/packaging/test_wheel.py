@@ -47,6 +47,7 @@ def test_each_wheel_of_a_release_holds_its_packages_and_nothing_else(release: Pa
         "edgecnn": {"edgecnn", "edgecnn_exporters"},
         "edgecnn_runtime": {"edgecnn_runtime"},
         "edgecnn_weights": {"edgecnn_weights"},
+        "edgecnn_native": {"edgecnn_native"},
     }
 
 
@@ -72,13 +73,17 @@ def test_the_runtime_requires_numpy_alone(release: Path) -> None:
     assert always == {"numpy"}
 
 
-def test_a_wheel_of_the_clone_holds_the_runtime_and_requires_no_other_of_ours(
+def test_a_wheel_of_the_clone_holds_the_runtime_and_requires_the_clone_s_native(
     tmp_path: Path,
 ) -> None:
     build(".", tmp_path, "--wheel", release=False)
     wheel = find_wheel(tmp_path, "edgecnn")
-    assert packages(wheel) == {"edgecnn", "edgecnn_exporters", *PROJECTS.values()}
-    assert not [each for each in requirements(wheel) if each.startswith("edgecnn")]
+    assert packages(wheel) == {"edgecnn", "edgecnn_exporters", *PROJECTS.values()} - {
+        "edgecnn_native"
+    }
+    native = f"edgecnn-native @ {(ROOT / 'native').as_uri()}"
+    ours = {each for each in requirements(wheel) if each.startswith("edgecnn")}
+    assert ours == {f"{native} ; extra == '{extra}'" for extra in ("all", "native")}
 
 
 def test_an_sdist_builds_the_wheel_that_the_tree_builds(release: Path, tmp_path: Path) -> None:
@@ -94,7 +99,9 @@ def test_an_sdist_holds_licence_and_notice(release: Path) -> None:
         assert {"LICENSE", "README.md", "pyproject.toml"} <= names, sdist.name
 
 
-@pytest.mark.parametrize("copied", ["runtime/LICENSE", "runtime/NOTICE", "weights/LICENSE"])
+@pytest.mark.parametrize(
+    "copied", ["runtime/LICENSE", "runtime/NOTICE", "weights/LICENSE", "native/LICENSE"]
+)
 def test_licences_beside_the_other_projects_are_copies(copied: str) -> None:
     assert filecmp.cmp(ROOT / copied, ROOT / Path(copied).name, shallow=False)
 
@@ -120,7 +127,7 @@ def test_the_wheels_hold_what_the_code_reads(release: Path) -> None:
 
 
 def test_the_wheels_are_small(release: Path) -> None:
-    assert find_wheel(release, "edgecnn").stat().st_size < 1_500_000
+    assert find_wheel(release, "edgecnn").stat().st_size < 1_600_000
     assert find_wheel(release, "edgecnn_runtime").stat().st_size < 250_000
 
 

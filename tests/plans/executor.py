@@ -68,10 +68,9 @@ class Executor:
     ) -> None:
         needed = needed_rows(ops, self.plan.tensors, strip)
         loop = range(group.loop_first, group.loop_first + group.loop_count)
-        spans = []
-        for op in ops:
-            low, high = needed[op.output]
-            spans.append(range(max(low, made.get(op.output, 0)), high))
+        spans = [
+            range(max(low, made.get(place, 0)), high) for place, (low, high) in enumerate(needed)
+        ]
         for place, op in enumerate(ops):
             if place not in loop:
                 self._run(op, spans[place], range(op.output_channels))
@@ -81,8 +80,8 @@ class Executor:
                     for inner in loop:
                         last = min(block + 64, ops[inner].output_channels)
                         self._run(ops[inner], spans[inner], range(block, last))
-        for op in ops:
-            made[op.output] = max(made.get(op.output, 0), needed[op.output][1])
+        for place, (_, high) in enumerate(needed):
+            made[place] = max(made.get(place, 0), high)
 
     def _run(self, op: Operation, rows: range, channels: range) -> None:
         for row in rows:
@@ -115,17 +114,17 @@ class Executor:
 
 def needed_rows(
     ops: list[Operation], tensors: list[Tensor], strip: tuple[int, int]
-) -> dict[int, tuple[int, int]]:
-    """Rows [low, high) of each tensor that a strip of the last operation needs."""
-    needed = {ops[-1].output: strip}
+) -> list[tuple[int, int]]:
+    """Rows [low, high) that each operation makes for a strip of the last one."""
+    made = []
+    wanted: dict[int, tuple[int, int]] = {}
     for op in reversed(ops):
-        assert op.output in needed, f"{tensors[op.output].name} is not for the group's last rows"
-        a, b = needed[op.output]
+        a, b = wanted.get(op.output, strip) if made else strip
+        made.append((a, b))
         for place, number in enumerate(op.inputs):
             height = tensors[number].height
-            if op.code in (GLOBAL_POOL, RESIZE, PAD) or (
-                place and height < tensors[op.output].height
-            ):
+            gate = place == 1 and height < tensors[op.output].height
+            if op.code in (GLOBAL_POOL, RESIZE, PAD) or gate:
                 low, high = 0, height
             elif op.code in WINDOWED:
                 (k, s, d, p) = op.kernel[0], op.stride[0], op.dilation[0], op.pads[0]
@@ -133,6 +132,6 @@ def needed_rows(
                 high = min(height, (b - 1) * s - p + (k - 1) * d + 1)
             else:
                 low, high = a, b
-            before = needed.get(number, (low, high))
-            needed[number] = (min(low, before[0]), max(high, before[1]))
-    return needed
+            before = wanted.get(number, (low, high))
+            wanted[number] = (min(low, before[0]), max(high, before[1]))
+    return made[::-1]

@@ -43,10 +43,16 @@ WEIGHTS = {
     "summand": weight(20),
     "fc": weight(10, 6),
     "matrix": weight(6, 10),
+    "three_by_three": weight(3, 3, 1, 1),
+    "tenth": weight(10, 4),
     "fc_map": weight(7, 6 * 9 * 11),
     "reduce": weight(4, 6, 1, 1),
     "expand": weight(6, 4, 1, 1),
     "twelve": weight(6, 12, 1, 1),
+    "sixteen": weight(32, 6, 3, 3),
+    "twenty_two": weight(16, 38, 1, 1),
+    "thirty_eight": weight(16, 54, 1, 1),
+    "back6": weight(6, 6, 1, 1),
     "half": np.array(0.5, np.float32),
     "slope": np.array([0.2], np.float32),
     "slopes": np.linspace(-0.5, 1.5, 6, dtype=np.float32).reshape(6, 1, 1),
@@ -114,7 +120,9 @@ def _stays_float(value: ir.Value) -> bool:
 def _ranges(model: ir.Model, names: list[str]) -> dict[str, Range]:
     shape = [size if isinstance(size, int) else 1 for size in model.graph.inputs[0].shape or ()]
     samples = [np.resize(sample, shape) for sample in SAMPLES]
-    runs = [ValueProbe(model, names).run(sample) for sample in samples]
+    inputs = [str(value.name) for value in model.graph.inputs]
+    probe = ValueProbe(model, names)
+    runs = [probe.run_all(dict.fromkeys(inputs, sample)) for sample in samples]
     return {
         name: Range(
             min(float(run[name].min()) for run in runs), max(float(run[name].max()) for run in runs)
@@ -132,6 +140,12 @@ def _encoding(
         source = node.inputs[0]
         assert source is not None
         return encodings[str(source.name)]
+    if node is not None and is_operator(node, "Concat"):
+        return (
+            encodings[str(node.inputs[0].name)]
+            if node.inputs[0] is not None
+            else encode(Range(-1, 1))
+        )
     found = ranges[str(value.name)]
     return encode(Range(0.9 * found.low, 0.9 * found.high))
 

@@ -109,15 +109,16 @@ def _add(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray
     a, b, c = (np.float64(factor) for factor in op.factors)
     first = op.input_channel + channels.start
     x0 = _pixels(plan, op, 0, row, first, len(channels))
-    x1 = _pixels(plan, op, 1, row, first, len(channels))
+    x1 = _pixels(plan, op, 1, row, channels.start, len(channels))
     inner = (x1 * b + c).astype(F).astype(np.float64)
     return _finish(plan, op, np.rint((x0 * a + inner).astype(F)))
 
 
 def _multiply(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
-    first, second = (plan.plan.tensors[number] for number in op.inputs)
-    is_gate = (second.height, second.width) == (1, 1) != (first.height, first.width)
-    x0 = _pixels(plan, op, 0, row, channels.start, len(channels)) - op.zero_points[0]
+    image, factor = (plan.plan.tensors[number] for number in op.inputs)
+    is_gate = (factor.height, factor.width) == (1, 1) != (image.height, image.width)
+    first = op.input_channel + channels.start
+    x0 = _pixels(plan, op, 0, row, first, len(channels)) - op.zero_points[0]
     at = 0 if is_gate else row
     x1 = _pixels(plan, op, 1, at, channels.start, len(channels)) - op.zero_points[1]
     scaled = (x0 * x1).astype(F) * op.factors[0]
@@ -131,14 +132,16 @@ def _table(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarr
 
 def _max_pool(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
     width = plan.plan.tensors[op.output].width
-    patches = plan.window(op, row, width)[..., channels.start : channels.stop]
+    first = op.input_channel + channels.start
+    patches = plan.window(op, row, width)[..., first : first + len(channels)]
     return _finish(plan, op, patches.max(axis=(1, 2)).astype(np.int64))
 
 
 def _average_pool(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
     width = plan.plan.tensors[op.output].width
     source = plan.plan.tensors[op.inputs[0]]
-    patches = plan.window(op, row, width)[..., channels.start : channels.stop].astype(np.int64)
+    first = op.input_channel + channels.start
+    patches = plan.window(op, row, width)[..., first : first + len(channels)].astype(np.int64)
     sums = (patches - op.zero_points[0]).sum(axis=(1, 2))
     counts = np.full(width, op.kernel[0] * op.kernel[1])
     if op.flags & EXCLUDE_PADS:
@@ -153,8 +156,9 @@ def _average_pool(plan: Executor, op: Operation, row: int, channels: range) -> n
 
 def _global_pool(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
     source = plan.plan.tensors[op.inputs[0]]
+    first = op.input_channel + channels.start
     sums = sum(
-        (_pixels(plan, op, 0, at, channels.start, len(channels)) - op.zero_points[0]).sum(axis=0)
+        (_pixels(plan, op, 0, at, first, len(channels)) - op.zero_points[0]).sum(axis=0)
         for at in range(source.height)
     )
     scaled = np.asarray(sums).astype(F) * op.factors[0]
@@ -163,14 +167,13 @@ def _global_pool(plan: Executor, op: Operation, row: int, channels: range) -> np
 
 def _channels(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
     numbers = _constant(plan, op.weights, "<u4", op.output_channels)
-    source = plan.plan.tensors[op.inputs[0]]
-    return _pixels(plan, op, 0, row, 0, source.channels)[:, numbers].astype(np.uint8)
+    return _pixels(plan, op, 0, row, op.input_channel, op.channels)[:, numbers].astype(np.uint8)
 
 
 def _resize(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
     output = plan.plan.tensors[op.output]
     index = _constant(plan, op.weights, "<u4", output.height + output.width)
-    line = _pixels(plan, op, 0, int(index[row]), 0, len(channels))
+    line = _pixels(plan, op, 0, int(index[row]), op.input_channel, len(channels))
     return line[index[output.height :]].astype(np.uint8)
 
 
@@ -179,7 +182,7 @@ def _pad(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray
     values = np.full((output.width, len(channels)), op.low, np.uint8)
     at = row - op.pads[0]
     if 0 <= at < source.height:
-        line = _pixels(plan, op, 0, at, 0, len(channels))
+        line = _pixels(plan, op, 0, at, op.input_channel, len(channels))
         values[op.pads[1] : op.pads[1] + source.width] = line
     return values
 

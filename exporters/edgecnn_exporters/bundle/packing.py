@@ -62,8 +62,10 @@ class Packing:
 
     def translate(
         self, quantised: Quantised | None, manifest: Manifest, progress: Announce
-    ) -> tuple[Translated, ...]:
+    ) -> tuple[tuple[Translated, ...], tuple[str, ...]]:
         """Every requested format, in every precision that it writes and the export makes.
+
+        With a note for each optional target that cannot hold the graph.
 
         Raises:
             UnsupportedModel: a target that writes none of them, or cannot hold the graph.
@@ -75,7 +77,8 @@ class Packing:
             models["fp16"] = self.model
         if quantised is not None:
             models["int8"] = quantised.model
-        translated = []
+        translated: list[Translated] = []
+        left_out: list[str] = []
         for target in self.request.targets:
             own = [precision for precision in models if precision in target.precisions]
             if not own:
@@ -85,8 +88,13 @@ class Packing:
                 )
             for precision in own:
                 progress(f"translate: {target.name}, {precision}")
-                translated.append(target.translate(models[precision], precision, metadata))
-        return tuple(translated)
+                try:
+                    translated.append(target.translate(models[precision], precision, metadata))
+                except UnsupportedModel as error:
+                    if target.name not in self.request.optional:
+                        raise
+                    left_out.append(f"{target.name} is left out: {error}")
+        return tuple(translated), tuple(left_out)
 
     def with_training(
         self, contents: Contents, quantised: Quantised | None, unfolded: ir.Model | None

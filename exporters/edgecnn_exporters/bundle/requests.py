@@ -91,6 +91,7 @@ class Request:
         command: the command line, for the provenance.
         quantise: how to make the 8-bit artefact; None makes none.
         targets: the formats beside ONNX, each with its options.
+        optional: names of targets that are left out where they cannot hold the network.
         half: a float artefact whose weights are stored in 16 bits, of each target that writes one.
         is_zoo: the network is one of edgecnn's own.
         golden: the inputs to compare on and to pack; None takes edgecnn's photographs, or noise
@@ -113,6 +114,7 @@ class Request:
     golden: GivenExamples | None = None
     input_range: Range | None = None
     learn: TrainingRequest | None = None
+    optional: frozenset[str] = frozenset()
 
     @property
     def reads_images(self) -> bool:

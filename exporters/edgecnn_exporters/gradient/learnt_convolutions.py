@@ -1,10 +1,11 @@
 """Convolutions by a weight that is learnt, in the form that is fastest for one.
 
 ONNX Runtime has blocked layouts for constant weights alone. With one that changes, a Conv copies
-the pixels of each window for every input channel, a ConvTranspose adds them up for every output
-channel: of 16 channels to 16 on 32×32 the first takes 3.3 ms and the second 2.5 ms, of 32 on 16×16
-2.5 and 2.0 ms, of 64 on 8×8 2.04 and 1.95 ms, but of 3 to 16 on 32×32 0.65 and 2.1 ms (3×3, batch
-32, least of 25 on one core with AVX-512). Depthwise ones on few pixels are products by a matrix.
+the pixels of each window for every input channel. A depthwise one on few pixels is a product by a
+matrix. The others stay: a ConvTranspose by the rotated weight takes 2.3, 2.0 and 1.9 ms where they
+take 2.5, 2.1 and 1.9 (3×3 of 16 channels on 32×32, 32 on 16×16, 64 on 8×8, batch 32, least of 12 on
+one core with AVX-512), but hands out each image of the batch to the threads anew, so that two
+threads take up to 6.9, 3.1 and 2.0 ms, and a Conv 1.6, 1.2 and 1.0.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from edgecnn_exporters.gradient.rule import Backward
 from edgecnn_exporters.gradient.rules.windows.convolutions import gradients
 from edgecnn_exporters.gradient.rules.windows.depthwise import depthwise_by_matrix, has_few_pixels
 from edgecnn_exporters.gradient.rules.windows.geometry import Convolution, convolution_of
-from edgecnn_exporters.gradient.rules.windows.image_gradient import rotated
 from edgecnn_exporters.passes.graph import is_operator
 
 
@@ -40,25 +40,11 @@ def suit_learnt_convolutions(
             convolution = convolution_of(Backward(node, (None,), frozenset(), emit))
         except UnsupportedModel:
             continue
-        if has_few_pixels(convolution) or is_faster_transposed(convolution):
+        if has_few_pixels(convolution):
             emit.within(str(node.name), node.outputs[0].dtype, before=node)
             composites.append(_rewrite(graph, node, convolution, emit))
     emit.within("learn")
     return tuple(composites)
-
-
-def is_faster_transposed(convolution: Convolution) -> bool:
-    """Whether a ConvTranspose computes it faster: it has no more outputs than inputs."""
-    windows = convolution.windows
-    return (
-        convolution.groups == 1
-        and not convolution.is_pointwise
-        and convolution.outputs <= convolution.inputs
-        and all(
-            window.stride == 1 and window.reach > max(window.before, window.after)
-            for window in windows
-        )
-    )
 
 
 def _rewrite(graph: ir.Graph, node: ir.Node, convolution: Convolution, emit: Emitter) -> Composite:
@@ -67,12 +53,9 @@ def _rewrite(graph: ir.Graph, node: ir.Node, convolution: Convolution, emit: Emi
     assert weight is not None
     bias = rest[0] if rest else None
     first = len(emit.written)
-    if has_few_pixels(convolution):
-        output = depthwise_by_matrix(emit, convolution, image, weight)
-        if bias is not None:
-            output = emit("Add", output, emit("Reshape", bias, [1, -1, 1, 1]))
-    else:
-        output = _transposed(emit, convolution, image, weight, bias)
+    output = depthwise_by_matrix(emit, convolution, image, weight)
+    if bias is not None:
+        output = emit("Add", output, emit("Reshape", bias, [1, -1, 1, 1]))
     take_place(graph, node, output)
 
     def rule(gradient: ir.Value, wanted: frozenset[int]) -> Mapping[int, ir.Value]:
@@ -80,25 +63,3 @@ def _rewrite(graph: ir.Graph, node: ir.Node, convolution: Convolution, emit: Emi
 
     inputs = (image, weight) if bias is None else (image, weight, bias)
     return Composite("Conv", tuple(emit.written[first:]), inputs, output, rule)
-
-
-def _transposed(
-    emit: Emitter,
-    convolution: Convolution,
-    image: ir.Value,
-    weight: ir.Value,
-    bias: ir.Value | None,
-) -> ir.Value:
-    """The convolution as a transposed one, by the rotated weight (C, O, …)."""
-    windows = convolution.windows
-    operands = [image, rotated(emit, convolution, weight)]
-    return emit(
-        "ConvTranspose",
-        *operands if bias is None else [*operands, bias],
-        kernel_shape=[window.kernel for window in windows],
-        dilations=[window.dilation for window in windows],
-        pads=[
-            *(window.reach - 1 - window.before for window in windows),
-            *(window.reach - 1 - window.after for window in windows),
-        ],
-    )

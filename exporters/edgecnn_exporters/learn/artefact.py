@@ -24,6 +24,7 @@ from edgecnn_exporters.learn.golden_step import (
     golden_step,
     golden_tensors,
 )
+from edgecnn_exporters.learn.head import why_fixed
 from edgecnn_exporters.learn.memory import StepMemory, within_memory
 from edgecnn_exporters.learn.proof import learn_truths
 from edgecnn_exporters.learn.source import LearnSource
@@ -140,6 +141,9 @@ def training_artefact(source: LearnSource, request: TrainingRequest) -> Training
     if source.quantised is not None:
         built, more = _with_int8(built, source, form)
         notes += more
+    if request.loss == "cross_entropy" and built.training.head is None:
+        fixed = why_fixed(model.graph, form.parameters)
+        notes += () if fixed is None else (fixed,)
     memory = None
     if request.memory is not None:
         built, memory = within_memory(built, request.memory, batch)

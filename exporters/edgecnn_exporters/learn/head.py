@@ -10,18 +10,17 @@ from edgecnn_exporters.passes.graph import constant, is_operator
 from edgecnn_runtime.training import Head
 
 CLASSES = "classes"
-_LAYERS = ("Conv", "Gemm")
+_LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def find_head(graph: ir.Graph, parameters: Collection[str]) -> Head | None:
-    """The last layer with weights where the classes are axis 0 of its weight and it is learnt.
+    """The last layer with weights where it is a Gemm (classes, features) that is learnt.
 
-    A Gemm (classes, features), or a Conv (classes, channels, kH, kW) of one group.
+    The gradient of a Conv is written for a fixed number of channels, and a Relu behind it, as
+    SqueezeNet has, would pass no gradient to a layer that begins as zeros.
     """
     node = _last_layer(graph)
-    if node is None or node.attributes.get_int("group", 1) != 1:
-        return None
-    if is_operator(node, "Gemm") and not node.attributes.get_int("transB", 0):
+    if node is None or not is_operator(node, "Gemm") or not node.attributes.get_int("transB", 0):
         return None
     weight = node.inputs[1]
     bias = node.inputs[2] if len(node.inputs) > 2 else None
@@ -33,6 +32,20 @@ def find_head(graph: ir.Graph, parameters: Collection[str]) -> Head | None:
     if output.shape is None or len(output.shape) < 2 or output.shape[1] != classes:
         return None
     return Head(str(weight.name), None if bias is None else str(bias.name))
+
+
+def why_fixed(graph: ir.Graph, parameters: Collection[str]) -> str | None:
+    """Why a last layer that is learnt cannot get other classes; None where it is frozen."""
+    node = _last_layer(graph)
+    weight = None if node is None else node.inputs[1]
+    if node is None or weight is None or str(weight.name) not in parameters:
+        return None
+    is_linear = is_operator(node, "Gemm") and node.attributes.get_int("transB", 0)
+    reason = "is followed by what depends on their number" if is_linear else "is no linear layer"
+    return (
+        f"its classes stay, {node.name} ({node.op_type}) {reason}: to learn others, end the "
+        "network in torch.nn.Linear"
+    )
 
 
 def open_classes(model: ir.Model, head: Head) -> None:
@@ -64,10 +77,9 @@ def _open_axis(value: ir.Value, axis: int, count: object) -> None:
 
 
 def _last_layer(graph: ir.Graph) -> ir.Node | None:
-    """The last layer that has a weight, if it is of a form with the classes first."""
+    """The last layer that has a weight."""
     last = None
     for node in graph:
-        is_layer = node.op_type in (*_LAYERS, "ConvTranspose", "MatMul") and node.domain == ""
-        if is_layer and len(node.inputs) > 1 and constant(node.inputs[1]) is not None:
+        if is_operator(node, *_LAYERS) and constant(node.inputs[1]) is not None:
             last = node
-    return last if last is not None and is_operator(last, *_LAYERS) else None
+    return last

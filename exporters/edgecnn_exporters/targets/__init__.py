@@ -35,7 +35,10 @@ TARGETS: Mapping[str, str] = {
     "onnx": "edgecnn_exporters.targets.onnx.target:OnnxTarget",
     "tflite": "edgecnn_exporters.targets.tflite.target:TfliteTarget",
     "openvino": "edgecnn_exporters.targets.openvino.target:OpenVinoTarget",
+    "native": "edgecnn_exporters.targets.native.target:NativeTarget",
 }
+# Those that hold not every network. Asked for among all, one is left out where it cannot.
+PARTIAL = frozenset({"native"})
 GROUP = "edgecnn.targets"
 
 

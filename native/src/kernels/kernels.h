@@ -44,6 +44,8 @@ struct kernel {
     const int32_t *bias;
     const float *multiplier;
     const uint8_t *table; /* 256 values, or NULL */
+    int bounded;   /* CONVOLUTION, DEPTHWISE: every sum times its multiplier lies within int16, zero point included */
+    int symmetric; /* the same: no weight is -128. Both are 0 where the family does not flip */
     int zero_point, low, high, zero_point_a, zero_point_b;
     float factor_a, factor_b, factor_c;
     uint8_t flip;

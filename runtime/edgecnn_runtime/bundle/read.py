@@ -177,14 +177,16 @@ class Bundle:
             self.path, self.manifest, self._training_section(), self.read, self.budget
         )
 
-    def golden_step(self) -> GoldenStep:
-        """The golden step of the training graph.
+    def golden_step(self) -> GoldenStep | None:
+        """The golden step of the training graph; None where it was stripped.
 
         Raises:
             NotTrainable: the bundle has no training graph.
             BundleError: as `golden_step` says.
         """
         section = self._training_section()
+        if section.golden is None:
+            return None
         where = f"{self.path}: {section.golden}"
         return golden_step(where, self.manifest, section, self.read(section.golden))
 
@@ -220,7 +222,7 @@ class Bundle:
             self.training()
             self.golden_step()
             section = self.manifest.training
-            unread -= {section.graph, section.values, section.golden}
+            unread -= {section.graph, section.values, section.golden or ""}
         if self.manifest.postprocess is not None:
             self.labels()
             unread.discard(self.manifest.postprocess.labels)

@@ -84,6 +84,12 @@ _ENTRIES = (
         "edgecnn_runtime.engines.tflite:TFLiteEngine",
     ),
     EngineEntry(
+        "native",
+        frozenset({"plan"}),
+        (EnginePackage("edgecnn-native", "edgecnn_native", "native"),),
+        "edgecnn_runtime.engines.native:NativeEngine",
+    ),
+    EngineEntry(
         "fake", frozenset({"fake"}), (), "edgecnn_runtime.engines.fake:FakeEngine", is_double=True
     ),
 )

@@ -25,8 +25,8 @@ def check_labels(bundle: Bundle, labels: Sequence[str]) -> tuple[str, ...]:
     names = () if isinstance(labels, str) else tuple(labels)
     if manifest.training is None or manifest.training.head is None or not manifest.postprocess:
         raise NotTrainable(
-            f"{bundle.path} has no layer of classes that can be replaced; export a classifier with "
-            "its last layer learnt: edgecnn export MODEL --learn head"
+            f"{bundle.path} has no layer of classes that can be replaced; export a classifier that "
+            "ends in torch.nn.Linear, with that layer learnt: edgecnn export MODEL --learn head"
         )
     is_text = all(isinstance(name, str) and name and name.isprintable() for name in names)
     if len(names) < 2 or len(set(names)) < len(names) or not is_text:

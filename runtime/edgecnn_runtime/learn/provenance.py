@@ -98,7 +98,7 @@ def learnt_provenance(
         "engine": engine_id(OnnxRuntimeEngine).label,
         "left_out": list(left_out),
     }
-    if manifest.outputs != before.outputs:
+    if labels != bundle.labels():
         entry["classes"] = {
             "before": before.outputs[0].shape[-1],
             "after": manifest.outputs[0].shape[-1],

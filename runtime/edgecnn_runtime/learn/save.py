@@ -153,7 +153,7 @@ def _other_files(bundle: Bundle) -> dict[str, bytes]:
     gone = {path for one in manifest.artefacts for path in (*one.paths, one.report)}
     gone |= {path for entry in manifest.golden for path in entry.outputs.values()}
     assert manifest.training is not None
-    gone |= {manifest.training.values, manifest.training.golden}
+    gone |= {manifest.training.values, manifest.training.golden or ""}
     if manifest.postprocess is not None:
         gone.add(manifest.postprocess.labels)
     return {path: bundle.read(path) for path in manifest.files if path not in gone}
@@ -167,12 +167,12 @@ def _training_files(bundle: Bundle, learnt: Learnt) -> dict[str, bytes]:
     """
     training = bundle.manifest.training
     assert training is not None
+    files = {training.values: write_safetensors(learnt.values)}
+    if training.golden is None:
+        return files
     golden = read_safetensors(bundle.read(training.golden))
     specs = (*bundle.manifest.parameters, *training.statistics)
     if not any(f"{spec.name}{START}" in golden for spec in specs):
         begun = bundle.training().values
         golden |= {f"{spec.name}{START}": begun[spec.name] for spec in specs}
-    return {
-        training.values: write_safetensors(learnt.values),
-        training.golden: write_safetensors(golden),
-    }
+    return files | {training.golden: write_safetensors(golden)}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.bundle.training.golden_step import labels_spec
 from edgecnn_runtime.engines.engine_id import engine_fields
 from edgecnn_runtime.host.process import peak_memory_bytes
 from edgecnn_runtime.learn.step import TrainingStep
+from edgecnn_runtime.manifest import Manifest
 from edgecnn_runtime.parity.answers import (
     FIRST_RESULT,
     Answers,
@@ -21,7 +25,8 @@ from edgecnn_runtime.parity.answers import (
     run_counted,
 )
 from edgecnn_runtime.parity.row import Parity
-from edgecnn_runtime.parity.training import verify_training
+from edgecnn_runtime.parity.training import NO_GOLDEN_STEP, verify_training
+from edgecnn_runtime.training import LABELS, Training
 
 
 @dataclass(frozen=True)
@@ -49,17 +54,17 @@ def open_step(bundle: Bundle, *, threads: int | None, batch: int | None) -> Open
 
     Args:
         batch: images of a step: those of the golden step, one after the other, again and again;
-            None takes its number.
+            None takes its number. Zeros where there is none.
 
     Raises:
         BundleError, EngineError: it cannot be trusted, or the engine refuses it.
     """
-    files, golden, manifest = bundle.training(), bundle.golden_step(), bundle.manifest
+    files, manifest = bundle.training(), bundle.manifest
     training = manifest.training
     assert training is not None, "it has a training graph"
-    names = {spec.name for spec in manifest.inputs}
-    feeds = {name: repeated(array, batch) for name, array in golden.feeds.items() if name in names}
-    labels = repeated(golden.labels, batch)
+    arrays = _batch(bundle, manifest, training)
+    feeds = {spec.name: repeated(arrays[spec.name], batch) for spec in manifest.inputs}
+    labels = repeated(arrays[LABELS], batch)
     if labels.dtype.kind == "i":  # of a bundle that has learnt other classes since
         labels = labels % (manifest.outputs[0].shape[-1] or 1)
     with bundle.budget.step():
@@ -67,6 +72,21 @@ def open_step(bundle: Bundle, *, threads: int | None, batch: int | None) -> Open
     rate = training.learning_rate
 
     return OpenedStep(lambda: step.run(feeds, labels, rate), step.values, step.close)
+
+
+def _batch(bundle: Bundle, manifest: Manifest, training: Training) -> dict[str, Array]:
+    """Inputs and labels of the golden step, by name; zeros of the least batch without one."""
+    golden = bundle.golden_step()
+    if golden is not None:
+        return {**golden.feeds, LABELS: golden.labels}
+    specs = (*manifest.inputs, labels_spec(manifest, training))
+    return {
+        spec.name: np.zeros(
+            [spec.shape[0] or training.least_batch, *(extent or 1 for extent in spec.shape[1:])],
+            spec.dtype,
+        )
+        for spec in specs
+    }
 
 
 def step_fields(bundle: Bundle) -> dict[str, Any]:
@@ -88,7 +108,7 @@ def step_fields(bundle: Bundle) -> dict[str, Any]:
 def _parity(bundle: Bundle) -> Parity:
     parity = verify_training(bundle)
     assert parity is not None, "it has a training graph"
-    return parity
+    return replace(parity, verdict="unproven") if parity.note == NO_GOLDEN_STEP else parity
 
 
 def verify_step(

@@ -12,6 +12,8 @@ from edgecnn_runtime.parity.step_tolerances import is_step_within, tolerance_of
 from edgecnn_runtime.parity.training_step import first_step, step_error
 from edgecnn_runtime.parity.verdict import ParityVerdict
 
+NO_GOLDEN_STEP = "no golden step"
+
 
 def verify_training(bundle: Bundle) -> Parity | None:
     """Parity row of the training graph on ONNX Runtime; None where the bundle has none.
@@ -29,6 +31,8 @@ def verify_training(bundle: Bundle) -> Parity | None:
         note = f"{absent.reason}, {absent.fix}"
         return Parity(subject, EngineId(REFERENCE), precision, "skipped", None, note)
     files, golden = bundle.training(), bundle.golden_step()
+    if golden is None:
+        return Parity(subject, engine, precision, "skipped", None, NO_GOLDEN_STEP)
     values = {**files.values, **golden.start}
     try:
         with bundle.budget.step():

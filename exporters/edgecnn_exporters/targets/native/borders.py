@@ -9,7 +9,7 @@ from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.native.errors import NoKernel
 from edgecnn_exporters.targets.native.layers import Image, Layer, Role
-from edgecnn_exporters.targets.native.reading import Reader
+from edgecnn_exporters.targets.native.reading import Reader, same
 from edgecnn_exporters.targets.native.records import Code
 from edgecnn_exporters.targets.native.values import Constant, Fed, Function, Held, Result
 from edgecnn_runtime.encoding import Encoding
@@ -72,7 +72,10 @@ def dequantise(reader: Reader, node: ir.Node) -> None:
     source = node.inputs[0]
     array = constant(source)
     if array is None:
-        reader.keep(node, reader.held(node))
+        held = reader.held(node)
+        if not same(held.encoding, encoding_of(node)):
+            raise NoKernel(node, "it reads another encoding than the QuantizeLinear before it made")
+        reader.keep(node, held)
         return
     scale = constant(node.inputs[1])
     zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
@@ -110,24 +113,18 @@ def feed(reader: Reader, value: ir.Value) -> None:
 def leave(reader: Reader, value: ir.Value) -> str:
     """Write an output of the network; the name of its image."""
     found = reader.values[str(value.name)]
-    is_vector = value.shape is not None and len(value.shape) == 2
+    rank = len(value.shape or ())
+    is_vector = rank == 2
     node = value.producer()
     assert node is not None
-    if isinstance(found, Held) and (found.image.size == (1, 1) or not found.is_flat):
+    size = found.image.size if isinstance(found, Held | Fed) else (1, 1)
+    size = found.size[1:] if isinstance(found, Result) else size
+    if rank not in (2, 4) or (is_vector and size != (1, 1)):
+        raise NoKernel(node, f"its result of {rank} axes is no image (1, C, H, W) or vector (1, C)")
+    if isinstance(found, Held):
         source = reader.whole(found)
-        encoding = found.encoding
         image = Image(str(value.name), source.channels, *source.size, None, Role.OUTPUT, is_vector)
-        layers: tuple[Layer, ...] = (
-            Layer(
-                Code.DEQUANTISE,
-                (source.name,),
-                image.name,
-                source.channels,
-                source.channels,
-                zero_points=(encoding.zero_point, 0),
-                factors=(encoding.scale, 0.0, 0.0),
-            ),
-        )
+        layers: tuple[Layer, ...] = (_reals(source, found.encoding, image),)
     elif isinstance(found, Result) and found.has_float and not is_clipped(found):
         image = Image(str(value.name), *found.size, None, Role.OUTPUT, is_vector)
         layers = found.layers(image)
@@ -136,6 +133,19 @@ def leave(reader: Reader, value: ir.Value) -> str:
     reader.images[image.name] = image
     reader.add(*layers)
     return image.name
+
+
+def _reals(source: Image, encoding: Encoding, result: Image) -> Layer:
+    """The layer that writes the reals of an image."""
+    return Layer(
+        Code.DEQUANTISE,
+        (source.name,),
+        result.name,
+        source.channels,
+        source.channels,
+        zero_points=(encoding.zero_point, 0),
+        factors=(encoding.scale, 0.0, 0.0),
+    )
 
 
 def is_clipped(result: Result) -> bool:

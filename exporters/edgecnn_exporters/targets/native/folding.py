@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+from edgecnn_exporters.targets.native.joining import join_in_place
 from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer
 from edgecnn_exporters.targets.native.records import Code
 
@@ -22,10 +23,12 @@ def simplify(network: IntegerNetwork) -> IntegerNetwork:
 
     * A layer that nothing reads is dropped.
     * A TABLE that alone reads what another layer writes becomes that layer's table.
+    * What a COPY alone moves into a wider image is written there at once.
     * A MAX_POOL and another window that pad one image differently get an image each.
     """
     network = _drop_unread(network)
     network = _fold_tables(network)
+    network = join_in_place(network)
     return _separate_pads(network)
 
 

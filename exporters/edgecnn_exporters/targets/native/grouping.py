@@ -12,15 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer, Role
+from edgecnn_exporters.targets.native.layers import IntegerNetwork, Layer, Role
 from edgecnn_exporters.targets.native.records import Code
+from edgecnn_exporters.targets.native.strips import Strip, strip_of
 
 BLOCK = 64
 POINTS = frozenset({Code.ADD, Code.MULTIPLY, Code.TABLE, Code.COPY, Code.CHANNELS, Code.DEQUANTISE})
 POOLS = frozenset({Code.MAX_POOL, Code.AVERAGE_POOL})
 PRODUCTS = frozenset({Code.CONVOLUTION, Code.DEPTHWISE, Code.GROUPED})
-WHOLE = frozenset({Code.GLOBAL_POOL, Code.RESIZE, Code.PAD})
-Rows = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -132,28 +131,37 @@ class _Grouping:
             name in stored and not layer.window.is_point for layer in group for name in layer.inputs
         ):
             return False
-        made = dict.fromkeys(stored, 0)
-        for rows in self._strips(group, 1):
-            for name in stored:
-                low, high = rows.get(name, (0, 0))
-                made[name] = high if low <= made[name] else -1
-        return all(made[name] == self.images[name].height for name in stored)
+        made = [0] * len(group)
+        for strip in self._strips(group, 1):
+            for place, (low, high) in enumerate(strip.written):
+                made[place] = high if low <= made[place] else -1
+        return all(
+            rows == self.images[layer.output].height
+            for rows, layer in zip(made, group, strict=True)
+            if layer.output in stored
+        )
 
-    def _strips(self, group: Sequence[Layer], rows: int) -> Iterator[dict[str, Rows]]:
+    def _strips(self, group: Sequence[Layer], rows: int) -> Iterator[Strip]:
         height = self.images[group[-1].output].height
         for start in range(0, height, rows):
-            yield needed_rows(group, self.images, (start, min(start + rows, height)))
+            yield strip_of(group, self.images, (start, min(start + rows, height)))
 
     def close(self, first: int, end: int) -> Group:
         """The group of these layers."""
         group, rings = self.layers[first:end], self.rings(first, end)
         loop = self._loop(group, rings)
         rows = self._strip_rows(group, loop)
-        held = dict.fromkeys(sorted(rings), 0)
-        for needed in self._strips(group, rows):
-            for name in held:
-                low, high = needed[name]
-                held[name] = max(held[name], high - low)
+        # One row where all windows lie in the pads.
+        held = dict.fromkeys(sorted(rings), 1)
+        before: Strip | None = None
+        for strip in self._strips(group, rows):
+            start, end = strip.written[-1]
+            after = strip_of(group, self.images, (start, end), before)
+            held = {
+                name: max(count, strip.ring_of(name, group), after.ring_of(name, group))
+                for name, count in held.items()
+            }
+            before = after
         return Group(group, rows, held, loop)
 
     def _loop(self, group: Sequence[Layer], rings: set[str]) -> tuple[int, int]:
@@ -193,7 +201,8 @@ class _Grouping:
         """
         pairs = any(
             layer.code is Code.DEPTHWISE
-            and layer.window.stride[0] + layer.window.kernel[0] <= -(-layer.window.kernel[0] // 4) * 4
+            and layer.window.stride[0] + layer.window.kernel[0]
+            <= -(-layer.window.kernel[0] // 4) * 4
             for layer in group
         )
         return not pairs or rows % 2 == 0 or rows == height
@@ -201,13 +210,14 @@ class _Grouping:
     def _fits(self, group: Sequence[Layer], rows: int, depthwise: Layer | None) -> bool:
         """Whether strips of so many rows stay in the caches."""
         height = self.images[group[-1].output].height
-        needed = needed_rows(group, self.images, (0, min(rows, height)))
         middle = height // 2
-        later = needed_rows(group, self.images, (middle, min(middle + rows, height)))
-        sizes = {
-            name: max(span[1] - span[0], later.get(name, (0, 0))[1] - later.get(name, (0, 0))[0])
-            for name, span in needed.items()
-        }
+        strips = [
+            strip_of(group, self.images, (start, min(start + rows, height)))
+            for start in (0, middle)
+        ]
+        names = {name for layer in group for name in (*layer.inputs, layer.output)}
+        sizes = {name: max(strip.rows_of(name) for strip in strips) for name in names}
+        sizes[group[-1].output] = rows
         if depthwise is None:
             total = sum(self._bytes(name, count) for name, count in sizes.items())
             spread = height // self.caches.least_strips
@@ -223,21 +233,3 @@ class _Grouping:
     def _bytes(self, name: str, rows: int) -> int:
         image = self.images[name]
         return rows * image.width * image.channels
-
-
-def needed_rows(group: Sequence[Layer], images: Mapping[str, Image], rows: Rows) -> dict[str, Rows]:
-    """The rows of every image, inputs of the group included, that a strip is computed from."""
-    needed: dict[str, Rows] = {group[-1].output: rows}
-    for layer in reversed(group):
-        span = needed.get(layer.output)
-        if span is None:
-            continue
-        for index, name in enumerate(layer.inputs):
-            height = images[name].height
-            is_whole = name in layer.reads_whole or layer.code in WHOLE
-            wanted = (0, height) if is_whole else span
-            if not is_whole and index == 0:
-                wanted = layer.window.rows(*span, height)
-            known = needed.get(name, wanted)
-            needed[name] = (min(known[0], wanted[0]), max(known[1], wanted[1]))
-    return needed

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from edgecnn_exporters.targets.native.folding import needs_pads
 from edgecnn_exporters.targets.native.grouping import BLOCK, Group
 from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer, Role
 from edgecnn_exporters.targets.native.packing import LANES, QUAD, rounded_up
@@ -84,21 +85,9 @@ def place(network: IntegerNetwork, groups: Sequence[Group]) -> Memory:
                 at += aligned(layouts[source].row_bytes(network.images[source].width))
         scratch = max(scratch, at)
     placed = {
-        name: Layout(*_fields(layout), offset=offsets.get(name, 0))
-        for name, layout in layouts.items()
+        name: replace(layout, offset=offsets.get(name, 0)) for name, layout in layouts.items()
     }
     return Memory(placed, pad_rows, arena, scratch)
-
-
-def _fields(layout: Layout) -> tuple[Storage, int, int, int, tuple[int, int], int]:
-    return (
-        layout.storage,
-        layout.pitch,
-        layout.block,
-        layout.rows,
-        layout.pads,
-        layout.pad_value,
-    )
 
 
 def _layout(
@@ -109,10 +98,14 @@ def _layout(
         return Layout(storage, rows=image.height)
     readers = [layer for layer in network.layers if layer.inputs[0] == image.name]
     writers = [layer for layer in network.layers if layer.output == image.name]
-    is_small = image.channels <= QUAD and all(layer.code is Code.CONVOLUTION for layer in readers)
+    is_small = image.channels <= QUAD and all(
+        layer.code is Code.CONVOLUTION for layer in network.layers if image.name in layer.inputs
+    )
     is_first = all(layer.code is Code.QUANTISE for layer in writers)
     pitch = QUAD if is_small and is_first else rounded_up(image.channels, LANES)
-    windows = [layer for layer in readers if layer.code in WINDOWED]
+    windows = [
+        layer for layer in readers if layer.code in WINDOWED and needs_pads(layer, network.images)
+    ]
     left = max((layer.window.pads[1] for layer in windows), default=0)
     right = max((_columns_behind(layer, network) for layer in windows), default=0)
     pools = [layer for layer in windows if layer.code is Code.MAX_POOL]

@@ -34,6 +34,8 @@ class Reader:
         self.images: dict[str, Image] = {}
         self.layers: list[Layer] = []
         self.values: dict[str, Value] = {}
+        # Images that join parts, by name and channels of each.
+        self.joined: dict[tuple[tuple[str, bytes], ...], Image] = {}
         # Images that are a table of another: that one, and the table.
         self._roots: dict[str, tuple[Image, UInt8]] = {}
         self._taken = {str(value.name) for value in (*graph.inputs, *graph.outputs)}

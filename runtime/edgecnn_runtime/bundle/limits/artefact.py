@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle.limits.onnx import refuse_unsafe_onnx
 from edgecnn_runtime.bundle.limits.openvino import refuse_unsafe_openvino
+from edgecnn_runtime.bundle.limits.plan import refuse_unsafe_plan
 from edgecnn_runtime.bundle.limits.tflite import refuse_unsafe_tflite
 
 # An ONNX file around a binary of Qualcomm's compiler, which lies beside it.
@@ -29,3 +30,5 @@ def refuse_unsafe(
         refuse_unsafe_openvino(model, weights, name)
     elif format == "tflite":
         refuse_unsafe_tflite(model, name, budget)
+    elif format == "plan":
+        refuse_unsafe_plan(model, name, budget)

@@ -48,7 +48,9 @@ def check_training(manifest: Manifest, training: Training) -> dict[str, str]:
     if training.head is not None:
         _check_head(manifest, training.head, known)
     _check_layers(training, known)
-    paths = {"graph": training.graph, "values": training.values, "golden": training.golden}
+    paths = {"graph": training.graph, "values": training.values}
+    if training.golden is not None:
+        paths["golden"] = training.golden
     _refuse_twice("training", paths.values())
     return {f"training.{field} {path!r}": path for field, path in paths.items()}
 

@@ -29,7 +29,7 @@ def training_from_json(value: object, where: str) -> Training:
     training = Training(
         graph=fields.take("graph", str),
         values=fields.take("values", str),
-        golden=fields.take("golden", str),
+        golden=fields.optional("golden", text),
         backbone=fields.choice("backbone", _BACKBONES),
         loss=fields.choice("loss", LOSSES),
         optimiser=fields.choice("optimiser", OPTIMISERS),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path, wanted: Wante
 
 FULL = """
 import resource, signal, sys
+from dataclasses import replace
 from pathlib import Path
 from edgecnn.bench.journal import Journal
 from edgecnn.errors import JournalUnreadable
@@ -129,6 +131,19 @@ def test_less_than_three_per_cent_between_two_runs_is_no_difference(
     now = write(tmp_path / "now.jsonl", wanted, 1.02)
     (change, _) = changes({"rpi": now.result("rpi")}, before)
     assert "NO DIFFERENCE beyond 3%" in change.words()
+
+
+def test_a_batch_is_compared_with_the_same_batch(tmp_path: Path, wanted: Wanted) -> None:
+    one = write(tmp_path / "one.jsonl", wanted)
+    result = one.result("rpi")
+    rows = tuple(replace(row, subject=replace(row.subject, batch=6)) for row in result.rows)
+    (change, _) = changes({"rpi": replace(result, rows=rows)}, one)
+    assert (
+        change.words() == "model.tflite, 6 images on tflite 2.3.0, 4 threads: not measured earlier"
+    )
+    rows = tuple(replace(row, subject=replace(row.subject, batch=1)) for row in result.rows)
+    (change, _) = changes({"rpi": replace(result, rows=rows)}, one)
+    assert change.comparison is not None
 
 
 def test_a_device_that_was_not_measured_then_is_named(tmp_path: Path, wanted: Wanted) -> None:

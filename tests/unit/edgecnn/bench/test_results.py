@@ -103,6 +103,7 @@ def test_csv_and_json_hold_what_the_table_shows() -> None:
     rows = list(csv.DictReader(csv_text({"rpi": result}).splitlines()))
     assert [row["verdict"] for row in rows] == ["baseline", "FASTER 1.67× ✓"]
     assert float(rows[1]["ratio"]) == pytest.approx(0.6, rel=0.01)
+    assert [row["batch"] for row in rows] == ["1", "1"]
     (device,) = LatencyResult({"rpi": result}).to_dict()["devices"]
     assert device["best"] == 1
     assert len(device["rows"][0]["latency"]["samples_ms"]) == 90

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 from conftest import contents, fake_model, red_image
-from learning_bundles import Recipe, learning_contents
+from learning_bundles import Recipe, learning_contents, pictures
 
+import edgecnn_runtime as edge
 from edgecnn.bundles.strip import StripOptions, strip
 from edgecnn.errors import StripRefused
 from edgecnn.results.bundle import show_bundle, strip_bundle
-from edgecnn_runtime import open as open_session
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import DigestMismatch
 from edgecnn_runtime.manifest import Artefact, Manifest
+from edgecnn_runtime.measure.training_step import verify_step
+from edgecnn_runtime.parity.verify import verify
 
 LENET5 = Path(__file__).parents[3] / "data/bundles/lenet5.edge"
 ALL = StripOptions()
@@ -42,6 +44,11 @@ def manifest_of(path: Path) -> Manifest:
     with Bundle(path) as bundle:
         bundle.check()
         return bundle.manifest
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    with Bundle(path) as bundle:
+        return {name: bundle.read(name) for name in bundle.manifest.files}
 
 
 def test_golden_examples_go_and_all_else_stays(full: Path, tmp_path: Path) -> None:
@@ -82,7 +89,7 @@ def test_a_second_strip_adds_to_the_record(full: Path, tmp_path: Path) -> None:
 
 def test_a_stripped_bundle_classifies_as_before(full: Path, tmp_path: Path) -> None:
     strip(full, tmp_path / "app.edge", StripOptions(keep=("model.fake",)))
-    with open_session(full) as before, open_session(tmp_path / "app.edge") as after:
+    with edge.open(full) as before, edge.open(tmp_path / "app.edge") as after:
         assert after.classify(red_image(), top=3) == before.classify(red_image(), top=3)
 
 
@@ -168,7 +175,7 @@ def test_a_link_stays_a_link_to_the_stripped_bundle(full: Path, tmp_path: Path) 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows keeps an open file's name")
 def test_a_reader_that_has_the_bundle_open_keeps_reading_it(full: Path) -> None:
-    with Bundle(full) as opened, open_session(full) as session:
+    with Bundle(full) as opened, edge.open(full) as session:
         strip(full, None, StripOptions(keep=("second.fake",)))
         assert opened.read("model.fake") == fake_model()
         assert opened.golden(0).image is not None
@@ -221,3 +228,26 @@ def test_a_bundle_learns_while_the_float_graph_is_there(
     assert (after.training is not None, bool(after.parameters)) == (learns, learns)
     assert ("model.train.onnx" in after.files) is learns
     assert getattr(after.training, "is_int8_written", False) is writes_int8
+
+
+def test_a_golden_step_goes_with_the_golden_images_and_the_rest_still_learns(
+    tmp_path: Path,
+) -> None:
+    write_bundle(tmp_path / "full.edge", *learning_contents())
+    stripped = strip(tmp_path / "full.edge", tmp_path / "app.edge", StripOptions())
+    assert stripped.kept == ("model.onnx", "model.train.onnx")
+    assert stripped.left_out == ("golden/train.safetensors",)
+    image = pictures(4, seed=9)[0].tobytes()
+    assert image in b"".join(files_of(tmp_path / "full.edge").values())
+    with edge.open(tmp_path / "app.edge", learn=True) as model:
+        model.learn(*pictures(8))
+        model.save(tmp_path / "learnt.edge")
+    for name in ("app.edge", "learnt.edge"):
+        assert image not in b"".join(files_of(tmp_path / name).values())
+        with Bundle(tmp_path / name) as bundle:
+            verdicts = [row.verdict for row in verify(bundle) if row.engine is not None]
+            assert verdicts == ["skipped", "skipped"]
+            row, _ = verify_step(bundle, threads=1, batch=None, counted_runs=0)
+        assert (row.parity.verdict, row.parity.note) == ("unproven", "no golden step")
+    strip(tmp_path / "full.edge", tmp_path / "kept.edge", StripOptions(keep_golden=True))
+    assert "golden/train.safetensors" in manifest_of(tmp_path / "kept.edge").files

@@ -12,8 +12,10 @@ from unit.edgecnn.learn.linear import PLAN, LinearLearner, Silent, points
 from edgecnn.errors import CheckpointUnreadable, ResumeRefused
 from edgecnn.learn.kept import KeptLearning, learning_request
 from edgecnn.learn.loop import Learning, LearningPlan
+from edgecnn.learn.options import LearningOptions
 from edgecnn.learn.prepare import PreparedImages
 
+OPTIONS = LearningOptions(limit=15)
 PREPARED = PreparedImages(points(9, 1), points(6, 2), (), ())
 
 
@@ -24,9 +26,14 @@ def bundle(tmp_path: Path) -> Path:
     return path
 
 
-def kept_of(bundle: Path, prepared: PreparedImages, plan: LearningPlan = PLAN) -> KeptLearning:
+def kept_of(
+    bundle: Path,
+    prepared: PreparedImages,
+    plan: LearningPlan = PLAN,
+    options: LearningOptions = OPTIONS,
+) -> KeptLearning:
     path = bundle.with_name("new.edge.learning")
-    return KeptLearning(path, learning_request(bundle, prepared, plan, None))
+    return KeptLearning(path, learning_request(bundle, prepared, plan, None, options))
 
 
 @pytest.fixture
@@ -60,11 +67,11 @@ def test_a_state_is_read_as_it_was_written(kept: KeptLearning) -> None:
 @pytest.mark.parametrize(
     ("plan", "says"),
     [
-        (replace(PLAN, epochs=5), "--epochs 4, not 5"),
-        (replace(PLAN, learning_rate=0.2), "--learning-rate 0.1, not 0.2"),
-        (replace(PLAN, seed=4), "--seed 3, not 4"),
-        (replace(PLAN, batch=5), "--batch 4, not 5"),
-        (replace(PLAN, patience=1), "--patience 9, not 1"),
+        (replace(PLAN, epochs=5), "--epochs 4 instead of --epochs 5"),
+        (replace(PLAN, learning_rate=0.2), "--learning-rate 0.1 instead of --learning-rate 0.2"),
+        (replace(PLAN, seed=4), "--seed 3 instead of --seed 4"),
+        (replace(PLAN, batch=5), "--batch 4 instead of --batch 5"),
+        (replace(PLAN, patience=1), "--patience 9 instead of --patience 1"),
     ],
 )
 def test_other_options_are_refused_by_name(
@@ -72,6 +79,22 @@ def test_other_options_are_refused_by_name(
 ) -> None:
     with pytest.raises(ResumeRefused, match=says):
         kept_of(bundle, PREPARED, plan).read(LinearLearner().state(is_epoch=True))
+
+
+@pytest.mark.parametrize(
+    ("plan", "options", "says"),
+    [
+        (replace(PLAN, seed=4), OPTIONS, "--seed 3 instead of --seed 4"),
+        (PLAN, replace(OPTIONS, held_out=0.5), "no --held-out instead of --held-out 0.5"),
+        (PLAN, replace(OPTIONS, limit=None), "--limit 15 instead of no --limit"),
+    ],
+)
+def test_the_option_that_chooses_other_images_is_named(
+    kept: KeptLearning, bundle: Path, plan: LearningPlan, options: LearningOptions, says: str
+) -> None:
+    other = replace(PREPARED, learnt=points(8, 3), judging=points(7, 3))
+    with pytest.raises(ResumeRefused, match=says):
+        kept_of(bundle, other, plan, options).read(LinearLearner().state(is_epoch=True))
 
 
 def test_another_bundle_and_other_images_are_refused(kept: KeptLearning, bundle: Path) -> None:

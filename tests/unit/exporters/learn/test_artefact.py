@@ -8,7 +8,15 @@ import onnxruntime
 import pytest
 import torch
 from torch.nn import functional
-from unit.exporters.learn.support import conv, images, model_of, small_network, small_weights
+from unit.exporters.learn.support import (
+    conv,
+    images,
+    model_of,
+    normal,
+    small_network,
+    small_nodes,
+    small_weights,
+)
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.gradient.optimisers import OptimiserConfig
@@ -103,6 +111,30 @@ def test_classes_are_fixed_where_a_reshape_names_their_number() -> None:
         LearnSource(model_of(nodes, own | sizes), images()), TrainingRequest("head")
     )
     assert made.training.head is None
+    assert made.notes == (
+        "its classes stay, head (Gemm) is followed by what depends on their number: to learn "
+        "others, end the network in torch.nn.Linear",
+    )
+
+
+def test_a_convolution_of_the_classes_keeps_them_and_the_note_says_so() -> None:
+    weights = small_weights() | {"last.weight": normal(4, 6, 1, 1), "last.bias": normal(4)}
+    nodes = [
+        *small_nodes()[:5],
+        conv("e", "last", "f"),
+        onnx.helper.make_node("GlobalAveragePool", ["f"], ["g"], "pool"),
+        onnx.helper.make_node("Flatten", ["g"], ["y"], "flatten"),
+    ]
+    own = {name: array for name, array in weights.items() if not name.startswith("head")}
+    source = LearnSource(model_of(nodes, own), images())
+    made = training_artefact(source, TrainingRequest("head"))
+    assert [spec.name for spec in made.parameters] == ["last.weight", "last.bias"]
+    assert made.training.head is None
+    assert made.notes == (
+        "its classes stay, last (Conv) is no linear layer: to learn others, end the network in "
+        "torch.nn.Linear",
+    )
+    assert training_artefact(source, TrainingRequest("first")).notes == ()
 
 
 def test_frozen_layers_are_those_of_the_int8_graph_whatever_crosses() -> None:

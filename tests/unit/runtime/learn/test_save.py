@@ -153,6 +153,18 @@ def test_other_classes_are_saved_with_their_names(tmp_path: Path) -> None:
     assert set(verdicts(tmp_path / "mine.edge").values()) == {"equal"}
 
 
+def test_as_many_classes_of_other_names_are_told_as_new_ones(tmp_path: Path) -> None:
+    with edge.open(written(tmp_path), learn=True, labels=["mug", "plate", "fork"]) as model:
+        learn(model, 1)
+        model.save(tmp_path / "mine.edge")
+    with edge.open(tmp_path / "mine.edge", learn=True) as model:
+        model.save(tmp_path / "again.edge")
+    with Bundle(tmp_path / "again.edge") as bundle:
+        first, second = bundle.manifest.provenance["learnt"]
+    assert first["classes"] == {"before": 3, "after": 3}
+    assert "classes" not in second
+
+
 def test_the_golden_step_stays_the_one_of_automatic_differentiation(tmp_path: Path) -> None:
     path = written(tmp_path, Recipe(weight_decay=0.0))
     with edge.open(path, learn=True, labels=["a", "b"]) as model:

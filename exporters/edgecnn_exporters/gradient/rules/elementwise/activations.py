@@ -7,7 +7,7 @@ from math import pi, sqrt
 
 import onnx_ir as ir
 
-from edgecnn_exporters.gradient.masks import blend, mask
+from edgecnn_exporters.gradient.masks import blend, positive
 from edgecnn_exporters.gradient.rule import Backward
 
 # ONNX, Selu: the defaults, which its schema rounds to float32.
@@ -114,7 +114,7 @@ def gelu(back: Backward) -> Mapping[int, ir.Value]:
 def _bent(back: Backward, below: ir.Value, curve: float, above: float) -> Mapping[int, ir.Value]:
     """``above dy`` where ``x > 0``, else ``below dy``; y has the sign of x if the curve rises."""
     sign = back.output if curve > 0 and above > 0 else back.input(0)
-    return _times(back, blend(back.emit, mask(back.emit, "Greater", sign, 0.0), above, below))
+    return _times(back, blend(back.emit, positive(back.emit, sign), above, below))
 
 
 def _times(back: Backward, slope: ir.Value) -> Mapping[int, ir.Value]:

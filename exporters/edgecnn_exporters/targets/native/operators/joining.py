@@ -11,7 +11,7 @@ import onnx_ir as ir
 from edgecnn_exporters.targets.native.errors import NoKernel
 from edgecnn_exporters.targets.native.layers import Image, Layer
 from edgecnn_exporters.targets.native.reading import Operator, Reader, same, select
-from edgecnn_exporters.targets.native.values import Result
+from edgecnn_exporters.targets.native.values import Held, Result
 
 
 def concat(reader: Reader, node: ir.Node) -> None:
@@ -29,7 +29,7 @@ def concat(reader: Reader, node: ir.Node) -> None:
     def layers(result: Image) -> tuple[Layer, ...]:
         assert result.encoding is not None
         written, place = [], 0
-        for part in parts:
+        for part in _with_known(reader, parts, result):
             held = reader.requantised(part, result.encoding)
             written.append(select(held, result, place))
             place += part.channels.size
@@ -42,6 +42,21 @@ def concat(reader: Reader, node: ir.Node) -> None:
     held = reader.rounded(joined, parts[0].encoding, str(node.outputs[0].name))
     lead = np.arange(channels).reshape(1, -1, *[1] * (rank - 2))
     reader.keep(node, replace(held, channels=lead))
+
+
+def _with_known(reader: Reader, parts: list[Held], result: Image) -> list[Held]:
+    """The parts, the first of them as one where they were joined before.
+
+    In a block of DenseNet each layer joins what all before it made, and one part more.
+    """
+    keys = [(part.image.name, part.channels.tobytes()) for part in parts]
+    known = reader.joined
+    known[(*keys,)] = result
+    for count in range(len(parts) - 1, 1, -1):
+        image = known.get((*keys[:count],))
+        if image is not None and image.encoding == result.encoding:
+            return [Held(image, np.arange(image.channels)[None]), *parts[count:]]
+    return parts
 
 
 OPERATORS: Mapping[str, Operator] = {"Concat": concat}

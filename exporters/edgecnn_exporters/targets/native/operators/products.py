@@ -20,6 +20,7 @@ from edgecnn_runtime.encoding import Encoding
 # plan.h: |bias| + K * 255 * 128 < 2^31, and that times |multiplier| < 2^31 - 512.
 LARGEST_SUM = 2**31
 LARGEST_RESULT = 2.0**31 - 512
+MOST_PRODUCTS = 60_000  # of one sum, that the library takes
 # What scales that were computed in another order may differ by, relatively.
 ROUNDING = 1e-5
 
@@ -48,7 +49,8 @@ class Product:
         if own is not None:
             multiplier = multiplier / np.float32(own.scale)
         largest = np.abs(bias) + sums.shape[1] * 255 * 128
-        if largest.max() >= LARGEST_SUM or (largest * np.abs(multiplier)).max() >= LARGEST_RESULT:
+        is_large = largest.max() >= LARGEST_SUM or sums.shape[1] > MOST_PRODUCTS
+        if is_large or (own and (largest * np.abs(multiplier)).max() >= LARGEST_RESULT):
             raise NoKernel(node, "its sums leave 32 bits")
         return Layer(
             code,

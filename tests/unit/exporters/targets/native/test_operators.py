@@ -69,8 +69,21 @@ BODIES: dict[str, str] = {
         f"a = MaxPool <kernel_shape = [3, 3], {SAME}> (x) "
         f"b = Conv <group = 6, {SAME}> (x, wise) y = Add (a, b)"
     ),
+    "max pool beside a pointwise convolution": (
+        f"a = MaxPool <kernel_shape = [3, 3], {SAME}> (x) b = Conv (x, reduce) "
+        "y = Concat <axis = 1> (a, b)"
+    ),
     "max pool behind a convolution": f"a = Conv <{SAME}> (x, full) y = MaxPool <{POOL}> (a)",
     "concat": "a = Conv (x, point) y = Concat <axis = 1> (a, x)",
+    "concat in place": (
+        f"a = Conv <{SAME}> (x, sixteen) b = Concat <axis = 1> (a, x) c = Conv (b, twenty_two) "
+        "d = Concat <axis = 1> (b, c) e = Conv (d, thirty_eight) "
+        f"f = MaxPool <kernel_shape = [3, 3], {SAME}> (b) y = Concat <axis = 1> (e, f)"
+    ),
+    "concat of what was joined before": (
+        "a = Conv (x, back6) b = Concat <axis = 1> (x, a) c = Conv (b, twelve) "
+        "d = Concat <axis = 1> (x, a, c) y = Relu (d)"
+    ),
     "channel shuffle": f"{SHUFFLE} y = Conv <group = 6, {SAME}> (c, wise)",
     "split": "a, b = Split <axis = 1, num_outputs = 2> (x) y = Add (a, b)",
     "split of whole kernels": (

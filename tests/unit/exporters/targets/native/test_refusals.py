@@ -51,6 +51,14 @@ def test_a_float_result_behind_a_clip_is_refused() -> None:
         plan_of(net.model)
 
 
+def test_a_flattened_image_is_no_result() -> None:
+    net = quantised("a = Conv (x, point) y = Flatten (a)", answers="float[N, M] y")
+    with pytest.raises(
+        NoKernel, match=r"its result of 2 axes is no image \(1, C, H, W\) or vector"
+    ):
+        plan_of(net.model)
+
+
 def test_activations_of_sixteen_bits_are_refused() -> None:
     model = quantised("y = Conv (x, point)").model
     for node in model.graph:

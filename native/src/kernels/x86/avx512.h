@@ -2,7 +2,7 @@
 #ifndef EDGECNN_AVX512_H
 #define EDGECNN_AVX512_H
 
-#include "kernels.h"
+#include "families.h"
 
 #include <immintrin.h>
 #include <stdbool.h>
@@ -10,13 +10,6 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 32")
-
-enum {
-    AVX512_FOURS = 4,  /* a depthwise kernel has at most 16 rows */
-    AVX512_REACH = 24, /* and covers at most as many columns */
-    /* Bytes of its interleaved columns: at least 4 output pixels' at a stride of 3. */
-    AVX512_SCRATCH = 48 * AVX512_FOURS * 256
-};
 
 INLINE __m512i load64(const void *from) { return _mm512_loadu_si512(from); }
 
@@ -26,11 +19,18 @@ INLINE __m512i requantise(__m512i sum, __m512 multiplier)
     return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier));
 }
 
+/* table[x & 127] of 64 bytes. The one instruction of VBMI, and the compiler adds no others: without a table
+ * these kernels run on processors that lack it. */
+INLINE __m512i look_up_half(__m512i x, const uint8_t *table)
+{
+    __asm__("vpermi2b %2, %1, %0" : "+v"(x) : "v"(load64(table)), "v"(load64(table + 64)));
+    return x;
+}
+
 /* table[x] of 64 bytes. */
 INLINE __m512i look_up(__m512i x, const uint8_t *table)
 {
-    __m512i low = _mm512_permutex2var_epi8(load64(table), x, load64(table + 64));
-    __m512i high = _mm512_permutex2var_epi8(load64(table + 128), x, load64(table + 192));
+    __m512i low = look_up_half(x, table), high = look_up_half(x, table + 128);
     return _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high);
 }
 
@@ -73,11 +73,5 @@ INLINE __m512i pack_in_order(__m512i a, __m512i b, __m512i c, __m512i d, const s
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     return _mm512_permutexvar_epi32(order, pack_lanes(a, b, c, d, ending));
 }
-
-kernel_function avx512_convolution, avx512_depthwise, avx512_add, avx512_multiply, avx512_quantise,
-    avx512_global_pool, avx512_table, avx512_max_pool;
-size_t avx512_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dilation_w);
-void avx512_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *bias, const float *multiplier,
-                           int channels, int kernel_h, int kernel_w, int stride_h);
 
 #endif

@@ -1,6 +1,6 @@
 /* Instruction sets of an x86-64 processor that the operating system lets programs use. */
-#ifndef EDGECNN_PROCESSOR_X86_H
-#define EDGECNN_PROCESSOR_X86_H
+#ifndef EDGECNN_PROCESSOR_H
+#define EDGECNN_PROCESSOR_H
 
 #include <stdbool.h>
 

@@ -4,7 +4,7 @@
  * sums, at most 28. Every four input channels of a pixel are broadcast and multiplied with 64 bytes of weights a block. */
 #include "avx512.h"
 
-#include "../plan.h"
+#include "../runs.h"
 
 /* Weights of one 16-channel block, all taps: bytes. */
 static size_t block_bytes(const struct kernel *k, int steps)
@@ -186,18 +186,6 @@ static void convolve_to_float(const struct dense *d, int row, int x, int first)
     _mm512_storeu_ps(values, scaled);
     for (int c = 0; c < 16 && first + c < k->output_channels; c++)
         k->float_out[(first + c) * k->out_plane + (size_t)row * k->width + x] = values[c];
-}
-
-/* A 1x1 convolution over rows that follow one another in memory is one of a single long row. */
-static bool is_one_row(const struct kernel *k)
-{
-    if (k->kernel_h != 1 || k->kernel_w != 1 || k->stride_h != 1 || k->stride_w != 1)
-        return false;
-    for (int row = 1; row < k->rows; row++)
-        if (k->in[row] != k->in[row - 1] + k->width * k->in_pitch ||
-            k->out[row] != k->out[row - 1] + k->width * k->out_pitch)
-            return false;
-    return true;
 }
 
 void avx512_convolution(const struct kernel *k)

@@ -1,6 +1,7 @@
 /* CPUID and XGETBV: Intel's manual, volume 2A, CPUID. zig's compiler runtime does not know
  * __builtin_cpu_supports: it answers 0 for every feature (0.17). */
-#include "processor_x86.h"
+#if defined(__x86_64__)
+#include "processor.h"
 
 #include <cpuid.h>
 #include <stdint.h>
@@ -50,3 +51,4 @@ bool has_avx512_vnni(void)
 }
 
 bool has_avx512_vbmi(void) { return has_avx512_vnni() && bit(ask(7, 0).c, 1); }
+#endif

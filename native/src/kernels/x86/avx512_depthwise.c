@@ -1,30 +1,14 @@
 /* AVX-512 VNNI: depthwise convolution, four input rows of a channel in one 32-bit product.
  *
- * One pass makes `together` output rows of which all taps lie in `rows` input rows; these are interleaved
- * by fours to [channel][4 rows], so that one instruction multiplies four taps of 16 channels. A kernel's
- * weights are stored once for each of the output rows, shifted by its stride, zero elsewhere.
+ * Input rows are interleaved by fours to [channel][4 rows] (interleave.h), so that one instruction multiplies
+ * four taps of 16 channels.
  *
- * Packed, for each block of 64 (then 32, 16) channels, all in the order that unpacking bytes gives, which
- * packing them undoes: int32 bias, float32 multipliers, then weights
+ * Packed, for each block of 64 (then 32, 16) channels: int32 bias, float32 multipliers, then weights
  * [quarter of the block][output row][four rows][kernel column][channel of the quarter][4]. */
 #include "avx512.h"
 
-#include "../plan.h"
-
-/* How many output rows a pass makes, and how many times four input rows it reads. */
-struct shape {
-    int together, fours;
-};
-
-static struct shape shape_of(int kernel_h, int stride_h)
-{
-    int together = 1;
-    /* As many as the same number of fours takes. */
-    int fours = (kernel_h + 3) / 4;
-    while (together < 2 && together * stride_h + kernel_h <= 4 * fours)
-        together++;
-    return (struct shape){together, fours};
-}
+#include "../../plan.h"
+#include "../interleave.h"
 
 size_t avx512_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dilation_w)
 {
@@ -33,13 +17,6 @@ size_t avx512_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dila
         return 0;
     struct shape shape = shape_of(kernel_h, stride_h);
     return 8 + (size_t)4 * shape.together * shape.fours * kernel_w;
-}
-
-/* Channel of the i-th place of a block of `size`: quarter, 128-bit lane, 32-bit place. */
-static int channel_at(int i, int size)
-{
-    int quarter = i / (size / 4), lane = i % (size / 4) / 4, place = i % 4;
-    return 16 * lane + 4 * quarter + place;
 }
 
 static int block_size(int channels) { return channels >= 64 ? 64 : channels >= 32 ? 32 : 16; }
@@ -64,9 +41,7 @@ void avx512_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *bi
                         for (int i = 0; i < size; i++, to++) {
                             int c = first + channel_at(quarter * (size / 4) + i / 4, size);
                             int ky = 4 * four + i % 4 - row * stride_h;
-                            bool inside = ky >= 0 && ky < kernel_h;
-                            const int8_t *tap = weights + c / 16 * kernel_h * kernel_w * 16 + c % 16;
-                            *to = inside ? (uint8_t)tap[(ky * kernel_w + kx) * 16] : 0;
+                            *to = (uint8_t)weight_at(weights, c, kernel_h, kernel_w, ky, kx);
                         }
     }
 }

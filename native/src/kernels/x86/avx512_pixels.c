@@ -1,39 +1,13 @@
 /* AVX-512: additions, gates, pools, tables and the conversion of images. */
 #include "avx512.h"
 
-#include "../plan.h"
-#include "portable.h"
-#include "processor_x86.h"
+#include "../../plan.h"
+#include "../portable.h"
+#include "../runs.h"
 
 INLINE __m512i widen(const uint8_t *from) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)from)); }
 
 INLINE __m512 to_float(const uint8_t *from) { return _mm512_cvtepi32_ps(widen(from)); }
-
-/* Rows whose pixels follow one another, as runs of bytes: all rows one run where they do, too. */
-struct runs {
-    int rows;
-    size_t bytes;
-};
-
-static bool follows(const uint8_t *const *rows, int count, size_t bytes)
-{
-    for (int row = 1; row < count; row++)
-        if (rows[row] != rows[row - 1] + bytes)
-            return false;
-    return true;
-}
-
-/* Rows of the output and of both inputs as runs; bytes 0 where pixels are apart. */
-static struct runs runs_of(const struct kernel *k)
-{
-    size_t bytes = (size_t)k->output_channels * k->width, channels = (size_t)k->output_channels;
-    if (k->out_pitch != channels || k->in_pitch != channels || (k->other && k->other_pitch != channels))
-        return (struct runs){0, 0};
-    if (follows((const uint8_t *const *)k->out, k->rows, bytes) && follows(k->in, k->rows, bytes) &&
-        (k->other == NULL || follows(k->other, k->rows, bytes)))
-        return (struct runs){1, bytes * k->rows};
-    return (struct runs){k->rows, bytes};
-}
 
 INLINE __m512i add_16(const uint8_t *a, const uint8_t *b, __m512 factor_a, __m512 factor_b, __m512 factor_c)
 {
@@ -177,7 +151,7 @@ void avx512_max_pool(const struct kernel *k)
  * but no faster.) The least of two keeps a NaN, which becomes 0. */
 INLINE __m512i quantise_16(const float *from, __mmask16 mask, __m512 scale, __m512i zero_point)
 {
-    const __m512 most = _mm512_set1_ps(1e6f);
+    const __m512 most = _mm512_set1_ps(1e6f); /* first: then NaN stays, and its integer is the least */
     __m512 x = _mm512_div_ps(_mm512_maskz_loadu_ps(mask, from), scale);
     __m512i q = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_min_ps(most, x)), zero_point);
     return _mm512_min_epi32(_mm512_max_epi32(q, _mm512_setzero_si512()), _mm512_set1_epi32(255));
@@ -205,25 +179,3 @@ void avx512_quantise(const struct kernel *k)
             _mm512_mask_storeu_epi32(k->out[row] + 4 * x, mask, pixels);
         }
 }
-
-static int supported(void) { return has_avx512_vbmi(); }
-
-const struct family avx512_family = {
-    .name = "avx512vnni",
-    .supported = supported,
-    .function =
-        {
-            [OP_QUANTISE] = avx512_quantise,
-            [OP_CONVOLUTION] = avx512_convolution,
-            [OP_DEPTHWISE] = avx512_depthwise,
-            [OP_ADD] = avx512_add,
-            [OP_MULTIPLY] = avx512_multiply,
-            [OP_TABLE] = avx512_table,
-            [OP_COPY] = avx512_table,
-            [OP_MAX_POOL] = avx512_max_pool,
-            [OP_GLOBAL_POOL] = avx512_global_pool,
-        },
-    .depthwise_bytes = avx512_depthwise_bytes,
-    .pack_depthwise = avx512_pack_depthwise,
-    .scratch_bytes = AVX512_SCRATCH,
-};

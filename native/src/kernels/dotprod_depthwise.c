@@ -1,0 +1,302 @@
+/* AArch64 with dot products: depthwise convolution, four input rows of a channel in one 32-bit lane.
+ *
+ * One pass makes `together` output rows of which all taps lie in `rows` input rows; these are interleaved
+ * by fours to [channel][4 rows], in scratch memory, so that one instruction multiplies four taps of four
+ * channels. A kernel's weights are stored once for each of the output rows, shifted by its stride, zero
+ * elsewhere.
+ *
+ * Packed, for each half block of 8 channels: int32 bias, float32 multipliers, then weights
+ * [output row][four rows][kernel column][channel][4]. */
+#include "arm.h"
+
+#include "../plan.h"
+
+enum { HALF = 8, COLUMN = 64 /* bytes of four rows of 16 channels */ };
+
+/* How many output rows a pass makes, and how many times four input rows it reads. */
+struct shape {
+    int together, fours;
+};
+
+static struct shape shape_of(int kernel_h, int stride_h)
+{
+    int together = 1;
+    /* As many as the same number of fours takes. */
+    int fours = (kernel_h + 3) / 4;
+    while (together < 2 && together * stride_h + kernel_h <= 4 * fours)
+        together++;
+    return (struct shape){together, fours};
+}
+
+size_t dotprod_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dilation_w)
+{
+    /* Larger windows than the scratch memory holds are portable's. */
+    if (kernel_h > 4 * ARM_FOURS || (kernel_w - 1) * dilation_w >= ARM_REACH)
+        return 0;
+    struct shape shape = shape_of(kernel_h, stride_h);
+    return 8 + (size_t)4 * shape.together * shape.fours * kernel_w;
+}
+
+void dotprod_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *bias, const float *multiplier,
+                            int channels, int kernel_h, int kernel_w, int stride_h)
+{
+    struct shape shape = shape_of(kernel_h, stride_h);
+    for (int first = 0; first < channels; first += HALF) {
+        const int8_t *block = weights + first / 16 * kernel_h * kernel_w * 16 + first % 16;
+        memcpy(to, bias + first, 4 * HALF);
+        memcpy(to + 4 * HALF, multiplier + first, 4 * HALF);
+        to += 8 * HALF;
+        for (int row = 0; row < shape.together; row++)
+            for (int y = 0; y < 4 * shape.fours; y += 4)
+                for (int kx = 0; kx < kernel_w; kx++)
+                    for (int i = 0; i < 4 * HALF; i++, to++) {
+                        int ky = y + i % 4 - row * stride_h;
+                        bool inside = ky >= 0 && ky < kernel_h;
+                        *to = inside ? (uint8_t)block[(ky * kernel_w + kx) * 16 + i / 4] : 0;
+                    }
+    }
+}
+
+INLINE int8x16_t low_pairs(int8x16_t a, int8x16_t b)
+{
+    return vreinterpretq_s8_s16(vzip1q_s16(vreinterpretq_s16_s8(a), vreinterpretq_s16_s8(b)));
+}
+
+INLINE int8x16_t high_pairs(int8x16_t a, int8x16_t b)
+{
+    return vreinterpretq_s8_s16(vzip2q_s16(vreinterpretq_s16_s8(a), vreinterpretq_s16_s8(b)));
+}
+
+/* One column of four rows of 16 channels, interleaved. */
+INLINE void interleave_column(int8_t *to, const int8_t *r0, const int8_t *r1, const int8_t *r2, const int8_t *r3)
+{
+    int8x16_t v0 = vld1q_s8(r0), v1 = vld1q_s8(r1), v2 = vld1q_s8(r2), v3 = vld1q_s8(r3);
+    int8x16_t low01 = vzip1q_s8(v0, v1), high01 = vzip2q_s8(v0, v1);
+    int8x16_t low23 = vzip1q_s8(v2, v3), high23 = vzip2q_s8(v2, v3);
+    int8x16_t quarters[4] = {low_pairs(low01, low23), high_pairs(low01, low23), low_pairs(high01, high23),
+                             high_pairs(high01, high23)};
+    /* Else the compiler makes a slow interleaving store of two of them. */
+    UNROLL for (int q = 0; q < 4; q++) __asm__("" : "+w"(quarters[q]));
+    UNROLL for (int q = 0; q < 4; q++) vst1q_s8(to + 16 * q, quarters[q]);
+}
+
+/* `count` columns; `next` bytes from one to the next. */
+static void interleave(uint8_t *to, size_t next, const uint8_t *const *rows, size_t at, size_t pitch, int count)
+{
+    const int8_t *r0 = (const int8_t *)rows[0], *r1 = (const int8_t *)rows[1], *r2 = (const int8_t *)rows[2],
+                 *r3 = (const int8_t *)rows[3];
+    int8_t *out = (int8_t *)to;
+    size_t other = at + pitch;
+    for (; count > 1; count -= 2, at += 2 * pitch, other += 2 * pitch, out += 2 * next) {
+        interleave_column(out, r0 + at, r1 + at, r2 + at, r3 + at);
+        interleave_column(out + next, r0 + other, r1 + other, r2 + other, r3 + other);
+    }
+    if (count)
+        interleave_column(out, r0 + at, r1 + at, r2 + at, r3 + at);
+}
+
+/* How one call goes through its rows: passes of `rows` output rows, some of them together in a batch of
+ * which all columns lie in scratch memory. */
+struct sweep {
+    const struct kernel *k;
+    struct shape shape;
+    struct ending ending;
+    int step, rows, passes, batch;
+    int size; /* pixels of a part of a row */
+};
+
+/* The first output row of a pass: an odd last row is made with the one before it. */
+INLINE int row_of(const struct sweep *sweep, int pass)
+{
+    int row = pass * sweep->step, last = sweep->k->rows - sweep->rows;
+    return row < last ? row : last;
+}
+
+/* A part of some rows, of 8 channels. */
+struct part {
+    const struct sweep *sweep;
+    const uint8_t *columns; /* interleaved, at the half block; of the first pass */
+    size_t pass_bytes;      /* from one pass's columns to the next's */
+    const int8_t *packed;
+    size_t at; /* in an output row */
+    int pixels, first, passes;
+};
+
+INLINE void store_pixel(uint8_t *to, const int32x4_t *sums, const float32x4_t *multiplier,
+                        const struct ending *ending, const enum finish FINISH)
+{
+    vst1_s8((int8_t *)to, finish_8(sums[0], sums[1], multiplier[0], multiplier[1], ending, FINISH));
+}
+
+/* PIXELS pixels of ROWS output rows of a kernel of three columns and at most four rows. */
+INLINE void three_pixels(const uint8_t *columns, const int8_t *packed, const int8x16_t (*weights)[3][2],
+                         const float32x4_t *multiplier, const struct ending *ending, uint8_t *const *out, size_t at,
+                         size_t pitch, const int PIXELS, const int ROWS, const int STRIDE, const enum finish FINISH)
+{
+    int32x4_t sums[PIXELS][ROWS][2];
+    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
+        LOAD_SUMS(sums[p][r][0], sums[p][r][1], (const int32_t *)packed, 0);
+    UNROLL for (int c = 0; c < (PIXELS - 1) * STRIDE + 3; c++)
+    {
+        const int8_t *column = (const int8_t *)columns + c * COLUMN;
+        int8x16_t x[2] = {vld1q_s8(column), vld1q_s8(column + 16)};
+        UNROLL for (int p = 0; p < PIXELS; p++)
+            if (c >= p * STRIDE && c < p * STRIDE + 3)
+                UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int q = 0; q < 2; q++)
+                    sums[p][r][q] = vdotq_s32(sums[p][r][q], x[q], weights[r][c - p * STRIDE][q]);
+    }
+    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
+        store_pixel(out[r] + at + p * pitch, sums[p][r], multiplier, ending, FINISH);
+}
+
+INLINE void three_row(const struct part *part, const int PIXELS, const int ROWS, const int STRIDE,
+                      const enum finish FINISH)
+{
+    const int8_t *packed = part->packed, *from = packed + 8 * HALF;
+    const struct ending ending = part->sweep->ending;
+    const struct kernel *k = part->sweep->k;
+    const size_t pitch = k->out_pitch;
+    const float32x4_t multiplier[2] = {vld1q_f32((const float *)packed + 8), vld1q_f32((const float *)packed + 12)};
+    int8x16_t weights[ROWS][3][2];
+    UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int c = 0; c < 3; c++) UNROLL for (int q = 0; q < 2; q++)
+        weights[r][c][q] = vld1q_s8(from + ((r * 3 + c) * 2 + q) * 16);
+    const int8x16_t(*w)[3][2] = (const int8x16_t(*)[3][2])weights;
+    for (int pass = 0; pass < part->passes; pass++) {
+        uint8_t *const *rows = k->out + row_of(part->sweep, part->first + pass);
+        uint8_t *const out[2] = {rows[0] + part->at, rows[ROWS - 1] + part->at};
+        const uint8_t *columns = part->columns + pass * part->pass_bytes;
+        size_t at = 0;
+        int left = part->pixels;
+        for (; left >= PIXELS; left -= PIXELS, at += PIXELS * pitch, columns += PIXELS * STRIDE * COLUMN)
+            three_pixels(columns, packed, w, multiplier, &ending, out, at, pitch, PIXELS, ROWS, STRIDE, FINISH);
+        for (; left > 0; left--, at += pitch, columns += STRIDE * COLUMN)
+            three_pixels(columns, packed, w, multiplier, &ending, out, at, pitch, 1, ROWS, STRIDE, FINISH);
+    }
+}
+
+/* One pixel of ROWS rows of any kernel. */
+INLINE void any_pixel(const struct part *part, const uint8_t *from, uint8_t *const *out, size_t at, const int ROWS,
+                      const enum finish FINISH)
+{
+    const struct kernel *k = part->sweep->k;
+    int fours = part->sweep->shape.fours;
+    size_t column = (size_t)fours * COLUMN;
+    int row_weights = fours * k->kernel_w * 4 * HALF;
+    const int8_t *packed = part->packed, *weights = packed + 8 * HALF;
+    int32x4_t sums[ROWS][2];
+    UNROLL for (int r = 0; r < ROWS; r++) LOAD_SUMS(sums[r][0], sums[r][1], (const int32_t *)packed, 0);
+    for (int f = 0; f < fours; f++)
+        for (int kx = 0; kx < k->kernel_w; kx++, weights += 4 * HALF) {
+            const int8_t *x = (const int8_t *)from + kx * k->dilation_w * column + f * COLUMN;
+            UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int q = 0; q < 2; q++)
+                sums[r][q] = vdotq_s32(sums[r][q], vld1q_s8(x + 16 * q), vld1q_s8(weights + r * row_weights + 16 * q));
+        }
+    const float32x4_t multiplier[2] = {vld1q_f32((const float *)packed + 8), vld1q_f32((const float *)packed + 12)};
+    UNROLL for (int r = 0; r < ROWS; r++) store_pixel(out[r] + at, sums[r], multiplier, &part->sweep->ending, FINISH);
+}
+
+INLINE void any_row(const struct part *part, const int ROWS, const enum finish FINISH)
+{
+    const struct kernel *k = part->sweep->k;
+    size_t step = (size_t)k->stride_w * part->sweep->shape.fours * COLUMN;
+    for (int pass = 0; pass < part->passes; pass++) {
+        uint8_t *const *out = k->out + row_of(part->sweep, part->first + pass);
+        const uint8_t *columns = part->columns + pass * part->pass_bytes;
+        for (int pixel = 0; pixel < part->pixels; pixel++)
+            any_pixel(part, columns + pixel * step, out, part->at + pixel * k->out_pitch, ROWS, FINISH);
+    }
+}
+
+#define FINISHES(name, function, ...) \
+    static __attribute__((noinline)) void name(const struct part *part) \
+    { \
+        if (part->sweep->ending.finish == PLAIN) \
+            function(part, __VA_ARGS__, PLAIN); \
+        else if (part->sweep->ending.finish == BOUNDED) \
+            function(part, __VA_ARGS__, BOUNDED); \
+        else \
+            function(part, __VA_ARGS__, SATURATING); \
+    }
+FINISHES(three_once, three_row, 2, 2, 1)
+FINISHES(three_twice, three_row, 4, 1, 2)
+FINISHES(any_one, any_row, 1)
+FINISHES(any_two, any_row, 2)
+
+typedef void part_function(const struct part *);
+
+static part_function *function_for(const struct sweep *sweep)
+{
+    const struct kernel *k = sweep->k;
+    bool three = k->kernel_h == 3 && k->kernel_w == 3 && k->dilation_w == 1;
+    if (three && k->stride_h == 1 && k->stride_w == 1 && sweep->rows == 2)
+        return three_once;
+    if (three && k->stride_h == 2 && k->stride_w == 2)
+        return three_twice;
+    return sweep->rows == 2 ? any_two : any_one;
+}
+
+/* The columns that a part of a pass reads. */
+static void interleave_pass(const struct sweep *sweep, uint8_t *to, int pass, size_t at, int columns)
+{
+    const struct kernel *k = sweep->k;
+    const uint8_t *const *in = k->in + row_of(sweep, pass) * k->stride_h;
+    int fours = sweep->shape.fours, needed = (sweep->rows - 1) * k->stride_h + k->kernel_h;
+    for (int f = 0; f < fours; f++) {
+        const uint8_t *rows[4];
+        for (int i = 0; i < 4; i++) {
+            int row = 4 * f + i;
+            /* A row of which no weight is other than zero may be any. */
+            rows[i] = in[(row < needed ? row : needed - 1) * k->dilation_h];
+        }
+        interleave(to + f * COLUMN, (size_t)fours * COLUMN, rows, at, k->in_pitch, columns);
+    }
+}
+
+static int reach_of(const struct kernel *k) { return (k->kernel_w - 1) * k->dilation_w + 1; }
+
+/* All rows of 16 channels. */
+static void convolve_block(const struct sweep *sweep, part_function *function, const int8_t *packed, int first)
+{
+    const struct kernel *k = sweep->k;
+    size_t column = (size_t)sweep->shape.fours * COLUMN;
+    size_t half = HALF * (8 + (size_t)4 * sweep->shape.together * sweep->shape.fours * k->kernel_w);
+    for (int x = 0; x < k->width; x += sweep->size) {
+        int pixels = k->width - x < sweep->size ? k->width - x : sweep->size;
+        int columns = (pixels - 1) * k->stride_w + reach_of(k);
+        size_t at = first + (size_t)x * k->stride_w * k->in_pitch;
+        for (int pass = 0; pass < sweep->passes; pass += sweep->batch) {
+            int left = sweep->passes - pass, passes = left < sweep->batch ? left : sweep->batch;
+            uint8_t *scratch = k->scratch;
+            for (int i = 0; i < passes; i++)
+                interleave_pass(sweep, scratch + i * columns * column, pass + i, at, columns);
+            for (int h = 0; h < 2; h++) {
+                struct part part = {sweep,  scratch + 32 * h, columns * column, packed + h * half,
+                                    first + HALF * h + x * k->out_pitch, pixels, pass, passes};
+                function(&part);
+            }
+        }
+    }
+}
+
+void dotprod_depthwise(const struct kernel *k)
+{
+    size_t bytes = dotprod_depthwise_bytes(k->kernel_h, k->kernel_w, k->stride_h, k->dilation_w);
+    if (bytes == 0) {
+        portable_family.function[OP_DEPTHWISE](k);
+        return;
+    }
+    struct sweep sweep = {.k = k, .shape = shape_of(k->kernel_h, k->stride_h), .ending = ending_of(k)};
+    /* Rows that lie apart are not shared: one output row at a time, with the weights of the first. */
+    sweep.step = k->dilation_h > 1 ? 1 : sweep.shape.together;
+    sweep.rows = k->rows < sweep.step ? k->rows : sweep.step;
+    sweep.passes = (k->rows + sweep.step - 1) / sweep.step;
+    int room = ARM_SCRATCH / (sweep.shape.fours * COLUMN);
+    int most = (room - reach_of(k)) / k->stride_w + 1;
+    int parts = (k->width + most - 1) / most;
+    sweep.size = (k->width + parts - 1) / parts;
+    sweep.batch = room / ((sweep.size - 1) * k->stride_w + reach_of(k));
+    part_function *function = function_for(&sweep);
+    for (int first = 0; first < k->output_channels; first += 16)
+        convolve_block(&sweep, function, k->weights + first * bytes, first);
+    arm_look_up_rows(k);
+}

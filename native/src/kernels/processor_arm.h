@@ -1,0 +1,8 @@
+/* Instruction sets of an AArch64 processor that the operating system lets programs use. */
+#ifndef EDGECNN_PROCESSOR_ARM_H
+#define EDGECNN_PROCESSOR_ARM_H
+
+int has_neon(void); /* every one has */
+int has_dotprod(void);
+
+#endif

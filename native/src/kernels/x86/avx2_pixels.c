@@ -1,0 +1,261 @@
+/* AVX2: additions, gates, pools, tables and the conversion of images. */
+#include "avx2.h"
+
+#include "../../plan.h"
+#include "../portable.h"
+#include "../runs.h"
+
+/* Eight values as int32. */
+INLINE __m256i widen(const uint8_t *from) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)from)); }
+
+INLINE __m256 to_float(const uint8_t *from) { return _mm256_cvtepi32_ps(widen(from)); }
+
+INLINE __m256i add_8(const uint8_t *a, const uint8_t *b, __m256 factor_a, __m256 factor_b, __m256 factor_c)
+{
+    __m256 sum = _mm256_fmadd_ps(to_float(a), factor_a, _mm256_fmadd_ps(to_float(b), factor_b, factor_c));
+    return _mm256_cvtps_epi32(sum);
+}
+
+/* `bytes`, a multiple of 16. */
+static void add_run(const struct kernel *k, const struct ending *ending, const uint8_t *a, const uint8_t *b,
+                    uint8_t *out, size_t bytes)
+{
+    __m256 fa = _mm256_set1_ps(k->factor_a), fb = _mm256_set1_ps(k->factor_b), fc = _mm256_set1_ps(k->factor_c);
+    size_t i = 0;
+    for (; i + 32 <= bytes; i += 32) {
+        __m256i q[4];
+        UNROLL for (int j = 0; j < 4; j++) q[j] = add_8(a + i + 8 * j, b + i + 8 * j, fa, fb, fc);
+        store_32(out + i, pack_in_order(q[0], q[1], q[2], q[3], ending));
+    }
+    if (i < bytes) {
+        __m256i q = add_8(a + i, b + i, fa, fb, fc), r = add_8(a + i + 8, b + i + 8, fa, fb, fc);
+        store_16(out + i, _mm256_castsi256_si128(pack_in_order(q, r, q, r, ending)));
+    }
+}
+
+void avx2_add(const struct kernel *k)
+{
+    struct ending ending = ending_without_zero_point(k);
+    struct runs runs = runs_of(k);
+    for (int row = 0; row < runs.rows; row++)
+        add_run(k, &ending, k->in[row], k->other[row], k->out[row], runs.bytes);
+    for (int row = 0; runs.bytes == 0 && row < k->rows; row++)
+        for (int x = 0; x < k->width; x++)
+            add_run(k, &ending, k->in[row] + x * k->in_pitch, k->other[row] + x * k->other_pitch,
+                    k->out[row] + x * k->out_pitch, (size_t)k->output_channels);
+    avx2_look_up(k);
+}
+
+/* What all products of one call share. */
+struct product {
+    __m256 zero_a, zero_b, factor, term;
+};
+
+/* Eight of (x - z0) * (gate - z1), floats that hold integers, scaled. */
+INLINE __m256i multiply_8(const uint8_t *a, __m256 gate, const struct product *product)
+{
+    __m256 whole = _mm256_mul_ps(_mm256_sub_ps(to_float(a), product->zero_a), gate);
+    return _mm256_cvtps_epi32(_mm256_add_ps(_mm256_mul_ps(whole, product->factor), product->term));
+}
+
+/* 16 channels of all pixels of a row; `gates` are of the first pixel, `step` bytes apart. */
+INLINE void multiply_row(const struct kernel *k, const struct product *product, const struct ending *ending, int row,
+                         int c, const uint8_t *gates, size_t step)
+{
+    for (int x = 0; x < k->width; x++, gates += step) {
+        const uint8_t *a = k->in[row] + x * k->in_pitch + c;
+        __m256i low = multiply_8(a, _mm256_sub_ps(to_float(gates), product->zero_b), product);
+        __m256i high = multiply_8(a + 8, _mm256_sub_ps(to_float(gates + 8), product->zero_b), product);
+        store_16(k->out[row] + x * k->out_pitch + c,
+                 _mm256_castsi256_si128(pack_in_order(low, high, low, high, ending)));
+    }
+}
+
+void avx2_multiply(const struct kernel *k)
+{
+    struct ending ending = ending_without_zero_point(k);
+    struct product product = {_mm256_set1_ps((float)k->zero_point_a), _mm256_set1_ps((float)k->zero_point_b),
+                              _mm256_set1_ps(k->factor_a), _mm256_set1_ps(k->factor_c)};
+    for (int row = 0; row < k->rows; row++)
+        for (int c = 0; c < k->output_channels; c += 16) {
+            if (k->detail)
+                multiply_row(k, &product, &ending, row, c, k->other[0] + c, 0);
+            else
+                multiply_row(k, &product, &ending, row, c, k->other[row] + c, k->other_pitch);
+        }
+    avx2_look_up(k);
+}
+
+/* 16 sums less `zeros`, scaled and stored. */
+INLINE void store_mean(uint8_t *out, __m256i low, __m256i high, __m256i zeros, __m256 factor,
+                       const struct ending *ending)
+{
+    low = requantise(_mm256_sub_epi32(low, zeros), factor);
+    high = requantise(_mm256_sub_epi32(high, zeros), factor);
+    store_16(out, _mm256_castsi256_si128(pack_in_order(low, high, low, high, ending)));
+}
+
+void avx2_global_pool(const struct kernel *k)
+{
+    struct ending ending = ending_of(k);
+    __m256 factor = _mm256_set1_ps(k->factor_a);
+    __m256i zeros = _mm256_set1_epi32(k->in_height * k->in_width * k->zero_point_a);
+    for (int c = 0; c < k->output_channels; c += 16) {
+        __m256i low = _mm256_setzero_si256(), high = low;
+        for (int row = 0; row < k->in_height; row++)
+            for (int x = 0; x < k->in_width; x++) {
+                low = _mm256_add_epi32(low, widen(k->in[row] + x * k->in_pitch + c));
+                high = _mm256_add_epi32(high, widen(k->in[row] + x * k->in_pitch + c + 8));
+            }
+        store_mean(k->out[0] + c, low, high, zeros, factor, &ending);
+    }
+    avx2_look_up(k);
+}
+
+void avx2_average_pool(const struct kernel *k)
+{
+    struct ending ending = ending_of(k);
+    int taps = k->kernel_h * k->kernel_w;
+    __m256i zeros = _mm256_set1_epi32(taps * k->zero_point_a);
+    for (int row = 0; row < k->rows; row++)
+        for (int x = 0; x < k->width; x++) {
+            __m256 factor = _mm256_set1_ps(k->factor_a / (float)window_count(k, row, x));
+            for (int c = 0; c < k->output_channels; c += 16) {
+                __m256i low = _mm256_setzero_si256(), high = low;
+                for (int t = 0; t < taps; t++) {
+                    low = _mm256_add_epi32(low, widen(tap(k, row, x, c, t)));
+                    high = _mm256_add_epi32(high, widen(tap(k, row, x, c + 8, t)));
+                }
+                store_mean(k->out[row] + x * k->out_pitch + c, low, high, zeros, factor, &ending);
+            }
+        }
+    avx2_look_up(k);
+}
+
+void avx2_max_pool(const struct kernel *k)
+{
+    struct ending ending = ending_of(k);
+    for (int row = 0; row < k->rows; row++)
+        for (int x = 0; x < k->width; x++)
+            for (int c = 0; c < k->output_channels; c += 32) {
+                __m256i most = ending.low;
+                for (int t = 0; t < k->kernel_h * k->kernel_w; t++)
+                    most = _mm256_max_epu8(most, load_32(tap(k, row, x, c, t)));
+                most = _mm256_min_epu8(most, ending.high);
+                uint8_t *out = k->out[row] + x * k->out_pitch + c;
+                if (k->output_channels - c >= 32)
+                    store_32(out, most);
+                else
+                    store_16(out, _mm256_castsi256_si128(most));
+            }
+    avx2_look_up(k);
+}
+
+/* A table as differences: entry i of part p is table[16 p + i] ^ table[16 (p - 1) + i], within each half. */
+struct differences {
+    __m128i part[16];
+};
+
+static struct differences differences_of(const uint8_t *table)
+{
+    struct differences d;
+    for (int p = 0; p < 16; p++) {
+        __m128i own = _mm_loadu_si128((const __m128i *)(table + 16 * p));
+        __m128i before = p % 8 ? _mm_loadu_si128((const __m128i *)(table + 16 * (p - 1))) : _mm_setzero_si128();
+        d.part[p] = _mm_xor_si128(own, before);
+    }
+    return d;
+}
+
+/* A shuffle gives 0 where an index is negative: of the differences up to a value's own part all others give
+ * something, and together its entry. One half at a time is not negative. */
+INLINE __m256i look_up(__m256i x, const struct differences *d)
+{
+    const __m256i step = _mm256_set1_epi8(16);
+    __m256i low = x, high = _mm256_xor_si256(x, _mm256_set1_epi8((char)0x80)), y = _mm256_setzero_si256();
+    UNROLL for (int p = 0; p < 8; p++)
+    {
+        y = _mm256_xor_si256(y, _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(d->part[p]), low));
+        y = _mm256_xor_si256(y, _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(d->part[8 + p]), high));
+        low = _mm256_subs_epi8(low, step);
+        high = _mm256_subs_epi8(high, step);
+    }
+    return y;
+}
+
+INLINE __m256i clamp_and_look_up(__m256i x, const struct ending *ending, const struct differences *d)
+{
+    x = clamp(x, ending);
+    return d ? look_up(x, d) : x;
+}
+
+/* Clamps, and looks up where there is a table; exactly `bytes`. */
+static void look_up_run(const struct differences *d, const struct ending *ending, const uint8_t *in, uint8_t *out,
+                        size_t bytes)
+{
+    size_t i = 0;
+    for (; i + 32 <= bytes; i += 32)
+        store_32(out + i, clamp_and_look_up(load_32(in + i), ending, d));
+    if (i < bytes) {
+        uint8_t rest[32] = {0};
+        memcpy(rest, in + i, bytes - i);
+        store_32(rest, clamp_and_look_up(load_32(rest), ending, d));
+        memcpy(out + i, rest, bytes - i);
+    }
+}
+
+static void look_up_rows(const struct kernel *k, const uint8_t *const *in, size_t in_pitch)
+{
+    struct differences table, *d = NULL;
+    if (k->table) {
+        table = differences_of(k->table);
+        d = &table;
+    }
+    struct ending ending = ending_of(k);
+    size_t channels = (size_t)k->output_channels;
+    bool runs = in_pitch == channels && k->out_pitch == channels;
+    for (int row = 0; row < k->rows; row++)
+        for (int x = 0; x < (runs ? 1 : k->width); x++)
+            look_up_run(d, &ending, in[row] + x * in_pitch, k->out[row] + x * k->out_pitch,
+                        runs ? channels * k->width : channels);
+}
+
+void avx2_look_up(const struct kernel *k)
+{
+    if (k->table && !k->float_out)
+        look_up_rows(k, (const uint8_t *const *)k->out, k->out_pitch);
+}
+
+void avx2_table(const struct kernel *k) { look_up_rows(k, k->in, k->in_pitch); }
+
+/* Eight pixels of one plane, `left` of them in the image. */
+INLINE __m256i quantise_8(const float *from, __m256i mask, __m256 scale, __m256i zero_point)
+{
+    __m256 x = _mm256_div_ps(_mm256_maskload_ps(from, mask), scale);
+    /* In this order NaN stays, and its integer is the least. */
+    __m256i q = _mm256_add_epi32(_mm256_cvtps_epi32(_mm256_min_ps(_mm256_set1_ps(1e6f), x)), zero_point);
+    return _mm256_min_epi32(_mm256_max_epi32(q, _mm256_setzero_si256()), _mm256_set1_epi32(255));
+}
+
+/* Images of at most four channels with pixels of 4 bytes; others are rare and portable's. */
+void avx2_quantise(const struct kernel *k)
+{
+    if (k->byte_in || k->channels > 4 || k->out_pitch != 4 || k->table || k->low > 0 || k->high < 255) {
+        portable_family.function[OP_QUANTISE](k);
+        return;
+    }
+    __m256 scale = _mm256_set1_ps(k->factor_a);
+    __m256i zero_point = _mm256_set1_epi32(k->zero_point);
+    const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    for (int row = 0; row < k->rows; row++)
+        for (int x = 0; x < k->width; x += 8) {
+            __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(k->width - x), places);
+            __m256i pixels = _mm256_setzero_si256();
+            for (int c = 0; c < k->channels; c++) {
+                const float *from = k->float_in + c * k->in_plane + (size_t)row * k->in_width + x;
+                __m256i plane = quantise_8(from, mask, scale, zero_point);
+                pixels = _mm256_or_si256(pixels, _mm256_sllv_epi32(plane, _mm256_set1_epi32(8 * c)));
+            }
+            _mm256_maskstore_epi32((int *)(k->out[row] + 4 * x), mask, pixels);
+        }
+}
