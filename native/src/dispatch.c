@@ -9,6 +9,7 @@ const struct family *const families[] = {
     &avx2_family,
 #elif defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
     &dotprod_family,
+    &neon_family,
 #endif
     &portable_family,
     0,

@@ -18,8 +18,8 @@ enum {
     ARM_ZERO = 128, /* of the unsigned domain, less this in memory */
     ARM_FOURS = 4,  /* a depthwise kernel has at most 16 rows */
     ARM_REACH = 24, /* and covers at most as many columns */
-    /* Bytes of its interleaved columns. */
-    ARM_SCRATCH = 128 * ARM_FOURS * 64
+    /* Bytes of interleaved columns, at least ARM_REACH of them: in the level 1 cache beside the rows. */
+    ARM_SCRATCH = 40 * ARM_FOURS * 64
 };
 
 /* How sums become bytes. PLAIN: every sum times its multiplier lies within int16, the zero point is even,
@@ -84,9 +84,29 @@ INLINE int8x16_t finish_16(const float32x4_t *scaled, const struct ending *endin
 }
 
 /* Two vectors by one instruction that the compiler neither splits nor shares: accumulators start with it. */
-INLINE void load_sums(int32x4_t *a, int32x4_t *b, const int32_t *from)
+#define LOAD_SUMS(a, b, from, offset) \
+    __asm__ volatile("ldp %q0, %q1, [%2, %3]" \
+                     : "=w"(a), "=w"(b) \
+                     : "r"(from), "i"(offset), "m"(*(const int32_t(*)[(offset) / 4 + 8])(from)))
+
+/* 16 bytes, and the pointer after them: an instruction less than the compiler takes. */
+INLINE int8x16_t load_next(const uint8_t **from)
 {
-    __asm__ volatile("ldp %q0, %q1, [%2]" : "=w"(*a), "=w"(*b) : "r"(from), "m"(*(const int32x4x2_t *)from));
+    int8x16_t x;
+    __asm__ volatile("ldr %q0, [%1], #16" : "=w"(x), "+r"(*from) : "m"(*(const uint8_t(*)[16])*from));
+    return x;
+}
+
+/* A 1x1 convolution over rows that follow one another in memory is one of a single long row. */
+INLINE bool is_one_row(const struct kernel *k)
+{
+    if (k->kernel_h != 1 || k->kernel_w != 1 || k->stride_h != 1 || k->stride_w != 1)
+        return false;
+    for (int row = 1; row < k->rows; row++)
+        if (k->in[row] != k->in[row - 1] + k->width * k->in_pitch ||
+            k->out[row] != k->out[row - 1] + k->width * k->out_pitch)
+            return false;
+    return true;
 }
 
 /* y = table[y] of the rows that were written, where the operation has a table. */

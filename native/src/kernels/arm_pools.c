@@ -109,3 +109,10 @@ const struct family dotprod_family = {
     .pack_depthwise = dotprod_pack_depthwise,
     .scratch_bytes = ARM_SCRATCH,
 };
+
+const struct family neon_family = {
+    .name = "neon",
+    .flip = ARM_FLIP,
+    .supported = has_neon,
+    .function = {SHARED, [OP_CONVOLUTION] = neon_convolution, [OP_DEPTHWISE] = neon_depthwise},
+};

@@ -11,7 +11,7 @@
 
 #include "../plan.h"
 
-enum { HALF = 8, COLUMN = 64 /* bytes of four rows of 16 channels */, MOST_PART = 64 };
+enum { HALF = 8, COLUMN = 64 /* bytes of four rows of 16 channels */ };
 
 /* How many output rows a pass makes, and how many times four input rows it reads. */
 struct shape {
@@ -67,32 +67,59 @@ INLINE int8x16_t high_pairs(int8x16_t a, int8x16_t b)
     return vreinterpretq_s8_s16(vzip2q_s16(vreinterpretq_s16_s8(a), vreinterpretq_s16_s8(b)));
 }
 
-/* `count` columns of four rows of 16 channels, interleaved; `next` bytes from one to the next. */
-INLINE void interleave(uint8_t *to, size_t next, const uint8_t *const *rows, size_t at, size_t pitch, int count)
+/* One column of four rows of 16 channels, interleaved. */
+INLINE void interleave_column(int8_t *to, const int8_t *r0, const int8_t *r1, const int8_t *r2, const int8_t *r3)
+{
+    int8x16_t v0 = vld1q_s8(r0), v1 = vld1q_s8(r1), v2 = vld1q_s8(r2), v3 = vld1q_s8(r3);
+    int8x16_t low01 = vzip1q_s8(v0, v1), high01 = vzip2q_s8(v0, v1);
+    int8x16_t low23 = vzip1q_s8(v2, v3), high23 = vzip2q_s8(v2, v3);
+    int8x16_t quarters[4] = {low_pairs(low01, low23), high_pairs(low01, low23), low_pairs(high01, high23),
+                             high_pairs(high01, high23)};
+    /* Else the compiler makes a slow interleaving store of two of them. */
+    UNROLL for (int q = 0; q < 4; q++) __asm__("" : "+w"(quarters[q]));
+    UNROLL for (int q = 0; q < 4; q++) vst1q_s8(to + 16 * q, quarters[q]);
+}
+
+/* `count` columns; `next` bytes from one to the next. */
+static void interleave(uint8_t *to, size_t next, const uint8_t *const *rows, size_t at, size_t pitch, int count)
 {
     const int8_t *r0 = (const int8_t *)rows[0], *r1 = (const int8_t *)rows[1], *r2 = (const int8_t *)rows[2],
                  *r3 = (const int8_t *)rows[3];
     int8_t *out = (int8_t *)to;
-    for (int c = 0; c < count; c++, at += pitch, out += next) {
-        int8x16_t v0 = vld1q_s8(r0 + at), v1 = vld1q_s8(r1 + at), v2 = vld1q_s8(r2 + at), v3 = vld1q_s8(r3 + at);
-        int8x16_t low01 = vzip1q_s8(v0, v1), high01 = vzip2q_s8(v0, v1);
-        int8x16_t low23 = vzip1q_s8(v2, v3), high23 = vzip2q_s8(v2, v3);
-        vst1q_s8(out, low_pairs(low01, low23));
-        vst1q_s8(out + 16, high_pairs(low01, low23));
-        vst1q_s8(out + 32, low_pairs(high01, high23));
-        vst1q_s8(out + 48, high_pairs(high01, high23));
+    size_t other = at + pitch;
+    for (; count > 1; count -= 2, at += 2 * pitch, other += 2 * pitch, out += 2 * next) {
+        interleave_column(out, r0 + at, r1 + at, r2 + at, r3 + at);
+        interleave_column(out + next, r0 + other, r1 + other, r2 + other, r3 + other);
     }
+    if (count)
+        interleave_column(out, r0 + at, r1 + at, r2 + at, r3 + at);
 }
 
-/* What all pixels of a part of a row share. */
-struct part {
+/* How one call goes through its rows: passes of `rows` output rows, some of them together in a batch of
+ * which all columns lie in scratch memory. */
+struct sweep {
     const struct kernel *k;
     struct shape shape;
-    const struct ending *ending;
-    const uint8_t *columns; /* interleaved, at the half block */
+    struct ending ending;
+    int step, rows, passes, batch;
+    int size; /* pixels of a part of a row */
+};
+
+/* The first output row of a pass: an odd last row is made with the one before it. */
+INLINE int row_of(const struct sweep *sweep, int pass)
+{
+    int row = pass * sweep->step, last = sweep->k->rows - sweep->rows;
+    return row < last ? row : last;
+}
+
+/* A part of some rows, of 8 channels. */
+struct part {
+    const struct sweep *sweep;
+    const uint8_t *columns; /* interleaved, at the half block; of the first pass */
+    size_t pass_bytes;      /* from one pass's columns to the next's */
     const int8_t *packed;
-    uint8_t *out[2];
-    int pixels;
+    size_t at; /* in an output row */
+    int pixels, first, passes;
 };
 
 INLINE void store_pixel(uint8_t *to, const int32x4_t *sums, const float32x4_t *multiplier,
@@ -108,7 +135,7 @@ INLINE void three_pixels(const uint8_t *columns, const int8_t *packed, const int
 {
     int32x4_t sums[PIXELS][ROWS][2];
     UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
-        load_sums(&sums[p][r][0], &sums[p][r][1], (const int32_t *)packed);
+        LOAD_SUMS(sums[p][r][0], sums[p][r][1], (const int32_t *)packed, 0);
     UNROLL for (int c = 0; c < (PIXELS - 1) * STRIDE + 3; c++)
     {
         const int8_t *column = (const int8_t *)columns + c * COLUMN;
@@ -126,57 +153,66 @@ INLINE void three_row(const struct part *part, const int PIXELS, const int ROWS,
                       const enum finish FINISH)
 {
     const int8_t *packed = part->packed, *from = packed + 8 * HALF;
-    const struct ending ending = *part->ending;
-    const size_t pitch = part->k->out_pitch;
-    const uint8_t *columns = part->columns;
-    uint8_t *const out[2] = {part->out[0], part->out[1]};
+    const struct ending ending = part->sweep->ending;
+    const struct kernel *k = part->sweep->k;
+    const size_t pitch = k->out_pitch;
     const float32x4_t multiplier[2] = {vld1q_f32((const float *)packed + 8), vld1q_f32((const float *)packed + 12)};
     int8x16_t weights[ROWS][3][2];
     UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int c = 0; c < 3; c++) UNROLL for (int q = 0; q < 2; q++)
         weights[r][c][q] = vld1q_s8(from + ((r * 3 + c) * 2 + q) * 16);
-    size_t at = 0;
-    int left = part->pixels;
-    for (; left >= PIXELS; left -= PIXELS, at += PIXELS * pitch, columns += PIXELS * STRIDE * COLUMN)
-        three_pixels(columns, packed, (const int8x16_t(*)[3][2])weights, multiplier, &ending, out, at, pitch, PIXELS, ROWS,
-                     STRIDE, FINISH);
-    for (; left > 0; left--, at += pitch, columns += STRIDE * COLUMN)
-        three_pixels(columns, packed, (const int8x16_t(*)[3][2])weights, multiplier, &ending, out, at, pitch, 1, ROWS, STRIDE,
-                     FINISH);
+    const int8x16_t(*w)[3][2] = (const int8x16_t(*)[3][2])weights;
+    for (int pass = 0; pass < part->passes; pass++) {
+        uint8_t *const *rows = k->out + row_of(part->sweep, part->first + pass);
+        uint8_t *const out[2] = {rows[0] + part->at, rows[ROWS - 1] + part->at};
+        const uint8_t *columns = part->columns + pass * part->pass_bytes;
+        size_t at = 0;
+        int left = part->pixels;
+        for (; left >= PIXELS; left -= PIXELS, at += PIXELS * pitch, columns += PIXELS * STRIDE * COLUMN)
+            three_pixels(columns, packed, w, multiplier, &ending, out, at, pitch, PIXELS, ROWS, STRIDE, FINISH);
+        for (; left > 0; left--, at += pitch, columns += STRIDE * COLUMN)
+            three_pixels(columns, packed, w, multiplier, &ending, out, at, pitch, 1, ROWS, STRIDE, FINISH);
+    }
 }
 
 /* One pixel of ROWS rows of any kernel. */
-INLINE void any_pixel(const struct part *part, int pixel, const int ROWS, const enum finish FINISH)
+INLINE void any_pixel(const struct part *part, const uint8_t *from, uint8_t *const *out, size_t at, const int ROWS,
+                      const enum finish FINISH)
 {
-    const struct kernel *k = part->k;
-    size_t column = (size_t)part->shape.fours * COLUMN;
-    int row_weights = part->shape.fours * k->kernel_w * 4 * HALF;
+    const struct kernel *k = part->sweep->k;
+    int fours = part->sweep->shape.fours;
+    size_t column = (size_t)fours * COLUMN;
+    int row_weights = fours * k->kernel_w * 4 * HALF;
     const int8_t *packed = part->packed, *weights = packed + 8 * HALF;
-    const uint8_t *from = part->columns + pixel * k->stride_w * column;
     int32x4_t sums[ROWS][2];
-    UNROLL for (int r = 0; r < ROWS; r++) load_sums(&sums[r][0], &sums[r][1], (const int32_t *)packed);
-    for (int f = 0; f < part->shape.fours; f++)
+    UNROLL for (int r = 0; r < ROWS; r++) LOAD_SUMS(sums[r][0], sums[r][1], (const int32_t *)packed, 0);
+    for (int f = 0; f < fours; f++)
         for (int kx = 0; kx < k->kernel_w; kx++, weights += 4 * HALF) {
             const int8_t *x = (const int8_t *)from + kx * k->dilation_w * column + f * COLUMN;
             UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int q = 0; q < 2; q++)
                 sums[r][q] = vdotq_s32(sums[r][q], vld1q_s8(x + 16 * q), vld1q_s8(weights + r * row_weights + 16 * q));
         }
     const float32x4_t multiplier[2] = {vld1q_f32((const float *)packed + 8), vld1q_f32((const float *)packed + 12)};
-    UNROLL for (int r = 0; r < ROWS; r++)
-        store_pixel(part->out[r] + pixel * k->out_pitch, sums[r], multiplier, part->ending, FINISH);
+    UNROLL for (int r = 0; r < ROWS; r++) store_pixel(out[r] + at, sums[r], multiplier, &part->sweep->ending, FINISH);
 }
 
 INLINE void any_row(const struct part *part, const int ROWS, const enum finish FINISH)
 {
-    for (int pixel = 0; pixel < part->pixels; pixel++)
-        any_pixel(part, pixel, ROWS, FINISH);
+    const struct kernel *k = part->sweep->k;
+    size_t step = (size_t)k->stride_w * part->sweep->shape.fours * COLUMN;
+    for (int pass = 0; pass < part->passes; pass++) {
+        uint8_t *const *out = k->out + row_of(part->sweep, part->first + pass);
+        const uint8_t *columns = part->columns + pass * part->pass_bytes;
+        for (int pixel = 0; pixel < part->pixels; pixel++)
+            any_pixel(part, columns + pixel * step, out, part->at + pixel * k->out_pitch, ROWS, FINISH);
+    }
 }
 
 #define FINISHES(name, function, ...) \
     static __attribute__((noinline)) void name(const struct part *part) \
     { \
-        if (part->ending->finish == PLAIN) \
+        if (part->sweep->ending.finish == PLAIN) \
             function(part, __VA_ARGS__, PLAIN); \
-        else if (part->ending->finish == BOUNDED) \
+        else if (part->sweep->ending.finish == BOUNDED) \
             function(part, __VA_ARGS__, BOUNDED); \
         else \
             function(part, __VA_ARGS__, SATURATING); \
@@ -186,29 +222,58 @@ FINISHES(three_twice, three_row, 4, 1, 2)
 FINISHES(any_one, any_row, 1)
 FINISHES(any_two, any_row, 2)
 
-/* `rows` output rows of 16 channels, a few columns at a time through memory that stays in the cache. */
-static void convolve_rows(const struct kernel *k, struct shape shape, const struct ending *ending,
-                          const uint8_t *const *in, const int8_t *packed, int first, int row, int rows)
+typedef void part_function(const struct part *);
+
+static part_function *function_for(const struct sweep *sweep)
 {
+    const struct kernel *k = sweep->k;
     bool three = k->kernel_h == 3 && k->kernel_w == 3 && k->dilation_w == 1;
-    bool once = three && k->stride_h == 1 && k->stride_w == 1 && rows == 2;
-    bool twice = three && k->stride_h == 2 && k->stride_w == 2;
-    int reach = (k->kernel_w - 1) * k->dilation_w + 1;
-    int most = (ARM_SCRATCH / (shape.fours * COLUMN) - reach) / k->stride_w + 1;
-    most = most > MOST_PART ? MOST_PART : most;
-    int parts = (k->width + most - 1) / most, size = (k->width + parts - 1) / parts;
-    size_t half = HALF * (8 + (size_t)4 * shape.together * shape.fours * k->kernel_w);
-    for (int x = 0; x < k->width; x += size) {
-        int pixels = k->width - x < size ? k->width - x : size;
-        int columns = (pixels - 1) * k->stride_w + reach;
-        for (int f = 0; f < shape.fours; f++)
-            interleave((uint8_t *)k->scratch + f * COLUMN, (size_t)shape.fours * COLUMN, in + 4 * f,
-                       first + (size_t)x * k->stride_w * k->in_pitch, k->in_pitch, columns);
-        for (int h = 0; h < 2; h++) {
-            size_t at = first + HALF * h + x * k->out_pitch;
-            struct part part = {k,  shape, ending, (uint8_t *)k->scratch + 32 * h, packed + h * half,
-                                {k->out[row] + at, k->out[row + rows - 1] + at}, pixels};
-            (once ? three_once : twice ? three_twice : rows == 2 ? any_two : any_one)(&part);
+    if (three && k->stride_h == 1 && k->stride_w == 1 && sweep->rows == 2)
+        return three_once;
+    if (three && k->stride_h == 2 && k->stride_w == 2)
+        return three_twice;
+    return sweep->rows == 2 ? any_two : any_one;
+}
+
+/* The columns that a part of a pass reads. */
+static void interleave_pass(const struct sweep *sweep, uint8_t *to, int pass, size_t at, int columns)
+{
+    const struct kernel *k = sweep->k;
+    const uint8_t *const *in = k->in + row_of(sweep, pass) * k->stride_h;
+    int fours = sweep->shape.fours, needed = (sweep->rows - 1) * k->stride_h + k->kernel_h;
+    for (int f = 0; f < fours; f++) {
+        const uint8_t *rows[4];
+        for (int i = 0; i < 4; i++) {
+            int row = 4 * f + i;
+            /* A row of which no weight is other than zero may be any. */
+            rows[i] = in[(row < needed ? row : needed - 1) * k->dilation_h];
+        }
+        interleave(to + f * COLUMN, (size_t)fours * COLUMN, rows, at, k->in_pitch, columns);
+    }
+}
+
+static int reach_of(const struct kernel *k) { return (k->kernel_w - 1) * k->dilation_w + 1; }
+
+/* All rows of 16 channels. */
+static void convolve_block(const struct sweep *sweep, part_function *function, const int8_t *packed, int first)
+{
+    const struct kernel *k = sweep->k;
+    size_t column = (size_t)sweep->shape.fours * COLUMN;
+    size_t half = HALF * (8 + (size_t)4 * sweep->shape.together * sweep->shape.fours * k->kernel_w);
+    for (int x = 0; x < k->width; x += sweep->size) {
+        int pixels = k->width - x < sweep->size ? k->width - x : sweep->size;
+        int columns = (pixels - 1) * k->stride_w + reach_of(k);
+        size_t at = first + (size_t)x * k->stride_w * k->in_pitch;
+        for (int pass = 0; pass < sweep->passes; pass += sweep->batch) {
+            int left = sweep->passes - pass, passes = left < sweep->batch ? left : sweep->batch;
+            uint8_t *scratch = k->scratch;
+            for (int i = 0; i < passes; i++)
+                interleave_pass(sweep, scratch + i * columns * column, pass + i, at, columns);
+            for (int h = 0; h < 2; h++) {
+                struct part part = {sweep,  scratch + 32 * h, columns * column, packed + h * half,
+                                    first + HALF * h + x * k->out_pitch, pixels, pass, passes};
+                function(&part);
+            }
         }
     }
 }
@@ -216,25 +281,22 @@ static void convolve_rows(const struct kernel *k, struct shape shape, const stru
 void dotprod_depthwise(const struct kernel *k)
 {
     size_t bytes = dotprod_depthwise_bytes(k->kernel_h, k->kernel_w, k->stride_h, k->dilation_w);
-    struct shape shape = shape_of(k->kernel_h, k->stride_h);
-    struct ending ending = ending_of(k);
     if (bytes == 0) {
         portable_family.function[OP_DEPTHWISE](k);
         return;
     }
+    struct sweep sweep = {.k = k, .shape = shape_of(k->kernel_h, k->stride_h), .ending = ending_of(k)};
     /* Rows that lie apart are not shared: one output row at a time, with the weights of the first. */
-    int step = k->dilation_h > 1 ? 1 : shape.together;
-    int rows = k->rows < step ? k->rows : step;
+    sweep.step = k->dilation_h > 1 ? 1 : sweep.shape.together;
+    sweep.rows = k->rows < sweep.step ? k->rows : sweep.step;
+    sweep.passes = (k->rows + sweep.step - 1) / sweep.step;
+    int room = ARM_SCRATCH / (sweep.shape.fours * COLUMN);
+    int most = (room - reach_of(k)) / k->stride_w + 1;
+    int parts = (k->width + most - 1) / most;
+    sweep.size = (k->width + parts - 1) / parts;
+    sweep.batch = room / ((sweep.size - 1) * k->stride_w + reach_of(k));
+    part_function *function = function_for(&sweep);
     for (int first = 0; first < k->output_channels; first += 16)
-        for (int row = 0; row < k->rows; row += step) {
-            const uint8_t *in[4 * ARM_FOURS];
-            if (row + rows > k->rows)
-                row = k->rows - rows; /* an odd last row with the one before it */
-            int needed = (rows - 1) * k->stride_h + k->kernel_h;
-            for (int i = 0; i < 4 * shape.fours; i++)
-                /* A row of which no weight is other than zero may be any. */
-                in[i] = k->in[row * k->stride_h + (i < needed ? i : needed - 1) * k->dilation_h];
-            convolve_rows(k, shape, &ending, in, k->weights + first * bytes, first, row, rows);
-        }
+        convolve_block(&sweep, function, k->weights + first * bytes, first);
     arm_look_up_rows(k);
 }
