@@ -192,9 +192,6 @@ def _fits(promised: TensorSpec, native: TensorSpec, artefact: Artefact, *, is_ou
     dtypes = {"int8", "uint8"} if promised.name in artefact.encodings else {promised.dtype}
     if native.dtype not in dtypes or len(native.shape) != len(shape):
         return False
-    # A model of any batch takes the one that the manifest fixes.
-    if shape and shape[0] is not None and native.shape[0] is None:
-        shape = (None, *shape[1:])
     # For one example an output may hold several rows (N x 4 boxes in one axis), an input one.
     # A plan runs any batch, one that was exported for a fixed batch, too.
     return all(
