@@ -192,8 +192,8 @@ def _fits(promised: TensorSpec, native: TensorSpec, artefact: Artefact, *, is_ou
     dtypes = {"int8", "uint8"} if promised.name in artefact.encodings else {promised.dtype}
     if native.dtype not in dtypes or len(native.shape) != len(shape):
         return False
-    # For one example an output may hold several rows (N x 4 boxes in one axis), an input one. A plan
-    # runs any batch, one that was exported for a fixed batch, too.
+    # For one example an output may hold several rows (N x 4 boxes in one axis), an input one.
+    # A plan runs any batch, one that was exported for a fixed batch, too.
     return all(
         actual == extent
         or (extent is None and (is_output or (axis == 0 and actual == 1)))
