@@ -246,10 +246,14 @@ def bottlenecks(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]
         draw, network = Draw(rng, number, scale), Network(rng, batch)
         size = (draw.between(2, 14 // scale + 1), number % (40 // scale) + 1)
         channels, wide = draw.between(1, 40 // scale), draw.between(1, 200 // scale)
+        # Threads share the channels, not the strips, where one strip has many.
+        is_shared = number % 4 == 2
+        if is_shared:
+            channels, wide = draw.between(65, 140), draw.between(65, 140)
         stride, kernel = draw.between(1, 2), (3, 5)[draw.between(0, 1)]
         window = Window((kernel, kernel), (stride, stride), pads=(kernel // 2, kernel // 2))
         out = ((size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1)
-        rows = strip(draw, out[0])
+        rows = out[0] if is_shared else strip(draw, out[0])
         zero, block = draw.between(0, 255), 64 if wide > 48 else 0
         x = network.image((channels, *size), is_float=True)
         # One row more than are alive, so that rows wrap at other places from strip to strip.
