@@ -9,7 +9,7 @@
  *     edgecnn_close(model);
  *
  * A plan is data: it holds weights and a schedule, never machine code. It is checked in full when it
- * is opened, before a byte of it is used. After that nothing is allocated. Several models may be open
+ * is opened, before a byte of it is used. After that runs allocate nothing. Several models may be open
  * at once; one model serves one call of edgecnn_run at a time, a second gets EDGECNN_BUSY.
  */
 #ifndef EDGECNN_NATIVE_H
@@ -30,7 +30,7 @@ extern "C" {
 
 enum {
     EDGECNN_OK = 0,
-    EDGECNN_FILE = 1,    /* the file cannot be read */
+    EDGECNN_FILE = 1,    /* the file cannot be read, or is no regular file */
     EDGECNN_PLAN = 2,    /* not a plan, a damaged one, or one of a later version */
     EDGECNN_MEMORY = 3,  /* out of memory, or the caller's memory is too small */
     EDGECNN_OPTION = 4,  /* kernels or a number of threads that this machine or library lacks */
@@ -86,7 +86,8 @@ EDGECNN_API edgecnn_model *edgecnn_open_file(const char *path, const edgecnn_opt
 EDGECNN_API edgecnn_model *edgecnn_open_memory(const void *plan, size_t size,
                                                const edgecnn_options *options,
                                                edgecnn_error *error);
-/* Bytes of memory that edgecnn_open_memory needs with these options; 0 where the plan is refused. */
+/* Bytes of memory that edgecnn_open_memory needs with these options; 0 where the plan is refused. A small
+ * plan may need gigabytes: ask before a stranger's is opened. */
 EDGECNN_API size_t edgecnn_memory_size(const void *plan, size_t size, const edgecnn_options *options,
                                        edgecnn_error *error);
 EDGECNN_API void edgecnn_close(edgecnn_model *model);
