@@ -100,21 +100,21 @@ def agreement(network: Small, graph: ir.Model, batch: int, steps: int = STEPS) -
         (np.ascontiguousarray(x), random.integers(0, CLASSES, batch))
         for x in np.split(examples, BATCHES)
     ]
-    firsts = [_firsts(network, graph, *each) for each in batches]
+    graphs = {name: _made(graph, name) for name in RATES}
+    firsts = [_firsts(network, graphs["sgd"], *each) for each in batches]
     losses, gradients = [loss for loss, _ in firsts], [each for _, each in firsts]
     return Agreement(
         _joined(losses),
         {name: _joined([each[name] for each in gradients]) for name in gradients[0]},
-        {name: _after(network, graph, name, steps, *batches[0]) for name in ("sgd", "adam")},
+        {name: _after(network, made, name, steps, *batches[0]) for name, made in graphs.items()},
     )
 
 
 def _firsts(
-    network: Small, graph: ir.Model, x: Float32, labels: Array
+    network: Small, made: TrainingGraph, x: Float32, labels: Array
 ) -> tuple[Errors, dict[str, Errors]]:
-    """Errors of the loss and of each gradient at the beginning."""
+    """Errors of the loss and of each gradient at the beginning, of a graph of SGD with momentum."""
     runs = [run.gradients() for run in _torch_runs(network, "sgd", x, labels)]
-    made = _made(graph, "sgd")
     ours = GraphStep(made, x, labels, 1)
     loss, now = ours.step(), ours.values()
     # From zero, the momentum after the first step is the gradient.
@@ -125,10 +125,14 @@ def _firsts(
 
 
 def _after(
-    network: Small, graph: ir.Model, optimiser: Optimiser, steps: int, x: Float32, labels: Array
+    network: Small,
+    made: TrainingGraph,
+    optimiser: Optimiser,
+    steps: int,
+    x: Float32,
+    labels: Array,
 ) -> Errors:
     """Errors of all parameters together after some steps."""
-    made = _made(graph, optimiser)
     names = sorted(made.parameters)
     ours = GraphStep(made, x, labels, 1, RATES[optimiser])
     runs = _torch_runs(network, optimiser, x, labels)
