@@ -31,6 +31,8 @@ INLINE __m256i multiply_add_now(__m256i sum, __m256i x, __m256i w)
     return sum;
 }
 
+INLINE __m256i multiply_add_at(__m256i sum, const void *x, __m256i w) { return multiply_add(sum, load_32(x), w); }
+
 /* Four rows of 8 channels as two pairs: rows 0 and 2, rows 1 and 3. */
 INLINE void store_fours(uint8_t *to, __m256i fours)
 {
