@@ -92,8 +92,8 @@ struct windows {
     struct ending ending;
 };
 
-/* PIXELS pixels of output row `row` of ROWS, from interleaved columns. */
-INLINE void window(const struct windows *w, const uint8_t *columns, uint8_t *out, const int row, const int PIXELS,
+/* PIXELS pixels of one output row, the `row`-th of a pass, from interleaved columns. */
+INLINE void window(const struct windows *w, const uint8_t *columns, uint8_t *out, int row, const int PIXELS,
                    const int BLOCK, const int FOURS, const int KERNEL_W, const int STRIDE, const int DILATION)
 {
     const size_t four = 4 * PARTS * 32, column = four * FOURS;
@@ -133,14 +133,13 @@ INLINE void window(const struct windows *w, const uint8_t *columns, uint8_t *out
 
 /* `pixels` pixels of each row, by fours; the last four overlap those before them. */
 INLINE void windows(const struct windows *w, const uint8_t *columns, uint8_t *const *out, size_t at, int pixels,
-                    const int ROWS, const int BLOCK, const int FOURS, const int KERNEL_W, const int STRIDE,
+                    int rows, const int BLOCK, const int FOURS, const int KERNEL_W, const int STRIDE,
                     const int DILATION)
 {
     const size_t pixel = (size_t)4 * PARTS * 32 * FOURS * STRIDE;
     for (int p = 0; p < pixels; p += pixels < 4 ? 1 : 4) {
         p = pixels >= 4 && p > pixels - 4 ? pixels - 4 : p;
-        UNROLL for (int row = 0; row < ROWS; row++)
-        {
+        for (int row = 0; row < rows; row++) {
             uint8_t *to = out[row] + at + p * w->out_pitch;
             if (pixels < 4)
                 window(w, columns + p * pixel, to, row, 1, BLOCK, FOURS, KERNEL_W, STRIDE, DILATION);
@@ -154,14 +153,12 @@ INLINE void any_windows(const struct windows *w, const uint8_t *columns, uint8_t
                         int rows, const int BLOCK)
 {
     bool three = w->fours == 1 && w->kernel_w == 3 && w->dilation_w == 1;
-    if (three && w->stride_w == 1 && rows == 2)
-        windows(w, columns, out, at, pixels, 2, BLOCK, 1, 3, 1, 1);
-    else if (three && w->stride_w == 2 && rows == 1)
-        windows(w, columns, out, at, pixels, 1, BLOCK, 1, 3, 2, 1);
-    else if (rows == 2)
-        windows(w, columns, out, at, pixels, 2, BLOCK, w->fours, w->kernel_w, w->stride_w, w->dilation_w);
+    if (three && w->stride_w == 1)
+        windows(w, columns, out, at, pixels, rows, BLOCK, 1, 3, 1, 1);
+    else if (three && w->stride_w == 2)
+        windows(w, columns, out, at, pixels, rows, BLOCK, 1, 3, 2, 1);
     else
-        windows(w, columns, out, at, pixels, 1, BLOCK, w->fours, w->kernel_w, w->stride_w, w->dilation_w);
+        windows(w, columns, out, at, pixels, rows, BLOCK, w->fours, w->kernel_w, w->stride_w, w->dilation_w);
 }
 
 /* Whole rows of one block, a few columns at a time through memory that stays in the cache. */
