@@ -64,16 +64,37 @@ enum { BLOCK = 16 }; /* channels whose weights lie together */
 
 /* Adds the products of `steps` times four values with the weights of a block. Compilers make vectors of these
  * loops: products fit int16, sums are of one value of four each, and memory is not shared with *k. */
-static __attribute__((noinline)) void add_products(int32_t *restrict to, const uint8_t *restrict in,
-                                                   const int8_t *restrict weights, int steps, uint8_t flip)
+#define ADD_PRODUCTS(name, type) \
+    static __attribute__((noinline)) void name(int32_t *restrict to, const type *restrict in, \
+                                               const int8_t *restrict weights, int steps) \
+    { \
+        int32_t sums[4 * BLOCK]; \
+        memcpy(sums, to, sizeof sums); \
+        for (int s = 0; s < steps; s++, in += 4, weights += 4 * BLOCK) \
+            for (int c = 0; c < BLOCK; c++) \
+                for (int d = 0; d < 4; d++) \
+                    sums[4 * c + d] += (int16_t)(in[d] * weights[4 * c + d]); \
+        memcpy(to, sums, sizeof sums); \
+    }
+ADD_PRODUCTS(add_unsigned, uint8_t)
+ADD_PRODUCTS(add_signed, int8_t)
+
+/* Scales, rounds and stores the sums of one pixel of one block. */
+static void put_sums(const struct kernel *k, int row, int x, int first, const int32_t *sums)
 {
-    int32_t sums[4 * BLOCK];
-    memcpy(sums, to, sizeof sums);
-    for (int s = 0; s < steps; s++, in += 4, weights += 4 * BLOCK)
-        for (int c = 0; c < BLOCK; c++)
-            for (int d = 0; d < 4; d++)
-                sums[4 * c + d] += (int16_t)((int16_t)((in[d] ^ flip) - flip) * weights[4 * c + d]);
-    memcpy(to, sums, sizeof sums);
+    int left = k->output_channels - first, count = left < BLOCK ? left : BLOCK;
+    float scaled[BLOCK];
+    int32_t values[BLOCK];
+    for (int c = 0; c < BLOCK; c++) {
+        scaled[c] = (float)(sums[c] + k->bias[first + c]) * k->multiplier[first + c];
+        values[c] = to_integer(scaled[c]) + k->zero_point;
+    }
+    for (int c = 0; c < count; c++) {
+        if (k->float_out)
+            k->float_out[(first + c) * k->out_plane + (size_t)row * k->width + x] = scaled[c];
+        else
+            put(k, row, x, first + c, values[c]);
+    }
 }
 
 /* One pixel of one block. */
@@ -82,10 +103,16 @@ static void convolve(const struct kernel *k, int row, int x, int first, int step
     int taps = k->kernel_h * k->kernel_w;
     const int8_t *weights = k->weights + (size_t)first * taps * steps * 4;
     int32_t sums[4 * BLOCK] = {0};
-    for (int t = 0; t < taps; t++)
-        add_products(sums, tap(k, row, x, 0, t), weights + (size_t)t * steps * 4 * BLOCK, steps, k->flip);
-    for (int c = 0; c < BLOCK && first + c < k->output_channels; c++)
-        put_sum(k, row, x, first + c, sums[4 * c] + sums[4 * c + 1] + sums[4 * c + 2] + sums[4 * c + 3]);
+    for (int t = 0; t < taps; t++) {
+        const uint8_t *in = tap(k, row, x, 0, t);
+        if (k->flip)
+            add_signed(sums, (const int8_t *)in, weights + (size_t)t * steps * 4 * BLOCK, steps);
+        else
+            add_unsigned(sums, in, weights + (size_t)t * steps * 4 * BLOCK, steps);
+    }
+    for (int c = 0; c < BLOCK; c++)
+        sums[c] = sums[4 * c] + sums[4 * c + 1] + sums[4 * c + 2] + sums[4 * c + 3];
+    put_sums(k, row, x, first, sums);
 }
 
 static void convolution(const struct kernel *k)
@@ -123,8 +150,7 @@ static void depthwise(const struct kernel *k)
                     for (int c = 0; c < BLOCK; c++)
                         sums[c] += (int16_t)(activation(k, in[c]) * weights[c]);
                 }
-                for (int c = 0; c < BLOCK && first + c < k->output_channels; c++)
-                    put_sum(k, row, x, first + c, sums[c]);
+                put_sums(k, row, x, first, sums);
             }
 }
 
