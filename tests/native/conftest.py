@@ -16,14 +16,20 @@ from native.binding import Library
 
 ROOT = Path(__file__).parents[2] / "native"
 AVX2 = ("-mavx2", "-mfma")
-AVX512 = ("f", "bw", "vl", "dq", "vnni", "vbmi")
-FLAGS = {"avx512": (*AVX2, *(f"-mavx512{each}" for each in AVX512)), "avx": AVX2}
+AVX512 = tuple(f"-mavx512{each}" for each in ("f", "bw", "vl", "dq", "vnni"))
+FLAGS = {"avx512": (*AVX2, *AVX512), "avxvnni": (*AVX2, "-mavxvnni"), "avx2": AVX2}
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+def library_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What edgecnn_native loads; where it has not been compiled, the sources by any compiler."""
-    return Library(_project_build() or _compile(tmp_path_factory.mktemp("native")))
+    return _project_build() or _compile(tmp_path_factory.mktemp("native"))
+
+
+@pytest.fixture(scope="session")
+def library(library_path: Path) -> Library:
+    """Its functions."""
+    return Library(library_path)
 
 
 def _project_build() -> Path | None:
@@ -42,8 +48,12 @@ def _compile(folder: Path) -> Path:
             pytest.skip("edgecnn-native is not compiled, and there is no C compiler")
         compiler = [found]
     x86 = platform.machine().lower() in ("x86_64", "amd64")
-    others = ("arm", "neon", "dotprod", "processor_arm") if x86 else ("avx", "x86", "processor_x86")
-    sources = [path for path in (ROOT / "src").rglob("*.c") if not path.name.startswith(others)]
+    others = ("arm", "neon", "dotprod", "processor_arm")
+    sources = [
+        path
+        for path in (ROOT / "src").rglob("*.c")
+        if not (path.name.startswith(others) if x86 else path.parent.name == "x86")
+    ]
     jobs = []
     for number, source in enumerate(sources):
         own = next((FLAGS[name] for name in FLAGS if source.name.startswith(name)), ())
