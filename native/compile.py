@@ -90,22 +90,32 @@ def compile_library(wanted: Platform | None, folder: Path, version: str) -> tupl
     folder.mkdir(parents=True, exist_ok=True)
     # Beside the library, so that it appears by a rename.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        jobs = [
-            [*compiler.command, *_flags(compiler, source, architecture, version)]
-            for source in sources(architecture)
-        ]
-        objects = [str(Path(scratch, f"{number}.o")) for number in range(len(jobs))]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            compiling = [
-                pool.submit(_run, [*job, "-o", object])
-                for job, object in zip(jobs, objects, strict=True)
-            ]
-        for job in compiling:
-            job.result()
+        objects = compile_objects(compiler, architecture, Path(scratch), version)
         linked = Path(scratch, library.name)
         _run([*compiler.command, *_link_flags(library.name), *objects, "-o", str(linked)])
         linked.replace(library)
     return library, compiler.note
+
+
+def compile_objects(compiler: Compiler, architecture: str, folder: Path, version: str) -> list[str]:
+    """Compile every source of an architecture into a folder; the object files' paths.
+
+    Raises:
+        CompilerFailed: the compiler refuses a source.
+    """
+    jobs = [
+        [*compiler.command, *_flags(compiler, source, architecture, version)]
+        for source in sources(architecture)
+    ]
+    objects = [str(folder / f"{number}.o") for number in range(len(jobs))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        compiling = [
+            pool.submit(_run, [*job, "-o", object])
+            for job, object in zip(jobs, objects, strict=True)
+        ]
+    for job in compiling:
+        job.result()
+    return objects
 
 
 def sources(architecture: str) -> list[Path]:

@@ -23,7 +23,7 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             *("-mavx512vnni", "-mavx2", "-mfma"),
         ),
     },
-    "aarch64": {"arm": (), "neon": (), "dotprod": ("-march=armv8.2-a+dotprod",)},
+    "aarch64": {"arm": (), "dotprod": ("-march=armv8.2-a+dotprod",)},
     "arm": {},
     "wasm32": {},
 }

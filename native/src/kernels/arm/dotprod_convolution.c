@@ -4,7 +4,7 @@
  * four input channels of a pixel multiplies 64 bytes of weights. */
 #include "arm.h"
 
-#include "../plan.h"
+#include "../../plan.h"
 
 enum { MOST_PIXELS = 6 };
 

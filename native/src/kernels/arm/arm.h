@@ -4,7 +4,8 @@
 #ifndef EDGECNN_ARM_H
 #define EDGECNN_ARM_H
 
-#include "kernels.h"
+#include "../kernels.h"
+#include "../runs.h"
 
 #include <arm_neon.h>
 #include <stdbool.h>
@@ -95,18 +96,6 @@ INLINE int8x16_t load_next(const uint8_t **from)
     int8x16_t x;
     __asm__ volatile("ldr %q0, [%1], #16" : "=w"(x), "+r"(*from) : "m"(*(const uint8_t(*)[16])*from));
     return x;
-}
-
-/* A 1x1 convolution over rows that follow one another in memory is one of a single long row. */
-INLINE bool is_one_row(const struct kernel *k)
-{
-    if (k->kernel_h != 1 || k->kernel_w != 1 || k->stride_h != 1 || k->stride_w != 1)
-        return false;
-    for (int row = 1; row < k->rows; row++)
-        if (k->in[row] != k->in[row - 1] + k->width * k->in_pitch ||
-            k->out[row] != k->out[row - 1] + k->width * k->out_pitch)
-            return false;
-    return true;
 }
 
 /* y = table[y] of the rows that were written, where the operation has a table. */

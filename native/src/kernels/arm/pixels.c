@@ -1,35 +1,9 @@
 /* AArch64: additions, gates and the conversion of images. */
 #include "arm.h"
 
-#include "../plan.h"
+#include "../../plan.h"
 
 #include <math.h>
-
-/* Rows whose pixels follow one another, as runs of bytes: all rows one run where they do, too. */
-struct runs {
-    int rows;
-    size_t bytes;
-};
-
-static bool follows(const uint8_t *const *rows, int count, size_t bytes)
-{
-    for (int row = 1; row < count; row++)
-        if (rows[row] != rows[row - 1] + bytes)
-            return false;
-    return true;
-}
-
-/* Rows of the output and of both inputs as runs; bytes 0 where pixels are apart. */
-static struct runs runs_of(const struct kernel *k)
-{
-    size_t bytes = (size_t)k->output_channels * k->width, channels = (size_t)k->output_channels;
-    if (k->out_pitch != channels || k->in_pitch != channels || k->other_pitch != channels)
-        return (struct runs){0, 0};
-    if (follows((const uint8_t *const *)k->out, k->rows, bytes) && follows(k->in, k->rows, bytes) &&
-        follows(k->other, k->rows, bytes))
-        return (struct runs){1, bytes * k->rows};
-    return (struct runs){k->rows, bytes};
-}
 
 /* 16 bytes of the unsigned domain as floats. */
 INLINE void to_floats(float32x4_t *to, const uint8_t *from)

@@ -5,7 +5,7 @@
  * a pixel, each of two channels by two parts of their sum. */
 #include "arm.h"
 
-#include "../plan.h"
+#include "../../plan.h"
 
 enum { MOST_PIXELS = 2 };
 

@@ -9,24 +9,10 @@
  * [output row][four rows][kernel column][channel][4]. */
 #include "arm.h"
 
-#include "../plan.h"
+#include "../../plan.h"
+#include "../interleave.h"
 
 enum { HALF = 8, COLUMN = 64 /* bytes of four rows of 16 channels */ };
-
-/* How many output rows a pass makes, and how many times four input rows it reads. */
-struct shape {
-    int together, fours;
-};
-
-static struct shape shape_of(int kernel_h, int stride_h)
-{
-    int together = 1;
-    /* As many as the same number of fours takes. */
-    int fours = (kernel_h + 3) / 4;
-    while (together < 2 && together * stride_h + kernel_h <= 4 * fours)
-        together++;
-    return (struct shape){together, fours};
-}
 
 size_t dotprod_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dilation_w)
 {
@@ -42,7 +28,6 @@ void dotprod_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *b
 {
     struct shape shape = shape_of(kernel_h, stride_h);
     for (int first = 0; first < channels; first += HALF) {
-        const int8_t *block = weights + first / 16 * kernel_h * kernel_w * 16 + first % 16;
         memcpy(to, bias + first, 4 * HALF);
         memcpy(to + 4 * HALF, multiplier + first, 4 * HALF);
         to += 8 * HALF;
@@ -51,8 +36,7 @@ void dotprod_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *b
                 for (int kx = 0; kx < kernel_w; kx++)
                     for (int i = 0; i < 4 * HALF; i++, to++) {
                         int ky = y + i % 4 - row * stride_h;
-                        bool inside = ky >= 0 && ky < kernel_h;
-                        *to = inside ? (uint8_t)block[(ky * kernel_w + kx) * 16 + i / 4] : 0;
+                        *to = (uint8_t)weight_at(weights, first + i / 4, kernel_h, kernel_w, ky, kx);
                     }
     }
 }
