@@ -1,7 +1,7 @@
 # make demo   MobileNetV2 in fp32 and int8 for every engine: exported, verified, run, measured
 # make test   every feature once (minutes); make quick leaves out what is slow or fetches
 # make test-all  make test, then the further networks, formats and engines that it leaves out
-# make exhaustive  the tests that even that leaves out: every network at full size (an hour)
+# make exhaustive  the tests that even that leaves out: every network at full size, all in thin forms (an hour)
 # make dist   wheels and sdists of edgecnn, edgecnn-runtime, edgecnn-weights and, for this machine,
 #             edgecnn-native, into dist/
 # make wheels  edgecnn-native for every platform, into dist/ (minutes)
@@ -112,7 +112,7 @@ $(READY): pyproject.toml runtime/pyproject.toml hatch_build.py constraints.txt
 	@$(BIN)/python -m pip install --quiet --quiet --constraint constraints.txt --editable '.[train,openvino,litert,ethos-u,mcu]' --group dev
 	@touch $@
 
-$(NATIVE): $(READY) $(wildcard native/*.py native/include/*.h native/src/*.[ch] native/src/*/*.[ch])
+$(NATIVE): $(READY) $(wildcard native/*.py native/include/*.h native/src/*.[ch] native/src/*/*.[ch] native/src/*/*/*.[ch])
 	@$(BIN)/python native/compile.py
 	@mkdir -p $(@D) && touch $@
 

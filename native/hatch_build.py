@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ PLATFORM = "EDGECNN_NATIVE_PLATFORM"
 class Library(BuildHookInterface[Any]):
     """Compile the library, and tag the wheel: any Python 3, one platform."""
 
+    _scratch: tempfile.TemporaryDirectory[str]
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the library to a wheel; an editable installation finds it beside the package."""
         name = os.environ.get(PLATFORM)
@@ -29,7 +32,8 @@ class Library(BuildHookInterface[Any]):
         if version == "editable":
             compile_library(this_platform(), PACKAGE, self.metadata.version)
             return
-        folder = Path(self.directory, "native", name or "here")
+        self._scratch = tempfile.TemporaryDirectory()
+        folder = Path(self._scratch.name)
         library, note = compile_library(wanted, folder, self.metadata.version)
         if note:
             self.app.display_warning(note)
@@ -40,6 +44,11 @@ class Library(BuildHookInterface[Any]):
         else:
             build_data["tag"] = f"py3-none-{_own_tag()}"
         build_data["force_include"][str(library)] = f"edgecnn_native/{library.name}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove the library, which is in the wheel."""
+        if version != "editable":
+            self._scratch.cleanup()
 
 
 def _own_tag() -> str:

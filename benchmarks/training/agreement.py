@@ -98,10 +98,11 @@ def agreement(
 
     Args:
         graph: canonical for training, as `network.graph` makes it.
+        steps: none leaves the parameters after steps out.
         orders: of the first batch's images, in which the steps are made.
     """
     batches = batches_of(network, batch)
-    sgd, adam = (_opened(graph, each, *batches[0]) for each in RATES)
+    sgd = _opened(graph, "sgd", *batches[0])
     firsts = [_firsts(network, sgd, *each) for each in batches]
     losses, gradients = [loss for loss, _ in firsts], [each for _, each in firsts]
     turned = _orders(*batches[0], orders)
@@ -109,9 +110,11 @@ def agreement(
         joined(losses),
         {name: joined([each[name] for each in gradients]) for name in gradients[0]},
         {
-            "sgd": _after(network, sgd, "sgd", steps, turned),
-            "adam": _after(network, adam, "adam", steps, turned),
-        },
+            optimiser: _after(network, step, optimiser, steps, turned)
+            for optimiser, step in (("sgd", sgd), ("adam", _opened(graph, "adam", *batches[0])))
+        }
+        if steps
+        else {},
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import islice, permutations
 
 import numpy as np
@@ -59,7 +59,7 @@ def first_step(network: Watching) -> None:
     shares = {}
     for who, run in ((OURS, ours), (ONEDNN, single)):
         squares = (flat(run.after(1), names) - after) ** 2
-        shares[who] = float(squares[is_tiny].sum() / squares.sum())
+        shares[who] = round(float(squares[is_tiny].sum() / squares.sum()), 4)
         print(
             f"  {who:<16} one step: {shares[who]:.1%} of the squared distance is of "
             f"{is_tiny.sum():,} of {is_tiny.size:,} parameters with gradients below {TINY:g}"
@@ -99,7 +99,12 @@ def compare(network: Watching, orders: int) -> None:
                 runs[who].append(exact.compare(single, order))
     for who, each in runs.items():
         _print(who, each)
-    kept = {who: [astuple(run) for run in own] for who, own in runs.items()}
+    kept = {
+        who: [
+            [run.moved, *(float(f"{each:.4g}") for each in (run.before, run.after))] for run in own
+        ]
+        for who, own in runs.items()
+    }
     row = {"what": "steps of Adam", "network": network.network.name, "runs": kept}
     keep("training/bends", row)
 

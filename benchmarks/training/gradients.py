@@ -1,7 +1,7 @@
 """Gradients of every zoo network's training graph beside PyTorch's autograd, and 20 steps.
 
-Usage: python -m benchmarks.training.gradients [--batch 4] [--width 0.25] [--orders 4]
-           [--exporter torchscript] [NETWORK …]
+Usage: python -m benchmarks.training.gradients [--batch 4] [--width 0.25] [--steps 20]
+           [--orders 4] [--exporter torchscript] [NETWORK …]
 
 Each network is captured with its normalisations unfolded (by TorchScript: the same graph in a tenth
 of the time), differentiated whole and run by ONNX Runtime with the statistics of the batch, dropout
@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from benchmarks.interleave import keep
-from benchmarks.training.agreement import ORDERS, agreement, loss_ratio
+from benchmarks.training.agreement import ORDERS, STEPS, agreement, loss_ratio
 from benchmarks.training.networks import DEPTHS, small
 from edgecnn.zoo import ARCHITECTURES
 from edgecnn_exporters.capture.pytorch_exporters import EXPORTERS
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--width", type=float, default=0.25)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--orders", type=int, default=ORDERS)
     parser.add_argument("--exporter", choices=EXPORTERS, default="torchscript")
     options = parser.parse_args()
@@ -39,14 +40,15 @@ def main() -> None:
     columns = f"{'parameters':>11}{'loss':>7}{'gradient':>10}{'in 3':>7}{'sgd':>7}{'adam':>7}"
     print(f"{'network':<20}{columns}  worst")
     for name in options.names or ARCHITECTURES:
-        measure(name, options.batch, options.width, options.orders, options.exporter)
+        measure(name, options)
 
 
-def measure(name: str, batch: int, width: float, orders: int, exporter: str) -> None:
+def measure(name: str, options: argparse.Namespace) -> None:
     """Compare one network, print its ratios and keep all errors."""
     began = time.perf_counter()
-    network = small(name, width)
-    result = agreement(network, network.graph(exporter), batch, orders=orders)
+    network = small(name, options.width)
+    graph = network.graph(options.exporter)
+    result = agreement(network, graph, options.batch, options.steps, options.orders)
     seconds = time.perf_counter() - began
     worst, ratio = result.worst_gradient()
     steps = "".join(f"{each.ratio(0):>7.2f}" for each in result.steps.values())
@@ -56,8 +58,8 @@ def measure(name: str, batch: int, width: float, orders: int, exporter: str) -> 
         f"  {worst} ({seconds:.0f} s)",
         flush=True,
     )
-    form = {"width": width, "depth": DEPTHS.get(name)}
-    configuration = {"network": name, "batch": batch, **form, "exporter": exporter}
+    form = {"width": options.width, "depth": DEPTHS.get(name), "exporter": options.exporter}
+    configuration = {"network": name, "batch": options.batch, **form}
     kept = _short(asdict(result))
     keep("training/gradients", {"what": "gradients", **configuration, **kept})
 

@@ -70,7 +70,7 @@ def measure(
     optimiser = torch.optim.SGD(module.parameters(), lr=0.01, momentum=MOMENTUM)
     theirs = TorchStep(module, optimiser, x, labels)
     ours = GraphStep(made, x, labels, threads)
-    samples = interleave({"edgecnn": _timer(ours.step), PEER: _timer(theirs.step)}, rounds)
+    samples = interleave({"edgecnn": timer(ours.step), PEER: timer(theirs.step)}, rounds)
     wall, cpu = ({key: [each[i] for each in own] for key, own in samples.items()} for i in (0, 1))
     figures = (
         (what, float(of(own["edgecnn"])), float(of(own[PEER])))
@@ -88,7 +88,7 @@ def measure(
     keep("training/step", {**result, "wall": wall, "cpu": cpu})
 
 
-def _timer(step: Callable[[], float]) -> Callable[[], tuple[float, float]]:
+def timer(step: Callable[[], object]) -> Callable[[], tuple[float, float]]:
     """(wall, CPU) seconds of a step, after one that is not timed: the other's threads are done."""
     for _ in range(WARM_UP):
         step()
@@ -139,12 +139,12 @@ def memory(name: str, network: Small, made: TrainingGraph, batch: int) -> None:
 
 
 # Not ru_maxrss, which a process inherits from the one that starts it.
-_PEAK = """
+PEAK = """
 import json, re, sys
 def peak():
     return 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
 """
-_GRAPH = f"""{_PEAK}
+_GRAPH = f"""{PEAK}
 import numpy, onnxruntime
 before = peak()
 values = dict(numpy.load(sys.argv[2]))
@@ -157,7 +157,7 @@ for _ in range(3):
     values.update((name.removesuffix(".next"), array) for name, array in zip(following, after))
 print(json.dumps({{"imports": before, "peak": peak() - before}}))
 """
-_TORCH = f"""{_PEAK}
+_TORCH = f"""{PEAK}
 import torch
 torch.set_num_threads(1)
 before = peak()

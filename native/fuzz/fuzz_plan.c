@@ -4,7 +4,8 @@
  *
  *     make fuzz && ./build/fuzz_plan -use_value_profile=1 FOUND corpus
  *
- * FOUND is a folder that new inputs are written to. With any compiler, `make replay` runs the corpus.
+ * FOUND is a folder that new inputs are written to. With any compiler, `make replay` runs the corpus,
+ * and each of its plans cut short and with changed fields.
  * Both are built with AddressSanitizer and UndefinedBehaviorSanitizer, and with EDGECNN_GUARD, which
  * makes bytes between the pieces of a model's memory unaddressable. */
 #include "../include/edgecnn_native.h"
@@ -15,7 +16,11 @@
 
 enum {
     MOST_MEMORY = 1 << 25, /* bytes of a model, and of all arrays */
-    MOST_WORK = 1 << 22    /* values written times products of each */
+#ifdef FUZZ_REPLAY
+    MOST_WORK = 1 << 25 /* values written times products of each */
+#else
+    MOST_WORK = 1 << 22
+#endif
 };
 
 /* Values written by all operations, times the taps and channels that each reads. */
@@ -111,45 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-#ifdef FUZZ_REPLAY
-
-#include <dirent.h>
-#include <stdio.h>
-
-static int replay(const char *path)
-{
-    FILE *stream = fopen(path, "rb");
-    static uint8_t bytes[1 << 20];
-    if (stream == NULL)
-        return 0;
-    size_t size = fread(bytes, 1, sizeof bytes, stream);
-    fclose(stream);
-    LLVMFuzzerTestOneInput(bytes, size);
-    return 1;
-}
-
-/* Each file of the folders on the command line. */
-int main(int count, char **folders)
-{
-    int files = 0;
-    for (int i = 1; i < count; i++) {
-        DIR *folder = opendir(folders[i]);
-        for (struct dirent *entry; folder && (entry = readdir(folder));) {
-            char path[4096];
-            snprintf(path, sizeof path, "%s/%s", folders[i], entry->d_name);
-            files += entry->d_name[0] != '.' && replay(path);
-        }
-        if (folder)
-            closedir(folder);
-    }
-    printf("%d plans\n", files);
-    return files ? 0 : 1;
-}
-
-#else
-
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
-
+/* Pseudo-random: xorshift. */
 static uint32_t next(uint32_t *state)
 {
     *state ^= *state << 13;
@@ -178,6 +145,64 @@ static void change_field(uint8_t *data, size_t size, uint32_t *state)
     }
     memcpy(data + at, &value, bytes);
 }
+
+#ifdef FUZZ_REPLAY
+
+#include <dirent.h>
+#include <stdio.h>
+
+enum { MOST_FILE = 1 << 20 };
+
+/* The file, cut short in many places, and with `changes` changed fields, one more each time. */
+static void replay(const uint8_t *bytes, size_t size, int changes)
+{
+    static uint8_t changed[MOST_FILE];
+    uint32_t state = 1;
+    LLVMFuzzerTestOneInput(bytes, size);
+    for (size_t cut = 0; changes && cut < size; cut += cut < 4096 ? 16 : 251)
+        LLVMFuzzerTestOneInput(bytes, cut);
+    for (int i = 0; i < changes && size > 128; i++) {
+        /* Most plans with several changes are refused for the first of them. */
+        if (i % 3 == 0)
+            memcpy(changed, bytes, size);
+        change_field(changed, size, &state);
+        LLVMFuzzerTestOneInput(changed, size);
+    }
+}
+
+static int replay_file(const char *path, int changes)
+{
+    static uint8_t bytes[MOST_FILE];
+    FILE *stream = fopen(path, "rb");
+    if (stream == NULL)
+        return 0;
+    size_t size = fread(bytes, 1, sizeof bytes, stream);
+    fclose(stream);
+    replay(bytes, size, changes);
+    return 1;
+}
+
+/* replay_plan CHANGES FOLDER...: each file of the folders. */
+int main(int count, char **arguments)
+{
+    int files = 0;
+    for (int i = 2; i < count; i++) {
+        DIR *folder = opendir(arguments[i]);
+        for (struct dirent *entry; folder && (entry = readdir(folder));) {
+            char path[4096];
+            snprintf(path, sizeof path, "%s/%s", arguments[i], entry->d_name);
+            files += entry->d_name[0] != '.' && replay_file(path, atoi(arguments[1]));
+        }
+        if (folder)
+            closedir(folder);
+    }
+    printf("%d plans\n", files);
+    return files ? 0 : 1;
+}
+
+#else
+
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 
 /* What random changes would break first: magic, version, byte order, sizes. */
 static void mend_header(uint8_t *data, size_t size)

@@ -161,6 +161,7 @@ def test_parameters_are_chosen_by_name(edgecnn: Run, own: None, tmp_path: Path) 
     assert names == ["3.bias", "0.weight", "0.bias"]
 
 
+@pytest.mark.matrix
 @pytest.mark.slow
 def test_mobilenet_learns_its_head_behind_8_bits(edgecnn: Run, tmp_path: Path) -> None:
     ran = edgecnn(

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from e2e.conftest import Run
+from e2e.conftest import EDGECNN, Run
+from e2e.fork_server import ForkServer
 
 RESNET = ("export", "resnet20", "--weights", "cifar10", "--quantize", "int8", "--samples", "64")
 
 
 @pytest.fixture(scope="module")
-def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def resnet(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Path:
     """ResNet-20 in fp32 and int8, and what exporting it printed beside it."""
-    import subprocess
-    import sys
-
     folder = tmp_path_factory.mktemp("resnet")
-    ran = subprocess.run(
-        [sys.executable, "-m", "edgecnn", *RESNET, "-v", "-o", folder / "resnet.edge"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=folder,
-    )
+    ran = fork_server.run(EDGECNN, [*RESNET, "-v", "-o", "resnet.edge"], folder, os.environ)
+    assert ran.returncode == 0, ran.stderr
     (folder / "stdout").write_text(ran.stdout)
     return folder / "resnet.edge"
 

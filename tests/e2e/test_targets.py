@@ -76,9 +76,9 @@ def plan_runs_and_is_measured(edgecnn: Run) -> None:
 
 
 @pytest.mark.usefixtures("own")
-def test_equal_exports_are_equal_bytes(fresh_edgecnn: Run, tmp_path: Path) -> None:
-    for name in ("a.edge", "b.edge"):
-        ran = fresh_edgecnn(*EXPORT, *INT8, "--target", "all", "-o", name)
+def test_equal_exports_are_equal_bytes(edgecnn: Run, fresh_edgecnn: Run, tmp_path: Path) -> None:
+    for run, name in ((edgecnn, "a.edge"), (fresh_edgecnn, "b.edge")):
+        ran = run(*EXPORT, *INT8, "--target", "all", "-o", name)
         assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "a.edge").read_bytes() == (tmp_path / "b.edge").read_bytes()
 

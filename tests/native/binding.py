@@ -91,6 +91,7 @@ class Library:
     """The functions of edgecnn_native.h, without their prefix."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         library = ctypes.CDLL(str(path))
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(library, f"edgecnn_{name}")

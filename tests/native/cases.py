@@ -1,4 +1,4 @@
-"""Cases for kernels: random networks around one operation, and groups with strips, rings and loops."""
+"""Cases for kernels: networks around one operation, and groups with strips, rings and loops."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from native.formulas import Ending, Window
-from native.network import NO_END, STORED, Image, Network, Place, by_16
-from native.plan_bytes import aligned
 from numpy.typing import NDArray
+
+from native.formulas import Ending, Window
+from native.network import NO_END, Image, Network, Place
 
 Array = NDArray[np.generic]
 
@@ -105,7 +105,8 @@ def products(code: str, draw: Draw, network: Network) -> Image | None:
     is_float = draw.chance(0.25)
     y = network.product(
         code, x, outputs, window, size=out, groups=groups, outside=zero,
-        place=Place(is_float=True) if is_float else draw.place(), end=NO_END if is_float else draw.end(),
+        place=Place(is_float=True) if is_float else draw.place(),
+        end=NO_END if is_float else draw.end(),
     )  # fmt: skip
     network.group(strip(draw, out[0]))
     return None if is_float else y
@@ -278,7 +279,7 @@ def bottlenecks(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]
 
 
 def chains(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:
-    """[convolution → max pool → convolution] through rings that wrap, then a squeeze and its gate."""
+    """[convolution → max pool → convolution] in rings that wrap; then a squeeze and its gate."""
     for number in range(count):
         rng = np.random.default_rng([101, number])
         draw, network = Draw(rng, number, scale), Network(rng, batch)
@@ -334,17 +335,3 @@ def all_cases(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:
         yield from operation_cases(code, count, batch=batch, scale=scale)
     yield from bottlenecks(count, batch=batch, scale=scale)
     yield from chains(count, batch=batch, scale=scale)
-
-
-__all__ = [
-    "MAKERS",
-    "Case",
-    "aligned",
-    "all_cases",
-    "bottlenecks",
-    "by_16",
-    "chains",
-    "lenet",
-    "operation_cases",
-    "STORED",
-]

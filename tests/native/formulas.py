@@ -1,7 +1,7 @@
 """Formulas of a plan's operations on whole images, (batch, channels, height, width), in numpy.
 
-They are written from native/src/plan.h, and know neither rows, rings nor packed weights. Zero points
-and factors are named as there.
+They are written from native/src/plan.h, and know neither rows, rings nor packed weights. Zero
+points and factors are named as there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Window:
     pads: tuple[int, int] = (0, 0)
 
     def taps(self, axis: int, size: int) -> Integers:
-        """Places along an axis that each output reads, (size, kernel); outside the image below 0 …"""
+        """Places along an axis that each output reads, (size, kernel); beyond the image, too."""
         start = np.arange(size) * self.stride[axis] - self.pads[axis]
         return start[:, None] + np.arange(self.kernel[axis]) * self.dilation[axis]
 
@@ -101,9 +101,9 @@ def multiply(
     return rounded(product.astype(F) * F(factors[0]) + F(factors[2]))
 
 
-def average(x: Integers, window: Window, image: tuple[int, int], z0: int, a: float, *, all_taps: bool) -> (
-    NDArray[np.float32]
-):  # fmt: skip
+def average(
+    x: Integers, window: Window, image: tuple[int, int], z0: int, a: float, *, all_taps: bool
+) -> NDArray[np.float32]:
     """(float)(sum (x - z0)) * (a / (float)count) of windows."""
     size = (x.shape[2], x.shape[4])
     counts = [np.full(size[axis], window.kernel[axis]) for axis in (0, 1)]

@@ -1,4 +1,4 @@
-"""Small networks for the native library: each operation is written to a plan and computed in numpy."""
+"""Small networks: each operation is written to a plan and computed by its formula in numpy."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+
 from native import formulas
 from native.formulas import Bytes, Ending, F, Window
 from native.plan_bytes import ARENA, INPUT, OUTPUT, RING, Plan, aligned
-from numpy.typing import NDArray
 
 PLAIN, NO_END = Window(), Ending()
 Weights = tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.float32]]
@@ -36,11 +37,13 @@ class Image:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a result goes: stored whole, or in a ring of some rows.
+    """Where a result goes.
 
     Attributes:
+        ring: its rows; 0: the image is stored whole.
+        block: 64 in a channel loop, else 0.
         pads: pixels to the left and right of each row, of `pad_value`.
-        whole: a further tensor's number, of which the result is the channels from `channel` on.
+        is_float: to the caller.
     """
 
     ring: int = 0
@@ -208,8 +211,9 @@ class Network:
             q = formulas.rounded(means, place.zero_point)
         result = self._result(end.of(q), place)
         self.plan.operation(
-            code, (x.number,), result.number, x.channels, **self._window(x, window, size), **self._end(end),
-            factors=(a, 0, 0), flags=0 if all_taps else 1, zero_points=(place.zero_point, outside, 0),
+            code, (x.number,), result.number, x.channels, **self._window(x, window, size),
+            **self._end(end), factors=(a, 0, 0), flags=0 if all_taps else 1,
+            zero_points=(place.zero_point, outside, 0),
         )  # fmt: skip
         return result
 
@@ -271,8 +275,9 @@ class Network:
 
     def _result(self, values: Bytes, place: Place) -> Image:
         number = self.plan.tensor(
-            RING if place.ring else ARENA, values.shape[1:], pitch=place.pitch, block=place.block or None,
-            rows=place.ring or None, pads=place.pads, pad_value=place.pad_value,
+            RING if place.ring else ARENA, values.shape[1:], pitch=place.pitch,
+            block=place.block or None, rows=place.ring or None, pads=place.pads,
+            pad_value=place.pad_value,
         )  # fmt: skip
         pitch = place.pitch or aligned(values.shape[1], 16)
         return Image(number, values, place.pads, place.block or pitch)

@@ -1,4 +1,4 @@
-"""Plans written by hand for the native library's tests, from the layout that docs/native.md gives."""
+"""Plans written by hand for the tests of the native library; plan.h has the format."""
 
 from __future__ import annotations
 
@@ -8,10 +8,23 @@ from dataclasses import dataclass, field
 import numpy as np
 
 INPUT, OUTPUT, ARENA, RING = range(4)
-CODES = (
-    "quantise dequantise convolution depthwise grouped add multiply table max_pool average_pool "
-    "global_pool copy channels resize pad"
-).split()
+CODES = [
+    "quantise",
+    "dequantise",
+    "convolution",
+    "depthwise",
+    "grouped",
+    "add",
+    "multiply",
+    "table",
+    "max_pool",
+    "average_pool",
+    "global_pool",
+    "copy",
+    "channels",
+    "resize",
+    "pad",
+]
 NONE, NOWHERE = 0xFFFFFFFF, 2**64 - 1
 
 
@@ -123,6 +136,7 @@ class Plan:
         size = 64 + sum(map(len, sections)) + len(self.data)
         header = struct.pack(
             "<8sIIQ4I3Q", b"EDGEPLAN", 1, 0x01020304, size, len(self.tensors), len(self.operations),
-            len(self.groups), len(self.names), len(self.data), self.memory[ARENA], self.memory[RING],
+            len(self.groups), len(self.names), len(self.data), self.memory[ARENA],
+            self.memory[RING],
         )  # fmt: skip
         return header + b"".join(sections) + self.data

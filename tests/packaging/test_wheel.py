@@ -81,8 +81,9 @@ def test_a_wheel_of_the_clone_holds_the_runtime_and_requires_the_clone_s_native(
     assert packages(wheel) == {"edgecnn", "edgecnn_exporters", *PROJECTS.values()} - {
         "edgecnn_native"
     }
-    (ours,) = [each for each in requirements(wheel) if each.startswith("edgecnn")]
-    assert ours == f"edgecnn-native@ {(ROOT / 'native').as_uri()} ; extra == 'native'"
+    native = f"edgecnn-native @ {(ROOT / 'native').as_uri()}"
+    ours = {each for each in requirements(wheel) if each.startswith("edgecnn")}
+    assert ours == {f"{native} ; extra == '{extra}'" for extra in ("all", "native")}
 
 
 def test_an_sdist_builds_the_wheel_that_the_tree_builds(release: Path, tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_the_wheels_hold_what_the_code_reads(release: Path) -> None:
 
 
 def test_the_wheels_are_small(release: Path) -> None:
-    assert find_wheel(release, "edgecnn").stat().st_size < 1_500_000
+    assert find_wheel(release, "edgecnn").stat().st_size < 1_600_000
     assert find_wheel(release, "edgecnn_runtime").stat().st_size < 250_000
 
 

@@ -1,6 +1,7 @@
 """Every network × every format × every engine × float in 32 and 16 bits, in a thin form.
 
-The first network of each family is run every time, the others are further cells of the matrix.
+The first network of each family is run every time, those with other kinds of blocks are further
+cells of the matrix; `make exhaustive` runs all.
 
 At full size and with trained weights, in 8 bits too, docs/parity.md has the figures; it is held
 here against the rows that it was written from.
@@ -17,7 +18,7 @@ from typing import Any
 
 import onnx
 import pytest
-from parity.test_zoo import FIRST, check_graph, export, settled, thin_form
+from parity.test_zoo import FIRST, KINDS, check_graph, export, settled, thin_form
 
 from benchmarks.parity import page
 from benchmarks.parity.rows import Job, jobs, read_rows
@@ -56,7 +57,12 @@ def thin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 EVERY = pytest.mark.parametrize(
     "thin",
     [
-        pytest.param(name, marks=[] if name in FIRST else [pytest.mark.matrix])
+        pytest.param(
+            name,
+            marks=[]
+            if name in FIRST
+            else [pytest.mark.matrix if name in KINDS else pytest.mark.exhaustive],
+        )
         for name in ARCHITECTURES
     ],
     indirect=True,

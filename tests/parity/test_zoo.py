@@ -30,6 +30,12 @@ from edgecnn_runtime.tensor_spec import TensorSpec
 RELATIVE = 1e-5
 # A family's smallest network stands for it where every one would take too long.
 FIRST = [family.architectures[0].name for family in FAMILIES]
+# One of each kind of block; the other networks have more of the same ones.
+KINDS = (
+    *FIRST,
+    *("lenet5_relu", "alexnet_2012", "vgg11_bn", "resnet50", "resnet8", "densenet40"),
+    *("densenet100_bc", "mobilenet_v3_large", "efficientnet"),
+)
 # Squeeze-and-excitation, hard swish and depthwise convolutions, at 224 pixels.
 FULL = "mobilenet_v3_small"
 # Sums behind convolutions; and what the network above has, trained.

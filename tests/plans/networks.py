@@ -43,6 +43,7 @@ WEIGHTS = {
     "summand": weight(20),
     "fc": weight(10, 6),
     "matrix": weight(6, 10),
+    "three_by_three": weight(3, 3, 1, 1),
     "tenth": weight(10, 4),
     "fc_map": weight(7, 6 * 9 * 11),
     "reduce": weight(4, 6, 1, 1),

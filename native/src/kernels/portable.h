@@ -6,20 +6,24 @@
 #include "kernels.h"
 
 #include <math.h>
+#include <string.h>
 
-/* The nearest integer, halves to even: exact for |x| < 2^31, which plan_check has proven or which
- * the clamp makes true. */
+/* The nearest integer, halves to even, of at most 2^22; what is beyond is clamped anyway.
+ * At 1.5 * 2^23 a float has no fraction: adding it rounds as the processor rounds, without a call. */
 static inline int32_t to_integer(float x)
 {
-    x = x > 1e9f ? 1e9f : x;
-    x = x >= -1e9f ? x : -1e9f; /* NaN, too */
-    return (int32_t)rintf(x);
+    const float most = 4194304, shift = 12582912;
+    x = x > most ? most : x >= -most ? x : -most; /* NaN is the least */
+    x += shift;
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits - 0x4b400000;
 }
 
 static inline float fused(int x, float factor, float term) { return fmaf((float)x, factor, term); }
 
 /* As memory holds it: signed where the family flips, so that it multiplies as such. */
-static inline int activation(const struct kernel *k, uint8_t x) { return k->flip ? (int8_t)x : x; }
+static inline int activation(const struct kernel *k, uint8_t x) { return (x ^ k->flip) - k->flip; }
 
 static inline int get(const struct kernel *k, int row, int x, int channel)
 {

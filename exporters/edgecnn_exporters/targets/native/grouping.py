@@ -151,9 +151,17 @@ class _Grouping:
         group, rings = self.layers[first:end], self.rings(first, end)
         loop = self._loop(group, rings)
         rows = self._strip_rows(group, loop)
-        held = dict.fromkeys(sorted(rings), 0)
+        # One row where all windows lie in the pads.
+        held = dict.fromkeys(sorted(rings), 1)
+        before: Strip | None = None
         for strip in self._strips(group, rows):
-            held = {name: max(count, strip.most(name)) for name, count in held.items()}
+            start, end = strip.written[-1]
+            after = strip_of(group, self.images, (start, end), before)
+            held = {
+                name: max(count, strip.ring_of(name, group), after.ring_of(name, group))
+                for name, count in held.items()
+            }
+            before = after
         return Group(group, rows, held, loop)
 
     def _loop(self, group: Sequence[Layer], rings: set[str]) -> tuple[int, int]:
@@ -208,7 +216,7 @@ class _Grouping:
             for start in (0, middle)
         ]
         names = {name for layer in group for name in (*layer.inputs, layer.output)}
-        sizes = {name: max(strip.most(name) for strip in strips) for name in names}
+        sizes = {name: max(strip.rows_of(name) for strip in strips) for name in names}
         sizes[group[-1].output] = rows
         if depthwise is None:
             total = sum(self._bytes(name, count) for name, count in sizes.items())

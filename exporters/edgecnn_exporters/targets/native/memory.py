@@ -98,7 +98,9 @@ def _layout(
         return Layout(storage, rows=image.height)
     readers = [layer for layer in network.layers if layer.inputs[0] == image.name]
     writers = [layer for layer in network.layers if layer.output == image.name]
-    is_small = image.channels <= QUAD and all(layer.code is Code.CONVOLUTION for layer in readers)
+    is_small = image.channels <= QUAD and all(
+        layer.code is Code.CONVOLUTION for layer in network.layers if image.name in layer.inputs
+    )
     is_first = all(layer.code is Code.QUANTISE for layer in writers)
     pitch = QUAD if is_small and is_first else rounded_up(image.channels, LANES)
     windows = [

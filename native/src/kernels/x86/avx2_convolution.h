@@ -140,11 +140,16 @@ static void gather(const struct dense *d, const struct chunk *chunk, uint8_t *to
         copy_values(to, k->in[chunk->row * k->stride_h] + chunk->x * k->in_pitch, chunk->count * k->in_pitch);
         return;
     }
-    for (int x = chunk->x; x < chunk->x + chunk->count; x++)
-        for (int ky = 0; ky < k->kernel_h; ky++) {
-            const uint8_t *in = k->in[chunk->row * k->stride_h + ky * k->dilation_h] + x * k->stride_w * k->in_pitch;
-            for (int tap = 0; tap < d->taps; tap++, in += k->dilation_w * k->in_pitch, to += d->tap_bytes * PARTS)
-                copy_values(to, in, (size_t)d->tap_bytes);
+    /* Copies: a store of bytes might change what they are read from, as far as the compiler knows. */
+    const uint8_t *const *rows = k->in + chunk->row * k->stride_h;
+    const size_t step = k->stride_w * k->in_pitch, tap_step = k->dilation_w * k->in_pitch;
+    const size_t tap_bytes = (size_t)d->tap_bytes;
+    const int kernel_h = k->kernel_h, dilation_h = k->dilation_h, taps = d->taps, end = chunk->x + chunk->count;
+    for (int x = chunk->x; x < end; x++)
+        for (int ky = 0; ky < kernel_h; ky++) {
+            const uint8_t *in = rows[ky * dilation_h] + x * step;
+            for (int tap = 0; tap < taps; tap++, in += tap_step, to += tap_bytes * PARTS)
+                copy_values(to, in, tap_bytes);
         }
 }
 

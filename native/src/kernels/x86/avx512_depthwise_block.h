@@ -65,35 +65,32 @@ INLINE VECTOR NAME(finish)(VECTOR first, VECTOR second, const struct ending *end
 }
 
 /* Three taps a row, rows in one product: two pixels of ROWS output rows, from columns 0 ... 2 and
- * STRIDE ... STRIDE + 2. */
+ * STRIDE ... STRIDE + 2. A row is finished before the next: the columns take half of the registers. */
 INLINE void NAME(three)(VECTOR (*columns)[4], const int8_t *packed, const struct ending *ending, uint8_t *const *out,
                         size_t at, size_t pitch, const int ROWS, const int STRIDE)
 {
-    VECTOR ints[2][2], shorts[2][2][2];
-    UNROLL for (int q = 0; q < 4; q++)
+    UNROLL for (int r = 0; r < ROWS; r++)
     {
-        VECTOR bias = LOAD(packed + q * BLOCK);
-        FLOATS multiplier = LOAD_FLOATS(packed + (4 + q) * BLOCK);
-        UNROLL for (int r = 0; r < ROWS; r++)
+        VECTOR ints[2], shorts[2][2];
+        UNROLL for (int q = 0; q < 4; q++)
         {
             const int8_t *w = packed + 8 * BLOCK + (q * ROWS + r) * 3 * BLOCK;
             VECTOR left = LOAD(w), middle = LOAD(w + BLOCK), right = LOAD(w + 2 * BLOCK);
             UNROLL for (int p = 0; p < 2; p++)
             {
-                VECTOR sum = MULTIPLY(bias, columns[p * STRIDE][q], left);
+                VECTOR sum = MULTIPLY(LOAD(packed + q * BLOCK), columns[p * STRIDE][q], left);
                 sum = MULTIPLY(sum, columns[p * STRIDE + 1][q], middle);
                 sum = MULTIPLY(sum, columns[p * STRIDE + 2][q], right);
-                VECTOR value = NAME(requantise)(sum, multiplier);
+                VECTOR value = NAME(requantise)(sum, LOAD_FLOATS(packed + (4 + q) * BLOCK));
                 if (q % 2)
-                    shorts[p][r][q / 2] = BITS(packs_epi32)(ints[p][r], value);
+                    shorts[p][q / 2] = BITS(packs_epi32)(ints[p], value);
                 else
-                    ints[p][r] = value;
+                    ints[p] = value;
             }
         }
-    }
-    UNROLL for (int r = 0; r < ROWS; r++)
         UNROLL for (int p = 0; p < 2; p++)
-            STORE(out[r] + at + p * pitch, NAME(finish)(shorts[p][r][0], shorts[p][r][1], ending));
+            STORE(out[r] + at + p * pitch, NAME(finish)(shorts[p][0], shorts[p][1], ending));
+    }
 }
 
 /* 3x3 without dilation, at least two pixels: the columns stay in registers from pair to pair of pixels. An

@@ -144,7 +144,8 @@ MAIN_C = """
 int main(int count, char **arguments) {
     int height = atoi(arguments[1]), width = atoi(arguments[2]), made_height, made_width;
     uint8_t *rgb = malloc((size_t)height * width * 3);
-    if (count != 3 || fread(rgb, 3, (size_t)height * width, stdin) != (size_t)height * width) return 1;
+    size_t pixels = (size_t)height * width;
+    if (count != 3 || fread(rgb, 3, pixels, stdin) != pixels) return 1;
     edgecnn_input_size(width, height, &made_height, &made_width);
     size_t values = (size_t)EDGECNN_CHANNELS * made_height * made_width;
     float *made = malloc(4 * values);

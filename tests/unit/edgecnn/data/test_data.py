@@ -150,6 +150,7 @@ def test_mnist_is_what_its_authors_say() -> None:
     assert (len(images), len(labels)) == (10_000, 10_000)
 
 
+@pytest.mark.matrix
 @pytest.mark.network
 def test_cifar10_is_what_its_author_says() -> None:
     """6,000 images a class, and the means as everyone normalises by them."""

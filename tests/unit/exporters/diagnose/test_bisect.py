@@ -11,6 +11,9 @@ from edgecnn_exporters.diagnose import bisect, search
 from edgecnn_exporters.diagnose.diagnose import diagnose
 from edgecnn_exporters.diagnose.sources import OnnxCandidate
 
+# The networks are built and quantised once, by one worker.
+pytestmark = pytest.mark.xdist_group("networks for faults")
+
 NAMES = [str(number) for number in range(1000)]
 
 

@@ -24,6 +24,9 @@ from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Artefact, Golden, Manifest, Preprocess
 from edgecnn_runtime.tensor_spec import TensorSpec
 
+# The networks are built and quantised once, by one worker.
+pytestmark = pytest.mark.xdist_group("networks for faults")
+
 ONNX = Artefact("model.onnx", "onnx", "fp32")
 TFLITE = Artefact("model.tflite", "tflite", "fp32")
 # The schema of `edgecnn verify --json`: scripts read these keys.

@@ -10,6 +10,9 @@ from parity.faults.networks import segmenter, shipped
 
 from edgecnn_exporters.diagnose.module_diagnosis import diagnose_export
 
+# The networks are built and quantised once, by one worker.
+pytestmark = pytest.mark.xdist_group("networks for faults")
+
 # Pattern in the sentence of each fault's diagnosis, in terms of the layer.
 SENTENCES = {
     "HardSwish → HardSigmoid": "computes HardSigmoid, the layer .* is Hardswish",

@@ -21,6 +21,9 @@ from edgecnn_exporters.diagnose.tflite.candidate import TfliteCandidate
 from edgecnn_exporters.targets.openvino.write import write_openvino
 from edgecnn_runtime.errors import OutputNotWritable
 
+# The networks are built and quantised once, by one worker.
+pytestmark = pytest.mark.xdist_group("networks for faults")
+
 
 def diagnosed(kind: str) -> Diagnosis:
     built = shipped("resnet20")

@@ -17,6 +17,9 @@ from edgecnn_exporters.diagnose.sources import (
 from edgecnn_exporters.diagnose.tflite.candidate import TfliteCandidate
 from edgecnn_exporters.targets.openvino.write import write_openvino
 
+# The networks are built and quantised once, by one worker.
+pytestmark = pytest.mark.xdist_group("networks for faults")
+
 NAMES = {"stem.2", "smooth", "up", "concat", "leaky", "logits"}
 
 

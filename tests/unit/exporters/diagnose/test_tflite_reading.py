@@ -14,6 +14,9 @@ from edgecnn_exporters.diagnose.tflite.candidate import TfliteCandidate
 from edgecnn_exporters.diagnose.tflite.graph import read_graph
 from edgecnn_exporters.targets.tflite.write import write_tflite
 
+# The networks are built and quantised once, by one worker.
+pytestmark = pytest.mark.xdist_group("networks for faults")
+
 NETWORKS = {
     "segmenter": segmenter,
     "lenet5": lambda: shipped("lenet5", "mnist"),

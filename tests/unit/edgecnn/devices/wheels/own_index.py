@@ -66,13 +66,14 @@ class Index:
             ("onnxruntime", "1.32.0"),
             ("ai-edge-litert", "2.3.0"),
             ("openvino", "2026.4.1"),
+            ("edgecnn-native", "0.2.0"),
         ):
             self.add(name, version, requires=["numpy>=1.21"], files={f"{name}.txt": b""})
         self.add("numpy", "1.26.4", files={"numpy/__init__.py": source.encode()})
         self.add("tflite-runtime", "2.14.0", requires=["numpy<2"], files={"tflite.txt": b""})
 
     def add_engines(self, glibc: int = 17, machine: str = "aarch64", python: str = "311") -> None:
-        """NumPy 1 and 2, and the four engines, for one machine."""
+        """NumPy 1 and 2, and the five engines, for one machine."""
         tag = f"cp{python}-cp{python}-manylinux_2_{glibc}_{machine}"
         self.add("numpy", "1.26.4", tag)
         self.add("numpy", "2.4.6", tag)
@@ -80,6 +81,8 @@ class Index:
         self.add("ai-edge-litert", "2.3.0", tag, requires=["numpy>=1.23", "flatbuffers"])
         self.add("openvino", "2026.4.1", tag, requires=["numpy<2.6,>=1.16"])
         self.add("tflite-runtime", "2.14.0", tag, requires=["numpy>=1.23"])
+        own = f"py3-none-manylinux_2_{glibc}_{machine}"
+        self.add("edgecnn-native", "0.2.0", own, requires=["numpy<3,>=1.26"])
         self.add("flatbuffers", "25.1")
 
 

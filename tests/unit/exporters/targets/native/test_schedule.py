@@ -109,3 +109,20 @@ def test_a_plan_that_is_cut_short_is_refused() -> None:
     content = plan_of(quantised("y = Conv (x, point)").model).to_bytes()
     with pytest.raises(PlanInvalid, match=f"the file has {len(content) - 64} bytes, its header"):
         read_plan(content[:-64])
+
+
+def test_a_ring_holds_rows_that_windows_skip() -> None:
+    found = plan(
+        "a = Conv (x, point) y = MaxPool <kernel_shape = [1, 1], strides = [2, 2]> (a)",
+        Caches(layer=1, least_strips=9),
+    )
+    rows = found.groups[0].strip_rows
+    # Strips of the pool begin two rows apart for each row of theirs, and the row between is made.
+    assert found.tensors[found.operations[1].output].rows == 2 * rows
+
+
+def test_an_image_that_a_sum_reads_has_sixteen_channels() -> None:
+    body = "a = Conv (x, three_by_three) b = Add (a, x) y = Conv (b, three_by_three)"
+    net = quantised(body, reads="float[N, 3, 9, 11] x")
+    found = read(plan_of(net.model).to_bytes())
+    assert {tensor.pitch for tensor in found.tensors if tensor.storage == RING} == {16}
