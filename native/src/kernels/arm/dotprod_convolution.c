@@ -1,12 +1,12 @@
 /* AArch64 with dot products: dense convolution, 1x1 and K x K, of pixels and channel blocks of 16.
  *
- * A tile is PIXELS output pixels of one row by 16 output channels: four vectors of sums a pixel. A lane of
- * four input channels of a pixel multiplies 64 bytes of weights. */
+ * A tile is PIXELS output pixels by 16 output channels, four vectors of sums a pixel, or by 8, two of them. A
+ * lane of four input channels of a pixel multiplies 64 bytes of weights. */
 #include "arm.h"
 
 #include "../../plan.h"
 
-enum { MOST_PIXELS = 6 };
+enum { MOST_PIXELS = 6, TOGETHER = 40 * MOST_PIXELS /* pixels, with their pointers in scratch memory */ };
 
 /* What all tiles of one call share. */
 struct dense {
@@ -19,7 +19,7 @@ struct dense {
 
 /* The d-th of four input channels' groups, d a constant. */
 #define LANE(d) \
-    UNROLL for (int j = 0; j < 4; j++) \
+    UNROLL for (int j = 0; j < QUARTERS; j++) \
     { \
         int8x16_t w = vld1q_s8(weights + 64 * d + 16 * j); \
         UNROLL for (int p = 0; p < PIXELS; p++) sums[p][j] = vdotq_laneq_s32(sums[p][j], w, x[p], d); \
@@ -27,7 +27,7 @@ struct dense {
 
 /* Adds `fours` times 16 input channels and then `rest` times four to the sums; the weights behind them. */
 INLINE const int8_t *multiply(int32x4_t (*sums)[4], const uint8_t **in, const int8_t *weights, int fours, int rest,
-                              const int PIXELS)
+                              const int PIXELS, const int QUARTERS)
 {
     int8x16_t x[MOST_PIXELS];
     for (; fours > 0; fours--, weights += 256) {
@@ -45,98 +45,172 @@ INLINE const int8_t *multiply(int32x4_t (*sums)[4], const uint8_t **in, const in
     return weights + 64 * rest;
 }
 
-INLINE void store_tile(int32x4_t (*sums)[4], uint8_t *out, size_t pitch, const float *multiplier,
-                       const struct ending *ending, const int PIXELS, const enum finish FINISH)
+INLINE void store_tile(int32x4_t (*sums)[4], uint8_t *const *out, int first, const float *multiplier,
+                       const struct ending *ending, const int PIXELS, const int QUARTERS, const enum finish FINISH)
 {
     float32x4_t m[4];
-    UNROLL for (int j = 0; j < 4; j++) m[j] = vld1q_f32(multiplier + 4 * j);
-    UNROLL for (int p = 0; p < PIXELS; p++, out += pitch)
-    {
-        float32x4_t scaled[4];
-        UNROLL for (int j = 0; j < 4; j++) scaled[j] = scale(sums[p][j], m[j]);
-        vst1q_s8((int8_t *)out, finish_16(scaled, ending, FINISH));
-    }
-}
-
-/* The pixels' inputs at one tap. */
-INLINE void point(const uint8_t **in, const uint8_t *first, size_t pixel, const int PIXELS)
-{
-    in[0] = first;
-    UNROLL for (int p = 1; p < PIXELS; p++) in[p] = in[p - 1] + pixel;
-}
-
-/* SINGLE: all that a pixel reads follows in memory from `in` on. */
-INLINE void tile(const struct dense *d, int row, const uint8_t *first_in, size_t skipped, const int8_t *weights,
-                 uint8_t *out, int first, const int PIXELS, const bool SINGLE)
-{
-    const struct kernel *k = &d->k;
-    const uint8_t *in[MOST_PIXELS];
-    int32x4_t sums[MOST_PIXELS][4];
+    UNROLL for (int j = 0; j < QUARTERS; j++) m[j] = vld1q_f32(multiplier + 4 * j);
     UNROLL for (int p = 0; p < PIXELS; p++)
     {
-        LOAD_SUMS(sums[p][0], sums[p][1], k->bias + first, 0);
-        LOAD_SUMS(sums[p][2], sums[p][3], k->bias + first, 32);
-    }
-    if (SINGLE) {
-        point(in, first_in, d->pixel, PIXELS);
-        multiply(sums, in, weights, d->fours, d->rest, PIXELS);
-    } else {
-        for (int ky = 0; ky < k->kernel_h; ky++) {
-            const uint8_t *tap = k->in[row * k->stride_h + ky * k->dilation_h] + skipped;
-            for (int kx = 0; kx < d->taps; kx++, tap += d->tap) {
-                point(in, tap, d->pixel, PIXELS);
-                weights = multiply(sums, in, weights, d->fours, d->rest, PIXELS);
-            }
+        int8_t *to = (int8_t *)out[p] + first;
+        if (QUARTERS == 2) {
+            vst1_s8(to, finish_8(sums[p][0], sums[p][1], m[0], m[1], ending, FINISH));
+        } else {
+            float32x4_t scaled[4];
+            UNROLL for (int j = 0; j < 4; j++) scaled[j] = scale(sums[p][j], m[j]);
+            vst1q_s8(to, finish_16(scaled, ending, FINISH));
         }
     }
-    const float *multiplier = k->multiplier + first;
-    if (d->ending.finish == PLAIN)
-        store_tile(sums, out, k->out_pitch, multiplier, &d->ending, PIXELS, PLAIN);
-    else if (d->ending.finish == BOUNDED)
-        store_tile(sums, out, k->out_pitch, multiplier, &d->ending, PIXELS, BOUNDED);
-    else
-        store_tile(sums, out, k->out_pitch, multiplier, &d->ending, PIXELS, SATURATING);
 }
 
-/* `count` tiles side by side. */
-INLINE void tiles(const struct dense *shared, int row, int x, int first, int count, const int PIXELS, const bool SINGLE)
+INLINE void start(int32x4_t (*sums)[4], const int32_t *bias, const int PIXELS, const int QUARTERS)
+{
+    UNROLL for (int p = 0; p < PIXELS; p++)
+    {
+        LOAD_SUMS(sums[p][0], sums[p][1], bias, 0);
+        if (QUARTERS == 4)
+            LOAD_SUMS(sums[p][2], sums[p][3], bias, 32);
+    }
+}
+
+INLINE void finish(const struct dense *d, int32x4_t (*sums)[4], uint8_t *const *out, int first, const int PIXELS,
+                   const int QUARTERS)
+{
+    const float *multiplier = d->k.multiplier + first;
+    if (d->ending.finish == PLAIN)
+        store_tile(sums, out, first, multiplier, &d->ending, PIXELS, QUARTERS, PLAIN);
+    else if (d->ending.finish == BOUNDED)
+        store_tile(sums, out, first, multiplier, &d->ending, PIXELS, QUARTERS, BOUNDED);
+    else
+        store_tile(sums, out, first, multiplier, &d->ending, PIXELS, QUARTERS, SATURATING);
+}
+
+/* Input and output of a pixel: a tile's may lie in several rows. */
+struct pixel {
+    const uint8_t *in;
+    uint8_t *out;
+};
+
+/* `count` tiles from the x-th of these pixels on; all that a pixel reads follows in memory. */
+INLINE void single(const struct dense *shared, const struct pixel *pixels, int x, int first, int count,
+                   const int PIXELS, const int QUARTERS)
 {
     const struct dense copy = *shared, *d = &copy;
     const int8_t *weights = d->k.weights + first / 16 * d->block;
-    uint8_t *out = d->k.out[row] + x * d->k.out_pitch + first;
-    const uint8_t *in = d->k.in[row * d->k.stride_h];
-    size_t skipped = x * d->pixel;
-    for (; count > 0; count--, skipped += PIXELS * d->pixel, out += PIXELS * d->k.out_pitch)
-        tile(d, row, in + skipped, skipped, weights, out, first, PIXELS, SINGLE);
+    for (pixels += x; count > 0; count--, pixels += PIXELS) {
+        int32x4_t sums[MOST_PIXELS][4];
+        const uint8_t *in[MOST_PIXELS];
+        uint8_t *out[MOST_PIXELS];
+        UNROLL for (int p = 0; p < PIXELS; p++)
+        {
+            in[p] = pixels[p].in;
+            out[p] = pixels[p].out;
+        }
+        start(sums, d->k.bias + first, PIXELS, QUARTERS);
+        multiply(sums, in, weights, d->fours, d->rest, PIXELS, QUARTERS);
+        finish(d, sums, out, first, PIXELS, QUARTERS);
+    }
 }
 
-#define TILES(pixels) \
-    static __attribute__((noinline)) void single_##pixels(const struct dense *d, int row, int x, int first, int count) \
+/* The same from column x of a row on, for windows. */
+INLINE void window(const struct dense *shared, int row, int x, int first, int count, const int PIXELS)
+{
+    const struct dense copy = *shared, *d = &copy;
+    const struct kernel *k = &d->k;
+    for (; count > 0; count--, x += PIXELS) {
+        const int8_t *weights = k->weights + first / 16 * d->block;
+        int32x4_t sums[MOST_PIXELS][4];
+        uint8_t *out[MOST_PIXELS];
+        start(sums, k->bias + first, PIXELS, 4);
+        for (int ky = 0; ky < k->kernel_h; ky++) {
+            const uint8_t *tap = k->in[row * k->stride_h + ky * k->dilation_h] + x * d->pixel;
+            for (int kx = 0; kx < d->taps; kx++, tap += d->tap) {
+                const uint8_t *in[MOST_PIXELS];
+                UNROLL for (int p = 0; p < PIXELS; p++) in[p] = tap + p * d->pixel;
+                weights = multiply(sums, in, weights, d->fours, d->rest, PIXELS, 4);
+            }
+        }
+        UNROLL for (int p = 0; p < PIXELS; p++) out[p] = k->out[row] + (x + p) * k->out_pitch;
+        finish(d, sums, out, first, PIXELS, 4);
+    }
+}
+
+#define TILES(n) \
+    static __attribute__((noinline)) void single_##n(const struct dense *d, const struct pixel *p, int x, \
+                                                          int first, int count) \
     { \
-        tiles(d, row, x, first, count, pixels, true); \
+        single(d, p, x, first, count, n, 4); \
     } \
-    static __attribute__((noinline)) void window_##pixels(const struct dense *d, int row, int x, int first, int count) \
+    static __attribute__((noinline)) void half_##n(const struct dense *d, const struct pixel *p, int x, \
+                                                        int first, int count) \
     { \
-        tiles(d, row, x, first, count, pixels, false); \
+        single(d, p, x, first, count, n, 2); \
+    } \
+    static __attribute__((noinline)) void window_##n(const struct dense *d, int row, int x, int first, int count) \
+    { \
+        window(d, row, x, first, count, n); \
     }
 TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6)
 
-typedef void tiles_function(const struct dense *, int row, int x, int first, int count);
+/* Tiles of two sizes, one pixel apart: how many of the larger and the smaller one, and the larger size. */
+struct split {
+    int larger, smaller, pixels;
+};
 
-/* One row of `width` pixels, in tiles of two sizes, one pixel apart. */
-static void convolve_row(const struct dense *d, int row, int width, int first)
+static struct split split_into_tiles(int pixels)
 {
-    static tiles_function *const functions[2][MOST_PIXELS + 1] = {
-        {NULL, window_1, window_2, window_3, window_4, window_5, window_6},
+    int tiles = (pixels + MOST_PIXELS - 1) / MOST_PIXELS;
+    int most = (pixels + tiles - 1) / tiles, smaller = most * tiles - pixels;
+    return (struct split){tiles - smaller, smaller, most};
+}
+
+static void convolve_windows(const struct dense *d)
+{
+    static void (*const tiles_of[])(const struct dense *, int, int, int, int) = {
+        NULL, window_1, window_2, window_3, window_4, window_5, window_6};
+    struct split split = split_into_tiles(d->k.width);
+    for (int first = 0; first < d->k.output_channels; first += 16)
+        for (int row = 0; row < d->k.rows; row++) {
+            tiles_of[split.pixels](d, row, 0, first, split.larger);
+            if (split.smaller)
+                tiles_of[split.pixels - 1](d, row, split.larger * split.pixels, first, split.smaller);
+        }
+}
+
+static void convolve_pixels(const struct dense *d, const struct pixel *pixels, int count)
+{
+    static void (*const tiles_of[2][MOST_PIXELS + 1])(const struct dense *, const struct pixel *, int, int, int) = {
         {NULL, single_1, single_2, single_3, single_4, single_5, single_6},
+        {NULL, half_1, half_2, half_3, half_4, half_5, half_6},
     };
-    tiles_function *const *tiles_of = functions[d->k.kernel_h * d->taps == 1];
-    int tiles = (width + MOST_PIXELS - 1) / MOST_PIXELS;
-    int pixels = (width + tiles - 1) / tiles;
-    int smaller = pixels * tiles - width, larger = tiles - smaller;
-    tiles_of[pixels](d, row, 0, first, larger);
-    if (smaller)
-        tiles_of[pixels - 1](d, row, larger * pixels, first, smaller);
+    struct split split = split_into_tiles(count);
+    for (int first = 0; first < d->k.output_channels; first += 16) {
+        bool half = d->k.real_channels - first <= 8;
+        tiles_of[half][split.pixels](d, pixels, 0, first, split.larger);
+        if (split.smaller)
+            tiles_of[half][split.pixels - 1](d, pixels, split.larger * split.pixels, first, split.smaller);
+    }
+}
+
+/* All pixels of the rows, some at a time. */
+static void convolve_singles(const struct dense *d)
+{
+    const struct kernel *k = &d->k;
+    const size_t in_step = d->pixel, out_step = k->out_pitch;
+    struct pixel *pixels = k->scratch;
+    int count = 0;
+    for (int row = 0; row < k->rows; row++) {
+        struct pixel next = {k->in[row * k->stride_h], k->out[row]};
+        for (int left = k->width; left > 0;) {
+            int part = left < TOGETHER - count ? left : TOGETHER - count;
+            left -= part;
+            for (; part > 0; part--, next.in += in_step, next.out += out_step) pixels[count++] = next;
+            if (count == TOGETHER || (left == 0 && row == k->rows - 1)) {
+                convolve_pixels(d, pixels, count);
+                count = 0;
+            }
+        }
+    }
 }
 
 /* The sum of one output pixel, in float, for the caller's array. */
@@ -149,7 +223,7 @@ static void convolve_to_float(const struct dense *d, int row, int x, int first)
     for (int ky = 0; ky < k->kernel_h; ky++)
         for (int kx = 0; kx < d->taps; kx++) {
             const uint8_t *in = k->in[row * k->stride_h + ky * k->dilation_h] + x * d->pixel + kx * d->tap;
-            weights = multiply(sums, &in, weights, d->fours, d->rest, 1);
+            weights = multiply(sums, &in, weights, d->fours, d->rest, 1, 4);
         }
     float values[16];
     UNROLL for (int j = 0; j < 4; j++)
@@ -178,10 +252,9 @@ void dotprod_convolution(const struct kernel *k)
                     convolve_to_float(&d, row, x, first);
         return;
     }
-    bool joined = is_one_row(k);
-    int rows = joined ? 1 : k->rows, width = joined ? k->width * k->rows : k->width;
-    for (int first = 0; first < k->output_channels; first += 16)
-        for (int row = 0; row < rows; row++)
-            convolve_row(&d, row, width, first);
+    if (k->kernel_h * d.taps == 1)
+        convolve_singles(&d);
+    else
+        convolve_windows(&d);
     arm_look_up_rows(k);
 }

@@ -115,9 +115,9 @@ void arm_multiply(const struct kernel *k)
 /* 16 pixels of one plane, in memory's domain. */
 INLINE int8x16_t quantise_16(const float *from, float32x4_t step, const struct ending *ending)
 {
-    const float32x4_t most = vdupq_n_f32(1e6f);
+    const float32x4_t least = vdupq_n_f32(-1e6f); /* NaN, too */
     int32x4_t q[4];
-    UNROLL for (int j = 0; j < 4; j++) q[j] = vcvtnq_s32_f32(vminq_f32(vdivq_f32(vld1q_f32(from + 4 * j), step), most));
+    UNROLL for (int j = 0; j < 4; j++) q[j] = vcvtnq_s32_f32(vmaxnmq_f32(vdivq_f32(vld1q_f32(from + 4 * j), step), least));
     int16x8_t first = vqmovn_high_s32(vqmovn_s32(q[0]), q[1]), second = vqmovn_high_s32(vqmovn_s32(q[2]), q[3]);
     return vqmovn_high_s16(vqmovn_s16(vqaddq_s16(first, ending->zero_point)), vqaddq_s16(second, ending->zero_point));
 }
