@@ -203,8 +203,11 @@ static void convolve_singles(const struct dense *d)
         struct pixel next = {k->in[row * k->stride_h], k->out[row]};
         for (int left = k->width; left > 0;) {
             int part = left < TOGETHER - count ? left : TOGETHER - count;
+            struct pixel *to = pixels + count;
             left -= part;
-            for (; part > 0; part--, next.in += in_step, next.out += out_step) pixels[count++] = next;
+            count += part;
+            _Pragma("GCC unroll 4") for (; part > 0; part--, next.in += in_step, next.out += out_step)
+                *to++ = next;
             if (count == TOGETHER || (left == 0 && row == k->rows - 1)) {
                 convolve_pixels(d, pixels, count);
                 count = 0;

@@ -201,7 +201,7 @@ INLINE void any_row(const struct part *part, const int ROWS, const enum finish F
         else \
             function(part, __VA_ARGS__, SATURATING); \
     }
-FINISHES(three_once, three_row, 2, 2, 1)
+FINISHES(three_once, three_row, 3, 2, 1)
 FINISHES(three_twice, three_row, 4, 1, 2)
 FINISHES(any_one, any_row, 1)
 FINISHES(any_two, any_row, 2)
