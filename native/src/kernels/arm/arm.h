@@ -20,7 +20,7 @@ enum {
     ARM_FOURS = 4,  /* a depthwise kernel has at most 16 rows */
     ARM_REACH = 24, /* and covers at most as many columns */
     /* Bytes of interleaved columns, at least ARM_REACH of them: in the level 1 cache beside the rows. */
-    ARM_SCRATCH = 40 * ARM_FOURS * 64
+    ARM_SCRATCH = 60 * ARM_FOURS * 64
 };
 
 /* How sums become bytes. PLAIN: every sum times its multiplier lies within int16, the zero point is even,

@@ -51,32 +51,72 @@ INLINE int8x16_t high_pairs(int8x16_t a, int8x16_t b)
     return vreinterpretq_s8_s16(vzip2q_s16(vreinterpretq_s16_s8(a), vreinterpretq_s16_s8(b)));
 }
 
-/* One column of four rows of 16 channels, interleaved. */
-INLINE void interleave_column(int8_t *to, const int8_t *r0, const int8_t *r1, const int8_t *r2, const int8_t *r3)
+/* Two rows of 16 channels, byte by byte. */
+struct two_rows {
+    int8x16_t low, high;
+};
+
+INLINE struct two_rows zip_rows(const int8_t *a, const int8_t *b)
 {
-    int8x16_t v0 = vld1q_s8(r0), v1 = vld1q_s8(r1), v2 = vld1q_s8(r2), v3 = vld1q_s8(r3);
-    int8x16_t low01 = vzip1q_s8(v0, v1), high01 = vzip2q_s8(v0, v1);
-    int8x16_t low23 = vzip1q_s8(v2, v3), high23 = vzip2q_s8(v2, v3);
-    int8x16_t quarters[4] = {low_pairs(low01, low23), high_pairs(low01, low23), low_pairs(high01, high23),
-                             high_pairs(high01, high23)};
+    int8x16_t x = vld1q_s8(a), y = vld1q_s8(b);
+    return (struct two_rows){vzip1q_s8(x, y), vzip2q_s8(x, y)};
+}
+
+/* A column of four rows, interleaved. */
+INLINE void store_column(int8_t *to, struct two_rows a, struct two_rows b)
+{
+    int8x16_t quarters[4] = {low_pairs(a.low, b.low), high_pairs(a.low, b.low), low_pairs(a.high, b.high),
+                             high_pairs(a.high, b.high)};
     /* Else the compiler makes a slow interleaving store of two of them. */
     UNROLL for (int q = 0; q < 4; q++) __asm__("" : "+w"(quarters[q]));
     UNROLL for (int q = 0; q < 4; q++) vst1q_s8(to + 16 * q, quarters[q]);
 }
 
+/* Keeps the compiler from a pointer to each row, which it would have to advance. */
+#define ONE_OFFSET(at) __asm__("" : "+r"(at))
+
 /* `count` columns; `next` bytes from one to the next. */
 static void interleave(uint8_t *to, size_t next, const uint8_t *const *rows, size_t at, size_t pitch, int count)
 {
-    const int8_t *r0 = (const int8_t *)rows[0], *r1 = (const int8_t *)rows[1], *r2 = (const int8_t *)rows[2],
-                 *r3 = (const int8_t *)rows[3];
+    const int8_t *r[4];
+    UNROLL for (int i = 0; i < 4; i++) r[i] = (const int8_t *)rows[i];
     int8_t *out = (int8_t *)to;
-    size_t other = at + pitch;
-    for (; count > 1; count -= 2, at += 2 * pitch, other += 2 * pitch, out += 2 * next) {
-        interleave_column(out, r0 + at, r1 + at, r2 + at, r3 + at);
-        interleave_column(out + next, r0 + other, r1 + other, r2 + other, r3 + other);
+    for (; count > 1; count -= 2, out += 2 * next) {
+        ONE_OFFSET(at);
+        store_column(out, zip_rows(r[0] + at, r[1] + at), zip_rows(r[2] + at, r[3] + at));
+        at += pitch;
+        ONE_OFFSET(at);
+        store_column(out + next, zip_rows(r[0] + at, r[1] + at), zip_rows(r[2] + at, r[3] + at));
+        at += pitch;
     }
     if (count)
-        interleave_column(out, r0 + at, r1 + at, r2 + at, r3 + at);
+        store_column(out, zip_rows(r[0] + at, r[1] + at), zip_rows(r[2] + at, r[3] + at));
+}
+
+INLINE void store_two_columns(int8_t *first, int8_t *second, const int8_t *const *r, size_t at)
+{
+    struct two_rows common = zip_rows(r[2] + at, r[3] + at);
+    store_column(first, zip_rows(r[0] + at, r[1] + at), common);
+    store_column(second, common, zip_rows(r[4] + at, r[5] + at));
+}
+
+/* The columns of two passes that have two rows in common, of six. */
+static void interleave_two(uint8_t *first, uint8_t *second, const uint8_t *const *rows, size_t at, size_t pitch,
+                           int count)
+{
+    const int8_t *r[6];
+    UNROLL for (int i = 0; i < 6; i++) r[i] = (const int8_t *)rows[i];
+    int8_t *a = (int8_t *)first, *b = (int8_t *)second;
+    for (; count > 1; count -= 2, a += 2 * COLUMN, b += 2 * COLUMN) {
+        ONE_OFFSET(at);
+        store_two_columns(a, b, r, at);
+        at += pitch;
+        ONE_OFFSET(at);
+        store_two_columns(a + COLUMN, b + COLUMN, r, at);
+        at += pitch;
+    }
+    if (count)
+        store_two_columns(a, b, r, at);
 }
 
 /* How one call goes through its rows: passes of `rows` output rows, some of them together in a batch of
@@ -236,6 +276,25 @@ static void interleave_pass(const struct sweep *sweep, uint8_t *to, int pass, si
     }
 }
 
+/* Whether the next pass begins two input rows after this one, and four rows hold all taps of each. */
+static bool shares_rows(const struct sweep *sweep, int pass)
+{
+    const struct kernel *k = sweep->k;
+    return sweep->shape.fours == 1 && k->dilation_h == 1 && pass + 1 < sweep->passes &&
+           (row_of(sweep, pass + 1) - row_of(sweep, pass)) * k->stride_h == 2;
+}
+
+/* The columns of two passes that share rows. */
+static void interleave_passes(const struct sweep *sweep, uint8_t *to, int pass, size_t at, int columns)
+{
+    const struct kernel *k = sweep->k;
+    const uint8_t *const *in = k->in + row_of(sweep, pass) * k->stride_h;
+    int needed = 2 + (sweep->rows - 1) * k->stride_h + k->kernel_h;
+    const uint8_t *rows[6];
+    for (int i = 0; i < 6; i++) rows[i] = in[i < needed ? i : needed - 1];
+    interleave_two(to, to + (size_t)columns * COLUMN, rows, at, k->in_pitch, columns);
+}
+
 static int reach_of(const struct kernel *k) { return (k->kernel_w - 1) * k->dilation_w + 1; }
 
 /* All rows of 16 channels. */
@@ -251,8 +310,13 @@ static void convolve_block(const struct sweep *sweep, part_function *function, c
         for (int pass = 0; pass < sweep->passes; pass += sweep->batch) {
             int left = sweep->passes - pass, passes = left < sweep->batch ? left : sweep->batch;
             uint8_t *scratch = k->scratch;
-            for (int i = 0; i < passes; i++)
-                interleave_pass(sweep, scratch + i * columns * column, pass + i, at, columns);
+            for (int i = 0; i < passes; i++) {
+                uint8_t *to = scratch + i * columns * column;
+                if (i + 1 < passes && shares_rows(sweep, pass + i))
+                    interleave_passes(sweep, to, pass + i++, at, columns);
+                else
+                    interleave_pass(sweep, to, pass + i, at, columns);
+            }
             for (int h = 0; h < 2; h++) {
                 struct part part = {sweep,  scratch + 32 * h, columns * column, packed + h * half,
                                     first + HALF * h + x * k->out_pitch, pixels, pass, passes};
