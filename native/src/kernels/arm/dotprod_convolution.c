@@ -30,7 +30,7 @@ INLINE const int8_t *multiply(int32x4_t (*sums)[4], const uint8_t **in, const in
                               const int PIXELS, const int QUARTERS)
 {
     int8x16_t x[MOST_PIXELS];
-    for (; fours > 0; fours--, weights += 256) {
+    for (; fours != 0; fours--, weights += 256) {
         UNROLL for (int p = 0; p < PIXELS; p++) x[p] = load_next(&in[p]);
         LANE(0) LANE(1) LANE(2) LANE(3)
     }
@@ -97,7 +97,7 @@ INLINE void single(const struct dense *shared, const struct pixel *pixels, int x
 {
     const struct dense copy = *shared, *d = &copy;
     const int8_t *weights = d->k.weights + first / 16 * d->block;
-    for (pixels += x; count > 0; count--, pixels += PIXELS) {
+    for (pixels += x; count != 0; count--, pixels += PIXELS) {
         int32x4_t sums[MOST_PIXELS][4];
         const uint8_t *in[MOST_PIXELS];
         uint8_t *out[MOST_PIXELS];
@@ -117,7 +117,7 @@ INLINE void window(const struct dense *shared, int row, int x, int first, int co
 {
     const struct dense copy = *shared, *d = &copy;
     const struct kernel *k = &d->k;
-    for (; count > 0; count--, x += PIXELS) {
+    for (; count != 0; count--, x += PIXELS) {
         const int8_t *weights = k->weights + first / 16 * d->block;
         int32x4_t sums[MOST_PIXELS][4];
         uint8_t *out[MOST_PIXELS];
