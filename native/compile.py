@@ -18,9 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -90,24 +90,42 @@ def compile_library(wanted: Platform | None, folder: Path, version: str) -> tupl
     folder.mkdir(parents=True, exist_ok=True)
     # Beside the library, so that it appears by a rename.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        objects = compile_objects(compiler, architecture, Path(scratch), version)
+        objects = _compile(compiler, sources(architecture), architecture, version, Path(scratch))
         linked = Path(scratch, library.name)
         _run([*compiler.command, *_link_flags(library.name), *objects, "-o", str(linked)])
         linked.replace(library)
     return library, compiler.note
 
 
-def compile_objects(compiler: Compiler, architecture: str, folder: Path, version: str) -> list[str]:
-    """Compile every source of an architecture into a folder; the object files' paths.
+def compile_program(
+    wanted: Platform | None, source: Path, program: Path, includes: Sequence[Path] = ()
+) -> None:
+    """Compile a C program with the library in it, static where the platform's C library allows it.
+
+    Args:
+        includes: folders of headers, beside the library's own.
 
     Raises:
-        CompilerFailed: the compiler refuses a source.
+        CompilerFailed: no compiler, or it refuses the sources.
     """
-    jobs = [
-        [*compiler.command, *_flags(compiler, source, architecture, version)]
-        for source in sources(architecture)
-    ]
-    objects = [str(folder / f"{number}.o") for number in range(len(jobs))]
+    compiler = find_compiler(wanted)
+    architecture = platform.machine() if wanted is None else wanted.architecture
+    folders = [word for folder in includes for word in ("-I", str(folder))]
+    compiler = replace(compiler, command=(*compiler.command, *folders))
+    static = ("-static",) if wanted is not None and "musl" in wanted.target else ()
+    with tempfile.TemporaryDirectory() as scratch:
+        every = [*sources(architecture), source]
+        objects = _compile(compiler, every, architecture, project_version(), Path(scratch))
+        linking = ("-O3", "-s", *static, *objects, "-lm", "-lpthread", "-o", str(program))
+        _run([*compiler.command, *linking])
+
+
+def _compile(
+    compiler: Compiler, files: Sequence[Path], architecture: str, version: str, scratch: Path
+) -> list[str]:
+    """Object files, in the order of the sources."""
+    jobs = [[*compiler.command, *_flags(compiler, file, architecture, version)] for file in files]
+    objects = [str(scratch / f"{number}.o") for number in range(len(jobs))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         compiling = [
             pool.submit(_run, [*job, "-o", object])

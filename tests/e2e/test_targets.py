@@ -30,6 +30,14 @@ class Roll(nn.Module):
 
 def rolled():
     return nn.Sequential(nn.Conv2d(3, 4, 1), Roll(), nn.Flatten(), nn.Linear(256, 2))
+
+class Wave(nn.Module):
+    def forward(self, x):
+        return torch.sin(x)
+
+def waves():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 1), Wave(), nn.Flatten(), nn.Linear(256, 2))
 """
 
 
@@ -126,15 +134,22 @@ def test_an_operator_that_tflite_lacks_is_named_and_nothing_is_written(
 
 
 @pytest.mark.usefixtures("own")
+def test_a_plan_is_made_of_a_network_of_one_image_at_a_time(edgecnn: Run) -> None:
+    ran = edgecnn(*EXPORT, *INT8, "--batch", "1", "--target", "native", "-o", "one.edge")
+    assert ran.returncode == 0, ran.stderr
+    assert edgecnn("verify", "one.edge", "--engine", "native").returncode == 0
+
+
 def test_a_network_without_a_plan_is_refused_by_name_and_leaves_it_out_among_all(
     edgecnn: Run, tmp_path: Path
 ) -> None:
-    fixed = (*EXPORT, *INT8, "--batch", "1")
-    refused = edgecnn(*fixed, "--target", "native", "-o", "none.edge")
+    (tmp_path / "own.py").write_text(f"import torch\nfrom torch import nn\n{SHUFFLE}")
+    command = ("export", "own:waves", "--input", "1x3x8x8", "--preprocess", "unit", *INT8)
+    refused = edgecnn(*command, "--target", "native", "-o", "none.edge")
     assert refused.returncode == 1
-    assert "batch" in refused.stderr
+    assert "Sin" in refused.stderr
     assert not (tmp_path / "none.edge").exists()
-    ran = edgecnn(*fixed, "--target", "all", "-o", "all.edge")
+    ran = edgecnn(*command, "--target", "all", "-o", "all.edge")
     assert ran.returncode == 0, ran.stderr
     reason = refused.stderr.strip().removeprefix("edgecnn: ")
     assert f"native is left out: {reason}" in ran.stdout + ran.stderr

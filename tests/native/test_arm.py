@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from native.formulas import Ending, F, Window
 from native.network import NO_END, Network, Place
 
 NATIVE = Path(__file__).parents[2] / "native"
+DRIVER = Path(__file__).with_name("run_plans.c")
 
 
 @dataclass(frozen=True)
@@ -25,40 +27,41 @@ class Machine:
     """A processor of an emulator.
 
     Attributes:
-        platform: of native/platforms.py, whose C library may be linked into a program.
+        target: of zig, with a C library that may be linked into a program.
         emulator: program of QEMU.
         processor: its name there.
         kernels: that the library chooses on it.
+        flags: of the compiler.
     """
 
-    platform: str
+    target: str
     emulator: str
     processor: str
     kernels: str
+    flags: tuple[str, ...] = ()
 
 
-A76 = Machine("musl-aarch64", "qemu-aarch64", "cortex-a76", "dotprod")
-A72 = Machine("musl-aarch64", "qemu-aarch64", "cortex-a72", "neon")
+A76 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a76", "dotprod")
+A72 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a72", "neon")
+# As the platform linux-armv7l of native/platforms.py.
+V7 = Machine(
+    "arm-linux-musleabihf", "qemu-arm", "cortex-a7", "portable", ("-mcpu=generic+v7a+neon",)
+)
 
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """run_plans.c with the library in it, by platform."""
+    """run_plans.c with the library in it, by target."""
     if find_spec("ziglang") is None:
         pytest.skip("no compiler for ARM: pip install ziglang")
     sys.path.insert(0, str(NATIVE))
-    from compile import compile_objects, find_compiler
-    from platforms import PLATFORMS
-
+    compiler = importlib.import_module("compile")
+    platforms = importlib.import_module("platforms")
     programs = {}
-    for name in {A76.platform}:
-        folder = tmp_path_factory.mktemp(name)
-        compiler = find_compiler(PLATFORMS[name])
-        objects = compile_objects(compiler, PLATFORMS[name].architecture, folder, "0.0.0")
-        driver = Path(__file__).with_name("run_plans.c")
-        programs[name] = folder / "run_plans"
-        command = [*compiler.command, "-static", "-I", str(NATIVE / "include"), str(driver)]
-        subprocess.run([*command, *objects, "-o", programs[name], "-lm"], check=True)
+    for machine in (A76, V7):
+        programs[machine.target] = tmp_path_factory.mktemp("arm") / machine.target
+        wanted = platforms.Platform("test", machine.target, "", flags=machine.flags)
+        compiler.compile_program(wanted, DRIVER, programs[machine.target])
     return programs
 
 
@@ -92,7 +95,7 @@ def check(
     threads: int = 1,
 ) -> None:
     """Every output is what the formulas say."""
-    kernels = run(machine, programs[machine.platform], folder, cases, threads)
+    kernels = run(machine, programs[machine.target], folder, cases, threads)
     assert kernels == [machine.kernels] * len(cases)
     for number, case in enumerate(cases):
         found = (folder / f"{number}.output").read_bytes()
@@ -130,7 +133,7 @@ def products(
                        tuple(network.inputs), tuple(network.outputs))  # fmt: skip
 
 
-MACHINES = pytest.mark.parametrize("machine", [A76, A72], ids=lambda one: one.processor)
+MACHINES = pytest.mark.parametrize("machine", [A76, A72, V7], ids=lambda one: one.processor)
 
 
 @MACHINES

@@ -48,7 +48,7 @@ def test_this_machine_is_asked_as_any_board_is() -> None:
 
 
 def test_what_is_offered_is_what_each_interpreter_has(tmp_path: Path) -> None:
-    own = interpreter(tmp_path / "python", "onnxruntime", "openvino")
+    own = interpreter(tmp_path / "python", "onnxruntime", "openvino", "edgecnn_native")
     offer = LocalBoard("host", {"host": None, "own": own}).offer()
     assert set(offer.environments["host"]) >= {"onnxruntime", "ai-edge-litert"}
     assert set(offer.environments["own"]) == {"ai-edge-litert"}
@@ -57,7 +57,8 @@ def test_what_is_offered_is_what_each_interpreter_has(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_no_interpreter_has_is_refused_with_the_command(tmp_path: Path) -> None:
-    own = interpreter(tmp_path / "python", "ai_edge_litert", "tflite_runtime", "openvino")
+    absent = ("ai_edge_litert", "tflite_runtime", "openvino", "edgecnn_native")
+    own = interpreter(tmp_path / "python", *absent)
     offer = LocalBoard("own", {"own": own}).offer()
     assert set(offer.environments["own"]) == {"onnxruntime"}
     refused = offer.refused["ai-edge-litert"]
