@@ -198,36 +198,45 @@ INLINE void three_row(const struct part *part, const int PIXELS, const int ROWS,
     }
 }
 
-/* One pixel of ROWS rows of any kernel. */
-INLINE void any_pixel(const struct part *part, const uint8_t *from, uint8_t *const *out, size_t at, const int ROWS,
-                      const enum finish FINISH)
+/* PIXELS pixels of ROWS rows of any kernel. */
+INLINE void any_pixels(const struct part *part, const uint8_t *from, uint8_t *const *out, size_t at, const int PIXELS,
+                       const int ROWS, const enum finish FINISH)
 {
     const struct kernel *k = part->sweep->k;
     int fours = part->sweep->shape.fours;
-    size_t column = (size_t)fours * COLUMN;
+    size_t column = (size_t)fours * COLUMN, pixel = k->stride_w * column;
     int row_weights = fours * k->kernel_w * 4 * HALF;
     const int8_t *packed = part->packed, *weights = packed + 8 * HALF;
-    int32x4_t sums[ROWS][2];
-    UNROLL for (int r = 0; r < ROWS; r++) LOAD_SUMS(sums[r][0], sums[r][1], (const int32_t *)packed, 0);
-    for (int f = 0; f < fours; f++)
-        for (int kx = 0; kx < k->kernel_w; kx++, weights += 4 * HALF) {
-            const int8_t *x = (const int8_t *)from + kx * k->dilation_w * column + f * COLUMN;
-            UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int q = 0; q < 2; q++)
-                sums[r][q] = vdotq_s32(sums[r][q], vld1q_s8(x + 16 * q), vld1q_s8(weights + r * row_weights + 16 * q));
-        }
+    int32x4_t sums[PIXELS][ROWS][2];
+    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
+        LOAD_SUMS(sums[p][r][0], sums[p][r][1], (const int32_t *)packed, 0);
+    for (int f = 0; f < fours; f++) {
+        const int8_t *x = (const int8_t *)from + f * COLUMN;
+        for (int kx = 0; kx < k->kernel_w; kx++, weights += 4 * HALF, x += k->dilation_w * column)
+            UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int q = 0; q < 2; q++) UNROLL for (int r = 0; r < ROWS; r++)
+                sums[p][r][q] = vdotq_s32(sums[p][r][q], vld1q_s8(x + p * pixel + 16 * q),
+                                          vld1q_s8(weights + r * row_weights + 16 * q));
+    }
     const float32x4_t multiplier[2] = {vld1q_f32((const float *)packed + 8), vld1q_f32((const float *)packed + 12)};
-    UNROLL for (int r = 0; r < ROWS; r++) store_pixel(out[r] + at, sums[r], multiplier, &part->sweep->ending, FINISH);
+    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
+        store_pixel(out[r] + at + p * k->out_pitch, sums[p][r], multiplier, &part->sweep->ending, FINISH);
 }
 
+/* Four pixels at a time, the last four over again with some before them; or one. */
 INLINE void any_row(const struct part *part, const int ROWS, const enum finish FINISH)
 {
     const struct kernel *k = part->sweep->k;
-    size_t step = (size_t)k->stride_w * part->sweep->shape.fours * COLUMN;
+    const size_t step = (size_t)k->stride_w * part->sweep->shape.fours * COLUMN, pitch = k->out_pitch;
     for (int pass = 0; pass < part->passes; pass++) {
-        uint8_t *const *out = k->out + row_of(part->sweep, part->first + pass);
+        uint8_t *const *rows = k->out + row_of(part->sweep, part->first + pass);
+        uint8_t *const out[2] = {rows[0] + part->at, rows[ROWS - 1] + part->at};
         const uint8_t *columns = part->columns + pass * part->pass_bytes;
-        for (int pixel = 0; pixel < part->pixels; pixel++)
-            any_pixel(part, columns + pixel * step, out, part->at + pixel * k->out_pitch, ROWS, FINISH);
+        for (int x = 0; part->pixels >= 4 && x < part->pixels; x += 4) {
+            x = x + 4 > part->pixels ? part->pixels - 4 : x;
+            any_pixels(part, columns + x * step, out, x * pitch, 4, ROWS, FINISH);
+        }
+        for (int x = 0; part->pixels < 4 && x < part->pixels; x++)
+            any_pixels(part, columns + x * step, out, x * pitch, 1, ROWS, FINISH);
     }
 }
 
