@@ -5,8 +5,9 @@
 #include "arm.h"
 
 #include "../../plan.h"
+#include "together.h"
 
-enum { MOST_PIXELS = 6, TOGETHER = 40 * MOST_PIXELS /* pixels, with their pointers in scratch memory */ };
+enum { MOST_PIXELS = 6 };
 
 /* What all tiles of one call share. */
 struct dense {
@@ -84,12 +85,6 @@ INLINE void finish(const struct dense *d, int32x4_t (*sums)[4], uint8_t *const *
     else
         store_tile(sums, out, first, multiplier, &d->ending, PIXELS, QUARTERS, SATURATING);
 }
-
-/* Input and output of a pixel: a tile's may lie in several rows. */
-struct pixel {
-    const uint8_t *in;
-    uint8_t *out;
-};
 
 /* `count` tiles from the x-th of these pixels on; all that a pixel reads follows in memory. */
 INLINE void single(const struct dense *shared, const struct pixel *pixels, int x, int first, int count,
@@ -177,8 +172,9 @@ static void convolve_windows(const struct dense *d)
         }
 }
 
-static void convolve_pixels(const struct dense *d, const struct pixel *pixels, int count)
+static void convolve_pixels(const void *context, const struct pixel *pixels, int count)
 {
+    const struct dense *d = context;
     static void (*const tiles_of[2][MOST_PIXELS + 1])(const struct dense *, const struct pixel *, int, int, int) = {
         {NULL, single_1, single_2, single_3, single_4, single_5, single_6},
         {NULL, half_1, half_2, half_3, half_4, half_5, half_6},
@@ -189,30 +185,6 @@ static void convolve_pixels(const struct dense *d, const struct pixel *pixels, i
         tiles_of[half][split.pixels](d, pixels, 0, first, split.larger);
         if (split.smaller)
             tiles_of[half][split.pixels - 1](d, pixels, split.larger * split.pixels, first, split.smaller);
-    }
-}
-
-/* All pixels of the rows, some at a time. */
-static void convolve_singles(const struct dense *d)
-{
-    const struct kernel *k = &d->k;
-    const size_t in_step = d->pixel, out_step = k->out_pitch;
-    struct pixel *pixels = k->scratch;
-    int count = 0;
-    for (int row = 0; row < k->rows; row++) {
-        struct pixel next = {k->in[row * k->stride_h], k->out[row]};
-        for (int left = k->width; left > 0;) {
-            int part = left < TOGETHER - count ? left : TOGETHER - count;
-            struct pixel *to = pixels + count;
-            left -= part;
-            count += part;
-            _Pragma("GCC unroll 4") for (; part > 0; part--, next.in += in_step, next.out += out_step)
-                *to++ = next;
-            if (count == TOGETHER || (left == 0 && row == k->rows - 1)) {
-                convolve_pixels(d, pixels, count);
-                count = 0;
-            }
-        }
     }
 }
 
@@ -256,7 +228,7 @@ void dotprod_convolution(const struct kernel *k)
         return;
     }
     if (k->kernel_h * d.taps == 1)
-        convolve_singles(&d);
+        for_all_pixels(k, convolve_pixels, &d);
     else
         convolve_windows(&d);
     arm_look_up_rows(k);

@@ -26,5 +26,6 @@ const struct family neon_family = {
     .flip = ARM_FLIP,
     .supported = has_neon,
     .function = {SHARED, [OP_CONVOLUTION] = neon_convolution, [OP_DEPTHWISE] = neon_depthwise},
+    .scratch_bytes = ARM_SCRATCH,
 };
 #endif

@@ -6,6 +6,7 @@
 #include "arm.h"
 
 #include "../../plan.h"
+#include "together.h"
 
 enum { MOST_PIXELS = 2 };
 
@@ -17,12 +18,12 @@ struct dense {
     struct ending ending;
 };
 
-/* Four input channels of a pixel, in each 32-bit lane. */
-INLINE int8x16_t repeat(const uint8_t *from)
+/* Four input channels of a pixel in each 32-bit lane, and the pointer behind them. The compiler does not
+ * see two equal halves: it would move those of the weights to the lower one. */
+INLINE int8x16_t repeat_next(const uint8_t **from)
 {
-    int8x16_t x = vreinterpretq_s8_s32(vld1q_dup_s32((const int32_t *)(const void *)from));
-    /* Else the compiler sees two equal halves, and moves those of the weights to the lower one. */
-    __asm__("" : "+w"(x));
+    int8x16_t x;
+    __asm__ volatile("ld1r {%0.4s}, [%1], #4" : "=w"(x), "+r"(*from) : "m"(*(const uint8_t(*)[4])*from));
     return x;
 }
 
@@ -47,20 +48,20 @@ INLINE void multiply(int32x4_t (*sums)[8], const int8x16_t *x, const int8x16_t *
 }
 
 /* `steps` groups of four input channels; the weights behind them. */
-INLINE const int8_t *multiply_steps(int32x4_t (*sums)[8], const uint8_t *in, size_t pixel, const int8_t *weights,
-                                    int steps, const int PIXELS, const bool SYMMETRIC)
+INLINE const int8_t *multiply_steps(int32x4_t (*sums)[8], const uint8_t **in, const int8_t *weights, int steps,
+                                    const int PIXELS, const bool SYMMETRIC)
 {
     int8x16_t x[MOST_PIXELS], y[MOST_PIXELS];
-    for (; SYMMETRIC && steps > 1; steps -= 2, in += 8, weights += 128) {
+    for (int pairs = SYMMETRIC ? steps / 2 : 0; pairs != 0; pairs--, weights += 128) {
         UNROLL for (int p = 0; p < PIXELS; p++)
         {
-            x[p] = repeat(in + p * pixel);
-            y[p] = repeat(in + p * pixel + 4);
+            x[p] = repeat_next(&in[p]);
+            y[p] = repeat_next(&in[p]);
         }
         multiply(sums, x, y, weights, PIXELS, true);
     }
-    for (; steps > 0; steps--, in += 4, weights += 64) {
-        UNROLL for (int p = 0; p < PIXELS; p++) x[p] = repeat(in + p * pixel);
+    for (int left = SYMMETRIC ? steps % 2 : steps; left != 0; left--, weights += 64) {
+        UNROLL for (int p = 0; p < PIXELS; p++) x[p] = repeat_next(&in[p]);
         multiply(sums, x, x, weights, PIXELS, false);
     }
     return weights;
@@ -75,13 +76,8 @@ INLINE void spread_bias(int32_t *to, const int32_t *bias)
     }
 }
 
-/* Sums of PIXELS pixels of a row from column x on: [pixel][4] vectors of four channels. */
-INLINE void sum_window(int32x4_t (*to)[4], const struct dense *d, int row, int x, int first, const int32_t *start,
-                       const int PIXELS, const bool SYMMETRIC)
+INLINE void begin(int32x4_t (*sums)[8], const int32_t *start, const int PIXELS)
 {
-    const struct kernel *k = &d->k;
-    const int8_t *weights = k->weights + first / 16 * d->block;
-    int32x4_t sums[MOST_PIXELS][8];
     UNROLL for (int p = 0; p < PIXELS; p++)
     {
         LOAD_SUMS(sums[p][0], sums[p][1], start, 0);
@@ -89,71 +85,125 @@ INLINE void sum_window(int32x4_t (*to)[4], const struct dense *d, int row, int x
         LOAD_SUMS(sums[p][4], sums[p][5], start, 64);
         LOAD_SUMS(sums[p][6], sums[p][7], start, 96);
     }
-    for (int ky = 0; ky < k->kernel_h; ky++) {
-        const uint8_t *in = k->in[row * k->stride_h + ky * k->dilation_h] + x * d->pixel;
-        for (int kx = 0; kx < d->taps; kx++, in += d->tap)
-            weights = multiply_steps(sums, in, d->pixel, weights, d->steps, PIXELS, SYMMETRIC);
-    }
-    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int j = 0; j < 4; j++)
-        to[p][j] = vpaddq_s32(sums[p][2 * j], sums[p][2 * j + 1]);
 }
 
-INLINE void tile(const struct dense *d, int row, int x, int first, const int32_t *start, const int PIXELS,
-                 const bool SYMMETRIC)
+/* Sums over the window of PIXELS pixels of a row from column x on. */
+INLINE void sum_windows(int32x4_t (*sums)[8], const struct dense *d, int row, int x, const int8_t *weights,
+                        const int PIXELS, const bool SYMMETRIC)
 {
     const struct kernel *k = &d->k;
-    int32x4_t sums[MOST_PIXELS][4];
-    sum_window(sums, d, row, x, first, start, PIXELS, SYMMETRIC);
+    for (int ky = 0; ky < k->kernel_h; ky++) {
+        const uint8_t *tap = k->in[row * k->stride_h + ky * k->dilation_h] + x * d->pixel;
+        for (int kx = 0; kx < d->taps; kx++, tap += d->tap) {
+            const uint8_t *in[MOST_PIXELS];
+            UNROLL for (int p = 0; p < PIXELS; p++) in[p] = tap + p * d->pixel;
+            weights = multiply_steps(sums, in, weights, d->steps, PIXELS, SYMMETRIC);
+        }
+    }
+}
+
+INLINE void store(const struct dense *d, int32x4_t (*sums)[8], uint8_t *const *out, int first, const int PIXELS,
+                  const enum finish FINISH)
+{
     float32x4_t multiplier[4];
-    UNROLL for (int j = 0; j < 4; j++) multiplier[j] = vld1q_f32(k->multiplier + first + 4 * j);
+    UNROLL for (int j = 0; j < 4; j++) multiplier[j] = vld1q_f32(d->k.multiplier + first + 4 * j);
     UNROLL for (int p = 0; p < PIXELS; p++)
     {
         float32x4_t scaled[4];
-        UNROLL for (int j = 0; j < 4; j++) scaled[j] = scale(sums[p][j], multiplier[j]);
-        int8_t *out = (int8_t *)k->out[row] + (x + p) * k->out_pitch + first;
-        if (d->ending.finish == PLAIN)
-            vst1q_s8(out, finish_16(scaled, &d->ending, PLAIN));
-        else if (d->ending.finish == BOUNDED)
-            vst1q_s8(out, finish_16(scaled, &d->ending, BOUNDED));
-        else
-            vst1q_s8(out, finish_16(scaled, &d->ending, SATURATING));
+        UNROLL for (int j = 0; j < 4; j++)
+            scaled[j] = scale(vpaddq_s32(sums[p][2 * j], sums[p][2 * j + 1]), multiplier[j]);
+        vst1q_s8((int8_t *)out[p] + first, finish_16(scaled, &d->ending, FINISH));
     }
 }
 
-INLINE void convolve_row(const struct dense *shared, int row, int width, int first, const bool SYMMETRIC)
+INLINE void finish(const struct dense *d, int32x4_t (*sums)[8], uint8_t *const *out, int first, const int PIXELS)
+{
+    if (d->ending.finish == PLAIN)
+        store(d, sums, out, first, PIXELS, PLAIN);
+    else if (d->ending.finish == BOUNDED)
+        store(d, sums, out, first, PIXELS, BOUNDED);
+    else
+        store(d, sums, out, first, PIXELS, SATURATING);
+}
+
+/* A tile of pixels that each read one run of memory. */
+INLINE void single(const struct dense *d, const struct pixel *pixels, int first, const int32_t *start,
+                   const int PIXELS, const bool SYMMETRIC)
+{
+    int32x4_t sums[MOST_PIXELS][8];
+    const uint8_t *in[MOST_PIXELS];
+    uint8_t *out[MOST_PIXELS];
+    UNROLL for (int p = 0; p < PIXELS; p++)
+    {
+        in[p] = pixels[p].in;
+        out[p] = pixels[p].out;
+    }
+    begin(sums, start, PIXELS);
+    multiply_steps(sums, in, d->k.weights + first / 16 * d->block, d->steps, PIXELS, SYMMETRIC);
+    finish(d, sums, out, first, PIXELS);
+}
+
+INLINE void singles(const struct dense *shared, const struct pixel *pixels, int count, const bool SYMMETRIC)
 {
     const struct dense copy = *shared;
-    int32_t start[32];
-    int x = 0;
-    spread_bias(start, copy.k.bias + first);
-    for (; x + MOST_PIXELS <= width; x += MOST_PIXELS) tile(&copy, row, x, first, start, MOST_PIXELS, SYMMETRIC);
-    for (; x < width; x++) tile(&copy, row, x, first, start, 1, SYMMETRIC);
+    for (int first = 0; first < copy.k.output_channels; first += 16) {
+        int32_t start[32];
+        int i = 0;
+        spread_bias(start, copy.k.bias + first);
+        for (; i + MOST_PIXELS <= count; i += MOST_PIXELS)
+            single(&copy, pixels + i, first, start, MOST_PIXELS, SYMMETRIC);
+        for (; i < count; i++) single(&copy, pixels + i, first, start, 1, SYMMETRIC);
+    }
 }
 
-static void convolve_symmetric(const struct dense *d, int row, int width, int first)
+static void singles_symmetric(const void *d, const struct pixel *pixels, int count) { singles(d, pixels, count, true); }
+static void singles_any(const void *d, const struct pixel *pixels, int count) { singles(d, pixels, count, false); }
+
+INLINE void window(const struct dense *d, int row, int x, int first, const int32_t *start, const int PIXELS,
+                   const bool SYMMETRIC)
 {
-    convolve_row(d, row, width, first, true);
+    int32x4_t sums[MOST_PIXELS][8];
+    uint8_t *out[MOST_PIXELS];
+    begin(sums, start, PIXELS);
+    sum_windows(sums, d, row, x, d->k.weights + first / 16 * d->block, PIXELS, SYMMETRIC);
+    UNROLL for (int p = 0; p < PIXELS; p++) out[p] = d->k.out[row] + (x + p) * d->k.out_pitch;
+    finish(d, sums, out, first, PIXELS);
 }
 
-static void convolve_any(const struct dense *d, int row, int width, int first)
+INLINE void windows(const struct dense *shared, const bool SYMMETRIC)
 {
-    convolve_row(d, row, width, first, false);
+    const struct dense copy = *shared;
+    for (int first = 0; first < copy.k.output_channels; first += 16) {
+        int32_t start[32];
+        spread_bias(start, copy.k.bias + first);
+        for (int row = 0; row < copy.k.rows; row++) {
+            int x = 0;
+            for (; x + MOST_PIXELS <= copy.k.width; x += MOST_PIXELS)
+                window(&copy, row, x, first, start, MOST_PIXELS, SYMMETRIC);
+            for (; x < copy.k.width; x++) window(&copy, row, x, first, start, 1, SYMMETRIC);
+        }
+    }
 }
+
+static void windows_symmetric(const struct dense *d) { windows(d, true); }
+static void windows_any(const struct dense *d) { windows(d, false); }
 
 /* The sum of one output pixel, in float, for the caller's array. */
 static void convolve_to_float(const struct dense *d, int row, int x, int first)
 {
     const struct kernel *k = &d->k;
-    int32x4_t sums[1][4];
+    int32x4_t sums[1][8];
     int32_t start[32];
-    spread_bias(start, k->bias + first);
-    if (k->symmetric)
-        sum_window(sums, d, row, x, first, start, 1, true);
-    else
-        sum_window(sums, d, row, x, first, start, 1, false);
     float values[16];
+    spread_bias(start, k->bias + first);
+    begin(sums, start, 1);
+    if (k->symmetric)
+        sum_windows(sums, d, row, x, k->weights + first / 16 * d->block, 1, true);
+    else
+        sum_windows(sums, d, row, x, k->weights + first / 16 * d->block, 1, false);
     UNROLL for (int j = 0; j < 4; j++)
-        vst1q_f32(values + 4 * j, scale(sums[0][j], vld1q_f32(k->multiplier + first + 4 * j)));
+        vst1q_f32(values + 4 * j, scale(vpaddq_s32(sums[0][2 * j], sums[0][2 * j + 1]),
+                                        vld1q_f32(k->multiplier + first + 4 * j)));
     for (int c = 0; c < 16 && first + c < k->output_channels; c++)
         k->float_out[(first + c) * k->out_plane + (size_t)row * k->width + x] = values[c];
 }
@@ -175,10 +225,9 @@ void neon_convolution(const struct kernel *k)
                     convolve_to_float(&d, row, x, first);
         return;
     }
-    bool joined = is_one_row(k);
-    int rows = joined ? 1 : k->rows, width = joined ? k->width * k->rows : k->width;
-    for (int first = 0; first < k->output_channels; first += 16)
-        for (int row = 0; row < rows; row++)
-            (k->symmetric ? convolve_symmetric : convolve_any)(&d, row, width, first);
+    if (k->kernel_h * d.taps == 1)
+        for_all_pixels(k, k->symmetric ? singles_symmetric : singles_any, &d);
+    else
+        (k->symmetric ? windows_symmetric : windows_any)(&d);
     arm_look_up_rows(k);
 }
