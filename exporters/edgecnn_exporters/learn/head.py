@@ -40,7 +40,7 @@ def why_fixed(graph: ir.Graph, parameters: Collection[str]) -> str | None:
     weight = None if node is None else node.inputs[1]
     if node is None or weight is None or str(weight.name) not in parameters:
         return None
-    is_linear = is_operator(node, "Gemm") and node.attributes.get_int("transB", 0)
+    is_linear = is_operator(node, "Gemm") and node.attributes.get_int("transB", 0) != 0
     reason = "is followed by what depends on their number" if is_linear else "is no linear layer"
     return (
         f"its classes stay, {node.name} ({node.op_type}) {reason}: to learn others, end the "
