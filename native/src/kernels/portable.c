@@ -123,7 +123,7 @@ static void depthwise(const struct kernel *k)
                     for (int c = 0; c < BLOCK; c++)
                         sums[c] += (int16_t)(activation(k, in[c]) * weights[c]);
                 }
-                for (int c = 0; c < BLOCK; c++)
+                for (int c = 0; c < BLOCK && first + c < k->output_channels; c++)
                     put_sum(k, row, x, first + c, sums[c]);
             }
 }
