@@ -24,7 +24,7 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "aarch64": {"arm": (), "dotprod": ("-march=armv8.2-a+dotprod",)},
-    "arm": {},
+    "arm": {"armv7": ()},
     "wasm32": {},
 }
 

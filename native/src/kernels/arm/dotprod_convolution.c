@@ -5,7 +5,7 @@
 #include "arm.h"
 
 #include "../../plan.h"
-#include "together.h"
+#include "../together.h"
 
 enum { MOST_PIXELS = 6 };
 

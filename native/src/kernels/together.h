@@ -3,7 +3,7 @@
 #ifndef EDGECNN_TOGETHER_H
 #define EDGECNN_TOGETHER_H
 
-#include "../kernels.h"
+#include "kernels.h"
 
 enum { TOGETHER = 240 /* pixels, with their pointers in scratch memory */ };
 
