@@ -45,7 +45,7 @@ A76 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a76", "dotprod")
 A72 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a72", "neon")
 # As the platform linux-armv7l of native/platforms.py.
 V7 = Machine(
-    "arm-linux-musleabihf", "qemu-arm", "cortex-a7", "portable", ("-mcpu=generic+v7a+neon",)
+    "arm-linux-musleabihf", "qemu-arm", "cortex-a7", "neon", ("-mcpu=generic+v7a+neon",)
 )
 
 
