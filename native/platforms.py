@@ -2,7 +2,7 @@
 
 A family of kernels is the files of src/kernels with its name in theirs, such as ``avx2_add.c``. It
 has compiler flags of its own, for some processors of one architecture; the library asks the
-processor before it runs one. ``x86`` and ``arm`` mark files that are for all of an architecture.
+processor before it runs one. The folders x86, arm and armv7 hold the files of one architecture.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             *("-mavx512vnni", "-mavx2", "-mfma"),
         ),
     },
-    "aarch64": {"arm": (), "neon": (), "dotprod": ("-march=armv8.2-a+dotprod",)},
-    "arm": {},
+    "aarch64": {"arm": (), "dotprod": ("-march=armv8.2-a+dotprod",)},
+    "arm": {"armv7": ()},
     "wasm32": {},
 }
 
