@@ -2,7 +2,7 @@
 
 A family of kernels is the files of src/kernels with its name in theirs, such as ``avx2_add.c``. It
 has compiler flags of its own, for some processors of one architecture; the library asks the
-processor before it runs one. ``x86`` and ``arm`` mark files that are for all of an architecture.
+processor before it runs one. The folders x86, arm and armv7 hold the files of one architecture.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         "x86": (),
         "avx2": ("-mavx2", "-mfma"),
         "avxvnni": ("-mavx2", "-mfma", "-mavxvnni"),
-        # Lookups of AVX-512 VBMI are functions with a target of their own.
+        # Without VBMI: its one instruction is written out, in kernels that have a table.
         "avx512": (
             *("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"),
             *("-mavx512vnni", "-mavx2", "-mfma"),
         ),
     },
-    "aarch64": {"arm": (), "neon": (), "dotprod": ("-march=armv8.2-a+dotprod",)},
-    "arm": {},
+    "aarch64": {"arm": (), "dotprod": ("-march=armv8.2-a+dotprod",)},
+    "arm": {"armv7": ()},
     "wasm32": {},
 }
 

@@ -106,15 +106,15 @@ def agreement(
     firsts = [_firsts(network, sgd, *each) for each in batches]
     losses, gradients = [loss for loss, _ in firsts], [each for _, each in firsts]
     turned = _orders(*batches[0], orders)
+    optimisers: tuple[Optimiser, ...] = ("sgd", "adam") if steps else ()
+    after = {}
+    for each in optimisers:
+        step = sgd if each == "sgd" else _opened(graph, each, *batches[0])
+        after[each] = _after(network, step, each, steps, turned)
     return Agreement(
         joined(losses),
         {name: joined([each[name] for each in gradients]) for name in gradients[0]},
-        {
-            optimiser: _after(network, step, optimiser, steps, turned)
-            for optimiser, step in (("sgd", sgd), ("adam", _opened(graph, "adam", *batches[0])))
-        }
-        if steps
-        else {},
+        after,
     )
 
 

@@ -132,7 +132,8 @@ class _TorchRun:
 
     def step(self) -> list[Array]:
         """One step; what activations read."""
-        with Watched() as watched:
+        watched = Watched()
+        with watched:
             self._step.step()
         return watched.read
 

@@ -10,6 +10,8 @@ const struct family *const families[] = {
 #elif defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
     &dotprod_family,
     &neon_family,
+#elif defined(__ARM_NEON) && !defined(EDGECNN_PORTABLE)
+    &armv7_family,
 #endif
     &portable_family,
     0,

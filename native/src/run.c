@@ -179,6 +179,7 @@ void run_operation(edgecnn_model *model, const struct worker *worker, int index,
     struct kernel kernel = model->prepared[index].kernel;
     kernel.first = begin;
     kernel.rows = end - begin;
+    kernel.real_channels = channels;
     kernel.output_channels = writes_exactly(model, operation) ? channels : (channels + 15) / 16 * 16;
     kernel.scratch = worker->kernel_scratch;
     if (channel)

@@ -3,7 +3,8 @@
  *     run_plans LIST
  *
  * Each line of LIST is `PLAN KERNELS THREADS BATCH RUNS OUTPUT INPUT...`, paths of files: raw arrays of a
- * batch, the outputs one after another. KERNELS may be `best`. Exit status 1 after the first failure. */
+ * batch, the outputs one after another. KERNELS may be `best`. Writes the kernels that ran, line by line.
+ * Exit status 1 after the first failure. */
 #include "edgecnn_native.h"
 
 #include <stdio.h>
@@ -83,6 +84,7 @@ static int run_line(char *line)
     edgecnn_model *model = edgecnn_open_file(words[0], &options, &error);
     if (model == NULL)
         return complain(words[0], error.text);
+    puts(edgecnn_chosen_kernels(model));
     int code = run(model, atoi(words[3]), atoi(words[4]), words[5], words + 6, count - 6);
     edgecnn_close(model);
     return code;

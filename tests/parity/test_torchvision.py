@@ -151,8 +151,13 @@ def randomised(name: str, inputs: torch.Tensor) -> nn.Module:
     or overflows, and networks that differ would agree.
     """
     torch.manual_seed(0)
-    network = ARCHITECTURES[name].build(classes=1000)
+    # Its own first weights would be drawn for nothing.
+    with torch.device("meta"):
+        network = ARCHITECTURES[name].build(classes=1000)
+    network.to_empty(device="cpu")
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim == 1:

@@ -36,6 +36,7 @@ struct kernel {
     int in_height, in_width; /* of the input */
     int channels;            /* read from the input */
     int output_channels;     /* to write: a multiple of 16, except to float outputs and by COPY */
+    int real_channels;       /* of these, those that are there; the rest may be left unwritten */
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int channel_groups, flags;
     int detail; /* GROUPED: output channels of a group. MULTIPLY: 1 where `other` is one pixel. RESIZE: output rows */

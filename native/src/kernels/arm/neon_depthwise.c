@@ -3,7 +3,7 @@
  * Products of two taps are added in 16 bits, where no weight is -128, before they are widened. */
 #include "arm.h"
 
-#include "../plan.h"
+#include "../../plan.h"
 
 enum { MOST_TAPS = 9 };
 

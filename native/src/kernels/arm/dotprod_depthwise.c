@@ -9,24 +9,10 @@
  * [output row][four rows][kernel column][channel][4]. */
 #include "arm.h"
 
-#include "../plan.h"
+#include "../../plan.h"
+#include "../interleave.h"
 
 enum { HALF = 8, COLUMN = 64 /* bytes of four rows of 16 channels */ };
-
-/* How many output rows a pass makes, and how many times four input rows it reads. */
-struct shape {
-    int together, fours;
-};
-
-static struct shape shape_of(int kernel_h, int stride_h)
-{
-    int together = 1;
-    /* As many as the same number of fours takes. */
-    int fours = (kernel_h + 3) / 4;
-    while (together < 2 && together * stride_h + kernel_h <= 4 * fours)
-        together++;
-    return (struct shape){together, fours};
-}
 
 size_t dotprod_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dilation_w)
 {
@@ -42,7 +28,6 @@ void dotprod_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *b
 {
     struct shape shape = shape_of(kernel_h, stride_h);
     for (int first = 0; first < channels; first += HALF) {
-        const int8_t *block = weights + first / 16 * kernel_h * kernel_w * 16 + first % 16;
         memcpy(to, bias + first, 4 * HALF);
         memcpy(to + 4 * HALF, multiplier + first, 4 * HALF);
         to += 8 * HALF;
@@ -51,8 +36,7 @@ void dotprod_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *b
                 for (int kx = 0; kx < kernel_w; kx++)
                     for (int i = 0; i < 4 * HALF; i++, to++) {
                         int ky = y + i % 4 - row * stride_h;
-                        bool inside = ky >= 0 && ky < kernel_h;
-                        *to = inside ? (uint8_t)block[(ky * kernel_w + kx) * 16 + i / 4] : 0;
+                        *to = (uint8_t)weight_at(weights, first + i / 4, kernel_h, kernel_w, ky, kx);
                     }
     }
 }
@@ -67,32 +51,72 @@ INLINE int8x16_t high_pairs(int8x16_t a, int8x16_t b)
     return vreinterpretq_s8_s16(vzip2q_s16(vreinterpretq_s16_s8(a), vreinterpretq_s16_s8(b)));
 }
 
-/* One column of four rows of 16 channels, interleaved. */
-INLINE void interleave_column(int8_t *to, const int8_t *r0, const int8_t *r1, const int8_t *r2, const int8_t *r3)
+/* Two rows of 16 channels, byte by byte. */
+struct two_rows {
+    int8x16_t low, high;
+};
+
+INLINE struct two_rows zip_rows(const int8_t *a, const int8_t *b)
 {
-    int8x16_t v0 = vld1q_s8(r0), v1 = vld1q_s8(r1), v2 = vld1q_s8(r2), v3 = vld1q_s8(r3);
-    int8x16_t low01 = vzip1q_s8(v0, v1), high01 = vzip2q_s8(v0, v1);
-    int8x16_t low23 = vzip1q_s8(v2, v3), high23 = vzip2q_s8(v2, v3);
-    int8x16_t quarters[4] = {low_pairs(low01, low23), high_pairs(low01, low23), low_pairs(high01, high23),
-                             high_pairs(high01, high23)};
+    int8x16_t x = vld1q_s8(a), y = vld1q_s8(b);
+    return (struct two_rows){vzip1q_s8(x, y), vzip2q_s8(x, y)};
+}
+
+/* A column of four rows, interleaved. */
+INLINE void store_column(int8_t *to, struct two_rows a, struct two_rows b)
+{
+    int8x16_t quarters[4] = {low_pairs(a.low, b.low), high_pairs(a.low, b.low), low_pairs(a.high, b.high),
+                             high_pairs(a.high, b.high)};
     /* Else the compiler makes a slow interleaving store of two of them. */
     UNROLL for (int q = 0; q < 4; q++) __asm__("" : "+w"(quarters[q]));
     UNROLL for (int q = 0; q < 4; q++) vst1q_s8(to + 16 * q, quarters[q]);
 }
 
+/* Keeps the compiler from a pointer to each row, which it would have to advance. */
+#define ONE_OFFSET(at) __asm__("" : "+r"(at))
+
 /* `count` columns; `next` bytes from one to the next. */
 static void interleave(uint8_t *to, size_t next, const uint8_t *const *rows, size_t at, size_t pitch, int count)
 {
-    const int8_t *r0 = (const int8_t *)rows[0], *r1 = (const int8_t *)rows[1], *r2 = (const int8_t *)rows[2],
-                 *r3 = (const int8_t *)rows[3];
+    const int8_t *r[4];
+    UNROLL for (int i = 0; i < 4; i++) r[i] = (const int8_t *)rows[i];
     int8_t *out = (int8_t *)to;
-    size_t other = at + pitch;
-    for (; count > 1; count -= 2, at += 2 * pitch, other += 2 * pitch, out += 2 * next) {
-        interleave_column(out, r0 + at, r1 + at, r2 + at, r3 + at);
-        interleave_column(out + next, r0 + other, r1 + other, r2 + other, r3 + other);
+    for (; count > 1; count -= 2, out += 2 * next) {
+        ONE_OFFSET(at);
+        store_column(out, zip_rows(r[0] + at, r[1] + at), zip_rows(r[2] + at, r[3] + at));
+        at += pitch;
+        ONE_OFFSET(at);
+        store_column(out + next, zip_rows(r[0] + at, r[1] + at), zip_rows(r[2] + at, r[3] + at));
+        at += pitch;
     }
     if (count)
-        interleave_column(out, r0 + at, r1 + at, r2 + at, r3 + at);
+        store_column(out, zip_rows(r[0] + at, r[1] + at), zip_rows(r[2] + at, r[3] + at));
+}
+
+INLINE void store_two_columns(int8_t *first, int8_t *second, const int8_t *const *r, size_t at)
+{
+    struct two_rows common = zip_rows(r[2] + at, r[3] + at);
+    store_column(first, zip_rows(r[0] + at, r[1] + at), common);
+    store_column(second, common, zip_rows(r[4] + at, r[5] + at));
+}
+
+/* The columns of two passes that have two rows in common, of six. */
+static void interleave_two(uint8_t *first, uint8_t *second, const uint8_t *const *rows, size_t at, size_t pitch,
+                           int count)
+{
+    const int8_t *r[6];
+    UNROLL for (int i = 0; i < 6; i++) r[i] = (const int8_t *)rows[i];
+    int8_t *a = (int8_t *)first, *b = (int8_t *)second;
+    for (; count > 1; count -= 2, a += 2 * COLUMN, b += 2 * COLUMN) {
+        ONE_OFFSET(at);
+        store_two_columns(a, b, r, at);
+        at += pitch;
+        ONE_OFFSET(at);
+        store_two_columns(a + COLUMN, b + COLUMN, r, at);
+        at += pitch;
+    }
+    if (count)
+        store_two_columns(a, b, r, at);
 }
 
 /* How one call goes through its rows: passes of `rows` output rows, some of them together in a batch of
@@ -174,36 +198,45 @@ INLINE void three_row(const struct part *part, const int PIXELS, const int ROWS,
     }
 }
 
-/* One pixel of ROWS rows of any kernel. */
-INLINE void any_pixel(const struct part *part, const uint8_t *from, uint8_t *const *out, size_t at, const int ROWS,
-                      const enum finish FINISH)
+/* PIXELS pixels of ROWS rows of any kernel. */
+INLINE void any_pixels(const struct part *part, const uint8_t *from, uint8_t *const *out, size_t at, const int PIXELS,
+                       const int ROWS, const enum finish FINISH)
 {
     const struct kernel *k = part->sweep->k;
     int fours = part->sweep->shape.fours;
-    size_t column = (size_t)fours * COLUMN;
+    size_t column = (size_t)fours * COLUMN, pixel = k->stride_w * column;
     int row_weights = fours * k->kernel_w * 4 * HALF;
     const int8_t *packed = part->packed, *weights = packed + 8 * HALF;
-    int32x4_t sums[ROWS][2];
-    UNROLL for (int r = 0; r < ROWS; r++) LOAD_SUMS(sums[r][0], sums[r][1], (const int32_t *)packed, 0);
-    for (int f = 0; f < fours; f++)
-        for (int kx = 0; kx < k->kernel_w; kx++, weights += 4 * HALF) {
-            const int8_t *x = (const int8_t *)from + kx * k->dilation_w * column + f * COLUMN;
-            UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int q = 0; q < 2; q++)
-                sums[r][q] = vdotq_s32(sums[r][q], vld1q_s8(x + 16 * q), vld1q_s8(weights + r * row_weights + 16 * q));
-        }
+    int32x4_t sums[PIXELS][ROWS][2];
+    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
+        LOAD_SUMS(sums[p][r][0], sums[p][r][1], (const int32_t *)packed, 0);
+    for (int f = 0; f < fours; f++) {
+        const int8_t *x = (const int8_t *)from + f * COLUMN;
+        for (int kx = 0; kx < k->kernel_w; kx++, weights += 4 * HALF, x += k->dilation_w * column)
+            UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int q = 0; q < 2; q++) UNROLL for (int r = 0; r < ROWS; r++)
+                sums[p][r][q] = vdotq_s32(sums[p][r][q], vld1q_s8(x + p * pixel + 16 * q),
+                                          vld1q_s8(weights + r * row_weights + 16 * q));
+    }
     const float32x4_t multiplier[2] = {vld1q_f32((const float *)packed + 8), vld1q_f32((const float *)packed + 12)};
-    UNROLL for (int r = 0; r < ROWS; r++) store_pixel(out[r] + at, sums[r], multiplier, &part->sweep->ending, FINISH);
+    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
+        store_pixel(out[r] + at + p * k->out_pitch, sums[p][r], multiplier, &part->sweep->ending, FINISH);
 }
 
+/* Four pixels at a time, the last four over again with some before them; or one. */
 INLINE void any_row(const struct part *part, const int ROWS, const enum finish FINISH)
 {
     const struct kernel *k = part->sweep->k;
-    size_t step = (size_t)k->stride_w * part->sweep->shape.fours * COLUMN;
+    const size_t step = (size_t)k->stride_w * part->sweep->shape.fours * COLUMN, pitch = k->out_pitch;
     for (int pass = 0; pass < part->passes; pass++) {
-        uint8_t *const *out = k->out + row_of(part->sweep, part->first + pass);
+        uint8_t *const *rows = k->out + row_of(part->sweep, part->first + pass);
+        uint8_t *const out[2] = {rows[0] + part->at, rows[ROWS - 1] + part->at};
         const uint8_t *columns = part->columns + pass * part->pass_bytes;
-        for (int pixel = 0; pixel < part->pixels; pixel++)
-            any_pixel(part, columns + pixel * step, out, part->at + pixel * k->out_pitch, ROWS, FINISH);
+        for (int x = 0; part->pixels >= 4 && x < part->pixels; x += 4) {
+            x = x + 4 > part->pixels ? part->pixels - 4 : x;
+            any_pixels(part, columns + x * step, out, x * pitch, 4, ROWS, FINISH);
+        }
+        for (int x = 0; part->pixels < 4 && x < part->pixels; x++)
+            any_pixels(part, columns + x * step, out, x * pitch, 1, ROWS, FINISH);
     }
 }
 
@@ -217,7 +250,7 @@ INLINE void any_row(const struct part *part, const int ROWS, const enum finish F
         else \
             function(part, __VA_ARGS__, SATURATING); \
     }
-FINISHES(three_once, three_row, 2, 2, 1)
+FINISHES(three_once, three_row, 3, 2, 1)
 FINISHES(three_twice, three_row, 4, 1, 2)
 FINISHES(any_one, any_row, 1)
 FINISHES(any_two, any_row, 2)
@@ -252,6 +285,25 @@ static void interleave_pass(const struct sweep *sweep, uint8_t *to, int pass, si
     }
 }
 
+/* Whether the next pass begins two input rows after this one, and four rows hold all taps of each. */
+static bool shares_rows(const struct sweep *sweep, int pass)
+{
+    const struct kernel *k = sweep->k;
+    return sweep->shape.fours == 1 && k->dilation_h == 1 && pass + 1 < sweep->passes &&
+           (row_of(sweep, pass + 1) - row_of(sweep, pass)) * k->stride_h == 2;
+}
+
+/* The columns of two passes that share rows. */
+static void interleave_passes(const struct sweep *sweep, uint8_t *to, int pass, size_t at, int columns)
+{
+    const struct kernel *k = sweep->k;
+    const uint8_t *const *in = k->in + row_of(sweep, pass) * k->stride_h;
+    int needed = 2 + (sweep->rows - 1) * k->stride_h + k->kernel_h;
+    const uint8_t *rows[6];
+    for (int i = 0; i < 6; i++) rows[i] = in[i < needed ? i : needed - 1];
+    interleave_two(to, to + (size_t)columns * COLUMN, rows, at, k->in_pitch, columns);
+}
+
 static int reach_of(const struct kernel *k) { return (k->kernel_w - 1) * k->dilation_w + 1; }
 
 /* All rows of 16 channels. */
@@ -267,8 +319,13 @@ static void convolve_block(const struct sweep *sweep, part_function *function, c
         for (int pass = 0; pass < sweep->passes; pass += sweep->batch) {
             int left = sweep->passes - pass, passes = left < sweep->batch ? left : sweep->batch;
             uint8_t *scratch = k->scratch;
-            for (int i = 0; i < passes; i++)
-                interleave_pass(sweep, scratch + i * columns * column, pass + i, at, columns);
+            for (int i = 0; i < passes; i++) {
+                uint8_t *to = scratch + i * columns * column;
+                if (i + 1 < passes && shares_rows(sweep, pass + i))
+                    interleave_passes(sweep, to, pass + i++, at, columns);
+                else
+                    interleave_pass(sweep, to, pass + i, at, columns);
+            }
             for (int h = 0; h < 2; h++) {
                 struct part part = {sweep,  scratch + 32 * h, columns * column, packed + h * half,
                                     first + HALF * h + x * k->out_pitch, pixels, pass, passes};

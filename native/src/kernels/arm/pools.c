@@ -1,9 +1,8 @@
-/* AArch64: pools, and the two families' tables of kernels. */
+/* AArch64: pools. */
 #include "arm.h"
 
-#include "../plan.h"
-#include "portable.h"
-#include "processor_arm.h"
+#include "../../plan.h"
+#include "../portable.h"
 
 enum { MOST_PIXELS = 256 /* of which a sum of int8 lies within int16 */ };
 
@@ -94,25 +93,3 @@ void arm_max_pool(const struct kernel *k)
             }
     arm_look_up_rows(k);
 }
-
-#define SHARED \
-    [OP_QUANTISE] = arm_quantise, [OP_ADD] = arm_add, [OP_MULTIPLY] = arm_multiply, [OP_TABLE] = arm_table, \
-    [OP_COPY] = arm_table, [OP_MAX_POOL] = arm_max_pool, [OP_AVERAGE_POOL] = arm_average_pool, \
-    [OP_GLOBAL_POOL] = arm_global_pool
-
-const struct family dotprod_family = {
-    .name = "dotprod",
-    .flip = ARM_FLIP,
-    .supported = has_dotprod,
-    .function = {SHARED, [OP_CONVOLUTION] = dotprod_convolution, [OP_DEPTHWISE] = dotprod_depthwise},
-    .depthwise_bytes = dotprod_depthwise_bytes,
-    .pack_depthwise = dotprod_pack_depthwise,
-    .scratch_bytes = ARM_SCRATCH,
-};
-
-const struct family neon_family = {
-    .name = "neon",
-    .flip = ARM_FLIP,
-    .supported = has_neon,
-    .function = {SHARED, [OP_CONVOLUTION] = neon_convolution, [OP_DEPTHWISE] = neon_depthwise},
-};

@@ -4,7 +4,8 @@
 #ifndef EDGECNN_ARM_H
 #define EDGECNN_ARM_H
 
-#include "kernels.h"
+#include "../kernels.h"
+#include "../runs.h"
 
 #include <arm_neon.h>
 #include <stdbool.h>
@@ -19,7 +20,7 @@ enum {
     ARM_FOURS = 4,  /* a depthwise kernel has at most 16 rows */
     ARM_REACH = 24, /* and covers at most as many columns */
     /* Bytes of interleaved columns, at least ARM_REACH of them: in the level 1 cache beside the rows. */
-    ARM_SCRATCH = 40 * ARM_FOURS * 64
+    ARM_SCRATCH = 60 * ARM_FOURS * 64
 };
 
 /* How sums become bytes. PLAIN: every sum times its multiplier lies within int16, the zero point is even,
@@ -95,18 +96,6 @@ INLINE int8x16_t load_next(const uint8_t **from)
     int8x16_t x;
     __asm__ volatile("ldr %q0, [%1], #16" : "=w"(x), "+r"(*from) : "m"(*(const uint8_t(*)[16])*from));
     return x;
-}
-
-/* A 1x1 convolution over rows that follow one another in memory is one of a single long row. */
-INLINE bool is_one_row(const struct kernel *k)
-{
-    if (k->kernel_h != 1 || k->kernel_w != 1 || k->stride_h != 1 || k->stride_w != 1)
-        return false;
-    for (int row = 1; row < k->rows; row++)
-        if (k->in[row] != k->in[row - 1] + k->width * k->in_pitch ||
-            k->out[row] != k->out[row - 1] + k->width * k->out_pitch)
-            return false;
-    return true;
 }
 
 /* y = table[y] of the rows that were written, where the operation has a table. */

@@ -1,35 +1,9 @@
 /* AArch64: additions, gates and the conversion of images. */
 #include "arm.h"
 
-#include "../plan.h"
+#include "../../plan.h"
 
 #include <math.h>
-
-/* Rows whose pixels follow one another, as runs of bytes: all rows one run where they do, too. */
-struct runs {
-    int rows;
-    size_t bytes;
-};
-
-static bool follows(const uint8_t *const *rows, int count, size_t bytes)
-{
-    for (int row = 1; row < count; row++)
-        if (rows[row] != rows[row - 1] + bytes)
-            return false;
-    return true;
-}
-
-/* Rows of the output and of both inputs as runs; bytes 0 where pixels are apart. */
-static struct runs runs_of(const struct kernel *k)
-{
-    size_t bytes = (size_t)k->output_channels * k->width, channels = (size_t)k->output_channels;
-    if (k->out_pitch != channels || k->in_pitch != channels || k->other_pitch != channels)
-        return (struct runs){0, 0};
-    if (follows((const uint8_t *const *)k->out, k->rows, bytes) && follows(k->in, k->rows, bytes) &&
-        follows(k->other, k->rows, bytes))
-        return (struct runs){1, bytes * k->rows};
-    return (struct runs){k->rows, bytes};
-}
 
 /* 16 bytes of the unsigned domain as floats. */
 INLINE void to_floats(float32x4_t *to, const uint8_t *from)
@@ -141,9 +115,9 @@ void arm_multiply(const struct kernel *k)
 /* 16 pixels of one plane, in memory's domain. */
 INLINE int8x16_t quantise_16(const float *from, float32x4_t step, const struct ending *ending)
 {
-    const float32x4_t most = vdupq_n_f32(1e6f);
+    const float32x4_t least = vdupq_n_f32(-1e6f); /* NaN, too */
     int32x4_t q[4];
-    UNROLL for (int j = 0; j < 4; j++) q[j] = vcvtnq_s32_f32(vminq_f32(vdivq_f32(vld1q_f32(from + 4 * j), step), most));
+    UNROLL for (int j = 0; j < 4; j++) q[j] = vcvtnq_s32_f32(vmaxnmq_f32(vdivq_f32(vld1q_f32(from + 4 * j), step), least));
     int16x8_t first = vqmovn_high_s32(vqmovn_s32(q[0]), q[1]), second = vqmovn_high_s32(vqmovn_s32(q[2]), q[3]);
     return vqmovn_high_s16(vqmovn_s16(vqaddq_s16(first, ending->zero_point)), vqaddq_s16(second, ending->zero_point));
 }

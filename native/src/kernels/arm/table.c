@@ -27,14 +27,6 @@ INLINE uint8x16_t look_up(uint8x16_t x, const struct table *table)
     return y;
 }
 
-static bool follows(uint8_t *const *rows, int count, size_t bytes)
-{
-    for (int row = 1; row < count; row++)
-        if (rows[row] != rows[row - 1] + bytes)
-            return false;
-    return true;
-}
-
 void arm_look_up_rows(const struct kernel *k)
 {
     if (k->table == NULL)
@@ -43,7 +35,7 @@ void arm_look_up_rows(const struct kernel *k)
     const size_t pitch = k->out_pitch;
     /* Pixels that follow one another are one long pixel. */
     bool joined = pitch == (size_t)k->output_channels;
-    bool one = joined && follows(k->out, k->rows, pitch * k->width);
+    bool one = joined && follows((const uint8_t *const *)k->out, k->rows, pitch * k->width);
     int rows = one ? 1 : k->rows, pixels = joined ? 1 : k->width;
     size_t bytes = (size_t)k->output_channels * (joined ? k->width : 1) * (one ? k->rows : 1);
     for (int row = 0; row < rows; row++)

@@ -1,6 +1,6 @@
 /* HWCAP: Linux, Documentation/arch/arm64/elf_hwcaps.rst. Every Apple processor with AArch64 macOS has dot
  * products; Windows says so by IsProcessorFeaturePresent. */
-#include "processor_arm.h"
+#include "processor.h"
 
 #if defined(__linux__)
 #include <sys/auxv.h>
