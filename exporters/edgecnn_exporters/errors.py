@@ -2,6 +2,7 @@
 
 * EdgeCNNError
   + UnsupportedModel
+    + NoKernel (targets/native/errors.py)
   + CaptureFailed
   + NonFiniteWeights
   + InputMismatch
@@ -16,6 +17,7 @@
   + OperatorsOnCpu
   + DoesNotFit
   + NotQuantised
+  + PlanInvalid (targets/native/errors.py)
   + UnknownTarget (targets/__init__.py)
   + TargetInvalid (targets/__init__.py)
 """
