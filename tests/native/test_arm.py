@@ -44,9 +44,7 @@ class Machine:
 A76 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a76", "dotprod")
 A72 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a72", "neon")
 # As the platform linux-armv7l of native/platforms.py.
-V7 = Machine(
-    "arm-linux-musleabihf", "qemu-arm", "cortex-a7", "neon", ("-mcpu=generic+v7a+neon",)
-)
+V7 = Machine("arm-linux-musleabihf", "qemu-arm", "cortex-a7", "neon", ("-mcpu=generic+v7a+neon",))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@
 enum {
     ARM_FLIP = 0x80,
     ARM_ZERO = 128, /* of the unsigned domain, less this in memory */
+    HALF = 8,       /* channels of a depthwise part */
     ARM_FOURS = 4,  /* a depthwise kernel has at most 16 rows */
     ARM_REACH = 24, /* and covers at most as many columns */
     /* Bytes of interleaved columns, at least ARM_REACH of them: in the level 1 cache beside the rows. */
