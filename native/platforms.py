@@ -17,7 +17,7 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         "x86": (),
         "avx2": ("-mavx2", "-mfma"),
         "avxvnni": ("-mavx2", "-mfma", "-mavxvnni"),
-        # Lookups of AVX-512 VBMI are functions with a target of their own.
+        # Without VBMI: its one instruction is written out, in kernels that have a table.
         "avx512": (
             *("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq"),
             *("-mavx512vnni", "-mavx2", "-mfma"),

@@ -97,8 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (plan_check(copy, size, &plan, &error) && work_of(&plan) <= MOST_WORK) {
         const char *name;
         for (int i = 0; (name = edgecnn_kernels(i)) != NULL; i++) {
-            /* Threads by a bit of the plan that runs do not read: of the file's last byte. */
-            edgecnn_options options = {.threads = size && data[size - 1] % 4 == 1 ? 3 : 1, .kernels = name};
+            /* Threads by what no run reads: the file's size. */
+            edgecnn_options options = {.threads = size / 64 % 3 == 1 ? 3 : 1, .kernels = name};
             size_t needed = edgecnn_memory_size(copy, size, &options, &error);
             if (needed == 0)
                 abort();

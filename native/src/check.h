@@ -21,7 +21,7 @@ struct check {
     edgecnn_error *error;
     const char *kind;
     uint32_t index;
-    uint64_t values, weights, steps;
+    uint64_t values, constants, steps;
 };
 
 #define MUST(condition, what) \

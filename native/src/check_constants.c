@@ -5,8 +5,8 @@
 
 /* A float32 of less rounds into an int32 on every processor. */
 static const double MOST_SCALED = 2147483000.0;
-/* Operations may share weights: all they read may be so often the data, or so much. */
-enum { MOST_SHARED = 16, MOST_WEIGHTS = 1 << 26 };
+/* Operations may share constants, which are packed for each: all they read may be so often the data, or so much. */
+enum { MOST_SHARED = 16, MOST_CONSTANTS = 1 << 24 };
 
 static uint64_t products_of(const struct plan_operation *o)
 {
@@ -23,8 +23,8 @@ static bool check_weights(struct check *check, const struct plan_operation *o)
     MUST(lies_within(o->weights, bytes, data), "its weights are outside the data");
     MUST(lies_within(o->bias, channels * 4, data), "its bias is outside the data");
     MUST(lies_within(o->multiplier, channels * 4, data), "its multipliers are outside the data");
-    check->weights += bytes;
-    MUST(check->weights <= MOST_WEIGHTS || check->weights <= MOST_SHARED * data,
+    check->constants += bytes + channels * 8;
+    MUST(check->constants <= MOST_CONSTANTS || check->constants <= MOST_SHARED * data,
          "more shared weights than memory should hold");
     return true;
 }

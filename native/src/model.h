@@ -62,9 +62,6 @@ bool plan_check(const void *bytes, size_t size, struct plan *plan, edgecnn_error
 /* file.c: the bytes of a regular file, 64-byte aligned, in `file`, which is to be freed; or NULL. */
 const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_error *error);
 
-/* flip.c: the bias that signed activations want, and what the weights say of the sums, to `kernel`. */
-void flip_bias(int32_t *to, struct kernel *kernel, const struct plan *plan, const struct plan_operation *o);
-
 /* rows.c: which rows an operation reads. */
 bool reads_all_rows(const struct plan *plan, const struct plan_operation *operation);
 int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row);

@@ -1,42 +1,14 @@
-/* Opening a plan: choice of kernels, memory for all that runs, weights packed where kernels want it. */
+/* Opening a plan: choice of kernels, memory for all that runs. */
 #include "dispatch.h"
-#include "model.h"
+#include "model_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Bytes behind each piece of the library's own memory, which AddressSanitizer reports the use of. */
-#ifdef EDGECNN_GUARD
-#include <sanitizer/asan_interface.h>
-enum { GUARD_BYTES = 512 };
-#define GUARD(from, bytes) __asan_poison_memory_region(from, bytes)
-#else
-enum { GUARD_BYTES = 0 };
-#define GUARD(from, bytes) (void)(from)
-#endif
 
 enum {
     SLACK = 256, /* bytes behind a section: vectors read past the last pixel */
     MOST_THREADS = 64
 };
-
-/* Hands out 64-byte aligned pieces of one block; with base NULL it only counts, in more bits than the
- * addresses of a small processor. */
-struct memory {
-    uint8_t *base;
-    uint64_t used;
-    bool guarded;
-};
-
-static void *take(struct memory *memory, uint64_t bytes)
-{
-    void *piece = memory->base ? memory->base + memory->used : NULL;
-    memory->used += (bytes + 63) & ~(uint64_t)63;
-    if (memory->guarded)
-        GUARD(memory->base + memory->used, GUARD_BYTES);
-    memory->used += GUARD_BYTES;
-    return piece;
-}
 
 static size_t most_rows(const struct plan *plan)
 {
@@ -79,97 +51,6 @@ static void lay_out_workers(edgecnn_model *model, struct memory *memory, int thr
     }
     model->workers = workers;
     model->threads = threads;
-}
-
-static size_t padded(size_t channels) { return (channels + 15) / 16 * 16; }
-
-static int detail_of(const edgecnn_model *model, const struct plan_operation *operation)
-{
-    switch (operation->code) {
-    case OP_GROUPED:
-        return (int)(operation->output_channels / operation->channel_groups);
-    case OP_MULTIPLY: {
-        const struct plan_tensor *other = &model->plan.tensors[operation->input[1]];
-        const struct plan_tensor *input = &model->plan.tensors[operation->input[0]];
-        return other->height == 1 && other->width == 1 && input->height * input->width > 1;
-    }
-    case OP_RESIZE:
-        return (int)model->plan.tensors[operation->output].height;
-    default:
-        return 0;
-    }
-}
-
-static struct kernel common_kernel(const edgecnn_model *model, const struct plan_operation *o)
-{
-    return (struct kernel){
-        .channels = (int)o->channels,
-        .kernel_h = o->kernel_h,
-        .kernel_w = o->kernel_w,
-        .stride_h = o->stride_h,
-        .stride_w = o->stride_w,
-        .dilation_h = o->dilation_h,
-        .dilation_w = o->dilation_w,
-        .pad_top = o->pad_top,
-        .pad_left = o->pad_left,
-        .channel_groups = (int)o->channel_groups,
-        .flags = o->flags,
-        .detail = detail_of(model, o),
-        .table = o->table == UINT64_MAX ? NULL : model->plan.data + o->table,
-        .zero_point = o->zero_point,
-        .low = o->low,
-        .high = o->high,
-        .zero_point_a = o->zero_point_a,
-        .zero_point_b = o->zero_point_b,
-        .factor_a = o->factor_a,
-        .factor_b = o->factor_b,
-        .factor_c = o->factor_c,
-        .flip = model->family->flip,
-    };
-}
-
-/* Weights, bias and multipliers, packed where the family wants that. */
-static void prepare_weights(const edgecnn_model *model, struct memory *memory, const struct plan_operation *o,
-                            struct prepared *prepared)
-{
-    const struct family *family = model->family;
-    struct kernel *kernel = &prepared->kernel;
-    size_t channels = padded(o->output_channels);
-    size_t taps = (size_t)o->kernel_h * o->kernel_w;
-    kernel->weights = (const int8_t *)(model->plan.data + o->weights);
-    kernel->bias = (const int32_t *)(model->plan.data + o->bias);
-    kernel->multiplier = (const float *)(model->plan.data + o->multiplier);
-    prepared->weight_block = 16 * taps * (o->code == OP_DEPTHWISE ? 1 : (o->channels + 3) / 4 * 4);
-    if (family->flip) {
-        int32_t *bias = take(memory, channels * sizeof *bias);
-        kernel->bias = bias;
-        if (memory->base)
-            flip_bias(bias, kernel, &model->plan, o);
-    }
-    /* Depthwise results as float are portable's, which reads the plan's weights. */
-    bool packs = o->code == OP_DEPTHWISE && family->depthwise_bytes &&
-                 model->plan.tensors[o->output].storage != STORAGE_OUTPUT;
-    size_t bytes = packs ? family->depthwise_bytes(o->kernel_h, o->kernel_w, o->stride_h, o->dilation_w) : 0;
-    if (bytes) {
-        uint8_t *packed = take(memory, channels * bytes);
-        if (memory->base)
-            family->pack_depthwise(packed, kernel->weights, kernel->bias, kernel->multiplier, (int)channels,
-                                   o->kernel_h, o->kernel_w, o->stride_h);
-        kernel->weights = (const int8_t *)packed;
-        prepared->weight_block = 16 * bytes;
-    }
-}
-
-static void prepare(edgecnn_model *model, struct memory *memory, uint32_t index)
-{
-    const struct plan_operation *o = &model->plan.operations[index];
-    struct prepared prepared = {.kernel = common_kernel(model, o)};
-    if (o->code == OP_CONVOLUTION || o->code == OP_DEPTHWISE || o->code == OP_GROUPED)
-        prepare_weights(model, memory, o, &prepared);
-    else if (o->code == OP_CHANNELS || o->code == OP_RESIZE)
-        prepared.kernel.weights = (const int8_t *)(model->plan.data + o->weights);
-    if (memory->base)
-        model->prepared[index] = prepared;
 }
 
 static void number_arrays(edgecnn_model *model, bool write)

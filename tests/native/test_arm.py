@@ -18,6 +18,8 @@ from native.cases import Case, all_cases, lenet, operation_cases
 from native.formulas import Ending, F, Window
 from native.network import NO_END, Network, Place
 
+pytestmark = pytest.mark.slow  # two programs are compiled
+
 NATIVE = Path(__file__).parents[2] / "native"
 DRIVER = Path(__file__).with_name("run_plans.c")
 
@@ -64,7 +66,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def run(
-    machine: Machine, program: Path, folder: Path, cases: Sequence[Case], threads: int = 1
+    machine: Machine,
+    program: Path,
+    folder: Path,
+    cases: Sequence[Case],
+    threads: int = 1,
+    kernels: str = "best",
 ) -> list[str]:
     """Run all cases there in one go, into files NUMBER.output; the kernels of each."""
     if (emulator := shutil.which(machine.emulator)) is None:
@@ -76,7 +83,15 @@ def run(
         for file, array in zip(files, case.inputs, strict=True):
             file.write_bytes(array.tobytes())
         output = folder / f"{number}.output"
-        words = [folder / f"{number}.plan", "best", threads, len(case.inputs[0]), 1, output, *files]
+        words = [
+            folder / f"{number}.plan",
+            kernels,
+            threads,
+            len(case.inputs[0]),
+            1,
+            output,
+            *files,
+        ]
         lines.append(" ".join(map(str, words)))
     (folder / "list").write_text("\n".join(lines))
     command = [emulator, "-cpu", machine.processor, str(program), str(folder / "list")]
@@ -91,10 +106,11 @@ def check(
     folder: Path,
     cases: Sequence[Case],
     threads: int = 1,
+    kernels: str = "best",
 ) -> None:
     """Every output is what the formulas say."""
-    kernels = run(machine, programs[machine.target], folder, cases, threads)
-    assert kernels == [machine.kernels] * len(cases)
+    ran = run(machine, programs[machine.target], folder, cases, threads, kernels)
+    assert ran == [machine.kernels if kernels == "best" else kernels] * len(cases)
     for number, case in enumerate(cases):
         found = (folder / f"{number}.output").read_bytes()
         for expected in case.outputs:
@@ -161,3 +177,9 @@ def test_sums_of_any_size_are_rounded_and_clamped_as_the_formulas_say(
     cases = [*products(least, spread), *products(least, spread, Ending(9, 250, None), 77),
              *products(least, spread, zero_point=121)]  # fmt: skip
     check(machine, programs, tmp_path, cases)
+
+
+def test_the_portable_kernels_are_right_on_an_arm_processor(
+    programs: dict[str, Path], tmp_path: Path
+) -> None:
+    check(A76, programs, tmp_path, [*all_cases(2), lenet()], kernels="portable")

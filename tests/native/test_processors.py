@@ -13,14 +13,11 @@ import pytest
 
 from native.plan_bytes import ARENA, INPUT, OUTPUT, Plan
 
-ROOT = Path(__file__).parents[2]
-LIBRARY = ROOT / "native/edgecnn_native/libedgecnn_native.so"
 QEMU = shutil.which("qemu-x86_64")
 SHAPE, CHANNELS, SIZE = (16, 9, 11), 48, (48, 7, 9)
 
 pytestmark = [
     pytest.mark.skipif(platform.machine() != "x86_64", reason="another architecture"),
-    pytest.mark.skipif(not LIBRARY.exists(), reason="python native/compile.py"),
     pytest.mark.skipif(QEMU is None, reason="apt-get install qemu-user"),
 ]
 
@@ -74,10 +71,10 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _run(plan: Path, *emulator: str) -> tuple[str, bytes]:
+def _run(library: Path, plan: Path, *emulator: str) -> tuple[str, bytes]:
     """The kernels that ran, and the output."""
     output = plan.with_suffix(".output")
-    script = [sys.executable, "-S", Path(__file__).with_name("run_plan.py"), LIBRARY]
+    script = [sys.executable, "-S", Path(__file__).with_name("run_plan.py"), library]
     command = [*emulator, *script, plan, plan.with_suffix(".input"), output, np.prod(SIZE)]
     run = subprocess.run(
         [str(each) for each in command], capture_output=True, text=True, check=False
@@ -87,9 +84,9 @@ def _run(plan: Path, *emulator: str) -> tuple[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def here(plan: Path) -> bytes:
+def here(library_path: Path, plan: Path) -> bytes:
     """What this processor answers."""
-    _, output = _run(plan)
+    _, output = _run(library_path, plan)
     assert len(set(output)) > 50, "a network whose answers are nearly all alike proves nothing"
     return output
 
@@ -104,7 +101,7 @@ def here(plan: Path) -> bytes:
     ],
 )
 def test_a_processor_gets_kernels_that_it_runs_and_the_same_answer(
-    plan: Path, here: bytes, processor: str, kernels: str
+    library_path: Path, plan: Path, here: bytes, processor: str, kernels: str
 ) -> None:
     assert QEMU is not None
-    assert _run(plan, QEMU, "-cpu", processor) == (kernels, here)
+    assert _run(library_path, plan, QEMU, "-cpu", processor) == (kernels, here)

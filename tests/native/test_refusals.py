@@ -355,22 +355,23 @@ def test_checks_of_the_longest_plans_are_bounded(library: Library) -> None:
     for number in range(32):
         tall.group(2 + 250 * number, 250, 1)
     assert "too many strips" in refusal(library, tall.to_bytes())
-    assert "more shared weights" in refusal(library, sharing(8000))
+    for count, columns in ((8000, 24), (500, 1)):
+        assert "more shared weights" in refusal(library, sharing(count, columns))
 
 
-def sharing(count: int) -> bytes:
-    """Depthwise operations that share 3 MB of weights."""
+def sharing(count: int, columns: int) -> bytes:
+    """Depthwise operations that share weights and biases of 131,072 channels."""
     plan = Plan()
     channels = 2**17
     x = plan.tensor(INPUT, (1, 1, 1))
     y = plan.tensor(ARENA, (1, 1, 1))
-    wide = plan.tensor(ARENA, (channels, 1, 1), pads=(0, 23))
+    wide = plan.tensor(ARENA, (channels, 1, 1), pads=(0, columns - 1))
     result = plan.tensor(ARENA, (channels, 1, 1))
     plan.operation("quantise", (x,), y, 1, factors=(1, 0, 0))
     plan.operation("channels", (y,), wide, 1, channels, weights=np.zeros(channels, np.uint32))
-    parameters = (np.zeros(channels * 24, np.int8), np.zeros(channels, np.int32))
+    parameters = (np.zeros(channels * columns, np.int8), np.zeros(channels, np.int32))
     first = plan.operation(
-        "depthwise", (wide,), result, channels, kernel=(1, 24),
+        "depthwise", (wide,), result, channels, kernel=(1, columns),
         weights=parameters[0], bias=parameters[1], multiplier=by_16(np.zeros(channels, np.float32)),
     )  # fmt: skip
     plan.operations += [plan.operations[first]] * count

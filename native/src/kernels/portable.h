@@ -69,4 +69,7 @@ static inline int window_count(const struct kernel *k, int row, int x)
            inside(x * k->stride_w - k->pad_left, k->kernel_w, k->dilation_w, k->in_width);
 }
 
+/* portable_products.c */
+kernel_function portable_convolution, portable_grouped, portable_depthwise;
+
 #endif

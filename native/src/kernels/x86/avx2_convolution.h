@@ -42,7 +42,7 @@ INLINE void multiply_step(__m256i (*sums)[2], const uint8_t *in, size_t pixel, c
         UNROLL for (int p = 0; p < PIXELS; p++)
         {
             __m256i x = _mm256_set1_epi32(load_int(in + p * pixel + 4 * part));
-            UNROLL for (int b = 0; b < 2; b++) sums[p][b] = multiply_add_now(sums[p][b], x, w[b]);
+            UNROLL for (int b = 0; b < 2; b++) sums[p][b] = multiply_add(sums[p][b], x, w[b]);
         }
     }
 }

@@ -92,81 +92,73 @@ struct windows {
     struct ending ending;
 };
 
-/* PIXELS pixels of ROWS rows, from interleaved columns. */
-INLINE void window(const struct windows *w, const uint8_t *columns, uint8_t *const *out, size_t at, const int PIXELS,
-                   const int ROWS, const int BLOCK, const int FOURS, const int KERNEL_W, const int STRIDE,
-                   const int DILATION)
+/* PIXELS pixels of one output row, the `row`-th of a pass, from interleaved columns. */
+INLINE void window(const struct windows *w, const uint8_t *columns, uint8_t *out, int row, const int PIXELS,
+                   const int BLOCK, const int FOURS, const int KERNEL_W, const int STRIDE, const int DILATION)
 {
     const size_t four = 4 * PARTS * 32, column = four * FOURS;
     const int row_weights = FOURS * KERNEL_W * PARTS * BLOCK;
-    __m256i shorts[PIXELS][ROWS][2], ints[PIXELS][ROWS];
+    __m256i shorts[PIXELS][2], ints[PIXELS];
     UNROLL for (int q = 0; q < 4; q++)
     {
-        __m256i sums[PIXELS][ROWS];
-        __m256i bias = load_block(w->packed + q * BLOCK, BLOCK);
-        UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++) sums[p][r] = bias;
-        const int8_t *weights = w->packed + 8 * BLOCK + q * w->together * row_weights;
+        __m256i sums[PIXELS];
+        UNROLL for (int p = 0; p < PIXELS; p++) sums[p] = load_block(w->packed + q * BLOCK, BLOCK);
+        const int8_t *weights = w->packed + 8 * BLOCK + (q * w->together + row) * row_weights;
         for (int f = 0; f < FOURS; f++)
             for (int kx = 0; kx < KERNEL_W; kx++)
                 UNROLL for (int part = 0; part < PARTS; part++, weights += BLOCK)
                 {
                     const uint8_t *from = columns + kx * DILATION * column + f * four + (PARTS * q + part) * 32;
-                    UNROLL for (int r = 0; r < ROWS; r++)
-                    {
-                        __m256i taps = load_block(weights + r * row_weights, BLOCK);
-                        UNROLL for (int p = 0; p < PIXELS; p++)
-                            sums[p][r] = multiply_add(sums[p][r], load_32(from + p * STRIDE * column), taps);
-                    }
+                    __m256i taps = load_block(weights, BLOCK);
+                    UNROLL for (int p = 0; p < PIXELS; p++)
+                        sums[p] = multiply_add_at(sums[p], from + p * STRIDE * column, taps);
                 }
         __m256 multiplier = _mm256_castsi256_ps(load_block(w->packed + (4 + q) * BLOCK, BLOCK));
-        UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
+        UNROLL for (int p = 0; p < PIXELS; p++)
         {
-            __m256i value = requantise(sums[p][r], multiplier);
+            __m256i value = requantise(sums[p], multiplier);
             if (q % 2)
-                shorts[p][r][q / 2] =
-                    _mm256_adds_epi16(_mm256_packs_epi32(ints[p][r], value), w->ending.zero_point);
+                shorts[p][q / 2] = _mm256_adds_epi16(_mm256_packs_epi32(ints[p], value), w->ending.zero_point);
             else
-                ints[p][r] = value;
+                ints[p] = value;
         }
     }
-    UNROLL for (int p = 0; p < PIXELS; p++) UNROLL for (int r = 0; r < ROWS; r++)
+    UNROLL for (int p = 0; p < PIXELS; p++)
     {
-        __m256i bytes = _mm256_packus_epi16(shorts[p][r][0], shorts[p][r][1]);
+        __m256i bytes = _mm256_packus_epi16(shorts[p][0], shorts[p][1]);
         bytes = _mm256_min_epu8(_mm256_max_epu8(bytes, w->ending.low), w->ending.high);
-        store_block(out[r] + at + p * w->out_pitch, bytes, BLOCK);
+        store_block(out + p * w->out_pitch, bytes, BLOCK);
     }
 }
 
-/* `pixels` pixels, by fours; the last four overlap those before them. */
+/* `pixels` pixels of each row, by fours; the last four overlap those before them. */
 INLINE void windows(const struct windows *w, const uint8_t *columns, uint8_t *const *out, size_t at, int pixels,
-                    const int ROWS, const int BLOCK, const int FOURS, const int KERNEL_W, const int STRIDE,
+                    int rows, const int BLOCK, const int FOURS, const int KERNEL_W, const int STRIDE,
                     const int DILATION)
 {
     const size_t pixel = (size_t)4 * PARTS * 32 * FOURS * STRIDE;
-    if (pixels < 4)
-        for (int p = 0; p < pixels; p++)
-            window(w, columns + p * pixel, out, at + p * w->out_pitch, 1, ROWS, BLOCK, FOURS, KERNEL_W, STRIDE,
-                   DILATION);
-    else
-        for (int p = 0; p < pixels; p += 4) {
-            p = p > pixels - 4 ? pixels - 4 : p;
-            window(w, columns + p * pixel, out, at + p * w->out_pitch, 4, ROWS, BLOCK, FOURS, KERNEL_W, STRIDE,
-                   DILATION);
+    for (int p = 0; p < pixels; p += pixels < 4 ? 1 : 4) {
+        p = pixels >= 4 && p > pixels - 4 ? pixels - 4 : p;
+        for (int row = 0; row < rows; row++) {
+            uint8_t *to = out[row] + at + p * w->out_pitch;
+            if (pixels < 4)
+                window(w, columns + p * pixel, to, row, 1, BLOCK, FOURS, KERNEL_W, STRIDE, DILATION);
+            else
+                window(w, columns + p * pixel, to, row, 4, BLOCK, FOURS, KERNEL_W, STRIDE, DILATION);
         }
+    }
 }
 
 INLINE void any_windows(const struct windows *w, const uint8_t *columns, uint8_t *const *out, size_t at, int pixels,
                         int rows, const int BLOCK)
 {
     bool three = w->fours == 1 && w->kernel_w == 3 && w->dilation_w == 1;
-    if (three && w->stride_w == 1 && rows == 2)
-        windows(w, columns, out, at, pixels, 2, BLOCK, 1, 3, 1, 1);
-    else if (three && w->stride_w == 2 && rows == 1)
-        windows(w, columns, out, at, pixels, 1, BLOCK, 1, 3, 2, 1);
-    else if (rows == 2)
-        windows(w, columns, out, at, pixels, 2, BLOCK, w->fours, w->kernel_w, w->stride_w, w->dilation_w);
+    if (three && w->stride_w == 1)
+        windows(w, columns, out, at, pixels, rows, BLOCK, 1, 3, 1, 1);
+    else if (three && w->stride_w == 2)
+        windows(w, columns, out, at, pixels, rows, BLOCK, 1, 3, 2, 1);
     else
-        windows(w, columns, out, at, pixels, 1, BLOCK, w->fours, w->kernel_w, w->stride_w, w->dilation_w);
+        windows(w, columns, out, at, pixels, rows, BLOCK, w->fours, w->kernel_w, w->stride_w, w->dilation_w);
 }
 
 /* Whole rows of one block, a few columns at a time through memory that stays in the cache. */

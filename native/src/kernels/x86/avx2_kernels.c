@@ -18,16 +18,20 @@ INLINE __m256i widen_values(const uint8_t *from)
     return _mm256_shuffle_epi8(_mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)from)), order);
 }
 
+/* Both by hand: clang would add the products of several sums first, and spill. */
 INLINE __m256i multiply_add(__m256i sum, __m256i x, __m256i w)
-{
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(x, w));
-}
-
-/* The same where all registers are in use: clang would add products of several sums first, and spill. */
-INLINE __m256i multiply_add_now(__m256i sum, __m256i x, __m256i w)
 {
     __m256i product;
     __asm__("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(product) : "x"(x), "x"(w));
+    return sum;
+}
+
+INLINE __m256i multiply_add_at(__m256i sum, const void *x, __m256i w)
+{
+    __m256i product;
+    __asm__("vpmaddwd %2, %3, %1\n\tvpaddd %1, %0, %0"
+            : "+x"(sum), "=&x"(product)
+            : "m"(*(const __m256i_u *)x), "x"(w));
     return sum;
 }
 

@@ -39,6 +39,7 @@ struct ending {
     __m512i zero_point, low, high; /* 32 x int16; 64 x uint8 */
     const uint8_t *table;
     bool shifted, clamped; /* whether there is a zero point, a clamp: seldom both, and branches are cheaper */
+    bool plain;            /* none of the three */
 };
 
 INLINE struct ending ending_of(const struct kernel *k)
@@ -50,6 +51,7 @@ INLINE struct ending ending_of(const struct kernel *k)
         .table = k->table,
         .shifted = k->zero_point != 0,
         .clamped = k->low > 0 || k->high < 255,
+        .plain = k->zero_point == 0 && k->low <= 0 && k->high >= 255 && k->table == NULL,
     };
 }
 

@@ -71,6 +71,8 @@ INLINE void NAME(three)(VECTOR (*columns)[4], const int8_t *packed, const struct
 {
     UNROLL for (int r = 0; r < ROWS; r++)
     {
+        /* Biases and multipliers are read again: there are no registers to keep them. */
+        __asm__("" : "+r"(packed));
         VECTOR ints[2], shorts[2][2];
         UNROLL for (int q = 0; q < 4; q++)
         {
@@ -88,8 +90,12 @@ INLINE void NAME(three)(VECTOR (*columns)[4], const int8_t *packed, const struct
                     ints[p] = value;
             }
         }
-        UNROLL for (int p = 0; p < 2; p++)
-            STORE(out[r] + at + p * pitch, NAME(finish)(shorts[p][0], shorts[p][1], ending));
+        VECTOR bytes[2];
+        if (ending->plain) /* one branch for both: each would keep what is loaded before it in registers */
+            UNROLL for (int p = 0; p < 2; p++) bytes[p] = BITS(packus_epi16)(shorts[p][0], shorts[p][1]);
+        else
+            UNROLL for (int p = 0; p < 2; p++) bytes[p] = NAME(finish)(shorts[p][0], shorts[p][1], ending);
+        UNROLL for (int p = 0; p < 2; p++) STORE(out[r] + at + p * pitch, bytes[p]);
     }
 }
 

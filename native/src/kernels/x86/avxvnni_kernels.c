@@ -22,7 +22,7 @@ INLINE __m256i multiply_add(__m256i sum, __m256i x, __m256i w)
 #endif
 }
 
-INLINE __m256i multiply_add_now(__m256i sum, __m256i x, __m256i w) { return multiply_add(sum, x, w); }
+INLINE __m256i multiply_add_at(__m256i sum, const void *x, __m256i w) { return multiply_add(sum, load_32(x), w); }
 
 INLINE void store_fours(uint8_t *to, __m256i fours) { store_32(to, fours); }
 

@@ -1,0 +1,38 @@
+/* A model's memory: one block, of which everything takes pieces when it is opened. */
+#ifndef EDGECNN_MODEL_MEMORY_H
+#define EDGECNN_MODEL_MEMORY_H
+
+#include "model.h"
+
+/* Bytes behind each piece of the library's own memory, which AddressSanitizer reports the use of. */
+#ifdef EDGECNN_GUARD
+#include <sanitizer/asan_interface.h>
+enum { GUARD_BYTES = 512 };
+#define GUARD(from, bytes) __asan_poison_memory_region(from, bytes)
+#else
+enum { GUARD_BYTES = 0 };
+#define GUARD(from, bytes) (void)(from)
+#endif
+
+/* Hands out 64-byte aligned pieces of one block; with base NULL it only counts, in more bits than the
+ * addresses of a small processor. */
+struct memory {
+    uint8_t *base;
+    uint64_t used;
+    bool guarded;
+};
+
+static inline void *take(struct memory *memory, uint64_t bytes)
+{
+    void *piece = memory->base ? memory->base + memory->used : NULL;
+    memory->used += (bytes + 63) & ~(uint64_t)63;
+    if (memory->guarded)
+        GUARD(memory->base + memory->used, GUARD_BYTES);
+    memory->used += GUARD_BYTES;
+    return piece;
+}
+
+/* prepare.c: what every call of an operation's kernel has in common, and its packed weights. */
+void prepare(const edgecnn_model *model, struct memory *memory, uint32_t index);
+
+#endif

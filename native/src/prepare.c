@@ -1,0 +1,134 @@
+/* What an operation's kernel reads, made when a plan is opened: its fields, weights packed for the family. */
+#include "model_memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t padded(size_t channels) { return (channels + 15) / 16 * 16; }
+
+/* Where the i-th weight of output channel c lies. */
+static size_t weight_at(const struct plan_operation *o, size_t c, size_t i, size_t taps, size_t depth)
+{
+    if (o->code == OP_DEPTHWISE)
+        return c / 16 * taps * 16 + i * 16 + c % 16;
+    if (o->code == OP_CONVOLUTION)
+        return c / 16 * taps * depth * 16 + i / 4 * 64 + c % 16 * 4 + i % 4;
+    return c * taps * depth + i;
+}
+
+/* The bias that signed activations, x - 128, want: 128 times the sum of the weights more. Also what bounds
+ * the sums, from the weights. */
+static void flip_bias(int32_t *to, struct kernel *kernel, const struct plan *plan, const struct plan_operation *o)
+{
+    const int32_t *bias = (const int32_t *)(plan->data + o->bias);
+    const float *multiplier = (const float *)(plan->data + o->multiplier);
+    const int8_t *weights = (const int8_t *)(plan->data + o->weights);
+    size_t taps = (size_t)o->kernel_h * o->kernel_w;
+    size_t depth = o->code == OP_DEPTHWISE ? 1 : (o->channels / o->channel_groups + 3) / 4 * 4;
+    double most = 0;
+    kernel->symmetric = true;
+    memcpy(to, bias, padded(o->output_channels) * sizeof *to);
+    for (size_t c = 0; c < o->output_channels; c++) {
+        int32_t sum = 0, size = 0;
+        for (size_t i = 0; i < taps * depth; i++) {
+            int weight = weights[weight_at(o, c, i, taps, depth)];
+            sum += weight;
+            size += abs(weight);
+            kernel->symmetric &= weight != -128;
+        }
+        to[c] += 128 * sum;
+        double largest = (fabs((double)bias[c]) + 255.0 * size) * fabs((double)multiplier[c]);
+        most = largest > most ? largest : most;
+    }
+    kernel->bounded = most < 32000; /* a zero point's 255 and the rounding are less than the rest */
+}
+
+static int detail_of(const edgecnn_model *model, const struct plan_operation *operation)
+{
+    switch (operation->code) {
+    case OP_GROUPED:
+        return (int)(operation->output_channels / operation->channel_groups);
+    case OP_MULTIPLY: {
+        const struct plan_tensor *other = &model->plan.tensors[operation->input[1]];
+        const struct plan_tensor *input = &model->plan.tensors[operation->input[0]];
+        return other->height == 1 && other->width == 1 && input->height * input->width > 1;
+    }
+    case OP_RESIZE:
+        return (int)model->plan.tensors[operation->output].height;
+    default:
+        return 0;
+    }
+}
+
+static struct kernel common_kernel(const edgecnn_model *model, const struct plan_operation *o)
+{
+    return (struct kernel){
+        .channels = (int)o->channels,
+        .kernel_h = o->kernel_h,
+        .kernel_w = o->kernel_w,
+        .stride_h = o->stride_h,
+        .stride_w = o->stride_w,
+        .dilation_h = o->dilation_h,
+        .dilation_w = o->dilation_w,
+        .pad_top = o->pad_top,
+        .pad_left = o->pad_left,
+        .channel_groups = (int)o->channel_groups,
+        .flags = o->flags,
+        .detail = detail_of(model, o),
+        .table = o->table == UINT64_MAX ? NULL : model->plan.data + o->table,
+        .zero_point = o->zero_point,
+        .low = o->low,
+        .high = o->high,
+        .zero_point_a = o->zero_point_a,
+        .zero_point_b = o->zero_point_b,
+        .factor_a = o->factor_a,
+        .factor_b = o->factor_b,
+        .factor_c = o->factor_c,
+        .flip = model->family->flip,
+    };
+}
+
+/* Weights, bias and multipliers, packed where the family wants that. */
+static void prepare_weights(const edgecnn_model *model, struct memory *memory, const struct plan_operation *o,
+                            struct prepared *prepared)
+{
+    const struct family *family = model->family;
+    struct kernel *kernel = &prepared->kernel;
+    size_t channels = padded(o->output_channels);
+    size_t taps = (size_t)o->kernel_h * o->kernel_w;
+    kernel->weights = (const int8_t *)(model->plan.data + o->weights);
+    kernel->bias = (const int32_t *)(model->plan.data + o->bias);
+    kernel->multiplier = (const float *)(model->plan.data + o->multiplier);
+    prepared->weight_block = 16 * taps * (o->code == OP_DEPTHWISE ? 1 : (o->channels + 3) / 4 * 4);
+    if (family->flip) {
+        int32_t *bias = take(memory, channels * sizeof *bias);
+        kernel->bias = bias;
+        if (memory->base)
+            flip_bias(bias, kernel, &model->plan, o);
+    }
+    /* Depthwise results as float are portable's, which reads the plan's weights. */
+    bool packs = o->code == OP_DEPTHWISE && family->depthwise_bytes &&
+                 model->plan.tensors[o->output].storage != STORAGE_OUTPUT;
+    size_t bytes = packs ? family->depthwise_bytes(o->kernel_h, o->kernel_w, o->stride_h, o->dilation_w) : 0;
+    if (bytes) {
+        uint8_t *packed = take(memory, channels * bytes);
+        if (memory->base)
+            family->pack_depthwise(packed, kernel->weights, kernel->bias, kernel->multiplier, (int)channels,
+                                   o->kernel_h, o->kernel_w, o->stride_h);
+        kernel->weights = (const int8_t *)packed;
+        prepared->weight_block = 16 * bytes;
+    }
+}
+
+void prepare(const edgecnn_model *model, struct memory *memory, uint32_t index)
+{
+    const struct plan_operation *o = &model->plan.operations[index];
+    struct prepared prepared = {.kernel = common_kernel(model, o)};
+    if (o->code == OP_CONVOLUTION || o->code == OP_DEPTHWISE || o->code == OP_GROUPED)
+        prepare_weights(model, memory, o, &prepared);
+    else if (o->code == OP_CHANNELS || o->code == OP_RESIZE)
+        prepared.kernel.weights = (const int8_t *)(model->plan.data + o->weights);
+    if (memory->base)
+        model->prepared[index] = prepared;
+}
