@@ -43,6 +43,7 @@ class Machine:
     flags: tuple[str, ...] = ()
 
 
+MAX = Machine("aarch64-linux-musl", "qemu-aarch64", "max", "i8mm")
 A76 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a76", "dotprod")
 A72 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a72", "neon")
 # As the platform linux-armv7l of native/platforms.py.
@@ -147,7 +148,7 @@ def products(
                        tuple(network.inputs), tuple(network.outputs))  # fmt: skip
 
 
-MACHINES = pytest.mark.parametrize("machine", [A76, A72, V7], ids=lambda one: one.processor)
+MACHINES = pytest.mark.parametrize("machine", [MAX, A76, A72, V7], ids=lambda one: one.processor)
 
 
 @MACHINES
