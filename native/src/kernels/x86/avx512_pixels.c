@@ -81,13 +81,13 @@ void avx512_multiply(const struct kernel *k)
     }
 }
 
-/* Adds up to four pixels of 64 channels to the sums; the sums are in the order of unpacked bytes. */
-INLINE void sum_four(__m512i *sums, const uint8_t *pixels, size_t pitch, int count, __mmask64 mask)
+/* Adds four pixels of 64 channels to the sums, which are in the order of unpacked bytes; NULL: none. */
+INLINE void sum_four(__m512i *sums, const uint8_t *const *pixels, __mmask64 mask)
 {
     const __m512i ones = _mm512_set1_epi8(1);
     __m512i p[4];
     UNROLL for (int i = 0; i < 4; i++)
-        p[i] = _mm512_maskz_loadu_epi8(i < count ? mask : 0, pixels + (i < count ? i : 0) * pitch);
+        p[i] = pixels[i] ? _mm512_maskz_loadu_epi8(mask, pixels[i]) : _mm512_setzero_si512();
     __m512i a = _mm512_unpacklo_epi8(p[0], p[1]), b = _mm512_unpacklo_epi8(p[2], p[3]);
     __m512i c = _mm512_unpackhi_epi8(p[0], p[1]), d = _mm512_unpackhi_epi8(p[2], p[3]);
     sums[0] = _mm512_dpbusd_epi32(sums[0], _mm512_unpacklo_epi16(a, b), ones);
@@ -106,8 +106,12 @@ void avx512_global_pool(const struct kernel *k)
         __mmask64 mask = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
         __m512i sums[4] = {zeros, zeros, zeros, zeros};
         for (int row = 0; row < k->in_height; row++)
-            for (int x = 0; x < k->in_width; x += 4)
-                sum_four(sums, k->in[row] + x * k->in_pitch + c, k->in_pitch, k->in_width - x < 4 ? k->in_width - x : 4, mask);
+            for (int x = 0; x < k->in_width; x += 4) {
+                const uint8_t *four[4];
+                for (int i = 0; i < 4; i++)
+                    four[i] = x + i < k->in_width ? k->in[row] + (x + i) * k->in_pitch + c : NULL;
+                sum_four(sums, four, mask);
+            }
         UNROLL for (int i = 0; i < 4; i++) sums[i] = requantise(sums[i], factor);
         _mm512_mask_storeu_epi8(k->out[0] + c, mask, pack_lanes(sums[0], sums[1], sums[2], sums[3], &ending));
     }
@@ -144,6 +148,36 @@ void avx512_max_pool(const struct kernel *k)
                 most = _mm512_min_epu8(_mm512_max_epu8(most, ending.low), ending.high);
                 _mm512_mask_storeu_epi8(k->out[row] + x * k->out_pitch + c, mask,
                                         ending.table ? look_up(most, ending.table) : most);
+            }
+}
+
+/* The window's 64 channels, averaged and quantised. */
+INLINE __m512i average(const struct kernel *k, int row, int x, int c, __mmask64 mask, const struct ending *ending)
+{
+    int taps = k->kernel_h * k->kernel_w;
+    __m512 factor = _mm512_set1_ps(k->factor_a / (float)window_count(k, row, x));
+    __m512i zeros = _mm512_set1_epi32(-taps * k->zero_point_a);
+    __m512i sums[4] = {zeros, zeros, zeros, zeros};
+    for (int t = 0; t < taps; t += 4) {
+        const uint8_t *four[4];
+        for (int i = 0; i < 4; i++)
+            four[i] = t + i < taps ? tap(k, row, x, c, t + i) : NULL;
+        sum_four(sums, four, mask);
+    }
+    UNROLL for (int i = 0; i < 4; i++) sums[i] = requantise(sums[i], factor);
+    return pack_lanes(sums[0], sums[1], sums[2], sums[3], ending);
+}
+
+void avx512_average_pool(const struct kernel *k)
+{
+    struct ending ending = ending_of(k);
+    for (int row = 0; row < k->rows; row++)
+        for (int x = 0; x < k->width; x++)
+            for (int c = 0; c < k->output_channels; c += 64) {
+                int left = k->output_channels - c;
+                __mmask64 mask = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
+                _mm512_mask_storeu_epi8(k->out[row] + x * k->out_pitch + c, mask,
+                                        average(k, row, x, c, mask, &ending));
             }
 }
 

@@ -71,6 +71,7 @@ static void depthwise(const struct kernel *k) { look_up_after(k, avx512_depthwis
 static void add(const struct kernel *k) { look_up_after(k, avx512_add); }
 static void multiply(const struct kernel *k) { look_up_after(k, avx512_multiply); }
 static void max_pool(const struct kernel *k) { look_up_after(k, avx512_max_pool); }
+static void average_pool(const struct kernel *k) { look_up_after(k, avx512_average_pool); }
 static void global_pool(const struct kernel *k) { look_up_after(k, avx512_global_pool); }
 
 const struct family avx512vnni_family = {
@@ -87,6 +88,7 @@ const struct family avx512vnni_family = {
             [OP_COPY] = avx2_table,
             [OP_MAX_POOL] = max_pool,
             [OP_AVERAGE_POOL] = avx2_average_pool,
+            [OP_AVERAGE_POOL] = average_pool,
             [OP_GLOBAL_POOL] = global_pool,
         },
     .depthwise_bytes = avx512_depthwise_bytes,
@@ -108,6 +110,7 @@ const struct family avx512vbmi_family = {
             [OP_COPY] = avx512_table,
             [OP_MAX_POOL] = avx512_max_pool,
             [OP_AVERAGE_POOL] = avx2_average_pool,
+            [OP_AVERAGE_POOL] = avx512_average_pool,
             [OP_GLOBAL_POOL] = avx512_global_pool,
         },
     .depthwise_bytes = avx512_depthwise_bytes,
