@@ -34,7 +34,10 @@ COMMON = ("-std=gnu11", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-ffp-cont
 # An error of arithmetic is no reason to end the program that loads the library.
 ZIG = ("-fno-sanitize=all",)
 # zig's own words for the flags of a family.
-ZIG_FLAGS = {"-march=armv8.2-a+dotprod": "-mcpu=generic+v8_2a+dotprod"}
+ZIG_FLAGS = {
+    "-march=armv8.2-a+dotprod": "-mcpu=generic+v8_2a+dotprod",
+    "-march=armv8.2-a+dotprod+i8mm": "-mcpu=generic+v8_2a+dotprod+i8mm",
+}
 
 
 class CompilerFailed(Exception):

@@ -23,7 +23,11 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
             *("-mavx512vnni", "-mavx2", "-mfma"),
         ),
     },
-    "aarch64": {"arm": (), "dotprod": ("-march=armv8.2-a+dotprod",)},
+    "aarch64": {
+        "arm": (),
+        "dotprod": ("-march=armv8.2-a+dotprod",),
+        "i8mm": ("-march=armv8.2-a+dotprod+i8mm",),
+    },
     "arm": {"armv7": ()},
     "wasm32": {},
 }

@@ -8,6 +8,7 @@ const struct family *const families[] = {
     &avxvnni_family,
     &avx2_family,
 #elif defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
+    &i8mm_family,
     &dotprod_family,
     &neon_family,
 #elif defined(__ARM_NEON) && !defined(EDGECNN_PORTABLE)

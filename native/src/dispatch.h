@@ -7,7 +7,7 @@
 #if defined(__x86_64__)
 extern const struct family avx512vbmi_family, avx512vnni_family, avxvnni_family, avx2_family;
 #elif defined(__aarch64__)
-extern const struct family dotprod_family, neon_family;
+extern const struct family i8mm_family, dotprod_family, neon_family;
 #elif defined(__ARM_NEON)
 extern const struct family armv7_family;
 #endif

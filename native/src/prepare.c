@@ -89,6 +89,11 @@ static struct kernel common_kernel(const edgecnn_model *model, const struct plan
     };
 }
 
+static bool is_stored(const edgecnn_model *model, uint32_t tensor)
+{
+    return model->plan.tensors[tensor].storage != STORAGE_OUTPUT;
+}
+
 /* Weights, bias and multipliers, packed where the family wants that. */
 static void prepare_weights(const edgecnn_model *model, struct memory *memory, const struct plan_operation *o,
                             struct prepared *prepared)
@@ -108,8 +113,7 @@ static void prepare_weights(const edgecnn_model *model, struct memory *memory, c
             flip_bias(bias, kernel, &model->plan, o);
     }
     /* Depthwise results as float are portable's, which reads the plan's weights. */
-    bool packs = o->code == OP_DEPTHWISE && family->depthwise_bytes &&
-                 model->plan.tensors[o->output].storage != STORAGE_OUTPUT;
+    bool packs = o->code == OP_DEPTHWISE && family->depthwise_bytes && is_stored(model, o->output);
     size_t bytes = packs ? family->depthwise_bytes(o->kernel_h, o->kernel_w, o->stride_h, o->dilation_w) : 0;
     if (bytes) {
         uint8_t *packed = take(memory, channels * bytes);
@@ -118,6 +122,17 @@ static void prepare_weights(const edgecnn_model *model, struct memory *memory, c
                                    o->kernel_h, o->kernel_w, o->stride_h);
         kernel->weights = (const int8_t *)packed;
         prepared->weight_block = 16 * bytes;
+    }
+    if (o->code == OP_CONVOLUTION && family->pack_convolution && is_stored(model, o->output)) {
+        uint8_t *packed = take(memory, channels / 16 * prepared->weight_block);
+        int steps = (int)(o->channels + 3) / 4, runs = o->kernel_h * o->kernel_w;
+        if (o->dilation_w == 1 && (uint32_t)steps * 4 == model->plan.tensors[o->input[0]].block) {
+            steps *= o->kernel_w; /* a kernel row's taps follow one another */
+            runs = o->kernel_h;
+        }
+        if (memory->base)
+            family->pack_convolution(packed, kernel->weights, channels / 16 * (size_t)runs, steps);
+        kernel->weights = (const int8_t *)packed;
     }
 }
 

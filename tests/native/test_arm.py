@@ -18,6 +18,8 @@ from native.cases import Case, all_cases, lenet, operation_cases
 from native.formulas import Ending, F, Window
 from native.network import NO_END, Network, Place
 
+pytestmark = pytest.mark.slow  # two programs are compiled
+
 NATIVE = Path(__file__).parents[2] / "native"
 DRIVER = Path(__file__).with_name("run_plans.c")
 
@@ -41,12 +43,11 @@ class Machine:
     flags: tuple[str, ...] = ()
 
 
+MAX = Machine("aarch64-linux-musl", "qemu-aarch64", "max", "i8mm")
 A76 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a76", "dotprod")
 A72 = Machine("aarch64-linux-musl", "qemu-aarch64", "cortex-a72", "neon")
 # As the platform linux-armv7l of native/platforms.py.
-V7 = Machine(
-    "arm-linux-musleabihf", "qemu-arm", "cortex-a7", "neon", ("-mcpu=generic+v7a+neon",)
-)
+V7 = Machine("arm-linux-musleabihf", "qemu-arm", "cortex-a7", "neon", ("-mcpu=generic+v7a+neon",))
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +67,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def run(
-    machine: Machine, program: Path, folder: Path, cases: Sequence[Case], threads: int = 1
+    machine: Machine,
+    program: Path,
+    folder: Path,
+    cases: Sequence[Case],
+    threads: int = 1,
+    kernels: str = "best",
 ) -> list[str]:
     """Run all cases there in one go, into files NUMBER.output; the kernels of each."""
     if (emulator := shutil.which(machine.emulator)) is None:
@@ -78,7 +84,15 @@ def run(
         for file, array in zip(files, case.inputs, strict=True):
             file.write_bytes(array.tobytes())
         output = folder / f"{number}.output"
-        words = [folder / f"{number}.plan", "best", threads, len(case.inputs[0]), 1, output, *files]
+        words = [
+            folder / f"{number}.plan",
+            kernels,
+            threads,
+            len(case.inputs[0]),
+            1,
+            output,
+            *files,
+        ]
         lines.append(" ".join(map(str, words)))
     (folder / "list").write_text("\n".join(lines))
     command = [emulator, "-cpu", machine.processor, str(program), str(folder / "list")]
@@ -93,10 +107,11 @@ def check(
     folder: Path,
     cases: Sequence[Case],
     threads: int = 1,
+    kernels: str = "best",
 ) -> None:
     """Every output is what the formulas say."""
-    kernels = run(machine, programs[machine.target], folder, cases, threads)
-    assert kernels == [machine.kernels] * len(cases)
+    ran = run(machine, programs[machine.target], folder, cases, threads, kernels)
+    assert ran == [machine.kernels if kernels == "best" else kernels] * len(cases)
     for number, case in enumerate(cases):
         found = (folder / f"{number}.output").read_bytes()
         for expected in case.outputs:
@@ -133,7 +148,7 @@ def products(
                        tuple(network.inputs), tuple(network.outputs))  # fmt: skip
 
 
-MACHINES = pytest.mark.parametrize("machine", [A76, A72, V7], ids=lambda one: one.processor)
+MACHINES = pytest.mark.parametrize("machine", [MAX, A76, A72, V7], ids=lambda one: one.processor)
 
 
 @MACHINES
@@ -163,3 +178,9 @@ def test_sums_of_any_size_are_rounded_and_clamped_as_the_formulas_say(
     cases = [*products(least, spread), *products(least, spread, Ending(9, 250, None), 77),
              *products(least, spread, zero_point=121)]  # fmt: skip
     check(machine, programs, tmp_path, cases)
+
+
+def test_the_portable_kernels_are_right_on_an_arm_processor(
+    programs: dict[str, Path], tmp_path: Path
+) -> None:
+    check(A76, programs, tmp_path, [*all_cases(2), lenet()], kernels="portable")

@@ -65,6 +65,10 @@ struct family {
     size_t (*depthwise_bytes)(int kernel_h, int kernel_w, int stride_h, int dilation_w);
     void (*pack_depthwise)(uint8_t *to, const int8_t *weights, const int32_t *bias, const float *multiplier,
                            int channels, int kernel_h, int kernel_w, int stride_h);
+    /* Weights of dense convolutions in the family's own order, in as many bytes; NULL: the plan's serves. A run
+     * is what a pixel reads at one tap, or in one kernel row where its taps follow one another in memory: `steps`
+     * times 64 bytes. Not for float outputs. */
+    void (*pack_convolution)(uint8_t *to, const int8_t *weights, size_t runs, int steps);
     size_t scratch_bytes; /* for each thread */
 };
 

@@ -17,6 +17,7 @@
 enum {
     ARM_FLIP = 0x80,
     ARM_ZERO = 128, /* of the unsigned domain, less this in memory */
+    HALF = 8,       /* channels of a depthwise part */
     ARM_FOURS = 4,  /* a depthwise kernel has at most 16 rows */
     ARM_REACH = 24, /* and covers at most as many columns */
     /* Bytes of interleaved columns, at least ARM_REACH of them: in the level 1 cache beside the rows. */
@@ -102,7 +103,8 @@ INLINE int8x16_t load_next(const uint8_t **from)
 void arm_look_up_rows(const struct kernel *k);
 
 kernel_function arm_add, arm_multiply, arm_quantise, arm_global_pool, arm_average_pool, arm_table, arm_max_pool;
-kernel_function dotprod_convolution, dotprod_depthwise, neon_convolution, neon_depthwise;
+kernel_function i8mm_convolution, dotprod_convolution, dotprod_depthwise, neon_convolution, neon_depthwise;
+void i8mm_pack_convolution(uint8_t *to, const int8_t *weights, size_t runs, int steps);
 size_t dotprod_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dilation_w);
 void dotprod_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *bias, const float *multiplier,
                             int channels, int kernel_h, int kernel_w, int stride_h);

@@ -11,6 +11,17 @@
     [OP_COPY] = arm_table, [OP_MAX_POOL] = arm_max_pool, [OP_AVERAGE_POOL] = arm_average_pool, \
     [OP_GLOBAL_POOL] = arm_global_pool
 
+const struct family i8mm_family = {
+    .name = "i8mm",
+    .flip = ARM_FLIP,
+    .supported = has_i8mm,
+    .function = {SHARED, [OP_CONVOLUTION] = i8mm_convolution, [OP_DEPTHWISE] = dotprod_depthwise},
+    .depthwise_bytes = dotprod_depthwise_bytes,
+    .pack_depthwise = dotprod_pack_depthwise,
+    .pack_convolution = i8mm_pack_convolution,
+    .scratch_bytes = ARM_SCRATCH,
+};
+
 const struct family dotprod_family = {
     .name = "dotprod",
     .flip = ARM_FLIP,

@@ -4,5 +4,6 @@
 
 int has_neon(void); /* every one has */
 int has_dotprod(void);
+int has_i8mm(void); /* and dot products */
 
 #endif
