@@ -26,6 +26,7 @@ from benchmarks.in_turn import Run, Turns, in_turn
 from benchmarks.interleave import keep
 from benchmarks.runtime.blocks import exported, photographs
 from edgecnn.zoo import ARCHITECTURES
+from edgecnn_runtime.bundle import Bundle
 
 NETWORKS = (
     *("mobilenet_v2", "mobilenet_v1", "mobilenet_v3_large", "mobilenet_v3_small"),
@@ -117,10 +118,10 @@ def multiply_adds(path: Path) -> int:
     """Of one image, as the plan's own records count them."""
     import edgecnn_native
 
-    with edgecnn_runtime.Bundle(path) as bundle:
+    with Bundle(path) as bundle:
         plan = next(each for each in bundle.manifest.artefacts if each.format == "plan")
-        content = bundle.read(plan.path)
-    with edgecnn_native.Model(content) as model:
+        content = bundle.load_artefact(plan)
+    with edgecnn_native.Model(content.model) as model:
         _, layers = model.profile([photographs(SIDE)[:1]])
     return round(sum(layer.multiplications for layer in layers))
 

@@ -73,27 +73,41 @@ static void run_share_of_strips(void *context, int thread)
         run_strips(model, &model->workers[thread], share->group, begin, end < height ? end : height);
 }
 
-static bool is_shared_by_channels(const struct plan_operation *operation)
+/* The busiest thread's share of n equal parts. */
+static double worst_share(int parts, int threads)
 {
-    return operation->code == OP_CONVOLUTION || operation->code == OP_DEPTHWISE ||
-           operation->code == OP_GLOBAL_POOL;
+    int most = (parts + threads - 1) / threads;
+    return (double)most / parts;
 }
 
-/* One thread's part of an operation: whole blocks of 64 output channels, or rows where all are cheap. */
+/* Channels that a thread takes at a time: blocks of weights, or of packed depthwise weights. 0: rows are shared,
+ * where all is cheap, and by convolutions that have rows enough, whose tiles are the wider then. */
+static int shared_channels(const struct plan_operation *operation, int rows, int threads)
+{
+    if (operation->code == OP_DEPTHWISE || operation->code == OP_GLOBAL_POOL)
+        return PLAN_BLOCK;
+    int blocks = ((int)operation->output_channels + 15) / 16;
+    bool even = worst_share(rows, threads) <= worst_share(blocks, threads) + 0.02;
+    return operation->code == OP_CONVOLUTION && !even ? 16 : 0;
+}
+
+/* One thread's part of an operation: some of its output channels, or of its rows. */
 static void run_share_of_operation(edgecnn_model *model, const struct worker *worker, int thread, int index,
                                    int begin, int end)
 {
     const struct plan_operation *operation = &model->plan.operations[index];
-    int threads = model->threads, channels = (int)operation->output_channels;
-    if (!is_shared_by_channels(operation)) {
-        int rows = end > begin ? end - begin : 0;
+    int threads = model->threads, channels = (int)operation->output_channels, rows = end - begin;
+    if (rows <= 0)
+        return;
+    int block = shared_channels(operation, rows, threads);
+    if (block == 0) {
         run_operation(model, worker, index, begin + rows * thread / threads, begin + rows * (thread + 1) / threads, 0,
                       channels);
         return;
     }
-    int parts = (channels + PLAN_BLOCK - 1) / PLAN_BLOCK;
-    int first = parts * thread / threads * PLAN_BLOCK;
-    int last = parts * (thread + 1) / threads * PLAN_BLOCK;
+    int parts = (channels + block - 1) / block;
+    int first = parts * thread / threads * block;
+    int last = parts * (thread + 1) / threads * block;
     last = last < channels ? last : channels;
     if (first < last)
         run_operation(model, worker, index, begin, end, first, last - first);
@@ -133,20 +147,13 @@ static void run_strips_together(void *context, int thread)
     }
 }
 
-/* The busiest thread's share of n equal parts. */
-static double worst_share(int parts, int threads)
-{
-    int most = (parts + threads - 1) / threads;
-    return (double)most / parts;
-}
-
+/* Whether threads take strips of their own, where these divide as evenly as channels do. */
 static bool by_strips(const edgecnn_model *model, const struct plan_group *group)
 {
     int step = (int)group->strip_rows, height = group_height(&model->plan, group);
-    int strips = (height + step - 1) / step;
-    int channels = (int)last_operation(&model->plan, group)->output_channels;
-    int parts = (channels + PLAN_BLOCK - 1) / PLAN_BLOCK;
-    return worst_share(strips, model->threads) <= worst_share(parts, model->threads) + 0.1;
+    int blocks = loop_blocks(&model->plan, group);
+    double together = worst_share(blocks ? blocks : 2 * model->threads, model->threads);
+    return worst_share((height + step - 1) / step, model->threads) <= together + 0.03;
 }
 
 void run_groups(edgecnn_model *model)
