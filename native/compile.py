@@ -114,11 +114,16 @@ def compile_program(
     compiler = find_compiler(wanted)
     architecture = platform.machine() if wanted is None else wanted.architecture
     folders = [word for folder in includes for word in ("-I", str(folder))]
-    compiler = replace(compiler, command=(*compiler.command, *folders))
+    own = replace(compiler, command=(*compiler.command, *folders))
     static = ("-static",) if wanted is not None and "musl" in wanted.target else ()
     with tempfile.TemporaryDirectory() as scratch:
-        every = [*sources(architecture), source]
-        objects = _compile(compiler, every, architecture, project_version(), Path(scratch))
+        parts = [Path(scratch, name) for name in ("library", "program")]
+        for part in parts:
+            part.mkdir()
+        version = project_version()
+        # The folders are the program's alone: zig keeps the library's objects for the next one.
+        objects = _compile(compiler, sources(architecture), architecture, version, parts[0])
+        objects += _compile(own, [source], architecture, version, parts[1])
         linking = ("-O3", "-s", *static, *objects, "-lm", "-lpthread", "-o", str(program))
         _run([*compiler.command, *linking])
 
