@@ -104,13 +104,14 @@ def test_a_bundle_made_to_do_harm_is_refused_in_one_line(
 def test_a_pipe_is_not_waited_for_and_a_device_not_replaced(
     edgecnn: Run, tiny_bundle: Path, tmp_path: Path
 ) -> None:
-    os.mkfifo(tmp_path / "pipe.png")
+    for name in ("pipe.png", "pipe.edge"):
+        os.mkfifo(tmp_path / name)
     (tmp_path / "null.edge").symlink_to("/dev/null")
     assert "is a named pipe" in refusal(edgecnn("run", tiny_bundle, "pipe.png"))
     assert "it is a named pipe" in refusal(edgecnn("verify", "pipe.png"))
     export = ("export", "lenet5", "--weights", "random", "-o")
     assert "it is a device" in refusal(edgecnn(*export, "null.edge"))
-    assert "it is a named pipe" in refusal(edgecnn(*export, "pipe.png"))
+    assert "it is a named pipe" in refusal(edgecnn(*export, "pipe.edge"))
     assert "it is a device" in refusal(edgecnn("bench", tiny_bundle, "-o", "null.edge"))
     assert "its name should end in" in refusal(edgecnn("bench", tiny_bundle, "--plot", "a.xyz"))
     assert (tmp_path / "null.edge").is_symlink()

@@ -211,7 +211,7 @@ def test_a_board_needs_no_program_that_unpacks(
             (commands / path.name).symlink_to(path)
     server.start(variables=[("PATH", str(commands))])
     reach().prepare()
-    assert len(list((server.cache / "wheels").glob("*/*.txt"))) == 3
+    assert len(list((server.cache / "wheels").glob("*/*.txt"))) == 4
 
 
 def test_a_python_without_its_library_says_what_to_install(
