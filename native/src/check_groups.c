@@ -64,7 +64,7 @@ static bool check_loop(const struct check *check, const struct plan_group *group
             continue;
         MUST(o->output_channels == first->output_channels, "the channels of its loop differ");
         MUST(o->code != OP_GROUPED && o->code != OP_COPY && o->code != OP_CHANNELS && !is_callers(in) &&
-                 !is_callers(out) && !reads_all_rows(check->plan, o),
+                 !is_callers(out) && !reads_all_rows(o),
              "an operation that has no channel blocks");
         MUST(o->code != OP_CONVOLUTION || !is_made_in_loop(check->plan, group, o->input[0]),
              "it reads all channels of what its loop makes block by block");
@@ -136,7 +136,7 @@ static bool check_rows(const struct check *check, const struct plan_group *group
         for (uint32_t j = i + 1; j < group->count && !read; j++)
             read = operations[j].input[0] == operations[i].output || operations[j].input[1] == operations[i].output;
         MUST(read || plan->tensors[operations[i].output].height == height, "the heights of its outputs differ");
-        MUST(!reads_all_rows(plan, &operations[i]) || group->strip_rows == height || operations[i].code == OP_GLOBAL_POOL,
+        MUST(!reads_all_rows(&operations[i]) || group->strip_rows == height || operations[i].code == OP_GLOBAL_POOL,
              "an operation on all rows in strips");
     }
     return true;

@@ -12,7 +12,7 @@ static bool check_types(const struct check *check, const struct plan_operation *
     MUST(!to_caller || o->code == OP_DEQUANTISE || out->type == TYPE_FLOAT32,
          "a convolution's output to the caller is float32");
     MUST(!to_caller || o->table == UINT64_MAX, "a table before the caller's output");
-    bool other_size = has_window(o) || reads_all_rows(check->plan, o);
+    bool other_size = has_window(o) || reads_all_rows(o);
     MUST(other_size || (in->height == out->height && in->width == out->width), "its input has another size");
     MUST(o->code != OP_GLOBAL_POOL || (out->height == 1 && out->width == 1), "its output is not one pixel");
     return true;
@@ -59,7 +59,7 @@ static bool check_window(const struct check *check, const struct plan_operation 
 static bool check_reach(const struct check *check, const struct plan_operation *o,
                         const struct plan_tensor *in, const struct plan_tensor *out)
 {
-    bool reads_rows = !is_callers(in) && !reads_all_rows(check->plan, o);
+    bool reads_rows = !is_callers(in) && !reads_all_rows(o);
     MUST(reads_rows || o->pad_row == UINT64_MAX, "a row of pads without windows");
     if (!reads_rows)
         return true;

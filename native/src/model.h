@@ -63,7 +63,7 @@ bool plan_check(const void *bytes, size_t size, struct plan *plan, edgecnn_error
 const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_error *error);
 
 /* rows.c: which rows an operation reads. */
-bool reads_all_rows(const struct plan *plan, const struct plan_operation *operation);
+bool reads_all_rows(const struct plan_operation *operation);
 int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row);
 int end_row_read(const struct plan *plan, const struct plan_operation *operation, int output_end);
 /* Rows of each operation's output, so that the group's last one has rows [.., end): written to `need`, by

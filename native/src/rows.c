@@ -3,15 +3,14 @@
 
 static int height(const struct plan *plan, uint32_t tensor) { return (int)plan->tensors[tensor].height; }
 
-bool reads_all_rows(const struct plan *plan, const struct plan_operation *operation)
+bool reads_all_rows(const struct plan_operation *operation)
 {
-    (void)plan;
     return operation->code == OP_GLOBAL_POOL || operation->code == OP_RESIZE || operation->code == OP_PAD;
 }
 
 int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row)
 {
-    if (reads_all_rows(plan, operation))
+    if (reads_all_rows(operation))
         return 0;
     int row = output_row * operation->stride_h - operation->pad_top;
     return row > 0 ? row : 0;
@@ -22,7 +21,7 @@ int end_row_read(const struct plan *plan, const struct plan_operation *operation
     int limit = height(plan, operation->input[0]);
     if (output_end <= 0)
         return 0;
-    if (reads_all_rows(plan, operation))
+    if (reads_all_rows(operation))
         return limit;
     int end = (output_end - 1) * operation->stride_h - operation->pad_top +
               (operation->kernel_h - 1) * operation->dilation_h + 1;

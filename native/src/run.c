@@ -29,11 +29,6 @@ static struct view view_tensor(const edgecnn_model *model, const struct worker *
     return view;
 }
 
-static uint8_t *view_row(const struct view *view, int row)
-{
-    return view->first + (size_t)(row < view->rows ? row : row % view->rows) * view->row;
-}
-
 /* The row after this one, which is in slot `slot`. */
 static int next_slot(const struct view *view, int slot) { return slot + 1 == view->rows ? 0 : slot + 1; }
 
@@ -77,7 +72,7 @@ static void read_input(const edgecnn_model *model, const struct worker *worker,
                                          (tensor->block == tensor->pitch ? from : 0)
                                    : NULL;
     kernel->in_pitch = view.pitch;
-    if (reads_all_rows(&model->plan, operation)) {
+    if (reads_all_rows(operation)) {
         point_rows(&view, 0, kernel->in_height, kernel->in_height, NULL, 0, worker->in);
     } else {
         int first = begin * operation->stride_h - operation->pad_top;
@@ -147,6 +142,19 @@ static bool writes_exactly(const edgecnn_model *model, const struct plan_operati
            operation->code == OP_GROUPED || operation->code == OP_QUANTISE;
 }
 
+/* The pads of slots [begin, end) of a stored tensor or a ring. */
+static void fill_view_pads(const edgecnn_model *model, const struct view *view, const struct plan_tensor *tensor,
+                           int begin, int end)
+{
+    int value = tensor->pad_value ^ model->family->flip;
+    size_t left = tensor->pad_left * view->pitch, right = tensor->pad_right * view->pitch;
+    for (int slot = begin; slot < end; slot++) {
+        uint8_t *pixel = view->first + (size_t)slot * view->row;
+        memset(pixel - left, value, left);
+        memset(pixel + tensor->width * view->pitch, value, right);
+    }
+}
+
 /* The stored rows' pads; a ring's are filled once, when its group starts. */
 static void pad_rows(const edgecnn_model *model, const struct worker *worker,
                      const struct plan_tensor *tensor, int begin, int end)
@@ -154,12 +162,7 @@ static void pad_rows(const edgecnn_model *model, const struct worker *worker,
     if (tensor->storage != STORAGE_ARENA || tensor->pad_left + tensor->pad_right == 0)
         return;
     struct view view = view_tensor(model, worker, tensor, 0);
-    int value = tensor->pad_value ^ model->family->flip;
-    for (int row = begin; row < end; row++) {
-        uint8_t *pixel = view_row(&view, row);
-        memset(pixel - tensor->pad_left * view.pitch, value, tensor->pad_left * view.pitch);
-        memset(pixel + tensor->width * view.pitch, value, tensor->pad_right * view.pitch);
-    }
+    fill_view_pads(model, &view, tensor, begin, end);
 }
 
 static double seconds_now(void)
@@ -209,14 +212,9 @@ static void fill_pad_row(const edgecnn_model *model, const struct worker *worker
 static void fill_ring_pads(const edgecnn_model *model, const struct worker *worker,
                            const struct plan_tensor *tensor)
 {
-    int value = tensor->pad_value ^ model->family->flip;
     for (uint32_t channel = 0; channel < tensor->pitch; channel += tensor->block) {
         struct view view = view_tensor(model, worker, tensor, (int)channel);
-        for (int row = 0; row < view.rows; row++) {
-            uint8_t *pixel = view_row(&view, row);
-            memset(pixel - tensor->pad_left * view.pitch, value, tensor->pad_left * view.pitch);
-            memset(pixel + tensor->width * view.pitch, value, tensor->pad_right * view.pitch);
-        }
+        fill_view_pads(model, &view, tensor, 0, view.rows);
     }
 }
 

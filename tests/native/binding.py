@@ -4,62 +4,19 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import (
-    POINTER,
-    Structure,
-    c_char,
-    c_char_p,
-    c_double,
-    c_float,
-    c_int,
-    c_int32,
-    c_size_t,
-    c_void_p,
-)
+from ctypes import POINTER, c_char_p, c_int, c_size_t, c_void_p
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecnn_native.library import CError as Error
+from edgecnn_native.library import CLayer as Layer
+from edgecnn_native.library import COptions as Options
+from edgecnn_native.library import CTensor as Tensor
+
 OK, FILE, PLAN, MEMORY, OPTION, INPUT, BUSY = range(7)
 Array = NDArray[np.generic]
-
-
-class Error(Structure):
-    """edgecnn_error."""
-
-    _fields_ = (("code", c_int), ("text", c_char * 192))
-
-
-class Options(Structure):
-    """edgecnn_options."""
-
-    _fields_ = (
-        ("threads", c_int),
-        ("kernels", c_char_p),
-        ("memory", c_void_p),
-        ("memory_size", c_size_t),
-    )
-
-
-class Tensor(Structure):
-    """edgecnn_tensor."""
-
-    _fields_ = (
-        ("name", c_char_p), ("type", c_int), ("dimensions", c_int), ("shape", c_int32 * 3),
-        ("scale", c_float), ("zero_point", c_int32),
-    )  # fmt: skip
-
-
-class Layer(Structure):
-    """edgecnn_layer."""
-
-    _fields_ = (
-        ("name", c_char_p),
-        ("kind", c_char_p),
-        ("seconds", c_double),
-        ("multiplications", c_double),
-    )
 
 
 class Refused(Exception):

@@ -193,11 +193,11 @@ def _fits(promised: TensorSpec, native: TensorSpec, artefact: Artefact, *, is_ou
     if native.dtype not in dtypes or len(native.shape) != len(shape):
         return False
     # For one example an output may hold several rows (N x 4 boxes in one axis), an input one.
-    # A plan runs any batch, one that was exported for a fixed batch, too.
+    # A model of any batch serves a bundle of a fixed one.
     return all(
         actual == extent
         or (extent is None and (is_output or (axis == 0 and actual == 1)))
-        or (actual is None and axis == 0 and artefact.format == "plan")
+        or (actual is None and axis == 0)
         for axis, (extent, actual) in enumerate(zip(shape, native.shape, strict=True))
     )
 

@@ -150,7 +150,7 @@ class _Grouping:
         """The group of these layers."""
         group, rings = self.layers[first:end], self.rings(first, end)
         loop = self._loop(group, rings)
-        rows = self._strip_rows(group, loop)
+        rows = self._strip_rows(group)
         # One row where all windows lie in the pads.
         held = dict.fromkeys(sorted(rings), 1)
         before: Strip | None = None
@@ -178,7 +178,7 @@ class _Grouping:
                 return place, 2
         return 0, 0
 
-    def _strip_rows(self, group: Sequence[Layer], loop: tuple[int, int]) -> int:
+    def _strip_rows(self, group: Sequence[Layer]) -> int:
         height = self.images[group[-1].output].height
         if any(each.code in (Code.RESIZE, Code.PAD) for each in group):
             return height

@@ -139,8 +139,11 @@ void avx2_max_pool(const struct kernel *k)
         for (int x = 0; x < k->width; x++)
             for (int c = 0; c < k->output_channels; c += 32) {
                 __m256i most = ending.low;
-                for (int t = 0; t < k->kernel_h * k->kernel_w; t++)
-                    most = _mm256_max_epu8(most, load_32(tap(k, row, x, c, t)));
+                for (int ky = 0; ky < k->kernel_h; ky++) {
+                    const uint8_t *in = tap(k, row, x, c, ky * k->kernel_w);
+                    for (int kx = 0; kx < k->kernel_w; kx++, in += k->dilation_w * k->in_pitch)
+                        most = _mm256_max_epu8(most, load_32(in));
+                }
                 most = _mm256_min_epu8(most, ending.high);
                 uint8_t *out = k->out[row] + x * k->out_pitch + c;
                 if (k->output_channels - c >= 32)

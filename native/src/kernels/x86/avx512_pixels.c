@@ -143,8 +143,11 @@ void avx512_max_pool(const struct kernel *k)
                 int left = k->output_channels - c;
                 __mmask64 mask = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
                 __m512i most = _mm512_setzero_si512();
-                for (int t = 0; t < k->kernel_h * k->kernel_w; t++)
-                    most = _mm512_max_epu8(most, _mm512_maskz_loadu_epi8(mask, tap(k, row, x, c, t)));
+                for (int ky = 0; ky < k->kernel_h; ky++) {
+                    const uint8_t *in = tap(k, row, x, c, ky * k->kernel_w);
+                    for (int kx = 0; kx < k->kernel_w; kx++, in += k->dilation_w * k->in_pitch)
+                        most = _mm512_max_epu8(most, _mm512_maskz_loadu_epi8(mask, in));
+                }
                 most = _mm512_min_epu8(_mm512_max_epu8(most, ending.low), ending.high);
                 _mm512_mask_storeu_epi8(k->out[row] + x * k->out_pitch + c, mask,
                                         ending.table ? look_up(most, ending.table) : most);
