@@ -8,12 +8,14 @@ from importlib import metadata
 from typing import TypeVar
 
 from edgecnn.devices.board import Facts, Interpreter
+from edgecnn.devices.wheels import clone
 from edgecnn.devices.wheels.index import NoWheel, Wheel
 from edgecnn.devices.wheels.memory import remembered
 from edgecnn.devices.wheels.reasons import reason_for_none
 from edgecnn.devices.wheels.resolve import resolve
 from edgecnn.devices.wheels.supply import Supplies, Supply
 from edgecnn.devices.wheels.target import WheelTarget
+from edgecnn.errors import NativeBuildFailed
 from edgecnn_runtime.engines.table import PACKAGES
 
 # Engine's package → the extra of edgecnn with the versions that were tested.
@@ -28,10 +30,15 @@ ENVIRONMENTS = {
 
 @dataclass(frozen=True)
 class Missing:
-    """The package that an engine lacks: itself, or one that it requires."""
+    """The package that an engine lacks: itself, or one that it requires.
+
+    Attributes:
+        reason: in words; empty where the index is to be asked for it.
+    """
 
     package: str
     requirement: str
+    reason: str = ""
 
 
 WheelChoice = tuple[Wheel, ...] | Missing
@@ -97,7 +104,25 @@ def _of_runtime() -> Sequence[str]:
 
 def _answers(engines: Sequence[str], target: WheelTarget) -> dict[str, WheelChoice]:
     """Resolve each engine by itself."""
-    return _at_once(lambda engine: _resolved(requirements(EXTRAS[engine]), target), engines)
+    return _at_once(lambda engine: _answer(engine, target), engines)
+
+
+def _answer(engine: str, target: WheelTarget) -> WheelChoice:
+    wanted = requirements(EXTRAS[engine])
+    if engine != clone.PACKAGE:
+        return _resolved(wanted, target)
+    try:
+        own = clone.wheel_of_clone(target)
+    except NativeBuildFailed as error:
+        return Missing(engine, engine, str(error))
+    return _resolved(wanted, target) if own is None else _with(own, wanted, target)
+
+
+def _with(chosen: Wheel, wanted: Sequence[str], target: WheelTarget) -> WheelChoice:
+    """A wheel that need not be the index's, and the index's of all others and of its requirements."""
+    others = [one for one in wanted if not one.startswith(chosen.name)]
+    answer = _resolved(tuple(dict.fromkeys((*others, *chosen.requires))), target)
+    return answer if isinstance(answer, Missing) else (chosen, *answer)
 
 
 def _reasons(missing: Mapping[str, Missing], target: WheelTarget) -> dict[str, str]:
@@ -121,8 +146,9 @@ def _environments(
     }
     if not apart:
         return []
-    wanted = [one for engine in apart for one in requirements(EXTRAS[engine])]
-    together = _resolved(tuple(dict.fromkeys(wanted)), target)
+    wanted = tuple(dict.fromkeys(r for engine in apart for r in requirements(EXTRAS[engine])))
+    native = next((one for one in apart.get(clone.PACKAGE, ()) if one.name == clone.PACKAGE), None)
+    together = _resolved(wanted, target) if native is None else _with(native, wanted, target)
     if isinstance(together, Missing):
         return [Supply(engine, python, target, (engine,), apart[engine]) for engine in apart]
     return [Supply(name, python, target, tuple(apart), together)]
@@ -149,6 +175,8 @@ def _resolved(wanted: Sequence[str], target: WheelTarget) -> WheelChoice:
 
 def _reason(engine: str, missing: Missing, target: WheelTarget) -> str:
     requirement = missing.requirement
+    if missing.reason:
+        return missing.reason
     reason: str = remembered(
         f"why no wheel of {requirement} for {target}", lambda: reason_for_none(requirement, target)
     )
