@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -70,8 +69,9 @@ def build_native(script: str, platform: str) -> Path:
         )
         if ran.returncode != 0:
             lines = [line.strip() for line in ran.stderr.splitlines() if line.strip()]
+            reason = lines[-1][:300] if lines else "no reason"
             raise NativeBuildFailed(
-                f"edgecnn-native is not built for {platform}: {(lines or ['no reason'])[-1][:300]}; "
+                f"edgecnn-native is not built for {platform}: {reason}; "
                 f"to see all: python native/{script} {platform}"
             )
 

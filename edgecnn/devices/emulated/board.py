@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.devices.board import Event, Facts, Interpreter, Offer
-from edgecnn.devices.emulated.board_files import board_files, write_files
 from edgecnn.devices.build_once import build_once
+from edgecnn.devices.emulated.board_files import board_files, write_files
 from edgecnn.devices.emulated.instructions import Mark, build_plugin, plugin_arguments, read_marks
 from edgecnn.devices.emulated.qemu import Qemu, check_cpu, find_qemu, guest_command
 from edgecnn.devices.emulated.userland import GLIBC, PYTHON, userland

@@ -119,7 +119,7 @@ def _answer(engine: str, target: WheelTarget) -> WheelChoice:
 
 
 def _with(chosen: Wheel, wanted: Sequence[str], target: WheelTarget) -> WheelChoice:
-    """A wheel that need not be the index's, and the index's of all others and of its requirements."""
+    """A wheel that need not be the index's, and the index's of all that is wanted beside it."""
     others = [one for one in wanted if not one.startswith(chosen.name)]
     answer = _resolved(tuple(dict.fromkeys((*others, *chosen.requires))), target)
     return answer if isinstance(answer, Missing) else (chosen, *answer)
