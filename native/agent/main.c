@@ -2,6 +2,7 @@
 #include "agent.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -88,6 +89,35 @@ static void prove(const subject_words *words, int counted_runs)
     end_event();
 }
 
+/* profile PLAN INPUTS BATCHES THREADS RUNS: every layer's time in each of so many runs of one image. */
+static void profile(const subject_words *words, int runs)
+{
+    edgecnn_error error;
+    alarm(the_limits.step_seconds);
+    subject opened = open_subject(words);
+    int room = edgecnn_profile(opened.model, opened.inputs[0], opened.outputs, NULL, 0, &error);
+    edgecnn_layer *layers = allocate(room < 0 ? 0 : (size_t)room, sizeof *layers);
+    for (int i = 0; i < runs; i++) {
+        alarm(the_limits.step_seconds);
+        double begin = seconds_now();
+        int count = edgecnn_profile(opened.model, opened.inputs[0], opened.outputs, layers, room, &error);
+        if (count < 0)
+            stop("native failed: %s", error.text);
+        begin_event("profiled");
+        add_number("ms", (seconds_now() - begin) * 1e3);
+        raw(", \"layers\": [");
+        for (int j = 0; j < count; j++) {
+            raw("%s{\"ms\": %.6f", j ? ", " : "", layers[j].seconds * 1e3);
+            add_text("name", layers[j].name);
+            add_text("kind", layers[j].kind);
+            raw("}");
+        }
+        raw("]");
+        end_event();
+    }
+    free(layers);
+}
+
 int main(int count, char **words)
 {
     if (count < 4)
@@ -99,7 +129,7 @@ int main(int count, char **words)
     count -= 4;
     bool is_row = count >= 4;
     subject_words row = {0};
-    if (is_row && (!strcmp(command, "prove") || !strcmp(command, "cold")))
+    if (is_row && (!strcmp(command, "prove") || !strcmp(command, "profile") || !strcmp(command, "cold")))
         row = (subject_words){rest[0], rest[1], rest[2], (int)number(rest[3], 1, 1024)};
     if (!strcmp(command, "machine") && count == 0)
         print_machine();
@@ -107,6 +137,8 @@ int main(int count, char **words)
         describe(rest[0]);
     else if (!strcmp(command, "prove") && count == 5)
         prove(&row, (int)number(rest[4], 0, 1000));
+    else if (!strcmp(command, "profile") && count == 5)
+        profile(&row, (int)number(rest[4], 1, 1000));
     else if (!strcmp(command, "cold") && count == 4)
         print_first_result(&row);
     else if (!strcmp(command, "keep") && count == 1)

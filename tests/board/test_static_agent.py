@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 from board.arm64 import Board
 from board.test_unsuitable import hide_pythons
-from board.workstation import EDGECNN, Workstation, interrupted, wait_for_rounds
+from board.workstation import Workstation, interrupted, wait_for_rounds
+from planned import planned_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("failing board")]
 
@@ -18,12 +18,7 @@ STORE = "home/pi/.cache/edgecnn"
 
 @pytest.fixture(scope="session")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small trained network in float for ONNX Runtime and in int8 for native too."""
-    path = tmp_path_factory.mktemp("planned") / "lenet.edge"
-    options = ["--weights", "mnist", "--quantize", "int8", "--target", "native", "-q"]
-    command = [EDGECNN, "export", "lenet5_relu", *options, "--no-measure", "-o", str(path)]
-    subprocess.run(command, check=True, capture_output=True)
-    return path
+    return planned_bundle(tmp_path_factory)
 
 
 def test_a_plan_is_measured_on_a_board_without_a_python(
@@ -52,6 +47,12 @@ def test_a_plan_is_measured_on_a_board_without_a_python(
     others = [row for row in board["rows"] if not row["latency"]]
     assert {row["artefact"] for row in others} == {"model.onnx", "model.int8.onnx"}
     assert all("rpi has no Python, the agent needs 3.11" in row["note"] for row in others)
+    ran = station.run("bench", planned, "--device", "rpi", "--profile", "--json")
+    assert ran.returncode == 0, ran.stderr
+    (board,) = json.loads(ran.stdout)["devices"]
+    (profiled,) = [row for row in board["rows"] if row["stages"]]
+    kinds = [stage["kind"] for stage in profiled["stages"]]
+    assert (kinds[0], kinds.count("convolution")) == ("quantise", 5)
     station.assert_nothing_is_left()
     # What the board has is not sent again, and Ctrl-C ends what runs there.
     (program,) = (new_pi4.root / STORE / "agents").iterdir()

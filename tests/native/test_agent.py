@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import importlib
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from planned import agent_for_this_machine
 
 from edgecnn.devices.native_sources import zig_version
 from edgecnn.devices.static_agent import agent_program
@@ -31,7 +30,6 @@ MACHINES = {
     "cortex-a76": ("qemu-aarch64", "aarch64", "dotprod"),
     "cortex-a7": ("qemu-arm", "armv7l", "neon"),
 }
-NATIVE = Path(__file__).parents[2] / "native"
 JOB = ('"me"', "0", "0.05", "8", "1", "40", "-1", "0")
 
 
@@ -58,16 +56,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The agent for this machine, as any compiler makes it."""
-    sys.path.insert(0, str(NATIVE))
-    compiler, platforms = map(importlib.import_module, ("compile", "platforms"))
-    made = tmp_path_factory.mktemp("agent") / "edgecnn-agent"
-    sources = sorted((NATIVE / "agent").glob("*.c"))
-    try:
-        compiler.compile_program(platforms.this_platform(), sources, made, [NATIVE / "agent"])
-    except compiler.CompilerFailed as error:
-        pytest.skip(str(error))
-    return made
+    return agent_for_this_machine(tmp_path_factory)
 
 
 @dataclass(frozen=True)

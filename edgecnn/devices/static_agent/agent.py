@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import math
@@ -9,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from edgecnn.devices.board import Event
@@ -23,7 +25,11 @@ from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.host.process import signal_name
 from edgecnn_runtime.measure.job import MeasurementJob, MeasurementPlan, Subject
+from edgecnn_runtime.measure.profile import WARMUPS, Profile
+from edgecnn_runtime.measure.stages import Stage, median_stages
 from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
+
+NO_LIMITS = ("0", "0")
 
 Start = Callable[[Sequence[str]], AbstractContextManager[Iterator[Event]]]
 """Runs the program with these words on the board; its events, as `Board.agent` has them."""
@@ -78,15 +84,17 @@ class StaticAgent:
     def events(
         self, arguments: Sequence[str], job: Mapping[str, Any] | None
     ) -> AbstractContextManager[Iterator[Event]]:
-        """As `Board.agent`, of the commands ``host`` and ``bench``."""
+        """As `Board.agent`, of the commands ``host``, ``bench`` and ``profile``."""
         if list(arguments) == ["host"]:
             return contextlib.closing(self._host())
         if list(arguments) == ["bench"] and job is not None:
             return contextlib.closing(self._bench(MeasurementJob.from_json(job)))
+        if arguments[:1] == ["profile"]:
+            return contextlib.closing(self._profile(arguments))
         raise DeviceFailed(f"the static agent has no command {' '.join(arguments)}")
 
     def _ask(self, words: Sequence[str], event: str) -> Event:
-        with self._start(["0", "0", *words]) as events:
+        with self._start([*NO_LIMITS, *words]) as events:
             for one in events:
                 if one["event"] == event:
                     return one
@@ -121,6 +129,23 @@ class StaticAgent:
                 for event in events:
                     yield _translated(event, timed)
         yield {"event": "progress", "done": 1.0}
+
+    def _profile(self, arguments: Sequence[str]) -> Generator[Event, None, None]:
+        """The ``profile`` event of one plan."""
+        parser = argparse.ArgumentParser()
+        parser.add_argument("bundle")
+        parser.add_argument("--artefact")
+        parser.add_argument("--runs", type=int)
+        options, _ = parser.parse_known_args(arguments[1:])
+        placed = self._placed[options.bundle, options.artefact]
+        row = _row_words(placed, Subject(options.bundle, options.artefact))
+        with self._start([*NO_LIMITS, "profile", *row, str(WARMUPS + options.runs)]) as events:
+            timed = [one for one in events if one["event"] == "profiled"][-options.runs :]
+        stages = median_stages([[Stage(**layer) for layer in one["layers"]] for one in timed])
+        run_ms = median(one["ms"] for one in timed)
+        engine = EngineId(ENGINE, self._version, PACKAGE)
+        profile = Profile(options.artefact, engine, 1, options.runs, run_ms, stages)
+        yield {"event": "profile", **profile.to_json()}
 
     def _proved(self, subject: Subject, budget: Budget) -> dict[str, Any]:
         """Fields of a row's event; a refusal or crash is its verdict."""

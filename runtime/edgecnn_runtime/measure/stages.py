@@ -167,8 +167,13 @@ def timed_stages(opened: Opened, warmups: int, runs: int) -> tuple[tuple[Stage, 
         begin = time.perf_counter_ns()
         opened.run()
         whole_ms.append((time.perf_counter_ns() - begin) / 1e6)
+    return median_stages(opened.times(runs)), round(median(whole_ms[-runs:]), 6)
+
+
+def median_stages(runs: Sequence[Sequence[Stage]]) -> tuple[Stage, ...]:
+    """Median of every stage over several runs, in order of execution."""
     series: dict[tuple[str, str, int], list[float]] = {}
-    for one in opened.times(runs):
+    for one in runs:
         seen: dict[tuple[str, str], int] = {}
         for stage in one:
             # Names need not be unique.
@@ -176,4 +181,4 @@ def timed_stages(opened: Opened, warmups: int, runs: int) -> tuple[tuple[Stage, 
             series.setdefault((stage.name, stage.kind, place), []).append(stage.ms)
     # Rounded to nanoseconds, the resolution of the clock.
     stages = (Stage(name, kind, round(median(ms), 6)) for (name, kind, _), ms in series.items())
-    return tuple(stages), round(median(whole_ms[-runs:]), 6)
+    return tuple(stages)
