@@ -86,7 +86,8 @@ class EmulatedBoard:
         from edgecnn.devices.wheels import choose
 
         command = tuple(self._command([]))
-        for supply in choose(self.facts(), self.facts().pythons).chosen(packages):
+        facts = self.facts()
+        for supply in choose(facts, facts.pythons, packages).chosen(packages):
             path = (str(_agent()), str(_engines(supply)))
             self.environments[supply.name] = Environment(command, path)
             build_once("imported", json.dumps(path), functools.partial(self._import, path))

@@ -56,6 +56,7 @@ class SshBoard:
         self._python = python
         self._environments: dict[str, Environment] = {}
         self._static: StaticAgent | None = None
+        self._chosen: dict[frozenset[str] | None, Supplies] = {}
         self._run = ""
         self._sent = 0
         self._undo = contextlib.ExitStack()
@@ -72,14 +73,14 @@ class SshBoard:
     def offer(self) -> Offer:
         if reason := self._why_static(None):
             return static_offer(reason)
-        return self._supplies.offer()
+        return self._supplies(None).offer()
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
         if reason := self._why_static(packages):
             return self._prepare_static(reason)
         # The index is not asked where it offers none of the packages.
         is_supplied = packages is None or any(name in PACKAGES for name in packages)
-        supplies = self._supplies.chosen(packages) if is_supplied else ()
+        supplies = self._supplies(packages).chosen(packages) if is_supplied else ()
         stored = self._store.content()
         self._send_wheels(supplies, stored)
         agent = agent_file()
@@ -141,7 +142,7 @@ class SshBoard:
             return ""
         if self._python is None and not self._fit_pythons():
             return f"{self.name} has {self._shown_pythons()}, the agent needs 3.11 or newer"
-        if self._supplies.environments:
+        if self._supplies(packages).environments:
             return ""
         return f"no engine has wheels for {self.name}'s {self.facts().machine} and Python"
 
@@ -180,9 +181,12 @@ class SshBoard:
             )
         return probe
 
-    @cached_property
-    def _supplies(self) -> Supplies:
-        return choose(self.facts(), self._pythons())
+    def _supplies(self, packages: Collection[str] | None) -> Supplies:
+        # Asked at once, and again when the bench is refused.
+        key = packages if packages is None else frozenset(packages)
+        if key not in self._chosen:
+            self._chosen[key] = choose(self.facts(), self._pythons(), packages)
+        return self._chosen[key]
 
     @cached_property
     def _store(self) -> Store:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import TypeVar
@@ -45,7 +45,9 @@ WheelChoice = tuple[Wheel, ...] | Missing
 Result = TypeVar("Result")
 
 
-def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
+def choose(
+    facts: Facts, pythons: Sequence[Interpreter], packages: Collection[str] | None = None
+) -> Supplies:
     """Engines for a board, with the first of its Pythons that has wheels of most engines.
 
     Each engine is resolved apart, so that one without a wheel takes none of the others along, then
@@ -53,6 +55,8 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
 
     Args:
         pythons: those to choose from, best first; at least one.
+        packages: that a bench needs; None for all. Where edgecnn-native is not among them it is
+            left out: a clone would compile it.
 
     Raises:
         IndexUnreachable: the package index cannot be asked, and no answer is remembered.
@@ -62,7 +66,9 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
         return Supplies((), dict.fromkeys(EXTRAS, reason))
     environments: list[Supply] = []
     refused: dict[str, str] = {}
-    for name, engines in ENVIRONMENTS.items():
+    is_native_needed = packages is None or clone.PACKAGE in packages
+    for name, all_engines in ENVIRONMENTS.items():
+        engines = [one for one in all_engines if is_native_needed or one != clone.PACKAGE]
         resolved = []
         for python in pythons:
             target = WheelTarget(facts.machine, facts.libc, python.version[:2])

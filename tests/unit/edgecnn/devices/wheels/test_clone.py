@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from unit.edgecnn.devices.wheels.own_index import Index
 from unit.edgecnn.devices.wheels.test_choose import board
 
-from edgecnn.devices.wheels import fetch_wheels
+from edgecnn.devices.board import Facts, Interpreter
+from edgecnn.devices.wheels import WheelTarget, choose, fetch_wheels
+from edgecnn.devices.wheels.clone import wheel_of_clone
 
+A_PI = WheelTarget("aarch64", ("glibc", (2, 36)), (3, 11))
 TAG = "py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64"
 # A clone's script in small: it notes each run, and copies the wheel beside it.
 SCRIPT = """
@@ -80,10 +84,10 @@ def test_the_clones_wheel_is_built_once_and_sent_beside_the_indexs(
 
 def test_other_sources_are_built_again(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     with_zig(monkeypatch, "0.17.1")
-    board()
+    assert wheel_of_clone(A_PI) is not None
     (clone.folder / "native/src").mkdir()
     (clone.folder / "native/src/kernel.c").write_text("int changed;\n")
-    board()
+    assert wheel_of_clone(A_PI) is not None
     assert clone.runs() == ["linux-aarch64"] * 2
 
 
@@ -99,21 +103,33 @@ def test_sources_that_do_not_compile_refuse_native_alone(
     assert "onnxruntime" in found.environments[0].engines
 
 
-@pytest.mark.parametrize(("where", "version"), [("dist", "0.2.2"), ("elsewhere", "0.2.0")])
 def test_without_zig_it_is_of_the_clones_dist_or_of_the_index(
-    clone: Clone, index: Index, monkeypatch: pytest.MonkeyPatch, where: str, version: str
+    clone: Clone, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_zig(monkeypatch, None)
-    clone.place(index, where, "0.2.2")
-    if where != "dist":
-        index.add("edgecnn-native", "0.2.0", TAG, requires=["numpy<3,>=1.26"])
-    assert board().offer().environments["main"]["edgecnn-native"] == version
+    assert wheel_of_clone(A_PI) is None
+    clone.place(index, "dist", "0.2.2")
+    found = wheel_of_clone(A_PI)
+    assert found is not None
+    assert found.version == "0.2.2"
+    assert wheel_of_clone(replace(A_PI, machine="x86_64")) is None
     assert clone.runs() == []
 
 
-def test_a_board_without_a_platform_of_native_asks_the_index(
+def test_a_board_without_a_platform_of_native_has_no_wheel_of_the_clone(
     clone: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_zig(monkeypatch, "0.17.1")
-    assert "edgecnn-native" in board(machine="riscv64").refused
+    assert wheel_of_clone(replace(A_PI, machine="riscv64")) is None
+    assert wheel_of_clone(replace(A_PI, libc=("glibc", (2, 12)))) is None
+
+
+def test_a_bench_without_a_plan_compiles_nothing(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_zig(monkeypatch, "0.17.1")
+    python = Interpreter("/usr/bin/python3", (3, 11, 2))
+    facts = Facts(*(None, None, "aarch64", "aarch64", A_PI.libc, (python,), 4, (), *[None] * 3))
+    found = choose(facts, [python], {"ai-edge-litert"})
+    assert "edgecnn-native" not in found.refused
     assert clone.runs() == []
