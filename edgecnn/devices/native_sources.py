@@ -12,11 +12,10 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-import edgecnn
 from edgecnn.devices.build_once import build_once
 from edgecnn.errors import NativeBuildFailed
 
-CLONE = Path(edgecnn.__file__).parents[1]
+CLONE = Path(__file__).parents[2]
 # Files that decide the bytes of a build, below native/.
 PATTERNS = (
     *("*.py", "*.toml", "*.md", "LICENSE", "edgecnn_native/*.py"),
