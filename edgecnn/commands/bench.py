@@ -111,6 +111,7 @@ def command(
       edgecnn bench mobilenet_v2.edge --threads 1,4
       edgecnn bench mobilenet_v2.edge --device rpi
       edgecnn bench mobilenet_v2.edge --device host,browser
+      edgecnn bench mobilenet_v2.edge --device adb:R5CT1234
       edgecnn bench new.edge --against old.edge --engine tflite
       edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl
       edgecnn bench mine.edge --learn --batch 8 --device rpi

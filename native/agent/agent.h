@@ -45,6 +45,7 @@ long number(const char *word, long least, long most);
 double real(const char *word);
 
 /* subject.c */
+void hold_memory(void); /* from here on this process has no more than the_limits says */
 subject open_subject(const subject_words *words);
 void run_example(subject *opened, int example);
 size_t output_bytes(const subject *opened, int output, int batch);

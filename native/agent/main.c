@@ -28,6 +28,8 @@ static void describe(const char *plan)
 {
     edgecnn_error error;
     edgecnn_tensor tensor;
+    hold_memory();
+    alarm(the_limits.step_seconds);
     edgecnn_model *model = edgecnn_open_file(plan, NULL, &error);
     if (model == NULL)
         stop("native refuses the model: %s", error.text);
@@ -122,7 +124,9 @@ int main(int count, char **words)
 {
     if (count < 4)
         stop("expected MEMORY_BYTES STEP_SECONDS COMMAND: edgecnn on a workstation starts this");
-    the_limits.memory_bytes = (size_t)real(words[1]);
+    double memory = real(words[1]);
+    /* More than this processor can address is no limit. */
+    the_limits.memory_bytes = memory > 0 && memory < (double)SIZE_MAX ? (size_t)memory : 0;
     the_limits.step_seconds = (unsigned)number(words[2], 0, 1 << 30);
     const char *command = words[3];
     char **rest = words + 4;

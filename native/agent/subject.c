@@ -37,7 +37,7 @@ size_t output_bytes(const subject *opened, int output, int batch)
     return tensor_bytes(&tensor) * (size_t)batch;
 }
 
-static void hold_memory(void)
+void hold_memory(void)
 {
     if (the_limits.memory_bytes == 0)
         return;

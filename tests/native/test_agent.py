@@ -202,3 +202,10 @@ def test_bad_input_is_refused_in_words(files: Files, agent: Agent, tmp_path: Pat
         said = agent.refusal(words)
         assert said.startswith("edgecnn_runtime: ")
         assert expected in said
+
+
+def test_memory_is_limited(files: Files, program: Path) -> None:
+    words = [str(program), "3000000", "60", "prove", *files.words(), "0"]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "native refuses the model: " in ran.stderr  # as where a file cannot be opened

@@ -30,6 +30,8 @@ from edgecnn_runtime.measure.stages import Stage, median_stages
 from edgecnn_runtime.parity.verdict import ANSWERS_AS_MADE
 
 NO_LIMITS = ("0", "0")
+# Of a process that only opens a plan; a slow board takes seconds for a large one.
+OPENING = Budget(step_seconds=150)
 
 Start = Callable[[Sequence[str]], AbstractContextManager[Iterator[Event]]]
 """Runs the program with these words on the board; its events, as `Board.agent` has them."""
@@ -75,7 +77,7 @@ class StaticAgent:
         for number, (artefact, content) in enumerate(zip(plans, contents, strict=True)):
             path, inputs = f"{folder}/{number}.plan", f"{folder}/{number}.inputs"
             self._put(content, path)
-            described = self._ask(["describe", path], "plan")
+            described = self._ask(["describe", path], "plan", OPENING)
             plan = plan_of(bundle, artefact, described, content)
             self._put(plan.input_bytes, inputs)
             self._placed[name, artefact.path] = Placed(path, inputs, plan)
@@ -93,8 +95,9 @@ class StaticAgent:
             return contextlib.closing(self._profile(arguments))
         raise DeviceFailed(f"the static agent has no command {' '.join(arguments)}")
 
-    def _ask(self, words: Sequence[str], event: str) -> Event:
-        with self._start([*NO_LIMITS, *words]) as events:
+    def _ask(self, words: Sequence[str], event: str, budget: Budget | None = None) -> Event:
+        limits = NO_LIMITS if budget is None else _limits(budget)
+        with self._start([*limits, *words]) as events:
             for one in events:
                 if one["event"] == event:
                     return one
@@ -136,10 +139,14 @@ class StaticAgent:
         parser.add_argument("bundle")
         parser.add_argument("--artefact")
         parser.add_argument("--runs", type=int)
+        parser.add_argument("--max-memory", type=int)
+        parser.add_argument("--max-seconds", type=float)
         options, _ = parser.parse_known_args(arguments[1:])
         placed = self._placed[options.bundle, options.artefact]
         row = _row_words(placed, Subject(options.bundle, options.artefact))
-        with self._start([*NO_LIMITS, "profile", *row, str(WARMUPS + options.runs)]) as events:
+        limits = _limits(Budget(options.max_memory, options.max_seconds))
+        words = [*limits, "profile", *row, str(WARMUPS + options.runs)]
+        with self._start(words) as events:
             timed = [one for one in events if one["event"] == "profiled"][-options.runs :]
         stages = median_stages([[Stage(**layer) for layer in one["layers"]] for one in timed])
         run_ms = median(one["ms"] for one in timed)
