@@ -53,7 +53,7 @@ class _Chain:
         return network.add(y, x, self.ring(rows, size[0], outer, 1), self.draw.end()), outer
 
     def separable(self, x: Image, zero: int, rows: int) -> tuple[Image, int]:
-        """Depthwise of stride 2, then pointwise, of which so many rows are read at once; its zero."""
+        """Depthwise of stride 2, then pointwise, of which so many rows are read at once."""
         network = self.network
         half = ((x.size[0] - 1) // 2 + 1, (x.size[1] - 1) // 2 + 1)
         y = network.product(
