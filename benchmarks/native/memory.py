@@ -3,7 +3,7 @@
 Usage: python -m benchmarks.native.memory [NETWORK …]
 
 Both run the same integers with 8-bit inputs and outputs. TensorFlow Lite Micro's is the smallest
-arena of its own interpreter on this machine: tensors, inputs and outputs among them, and structures.
+arena of its own interpreter here: tensors, inputs and outputs among them, and its structures.
 A plan's is its arena, its scratch memory, and the caller's arrays. The last column is the plan that
 is made for speed. Trained networks are shipped; the other two are those of MLPerf Tiny (Banbury et
 al. 2021, section 4), with random weights.

@@ -67,7 +67,7 @@ struct edgecnn_model {
     double *seconds; /* by operation, while edgecnn_profile runs; else NULL */
 };
 
-/* check.c */
+/* checks/check.c */
 bool plan_check(const void *bytes, size_t size, struct plan *plan, edgecnn_error *error);
 
 /* file.c: the bytes of a regular file, 64-byte aligned, in `file`, which is to be freed; or NULL. */
