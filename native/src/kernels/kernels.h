@@ -50,6 +50,7 @@ struct kernel {
     int zero_point, low, high, zero_point_a, zero_point_b;
     float factor_a, factor_b, factor_c;
     uint8_t flip;
+    int32_t *sums; /* GLOBAL_POOL of rows `first` … of the input: sums of those before them, by channel; else NULL */
     void *scratch; /* of this thread, scratch_bytes of the family */
 };
 
