@@ -32,7 +32,22 @@ static inline void *take(struct memory *memory, uint64_t bytes)
     return piece;
 }
 
-/* prepare.c: what every call of an operation's kernel has in common, and its packed weights. */
-void prepare(const edgecnn_model *model, struct memory *memory, uint32_t index);
+/* prepare.c: what every call of an operation's kernel has in common, and its packed weights; nothing for a family
+ * that reads the plan as it is. */
+void prepare(edgecnn_model *model, struct memory *memory);
+
+/* The library's own memory. Without a system there is none: it is the caller's. */
+#ifdef EDGECNN_FREESTANDING
+static inline void *allocate(size_t bytes)
+{
+    (void)bytes;
+    return NULL;
+}
+static inline void release(void *allocated) { (void)allocated; }
+#else
+#include <stdlib.h>
+static inline void *allocate(size_t bytes) { return calloc(1, bytes); }
+static inline void release(void *allocated) { free(allocated); }
+#endif
 
 #endif

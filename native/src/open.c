@@ -2,7 +2,6 @@
 #include "dispatch.h"
 #include "model_memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -73,15 +72,13 @@ static void lay_out(edgecnn_model *model, struct memory *memory, int threads)
 {
     const struct plan_header *header = model->plan.header;
     number_arrays(model, false);
-    model->prepared = take(memory, header->operations * sizeof *model->prepared);
     model->slots = take(memory, header->tensors * sizeof *model->slots);
     model->inputs = take(memory, (model->input_count + 1) * sizeof *model->inputs);
     model->outputs = take(memory, (model->output_count + 1) * sizeof *model->outputs);
     number_arrays(model, memory->base != NULL);
     model->arena = take(memory, header->arena + SLACK);
     lay_out_workers(model, memory, threads);
-    for (uint32_t i = 0; i < header->operations; i++)
-        prepare(model, memory, i);
+    prepare(model, memory);
 }
 
 static const struct family *choose_family(const edgecnn_options *options, edgecnn_error *error)
@@ -140,7 +137,7 @@ static uint8_t *get_block(size_t bytes, const edgecnn_options *options, void **a
         memset(options->memory, 0, bytes);
         return options->memory;
     }
-    *allocated = calloc(1, bytes + 64);
+    *allocated = allocate(bytes + 64);
     if (*allocated == NULL) {
         fail(error, EDGECNN_MEMORY, "out of memory: %zu bytes", bytes);
         return NULL;
@@ -162,7 +159,7 @@ edgecnn_model *edgecnn_open_memory(const void *plan, size_t size, const edgecnn_
     struct memory memory = {.base = block + model_bytes(), .guarded = opened.allocated != NULL};
     lay_out(&opened, &memory, threads);
     if (threads > 1 && (opened.team = team_open(threads)) == NULL) {
-        free(opened.allocated);
+        release(opened.allocated);
         fail(error, EDGECNN_MEMORY, "%d threads cannot be started", threads);
         return NULL;
     }
@@ -177,6 +174,6 @@ void edgecnn_close(edgecnn_model *model)
     void *allocated = model->allocated, *file = model->file;
     if (model->team)
         team_close(model->team);
-    free(allocated);
-    free(file);
+    release(allocated);
+    release(file);
 }

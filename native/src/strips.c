@@ -161,7 +161,7 @@ void run_groups(edgecnn_model *model)
     for (uint32_t i = 0; i < model->plan.header->groups; i++) {
         const struct plan_group *group = &model->plan.groups[i];
         struct share share = {model, group};
-        if (model->team == NULL || model->seconds)
+        if (!has_team(model) || model->seconds)
             run_strips(model, &model->workers[0], group, 0, group_height(&model->plan, group));
         else if (by_strips(model, group))
             team_run(model->team, run_share_of_strips, &share);
