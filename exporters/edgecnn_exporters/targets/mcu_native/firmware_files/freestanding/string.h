@@ -1,0 +1,13 @@
+/* For compilers that come without a C library; freestanding.c has the functions. */
+#ifndef FREESTANDING_STRING_H
+#define FREESTANDING_STRING_H
+
+#include <stddef.h>
+
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
+void *memmove(void *to, const void *from, size_t bytes);
+void *memset(void *to, int value, size_t bytes);
+int memcmp(const void *one, const void *other, size_t bytes);
+int strcmp(const char *one, const char *other);
+
+#endif
