@@ -7,11 +7,11 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 # They need a system.
 LEFT_OUT = frozenset({"file.c", "profile.c"})
-FOLDERS = ("include", "src", "src/kernels")
+FOLDERS = ("include", "src", "src/kernels", "src/kernels/dsp")
 
 
 def freestanding_source() -> dict[str, str]:
-    """Text of each file by its path: the header, the library, its portable kernels.
+    """Text of each file by its path: the header, the library, portable kernels and those of Cortex-M.
 
     Compile with ``-DEDGECNN_FREESTANDING -DEDGECNN_NO_THREADS``, and ``include`` as a folder of
     headers.
