@@ -19,6 +19,17 @@ struct plan {
     const uint8_t *data;
 };
 
+static inline bool is_ring(const struct plan_tensor *tensor)
+{
+    return tensor->storage == STORAGE_RING || tensor->storage == STORAGE_ARENA_RING;
+}
+
+/* Whether a pool over all pixels adds them up row by row, as they come. */
+static inline bool sums_rows(const struct plan_operation *operation)
+{
+    return operation->code == OP_GLOBAL_POOL && operation->pad_row != UINT64_MAX;
+}
+
 /* What every call of an operation's kernel has in common. Weights and bias lie in the plan's bytes, or, where
  * the family wants others, were made from them when it was opened. */
 struct prepared {
@@ -67,6 +78,10 @@ int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *
 bool reads_all_rows(const struct plan_operation *operation);
 int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row);
 int end_row_read(const struct plan *plan, const struct plan_operation *operation, int output_end);
+/* Whether the consumer, of the same group, reads what the producer writes; and of it the rows [first, end), for one
+ * row of its own output. */
+bool rows_read(const struct plan *plan, const struct plan_operation *producer, const struct plan_operation *consumer,
+               int row, int *first, int *end);
 /* Rows of each operation's output, so that the group's last one has rows [.., end): written to `need`, by
  * operation of the group; and the first rows that a start at `begin` needs. */
 void rows_needed(const struct plan *plan, const struct plan_group *group, int end, int *need);
@@ -75,7 +90,7 @@ void rows_from(const struct plan *plan, const struct plan_group *group, int begi
 /* prepare.c: made anew where it is not kept. */
 struct prepared prepared_operation(const edgecnn_model *model, int index);
 
-/* run.c */
+/* run.c: the rows [begin, end) of an operation; of a pool that sums rows, those that it reads. */
 void run_operation(edgecnn_model *model, const struct worker *worker, int index, int begin, int end,
                    int channel, int channels);
 void fill_pads(edgecnn_model *model, const struct worker *worker, const struct plan_group *group);

@@ -4,24 +4,34 @@
 
 #include <string.h>
 
-enum {
-    SLACK = 256, /* bytes behind a section: vectors read past the last pixel */
-    MOST_THREADS = 64
-};
+enum { MOST_THREADS = 64 };
+
+/* Rows that an operation reads or writes at once: in a group that runs in order those of one row of its output. */
+static size_t rows_at_once(const struct plan *plan, const struct plan_operation *o, bool in_order)
+{
+    size_t window = (size_t)(o->kernel_h > 0 ? o->kernel_h - 1 : 0) * o->dilation_h + 1;
+    size_t all = plan->tensors[o->input[0]].height;
+    if (in_order && (sums_rows(o) || !reads_all_rows(o)))
+        return window;
+    size_t rows = (size_t)(plan->tensors[o->output].height - 1) * o->stride_h + window;
+    return rows > all ? rows : all;
+}
 
 static size_t most_rows(const struct plan *plan)
 {
     size_t most = 1;
-    for (uint32_t i = 0; i < plan->header->operations; i++) {
-        const struct plan_operation *o = &plan->operations[i];
-        size_t rows = (size_t)(plan->tensors[o->output].height - 1) * o->stride_h +
-                      (size_t)(o->kernel_h > 0 ? o->kernel_h - 1 : 0) * o->dilation_h + 1;
-        size_t all = plan->tensors[o->input[0]].height;
-        rows = rows > all ? rows : all;
-        most = rows > most ? rows : most;
+    for (uint32_t i = 0; i < plan->header->groups; i++) {
+        const struct plan_group *group = &plan->groups[i];
+        for (uint32_t j = group->first; j < group->first + group->count; j++) {
+            size_t rows = rows_at_once(plan, &plan->operations[j], group->flags & GROUP_IN_ORDER);
+            most = rows > most ? rows : most;
+        }
     }
     return most;
 }
+
+/* Bytes behind a section: kernels read past the last pixel, by vectors or, without these, by 16 channels. */
+static size_t slack(const struct family *family) { return family->reads_bytes ? 16 : 256; }
 
 static size_t most_operations(const struct plan *plan)
 {
@@ -37,8 +47,8 @@ static void lay_out_workers(edgecnn_model *model, struct memory *memory, int thr
     struct worker *workers = take(memory, (size_t)threads * sizeof *workers);
     for (int i = 0; i < threads; i++) {
         struct worker worker = {
-            .scratch = take(memory, model->plan.header->scratch + SLACK),
-            .kernel_scratch = take(memory, model->family->scratch_bytes + SLACK),
+            .scratch = take(memory, model->plan.header->scratch + slack(model->family)),
+            .kernel_scratch = take(memory, model->family->scratch_bytes + slack(model->family)),
             .in = take(memory, rows * sizeof(void *)),
             .other = take(memory, rows * sizeof(void *)),
             .out = take(memory, rows * sizeof(void *)),
@@ -76,7 +86,7 @@ static void lay_out(edgecnn_model *model, struct memory *memory, int threads)
     model->inputs = take(memory, (model->input_count + 1) * sizeof *model->inputs);
     model->outputs = take(memory, (model->output_count + 1) * sizeof *model->outputs);
     number_arrays(model, memory->base != NULL);
-    model->arena = take(memory, header->arena + SLACK);
+    model->arena = take(memory, header->arena + slack(model->family));
     lay_out_workers(model, memory, threads);
     prepare(model, memory);
 }

@@ -72,7 +72,7 @@ static void read_input(const edgecnn_model *model, const struct worker *worker,
                                          (tensor->block == tensor->pitch ? from : 0)
                                    : NULL;
     kernel->in_pitch = view.pitch;
-    if (reads_all_rows(operation)) {
+    if (reads_all_rows(operation) && !sums_rows(operation)) {
         point_rows(&view, 0, kernel->in_height, kernel->in_height, NULL, 0, worker->in);
     } else {
         int first = begin * operation->stride_h - operation->pad_top;
@@ -113,6 +113,10 @@ static void write_output(const edgecnn_model *model, const struct worker *worker
         else
             kernel->byte_out = (uint8_t *)output + skipped;
         return;
+    }
+    if (sums_rows(operation)) {
+        kernel->sums = (int32_t *)(void *)(worker->scratch + operation->pad_row) + channel;
+        begin = 0, end = 1;
     }
     struct view view = view_tensor(model, worker, tensor, (int)operation->output_channel + channel);
     int slot = begin % view.rows;
@@ -186,10 +190,11 @@ void run_operation(edgecnn_model *model, const struct worker *worker, int index,
         read_other(model, worker, operation, begin, end, channel, kernel);
     write_output(model, worker, operation, begin, end, channel, kernel);
     kernel_function *function = model->family->function[operation->code];
-    if (function == NULL || (kernel->float_out && operation->code != OP_CONVOLUTION))
+    if (function == NULL || kernel->sums || (kernel->float_out && operation->code != OP_CONVOLUTION))
         function = portable_family.function[operation->code];
     function(kernel);
-    pad_rows(model, worker, &model->plan.tensors[operation->output], begin, end);
+    const struct plan_tensor *output = &model->plan.tensors[operation->output];
+    pad_rows(model, worker, output, sums_rows(operation) ? 0 : begin, sums_rows(operation) ? 1 : end);
     layer_ends(model, index, began);
 }
 
@@ -216,9 +221,9 @@ void fill_pads(edgecnn_model *model, const struct worker *worker, const struct p
     for (uint32_t i = group->first; i < group->first + group->count; i++) {
         const struct plan_operation *operation = &model->plan.operations[i];
         const struct plan_tensor *output = &model->plan.tensors[operation->output];
-        if (operation->pad_row != UINT64_MAX)
+        if (operation->pad_row != UINT64_MAX && !sums_rows(operation))
             fill_pad_row(model, worker, operation);
-        if (output->storage == STORAGE_RING && output->pad_left + output->pad_right)
+        if (is_ring(output) && output->pad_left + output->pad_right)
             fill_ring_pads(model, worker, output);
     }
 }

@@ -42,17 +42,10 @@ def plan_bytes(network: IntegerNetwork) -> bytes:
     import onnx
     import onnx_ir as ir
 
-    from edgecnn_exporters.targets.native.records import Storage, Type
-    from edgecnn_exporters.targets.native.write import plan_of, records_of
+    from edgecnn_exporters.targets.native.write import plan_of
 
     model = ir.from_proto(onnx.load_from_string(network.onnx))
-    records = records_of(plan_of(model))
-    for tensor in records.tensors:
-        if tensor["storage"] in (Storage.INPUT, Storage.OUTPUT):
-            name = records.names[tensor["name"] :].partition(b"\0")[0].decode()
-            tensor["type"] = Type.UINT8
-            tensor["scale"], tensor["zero_point"] = network.uint8[name]
-    return records.to_bytes()
+    return plan_of(model, least_memory=True, byte_io=True).to_bytes()
 
 
 def memory_of(plan: bytes) -> Memory:

@@ -185,6 +185,7 @@ static int always(void) { return 1; }
 const struct family dsp_family = {
     .name = "dsp",
     .supported = always,
+    .reads_bytes = 1,
     .function = {[OP_CONVOLUTION] = convolution, [OP_DEPTHWISE] = depthwise},
 };
 
