@@ -3,7 +3,7 @@
 Usage: python -m benchmarks.native.memory [NETWORK …]
 
 Both run the same integers with 8-bit inputs and outputs. TensorFlow Lite Micro's is the smallest
-arena of its own interpreter on this machine: tensors, inputs and outputs among them, and structures.
+arena of its own interpreter here: tensors, inputs and outputs among them, and its structures.
 A plan's is its arena, its scratch memory, and the caller's arrays. The last column is the plan that
 is made for speed. Trained networks are shipped; the other two are those of MLPerf Tiny (Banbury et
 al. 2021, section 4), with random weights.
@@ -22,6 +22,7 @@ from torch import nn
 
 import edgecnn
 from benchmarks.interleave import keep
+from benchmarks.npu.ds_cnn import DSCNN
 from benchmarks.npu.networks import integer_network
 from benchmarks.parity.rows import Job
 from benchmarks.runtime.blocks import alive
@@ -38,33 +39,9 @@ TRAINED = {"lenet5": "mnist", "resnet8": "cifar10", "resnet20": "cifar10"}
 IMAGES = 16
 
 
-class KeywordSpotting(nn.Sequential):
-    """(N, 1, 49, 10) → (N, 12): the depthwise separable network DS-CNN of MLPerf Tiny."""
-
-    def __init__(self) -> None:
-        blocks = [_convolution(1, 64, (10, 4), stride=2, padding=(5, 1))]
-        for _ in range(4):
-            blocks += [_convolution(64, 64, (3, 3), groups=64, padding=(1, 1))]
-            blocks += [_convolution(64, 64, (1, 1))]
-        super().__init__(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 12))
-
-
-def _convolution(
-    read: int,
-    written: int,
-    kernel: tuple[int, int],
-    *,
-    stride: int = 1,
-    padding: tuple[int, int] = (0, 0),
-    groups: int = 1,
-) -> nn.Sequential:
-    layer = nn.Conv2d(read, written, kernel, stride, padding, groups=groups, bias=False)
-    return nn.Sequential(layer, nn.BatchNorm2d(written), nn.ReLU())
-
-
 # Network → how it is built, and the shape of its input.
 RANDOM: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
-    "ds_cnn": (KeywordSpotting, (1, 49, 10)),
+    "ds_cnn": (DSCNN, (1, 49, 10)),
     "mobilenet_v1 ×0.25": (lambda: mobilenet_v1(classes=2, width=0.25), (3, 96, 96)),
 }
 

@@ -7,7 +7,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 # They need a system.
 LEFT_OUT = frozenset({"file.c", "profile.c"})
-FOLDERS = ("include", "src", "src/kernels", "src/kernels/dsp")
+# Kernels of processors that have one.
+OTHERS = frozenset({"x86", "arm", "armv7"})
 
 
 def freestanding_source() -> dict[str, str]:
@@ -23,9 +24,9 @@ def freestanding_source() -> dict[str, str]:
 
 def freestanding_files(root: Path) -> list[str]:
     """Paths of these files below `root`."""
-    return [
+    files = [*(root / "include").glob("*.h"), *(root / "src").rglob("*.[ch]")]
+    return sorted(
         path.relative_to(root).as_posix()
-        for folder in FOLDERS
-        for path in sorted((root / folder).glob("*.[ch]"))
-        if path.name not in LEFT_OUT
-    ]
+        for path in files
+        if path.name not in LEFT_OUT and not OTHERS.intersection(path.relative_to(root).parts)
+    )

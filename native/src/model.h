@@ -67,7 +67,7 @@ struct edgecnn_model {
     double *seconds; /* by operation, while edgecnn_profile runs; else NULL */
 };
 
-/* check.c */
+/* checks/check.c */
 bool plan_check(const void *bytes, size_t size, struct plan *plan, edgecnn_error *error);
 
 /* api.c: runs the images; `seconds`, where it is not NULL, gets the time of each operation. */

@@ -9,10 +9,7 @@ import numpy as np
 
 from edgecnn_exporters.targets.native.byte_ends import with_byte_ends
 from edgecnn_exporters.targets.native.folding import simplify
-from edgecnn_exporters.targets.native.grouping import Caches, Group, group_layers
 from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer
-from edgecnn_exporters.targets.native.least_memory import group_for_least_memory
-from edgecnn_exporters.targets.native.memory import Layout, Memory, place
 from edgecnn_exporters.targets.native.packing import Data, by_lanes, packed_weights
 from edgecnn_exporters.targets.native.records import (
     GROUP,
@@ -25,6 +22,9 @@ from edgecnn_exporters.targets.native.records import (
     Records,
     Type,
 )
+from edgecnn_exporters.targets.native.schedule.grouping import Caches, Group, group_layers
+from edgecnn_exporters.targets.native.schedule.least_memory import group_for_least_memory
+from edgecnn_exporters.targets.native.schedule.memory import Layout, Memory, place
 
 if TYPE_CHECKING:
     import onnx_ir as ir

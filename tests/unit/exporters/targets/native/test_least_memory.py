@@ -13,10 +13,10 @@ from plans.networks import SAMPLES, quantised
 from plans.plan_file import PlanFile, read
 
 from edgecnn_exporters.targets.native import write_plan
-from edgecnn_exporters.targets.native.grouping import Group
 from edgecnn_exporters.targets.native.layers import IntegerNetwork, Role
-from edgecnn_exporters.targets.native.memory import place
-from edgecnn_exporters.targets.native.row_order import ring_rows
+from edgecnn_exporters.targets.native.schedule.grouping import Group
+from edgecnn_exporters.targets.native.schedule.memory import place
+from edgecnn_exporters.targets.native.schedule.row_order import ring_rows
 from edgecnn_exporters.targets.native.write import plan_of
 
 SAME = "pads = [1, 1, 1, 1]"

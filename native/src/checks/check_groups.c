@@ -174,7 +174,7 @@ bool check_groups(struct check *check)
         MUST(group->flags <= GROUP_IN_ORDER && !group->reserved[0] && !group->reserved[1],
              "a reserved field is not 0");
         next += group->count;
-        int rows[3 * group->count]; /* as few as the plan asks for: a microcontroller's stack is small */
+        int rows[3 * group->count]; /* so few that a small processor's stack holds them */
         if (!check_loop(check, group) || !check_order(check, group))
             return false;
         if (group->flags & GROUP_IN_ORDER ? !check_in_order(check, group, rows, rows + group->count)

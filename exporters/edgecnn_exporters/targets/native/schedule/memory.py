@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgecnn_exporters.targets.native.folding import needs_pads
-from edgecnn_exporters.targets.native.grouping import BLOCK, Group
 from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer, Role
 from edgecnn_exporters.targets.native.packing import LANES, QUAD, rounded_up
 from edgecnn_exporters.targets.native.records import ALIGNMENT, Code, Storage
-from edgecnn_exporters.targets.native.row_order import sums_rows
+from edgecnn_exporters.targets.native.schedule.grouping import BLOCK, Group
+from edgecnn_exporters.targets.native.schedule.row_order import sums_rows
 
 SUM_BYTES = 4
 WINDOWED = frozenset(

@@ -1,6 +1,6 @@
 /* The MUSTs of a group that runs in order: rings hold what each row is computed from. */
 #include "check.h"
-#include "row_order.h"
+#include "../row_order.h"
 
 /* Before an operation makes its next row: of each ring that it reads, no row of these was written over. */
 static bool rings_hold_row(const struct row_order *order, int index)

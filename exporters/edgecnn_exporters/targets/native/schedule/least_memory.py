@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgecnn_exporters.targets.native.grouping import Group
 from edgecnn_exporters.targets.native.layers import IntegerNetwork, Role
-from edgecnn_exporters.targets.native.memory import aligned, row_bytes
-from edgecnn_exporters.targets.native.row_order import ring_rows, sums_rows
+from edgecnn_exporters.targets.native.schedule.grouping import Group
+from edgecnn_exporters.targets.native.schedule.memory import aligned, row_bytes
+from edgecnn_exporters.targets.native.schedule.row_order import ring_rows, sums_rows
 
 # Of the format: operations of a group.
 MOST_LAYERS = 256

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from edgecnn_exporters.targets.native.layers import IntegerNetwork, Layer, Role
 from edgecnn_exporters.targets.native.records import Code
-from edgecnn_exporters.targets.native.strips import Strip, strip_of
+from edgecnn_exporters.targets.native.schedule.strips import Strip, strip_of
 
 BLOCK = 64
 POINTS = frozenset({Code.ADD, Code.MULTIPLY, Code.TABLE, Code.COPY, Code.CHANNELS, Code.DEQUANTISE})

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from edgecnn_exporters.targets.native.layers import Image, Layer
 from edgecnn_exporters.targets.native.records import Code
-from edgecnn_exporters.targets.native.strips import Rows
+from edgecnn_exporters.targets.native.schedule.strips import Rows
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 #ifndef EDGECNN_CHECK_H
 #define EDGECNN_CHECK_H
 
-#include "model.h"
+#include "../model.h"
 
 enum {
     MOST_RECORDS = 1 << 13,
