@@ -30,8 +30,8 @@ static inline bool sums_rows(const struct plan_operation *operation)
     return operation->code == OP_GLOBAL_POOL && operation->pad_row != UINT64_MAX;
 }
 
-/* What every call of an operation's kernel has in common. Weights and bias lie in the plan's bytes, or were
- * made from them when it was opened. */
+/* What every call of an operation's kernel has in common. Weights and bias lie in the plan's bytes, or, where
+ * the family wants others, were made from them when it was opened. */
 struct prepared {
     struct kernel kernel;
     size_t weight_block; /* bytes of the weights of 16 output channels */
@@ -51,7 +51,7 @@ struct team;
 struct edgecnn_model {
     struct plan plan;
     const struct family *family;
-    struct prepared *prepared; /* by operation */
+    struct prepared *prepared; /* by operation; NULL where the family reads the plan's own bytes */
     uint8_t *arena;
     struct worker *workers;
     struct team *team; /* NULL with one thread */
@@ -70,8 +70,9 @@ struct edgecnn_model {
 /* checks/check.c */
 bool plan_check(const void *bytes, size_t size, struct plan *plan, edgecnn_error *error);
 
-/* file.c: the bytes of a regular file, 64-byte aligned, in `file`, which is to be freed; or NULL. */
-const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_error *error);
+/* api.c: runs the images; `seconds`, where it is not NULL, gets the time of each operation. */
+int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs, double *seconds,
+              edgecnn_error *error);
 
 /* rows.c: which rows an operation reads. */
 bool reads_all_rows(const struct plan_operation *operation);
@@ -86,6 +87,9 @@ bool rows_read(const struct plan *plan, const struct plan_operation *producer, c
 void rows_needed(const struct plan *plan, const struct plan_group *group, int end, int *need);
 void rows_from(const struct plan *plan, const struct plan_group *group, int begin, int *have);
 
+/* prepare.c: made anew where it is not kept. */
+struct prepared prepared_operation(const edgecnn_model *model, int index);
+
 /* run.c: the rows [begin, end) of an operation; of a pool that sums rows, those that it reads. */
 void run_operation(edgecnn_model *model, const struct worker *worker, int index, int begin, int end,
                    int channel, int channels);
@@ -93,6 +97,17 @@ void fill_pads(edgecnn_model *model, const struct worker *worker, const struct p
 
 /* strips.c: a group, strip by strip. */
 void run_groups(edgecnn_model *model);
+
+/* Without threads the compiler knows it, and leaves the code of teams out. */
+static inline bool has_team(const edgecnn_model *model)
+{
+#ifdef EDGECNN_NO_THREADS
+    (void)model;
+    return false;
+#else
+    return model->team != NULL;
+#endif
+}
 
 /* team.c */
 struct team *team_open(int threads);

@@ -177,7 +177,7 @@ void run_groups(edgecnn_model *model)
         struct share share = {model, group};
         if (group->flags & GROUP_IN_ORDER)
             run_rows(model, &model->workers[0], group);
-        else if (model->team == NULL || model->seconds)
+        else if (!has_team(model) || model->seconds)
             run_strips(model, &model->workers[0], group, 0, group_height(&model->plan, group));
         else if (by_strips(model, group))
             team_run(model->team, run_share_of_strips, &share);

@@ -71,6 +71,7 @@ struct family {
      * times 64 bytes. Not for float outputs. */
     void (*pack_convolution)(uint8_t *to, const int8_t *weights, size_t runs, int steps);
     size_t scratch_bytes; /* for each thread */
+    int reads_bytes; /* no vectors: of what lies behind a pixel at most 16 bytes are read */
 };
 
 extern const struct family portable_family;

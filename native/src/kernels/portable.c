@@ -148,6 +148,7 @@ static void pad(const struct kernel *k)
 const struct family portable_family = {
     .name = "portable",
     .supported = always,
+    .reads_bytes = 1,
     .function =
         {
             [OP_QUANTISE] = quantise,
