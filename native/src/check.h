@@ -12,7 +12,7 @@ enum {
     MOST_GROUP = 256, /* operations of a group */
     /* Of all operations and groups together, so that a small file cannot keep a check busy for long. */
     MOST_VALUES = 1 << 26, /* biases, multipliers and map entries that are read */
-    MOST_STEPS = 1 << 26   /* strips times the square of a group's operations */
+    MOST_STEPS = 1 << 26   /* strips times the square of a group's operations, or three times rows times operations */
 };
 
 /* What is being checked, for the sentence of a refusal; and what has been spent on it. */
@@ -36,6 +36,8 @@ bool refuse(const struct check *check, const char *what);
 bool check_operation(struct check *check, const struct plan_operation *operation);
 bool check_constants(struct check *check, const struct plan_operation *operation);
 bool check_groups(struct check *check);
+/* check_in_order.c; made and asker have room for the group's operations */
+bool check_in_order(struct check *check, const struct plan_group *group, int *made, int *asker);
 
 static inline bool is_callers(const struct plan_tensor *tensor)
 {

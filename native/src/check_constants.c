@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* A float32 of less rounds into an int32 on every processor. */
-static const double MOST_SCALED = 2147483000.0;
+/* A float32 of less rounds into an int32 on every processor; the products here are rounded themselves. */
+static const float MOST_SCALED = 2147482624;
 /* Operations may share constants, which are packed for each: all they read may be so often the data, or so much. */
 enum { MOST_SHARED = 16, MOST_CONSTANTS = 1 << 24 };
 
@@ -43,7 +43,7 @@ static bool check_sums(struct check *check, const struct plan_operation *o)
         int64_t largest = (bias[c] < 0 ? -(int64_t)bias[c] : bias[c]) + (int64_t)products_of(o) * 255 * 128;
         MUST(largest < ((int64_t)1 << 31), "its sums may leave 32 bits");
         MUST(isfinite(multiplier[c]), "a multiplier is not a finite number");
-        MUST(is_float || fabs((double)multiplier[c]) * (double)largest < MOST_SCALED,
+        MUST(is_float || fabsf(multiplier[c]) * (float)largest < MOST_SCALED,
              "a scaled sum may leave 32 bits");
     }
     return true;
@@ -81,15 +81,15 @@ static bool check_factors(const struct check *check, const struct plan_operation
     MUST(isfinite(o->factor_a) && isfinite(o->factor_b) && isfinite(o->factor_c), "a factor");
     MUST(fabsf(o->factor_a) < 1e6f && fabsf(o->factor_b) < 1e6f && fabsf(o->factor_c) < 1e6f,
          "a factor above a million");
-    double largest = 0;
+    float largest = 0;
     if (o->code == OP_GLOBAL_POOL)
-        largest = 255.0 * in->height * in->width;
+        largest = 255.0f * (float)in->height * (float)in->width;
     if (o->code == OP_AVERAGE_POOL)
-        largest = 255.0 * o->kernel_h * o->kernel_w;
+        largest = 255.0f * (float)o->kernel_h * (float)o->kernel_w;
     if (o->code == OP_MULTIPLY)
-        largest = 255.0 * 255.0;
+        largest = 255.0f * 255.0f;
     MUST(largest < MOST_SCALED, "its sums may leave 32 bits");
-    MUST(largest * fabs((double)o->factor_a) + fabs((double)o->factor_c) < MOST_SCALED,
+    MUST(largest * fabsf(o->factor_a) + fabsf(o->factor_c) < MOST_SCALED,
          "a scaled sum may leave 32 bits");
     bool converts = o->code == OP_QUANTISE || o->code == OP_DEQUANTISE;
     MUST(!converts || o->factor_a > 0, "its scale");

@@ -28,6 +28,7 @@ class Storage(IntEnum):
     OUTPUT = 1
     ARENA = 2
     RING = 3
+    ARENA_RING = 4
 
 
 class Type(IntEnum):
@@ -58,6 +59,7 @@ class Code(IntEnum):
 
 
 EXCLUDE_PADS = 1
+IN_ORDER = 1
 
 HEADER = np.dtype(
     [
@@ -97,7 +99,8 @@ OPERATION = np.dtype(
 GROUP = np.dtype(
     [
         *[(name, "<u4") for name in ("first", "count", "strip_rows", "loop_first", "loop_count")],
-        ("reserved", "<u4", (3,)),
+        ("flags", "<u4"),
+        ("reserved", "<u4", (2,)),
     ]
 )
 

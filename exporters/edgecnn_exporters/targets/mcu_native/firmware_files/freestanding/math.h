@@ -1,0 +1,9 @@
+/* For compilers that come without a C library: what they compute in a few instructions. */
+#ifndef FREESTANDING_MATH_H
+#define FREESTANDING_MATH_H
+
+#define isfinite(x) __builtin_isfinite(x)
+#define fabsf(x) __builtin_fabsf(x)
+#define fmaf(x, y, z) __builtin_fmaf(x, y, z)
+
+#endif
