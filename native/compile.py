@@ -31,6 +31,8 @@ ROOT = Path(__file__).parent
 PACKAGE = ROOT / "edgecnn_native"
 LIBRARIES = ROOT.parent / "build/native"
 COMMON = ("-std=gnu11", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall")
+# Files, by their names, that a module for pages leaves out.
+NEEDS_SYSTEM = {"file", "profile"}
 # An error of arithmetic is no reason to end the program that loads the library.
 ZIG = ("-fno-sanitize=all",)
 # zig's own words for the flags of a family.
@@ -148,6 +150,8 @@ def sources(architecture: str) -> list[Path]:
     """The C files of an architecture, in a fixed order."""
     own = set(FAMILIES.get(architecture, {}))
     others = {word for families in FAMILIES.values() for word in families} - own
+    if architecture == "wasm32":
+        others |= NEEDS_SYSTEM
     return [path for path in sorted((ROOT / "src").rglob("*.c")) if not _words(path) & others]
 
 
@@ -168,7 +172,8 @@ def _flags(compiler: Compiler, source: Path, architecture: str, version: str) ->
 
 def _link_flags(library: str) -> list[str]:
     if library.endswith(".wasm"):
-        return ["-O3", "-s", "-Wl,--export-dynamic"]
+        exported = ("-Wl,--export-dynamic", "-Wl,--export=__heap_base")
+        return ["-O3", "-s", "-nostdlib", "-Wl,--no-entry", *exported, "-Wl,-z,stack-size=65536"]
     if library.endswith(".dylib"):
         return ["-shared", "-O3", "-s", f"-Wl,-install_name,@rpath/{library}"]
     if library.endswith(".dll"):
