@@ -1,6 +1,6 @@
 """Compiler of edgecnn-native: a shared library per platform, the same bytes from the same sources.
 
-    python native/compile.py                    for this machine, beside the Python package
+    python native/compile.py                    for this machine and for browsers, beside the package
     python native/compile.py linux-aarch64 …    for others, into build/native/PLATFORM
 
 The compiler is zig's clang (the wheel ``ziglang``), which has the headers and libraries of every
@@ -170,6 +170,11 @@ def _flags(compiler: Compiler, source: Path, architecture: str, version: str) ->
     return [*COMMON, *own, *folders, mapped, defined, "-c", str(source)]
 
 
+def packaged(wanted: Platform | None) -> list[Platform | None]:
+    """A platform, and that of browsers where its compiler is installed: a wheel holds both."""
+    return [wanted, PLATFORMS["wasm32"]] if find_spec("ziglang") is not None else [wanted]
+
+
 def _link_flags(library: str) -> list[str]:
     if library.endswith(".wasm"):
         exported = ("-Wl,--export-dynamic", "-Wl,--export=__heap_base")
@@ -202,7 +207,7 @@ def main() -> int:
     if unknown := [name for name in names if name not in PLATFORMS]:
         parser.error(f"no platform is called {unknown[0]}; there are {', '.join(PLATFORMS)}")
     jobs = [(PLATFORMS[name], LIBRARIES / name) for name in names]
-    for wanted, folder in jobs or [(this_platform(), PACKAGE)]:
+    for wanted, folder in jobs or [(each, PACKAGE) for each in packaged(this_platform())]:
         begin = time.monotonic()
         try:
             library, note = compile_library(wanted, folder, project_version())
