@@ -103,11 +103,12 @@ def compile_library(wanted: Platform | None, folder: Path, version: str) -> tupl
 
 
 def compile_program(
-    wanted: Platform | None, source: Path, program: Path, includes: Sequence[Path] = ()
+    wanted: Platform | None, files: Sequence[Path], program: Path, includes: Sequence[Path] = ()
 ) -> None:
     """Compile a C program with the library in it, static where the platform's C library allows it.
 
     Args:
+        files: its own sources.
         includes: folders of headers, beside the library's own.
 
     Raises:
@@ -125,7 +126,7 @@ def compile_program(
         version = project_version()
         # The folders are the program's alone: zig keeps the library's objects for the next one.
         objects = _compile(compiler, sources(architecture), architecture, version, parts[0])
-        objects += _compile(own, [source], architecture, version, parts[1])
+        objects += _compile(own, files, architecture, version, parts[1])
         linking = ("-O3", "-s", *static, *objects, "-lm", "-lpthread", "-o", str(program))
         _run([*compiler.command, *linking])
 

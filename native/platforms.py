@@ -84,6 +84,14 @@ _ALL = (
 PLATFORMS: dict[str, Platform] = {each.name: each for each in _ALL}
 """By their name; those without a tag make no wheel."""
 
+# The agent is static: it runs on any Linux of its processor, Android's included.
+AGENTS: dict[str, Platform] = {
+    "x86_64": PLATFORMS["musl-x86_64"],
+    "aarch64": PLATFORMS["musl-aarch64"],
+    "armv7l": Platform("musl-armv7l", "arm-linux-musleabihf", "", flags=_ARMV7),
+}
+"""Platforms of the static agent, by the machine of a board's userland."""
+
 # What `platform.machine()` says → the end of a platform's name.
 _MACHINES = {"amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64", "armv8l": "armv7l"}
 

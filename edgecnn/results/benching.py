@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.errors import OptionsRefused
 from edgecnn.results.bench import EmulatedResult, LatencyResult
+from edgecnn.results.bench_profile import ProfilingResult
 from edgecnn_runtime.budget import Budget
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from edgecnn.bench.journal import Record
     from edgecnn.bench.wanted import Wanted
     from edgecnn.devices.board import Board
+
+BenchedResult = LatencyResult | EmulatedResult | ProfilingResult
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class BenchOptions:
         timed: further options that are for latencies alone, as they are typed: ``--plot``.
         learns: measure a step of the training graph beside an inference of as many images.
         batch: images of a step.
+        profiles: time operators, not runs.
     """
 
     devices: tuple[str, ...] = ("host",)
@@ -56,6 +60,7 @@ class BenchOptions:
     timed: tuple[str, ...] = ()
     learns: bool = False
     batch: int | None = None
+    profiles: bool = False
 
     def for_latencies(self) -> list[str]:
         """The options that were given and are for latencies alone, as they are typed."""
@@ -65,13 +70,12 @@ class BenchOptions:
             "--output": self.output is not None,
             "--resume": self.is_resumed,
             "--compare": self.compare is not None,
+            "--learn": self.profiles and self.learns,
         }
         return [*(name for name, is_given in given.items() if is_given), *self.timed]
 
 
-def bench_bundle(
-    bundle: str, options: BenchOptions, *, quiet: bool = True
-) -> LatencyResult | EmulatedResult:
+def bench_bundle(bundle: str, options: BenchOptions, *, quiet: bool = True) -> BenchedResult:
     """Measure every artefact of a bundle on every engine of the devices, in turn.
 
     An ``.onnx`` or ``.tflite`` file is measured as it is; no answer of it is verified.
@@ -93,7 +97,7 @@ def bench_bundle(
         return _bench(str(own), replace(options, against=against), quiet=quiet)
 
 
-def _bench(bundle: str, options: BenchOptions, *, quiet: bool) -> LatencyResult | EmulatedResult:
+def _bench(bundle: str, options: BenchOptions, *, quiet: bool) -> BenchedResult:
     from edgecnn.bench.estimated import read_estimates, split_targets
     from edgecnn.bench.journal import read_journal
     from edgecnn.devices import find_boards
@@ -111,6 +115,10 @@ def _bench(bundle: str, options: BenchOptions, *, quiet: bool) -> LatencyResult 
         return LatencyResult({}, estimates=estimates)
     boards = find_boards(names)
     try:
+        if options.profiles:
+            return _profile(
+                boards, wanted, [*given, *(f"--device {one.name}" for one in targets)], quiet=quiet
+            )
         if all(board.is_timed for board in boards):
             return _measure(boards, wanted, options, past, estimates, quiet=quiet)
         return _prove(boards, wanted, given, estimates, quiet=quiet)
@@ -164,6 +172,27 @@ def _measure(
         is_against=options.against is not None,
         warning=unlike_baseline(wanted.bundle, options.against),
     )
+
+
+def _profile(
+    boards: Sequence[Board], wanted: Wanted, refused: Sequence[str], *, quiet: bool
+) -> ProfilingResult:
+    """Times of operators on devices that are timed."""
+    from edgecnn.bench.profiled import profile_on
+    from edgecnn.progress_bar import bars
+
+    if refused:
+        raise OptionsRefused(f"{refused[0]} does not go with --profile, which times operators")
+    if untimed := [board.name for board in boards if not board.is_timed]:
+        raise OptionsRefused(f"{untimed[0]} is emulated: --profile needs a device with a latency")
+    single = replace(wanted, threads=wanted.threads or (1,))
+    with bars([board.name for board in boards], quiet=quiet) as shown:
+        return ProfilingResult(
+            tuple(
+                profile_on(board, single, shown.progress[board.name], shown.doing[board.name])
+                for board in boards
+            )
+        )
 
 
 def _prove(

@@ -60,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("--threads", type=int, default=1)
     prove.add_argument("--count", type=int, default=0, help="runs between marks, for an emulator")
     prove.add_argument("--answers", help="file to write the outputs to, an .npz")
+    profile = _add(commands, "profile", _profile, "time every operator of one artefact")
+    profile.add_argument("bundle")
+    profile.add_argument("--artefact", required=True, help="path of the artefact in the bundle")
+    profile.add_argument("--engine", required=True)
+    profile.add_argument("--threads", type=int, default=1)
+    profile.add_argument("--runs", type=int, default=20)
     verify = _add(commands, "verify", _verify, "verify the golden answers, one row per engine")
     for command in (cold, work, prove):
         command.add_argument("--batch", type=int, help="images a run; of a step of learning, too")
@@ -76,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--top", type=int, default=5)
     for command in (cold, work, run):
         command.add_argument("--threads", type=int)
-    for command in (cold, work, run, prove, verify):
+    for command in (cold, work, run, prove, profile, verify):
         command.add_argument("--max-memory", type=int, default=MEMORY_BYTES, metavar="BYTES")
         command.add_argument("--max-seconds", type=float, default=STEP_SECONDS)
     return parser
@@ -241,6 +247,17 @@ def _prove(options: argparse.Namespace) -> None:
     if options.answers is not None:
         save_answers(options.answers, answers)
     _emit("proof", **verification.to_json())
+
+
+def _profile(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.bundle import Bundle
+    from edgecnn_runtime.measure.profile import profile_artefact
+
+    with Bundle(options.bundle, _hold(options)) as bundle:
+        profile = profile_artefact(
+            bundle, options.artefact, options.engine, threads=options.threads, runs=options.runs
+        )
+    _emit("profile", **profile.to_json())
 
 
 def _verify(options: argparse.Namespace) -> None:

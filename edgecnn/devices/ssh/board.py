@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -17,8 +18,16 @@ from edgecnn.devices.probe import OLDEST_PYTHON, PROBE_SCRIPT, BoardFacts, read_
 from edgecnn.devices.ssh.connection import Connection, RemoteFailed
 from edgecnn.devices.ssh.messages import failure_of
 from edgecnn.devices.ssh.store import Store, check_room, wheel_bytes, with_golden
+from edgecnn.devices.static_agent import (
+    ENVIRONMENT,
+    StaticAgent,
+    agent_program,
+    is_offered,
+    is_wanted,
+    static_offer,
+)
 from edgecnn.devices.wheels import Supplies, Supply, choose, fetch_wheels
-from edgecnn.errors import DeviceFailed, DeviceUnsuitable
+from edgecnn.errors import DeviceFailed, DeviceUnsuitable, NativeBuildFailed
 from edgecnn_runtime.engines.table import PACKAGES
 from edgecnn_runtime.measure.job import Environment
 
@@ -46,6 +55,8 @@ class SshBoard:
         self._connection = Connection(name, target, port)
         self._python = python
         self._environments: dict[str, Environment] = {}
+        self._static: StaticAgent | None = None
+        self._chosen: dict[frozenset[str] | None, Supplies] = {}
         self._run = ""
         self._sent = 0
         self._undo = contextlib.ExitStack()
@@ -60,12 +71,16 @@ class SshBoard:
         return self._probe.facts
 
     def offer(self) -> Offer:
-        return self._supplies.offer()
+        if reason := self._why_static(None):
+            return static_offer(reason)
+        return self._supplies(None).offer()
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
+        if reason := self._why_static(packages):
+            return self._prepare_static(reason)
         # The index is not asked where it offers none of the packages.
         is_supplied = packages is None or any(name in PACKAGES for name in packages)
-        supplies = self._supplies.chosen(packages) if is_supplied else ()
+        supplies = self._supplies(packages).chosen(packages) if is_supplied else ()
         stored = self._store.content()
         self._send_wheels(supplies, stored)
         agent = agent_file()
@@ -89,6 +104,9 @@ class SshBoard:
             # Numbered: two may have one name.
             self._sent += 1
             folder = f"{self._run}/{self._sent}"
+            if self._static is not None:
+                places[bundle] = self._static.send(bundle, f"{self._store.folder}/{folder}")
+                continue
             for file in with_golden(bundle):
                 self._store.put_bundle(file, f"{folder}/{file.name}")
             places[bundle] = f"{self._store.folder}/{folder}/{bundle.name}"
@@ -98,16 +116,55 @@ class SshBoard:
     def agent(
         self, environment: str, arguments: Sequence[str], *, job: Mapping[str, Any] | None = None
     ) -> Iterator[Iterator[Event]]:
-        self._connection.open()
-        script = _script(self._environments[environment], arguments)
-        process = start_agent(self._connection.command(script))
-        with agent_events(
-            process, job, failure=failure_of(self.name, self._connection.is_lost)
-        ) as events:
+        if self._static is not None:
+            with self._static.events(arguments, job) as events:
+                yield events
+            return
+        with self._started(_script(self._environments[environment], arguments), job) as events:
             yield events
 
     def close(self) -> None:
         self._undo.close()
+
+    @contextlib.contextmanager
+    def _started(
+        self, script: str, job: Mapping[str, Any] | None = None
+    ) -> Iterator[Iterator[Event]]:
+        self._connection.open()
+        process = start_agent(self._connection.command(script))
+        failure = failure_of(self.name, self._connection.is_lost)
+        with agent_events(process, job, failure=failure) as events:
+            yield events
+
+    def _why_static(self, packages: Collection[str] | None) -> str:
+        """Why the static agent measures there, in words; empty where a Python does, or none can."""
+        if not (is_wanted(packages) and is_offered(self.facts().machine)):
+            return ""
+        if self._python is None and not self._fit_pythons():
+            return f"{self.name} has {self._shown_pythons()}, the agent needs 3.11 or newer"
+        if self._supplies(packages).environments:
+            return ""
+        return f"no engine has wheels for {self.name}'s {self.facts().machine} and Python"
+
+    def _prepare_static(self, reason: str) -> Mapping[str, Environment]:
+        """Bring the static agent's program there."""
+        try:
+            program = agent_program(self.facts().machine)
+        except NativeBuildFailed as error:
+            raise DeviceUnsuitable(f"{reason}; {error}", device=self.name) from error
+        digest = hashlib.sha256(program.read_bytes()).hexdigest()[:12]
+        name = f"{program.name}-{digest}"
+        if f"agents/{name}" not in self._store.content():
+            self._store.put_agent(program, name, is_program=True)
+        command = f"{self._store.folder}/agents/{name}"
+        # Without limits: those that open a plan get the budget's in place of these.
+        self._environments = {ENVIRONMENT: Environment((command, "0", "0"))}
+
+        def start(words: Sequence[str]) -> contextlib.AbstractContextManager[Iterator[Event]]:
+            return self._started(f"exec {shlex.join([command, *words])}")
+
+        self._static = StaticAgent(reason, start, self._store.put_content)
+        return self._environments
 
     @cached_property
     def _probe(self) -> BoardFacts:
@@ -124,9 +181,12 @@ class SshBoard:
             )
         return probe
 
-    @cached_property
-    def _supplies(self) -> Supplies:
-        return choose(self.facts(), self._pythons())
+    def _supplies(self, packages: Collection[str] | None) -> Supplies:
+        # Asked at once, and again when the bench is refused.
+        key = packages if packages is None else frozenset(packages)
+        if key not in self._chosen:
+            self._chosen[key] = choose(self.facts(), self._pythons(), packages)
+        return self._chosen[key]
 
     @cached_property
     def _store(self) -> Store:
@@ -138,21 +198,28 @@ class SshBoard:
         Raises:
             DeviceUnsuitable: there is none; the message lists what was found.
         """
-        interpreters = self.facts().pythons
-        if self._python is not None:
-            interpreters = (self._named(self._python),)
-        fit = tuple(one for one in interpreters if one.version[:2] >= OLDEST_PYTHON)
-        if fit:
+        if fit := self._fit_pythons():
             return fit
-        shown = ", ".join(
-            f"Python {'.'.join(map(str, one.version))} at {one.path}" for one in interpreters
-        )
         raise DeviceUnsuitable(
-            f"{self.name} has {shown or 'no Python'}; the agent needs Python 3.11 or newer: "
+            f"{self.name} has {self._shown_pythons()}; the agent needs Python 3.11 or newer: "
             "Raspberry Pi OS bookworm (Debian 12) and newer have it (sudo apt install python3), or "
-            "name one with --python when you add the board",
+            "name one with --python when you add the board; a bundle with a plan (edgecnn export "
+            "--target native) is measured without",
             device=self.name,
         )
+
+    @cached_property
+    def _interpreters(self) -> tuple[Interpreter, ...]:
+        return self.facts().pythons if self._python is None else (self._named(self._python),)
+
+    def _fit_pythons(self) -> tuple[Interpreter, ...]:
+        return tuple(one for one in self._interpreters if one.version[:2] >= OLDEST_PYTHON)
+
+    def _shown_pythons(self) -> str:
+        versions = (
+            f"Python {'.'.join(map(str, one.version))} at {one.path}" for one in self._interpreters
+        )
+        return ", ".join(versions) or "no Python"
 
     def _named(self, path: str) -> Interpreter:
         """The interpreter that the user names.
