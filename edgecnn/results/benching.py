@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from edgecnn.bench.estimated import Estimate
     from edgecnn.bench.journal import Record
     from edgecnn.bench.wanted import Wanted
+    from edgecnn.bundles.opens import Opens
     from edgecnn.devices.board import Board
+    from edgecnn_runtime.measure.results import BenchResult
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ def _measure(
     measured = measure_on(
         boards, wanted, options.output, is_resumed=options.is_resumed, quiet=quiet
     )
+    opens = _kept(boards, wanted, measured.results)
     return LatencyResult(
         devices=measured.results,
         compared=() if past is None else tuple(changes(measured.results, past)),
@@ -163,7 +166,32 @@ def _measure(
         failed=measured.failed,
         is_against=options.against is not None,
         warning=unlike_baseline(wanted.bundle, options.against),
+        opens=opens,
     )
+
+
+def _kept(
+    boards: Sequence[Board], wanted: Wanted, results: Mapping[str, BenchResult]
+) -> Opens | None:
+    """Keep what was measured on this machine; what `open` takes of the bundle from now on.
+
+    None where nothing was measured here, and of steps of learning.
+    """
+    from edgecnn.bench.known import keep_measured
+    from edgecnn.bundles.opens import what_opens
+    from edgecnn.devices.local import LocalBoard
+    from edgecnn_runtime.errors import EngineError
+
+    local = [board for board in boards if isinstance(board, LocalBoard) and board.name in results]
+    if not local or wanted.learns:
+        return None
+    for board in local:
+        places = {place: path for path, place in board.send(wanted.bundles).items()}
+        keep_measured(results[board.name], places)
+    try:
+        return what_opens(wanted.bundle, wanted.budget)
+    except EngineError:  # only other interpreters have an engine, or none answers rightly
+        return None
 
 
 def _prove(

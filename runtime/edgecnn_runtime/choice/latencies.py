@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgecnn_runtime.host.processor import Processor, usable_cores
 
@@ -17,8 +16,7 @@ VERDICTS = (*TIMED, WRONG, "crashed", "refused")
 _TEXT = 200
 
 
-@dataclass(frozen=True)
-class KnownLatency:
+class KnownLatency(NamedTuple):
     """A row of a bench: one artefact on one engine, at batch 1.
 
     Attributes:
@@ -45,7 +43,7 @@ class KnownLatency:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self) | {"features": list(self.features)}
+        return self._asdict() | {"features": list(self.features)}
 
     def is_of(self, processor: Processor) -> bool:
         """Whether it was measured on such a processor, with no more threads than can run here."""
@@ -57,7 +55,7 @@ class KnownLatency:
 
 def latency_from_json(value: object) -> KnownLatency | None:
     """The row that `to_json` wrote; None for anything else, whoever wrote it."""
-    if not isinstance(value, dict) or value.keys() != KnownLatency.__dataclass_fields__.keys():
+    if not isinstance(value, dict) or value.keys() != {*KnownLatency._fields}:
         return None
     names = ("sha256", "engine", "package", "verdict", "processor", "on")
     is_text = all(isinstance(value[name], str) and len(value[name]) <= _TEXT for name in names)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edgecnn_runtime.choice.latencies import WRONG, KnownLatency, fastest_of, worst_verdict
 from edgecnn_runtime.choice.order import place
@@ -15,8 +14,7 @@ from edgecnn_runtime.manifest import Artefact
 Basis = Literal["only one", "measured here", "measured elsewhere", "order"]
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An artefact, and an engine that opens it.
 
     Attributes:
@@ -33,16 +31,14 @@ class Candidate:
         return f"{self.artefact.path} with {self.engine}"
 
 
-@dataclass(frozen=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A candidate, and the number of threads that it was fastest with; None for the engine's."""
 
     candidate: Candidate
     threads: int | None
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """What `open` tries, in this order.
 
     Attributes:
@@ -80,32 +76,30 @@ def rank(
     Raises:
         EngineError: all answered wrongly in a bench.
     """
+
+    def place_of(one: Candidate) -> int:
+        return place(processor.instruction_set, one.engine, one.artefact.precision)
+
     known = tuple(here)
-    fit = [_of_bench(one, known) for one in candidates]
+    fit = [(one, worst_verdict(_rows_of(one, known))) for one in candidates]
     if not is_named:
         fit = _without_wrong(fit, known)
     if len(fit) == 1:
-        only = fit[0].candidate
-        return Choice((Ranked(only, threads),), "only one", "nothing else fits and is installed")
-    usual = sorted(fit, key=lambda one: (one.verdict is not None, _place(one, processor)))
+        only = Ranked(fit[0][0], threads)
+        return Choice((only,), "only one", "nothing else fits and is installed")
+    usual = [
+        one for one, _ in sorted(fit, key=lambda each: (each[1] is not None, place_of(each[0])))
+    ]
     for basis, rows in _bases(known, tuple(elsewhere)):
-        times = [fastest_of(_rows_of(one.candidate, rows), threads) for one in usual]
+        times = [fastest_of(_rows_of(one, rows), threads) for one in usual]
         if times[0] is not None:
-            return _measured([one.candidate for one in usual], times, basis, threads)
-    ranked = tuple(Ranked(one.candidate, threads) for one in usual)
+            return _measured(usual, times, basis, threads)
+    ranked = tuple(Ranked(one, threads) for one in usual)
     return Choice(ranked, "order", f"by the order for {processor.instruction_set.value}")
 
 
-@dataclass(frozen=True)
-class _Benched:
-    """A candidate, and the verdict where a bench of this machine found it wanting."""
-
-    candidate: Candidate
-    verdict: str | None
-
-
-def _of_bench(candidate: Candidate, known: Sequence[KnownLatency]) -> _Benched:
-    return _Benched(candidate, worst_verdict(_rows_of(candidate, known)))
+_Benched = tuple[Candidate, str | None]
+"""A candidate, and the verdict of a bench of this machine that found it wanting."""
 
 
 def _without_wrong(fit: Sequence[_Benched], known: Sequence[KnownLatency]) -> list[_Benched]:
@@ -114,10 +108,10 @@ def _without_wrong(fit: Sequence[_Benched], known: Sequence[KnownLatency]) -> li
     Raises:
         EngineError: there is none.
     """
-    sound = [one for one in fit if not one.candidate.artefact.is_weak] or fit
-    right = [one for one in sound if one.verdict != WRONG]
+    sound = [each for each in fit if not each[0].artefact.is_weak] or fit
+    right = [each for each in sound if each[1] != WRONG]
     if not right:
-        wrong = ", ".join(one.candidate.words() for one in sound)
+        wrong = ", ".join(one.words() for one, _ in sound)
         raise EngineError(
             f"wrong answers in a bench of this machine, {max(row.on for row in known)}: {wrong}; "
             "edgecnn verify says why, engine= opens it all the same"
@@ -153,11 +147,6 @@ def _measured(
 def _rows_of(candidate: Candidate, rows: Iterable[KnownLatency]) -> list[KnownLatency]:
     own = (candidate.sha256, candidate.engine)
     return [row for row in rows if (row.sha256, row.engine) == own]
-
-
-def _place(one: _Benched, processor: Processor) -> int:
-    candidate = one.candidate
-    return place(processor.instruction_set, candidate.engine, candidate.artefact.precision)
 
 
 def _threads_words(count: int) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 CPUINFO = Path("/proc/cpuinfo")
 # Every processor of a server repeats the first one's kilobyte; eight ARM cores fit into four.
@@ -45,8 +45,7 @@ class InstructionSet(Enum):
     OTHER = "this processor"
 
 
-@dataclass(frozen=True)
-class Processor:
+class Processor(NamedTuple):
     """Name and instruction sets of a machine's processor.
 
     Attributes:
