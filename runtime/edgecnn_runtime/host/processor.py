@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CPUINFO = Path("/proc/cpuinfo")
+TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 # Every processor of a server repeats the first one's kilobyte; eight ARM cores fit into four.
 FIRST_BYTES = 8192
 # What inference engines choose their kernels by: x86 and ARM names of /proc/cpuinfo.
@@ -96,6 +97,22 @@ def cpu_features() -> tuple[str, ...]:
 def usable_cores() -> int:
     """Number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def physical_cores(most: int) -> int:
+    """Number of cores that this process may use, at most `most`; two threads of a core are one."""
+    if not hasattr(os, "sched_getaffinity"):
+        return min(os.cpu_count() or 1, most)
+    cores: set[str] = set()
+    for index in sorted(os.sched_getaffinity(0)):
+        try:
+            core = Path(TOPOLOGY.format(index)).read_text(encoding="ascii").strip()
+        except OSError:
+            core = str(index)
+        cores.add(core)
+        if len(cores) >= most:
+            break
+    return len(cores)
 
 
 def processor_name(cpuinfo: str) -> str | None:
