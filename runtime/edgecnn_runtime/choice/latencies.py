@@ -47,10 +47,8 @@ class KnownLatency(NamedTuple):
 
     def is_of(self, processor: Processor) -> bool:
         """Whether it was measured on such a processor, with no more threads than can run here."""
-        return (
-            (self.processor, self.features) == (processor.name, processor.features)
-            and self.threads <= usable_cores()
-        )  # fmt: skip
+        machine = (processor.name or "", processor.features)
+        return (self.processor, self.features) == machine and self.threads <= usable_cores()
 
 
 def latency_from_json(value: object) -> KnownLatency | None:

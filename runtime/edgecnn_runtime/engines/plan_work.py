@@ -6,7 +6,6 @@ import numpy as np
 
 from edgecnn_runtime.host.processor import physical_cores
 
-MOST_THREADS = 4
 # A team meets after every group of layers, for some microseconds. Two threads were slower than one
 # on nine of ten networks of fewer multiply-adds (docs/engines.md), and faster beyond.
 MULTIPLY_ADDS_A_THREAD = 20e6
@@ -63,4 +62,4 @@ def usual_threads(plan: bytes) -> int:
     At most four, and as many as there are cores that this process may use.
     """
     worth = int(multiply_adds(plan) / MULTIPLY_ADDS_A_THREAD)
-    return max(1, min(worth, physical_cores(MOST_THREADS))) if worth > 1 else 1
+    return min(worth, physical_cores()) if worth > 1 else 1

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+MOST_THREADS = 4
+"""Of an engine that was not told how many: more cores are rarely a board's, or an app's alone."""
 CPUINFO = Path("/proc/cpuinfo")
 TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 # Every processor of a server repeats the first one's kilobyte; eight ARM cores fit into four.
@@ -65,7 +67,8 @@ class Processor(NamedTuple):
         has = set(self.features)
         if has & {"avx512_vnni", "avx_vnni"}:
             return InstructionSet.X86_VNNI
-        if "avx2" in has:
+        # Of Windows and macOS no features are known; processors without AVX2 are of before 2013.
+        if "avx2" in has or (not has and self.machine in ("x86_64", "AMD64")):
             return InstructionSet.X86_AVX2
         # macOS has no /proc/cpuinfo; every processor of Apple's computers has dot products.
         if has & {"asimddp", "i8mm"} or self.machine == "arm64":
@@ -85,7 +88,8 @@ def this_processor() -> Processor:
         text = ""
     if len(text) >= FIRST_BYTES:  # the last processor is cut short
         text = text.rpartition("\n\n")[0] or text
-    machine = os.uname().machine if hasattr(os, "uname") else ""
+    has_uname = hasattr(os, "uname")  # not on Windows
+    machine = os.uname().machine if has_uname else os.environ.get("PROCESSOR_ARCHITECTURE", "")
     return Processor(processor_name(text), machine, processor_features(text))
 
 
@@ -99,7 +103,7 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def physical_cores(most: int) -> int:
+def physical_cores(most: int = MOST_THREADS) -> int:
     """Number of cores that this process may use, at most `most`; two threads of a core are one."""
     if not hasattr(os, "sched_getaffinity"):
         return min(os.cpu_count() or 1, most)
