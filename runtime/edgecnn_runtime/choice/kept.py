@@ -1,7 +1,7 @@
 """Latencies that benches of this machine have kept, one small file an artefact.
 
-They lie in the user's cache folder, in ``measured``, named by the artefact's digest. Whatever else
-lies there is no measurement: such a file is ignored.
+They are named by the artefact's digest. Whatever else lies in their folder is no measurement, and
+is ignored.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ FOLDER = "measured"
 
 
 def measured_folder() -> Path | None:
-    """The folder of the measurements: of $EDGECNN_CACHE, or of the user's cache folder.
+    """The folder of the measurements: $EDGECNN_MEASURED, or ``measured`` in the user's cache.
 
-    None where there is neither: a process without a home folder.
+    None where $EDGECNN_MEASURED is set and empty, and in a process without a home folder.
     """
+    if (own := os.environ.get("EDGECNN_MEASURED")) is not None:
+        return Path(own).absolute() if own else None
     if chosen := os.environ.get("EDGECNN_CACHE"):
         return Path(chosen).absolute() / FOLDER
     base = _user_cache()
