@@ -38,8 +38,7 @@ class Opens:
 
     def words(self) -> str:
         """In one line."""
-        line = f"edge.open takes {self.artefact} with {self.engine}: {self.reason}"
-        return f"{line}; edgecnn bench measures" if self.basis == "order" else line
+        return f"edge.open takes {self.artefact} with {self.engine}: {self.reason}"
 
 
 def what_opens(path: Path, budget: Budget | None = None) -> Opens:

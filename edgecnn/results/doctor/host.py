@@ -61,7 +61,7 @@ def examine_host(bundle: Path | None = None) -> DoctorResult:
 def _opening(opens: Opens | None, order: tuple[str, ...]) -> str:
     """What `open` takes, in a line; empty where there is no engine."""
     if opens is not None:
-        return opens.words()
+        return f"{opens.words()}{'; edgecnn bench measures' if opens.basis == 'order' else ''}"
     if not order:
         return ""
     return (

@@ -48,7 +48,6 @@ def float_first(row: int, number: int) -> float:
 def test_open_takes_what_a_bench_measured(both: Path) -> None:
     before = what_opens(both)
     assert (before.artefact, before.basis) == (PLAN, "order")
-    assert before.words().endswith("; edgecnn bench measures")
     keep_measured(measured(subjects(both), float_first), {str(both): both})
     opens = what_opens(both)
     assert (opens.artefact, opens.engine, opens.threads) == ("model.onnx", "onnxruntime", 1)
