@@ -153,6 +153,7 @@ class Bundle(LearningBundle):
         wait: str | float = "10m",
         learn: bool = False,
         batch: int | None = None,
+        record: bool = False,
         max_memory: Size | None = None,
         max_seconds: float | None = None,
         progress: bool = False,
@@ -170,7 +171,7 @@ class Bundle(LearningBundle):
         from edgecnn.results.bench import LatencyResult
         from edgecnn.results.benching import BenchOptions, bench_bundle
 
-        check_flags(resume=resume, learn=learn, progress=progress)
+        check_flags(resume=resume, learn=learn, record=record, progress=progress)
         if batch is not None and not learn:
             raise OptionsRefused("batch is for learn=True; an inference is timed at batch 1")
         baseline = _bundle_path(against)
@@ -193,6 +194,7 @@ class Bundle(LearningBundle):
             budget_of(command, max_memory, max_seconds),
             learns=learn,
             batch=option_value(command, "batch", batch),
+            is_recorded=record,
         )
         result = bench_bundle(str(self.path), options, quiet=not progress)
         if isinstance(result, LatencyResult):

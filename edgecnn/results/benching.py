@@ -40,6 +40,7 @@ class BenchOptions:
         timed: further options that are for latencies alone, as they are typed: ``--plot``.
         learns: measure a step of the training graph beside an inference of as many images.
         batch: images of a step.
+        is_recorded: write the medians into the bundle.
     """
 
     devices: tuple[str, ...] = ("host",)
@@ -58,6 +59,7 @@ class BenchOptions:
     timed: tuple[str, ...] = ()
     learns: bool = False
     batch: int | None = None
+    is_recorded: bool = False
 
     def for_latencies(self) -> list[str]:
         """The options that were given and are for latencies alone, as they are typed."""
@@ -67,6 +69,7 @@ class BenchOptions:
             "--output": self.output is not None,
             "--resume": self.is_resumed,
             "--compare": self.compare is not None,
+            "--record": self.is_recorded,
         }
         return [*(name for name, is_given in given.items() if is_given), *self.timed]
 
@@ -91,7 +94,11 @@ def bench_bundle(
 
     if options.learns and options.against is not None:
         raise OptionsRefused("--against: not with --learn, which compares with an inference")
+    if options.is_recorded and (options.learns or options.against is not None):
+        raise OptionsRefused("--record: not with --learn or --against, whose rows are others")
     with as_bundles((Path(bundle), options.against), options.budget) as (own, against):
+        if options.is_recorded and own != Path(bundle):
+            raise OptionsRefused(f"--record: {bundle} is no bundle; edgecnn export makes one")
         return _bench(str(own), replace(options, against=against), quiet=quiet)
 
 
@@ -158,6 +165,8 @@ def _measure(
     measured = measure_on(
         boards, wanted, options.output, is_resumed=options.is_resumed, quiet=quiet
     )
+    if options.is_recorded:
+        _record(wanted, measured.results, quiet=quiet)
     opens = _kept(boards, wanted, measured.results)
     return LatencyResult(
         devices=measured.results,
@@ -168,6 +177,15 @@ def _measure(
         warning=unlike_baseline(wanted.bundle, options.against),
         opens=opens,
     )
+
+
+def _record(wanted: Wanted, results: Mapping[str, BenchResult], *, quiet: bool) -> None:
+    from edgecnn.bench.record import record_measured
+    from edgecnn.console import note
+
+    count = record_measured(wanted.bundle, results.values(), wanted.budget)
+    kept = f"{count} medians are in {wanted.bundle} now"
+    note(kept if count else "nothing was recorded: the run was disturbed", quiet=quiet)
 
 
 def _kept(

@@ -53,11 +53,11 @@ def keep_latencies(rows: Iterable[KnownLatency]) -> bool:
         return False
     by_digest: dict[str, dict[object, KnownLatency]] = {}
     for row in rows:
-        by_digest.setdefault(row.sha256, {})[_key(row)] = row
+        by_digest.setdefault(row.sha256, {})[row.key] = row
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for digest, own in by_digest.items():
-            earlier = {_key(row): row for row in _read(folder, digest)}
+            earlier = {row.key: row for row in _read(folder, digest)}
             last = [row.to_json() for row in (earlier | own).values()][-MOST_ROWS:]
             content = json.dumps({"schema": SCHEMA, "rows": last}).encode()
             with replace_file(folder / _name(digest)) as stream:
@@ -65,10 +65,6 @@ def keep_latencies(rows: Iterable[KnownLatency]) -> bool:
     except (OSError, OutputNotWritable):
         return False
     return True
-
-
-def _key(row: KnownLatency) -> object:
-    return row.engine, row.package, row.threads, row.processor, row.features
 
 
 def _name(digest: str) -> str:

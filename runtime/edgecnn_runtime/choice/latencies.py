@@ -41,6 +41,14 @@ class KnownLatency(NamedTuple):
     features: tuple[str, ...]
     on: str
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What a later measurement of the same has in common with this one."""
+        return (
+            *(self.sha256, self.engine, self.package, self.threads),
+            *(self.processor, self.features),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         return self._asdict() | {"features": list(self.features)}

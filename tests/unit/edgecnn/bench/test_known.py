@@ -12,12 +12,19 @@ from unit.runtime.choice.both import ENGINE_OF, PLAN, manifest_of, write_both
 
 import edgecnn_runtime as edge
 from edgecnn.bench.known import keep_measured
+from edgecnn.bench.record import record_measured
 from edgecnn.bundles.opens import usual_order, what_opens
+from edgecnn.errors import OptionsRefused
+from edgecnn.results.benching import BenchOptions, bench_bundle
+from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.choice import fastest
 from edgecnn_runtime.choice.kept import kept_latencies
 from edgecnn_runtime.host.facts import CpuTimes
+from edgecnn_runtime.host.processor import Processor
 from edgecnn_runtime.measure.job import Subject
 from edgecnn_runtime.measure.results import BenchResult, assemble
 
+A76 = Processor("Cortex-A76", "aarch64", ("asimddp",))
 BUSY = replace(STATE, cpu=CpuTimes(400.0, 0.0, 480.0), own_seconds=30.0)
 
 
@@ -85,3 +92,37 @@ def test_the_order_lists_the_engines_that_are_there() -> None:
         "onnxruntime fp32",
         "onnxruntime fp16",
     }
+
+
+def test_medians_of_a_board_go_into_the_bundle(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = subjects(both, "main")
+    assert record_measured(both, [measured(board, float_first)]) == 2
+    with Bundle(both) as bundle:
+        bundle.check()
+        rows = bundle.manifest.provenance["measured"]
+    assert {(row["engine"], row["processor"], row["median_ms"]) for row in rows} == {
+        ("onnxruntime", "Cortex-A76", 1.0),
+        ("native", "Cortex-A76", 2.0),
+    }
+    assert what_opens(both).basis == "order", "this machine has another processor"
+    monkeypatch.setattr(fastest, "this_processor", lambda: A76)
+    opens = what_opens(both)
+    assert (opens.artefact, opens.basis) == ("model.onnx", "measured elsewhere")
+    # Measured again, with another result: it replaces the first.
+    assert record_measured(both, [measured(board, lambda row, number: 2.0 - row)]) == 2
+    with Bundle(both) as bundle:
+        assert len(bundle.manifest.provenance["measured"]) == 2
+    assert what_opens(both).artefact == PLAN
+
+
+def test_a_disturbed_run_is_not_recorded(both: Path) -> None:
+    before = both.read_bytes()
+    result = measured(subjects(both, "main"), float_first, after=BUSY)
+    assert record_measured(both, [result]) == 0
+    assert both.read_bytes() == before
+
+
+@pytest.mark.parametrize("other", [{"learns": True}, {"against": Path("other.edge")}])
+def test_rows_of_another_kind_are_not_recorded(both: Path, other: dict[str, object]) -> None:
+    with pytest.raises(OptionsRefused, match="--record: not with --learn or --against"):
+        bench_bundle(str(both), BenchOptions(is_recorded=True, **other))
