@@ -23,12 +23,11 @@ from edgecnn_runtime.engines import (
     package_of,
 )
 from edgecnn_runtime.engines.table import ENGINES
+from edgecnn_runtime.host.processor import MOST_THREADS
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.measure.job import MeasurementPlan, Subject
 
 PRECISIONS = ("fp32", "fp16", "int8")
-# Engines differ in their own default; more than four cores are rarely a board's.
-MOST_THREADS = 4
 # How much longer a step may take on a board: a Raspberry Pi 3 is about ten times as slow as a PC.
 BOARD_PATIENCE = 10
 
