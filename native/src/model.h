@@ -64,6 +64,8 @@ const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_er
 
 /* rows.c: which rows an operation reads. */
 bool reads_all_rows(const struct plan_operation *operation);
+/* Whether it reads and writes just the channels that are there, between any others. */
+bool reads_exactly(const struct plan_operation *operation);
 int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row);
 int end_row_read(const struct plan *plan, const struct plan_operation *operation, int output_end);
 /* Rows of each operation's output, so that the group's last one has rows [.., end): written to `need`, by

@@ -15,7 +15,8 @@ static size_t most_rows(const struct plan *plan)
     size_t most = 1;
     for (uint32_t i = 0; i < plan->header->operations; i++) {
         const struct plan_operation *o = &plan->operations[i];
-        size_t rows = (size_t)(plan->tensors[o->output].height - 1) * o->stride_h +
+        size_t stride = reads_all_rows(o) ? 1 : o->stride_h;
+        size_t rows = (size_t)(plan->tensors[o->output].height - 1) * stride +
                       (size_t)(o->kernel_h > 0 ? o->kernel_h - 1 : 0) * o->dilation_h + 1;
         size_t all = plan->tensors[o->input[0]].height;
         rows = rows > all ? rows : all;

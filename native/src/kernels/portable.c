@@ -3,8 +3,6 @@
 
 #include "../plan.h"
 
-#include <string.h>
-
 static int always(void) { return 1; }
 
 static void quantise(const struct kernel *k)
@@ -21,6 +19,7 @@ static void quantise(const struct kernel *k)
 
 static void dequantise(const struct kernel *k)
 {
+    const float *reals = (const float *)k->weights;
     for (int row = 0; row < k->rows; row++)
         for (int x = 0; x < k->width; x++)
             for (int c = 0; c < k->output_channels; c++) {
@@ -29,7 +28,7 @@ static void dequantise(const struct kernel *k)
                 if (k->byte_out)
                     k->byte_out[at] = (uint8_t)value;
                 else
-                    k->float_out[at] = (float)(value - k->zero_point_a) * k->factor_a;
+                    k->float_out[at] = reals ? reals[value] : (float)(value - k->zero_point_a) * k->factor_a;
             }
 }
 
@@ -103,42 +102,6 @@ static void global_pool(const struct kernel *k)
     }
 }
 
-static void channels(const struct kernel *k)
-{
-    const uint32_t *map = (const uint32_t *)k->weights;
-    for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++)
-            for (int c = 0; c < k->output_channels; c++)
-                put(k, row, x, c, get(k, row, x, (int)map[c]));
-}
-
-/* `in` points at the input's first row: RESIZE reads any of them. */
-static void resize(const struct kernel *k)
-{
-    const uint32_t *rows = (const uint32_t *)k->weights;
-    const uint32_t *columns = rows + k->detail;
-    for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++)
-            memmove(k->out[row] + x * k->out_pitch,
-                    k->in[rows[k->first + row]] + columns[x] * k->in_pitch, (size_t)k->output_channels);
-}
-
-static void pad(const struct kernel *k)
-{
-    for (int row = 0; row < k->rows; row++) {
-        int y = k->first + row - k->pad_top;
-        for (int x = 0; x < k->width; x++) {
-            int column = x - k->pad_left;
-            int within = y >= 0 && y < k->in_height && column >= 0 && column < k->in_width;
-            uint8_t *out = k->out[row] + x * k->out_pitch;
-            if (within)
-                memmove(out, k->in[y] + column * k->in_pitch, (size_t)k->output_channels);
-            else
-                memset(out, k->low ^ k->flip, (size_t)k->output_channels);
-        }
-    }
-}
-
 const struct family portable_family = {
     .name = "portable",
     .supported = always,
@@ -156,8 +119,13 @@ const struct family portable_family = {
             [OP_AVERAGE_POOL] = average_pool,
             [OP_GLOBAL_POOL] = global_pool,
             [OP_COPY] = table,
-            [OP_CHANNELS] = channels,
-            [OP_RESIZE] = resize,
-            [OP_PAD] = pad,
+            [OP_CHANNELS] = portable_channels,
+            [OP_RESIZE] = portable_resize,
+            [OP_PAD] = portable_pad,
+            [OP_DEPTH_TO_SPACE] = portable_depth_to_space,
+            [OP_BILINEAR] = portable_bilinear,
+            [OP_RESPONSE_NORM] = portable_response_norm,
+            [OP_SOFTMAX] = portable_softmax,
+            [OP_FUNCTION] = portable_function,
         },
 };

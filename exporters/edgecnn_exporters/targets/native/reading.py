@@ -14,6 +14,7 @@ from edgecnn_exporters.targets.native.layers import Image, Layer
 from edgecnn_exporters.targets.native.records import Code
 from edgecnn_exporters.targets.native.tables import INTEGERS, reals_of
 from edgecnn_exporters.targets.native.values import (
+    HOLD,
     Constant,
     Function,
     Held,
@@ -67,7 +68,7 @@ class Reader:
             raise NoKernel(
                 node,
                 f"its input {source.name} is float there, kernels read 8 bits",
-                "quantise the layers around it too, or leave the network to another target",
+                HOLD,
             )
         return found
 
@@ -141,6 +142,19 @@ class Reader:
             ]
         )
         return Held(image, np.arange(image.channels)[None])
+
+
+def reals_layer(source: Image, encoding: Encoding, result: Image) -> Layer:
+    """The layer that writes the reals of an image to an output."""
+    return Layer(
+        Code.DEQUANTISE,
+        (source.name,),
+        result.name,
+        source.channels,
+        source.channels,
+        zero_points=(encoding.zero_point, 0),
+        factors=(encoding.scale, 0.0, 0.0),
+    )
 
 
 def select(held: Held, image: Image, place: int = 0) -> Layer:

@@ -11,10 +11,11 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.native.errors import NoKernel
-from edgecnn_exporters.targets.native.layers import Layer
+from edgecnn_exporters.targets.native.layers import Image, Layer, Window
 from edgecnn_exporters.targets.native.reading import Operator, Reader
-from edgecnn_exporters.targets.native.records import Code
+from edgecnn_exporters.targets.native.records import TAP_SHIFT, Code
 from edgecnn_exporters.targets.native.values import Function, Held, Result, Value
+from edgecnn_runtime.arrays import Array
 
 ONLY_CHANNELS = "pixels keep their places there, only channels are renumbered"
 
@@ -151,6 +152,47 @@ def moved_pixels(
     return Held(image, np.arange(channels).reshape(held.channels.shape))
 
 
+def depth_to_space(reader: Reader, node: ir.Node) -> None:
+    """DepthToSpace: blocks of pixels from the channels of one, in the order DCR or CRD."""
+    held, (_, channels, height, width) = _pixels(reader, node), shape_of(node.outputs[0])
+    block = node.attributes.get_int("blocksize", 1)
+    numbers = held.channels.reshape(-1)
+    if node.attributes.get_string("mode", "DCR") == "DCR":
+        index = numbers.reshape(block, block, channels)
+    else:
+        index = numbers.reshape(channels, block, block).transpose(1, 2, 0)
+    image = reader.image(str(node.outputs[0].name), (channels, height, width), held.encoding)
+    reader.add(blocks_to_pixels(held.image, image, (block, block), index))
+    reader.keep(node, Held(image, np.arange(channels)[None]))
+
+
+def blocks_to_pixels(source: Image, image: Image, block: tuple[int, int], index: Array) -> Layer:
+    """DEPTH_TO_SPACE by the source's channels ``index[row of block][column of block][channel]``."""
+    layer = Layer(Code.DEPTH_TO_SPACE, (source.name,), image.name, source.channels, image.channels)
+    return replace(layer, window=Window(stride=block), index=index.reshape(-1))
+
+
+def space_to_depth(reader: Reader, node: ir.Node) -> None:
+    """SpaceToDepth: a block of pixels becomes the channels of one, by CHANNELS of a window."""
+    held, (_, channels, height, width) = _pixels(reader, node), shape_of(node.outputs[0])
+    block = node.attributes.get_int("blocksize", 1)
+    taps = np.arange(block * block)[:, None] << TAP_SHIFT
+    image = reader.image(str(node.outputs[0].name), (channels, height, width), held.encoding)
+    layer = Layer(Code.CHANNELS, (held.image.name,), image.name, held.image.channels, channels)
+    window = Window((block, block), (block, block))
+    index = (taps + held.channels.reshape(-1)).reshape(-1)
+    reader.add(replace(layer, window=window, index=index))
+    reader.keep(node, Held(image, np.arange(channels)[None]))
+
+
+def _pixels(reader: Reader, node: ir.Node) -> Held:
+    """What a node reads, held in 8 bits with its rows and columns."""
+    held = reader.held(node)
+    if held.is_flat:
+        raise NoKernel(node, f"it takes pixels of a flattened image; {ONLY_CHANNELS}")
+    return held
+
+
 def shape_of(value: ir.Value | None) -> tuple[int, ...]:
     """The sizes of a value, all of them known."""
     assert value is not None
@@ -159,11 +201,13 @@ def shape_of(value: ir.Value | None) -> tuple[int, ...]:
 
 
 OPERATORS: Mapping[str, Operator] = {
+    "DepthToSpace": depth_to_space,
     "Dropout": same_value,
     "Flatten": reshape,
     "Identity": same_value,
     "Reshape": reshape,
     "Slice": slice_,
+    "SpaceToDepth": space_to_depth,
     "Split": split,
     "Squeeze": reshape,
     "Transpose": transpose,
