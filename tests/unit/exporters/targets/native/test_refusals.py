@@ -15,7 +15,7 @@ from edgecnn_exporters.targets.native.write import plan_of
 BODIES = {
     "an operator without a kernel": (
         "y = GlobalMaxPool (x)",
-        r"y \(GlobalMaxPool\) has no native kernel: the operator is unknown there; leave it to another",
+        r"y \(GlobalMaxPool\) has no native kernel: the operator is unknown there; leave it to",
     ),
     "a float product": (
         "float1 = Conv (x, point) float2 = Tanh (float1) y = Conv (float2, back)",
