@@ -48,8 +48,11 @@ bool check_factors(const struct check *check, const struct plan_operation *o)
     switch (o->code) {
     case OP_QUANTISE:
     case OP_DEQUANTISE:
-    case OP_BILINEAR:
         MUST(o->factor_a > 0, "its scale");
+        return true;
+    case OP_BILINEAR:
+        MUST(o->factor_a > 0 && o->factor_b > 0, "its scale");
+        MUST(1020.0 * o->factor_a < MOST_SCALED * o->factor_b, "a scaled sum may leave 32 bits");
         return true;
     case OP_SOFTMAX:
         MUST(o->factor_a >= 1, "its levels");

@@ -9,7 +9,8 @@ static bool check_types(const struct check *check, const struct plan_operation *
     MUST((in->storage == STORAGE_OUTPUT) == in_place && out->storage != STORAGE_INPUT,
          "it writes an input or reads an output");
     MUST(!in_place || o->input[0] == o->output, "it is not in place");
-    MUST(to_caller ? o->code == OP_DEQUANTISE || in_place || has_products(o) : o->code != OP_DEQUANTISE,
+    bool has_float = o->code == OP_DEQUANTISE || o->code == OP_BILINEAR || in_place || has_products(o);
+    MUST(to_caller ? has_float : o->code != OP_DEQUANTISE,
          "it must not write such an output");
     MUST(!to_caller || o->code == OP_DEQUANTISE || out->type == TYPE_FLOAT32,
          "its output to the caller is float32");

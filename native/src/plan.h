@@ -62,10 +62,10 @@ enum code {
     OP_PAD = 15,         /* x at (pad_top, pad_left) of the output, low elsewhere */
     OP_DEPTH_TO_SPACE = 16, /* y[i, j, c] = x[i / stride_h, j / stride_w, map[i % stride_h][j % stride_w][c]]: weights
                                holds uint32 map[stride_h][stride_w][C]. Exactly C channels */
-    OP_BILINEAR = 17,    /* q = rint((u0 v0 X00 + u1 v0 X01 + u0 v1 X10 + u1 v1 X11) / factor_a) + zero_point in float,
+    OP_BILINEAR = 17,    /* q = rint((u0 v0 X00 + u1 v0 X01 + u0 v1 X10 + u1 v1 X11) / factor_b) + zero_point in float,
                             from left to right, every product of u and v first; X = (float)(x - z0) * factor_a at rows
-                            rows[i] and the next, columns columns[j] and the next, none behind the last. weights holds
-                            uint32 rows[H], columns[W], then float v[H][2], u[W][2] */
+                            rows[i] and the next, columns columns[j] and the next, none behind the last. Float output:
+                            the sum. weights holds uint32 rows[H], columns[W], then float v[H][2], u[W][2] */
     OP_RESPONSE_NORM = 18, /* q = rint((float)X * (factor_a / p)) + zero_point, X = x - z0; p: the fourth root of
                               factor_b + factor_c * (float)(sum of X * X), flags times multiplied to 1; the sum over
                               channel_groups channels from (channel_groups - 1) / 2 before this one on */

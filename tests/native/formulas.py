@@ -123,7 +123,7 @@ def bilinear(
     z0: int,
     scale: np.float32,
 ) -> NDArray[np.float32]:
-    """Pixels between four, over the scale; shares of rows and of columns, (size, 2)."""
+    """Pixels between four, as reals; shares of rows and of columns, (size, 2)."""
     reals = (x.astype(np.int64) - z0).astype(F) * scale
     rows, columns = (
         (at, np.minimum(at + 1, n - 1)) for at, n in zip(first, x.shape[2:], strict=True)
@@ -133,7 +133,7 @@ def bilinear(
     for below, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
         weight = u[:, right] * v[:, below]
         total = total + weight * reals[:, :, rows[below]][..., columns[right]]
-    return (total / scale).astype(F)
+    return total
 
 
 def response_norm(

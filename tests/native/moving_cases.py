@@ -11,6 +11,7 @@ from native import formulas
 from native.draw import Draw, strip
 from native.formulas import F
 from native.network import NO_END, STORED, Image, Network, Place
+from native.plan_bytes import OUTPUT
 
 
 def windowed_channels(_: str, draw: Draw, network: Network) -> Image:
@@ -60,25 +61,32 @@ def blocks(_: str, draw: Draw, network: Network) -> Image:
     return y
 
 
-def blends(_: str, draw: Draw, network: Network) -> Image:
-    """BILINEAR at any places."""
+def blends(_: str, draw: Draw, network: Network) -> Image | None:
+    """BILINEAR at any places, sometimes to floats."""
     x, place, size = network.image((draw.channels(), *draw.size())), draw.place(), draw.size()
-    z0, scale = draw.between(0, 255), F(draw.rng.uniform(0.001, 0.1))
+    z0, scale, own = draw.between(0, 255), *draw.rng.uniform(0.01, 0.1, 2).astype(F)
+    if draw.chance(0.5):
+        own = scale
     first, shares = [], []
     for axis in (0, 1):
         first.append(draw.rng.integers(0, x.size[axis], size[axis]))
         share = draw.rng.integers(0, 9, size[axis]) / 8  # with halves, that are rounded to even
         shares.append(np.stack([1 - share, share], axis=1).astype(F))
-    scaled = formulas.bilinear(x.values, first, shares, z0, scale)
-    y = network.result(NO_END.of(formulas.rounded(scaled, place.zero_point)), place)
+    reals = formulas.bilinear(x.values, first, shares, z0, scale)
+    is_float = draw.chance(0.25)
+    if is_float:
+        y = Image(network.plan.tensor(OUTPUT, (x.channels, *size), is_float=True), reals)
+        network.outputs.append(reals)
+    else:
+        y = network.result(NO_END.of(formulas.rounded(reals / own, place.zero_point)), place)
     parts = [each.astype(np.uint32) for each in first]
     parts += [each.reshape(-1).view(np.uint32) for each in shares]
     network.plan.operation(
         "bilinear", (x.number,), y.number, x.channels, weights=np.concatenate(parts),
-        zero_points=(place.zero_point, z0, 0), factors=(float(scale), 0, 0),
+        zero_points=(place.zero_point, z0, 0), factors=(float(scale), float(own), 0),
     )  # fmt: skip
     network.group(size[0])
-    return y
+    return None if is_float else y
 
 
 def norms(_: str, draw: Draw, network: Network) -> Image:
@@ -117,7 +125,7 @@ def functions(_: str, draw: Draw, network: Network) -> None:
     reals: NDArray[np.float32] = draw.rng.normal(0, 20, 256).astype(F)
     scale, is_table = 0.11, draw.chance(0.5)
     values = reals[x.values] if is_table else (x.values.astype(np.int64) - 99).astype(F) * F(scale)
-    number = network.plan.tensor(1, (x.channels, *x.size), is_float=True)
+    number = network.plan.tensor(OUTPUT, (x.channels, *x.size), is_float=True)
     network.plan.operation(
         "dequantise", (x.number,), number, x.channels, factors=(scale, 0, 0),
         zero_points=(0, 99, 0), weights=reals if is_table else None,

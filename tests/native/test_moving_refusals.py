@@ -44,7 +44,7 @@ def blocks() -> bytes:
 def blend() -> bytes:
     """BILINEAR to 3 x 2 pixels."""
     parts = [np.zeros(5, np.uint32), np.full(10, 0.5, F).view(np.uint32)]
-    return one("bilinear", (3, 2), weights=np.concatenate(parts), factors=(0.1, 0, 0))
+    return one("bilinear", (3, 2), weights=np.concatenate(parts), factors=(0.1, 0.1, 0))
 
 
 def norm() -> bytes:
@@ -87,6 +87,8 @@ FIELDS = [
     (blend, {"stride_h": 2}, "a window where there is none"),
     (blend, {"factor_a": 0.0}, "its scale"),
     (blend, {"factor_a": NAN}, "a factor"),
+    (blend, {"factor_b": 0.0}, "its scale"),
+    (blend, {"factor_b": 1e-8}, "a scaled sum may leave 32 bits"),
     (blend, {"weights": 64}, "its map is outside the data"),
     (norm, {"flags": 0}, "a reserved field is not 0"),
     (norm, {"flags": 9}, "a reserved field is not 0"),

@@ -216,7 +216,9 @@ def _bilinear(plan: Executor, op: Operation, row: int, channels: range) -> np.nd
     total = (u[0] * v[0]) * lines[0][columns] + (u[1] * v[0]) * lines[0][right]
     total = total + (u[0] * v[1]) * lines[1][columns]
     total = total + (u[1] * v[1]) * lines[1][right]
-    return _finish(plan, op, np.rint(total / op.factors[0]) + op.zero_point)
+    if output.type == FLOAT:
+        return total
+    return _finish(plan, op, np.rint(total / op.factors[1]) + op.zero_point)
 
 
 def _response_norm(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:

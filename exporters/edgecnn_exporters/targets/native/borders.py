@@ -13,7 +13,7 @@ from edgecnn_exporters.targets.native.errors import NoKernel
 from edgecnn_exporters.targets.native.layers import Image, Layer, Role
 from edgecnn_exporters.targets.native.reading import Reader, reals_layer, same
 from edgecnn_exporters.targets.native.records import Code
-from edgecnn_exporters.targets.native.values import Constant, Fed, Function, Held, Result
+from edgecnn_exporters.targets.native.values import Constant, Fed, Function, Held, Moved, Result
 from edgecnn_runtime.encoding import Encoding
 
 
@@ -42,10 +42,12 @@ def quantise(reader: Reader, node: ir.Node) -> None:
     """QuantizeLinear: what it reads becomes an image of its encoding."""
     source = node.inputs[0]
     assert source is not None
-    found, encoding = reader.value(node, 0), encoding_of(node)
+    found, encoding = reader.unarranged(node), encoding_of(node)
     name = str(source.name).removesuffix(".float")
-    if isinstance(found, Held):
-        reader.keep(node, reader.requantised(found, encoding))
+    if isinstance(found, Moved) and same(found.held.encoding, encoding):
+        reader.keep(node, found)
+    elif isinstance(found, Held | Moved):
+        reader.keep(node, reader.requantised(reader.held(node), encoding))
     elif isinstance(found, Function):
         reader.keep(node, reader.tabled(found, encoding, name))
     elif isinstance(found, Result):
@@ -74,10 +76,11 @@ def dequantise(reader: Reader, node: ir.Node) -> None:
     source = node.inputs[0]
     array = constant(source)
     if array is None:
-        held = reader.held(node)
+        value = reader.unarranged(node)
+        held = value.held if isinstance(value, Moved) else reader.held(node)
         if not same(held.encoding, encoding_of(node)):
             raise NoKernel(node, "it reads another encoding than the QuantizeLinear before it made")
-        reader.keep(node, held)
+        reader.keep(node, value)
         return
     scale = constant(node.inputs[1])
     zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
@@ -114,11 +117,16 @@ def feed(reader: Reader, value: ir.Value) -> None:
 
 def leave(reader: Reader, value: ir.Value) -> str:
     """Write an output of the network; the name of its image."""
-    found = reader.values[str(value.name)]
+    found = reader.values.get(str(value.name))
     rank = len(value.shape or ())
     is_vector = rank == 2
     node = value.producer()
-    assert node is not None
+    if node is None or found is None:
+        raise UnsupportedModel(f"output {value.name} is a constant; plans write what they compute")
+    if isinstance(found, Held) and found.is_flat and is_vector:
+        found = Moved.of(found, (1, found.channels.size * found.image.height * found.image.width))
+    if isinstance(found, Moved):
+        found = reader.arranged(node, found)
     size = found.size[1:] if isinstance(found, Result) else (1, 1)
     if isinstance(found, Held | Fed | Function):
         size = (found.held if isinstance(found, Function) else found).image.size

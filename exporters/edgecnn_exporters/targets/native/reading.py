@@ -11,6 +11,7 @@ import onnx_ir as ir
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.native.errors import NoKernel
 from edgecnn_exporters.targets.native.layers import Image, Layer
+from edgecnn_exporters.targets.native.rearranging import rearrange
 from edgecnn_exporters.targets.native.records import Code
 from edgecnn_exporters.targets.native.tables import INTEGERS, reals_of
 from edgecnn_exporters.targets.native.values import (
@@ -18,6 +19,7 @@ from edgecnn_exporters.targets.native.values import (
     Constant,
     Function,
     Held,
+    Moved,
     Result,
     Value,
     integer_bound,
@@ -44,7 +46,16 @@ class Reader:
     # Values.
 
     def value(self, node: ir.Node, index: int) -> Value:
-        """What an input of the node is."""
+        """What an input of the node is; an image where its values have been moved."""
+        found = self.unarranged(node, index)
+        if isinstance(found, Moved):
+            source = node.inputs[index]
+            assert source is not None
+            found = self.values[str(source.name)] = self.arranged(node, found)
+        return found
+
+    def unarranged(self, node: ir.Node, index: int = 0) -> Value:
+        """What an input of the node is, also values in an order that no image has yet."""
         source = node.inputs[index]
         assert source is not None
         known = self.values.get(str(source.name))
@@ -114,6 +125,24 @@ class Reader:
         image = self.image(f"{held.image.name}.channels", size, held.encoding)
         self.add(select(held, image))
         return image
+
+    def arranged(self, node: ir.Node, moved: Moved) -> Held:
+        """An image whose values lie in the order that they were moved to.
+
+        Raises:
+            NoKernel: no kernel brings them there.
+        """
+        index, before = moved.index, moved.held.image
+        size = index.shape[-2:] if index.ndim >= 4 else (1, 1)
+        flat = index.reshape(-1, *size)
+        lead = np.arange(len(flat)).reshape(index.shape[:-2] if index.ndim >= 4 else index.shape)
+        image = Image(self.name(f"{before.name}.moved"), *flat.shape, moved.held.encoding)
+        layer = rearrange(before, image, flat)
+        if layer is None:
+            raise NoKernel(node, f"it makes {index.shape} of pixels of other places")
+        self.images[image.name] = image
+        self.add(layer)
+        return Held(image, lead)
 
     def requantised(self, held: Held, encoding: Encoding) -> Held:
         """The same values in another encoding."""

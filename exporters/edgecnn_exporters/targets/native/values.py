@@ -66,6 +66,26 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Values of an 8-bit image in an order that no image has yet.
+
+    Attributes:
+        index: in the shape of the value, the place of each in the image, as
+            ``(channel * height + row) * width + column``.
+    """
+
+    held: Held
+    index: Array
+
+    @classmethod
+    def of(cls, held: Held, shape: tuple[int, ...]) -> Moved:
+        """An image's values in a shape of as many."""
+        pixels = held.image.height * held.image.width
+        index = held.channels.reshape(-1, 1) * pixels + np.arange(pixels)
+        return cls(held, index.reshape(shape))
+
+
+@dataclass(frozen=True)
 class Function:
     """A function of every element of an image, alone.
 
@@ -164,7 +184,7 @@ class Constant:
     axis: int = 0
 
 
-Value = Held | Function | Result | Fed | Constant
+Value = Held | Moved | Function | Result | Fed | Constant
 
 
 def integer_bound(bound: float, encoding: Encoding) -> int:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.native.errors import NoKernel
-from edgecnn_exporters.targets.native.layers import Layer, Window
+from edgecnn_exporters.targets.native.layers import Image, Layer, Window
 from edgecnn_exporters.targets.native.operators.moving import moved_pixels, shape_of
 from edgecnn_exporters.targets.native.reading import Operator, Reader
 from edgecnn_exporters.targets.native.records import Code
@@ -33,23 +33,35 @@ def pad(reader: Reader, node: ir.Node) -> None:
             raise NoKernel(node, "it pads channels with other than zeros, or pixels with them")
         reader.keep(node, _with_channels(reader, name, held, edges[1]))
         return
-    if mode in _MODES:
+    is_cut = min(*edges[2], *edges[3]) < 0
+    if mode in _MODES and not is_cut:
         rows, columns = (
             np.pad(np.arange(before[axis]), edges[axis], _MODES[mode]).tolist()  # type: ignore[call-overload]
             for axis in (2, 3)
         )
         reader.keep(node, moved_pixels(reader, name, held, rows, columns))
         return
-    if min(*edges[2], *edges[3]) < 0 or mode != "constant":
+    if mode != "constant":
         raise NoKernel(node, f"it is {mode} with pads {edges[2:]}", "cut with a Slice")
-    source, value = reader.whole(held), _pad_value(reader, node)
-    size = (before[2] + sum(edges[2]), before[3] + sum(edges[3]))
+    if is_cut:
+        rows, columns = (
+            list(range(max(0, -edges[axis][0]), before[axis] - max(0, -edges[axis][1])))
+            for axis in (2, 3)
+        )
+        held = moved_pixels(reader, f"{name}.cut", held, rows, columns)
+    first, last = zip(*[[max(0, each) for each in pair] for pair in edges[2:]], strict=True)
+    source, value = reader.whole(held), integer_bound(_pad_value(reader, node), held.encoding)
+    size = (source.height + first[0] + last[0], source.width + first[1] + last[1])
+    image = reader.image(name, (source.channels, *size), held.encoding)
+    reader.add(pad_layer(source, image, (first[0], first[1]), value))
+    reader.keep(node, Held(image, np.arange(source.channels)[None]))
+
+
+def pad_layer(source: Image, result: Image, at: tuple[int, int], value: int) -> Layer:
+    """PAD: an image at a place of a larger one of an integer."""
     channels = source.channels
-    image = reader.image(name, (channels, *size), held.encoding)
-    layer = Layer(Code.PAD, (source.name,), image.name, channels, channels)
-    window = Window(pads=(edges[2][0], edges[3][0]))
-    reader.add(replace(layer, window=window, low=integer_bound(value, held.encoding)))
-    reader.keep(node, Held(image, np.arange(channels)[None]))
+    layer = Layer(Code.PAD, (source.name,), result.name, channels, channels)
+    return replace(layer, window=Window(pads=at), low=value)
 
 
 def _with_channels(reader: Reader, name: str, held: Held, edges: tuple[int, int]) -> Held:

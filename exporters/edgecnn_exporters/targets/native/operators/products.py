@@ -162,7 +162,7 @@ def product_of(reader: Reader, node: ir.Node, axis: int, groups: int = 1) -> Pro
     """Integer weights and bias of a node, output channels of the weight along `axis`.
 
     Args:
-        groups: that share one scale and lie one behind another along another axis.
+        groups: of input channels that each have these output channels and scales.
 
     Raises:
         NoKernel: the QDQ graph holds them in another way.
@@ -183,9 +183,8 @@ def product_of(reader: Reader, node: ir.Node, axis: int, groups: int = 1) -> Pro
             "quantise with edgecnn export --quantize int8",
         )
     channels = groups * weight.integers.shape[axis]
-    if groups > 1 and weight.scale.size > 1:
-        raise NoKernel(node, "its groups have scales of their own", "use one scale for them all")
-    scale = np.broadcast_to(weight.scale.reshape(-1).astype(np.float32), (channels,))
+    scale = np.tile(weight.scale.reshape(-1), groups if weight.scale.size > 1 else 1)
+    scale = np.broadcast_to(scale.astype(np.float32), (channels,))
     return Product(weight.integers, scale, _bias(reader, node, scale))
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant, is_set
 from edgecnn_exporters.targets.native.errors import NoKernel
-from edgecnn_exporters.targets.native.layers import Layer
+from edgecnn_exporters.targets.native.layers import Image, Layer
 from edgecnn_exporters.targets.native.operators.moving import moved_pixels, shape_of
 from edgecnn_exporters.targets.native.reading import Operator, Reader
 from edgecnn_exporters.targets.native.records import Code
-from edgecnn_exporters.targets.native.values import Held
+from edgecnn_exporters.targets.native.values import Held, Result
 from edgecnn_runtime.arrays import Array, Float32
 
 # What ONNX Runtime 1.32 takes for half-way between two pixels.
@@ -48,7 +49,7 @@ def resize(reader: Reader, node: ir.Node) -> None:
     places = [_places(node, before[axis], after[axis], axis, where) for axis in (2, 3)]
     held, name = reader.held(node), str(node.outputs[0].name)
     if mode == "linear":
-        reader.keep(node, _blended(reader, name, held, places))
+        reader.keep(node, _blended(reader, node, held, places))
         return
     rounding = _ROUNDINGS[node.attributes.get_string("nearest_mode", "round_prefer_floor") or ""]
     rows, columns = (
@@ -58,27 +59,28 @@ def resize(reader: Reader, node: ir.Node) -> None:
     reader.keep(node, moved_pixels(reader, name, held, rows, columns))
 
 
-def _blended(reader: Reader, name: str, held: Held, places: list[Float32]) -> Held:
-    """An image whose pixels lie between four of another, in one encoding."""
+def _blended(reader: Reader, node: ir.Node, held: Held, places: list[Float32]) -> Result:
+    """Pixels between four of an image."""
     source, encoding = reader.whole(held), held.encoding
-    channels, size = source.channels, (len(places[0]), len(places[1]))
-    image = reader.image(name, (channels, *size), encoding)
+    channels = source.channels
     sides = [_shares(place, count) for place, count in zip(places, source.size, strict=True)]
     parts = [side[0] for side in sides] + [side[1].reshape(-1).view(np.uint32) for side in sides]
-    reader.add(
-        Layer(
-            Code.BILINEAR,
-            (source.name,),
-            image.name,
-            channels,
-            channels,
-            index=np.concatenate(parts),
-            zero_point=encoding.zero_point,
-            zero_points=(encoding.zero_point, 0),
-            factors=(encoding.scale, 0.0, 0.0),
+
+    def layers(result: Image) -> tuple[Layer, ...]:
+        own = result.encoding
+        layer = Layer(Code.BILINEAR, (source.name,), result.name, channels, channels)
+        return (
+            replace(
+                layer,
+                index=np.concatenate(parts),
+                zero_point=0 if own is None else own.zero_point,
+                zero_points=(encoding.zero_point, 0),
+                factors=(encoding.scale, 1.0 if own is None else own.scale, 0.0),
+            ),
         )
-    )
-    return Held(image, np.arange(channels)[None])
+
+    size = (channels, len(places[0]), len(places[1]))
+    return Result(node, size, layers, has_float=True)
 
 
 def _shares(places: Float32, size: int) -> tuple[Array, Float32]:

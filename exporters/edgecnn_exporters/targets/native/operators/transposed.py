@@ -16,10 +16,11 @@ import onnx_ir as ir
 
 from edgecnn_exporters.targets.native.errors import NoKernel
 from edgecnn_exporters.targets.native.layers import Image, Layer, Window
-from edgecnn_exporters.targets.native.operators.moving import blocks_to_pixels, shape_of
+from edgecnn_exporters.targets.native.operators.moving import shape_of
 from edgecnn_exporters.targets.native.operators.products import Product, product_of, window_of
 from edgecnn_exporters.targets.native.packing import LANES
 from edgecnn_exporters.targets.native.reading import Operator, Reader
+from edgecnn_exporters.targets.native.rearranging import blocks_to_pixels
 from edgecnn_exporters.targets.native.records import Code
 from edgecnn_exporters.targets.native.values import Held, Result
 from edgecnn_runtime.arrays import Array
@@ -71,7 +72,8 @@ def conv_transpose(reader: Reader, node: ir.Node) -> None:
         convolutions = _phases(node, weighed, window, image, wide, groups)
         # Channels lie as [group][row of the block][column of the block][channel of the group].
         index = np.arange(count).reshape(groups, *block, -1).transpose(1, 2, 0, 3)
-        return (*convolutions, blocks_to_pixels(wide, result, block, index))
+        layer = Layer(Code.DEPTH_TO_SPACE, (wide.name,), result.name, count, channels)
+        return (*convolutions, blocks_to_pixels(layer, block, index))
 
     reader.keep(node, Result(node, (channels, size[0], size[1]), layers))
 

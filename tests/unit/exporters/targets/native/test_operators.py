@@ -95,6 +95,23 @@ BODIES: dict[str, str] = {
     "pad with three": "y = Pad (x, edges, three)",
     "reflect": ('y = Pad <mode = "reflect"> (x, edges)'),
     "pad of channels": "y = Pad (x, channel_edges)",
+    "pad that cuts": "a = Pad (x, cutting_edges) y = Conv <group = 6> (a, wise)",
+    "concat in height": (
+        f"a = MaxPool <kernel_shape = [3, 3], {SAME}> (x) y = Concat <axis = 2> (x, a, x)"
+    ),
+    "concat in width": "a = Slice (x, starts, ends, at, steps) y = Concat <axis = -1> (a, a)",
+    "pixel shuffle of three operators": (
+        "a = Conv (x, eight) b = Reshape (a, split_channels) "
+        "c = Transpose <perm = [0, 1, 4, 2, 5, 3]> (b) y = Reshape (c, shuffled)"
+    ),
+    "pixel unshuffle of three operators": (
+        "a = Resize (x, , doubled) b = Reshape (a, split_pixels) "
+        "c = Transpose <perm = [0, 1, 3, 5, 2, 4]> (b) y = Reshape (c, unshuffled)"
+    ),
+    "turned twice": (
+        "a = Transpose <perm = [0, 2, 3, 1]> (x) b = Transpose <perm = [0, 3, 1, 2]> (a) "
+        "y = Relu (b)"
+    ),
     "nearest": "a = Resize (x, , doubled) y = Conv <group = 6> (a, wise)",
     "nearest by odd factors": "y = Resize (x, , odd)",
     "bilinear": (
@@ -143,6 +160,10 @@ RESULTS: dict[str, str] = {
     "scores": f"{FLAT} [result] l = MatMul (f, matrix) [result2] y = Sigmoid (l)",
     "a clip": f"{FLAT} [result] l = MatMul (f, matrix) [result2] y = Relu (l)",
     "softmax of integers": f"{FLAT} l = MatMul (f, matrix) [result] y = Softmax (l)",
+    "an image as a vector": "a = Conv (x, reduce) f = Relu (a) y = Flatten (f)",
+    "channels last as a vector": (
+        "a = Conv (x, reduce) f = Transpose <perm = [0, 2, 3, 1]> (a) y = Flatten (f)"
+    ),
     "scores of integers": f"{FLAT} l = MatMul (f, matrix) [result] y = Sigmoid (l)",
 }
 
@@ -167,6 +188,17 @@ def test_float_results_are_those_of_onnx_runtime(name: str) -> None:
         found = Executor(plan).run(sample[0])[0]
         np.testing.assert_allclose(found.reshape(-1), expected[0], rtol=1e-5)
         assert len(np.unique(expected)) > 4
+
+
+def test_float_logits_between_pixels_are_those_of_onnx_runtime() -> None:
+    net = quantised(
+        'a = Conv (x, reduce) [result] b = Resize <mode = "linear"> (a, , doubled) '
+        "[result2] y = Softmax <axis = 1> (b)"
+    )
+    (expected,) = ValueProbe(net.model, kernels=True).run(SAMPLES[0]).values()
+    found = Executor(read(plan_of(net.model).to_bytes())).run(SAMPLES[0][0])[0]
+    np.testing.assert_allclose(found, expected[0], rtol=1e-5)
+    assert np.ptp(expected) > 0.3
 
 
 @pytest.mark.parametrize("name", CLOSE)

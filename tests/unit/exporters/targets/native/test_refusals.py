@@ -43,9 +43,9 @@ BODIES = {
     ),
     "an image turned": (
         "y = Transpose <perm = [0, 1, 3, 2]> (x)",
-        r"y \(Transpose\) .* it moves height or width; pixels keep their places",
+        r"y.dequantised \(DequantizeLinear\) .* makes \(1, 6, 11, 9\) of pixels of other places",
     ),
-    "images joined in height": ("y = Concat <axis = 2> (x, x)", r"y \(Concat\) .* another axis"),
+    "images of a batch": ("y = Concat <axis = 0> (x, x)", r"y \(Concat\) .* another axis"),
     "a slope for each channel": ("y = PRelu (x, slopes)", r"y \(PRelu\) .*; use LeakyRelu"),
 }
 
@@ -57,12 +57,19 @@ def test_the_node_and_the_reason_are_named(name: str) -> None:
         plan_of(quantised(body).model)
 
 
-def test_a_flattened_image_is_no_result() -> None:
-    net = quantised("a = Conv (x, point) y = Flatten (a)", answers="float[N, M] y")
+def test_a_result_of_three_axes_is_refused() -> None:
+    net = quantised("a = Conv (x, point) y = Reshape (a, lines)", answers="float[N, C, L] y")
     with pytest.raises(
-        NoKernel, match=r"its result of 2 axes is no image \(1, C, H, W\) or vector"
+        NoKernel, match=r"its result of 3 axes is no image \(1, C, H, W\) or vector"
     ):
         plan_of(net.model)
+
+
+def test_a_constant_output_is_refused() -> None:
+    model = quantised("y = Conv (x, point)").model
+    model.graph.outputs[0] = new_initialiser(model.graph, "priors", np.zeros((1, 4), np.float32))
+    with pytest.raises(UnsupportedModel, match="output priors is a constant; plans write what"):
+        plan_of(model)
 
 
 def test_activations_of_sixteen_bits_are_refused() -> None:
