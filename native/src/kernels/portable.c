@@ -17,19 +17,29 @@ static void quantise(const struct kernel *k)
             }
 }
 
+/* A row of one channel. */
+static void dequantise_row(const struct kernel *k, int row, int c)
+{
+    const uint8_t *in = k->in[row] + c;
+    const size_t pitch = k->in_pitch, at = (size_t)c * k->out_plane + (size_t)row * k->width;
+    const int width = k->width, flip = k->flip, zero_point = k->zero_point_a;
+    const float *reals = (const float *)k->weights, factor = k->factor_a;
+    if (k->byte_out)
+        for (int x = 0; x < width; x++, in += pitch)
+            k->byte_out[at + x] = *in ^ flip;
+    else if (reals)
+        for (int x = 0; x < width; x++, in += pitch)
+            k->float_out[at + x] = reals[*in ^ flip];
+    else
+        for (int x = 0; x < width; x++, in += pitch)
+            k->float_out[at + x] = (float)((*in ^ flip) - zero_point) * factor;
+}
+
 static void dequantise(const struct kernel *k)
 {
-    const float *reals = (const float *)k->weights;
     for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++)
-            for (int c = 0; c < k->output_channels; c++) {
-                size_t at = (size_t)c * k->out_plane + (size_t)row * k->width + x;
-                int value = get(k, row, x, c);
-                if (k->byte_out)
-                    k->byte_out[at] = (uint8_t)value;
-                else
-                    k->float_out[at] = reals ? reals[value] : (float)(value - k->zero_point_a) * k->factor_a;
-            }
+        for (int c = 0; c < k->output_channels; c++)
+            dequantise_row(k, row, c);
 }
 
 static void add(const struct kernel *k)

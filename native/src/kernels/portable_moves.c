@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { BLENDED = 16 /* channels at a time */ };
-
 void portable_channels(const struct kernel *k)
 {
     const uint32_t *map = (const uint32_t *)k->weights;
@@ -81,35 +79,9 @@ void portable_depth_to_space(const struct kernel *k)
         }
 }
 
-/* 16 channels between four pixels, as reals. Compilers make vectors of these loops: nothing is shared with *k. */
-static void blend(const struct kernel *k, const uint8_t *const *in, const float *weight, float *restrict sums)
+static inline float real(const struct kernel *k, int row, int x, int channel)
 {
-    const float scale = k->factor_a;
-    const int flip = k->flip, zero = k->zero_point_a;
-    for (int i = 0; i < BLENDED; i++)
-        sums[i] = 0;
-    for (int corner = 0; corner < 4; corner++) {
-        const uint8_t *x = in[corner];
-        const float w = weight[corner];
-        for (int i = 0; i < BLENDED; i++)
-            sums[i] += w * ((float)((x[i] ^ flip) - zero) * scale);
-    }
-}
-
-static void put_blended(const struct kernel *k, int row, int x, int first, const float *sums)
-{
-    int left = k->output_channels - first, count = left < BLENDED ? left : BLENDED;
-    if (k->float_out) {
-        for (int i = 0; i < count; i++)
-            k->float_out[(size_t)(first + i) * k->out_plane + (size_t)row * k->width + x] = sums[i];
-        return;
-    }
-    int32_t values[BLENDED];
-    const float scale = k->factor_b;
-    for (int i = 0; i < BLENDED; i++)
-        values[i] = to_integer(sums[i] / scale) + k->zero_point;
-    for (int i = 0; i < count; i++)
-        put(k, row, x, first + i, values[i]);
+    return (float)(get(k, row, x, channel) - k->zero_point_a) * k->factor_a;
 }
 
 void portable_bilinear(const struct kernel *k)
@@ -121,14 +93,15 @@ void portable_bilinear(const struct kernel *k)
         const float *v = of_rows + 2 * (size_t)(k->first + row);
         for (int x = 0; x < k->width; x++) {
             const float *u = of_columns + 2 * (size_t)x;
-            size_t left = columns[x] * k->in_pitch;
-            size_t right = (int)columns[x] + 1 < k->in_width ? left + k->in_pitch : left;
-            float weight[4] = {u[0] * v[0], u[1] * v[0], u[0] * v[1], u[1] * v[1]}, sums[BLENDED];
-            for (int first = 0; first < k->output_channels; first += BLENDED) {
-                const uint8_t *in[4] = {k->in[y] + left + first, k->in[y] + right + first, k->in[below] + left + first,
-                                        k->in[below] + right + first};
-                blend(k, in, weight, sums);
-                put_blended(k, row, x, first, sums);
+            int left = (int)columns[x], right = left + 1 < k->in_width ? left + 1 : left;
+            for (int c = 0; c < k->output_channels; c++) {
+                float sum = u[0] * v[0] * real(k, y, left, c) + u[1] * v[0] * real(k, y, right, c);
+                sum += u[0] * v[1] * real(k, below, left, c);
+                sum += u[1] * v[1] * real(k, below, right, c);
+                if (k->float_out)
+                    k->float_out[(size_t)c * k->out_plane + (size_t)row * k->width + x] = sum;
+                else
+                    put(k, row, x, c, to_integer(sum / k->factor_b) + k->zero_point);
             }
         }
     }
