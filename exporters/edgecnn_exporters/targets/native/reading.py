@@ -136,10 +136,14 @@ class Reader:
         size = index.shape[-2:] if index.ndim >= 4 else (1, 1)
         flat = index.reshape(-1, *size)
         lead = np.arange(len(flat)).reshape(index.shape[:-2] if index.ndim >= 4 else index.shape)
-        image = Image(self.name(f"{before.name}.moved"), *flat.shape, moved.held.encoding)
+        name, (channels, height, width) = self.name(f"{before.name}.moved"), flat.shape
+        image = Image(name, channels, height, width, moved.held.encoding)
         layer = rearrange(before, image, flat)
         if layer is None:
             raise NoKernel(node, f"it makes {index.shape} of pixels of other places")
+        if layer.code is Code.CHANNELS and layer.window.is_point:
+            assert layer.index is not None
+            return Held(before, layer.index.reshape(lead.shape))
         self.images[image.name] = image
         self.add(layer)
         return Held(image, lead)
