@@ -14,8 +14,14 @@ from typing import Any
 from edgecnn.devices.board import OWN_PACKAGES, Event, Facts, Interpreter, Offer
 from edgecnn.devices.events import agent_events, start_agent
 from edgecnn.devices.local import agent_file
-from edgecnn.devices.probe import OLDEST_PYTHON, PROBE_SCRIPT, BoardFacts, read_probe
-from edgecnn.devices.ssh.connection import Connection, RemoteFailed
+from edgecnn.devices.probe import PROBE_SCRIPT, BoardFacts, read_probe
+from edgecnn.devices.ssh.connection import Connection
+from edgecnn.devices.ssh.interpreters import (
+    check_pythons,
+    fit_pythons,
+    named_python,
+    shown_pythons,
+)
 from edgecnn.devices.ssh.messages import failure_of
 from edgecnn.devices.ssh.store import Store, check_room, wheel_bytes, with_golden
 from edgecnn.devices.static_agent import (
@@ -88,7 +94,10 @@ class SshBoard:
             self._store.put_agent(agent, agent.name)
         self._environments = {one.name: self._environment(one, agent.name) for one in supplies}
         if packages is not None and any(name not in PACKAGES for name in packages):
-            command = (self._pythons()[0].path, f"{self._store.folder}/agents/{agent.name}")
+            command = (
+                check_pythons(self.name, self._interpreters)[0].path,
+                f"{self._store.folder}/agents/{agent.name}",
+            )
             self._environments[OWN_PACKAGES] = Environment(command)
         return self._environments
 
@@ -140,8 +149,9 @@ class SshBoard:
         """Why the static agent measures there, in words; empty where a Python does, or none can."""
         if not (is_wanted(packages) and is_offered(self.facts().machine)):
             return ""
-        if self._python is None and not self._fit_pythons():
-            return f"{self.name} has {self._shown_pythons()}, the agent needs 3.11 or newer"
+        if self._python is None and not fit_pythons(self._interpreters):
+            found = shown_pythons(self._interpreters)
+            return f"{self.name} has {found}, the agent needs 3.11 or newer"
         if self._supplies(packages).environments:
             return ""
         return f"no engine has wheels for {self.name}'s {self.facts().machine} and Python"
@@ -185,59 +195,20 @@ class SshBoard:
         # Asked at once, and again when the bench is refused.
         key = packages if packages is None else frozenset(packages)
         if key not in self._chosen:
-            self._chosen[key] = choose(self.facts(), self._pythons(), packages)
+            pythons = check_pythons(self.name, self._interpreters)
+            self._chosen[key] = choose(self.facts(), pythons, packages)
         return self._chosen[key]
 
     @cached_property
     def _store(self) -> Store:
         return Store(self._connection, self._probe.cache)
 
-    def _pythons(self) -> tuple[Interpreter, ...]:
-        """Interpreters that the agent runs on, best first.
-
-        Raises:
-            DeviceUnsuitable: there is none; the message lists what was found.
-        """
-        if fit := self._fit_pythons():
-            return fit
-        raise DeviceUnsuitable(
-            f"{self.name} has {self._shown_pythons()}; the agent needs Python 3.11 or newer: "
-            "Raspberry Pi OS bookworm (Debian 12) and newer have it (sudo apt install python3), or "
-            "name one with --python when you add the board; a bundle with a plan (edgecnn export "
-            "--target native) is measured without",
-            device=self.name,
-        )
-
     @cached_property
     def _interpreters(self) -> tuple[Interpreter, ...]:
-        return self.facts().pythons if self._python is None else (self._named(self._python),)
-
-    def _fit_pythons(self) -> tuple[Interpreter, ...]:
-        return tuple(one for one in self._interpreters if one.version[:2] >= OLDEST_PYTHON)
-
-    def _shown_pythons(self) -> str:
-        versions = (
-            f"Python {'.'.join(map(str, one.version))} at {one.path}" for one in self._interpreters
-        )
-        return ", ".join(versions) or "no Python"
-
-    def _named(self, path: str) -> Interpreter:
-        """The interpreter that the user names.
-
-        Raises:
-            DeviceUnsuitable: it does not run.
-        """
-        code = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
-        try:
-            version = self._connection.run(f"{shlex.quote(path)} -S -s -c {shlex.quote(code)}")
-            first, second, third = map(int, version.split("."))
-        except (RemoteFailed, ValueError) as error:
-            raise DeviceUnsuitable(
-                f"{self.name}: {path} is not a Python that runs there: {error}; see "
-                f"edgecnn devices add --help, --python",
-                device=self.name,
-            ) from error
-        return Interpreter(path, (first, second, third))
+        """Those that were found, or the one that the user names."""
+        if self._python is None:
+            return self.facts().pythons
+        return (named_python(self._connection, self._python),)
 
     def _send_wheels(self, supplies: Sequence[Supply], stored: Collection[str]) -> None:
         wheels = {
