@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 import tempfile
 from pathlib import Path
@@ -44,6 +45,10 @@ class Library(BuildHookInterface[Any]):
         else:
             build_data["tag"] = f"py3-none-{_own_tag()}"
         build_data["force_include"][str(library)] = f"edgecnn_native/{library.name}"
+        # Not by its package, which imports numpy.
+        source = runpy.run_path(str(PACKAGE / "source.py"))
+        for name in source["freestanding_files"](Path(self.root)):
+            build_data["force_include"][str(Path(self.root, name))] = f"edgecnn_native/{name}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove the library, which is in the wheel."""

@@ -2,7 +2,7 @@
 
 A family of kernels is the files of src/kernels with its name in theirs, such as ``avx2_add.c``. It
 has compiler flags of its own, for some processors of one architecture; the library asks the
-processor before it runs one. The folders x86, arm and armv7 hold the files of one architecture.
+processor before it runs one. The folders x86, arm, armv7 and dsp hold the files of one architecture.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         "dotprod": ("-march=armv8.2-a+dotprod",),
         "i8mm": ("-march=armv8.2-a+dotprod+i8mm",),
     },
-    "arm": {"armv7": ()},
+    "arm": {"armv7": (), "dsp": ()},
     "wasm32": {},
 }
 

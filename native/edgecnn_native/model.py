@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import threading
 from collections.abc import Sequence
@@ -43,6 +44,11 @@ class Tensor:
     shape: tuple[int, ...]
     scale: float
     zero_point: int
+
+    @property
+    def bytes(self) -> int:
+        """Of one image's array."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -199,6 +205,21 @@ class Model:
             for tensor, dtype in zip(self.outputs, self._output_types, strict=True)
         ]
         return batch, read, outputs
+
+
+def memory_size(plan: bytes, *, threads: int = 1, kernels: str | None = None) -> int:
+    """Bytes of memory that the library takes to open a plan, on this machine.
+
+    Raises:
+        NativeError: the library is missing, or refuses the plan, the threads or the kernels.
+    """
+    aligned = _aligned(plan)
+    options = COptions(threads, None if kernels is None else kernels.encode(), None, 0)
+    error = CError()
+    size = load_library().edgecnn_memory_size(aligned.ctypes.data, len(plan), options, error)
+    if size == 0:
+        raise error.exception()
+    return int(size)
 
 
 def _addresses(arrays: Sequence[Array]) -> Any:

@@ -11,5 +11,8 @@ extern const struct family i8mm_family, dotprod_family, neon_family;
 #elif defined(__ARM_NEON)
 extern const struct family armv7_family;
 #endif
+#if defined(__ARM_FEATURE_DSP) && !defined(__aarch64__)
+extern const struct family dsp_family;
+#endif
 
 #endif

@@ -16,6 +16,10 @@
  * makes the rows that are missing for it. Operations loop_first ... loop_first + loop_count - 1 run once
  * per channel block: all of them for one block, then the next. What a group keeps between
  * strips lies in rings, in memory of each thread; what other groups read is stored in the arena.
+ *
+ * A group with GROUP_IN_ORDER is run by one thread, row by row: the last operation's rows from the first to the
+ * last, and before each row those that it is computed from and that are missing, in the same way (row_order.c).
+ * Its rings may lie in the arena.
  */
 #ifndef EDGECNN_PLAN_H
 #define EDGECNN_PLAN_H
@@ -33,7 +37,8 @@ enum storage {
     STORAGE_INPUT = 0,  /* the caller's array (C, H, W) */
     STORAGE_OUTPUT = 1, /* the caller's array (C, H, W) */
     STORAGE_ARENA = 2,  /* all rows, shared by the threads */
-    STORAGE_RING = 3    /* the last `rows` rows, one copy a thread */
+    STORAGE_RING = 3,   /* the last `rows` rows, one copy a thread */
+    STORAGE_ARENA_RING = 4 /* the last `rows` rows, in the arena, of a group with GROUP_IN_ORDER */
 };
 
 enum type { TYPE_UINT8 = 0, TYPE_FLOAT32 = 1 };
@@ -75,8 +80,9 @@ enum code {
 };
 
 enum flag { FLAG_EXCLUDE_PADS = 1 };
+enum group_flag { GROUP_IN_ORDER = 1 };
 
-/* Of the channels of a pixel, in double. */
+/* Of the channels of a pixel. */
 enum function {
     FUNCTION_SOFTMAX = 1,
     FUNCTION_LOG_SOFTMAX = 2,
@@ -130,7 +136,9 @@ struct plan_operation {
     uint32_t channel_groups;
     uint32_t reserved;
     uint64_t weights, bias, multiplier, table; /* in the data; UINT64_MAX: none */
-    uint64_t pad_row; /* in the scratch memory, for rows outside the image; UINT64_MAX: none */
+    uint64_t pad_row; /* in the scratch memory, for rows outside the image; UINT64_MAX: none. OP_GLOBAL_POOL, in
+                         a group with GROUP_IN_ORDER: int32 sums of the channels, rounded up to 16; it then reads
+                         row by row */
     int32_t zero_point, low, high; /* of the output, before the table */
     int32_t zero_point_a, zero_point_b; /* of the inputs */
     float factor_a, factor_b, factor_c;
@@ -140,7 +148,8 @@ struct plan_group {
     uint32_t first, count; /* operations, consecutive; groups follow one another */
     uint32_t strip_rows;
     uint32_t loop_first, loop_count; /* counted from the group's first operation; loop_count 0: no loop */
-    uint32_t reserved[3];
+    uint32_t flags;
+    uint32_t reserved[2];
 };                   /* 32 bytes */
 
 /* Weights, int8, zero where there is no such channel:

@@ -75,6 +75,16 @@ static int begin_through(const struct plan *plan, const struct plan_operation *p
     return height(plan, producer->output) == 1 ? 0 : begin;
 }
 
+bool rows_read(const struct plan *plan, const struct plan_operation *producer, const struct plan_operation *consumer,
+               int row, int *first, int *end)
+{
+    if (!feeds(producer, consumer))
+        return false;
+    *first = sums_rows(consumer) ? row : begin_through(plan, producer, consumer, row);
+    *end = sums_rows(consumer) ? row + 1 : end_through(plan, producer, consumer, row + 1);
+    return true;
+}
+
 void rows_needed(const struct plan *plan, const struct plan_group *group, int end, int *need)
 {
     const struct plan_operation *operations = plan->operations + group->first;

@@ -24,6 +24,15 @@ class Case:
     plan: bytes
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
+    rounding: float = 0.0
+
+    def check(self, output: int, found: Array, where: str) -> None:
+        """An output is what the formula gives, to `rounding` of itself; 0: bit for bit."""
+        expected = self.outputs[output]
+        assert found.dtype == expected.dtype, where
+        np.testing.assert_allclose(
+            found, expected, rtol=self.rounding, atol=self.rounding / 100, err_msg=where
+        )
 
 
 def products(code: str, draw: Draw, network: Network) -> Image | None:
@@ -171,13 +180,14 @@ def operation_cases(code: str, count: int, *, batch: int = 2, scale: int = 1) ->
         rng = np.random.default_rng([list(MAKERS).index(code), number])
         draw, network = Draw(rng, number, scale), Network(rng, batch)
         y = MAKERS[code](code, draw, network)
-        yield _case(f"{code}-{number}", network, y, is_float=draw.chance(0.5))
+        yield case_of(f"{code}-{number}", network, y, is_float=draw.chance(0.5))
 
 
-def _case(name: str, network: Network, y: Image | None, *, is_float: bool = False) -> Case:
+def case_of(name: str, network: Network, y: Image | None, *, is_float: bool = False) -> Case:
     if y is not None:
         network.output(y, 0.25 if is_float else 1.0, 100 if is_float else 0, is_float=is_float)
-    return Case(name, network.plan.to_bytes(), tuple(network.inputs), tuple(network.outputs))
+    arrays = tuple(network.inputs), tuple(network.outputs)
+    return Case(name, network.plan.to_bytes(), *arrays, network.rounding)
 
 
 def bottlenecks(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:
@@ -220,7 +230,7 @@ def bottlenecks(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]
         else:
             y = network.product("convolution", y, channels)
         network.group(rows, (0, 2))
-        yield _case(f"bottleneck-{number}", network, y, is_float=True)
+        yield case_of(f"bottleneck-{number}", network, y, is_float=True)
 
 
 def chains(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:
@@ -251,7 +261,7 @@ def chains(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:
         network.group(1)
         y = network.multiply(y, gate)
         network.group(strip(draw, half[0]))
-        yield _case(f"chain-{number}", network, y)
+        yield case_of(f"chain-{number}", network, y)
 
 
 def lenet() -> Case:
@@ -271,7 +281,7 @@ def lenet() -> Case:
     network.group(1)
     network.product("convolution", y, 10, size=(1, 1), place=Place(is_float=True))
     network.group(1)
-    return _case("lenet", network, None)
+    return case_of("lenet", network, None)
 
 
 def all_cases(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:

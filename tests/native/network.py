@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from native import formulas
 from native.formulas import Bytes, Ending, F, Window
-from native.plan_bytes import ARENA, INPUT, OUTPUT, RING, Plan, aligned
+from native.plan_bytes import ARENA, ARENA_RING, INPUT, OUTPUT, RING, Plan, aligned
 
 PLAIN, NO_END = Window(), Ending()
 Weights = tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.float32]]
@@ -44,6 +44,7 @@ class Place:
         block: 64 in a channel loop, else 0.
         pads: pixels to the left and right of each row, of `pad_value`.
         is_float: to the caller.
+        in_arena: the ring lies there.
     """
 
     ring: int = 0
@@ -53,6 +54,7 @@ class Place:
     pitch: int | None = None
     zero_point: int = 0
     is_float: bool = False
+    in_arena: bool = False
 
 
 STORED = Place()
@@ -68,11 +70,12 @@ class Network:
     inputs: list[NDArray[np.generic]] = field(default_factory=list)
     outputs: list[NDArray[np.generic]] = field(default_factory=list)
     grouped: int = 0
+    rounding: float = 0.0
 
-    def group(self, strip: int, loop: tuple[int, int] = (0, 0)) -> None:
+    def group(self, strip: int, loop: tuple[int, int] = (0, 0), *, in_order: bool = False) -> None:
         """Group what has been added since the last group."""
         count = len(self.plan.operations) - self.grouped
-        self.plan.group(self.grouped, count, strip, loop)
+        self.plan.group(self.grouped, count, strip, loop, in_order=in_order)
         self.grouped += count
 
     def image(
@@ -217,8 +220,11 @@ class Network:
         )  # fmt: skip
         return result
 
-    def global_pool(self, x: Image, place: Place = STORED, end: Ending = NO_END) -> Image:
+    def global_pool(
+        self, x: Image, place: Place = STORED, end: Ending = NO_END, *, by_rows: bool = False
+    ) -> Image:
         """GLOBAL_POOL."""
+        sums_at = {"pad_row": self.plan.scratch(4 * aligned(x.channels, 16))} if by_rows else {}
         z0, a = (
             int(self.rng.integers(0, 256)),
             float(F(self.rng.uniform(0.3, 2) / math.prod(x.size))),
@@ -229,7 +235,7 @@ class Network:
         )
         self.plan.operation(
             "global_pool", (x.number,), result.number, x.channels, **self.end(end),
-            factors=(a, 0, 0), zero_points=(place.zero_point, z0, 0),
+            factors=(a, 0, 0), zero_points=(place.zero_point, z0, 0), **sums_at,
         )  # fmt: skip
         return result
 
@@ -275,8 +281,9 @@ class Network:
 
     def result(self, values: Bytes, place: Place) -> Image:
         """A new tensor for these values."""
+        storage = (ARENA_RING if place.in_arena else RING) if place.ring else ARENA
         number = self.plan.tensor(
-            RING if place.ring else ARENA, values.shape[1:], pitch=place.pitch,
+            storage, values.shape[1:], pitch=place.pitch,
             block=place.block or None, rows=place.ring or None, pads=place.pads,
             pad_value=place.pad_value,
         )  # fmt: skip
@@ -287,7 +294,7 @@ class Network:
         """Fields of an operation's window, with a row of pads where it leaves the image."""
         rows = window.taps(0, size[0])
         leaves = rows.min() < 0 or rows.max() >= x.size[0]
-        row = {"pad_row": self.plan.pad_row((sum(x.pads) + x.size[1]) * x.block)} if leaves else {}
+        row = {"pad_row": self.plan.scratch((sum(x.pads) + x.size[1]) * x.block)} if leaves else {}
         shape = {name: getattr(window, name) for name in ("kernel", "stride", "dilation", "pads")}
         return {**shape, **row}
 

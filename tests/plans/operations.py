@@ -55,6 +55,8 @@ def _dequantise(plan: Executor, op: Operation, row: int, channels: range) -> np.
     x = _pixels(plan, op, 0, row, op.input_channel + channels.start, len(channels))
     if op.weights != 2**64 - 1:
         return _constant(plan, op.weights, "<f4", 256)[x]
+    if plan.plan.tensors[op.output].type != FLOAT:
+        return x.astype(np.uint8)
     return (x - op.zero_points[0]).astype(F) * op.factors[0]
 
 
@@ -163,7 +165,20 @@ def _global_pool(plan: Executor, op: Operation, row: int, channels: range) -> np
         (_pixels(plan, op, 0, at, first, len(channels)) - op.zero_points[0]).sum(axis=0)
         for at in range(source.height)
     )
-    scaled = np.asarray(sums).astype(F) * op.factors[0]
+    return _mean(plan, op, np.asarray(sums))
+
+
+def pool_row(plan: Executor, op: Operation, row: int) -> np.ndarray | None:
+    """Adds a row to the sums of a pool; its result (1, channels) behind the last one."""
+    sums = plan.memory.sums(op.pad_row, op.channels)
+    line = _pixels(plan, op, 0, row, op.input_channel, op.channels) - op.zero_points[0]
+    sums[:] = line.sum(axis=0) + (sums if row else 0)
+    is_last = row + 1 == plan.plan.tensors[op.inputs[0]].height
+    return _mean(plan, op, sums) if is_last else None
+
+
+def _mean(plan: Executor, op: Operation, sums: np.ndarray) -> np.ndarray:
+    scaled = sums.astype(F) * op.factors[0]
     return _finish(plan, op, np.rint(scaled).astype(np.int64) + op.zero_point)[None]
 
 

@@ -51,6 +51,7 @@ struct kernel {
     int zero_point, low, high, zero_point_a, zero_point_b;
     float factor_a, factor_b, factor_c;
     uint8_t flip;
+    int32_t *sums; /* GLOBAL_POOL of rows `first` … of the input: sums of those before them, by channel; else NULL */
     void *scratch; /* of this thread, scratch_bytes of the family */
 };
 
@@ -71,6 +72,7 @@ struct family {
      * times 64 bytes. Not for float outputs. */
     void (*pack_convolution)(uint8_t *to, const int8_t *weights, size_t runs, int steps);
     size_t scratch_bytes; /* for each thread */
+    int reads_bytes; /* no vectors: of what lies behind a pixel at most 16 bytes are read */
 };
 
 extern const struct family portable_family;

@@ -3,6 +3,9 @@
 
 #include "../plan.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 static int always(void) { return 1; }
 
 static void quantise(const struct kernel *k)
@@ -103,18 +106,24 @@ static void average_pool(const struct kernel *k)
 
 static void global_pool(const struct kernel *k)
 {
+    int rows = k->sums ? k->rows : k->in_height;
+    bool is_last = k->sums == NULL || k->first + rows == k->in_height;
     for (int c = 0; c < k->output_channels; c++) {
-        int32_t sum = 0;
-        for (int row = 0; row < k->in_height; row++)
+        int32_t sum = k->sums && k->first ? k->sums[c] : 0;
+        for (int row = 0; row < rows; row++)
             for (int x = 0; x < k->in_width; x++)
                 sum += get(k, row, x, c) - k->zero_point_a;
-        put(k, 0, 0, c, to_integer((float)sum * k->factor_a) + k->zero_point);
+        if (k->sums)
+            k->sums[c] = sum;
+        if (is_last)
+            put(k, 0, 0, c, to_integer((float)sum * k->factor_a) + k->zero_point);
     }
 }
 
 const struct family portable_family = {
     .name = "portable",
     .supported = always,
+    .reads_bytes = 1,
     .function =
         {
             [OP_QUANTISE] = quantise,

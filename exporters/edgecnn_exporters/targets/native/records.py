@@ -28,6 +28,7 @@ class Storage(IntEnum):
     OUTPUT = 1
     ARENA = 2
     RING = 3
+    ARENA_RING = 4
 
 
 class Type(IntEnum):
@@ -72,6 +73,7 @@ class FloatFunction(IntEnum):
 
 
 EXCLUDE_PADS = 1
+IN_ORDER = 1
 # Of a map of CHANNELS: tap << TAP_SHIFT | channel.
 TAP_SHIFT = 17
 
@@ -113,7 +115,8 @@ OPERATION = np.dtype(
 GROUP = np.dtype(
     [
         *[(name, "<u4") for name in ("first", "count", "strip_rows", "loop_first", "loop_count")],
-        ("reserved", "<u4", (3,)),
+        ("flags", "<u4"),
+        ("reserved", "<u4", (2,)),
     ]
 )
 

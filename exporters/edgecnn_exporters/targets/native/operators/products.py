@@ -17,9 +17,9 @@ from edgecnn_exporters.targets.native.values import Constant, Held, Result
 from edgecnn_runtime.arrays import Array, Float32
 from edgecnn_runtime.encoding import Encoding
 
-# plan.h: |bias| + K * 255 * 128 < 2^31, and that times |multiplier| < 2^31 - 512.
+# plan.h: |bias| + K * 255 * 128 < 2^31, and that times |multiplier| < 2^31 - 2048.
 LARGEST_SUM = 2**31
-LARGEST_RESULT = 2.0**31 - 512
+LARGEST_RESULT = 2.0**31 - 2048
 MOST_PRODUCTS = 60_000  # of one sum, that the library takes
 # What scales that were computed in another order may differ by, relatively.
 ROUNDING = 1e-5

@@ -25,6 +25,8 @@ def test_several_inputs_and_outputs_keep_their_order_and_names() -> None:
     assert [tensor.name for tensor in plan.tensors[:4]] == ["x", "z", "y", "a"]
     np.testing.assert_allclose(found[0], expected["y"][0], atol=1e-6)
     np.testing.assert_equal(found[1], expected["a"][0])
+    least = read(plan_of(net.model, least_memory=True).to_bytes())
+    np.testing.assert_equal(Executor(least).run(SAMPLES[0][0], SAMPLES[1][0]), found)
 
 
 def test_a_vector_has_no_height_and_width() -> None:

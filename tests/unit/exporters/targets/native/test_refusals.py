@@ -9,7 +9,9 @@ from plans.networks import quantised
 
 from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import new_initialiser
+from edgecnn_exporters.targets import About
 from edgecnn_exporters.targets.native.errors import NoKernel
+from edgecnn_exporters.targets.native.target import NativeTarget, NativeTargetOptions
 from edgecnn_exporters.targets.native.write import plan_of
 
 BODIES = {
@@ -97,3 +99,10 @@ def test_a_fixed_batch_is_refused() -> None:
     model.graph.inputs[0].shape = ir.Shape([4, 6, 9, 11])
     with pytest.raises(UnsupportedModel, match=r"input x has shape \[4, 6, 9, 11\] .* --batch"):
         plan_of(model)
+
+
+def test_a_result_without_an_encoding_is_no_integer() -> None:
+    model = quantised("[result] y = Conv (x, point, summand)").model
+    target = NativeTarget(NativeTargetOptions("uint8"))
+    with pytest.raises(UnsupportedModel, match=r"output y stays float .*; say --native-io float32"):
+        target.translate(model, "int8", About("small"))

@@ -68,6 +68,11 @@ static bool check_reach(const struct check *check, const struct plan_operation *
                         const struct plan_tensor *in, const struct plan_tensor *out)
 {
     bool reads_rows = !is_callers(in) && !reads_all_rows(o);
+    if (sums_rows(o)) {
+        MUST(lies_within(o->pad_row, round_up(o->output_channels, 16) * 4, check->plan->header->scratch),
+             "its sums are outside the memory");
+        return true;
+    }
     MUST(reads_rows || o->pad_row == UINT64_MAX, "a row of pads without windows");
     if (!reads_rows)
         return true;

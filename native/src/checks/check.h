@@ -2,7 +2,7 @@
 #ifndef EDGECNN_CHECK_H
 #define EDGECNN_CHECK_H
 
-#include "model.h"
+#include "../model.h"
 
 enum {
     MOST_RECORDS = 1 << 13,
@@ -13,11 +13,11 @@ enum {
     MOST_ROOTS = 8,   /* factors of a fourth root: a power of 2 */
     /* Of all operations and groups together, so that a small file cannot keep a check busy for long. */
     MOST_VALUES = 1 << 26, /* biases, multipliers and map entries that are read */
-    MOST_STEPS = 1 << 26   /* strips times the square of a group's operations */
+    MOST_STEPS = 1 << 26   /* strips times the square of a group's operations, or three times rows times operations */
 };
 
-/* A float32 of less rounds into an int32 on every processor. */
-#define MOST_SCALED 2147483000.0
+/* A float32 of less rounds into an int32 on every processor; the products here are rounded themselves. */
+#define MOST_SCALED 2147482624.0f
 
 /* What is being checked, for the sentence of a refusal; and what has been spent on it. */
 struct check {
@@ -41,6 +41,8 @@ bool check_operation(struct check *check, const struct plan_operation *operation
 bool check_constants(struct check *check, const struct plan_operation *operation);
 bool check_factors(const struct check *check, const struct plan_operation *operation);
 bool check_groups(struct check *check);
+/* check_in_order.c; made and asker have room for the group's operations */
+bool check_in_order(struct check *check, const struct plan_group *group, int *made, int *asker);
 
 static inline bool is_callers(const struct plan_tensor *tensor)
 {

@@ -7,15 +7,15 @@
 static bool check_pool(const struct check *check, const struct plan_operation *o)
 {
     const struct plan_tensor *in = &check->plan->tensors[o->input[0]];
-    double largest = 0;
+    float largest = 0;
     if (o->code == OP_GLOBAL_POOL)
-        largest = 255.0 * in->height * in->width;
+        largest = 255.0f * (float)in->height * (float)in->width;
     if (o->code == OP_AVERAGE_POOL)
-        largest = 255.0 * o->kernel_h * o->kernel_w;
+        largest = 255.0f * (float)o->kernel_h * (float)o->kernel_w;
     if (o->code == OP_MULTIPLY)
-        largest = 255.0 * 255.0;
+        largest = 255.0f * 255.0f;
     MUST(largest < MOST_SCALED, "its sums may leave 32 bits");
-    MUST(largest * fabs((double)o->factor_a) + fabs((double)o->factor_c) < MOST_SCALED,
+    MUST(largest * fabsf(o->factor_a) + fabsf(o->factor_c) < MOST_SCALED,
          "a scaled sum may leave 32 bits");
     return true;
 }
@@ -23,12 +23,12 @@ static bool check_pool(const struct check *check, const struct plan_operation *o
 /* Its sum of squares fits int32, its divisor is nowhere close to 0. */
 static bool check_response_norm(const struct check *check, const struct plan_operation *o)
 {
-    MUST(o->channel_groups >= 1 && o->channel_groups * 255.0 * 255.0 < MOST_SCALED, "its sums may leave 32 bits");
+    MUST(o->channel_groups >= 1 && (float)o->channel_groups * 255.0f * 255.0f < MOST_SCALED, "its sums may leave 32 bits");
     MUST(o->factor_b > 0 && o->factor_c >= 0, "a factor");
     float root = sqrtf(sqrtf(o->factor_b)), least = 1;
     for (int i = 0; i < o->flags; i++)
         least *= root;
-    MUST(255 * fabs((double)o->factor_a) < least * MOST_SCALED / 2, "a scaled sum may leave 32 bits");
+    MUST(255 * fabsf(o->factor_a) < least * MOST_SCALED / 2, "a scaled sum may leave 32 bits");
     return true;
 }
 
@@ -52,7 +52,7 @@ bool check_factors(const struct check *check, const struct plan_operation *o)
         return true;
     case OP_BILINEAR:
         MUST(o->factor_a > 0 && o->factor_b > 0, "its scale");
-        MUST(1020.0 * o->factor_a < MOST_SCALED * o->factor_b, "a scaled sum may leave 32 bits");
+        MUST(1020.0f * o->factor_a < MOST_SCALED * o->factor_b, "a scaled sum may leave 32 bits");
         return true;
     case OP_SOFTMAX:
         MUST(o->factor_a >= 1, "its levels");

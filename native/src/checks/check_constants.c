@@ -41,7 +41,7 @@ static bool check_sums(struct check *check, const struct plan_operation *o)
         int64_t largest = (bias[c] < 0 ? -(int64_t)bias[c] : bias[c]) + (int64_t)products_of(o) * 255 * 128;
         MUST(largest < ((int64_t)1 << 31), "its sums may leave 32 bits");
         MUST(isfinite(multiplier[c]), "a multiplier is not a finite number");
-        MUST(is_float || fabs((double)multiplier[c]) * (double)largest < MOST_SCALED,
+        MUST(is_float || fabsf(multiplier[c]) * (float)largest < MOST_SCALED,
              "a scaled sum may leave 32 bits");
     }
     return true;
