@@ -1,6 +1,6 @@
 """Compiler of edgecnn-native: a shared library per platform, the same bytes from the same sources.
 
-    python native/compile.py                    for this machine and for browsers, beside the package
+    python native/compile.py                    for this machine and browsers, beside the package
     python native/compile.py linux-aarch64 …    for others, into build/native/PLATFORM
 
 The compiler is zig's clang (the wheel ``ziglang``), which has the headers and libraries of every

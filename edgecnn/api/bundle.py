@@ -174,9 +174,7 @@ class Bundle(LearningBundle):
         from edgecnn.results.bench import LatencyResult
         from edgecnn.results.benching import BenchOptions, bench_bundle
 
-        check_flags(
-            resume=resume, learn=learn, profile=profile, record=record, progress=progress
-        )
+        check_flags(resume=resume, learn=learn, profile=profile, record=record, progress=progress)
         if batch is not None and not learn:
             raise OptionsRefused("batch is for learn=True; an inference is timed at batch 1")
         baseline = _bundle_path(against)

@@ -206,6 +206,8 @@ def _profile(
                 for board in boards
             )
         )
+
+
 def _record(wanted: Wanted, results: Mapping[str, BenchResult], *, quiet: bool) -> None:
     from edgecnn.bench.record import record_measured
     from edgecnn.console import note

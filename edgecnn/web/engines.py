@@ -1,8 +1,8 @@
 """The engines that run in a web page: formats, versions, files, licences.
 
-The files of LiteRT.js and ONNX Runtime Web come from their npm packages, by digest: from the content
-network that both document, or else by npm itself. Nothing is installed and no npm is needed where
-the first can be reached. The file of the native engine comes with the distribution edgecnn-native.
+The files of LiteRT.js and ONNX Runtime Web come from their npm packages, by digest: from the
+content network that both document, or else by npm itself. Nothing is installed and no npm is
+needed where the first can be reached. The file of the native engine comes with the distribution edgecnn-native.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ WEB_ENGINES = {
     engine.name: engine
     for engine in (
         WebEngine(
-            NATIVE, NATIVE, "wasm", __version__, "plan", None, NATIVE_FILE, has_threads=False
+            NATIVE, "native-web", "wasm", __version__, "plan", None, NATIVE_FILE, has_threads=False
         ),
         _engine("litert.js", "@litertjs/core", "tflite", "wasm"),
         _engine("onnxruntime-web", "onnxruntime-web", "onnx", "wasm"),
@@ -165,7 +165,9 @@ def engine_files(engine: WebEngine, *, quiet: bool = True) -> dict[str, Path]:
     if engine.asset is None:
         path = native_file()
         if path is None:
-            raise FetchError(f"{NATIVE_FILE}, the engine {engine.name}, is missing; {NATIVE_INSTALL}")
+            raise FetchError(
+                f"{NATIVE_FILE}, the engine {engine.name}, is missing; {NATIVE_INSTALL}"
+            )
         return {NATIVE_FILE: path}
     folder = fetch(engine.asset, quiet=quiet, catalogue=ASSETS)
     return {file.name: folder / file.name for file in ASSETS[engine.asset].files}

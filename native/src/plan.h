@@ -82,7 +82,7 @@ enum code {
 enum flag { FLAG_EXCLUDE_PADS = 1 };
 enum group_flag { GROUP_IN_ORDER = 1 };
 
-/* Of the channels of a pixel, in double. */
+/* Of the channels of a pixel. */
 enum function {
     FUNCTION_SOFTMAX = 1,
     FUNCTION_LOG_SOFTMAX = 2,

@@ -24,6 +24,15 @@ class Case:
     plan: bytes
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
+    rounding: float = 0.0
+
+    def check(self, output: int, found: Array, where: str) -> None:
+        """An output is what the formula gives, to `rounding` of itself; 0: bit for bit."""
+        expected = self.outputs[output]
+        assert found.dtype == expected.dtype, where
+        np.testing.assert_allclose(
+            found, expected, rtol=self.rounding, atol=self.rounding / 100, err_msg=where
+        )
 
 
 def products(code: str, draw: Draw, network: Network) -> Image | None:
@@ -177,7 +186,8 @@ def operation_cases(code: str, count: int, *, batch: int = 2, scale: int = 1) ->
 def case_of(name: str, network: Network, y: Image | None, *, is_float: bool = False) -> Case:
     if y is not None:
         network.output(y, 0.25 if is_float else 1.0, 100 if is_float else 0, is_float=is_float)
-    return Case(name, network.plan.to_bytes(), tuple(network.inputs), tuple(network.outputs))
+    arrays = tuple(network.inputs), tuple(network.outputs)
+    return Case(name, network.plan.to_bytes(), *arrays, network.rounding)
 
 
 def bottlenecks(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:

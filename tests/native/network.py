@@ -70,6 +70,7 @@ class Network:
     inputs: list[NDArray[np.generic]] = field(default_factory=list)
     outputs: list[NDArray[np.generic]] = field(default_factory=list)
     grouped: int = 0
+    rounding: float = 0.0
 
     def group(self, strip: int, loop: tuple[int, int] = (0, 0), *, in_order: bool = False) -> None:
         """Group what has been added since the last group."""

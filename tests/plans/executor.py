@@ -11,7 +11,7 @@ from plans import operations
 from plans.memory import Memory
 from plans.plan_file import Group, Operation, PlanFile, Tensor
 
-CONVOLUTION, DEPTHWISE, MULTIPLY, GLOBAL_POOL, CHANNELS, FUNCTION = 3, 4, 7, 11, 13, 20
+CONVOLUTION, DEPTHWISE, MULTIPLY, GLOBAL_POOL, CHANNELS = 3, 4, 7, 11, 13
 READS_WHOLE = (GLOBAL_POOL, 14, 15, 16, 17)
 INPUT, OUTPUT, RING, ARENA_RING = 0, 1, 3, 4
 NOWHERE = 2**64 - 1

@@ -60,65 +60,70 @@ void portable_softmax(const struct kernel *k)
         }
 }
 
-static double power_of_two(int exponent)
+static float power_of_two(int exponent)
 {
-    uint64_t bits = (uint64_t)(exponent + 1023) << 52;
-    double result;
+    uint32_t bits = (uint32_t)(exponent + 127) << 23;
+    float result;
     memcpy(&result, &bits, sizeof result);
     return result;
 }
 
-/* e^x for x in [-700, 700], others as these: x = n ln 2 + r, and the series of e^r. Libraries of mathematics differ
- * in the last bit; this is the same everywhere. */
-static double exponential(double x)
+/* e^x for x in [-87, 87], others as these: x = n ln 2 + r, and the series of e^r. Libraries of mathematics differ in
+ * the last bit; this is the same everywhere, and within two of it. */
+static float exponential(float x)
 {
-    x = x > 700 ? 700 : x >= -700 ? x : -700;
-    double n = x * 1.4426950408889634;
-    n = (double)(int)(n + (n < 0 ? -0.5 : 0.5));
-    double r = (x - n * 0.6931471803691238) - n * 1.9082149292705877e-10;
-    static const double INVERSE_FACTORIALS[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
-                                                1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120,
-                                                1.0 / 24, 1.0 / 6, 1.0 / 2, 1, 1};
-    double sum = 0;
+    static const float INVERSE_FACTORIALS[] = {1.0f / 5040, 1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1, 1};
+    x = x > 87 ? 87 : x >= -87 ? x : -87;
+    int n = to_integer(x * 1.44269504f);
+    float r = (x - (float)n * 0.693359375f) + (float)n * 2.12194440e-4f;
+    float sum = 0;
     for (size_t i = 0; i < sizeof INVERSE_FACTORIALS / sizeof *INVERSE_FACTORIALS; i++)
         sum = sum * r + INVERSE_FACTORIALS[i];
-    return sum * power_of_two((int)n);
+    return sum * power_of_two(n);
 }
 
 /* The natural logarithm of x >= 1: x = 2^n m with m around 1, and twice the series of artanh((m - 1) / (m + 1)). */
-static double logarithm(double x)
+static float logarithm(float x)
 {
-    uint64_t bits;
+    uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
-    int n = (int)(bits >> 52) - 1023;
-    double m = x * power_of_two(-n);
-    if (m > 1.4142135623730951) {
+    int n = (int)(bits >> 23) - 127;
+    float m = x * power_of_two(-n);
+    if (m > 1.41421356f) {
         m /= 2;
         n++;
     }
-    double t = (m - 1) / (m + 1), sum = 0;
-    for (int i = 17; i > 0; i -= 2)
-        sum = sum * t * t + 1.0 / i;
-    return n * 0.6931471805599453 + 2 * t * sum;
+    float t = (m - 1) / (m + 1), square = t * t;
+    float sum = (((square / 9 + 1.0f / 7) * square + 1.0f / 5) * square + 1.0f / 3) * square + 1;
+    return (float)n * 0.693147181f + 2 * t * sum;
 }
 
-/* Over `channels` floats, `step` apart. What is no number ends as no number, and breaks nothing. */
+/* The sum of e^(x - most) over `channels` floats, `step` apart; what each addition drops is added to the next. */
+static float sum_of_exponentials(const float *x, int channels, size_t step, float most)
+{
+    float sum = 0, dropped = 0;
+    for (int c = 0; c < channels; c++) {
+        float added = exponential(x[c * step] - most) - dropped, total = sum + added;
+        dropped = (total - sum) - added;
+        sum = total;
+    }
+    return sum;
+}
+
+/* What is no number breaks nothing. */
 static void softmax_floats(float *x, int channels, size_t step, int is_log)
 {
     float most = x[0];
     for (int c = 1; c < channels; c++)
         most = x[c * step] > most ? x[c * step] : most;
-    double sum = 0;
-    for (int c = 0; c < channels; c++)
-        sum += exponential((double)x[c * step] - most);
-    double log_sum = is_log ? logarithm(sum) : 0;
+    float sum = sum_of_exponentials(x, channels, step, most), log_sum = is_log ? logarithm(sum) : 0;
     for (int c = 0; c < channels; c++) {
-        double shifted = (double)x[c * step] - most;
-        x[c * step] = (float)(is_log ? shifted - log_sum : exponential(shifted) / sum);
+        float shifted = x[c * step] - most;
+        x[c * step] = is_log ? shifted - log_sum : exponential(shifted) / sum;
     }
 }
 
-static float sigmoid(float x) { return (float)(1 / (1 + exponential(-(double)x))); }
+static float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
 
 static float clip(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 

@@ -1,10 +1,9 @@
-"""Firmware folders without a framework: C that compiles, with the bundle's own numbers and texts."""
+"""Firmware folders without a framework: C that compiles, with the bundle's numbers and texts."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,16 +65,14 @@ int main(void)
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     folder = tmp_path_factory.mktemp("compile")
-    return McuNativeCompiler().compile(
-        classifier(), target_profile("mcu-native"), settings(folder)
-    )
+    return McuNativeCompiler().compile(classifier(), target_profile("mcu-native"), settings(folder))
 
 
 @pytest.fixture(scope="module")
-def firmware(compiled: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def firmware(compiled: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("firmware")
     write_firmware(classifier(), compiled, folder)
-    yield folder
+    return folder
 
 
 @pytest.mark.skipif(bool(missing_tools()), reason=f"not installed: {missing_tools()}")

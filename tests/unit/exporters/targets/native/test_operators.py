@@ -187,6 +187,8 @@ def test_float_results_are_those_of_onnx_runtime(name: str) -> None:
         (expected,) = ValueProbe(net.model, kernels=True).run(sample).values()
         found = Executor(plan).run(sample[0])[0]
         np.testing.assert_allclose(found.reshape(-1), expected[0], rtol=1e-5)
+        least = read(plan_of(net.model, least_memory=True).to_bytes())
+        np.testing.assert_equal(Executor(least).run(sample[0])[0], found)
         assert len(np.unique(expected)) > 4
 
 
