@@ -2,7 +2,8 @@
 
 The files of LiteRT.js and ONNX Runtime Web come from their npm packages, by digest: from the
 content network that both document, or else by npm itself. Nothing is installed and no npm is
-needed where the first can be reached. The file of the native engine comes with the distribution edgecnn-native.
+needed where the first can be reached. The file of the native engine comes with the distribution
+edgecnn-native.
 """
 
 from __future__ import annotations
