@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).parent))
-from compile import PACKAGE, compile_library
+from compile import PACKAGE, compile_library, packaged
 from platforms import PLATFORMS, this_platform
 
 PLATFORM = "EDGECNN_NATIVE_PLATFORM"
@@ -30,11 +31,15 @@ class Library(BuildHookInterface[Any]):
         name = os.environ.get(PLATFORM)
         wanted = PLATFORMS[name] if name else this_platform()
         if version == "editable":
-            compile_library(this_platform(), PACKAGE, self.metadata.version)
+            for each in packaged(this_platform()):
+                compile_library(each, PACKAGE, self.metadata.version)
             return
         self._scratch = tempfile.TemporaryDirectory()
         folder = Path(self._scratch.name)
         library, note = compile_library(wanted, folder, self.metadata.version)
+        for each in packaged(wanted)[1:]:
+            module, _ = compile_library(each, folder, self.metadata.version)
+            build_data["force_include"][str(module)] = f"edgecnn_native/{module.name}"
         if note:
             self.app.display_warning(note)
         build_data["pure_python"] = False
@@ -44,6 +49,10 @@ class Library(BuildHookInterface[Any]):
         else:
             build_data["tag"] = f"py3-none-{_own_tag()}"
         build_data["force_include"][str(library)] = f"edgecnn_native/{library.name}"
+        # Not by its package, which imports numpy.
+        source = runpy.run_path(str(PACKAGE / "source.py"))
+        for name in source["freestanding_files"](Path(self.root)):
+            build_data["force_include"][str(Path(self.root, name))] = f"edgecnn_native/{name}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove the library, which is in the wheel."""

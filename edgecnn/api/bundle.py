@@ -155,6 +155,7 @@ class Bundle(LearningBundle):
         learn: bool = False,
         batch: int | None = None,
         profile: bool = False,
+        record: bool = False,
         max_memory: Size | None = None,
         max_seconds: float | None = None,
         progress: bool = False,
@@ -173,7 +174,7 @@ class Bundle(LearningBundle):
         from edgecnn.results.bench import LatencyResult
         from edgecnn.results.benching import BenchOptions, bench_bundle
 
-        check_flags(resume=resume, learn=learn, profile=profile, progress=progress)
+        check_flags(resume=resume, learn=learn, profile=profile, record=record, progress=progress)
         if batch is not None and not learn:
             raise OptionsRefused("batch is for learn=True; an inference is timed at batch 1")
         baseline = _bundle_path(against)
@@ -197,6 +198,7 @@ class Bundle(LearningBundle):
             learns=learn,
             batch=option_value(command, "batch", batch),
             profiles=profile,
+            is_recorded=record,
         )
         result = bench_bundle(str(self.path), options, quiet=not progress)
         if isinstance(result, LatencyResult):

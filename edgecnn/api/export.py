@@ -88,6 +88,7 @@ def export(
     fp16: bool = False,
     tflite_io: Literal["float32", "int8", "uint8"] = "float32",
     max_transposes: int | None = None,
+    native_io: Literal["float32", "uint8"] = "float32",
     opset: int = 18,
     force: bool = False,
     progress: bool = False,
@@ -214,6 +215,7 @@ def _target_choice(given: Mapping[str, Any]) -> TargetChoice:
         "fp16": given["fp16"],
         "tflite_io": option_value(command, "tflite_io", given["tflite_io"]),
         "max_transposes": option_value(command, "max_transposes", given["max_transposes"]),
+        "native_io": option_value(command, "native_io", given["native_io"]),
     }
     with usage_as_arguments():
         return target_choice(values)

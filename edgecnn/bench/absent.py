@@ -96,9 +96,16 @@ def left_out_of_pages(wanted: Wanted, reports: EngineReports) -> list[str]:
     """Artefacts that no engine of a page opens, in words; none where no browser is asked."""
     if BROWSER not in reports.environments:
         return []
-    formats = {engine.format for engine in WEB_ENGINES.values()}
+    missing = reports.hosts.get(BROWSER, {}).get("missing", {})
+    reasons = {
+        engine.format: f"{name} {missing[name]['reason']}; {missing[name]['mend']}"
+        for name, engine in WEB_ENGINES.items()
+        if name in missing
+    }
+    formats = {engine.format for engine in WEB_ENGINES.values()} - reasons.keys()
     return [
-        f"{artefact.path} is left out in the browser: no engine there opens {artefact.format}"
+        f"{artefact.path} is left out in the browser: "
+        + reasons.get(artefact.format, f"no engine there opens {artefact.format}")
         for bundle in wanted.bundles
         for artefact in artefacts_of(bundle, wanted)
         if artefact.format not in formats

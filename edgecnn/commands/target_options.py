@@ -84,6 +84,7 @@ class TargetFlag:
 FLAGS = (
     TargetFlag("tflite", "--tflite-io", "tflite_io", "io", "float32", needs_int8=True),
     TargetFlag("tflite", "--max-transposes", "max_transposes", "most_transposes"),
+    TargetFlag("native", "--native-io", "native_io", "io", "float32", needs_int8=True),
 )
 TARGET_OPTIONS = (
     click.option(
@@ -112,6 +113,13 @@ TARGET_OPTIONS = (
         metavar="N",
         help="TRANSPOSE operators that a TFLite file may hold, else the exit code is 6; 0 for "
         "networks of the zoo, any number for others.",
+    ),
+    click.option(
+        "--native-io",
+        type=click.Choice(["float32", "uint8"]),
+        default="float32",
+        show_default=True,
+        help="Inputs and outputs of a plan; uint8 leaves no float in it.",
     ),
 )
 

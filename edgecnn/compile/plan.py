@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from edgecnn.errors import CompileRefused
@@ -10,7 +12,11 @@ from edgecnn_exporters.targets.profile import TargetProfile
 from edgecnn_exporters.targets.toolchain import Toolchain
 
 BUNDLE = ".edge"
-MCU = "mcu"
+# Family → module with `check_folder` and `write_firmware`.
+FIRMWARES: Mapping[str, str] = {
+    "mcu": "edgecnn_exporters.targets.mcu.firmware",
+    "mcu-native": "edgecnn_exporters.targets.mcu_native.firmware",
+}
 WEB = "web"
 
 
@@ -78,14 +84,12 @@ def plan(
         if not force:
             _refuse_loss(bundle, profiles, written)
         return CompilePlan(bundle, profiles, written, None)
-    if len(profiles) != 1 or profiles[0].family not in (MCU, WEB):
+    if len(profiles) != 1 or profiles[0].family not in (*FIRMWARES, WEB):
         raise CompileRefused(_no_folder(profiles, output))
     if output.exists() and not output.is_dir():
         raise CompileRefused(f"-o {output} is a file, expected a folder or NAME{BUNDLE}")
-    if profiles[0].family == MCU:
-        from edgecnn_exporters.targets.mcu.firmware import check_folder
-
-        check_folder(output)
+    if profiles[0].family in FIRMWARES:
+        import_module(FIRMWARES[profiles[0].family]).check_folder(output)
     return CompilePlan(bundle, profiles, None, output)
 
 

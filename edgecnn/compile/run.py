@@ -6,10 +6,11 @@ import glob
 import os
 import shlex
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgecnn.compile.plan import WEB, CompilePlan
+from edgecnn.compile.plan import FIRMWARES, WEB, CompilePlan
 from edgecnn.fetch import cache_folder
 from edgecnn_runtime.atomic import is_alive
 from edgecnn_runtime.progress import Announce
@@ -79,10 +80,10 @@ def run(
     if folder is None:
         assert planned.output is not None
         return Written(planned.output, result, {})
-    from edgecnn_exporters.targets.mcu.firmware import write_firmware
-
     (target,) = result.targets
-    return Written(folder, result, write_firmware(result.network, target.compiled, folder))
+    firmware = import_module(FIRMWARES[target.profile.family])
+    files = firmware.write_firmware(result.network, target.compiled, folder)
+    return Written(folder, result, files)
 
 
 def log_file(bundle: Path) -> Path:

@@ -51,8 +51,13 @@ int main(int count, char **arguments)
         fprintf(stderr, "%s\n", error.text);
         return 1;
     }
-    edgecnn_tensor output;
+    edgecnn_tensor input, output;
+    edgecnn_input(model, 0, &input);
     edgecnn_output(model, 0, &output);
+    if (input.type != EDGECNN_FLOAT32 || output.type != EDGECNN_FLOAT32) {
+        fprintf(stderr, "this program reads and writes float32: export with --native-io float32\n");
+        return 1;
+    }
     edgecnn_input_size(width, height, &input_height, &input_width);
     float *image = malloc(sizeof *image * EDGECNN_CHANNELS * (size_t)input_height * (size_t)input_width);
     float *logits = malloc(sizeof *logits * (size_t)output.shape[0]);

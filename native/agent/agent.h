@@ -64,7 +64,7 @@ void print_text(const char *text, size_t size); /* quoted and escaped */
 /* machine.c */
 void add_machine(double workers_seconds);
 void print_machine(void);
-double seconds_now(void);
+double agent_seconds(void);
 int64_t peak_memory_bytes(void);
 
 /* watch.c */

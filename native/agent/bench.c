@@ -90,7 +90,7 @@ static int row_at(int number, int place, const int *order, int count)
 
 static bool is_time_for(const plan *wanted, int number, double begin)
 {
-    double now = seconds_now();
+    double now = agent_seconds();
     if (wanted->sustained_s >= 0)
         return number < wanted->done_rounds + MIN_ROUNDS_FOR_VERDICT ||
                now < begin + wanted->sustained_s;
@@ -136,7 +136,7 @@ static void time_rows(const plan *wanted)
         if (rows[i].running.pid)
             order[count++] = i;
     print_end("before");
-    double begin = seconds_now(), last_state = begin;
+    double begin = agent_seconds(), last_state = begin;
     alive = count;
     for (int number = wanted->done_rounds; alive && is_time_for(wanted, number, begin); number++) {
         int timed = 0;
@@ -154,7 +154,7 @@ static void time_rows(const plan *wanted)
             memcpy(blocks[timed++].samples_ms, running->samples_ms,
                    sizeof(double) * (size_t)running->samples);
         }
-        double now = seconds_now();
+        double now = agent_seconds();
         bool has_state = now - last_state >= STATE_EVERY_S;
         last_state = has_state ? now : last_state;
         print_round(number, now - begin, blocks, timed, has_state);
@@ -175,7 +175,7 @@ static bool start_cold(int i)
     if (pipe(up) != 0)
         stop("no pipe for a cold start");
     fflush(stdout);
-    double begin = seconds_now();
+    double begin = agent_seconds();
     int pid = fork();
     if (pid == 0) {
         dup2(up[1], STDOUT_FILENO);
@@ -211,7 +211,7 @@ void print_first_result(const subject_words *words)
     alarm(the_limits.step_seconds);
     subject opened = open_subject(words);
     run_example(&opened, 0);
-    printf("%.9f %lld %lld\n", seconds_now(), (long long)peak_memory_bytes(), (long long)base);
+    printf("%.9f %lld %lld\n", agent_seconds(), (long long)peak_memory_bytes(), (long long)base);
 }
 
 /* bench WHO WAIT_S WARMUP_S ROUNDS BLOCK_MS MAX_S SUSTAINED_S DONE_ROUNDS

@@ -91,7 +91,7 @@ void print_machine(void)
     end_event();
 }
 
-double seconds_now(void)
+double agent_seconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -101,12 +101,12 @@ static void profile(const subject_words *words, int runs)
     edgecnn_layer *layers = allocate(room < 0 ? 0 : (size_t)room, sizeof *layers);
     for (int i = 0; i < runs; i++) {
         alarm(the_limits.step_seconds);
-        double begin = seconds_now();
+        double begin = agent_seconds();
         int count = edgecnn_profile(opened.model, opened.inputs[0], opened.outputs, layers, room, &error);
         if (count < 0)
             stop("native failed: %s", error.text);
         begin_event("profiled");
-        add_number("ms", (seconds_now() - begin) * 1e3);
+        add_number("ms", (agent_seconds() - begin) * 1e3);
         raw(", \"layers\": [");
         for (int j = 0; j < count; j++) {
             raw("%s{\"ms\": %.6f", j ? ", " : "", layers[j].seconds * 1e3);

@@ -69,13 +69,13 @@ void lock_machine(const char *who, double wait_s)
     if (file < 0)
         stop("cannot lock the machine: %s: %s; set TMPDIR", path, strerror(errno));
     fchmod(file, 0666);
-    double end = seconds_now() + wait_s;
+    double end = agent_seconds() + wait_s;
     for (bool is_told = false; flock(file, LOCK_EX | LOCK_NB) != 0; is_told = true) {
         ssize_t size = pread(file, holder, sizeof holder - 1, 0);
         holder[size > 0 ? size : 0] = 0;
         if (!is_told)
             print_holder(holder);
-        if (seconds_now() >= end)
+        if (agent_seconds() >= end)
             stop("another bench holds this machine: %.300s; wait for it", holder);
         sleep_ms(POLL_MS);
     }

@@ -40,24 +40,24 @@ static double median(double *values, int count)
 
 static double timed_ms(subject *opened)
 {
-    double begin = seconds_now();
+    double begin = agent_seconds();
     run_example(opened, 0);
-    return (seconds_now() - begin) * 1e3;
+    return (agent_seconds() - begin) * 1e3;
 }
 
 /* Runs until the medians of two consecutive windows agree, or the limit has passed. */
 static warm_up warm_up_subject(subject *opened, double limit_s)
 {
-    double end = seconds_now() + limit_s, previous = INFINITY, window[WINDOW_RUNS];
+    double end = agent_seconds() + limit_s, previous = INFINITY, window[WINDOW_RUNS];
     for (int runs = 0;;) {
         int count = 0;
         do
             window[count++] = timed_ms(opened);
-        while (count < WINDOW_RUNS && seconds_now() < end);
+        while (count < WINDOW_RUNS && agent_seconds() < end);
         double now = median(window, count);
         runs += count;
         bool agrees = previous != 0 ? fabs(now / previous - 1) <= STABLE : now == 0;
-        if (agrees || seconds_now() >= end)
+        if (agrees || agent_seconds() >= end)
             return (warm_up){runs, now, agrees};
         previous = now;
     }

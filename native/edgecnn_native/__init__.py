@@ -10,7 +10,8 @@ the first use.
 """
 
 from edgecnn_native.library import LIBRARY, NativeError, kernels, plan_version, version
-from edgecnn_native.model import Layer, Model, Tensor
+from edgecnn_native.model import Layer, Model, Tensor, memory_size
+from edgecnn_native.source import freestanding_source
 
 __all__ = [
     "LIBRARY",
@@ -18,7 +19,9 @@ __all__ = [
     "Model",
     "NativeError",
     "Tensor",
+    "freestanding_source",
     "kernels",
+    "memory_size",
     "plan_version",
     "version",
 ]

@@ -83,6 +83,10 @@ _SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
         _MODEL,
         (ctypes.c_void_p, c_size_t, POINTER(COptions), POINTER(CError)),
     ),
+    "edgecnn_memory_size": (
+        c_size_t,
+        (ctypes.c_void_p, c_size_t, POINTER(COptions), POINTER(CError)),
+    ),
     "edgecnn_close": (None, (_MODEL,)),
     "edgecnn_input": (c_int, (_MODEL, c_int, POINTER(CTensor))),
     "edgecnn_output": (c_int, (_MODEL, c_int, POINTER(CTensor))),

@@ -1,8 +1,5 @@
-/* The rest of the C API: files, inputs and outputs, running, profiling. */
+/* The rest of the C API: versions, kernels, inputs and outputs, running. */
 #include "model.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 /* The build gives the version that all distributions of edgecnn share. */
 #ifndef EDGECNN_VERSION
@@ -22,21 +19,6 @@ const char *edgecnn_kernels(int index)
 }
 
 const char *edgecnn_chosen_kernels(const edgecnn_model *model) { return model ? model->family->name : NULL; }
-
-edgecnn_model *edgecnn_open_file(const char *path, const edgecnn_options *options, edgecnn_error *error)
-{
-    size_t size;
-    void *file;
-    const uint8_t *plan = read_file(path, &size, &file, error);
-    if (plan == NULL)
-        return NULL;
-    edgecnn_model *model = edgecnn_open_memory(plan, size, options, error);
-    if (model == NULL)
-        free(file);
-    else
-        model->file = file;
-    return model;
-}
 
 static const struct plan_tensor *find_tensor(const edgecnn_model *model, int storage, int index)
 {
@@ -102,9 +84,8 @@ static bool arrays_are_there(const edgecnn_model *model, const void *const *inpu
     return there;
 }
 
-/* Runs the images; `seconds`, where it is not NULL, gets the time of each operation. */
-static int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs,
-                     double *seconds, edgecnn_error *error)
+int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs, double *seconds,
+              edgecnn_error *error)
 {
     if (model == NULL || batch < 1 || !arrays_are_there(model, inputs, outputs)) {
         fail(error, EDGECNN_INPUT, "a null pointer, or a batch of %d, expected at least 1", batch);
@@ -127,52 +108,4 @@ int edgecnn_run(edgecnn_model *model, int batch, const void *const *inputs, void
                 edgecnn_error *error)
 {
     return run_batch(model, batch, inputs, outputs, NULL, error);
-}
-
-static const char *const KINDS[KERNELS_END] = {
-    [OP_QUANTISE] = "quantise", [OP_DEQUANTISE] = "dequantise", [OP_CONVOLUTION] = "convolution",
-    [OP_DEPTHWISE] = "depthwise", [OP_GROUPED] = "grouped", [OP_ADD] = "add", [OP_MULTIPLY] = "multiply",
-    [OP_TABLE] = "table", [OP_MAX_POOL] = "max pool", [OP_AVERAGE_POOL] = "average pool",
-    [OP_GLOBAL_POOL] = "global pool", [OP_COPY] = "copy", [OP_CHANNELS] = "channels", [OP_RESIZE] = "resize",
-    [OP_PAD] = "pad",
-};
-
-static double multiplications(const struct plan *plan, const struct plan_operation *o)
-{
-    if (o->code != OP_CONVOLUTION && o->code != OP_DEPTHWISE && o->code != OP_GROUPED)
-        return 0;
-    const struct plan_tensor *out = &plan->tensors[o->output];
-    double depth = o->code == OP_DEPTHWISE ? 1 : (double)o->channels / o->channel_groups;
-    return (double)out->height * out->width * o->output_channels * depth * o->kernel_h * o->kernel_w;
-}
-
-static edgecnn_layer layer_of(const edgecnn_model *model, int index, double seconds)
-{
-    const struct plan_operation *o = &model->plan.operations[index];
-    return (edgecnn_layer){
-        .name = model->plan.names + model->plan.tensors[o->output].name,
-        .kind = KINDS[o->code],
-        .seconds = seconds,
-        .multiplications = multiplications(&model->plan, o),
-    };
-}
-
-int edgecnn_profile(edgecnn_model *model, const void *const *inputs, void *const *outputs, edgecnn_layer *layers,
-                    int room, edgecnn_error *error)
-{
-    if (model == NULL || room < 0 || (layers == NULL && room > 0)) {
-        fail(error, EDGECNN_INPUT, "a null pointer, or room for %d layers", room);
-        return -1;
-    }
-    int count = (int)model->plan.header->operations;
-    double *seconds = calloc((size_t)count, sizeof *seconds);
-    if (seconds == NULL) {
-        fail(error, EDGECNN_MEMORY, "out of memory: times of %d layers", count);
-        return -1;
-    }
-    int code = run_batch(model, 1, inputs, outputs, seconds, error);
-    for (int i = 0; code == EDGECNN_OK && i < count && i < room; i++)
-        layers[i] = layer_of(model, i, seconds[i]);
-    free(seconds);
-    return code == EDGECNN_OK ? count : -1;
 }

@@ -1,4 +1,4 @@
-/* Reading a plan's file into memory, in bounded time and memory whatever the path names. */
+/* Opening a plan's file: it is read into memory, in bounded time and memory whatever the path names. */
 #define _FILE_OFFSET_BITS 64
 #include "model.h"
 
@@ -64,7 +64,8 @@ static const uint8_t *read_stream(FILE *stream, const char *path, size_t bytes, 
     return NULL;
 }
 
-const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_error *error)
+/* The bytes of a regular file, 64-byte aligned, in `file`, which is to be freed; or NULL. */
+static const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_error *error)
 {
     if (path == NULL) {
         fail(error, EDGECNN_FILE, "no path: a null pointer");
@@ -84,4 +85,19 @@ const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_er
         fail(error, EDGECNN_PLAN, "'%.100s' is not a plan: it does not begin with " PLAN_MAGIC, path);
     fclose(stream);
     return plan;
+}
+
+edgecnn_model *edgecnn_open_file(const char *path, const edgecnn_options *options, edgecnn_error *error)
+{
+    size_t size;
+    void *file;
+    const uint8_t *plan = read_file(path, &size, &file, error);
+    if (plan == NULL)
+        return NULL;
+    edgecnn_model *model = edgecnn_open_memory(plan, size, options, error);
+    if (model == NULL)
+        free(file);
+    else
+        model->file = file;
+    return model;
 }

@@ -19,8 +19,19 @@ struct plan {
     const uint8_t *data;
 };
 
-/* What every call of an operation's kernel has in common. Weights and bias lie in the plan's bytes, or were
- * made from them when it was opened. */
+static inline bool is_ring(const struct plan_tensor *tensor)
+{
+    return tensor->storage == STORAGE_RING || tensor->storage == STORAGE_ARENA_RING;
+}
+
+/* Whether a pool over all pixels adds them up row by row, as they come. */
+static inline bool sums_rows(const struct plan_operation *operation)
+{
+    return operation->code == OP_GLOBAL_POOL && operation->pad_row != UINT64_MAX;
+}
+
+/* What every call of an operation's kernel has in common. Weights and bias lie in the plan's bytes, or, where
+ * the family wants others, were made from them when it was opened. */
 struct prepared {
     struct kernel kernel;
     size_t weight_block; /* bytes of the weights of 16 output channels */
@@ -40,7 +51,7 @@ struct team;
 struct edgecnn_model {
     struct plan plan;
     const struct family *family;
-    struct prepared *prepared; /* by operation */
+    struct prepared *prepared; /* by operation; NULL where the family reads the plan's own bytes */
     uint8_t *arena;
     struct worker *workers;
     struct team *team; /* NULL with one thread */
@@ -56,28 +67,49 @@ struct edgecnn_model {
     double *seconds; /* by operation, while edgecnn_profile runs; else NULL */
 };
 
-/* check.c */
+/* checks/check.c */
 bool plan_check(const void *bytes, size_t size, struct plan *plan, edgecnn_error *error);
 
-/* file.c: the bytes of a regular file, 64-byte aligned, in `file`, which is to be freed; or NULL. */
-const uint8_t *read_file(const char *path, size_t *size, void **file, edgecnn_error *error);
+/* api.c: runs the images; `seconds`, where it is not NULL, gets the time of each operation. */
+int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *const *outputs, double *seconds,
+              edgecnn_error *error);
 
 /* rows.c: which rows an operation reads. */
 bool reads_all_rows(const struct plan_operation *operation);
+/* Whether it reads and writes just the channels that are there, between any others. */
+bool reads_exactly(const struct plan_operation *operation);
 int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row);
 int end_row_read(const struct plan *plan, const struct plan_operation *operation, int output_end);
+/* Whether the consumer, of the same group, reads what the producer writes; and of it the rows [first, end), for one
+ * row of its own output. */
+bool rows_read(const struct plan *plan, const struct plan_operation *producer, const struct plan_operation *consumer,
+               int row, int *first, int *end);
 /* Rows of each operation's output, so that the group's last one has rows [.., end): written to `need`, by
  * operation of the group; and the first rows that a start at `begin` needs. */
 void rows_needed(const struct plan *plan, const struct plan_group *group, int end, int *need);
 void rows_from(const struct plan *plan, const struct plan_group *group, int begin, int *have);
 
-/* run.c */
+/* prepare.c: made anew where it is not kept. */
+struct prepared prepared_operation(const edgecnn_model *model, int index);
+
+/* run.c: the rows [begin, end) of an operation; of a pool that sums rows, those that it reads. */
 void run_operation(edgecnn_model *model, const struct worker *worker, int index, int begin, int end,
                    int channel, int channels);
 void fill_pads(edgecnn_model *model, const struct worker *worker, const struct plan_group *group);
 
 /* strips.c: a group, strip by strip. */
 void run_groups(edgecnn_model *model);
+
+/* Without threads the compiler knows it, and leaves the code of teams out. */
+static inline bool has_team(const edgecnn_model *model)
+{
+#ifdef EDGECNN_NO_THREADS
+    (void)model;
+    return false;
+#else
+    return model->team != NULL;
+#endif
+}
 
 /* team.c */
 struct team *team_open(int threads);

@@ -2,27 +2,37 @@
 #include "dispatch.h"
 #include "model_memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum {
-    SLACK = 256, /* bytes behind a section: vectors read past the last pixel */
-    MOST_THREADS = 64
-};
+enum { MOST_THREADS = 64 };
+
+/* Rows that an operation reads or writes at once: in a group that runs in order those of one row of its output. */
+static size_t rows_at_once(const struct plan *plan, const struct plan_operation *o, bool in_order)
+{
+    size_t window = (size_t)(o->kernel_h > 0 ? o->kernel_h - 1 : 0) * o->dilation_h + 1;
+    size_t all = plan->tensors[o->input[0]].height;
+    if (in_order && (sums_rows(o) || !reads_all_rows(o)))
+        return window;
+    size_t stride = reads_all_rows(o) ? 1 : o->stride_h;
+    size_t rows = (size_t)(plan->tensors[o->output].height - 1) * stride + window;
+    return rows > all ? rows : all;
+}
 
 static size_t most_rows(const struct plan *plan)
 {
     size_t most = 1;
-    for (uint32_t i = 0; i < plan->header->operations; i++) {
-        const struct plan_operation *o = &plan->operations[i];
-        size_t rows = (size_t)(plan->tensors[o->output].height - 1) * o->stride_h +
-                      (size_t)(o->kernel_h > 0 ? o->kernel_h - 1 : 0) * o->dilation_h + 1;
-        size_t all = plan->tensors[o->input[0]].height;
-        rows = rows > all ? rows : all;
-        most = rows > most ? rows : most;
+    for (uint32_t i = 0; i < plan->header->groups; i++) {
+        const struct plan_group *group = &plan->groups[i];
+        for (uint32_t j = group->first; j < group->first + group->count; j++) {
+            size_t rows = rows_at_once(plan, &plan->operations[j], group->flags & GROUP_IN_ORDER);
+            most = rows > most ? rows : most;
+        }
     }
     return most;
 }
+
+/* Bytes behind a section: kernels read past the last pixel, by vectors or, without these, by 16 channels. */
+static size_t slack(const struct family *family) { return family->reads_bytes ? 16 : 256; }
 
 static size_t most_operations(const struct plan *plan)
 {
@@ -38,8 +48,8 @@ static void lay_out_workers(edgecnn_model *model, struct memory *memory, int thr
     struct worker *workers = take(memory, (size_t)threads * sizeof *workers);
     for (int i = 0; i < threads; i++) {
         struct worker worker = {
-            .scratch = take(memory, model->plan.header->scratch + SLACK),
-            .kernel_scratch = take(memory, model->family->scratch_bytes + SLACK),
+            .scratch = take(memory, model->plan.header->scratch + slack(model->family)),
+            .kernel_scratch = take(memory, model->family->scratch_bytes + slack(model->family)),
             .in = take(memory, rows * sizeof(void *)),
             .other = take(memory, rows * sizeof(void *)),
             .out = take(memory, rows * sizeof(void *)),
@@ -73,15 +83,13 @@ static void lay_out(edgecnn_model *model, struct memory *memory, int threads)
 {
     const struct plan_header *header = model->plan.header;
     number_arrays(model, false);
-    model->prepared = take(memory, header->operations * sizeof *model->prepared);
     model->slots = take(memory, header->tensors * sizeof *model->slots);
     model->inputs = take(memory, (model->input_count + 1) * sizeof *model->inputs);
     model->outputs = take(memory, (model->output_count + 1) * sizeof *model->outputs);
     number_arrays(model, memory->base != NULL);
-    model->arena = take(memory, header->arena + SLACK);
+    model->arena = take(memory, header->arena + slack(model->family));
     lay_out_workers(model, memory, threads);
-    for (uint32_t i = 0; i < header->operations; i++)
-        prepare(model, memory, i);
+    prepare(model, memory);
 }
 
 static const struct family *choose_family(const edgecnn_options *options, edgecnn_error *error)
@@ -140,7 +148,7 @@ static uint8_t *get_block(size_t bytes, const edgecnn_options *options, void **a
         memset(options->memory, 0, bytes);
         return options->memory;
     }
-    *allocated = calloc(1, bytes + 64);
+    *allocated = allocate(bytes + 64);
     if (*allocated == NULL) {
         fail(error, EDGECNN_MEMORY, "out of memory: %zu bytes", bytes);
         return NULL;
@@ -162,7 +170,7 @@ edgecnn_model *edgecnn_open_memory(const void *plan, size_t size, const edgecnn_
     struct memory memory = {.base = block + model_bytes(), .guarded = opened.allocated != NULL};
     lay_out(&opened, &memory, threads);
     if (threads > 1 && (opened.team = team_open(threads)) == NULL) {
-        free(opened.allocated);
+        release(opened.allocated);
         fail(error, EDGECNN_MEMORY, "%d threads cannot be started", threads);
         return NULL;
     }
@@ -177,6 +185,6 @@ void edgecnn_close(edgecnn_model *model)
     void *allocated = model->allocated, *file = model->file;
     if (model->team)
         team_close(model->team);
-    free(allocated);
-    free(file);
+    release(allocated);
+    release(file);
 }

@@ -16,6 +16,10 @@
  * makes the rows that are missing for it. Operations loop_first ... loop_first + loop_count - 1 run once
  * per channel block: all of them for one block, then the next. What a group keeps between
  * strips lies in rings, in memory of each thread; what other groups read is stored in the arena.
+ *
+ * A group with GROUP_IN_ORDER is run by one thread, row by row: the last operation's rows from the first to the
+ * last, and before each row those that it is computed from and that are missing, in the same way (row_order.c).
+ * Its rings may lie in the arena.
  */
 #ifndef EDGECNN_PLAN_H
 #define EDGECNN_PLAN_H
@@ -33,7 +37,8 @@ enum storage {
     STORAGE_INPUT = 0,  /* the caller's array (C, H, W) */
     STORAGE_OUTPUT = 1, /* the caller's array (C, H, W) */
     STORAGE_ARENA = 2,  /* all rows, shared by the threads */
-    STORAGE_RING = 3    /* the last `rows` rows, one copy a thread */
+    STORAGE_RING = 3,   /* the last `rows` rows, one copy a thread */
+    STORAGE_ARENA_RING = 4 /* the last `rows` rows, in the arena, of a group with GROUP_IN_ORDER */
 };
 
 enum type { TYPE_UINT8 = 0, TYPE_FLOAT32 = 1 };
@@ -42,7 +47,8 @@ enum type { TYPE_UINT8 = 0, TYPE_FLOAT32 = 1 };
  * arithmetic operation: y = clamp(q, low, high), then y = table[y] where there is a table. */
 enum code {
     OP_QUANTISE = 1,     /* q = rint(x / factor_a) + zero_point; input (C, H, W) float32, or uint8: q = x */
-    OP_DEQUANTISE = 2,   /* y = (float)(x - zero_point_a) * factor_a to a float output; uint8 output: y = x */
+    OP_DEQUANTISE = 2,   /* y = (float)(x - zero_point_a) * factor_a to a float output, or reals[x] where weights holds
+                            float32 reals[256]; uint8 output: y = x */
     OP_CONVOLUTION = 3,  /* q = rint((float)(bias + sum w x) * multiplier) + zero_point. Float output: no rint */
     OP_DEPTHWISE = 4,    /* the same, every channel by itself */
     OP_GROUPED = 5,      /* the same, channels in groups */
@@ -55,12 +61,36 @@ enum code {
                             kernel_w, or with FLAG_EXCLUDE_PADS the pixels of the window within the image */
     OP_GLOBAL_POOL = 11, /* q = rint((float)(sum (x - z0)) * factor_a) + zero_point; sum over all pixels */
     OP_COPY = 12,        /* y = x, or table[x]; exactly C channels, at any input_channel and output_channel */
-    OP_CHANNELS = 13,    /* y[c] = x[map[c]]: weights holds uint32 map[C] */
+    OP_CHANNELS = 13,    /* y[c] = tap t of the window, channel m, where map[c] = t << TAP_SHIFT | m: weights holds
+                            uint32 map[C] */
     OP_RESIZE = 14,      /* y[i, j] = x[rows[i], columns[j]]: weights holds uint32 rows[H], then columns[W] */
-    OP_PAD = 15          /* x at (pad_top, pad_left) of the output, low elsewhere */
+    OP_PAD = 15,         /* x at (pad_top, pad_left) of the output, low elsewhere */
+    OP_DEPTH_TO_SPACE = 16, /* y[i, j, c] = x[i / stride_h, j / stride_w, map[i % stride_h][j % stride_w][c]]: weights
+                               holds uint32 map[stride_h][stride_w][C]. Exactly C channels */
+    OP_BILINEAR = 17,    /* q = rint((u0 v0 X00 + u1 v0 X01 + u0 v1 X10 + u1 v1 X11) / factor_b) + zero_point in float,
+                            from left to right, every product of u and v first; X = (float)(x - z0) * factor_a at rows
+                            rows[i] and the next, columns columns[j] and the next, none behind the last. Float output:
+                            the sum. weights holds uint32 rows[H], columns[W], then float v[H][2], u[W][2] */
+    OP_RESPONSE_NORM = 18, /* q = rint((float)X * (factor_a / p)) + zero_point, X = x - z0; p: the fourth root of
+                              factor_b + factor_c * (float)(sum of X * X), flags times multiplied to 1; the sum over
+                              channel_groups channels from (channel_groups - 1) / 2 before this one on */
+    OP_SOFTMAX = 19,     /* q = (E[x] * factor_a + sum / 2) / sum + zero_point in integers; E[x] = exps[255 - max + x],
+                            sum of E and max over all channels of a pixel. weights holds uint32 exps[256] */
+    OP_FUNCTION = 20     /* enum function of a float output, in place; its flags */
 };
 
 enum flag { FLAG_EXCLUDE_PADS = 1 };
+enum group_flag { GROUP_IN_ORDER = 1 };
+
+/* Of the channels of a pixel. */
+enum function {
+    FUNCTION_SOFTMAX = 1,
+    FUNCTION_LOG_SOFTMAX = 2,
+    FUNCTION_SIGMOID = 3,
+    FUNCTION_CLIP = 4 /* between factor_b and factor_c, which may be infinite */
+};
+
+enum { TAP_SHIFT = 17 }; /* of a map of CHANNELS */
 
 struct plan_header {
     char magic[8];
@@ -106,7 +136,9 @@ struct plan_operation {
     uint32_t channel_groups;
     uint32_t reserved;
     uint64_t weights, bias, multiplier, table; /* in the data; UINT64_MAX: none */
-    uint64_t pad_row; /* in the scratch memory, for rows outside the image; UINT64_MAX: none */
+    uint64_t pad_row; /* in the scratch memory, for rows outside the image; UINT64_MAX: none. OP_GLOBAL_POOL, in
+                         a group with GROUP_IN_ORDER: int32 sums of the channels, rounded up to 16; it then reads
+                         row by row */
     int32_t zero_point, low, high; /* of the output, before the table */
     int32_t zero_point_a, zero_point_b; /* of the inputs */
     float factor_a, factor_b, factor_c;
@@ -116,7 +148,8 @@ struct plan_group {
     uint32_t first, count; /* operations, consecutive; groups follow one another */
     uint32_t strip_rows;
     uint32_t loop_first, loop_count; /* counted from the group's first operation; loop_count 0: no loop */
-    uint32_t reserved[3];
+    uint32_t flags;
+    uint32_t reserved[2];
 };                   /* 32 bytes */
 
 /* Weights, int8, zero where there is no such channel:

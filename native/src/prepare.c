@@ -18,7 +18,7 @@ static void flip_bias(int32_t *to, struct kernel *kernel, const struct plan *pla
     size_t depth = o->code == OP_DEPTHWISE ? 1 : (o->channels / o->channel_groups + 3) / 4 * 4;
     size_t together = o->code == OP_GROUPED ? 1 : 16;
     int shift = o->code == OP_CONVOLUTION ? 2 : 0; /* four input channels of an output channel lie together */
-    double most = 0;
+    float most = 0;
     kernel->symmetric = true;
     memcpy(to, bias, channels * sizeof *to);
     for (size_t first = 0; first < o->output_channels; first += together) {
@@ -32,7 +32,7 @@ static void flip_bias(int32_t *to, struct kernel *kernel, const struct plan *pla
         }
         for (size_t c = 0; c < together && first + c < o->output_channels; c++) {
             to[first + c] += 128 * sums[c];
-            double largest = (fabs((double)bias[first + c]) + 255.0 * sizes[c]) * fabs((double)multiplier[first + c]);
+            float largest = (fabsf((float)bias[first + c]) + 255.0f * (float)sizes[c]) * fabsf(multiplier[first + c]);
             most = largest > most ? largest : most;
         }
     }
@@ -50,9 +50,25 @@ static int detail_of(const edgecnn_model *model, const struct plan_operation *op
         return other->height == 1 && other->width == 1 && input->height * input->width > 1;
     }
     case OP_RESIZE:
+    case OP_BILINEAR:
         return (int)model->plan.tensors[operation->output].height;
     default:
         return 0;
+    }
+}
+
+/* Whether its weights are a map or a table that kernels read as the plan has it. */
+static bool has_map(const struct plan_operation *operation)
+{
+    switch (operation->code) {
+    case OP_CHANNELS:
+    case OP_RESIZE:
+    case OP_DEPTH_TO_SPACE:
+    case OP_BILINEAR:
+    case OP_SOFTMAX:
+        return true;
+    default:
+        return operation->code == OP_DEQUANTISE && operation->weights != UINT64_MAX;
     }
 }
 
@@ -131,14 +147,38 @@ static void prepare_weights(const edgecnn_model *model, struct memory *memory, c
     }
 }
 
-void prepare(const edgecnn_model *model, struct memory *memory, uint32_t index)
+static struct prepared prepare_operation(const edgecnn_model *model, struct memory *memory, uint32_t index)
 {
     const struct plan_operation *o = &model->plan.operations[index];
     struct prepared prepared = {.kernel = common_kernel(model, o)};
     if (o->code == OP_CONVOLUTION || o->code == OP_DEPTHWISE || o->code == OP_GROUPED)
         prepare_weights(model, memory, o, &prepared);
-    else if (o->code == OP_CHANNELS || o->code == OP_RESIZE)
+    else if (has_map(o))
         prepared.kernel.weights = (const int8_t *)(model->plan.data + o->weights);
-    if (memory->base)
-        model->prepared[index] = prepared;
+    return prepared;
+}
+
+/* Whether the family has values or an order of its own, which lie in the model's memory. */
+static bool keeps_prepared(const struct family *family)
+{
+    return family->flip || family->depthwise_bytes || family->pack_convolution;
+}
+
+void prepare(edgecnn_model *model, struct memory *memory)
+{
+    uint32_t operations = model->plan.header->operations;
+    if (!keeps_prepared(model->family))
+        return;
+    model->prepared = take(memory, operations * sizeof *model->prepared);
+    for (uint32_t i = 0; i < operations; i++) {
+        struct prepared prepared = prepare_operation(model, memory, i);
+        if (memory->base)
+            model->prepared[i] = prepared;
+    }
+}
+
+struct prepared prepared_operation(const edgecnn_model *model, int index)
+{
+    struct memory none = {0};
+    return model->prepared ? model->prepared[index] : prepare_operation(model, &none, (uint32_t)index);
 }

@@ -1,8 +1,8 @@
 /* One operation over a range of rows: row pointers from tensors, then the kernel. */
+#include "clock.h"
 #include "model.h"
 
 #include <string.h>
-#include <time.h>
 
 /* Rows of one tensor from some channel on. */
 struct view {
@@ -63,6 +63,8 @@ static void read_input(const edgecnn_model *model, const struct worker *worker,
             kernel->byte_in = (const uint8_t *)input + skipped;
         return;
     }
+    if (tensor->storage == STORAGE_OUTPUT) /* in place */
+        return;
     /* Channel by channel: the block that is read is the one that is written. */
     bool channelwise = operation->code != OP_CONVOLUTION && operation->code != OP_GROUPED;
     int from = (int)operation->input_channel + (channelwise ? channel : 0);
@@ -72,7 +74,7 @@ static void read_input(const edgecnn_model *model, const struct worker *worker,
                                          (tensor->block == tensor->pitch ? from : 0)
                                    : NULL;
     kernel->in_pitch = view.pitch;
-    if (reads_all_rows(operation)) {
+    if (reads_all_rows(operation) && !sums_rows(operation)) {
         point_rows(&view, 0, kernel->in_height, kernel->in_height, NULL, 0, worker->in);
     } else {
         int first = begin * operation->stride_h - operation->pad_top;
@@ -114,6 +116,10 @@ static void write_output(const edgecnn_model *model, const struct worker *worker
             kernel->byte_out = (uint8_t *)output + skipped;
         return;
     }
+    if (sums_rows(operation)) {
+        kernel->sums = (int32_t *)(void *)(worker->scratch + operation->pad_row) + channel;
+        begin = 0, end = 1;
+    }
     struct view view = view_tensor(model, worker, tensor, (int)operation->output_channel + channel);
     int slot = begin % view.rows;
     for (int row = begin; row < end; row++) {
@@ -125,10 +131,10 @@ static void write_output(const edgecnn_model *model, const struct worker *worker
 }
 
 /* Moves the parameters to the output channels from `channel` on. */
-static void point_parameters(const struct prepared *prepared, int channel, struct kernel *kernel)
+static void point_parameters(size_t weight_block, int channel, struct kernel *kernel)
 {
     if (kernel->weights)
-        kernel->weights += (size_t)channel / 16 * prepared->weight_block;
+        kernel->weights += (size_t)channel / 16 * weight_block;
     if (kernel->bias) {
         kernel->bias += channel;
         kernel->multiplier += channel;
@@ -138,8 +144,7 @@ static void point_parameters(const struct prepared *prepared, int channel, struc
 static bool writes_exactly(const edgecnn_model *model, const struct plan_operation *operation)
 {
     return model->plan.tensors[operation->output].storage == STORAGE_OUTPUT ||
-           operation->code == OP_COPY || operation->code == OP_CHANNELS ||
-           operation->code == OP_GROUPED || operation->code == OP_QUANTISE;
+           operation->code == OP_GROUPED || operation->code == OP_QUANTISE || reads_exactly(operation);
 }
 
 /* The pads of slots [begin, end) of a stored tensor or a ring. */
@@ -165,39 +170,33 @@ static void pad_rows(const edgecnn_model *model, const struct worker *worker,
     fill_view_pads(model, &view, tensor, begin, end);
 }
 
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 void run_operation(edgecnn_model *model, const struct worker *worker, int index, int begin, int end,
                    int channel, int channels)
 {
     if (begin >= end)
         return;
     const struct plan_operation *operation = &model->plan.operations[index];
-    double started = model->seconds ? seconds_now() : 0;
-    struct kernel kernel = model->prepared[index].kernel;
-    kernel.first = begin;
-    kernel.rows = end - begin;
-    kernel.real_channels = channels;
-    kernel.output_channels = writes_exactly(model, operation) ? channels : (channels + 15) / 16 * 16;
-    kernel.scratch = worker->kernel_scratch;
+    double began = layer_begins(model);
+    struct prepared prepared = prepared_operation(model, index);
+    struct kernel *kernel = &prepared.kernel;
+    kernel->first = begin;
+    kernel->rows = end - begin;
+    kernel->real_channels = channels;
+    kernel->output_channels = writes_exactly(model, operation) ? channels : (channels + 15) / 16 * 16;
+    kernel->scratch = worker->kernel_scratch;
     if (channel)
-        point_parameters(&model->prepared[index], channel, &kernel);
-    read_input(model, worker, operation, begin, end, channel, &kernel);
+        point_parameters(prepared.weight_block, channel, kernel);
+    read_input(model, worker, operation, begin, end, channel, kernel);
     if (operation->input[1] != PLAN_NONE)
-        read_other(model, worker, operation, begin, end, channel, &kernel);
-    write_output(model, worker, operation, begin, end, channel, &kernel);
+        read_other(model, worker, operation, begin, end, channel, kernel);
+    write_output(model, worker, operation, begin, end, channel, kernel);
     kernel_function *function = model->family->function[operation->code];
-    if (function == NULL || (kernel.float_out && operation->code != OP_CONVOLUTION))
+    if (function == NULL || kernel->sums || (kernel->float_out && operation->code != OP_CONVOLUTION))
         function = portable_family.function[operation->code];
-    function(&kernel);
-    pad_rows(model, worker, &model->plan.tensors[operation->output], begin, end);
-    if (model->seconds)
-        model->seconds[index] += seconds_now() - started;
+    function(kernel);
+    const struct plan_tensor *output = &model->plan.tensors[operation->output];
+    pad_rows(model, worker, output, sums_rows(operation) ? 0 : begin, sums_rows(operation) ? 1 : end);
+    layer_ends(model, index, began);
 }
 
 static void fill_pad_row(const edgecnn_model *model, const struct worker *worker,
@@ -223,9 +222,9 @@ void fill_pads(edgecnn_model *model, const struct worker *worker, const struct p
     for (uint32_t i = group->first; i < group->first + group->count; i++) {
         const struct plan_operation *operation = &model->plan.operations[i];
         const struct plan_tensor *output = &model->plan.tensors[operation->output];
-        if (operation->pad_row != UINT64_MAX)
+        if (operation->pad_row != UINT64_MAX && !sums_rows(operation))
             fill_pad_row(model, worker, operation);
-        if (output->storage == STORAGE_RING && output->pad_left + output->pad_right)
+        if (is_ring(output) && output->pad_left + output->pad_right)
             fill_ring_pads(model, worker, output);
     }
 }

@@ -1,5 +1,6 @@
 /* A group of operations, strip by strip of its last one's rows, in one thread or in a team. */
 #include "model.h"
+#include "row_order.h"
 
 #include <string.h>
 
@@ -51,6 +52,19 @@ static void run_strips(edgecnn_model *model, struct worker *worker, const struct
             run_part(model, worker, group, before, after, block);
         run_part(model, worker, group, after, (int)group->count, -1);
         memcpy(worker->have, worker->need, group->count * sizeof *worker->have);
+    }
+}
+
+/* A group that runs in order, row by row. */
+static void run_rows(edgecnn_model *model, struct worker *worker, const struct plan_group *group)
+{
+    struct row_order order;
+    fill_pads(model, worker, group);
+    begin_rows(&order, &model->plan, group, worker->have, worker->need);
+    for (int i = next_row(&order); i >= 0; i = next_row(&order)) {
+        int index = (int)group->first + i, row = order.made[i];
+        run_operation(model, worker, index, row, row + 1, 0, (int)model->plan.operations[index].output_channels);
+        row_is_made(&order);
     }
 }
 
@@ -161,7 +175,9 @@ void run_groups(edgecnn_model *model)
     for (uint32_t i = 0; i < model->plan.header->groups; i++) {
         const struct plan_group *group = &model->plan.groups[i];
         struct share share = {model, group};
-        if (model->team == NULL || model->seconds)
+        if (group->flags & GROUP_IN_ORDER)
+            run_rows(model, &model->workers[0], group);
+        else if (!has_team(model) || model->seconds)
             run_strips(model, &model->workers[0], group, 0, group_height(&model->plan, group));
         else if (by_strips(model, group))
             team_run(model->team, run_share_of_strips, &share);

@@ -118,7 +118,13 @@ def _run(options: argparse.Namespace) -> None:
 
     budget = _hold(options)
     with _open(options, budget) as session:
-        _emit("opened", engine=session.engine.name, precision=session.artefact.precision)
+        _emit(
+            "opened",
+            engine=session.engine.name,
+            precision=session.precision,
+            artefact=session.artefact.path,
+            reason=session.reason,
+        )
         for image in options.images:
             try:
                 with budget.step():

@@ -112,17 +112,23 @@ def test_equal_exports_are_equal_bytes(edgecnn: Run, fresh_edgecnn: Run, tmp_pat
 
 
 @pytest.mark.usefixtures("own")
-@pytest.mark.parametrize("io", ["int8", "uint8"])
-def test_a_tflite_file_of_integers_alone_answers_through_the_same_interface(
-    edgecnn: Run, tmp_path: Path, io: str
+@pytest.mark.parametrize(
+    ("target", "io"), [("tflite", "int8"), ("tflite", "uint8"), ("native", "uint8")]
+)
+def test_an_artefact_of_integers_alone_answers_through_the_same_interface(
+    edgecnn: Run, tmp_path: Path, target: str, io: str
 ) -> None:
-    ran = edgecnn(*EXPORT, *INT8, "--target", "tflite", "--tflite-io", io, "-o", "io.edge")
+    ran = edgecnn(*EXPORT, *INT8, "--target", target, f"--{target}-io", io, "-o", "io.edge")
     assert ran.returncode == 0, ran.stderr
     with zipfile.ZipFile(tmp_path / "io.edge") as archive:
         manifest = json.loads(archive.read("manifest.json"))
-    (held,) = [a for a in manifest["artefacts"] if a["path"] == "model.int8.tflite"]
+    (held,) = [
+        a
+        for a in manifest["artefacts"]
+        if a["format"] in ("plan", "tflite") and a["precision"] == "int8"
+    ]
     assert set(held["encodings"]) == {"input", "logits"}
-    verified = edgecnn("verify", "io.edge", "--engine", "tflite")
+    verified = edgecnn("verify", "io.edge", "--engine", target)
     assert verified.returncode == 0, verified.stdout
 
 

@@ -29,7 +29,7 @@ OPERATION = {
 }  # fmt: skip
 GROUP = {
     "first": (0, "I"), "count": (4, "I"), "strip_rows": (8, "I"), "loop_first": (12, "I"),
-    "loop_count": (16, "I"), "reserved": (20, "I"),
+    "loop_count": (16, "I"), "flags": (20, "I"), "reserved": (24, "I"),
 }  # fmt: skip
 
 

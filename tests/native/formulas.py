@@ -114,3 +114,61 @@ def average(
     with np.errstate(divide="ignore", invalid="ignore"):
         result: NDArray[np.float32] = (x - z0).sum(axis=(3, 5)).astype(F) * (F(a) / count)
     return result
+
+
+def bilinear(
+    x: Bytes,
+    first: list[NDArray[np.int64]],
+    shares: list[NDArray[np.float32]],
+    z0: int,
+    scale: np.float32,
+) -> NDArray[np.float32]:
+    """Pixels between four, as reals; shares of rows and of columns, (size, 2)."""
+    reals = (x.astype(np.int64) - z0).astype(F) * scale
+    rows, columns = (
+        (at, np.minimum(at + 1, n - 1)) for at, n in zip(first, x.shape[2:], strict=True)
+    )
+    v, u = shares[0][:, :, None], shares[1]
+    total = np.zeros((), F)
+    for below, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = u[:, right] * v[:, below]
+        total = total + weight * reals[:, :, rows[below]][..., columns[right]]
+    return total
+
+
+def response_norm(
+    x: Bytes, z0: int, size: int, roots: int, factors: tuple[float, float, float]
+) -> NDArray[np.float32]:
+    """(float)X * (a / root(b + c * (float)(sum of X * X))^roots) over `size` channels."""
+    a, b, c = (F(factor) for factor in factors)
+    deviation = x.astype(np.int64) - z0
+    squares = np.zeros_like(deviation)
+    for channel in range(x.shape[1]):
+        begin = channel - (size - 1) // 2
+        taken = deviation[:, max(begin, 0) : begin + size]
+        squares[:, channel] = (taken**2).sum(axis=1)
+    root = np.sqrt(np.sqrt(b + c * squares.astype(F)))
+    power = root
+    for _ in range(roots - 1):
+        power = power * root
+    return deviation.astype(F) * (a / power)
+
+
+def softmax_integers(x: Bytes, exps: Integers, levels: int) -> Integers:
+    """(E levels + sum / 2) / sum, E = exps[255 - max + x]."""
+    most = x.max(axis=1, keepdims=True).astype(np.int64)
+    e = exps[255 - most + x]
+    total = e.sum(axis=1, keepdims=True)
+    return (e * levels + total // 2) // total
+
+
+def function(code: int, x: NDArray[np.float32], bounds: tuple[float, float]) -> NDArray[np.float32]:
+    """Softmax, its logarithm, the logistic function or a clip, in float64."""
+    wide = x.astype(np.float64)
+    if code == 4:
+        return np.clip(wide, *bounds).astype(F)
+    if code == 3:
+        return (1 / (1 + np.exp(-wide))).astype(F)
+    shifted = wide - wide.max(axis=1, keepdims=True)
+    total = np.exp(shifted).sum(axis=1, keepdims=True)
+    return (np.exp(shifted) / total if code == 1 else shifted - np.log(total)).astype(F)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-INPUT, OUTPUT, ARENA, RING = range(4)
+INPUT, OUTPUT, ARENA, RING, ARENA_RING = range(5)
 CODES = [
     "quantise",
     "dequantise",
@@ -24,6 +24,11 @@ CODES = [
     "channels",
     "resize",
     "pad",
+    "depth_to_space",
+    "bilinear",
+    "response_norm",
+    "softmax",
+    "function",
 ]
 NONE, NOWHERE = 0xFFFFFFFF, 2**64 - 1
 
@@ -63,8 +68,9 @@ class Plan:
         pitch = 0 if callers else pitch or aligned(channels, 16)
         rows = rows or height
         if not callers:
-            offset = self.memory[storage]
-            self.memory[storage] += aligned((pads[0] + width + pads[1]) * rows * pitch)
+            place = ARENA if storage == ARENA_RING else storage
+            offset = self.memory[place]
+            self.memory[place] += aligned((pads[0] + width + pads[1]) * rows * pitch)
         name = len(self.names)
         self.names += f"t{len(self.tensors)}".encode() + b"\0"
         head = struct.pack(
@@ -83,8 +89,8 @@ class Plan:
         self.data += b"\0" * (aligned(len(self.data)) - len(self.data))
         return at
 
-    def pad_row(self, size: int) -> int:
-        """Room for a row of pads."""
+    def scratch(self, size: int) -> int:
+        """Room in the scratch memory, for a row of pads or the sums of a pool."""
         at = self.memory[RING]
         self.memory[RING] += aligned(size)
         return at
@@ -123,9 +129,17 @@ class Plan:
         self.operations.append(head + window + struct.pack("<5Q", *places, pad_row) + numbers)
         return len(self.operations) - 1
 
-    def group(self, first: int, count: int, strip: int, loop: tuple[int, int] = (0, 0)) -> None:
+    def group(
+        self,
+        first: int,
+        count: int,
+        strip: int,
+        loop: tuple[int, int] = (0, 0),
+        *,
+        in_order: bool = False,
+    ) -> None:
         """Add a group of operations."""
-        self.groups.append(struct.pack("<8I", first, count, strip, *loop, 0, 0, 0))
+        self.groups.append(struct.pack("<8I", first, count, strip, *loop, int(in_order), 0, 0))
 
     def to_bytes(self) -> bytes:
         """The file."""

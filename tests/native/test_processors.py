@@ -43,7 +43,7 @@ def _network() -> bytes:
     window = {"kernel": (3, 3), "pads": (1, 1), "zero_points": (120, 7, 7)}
     plan.operation("quantise", (inputs,), image, 16, factors=(1, 0, 0))
     table = draw.integers(0, 256, 256).astype(np.uint8)
-    window |= {"table": table, "pad_row": plan.pad_row(13 * CHANNELS)}
+    window |= {"table": table, "pad_row": plan.scratch(13 * CHANNELS)}
     weights, depthwise_weights = _parameters(draw, 9 * 16, 1e-3), _parameters(draw, 9, 4e-3)
     plan.operation("convolution", (image,), dense, 16, CHANNELS, **window, **weights)
     plan.operation("depthwise", (dense,), deep, CHANNELS, **window, **depthwise_weights)

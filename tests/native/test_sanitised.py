@@ -13,6 +13,7 @@ import pytest
 
 from native.cases import MAKERS, bottlenecks, chains, operation_cases
 from native.corpus import FOLDER, seeds
+from native.rows_in_order import chains_in_order
 
 FUZZ = FOLDER.parent
 PROBE = "#include <sanitizer/asan_interface.h>\nint main(void) { return 0; }\n"
@@ -47,9 +48,10 @@ def test_plans_and_damaged_plans_stay_within_their_memory(compiler: str, tmp_pat
     for code in MAKERS:
         for case in operation_cases(code, 8, batch=1, scale=2):
             (cases / case.name).write_bytes(case.plan)
-    for case in (*bottlenecks(6, batch=1, scale=2), *chains(6, batch=1, scale=2)):
-        (cases / case.name).write_bytes(case.plan)
-    settings = (f"CC={compiler}", f"BUILD={tmp_path / 'build'}", f"FOUND={cases}")
+    for make in (bottlenecks, chains, chains_in_order):
+        for case in make(6, batch=1, scale=2):
+            (cases / case.name).write_bytes(case.plan)
+    settings = (f"CC={compiler}", "CHANGES=30", f"BUILD={tmp_path / 'build'}", f"FOUND={cases}")
     ran = subprocess.run(
         ["make", "-j2", "replay", *settings],
         cwd=FUZZ, capture_output=True, text=True, check=False,

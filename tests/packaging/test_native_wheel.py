@@ -39,13 +39,16 @@ def library(wheel: Path) -> bytes:
 def test_it_holds_the_package_the_header_and_one_library(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
-    libraries = [name for name in names if not name.endswith((".py", ".typed", ".h"))]
+    libraries = [name for name in names if not name.endswith((".py", ".typed", ".h", ".c"))]
     assert len(libraries) == 1
     assert {
         "edgecnn_native/__init__.py",
         "edgecnn_native/py.typed",
         "edgecnn_native/include/edgecnn_native.h",
+        "edgecnn_native/src/kernels/portable.c",
     } <= set(names)
+    # What needs a system, and kernels of other processors, are in the library alone.
+    assert not {name for name in names if name.endswith(("file.c", "profile.c")) or "avx" in name}
 
 
 def test_it_is_small_and_for_any_python_of_its_platform(wheel: Path) -> None:

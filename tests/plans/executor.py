@@ -11,9 +11,11 @@ from plans import operations
 from plans.memory import Memory
 from plans.plan_file import Group, Operation, PlanFile, Tensor
 
-CONVOLUTION, DEPTHWISE, MULTIPLY, GLOBAL_POOL, RESIZE, PAD = 3, 4, 7, 11, 14, 15
-INPUT, OUTPUT, RING = 0, 1, 3
-WINDOWED = (CONVOLUTION, DEPTHWISE, 5, 9, 10)
+CONVOLUTION, DEPTHWISE, MULTIPLY, GLOBAL_POOL, CHANNELS = 3, 4, 7, 11, 13
+READS_WHOLE = (GLOBAL_POOL, 14, 15, 16, 17)
+INPUT, OUTPUT, RING, ARENA_RING = 0, 1, 3, 4
+NOWHERE = 2**64 - 1
+WINDOWED = (CONVOLUTION, DEPTHWISE, 5, 9, 10, CHANNELS)
 
 
 class Executor:
@@ -38,13 +40,19 @@ class Executor:
             if tensor.storage == INPUT:
                 self.arrays[number] = next(fed).reshape(shape)
             elif tensor.storage == OUTPUT:
-                self.arrays[number] = np.full(shape, np.nan, np.float32)
+                self.arrays[number] = (
+                    np.full(shape, np.nan, np.float32) if tensor.type else np.zeros(shape, np.uint8)
+                )
         for group in self.plan.groups:
             self._run_group(group)
         return [self.arrays[i] for i, t in enumerate(tensors) if t.storage == OUTPUT]
 
     def _run_group(self, group: Group) -> None:
         ops = self.plan.operations[group.first : group.first + group.count]
+        if group.flags:
+            self._begin(ops)
+            RowOrder(self, ops).run()
+            return
         height = self.plan.tensors[ops[-1].output].height
         strips = list(range(0, height, group.strip_rows))
         if self.afresh:
@@ -60,7 +68,9 @@ class Executor:
     def _begin(self, ops: list[Operation]) -> None:
         self.memory.forget_rings()
         for op in ops:
-            if op.pad_row != 2**64 - 1:
+            self.memory.forget(op.output)
+        for op in ops:
+            if op.pad_row != NOWHERE and op.code != GLOBAL_POOL:
                 self.memory.fill_pad_row(op.pad_row, self.plan.tensors[op.inputs[0]])
 
     def _run_strip(
@@ -73,26 +83,29 @@ class Executor:
         ]
         for place, op in enumerate(ops):
             if place not in loop:
-                self._run(op, spans[place], range(op.output_channels))
+                self.make_rows(op, spans[place], range(op.output_channels))
             elif place == loop.start:
                 blocks = range(0, op.output_channels, 64)
                 for block in blocks:
                     for inner in loop:
                         last = min(block + 64, ops[inner].output_channels)
-                        self._run(ops[inner], spans[inner], range(block, last))
+                        self.make_rows(ops[inner], spans[inner], range(block, last))
         for place, (_, high) in enumerate(needed):
             made[place] = max(made.get(place, 0), high)
 
-    def _run(self, op: Operation, rows: range, channels: range) -> None:
+    def make_rows(self, op: Operation, rows: range, channels: range) -> None:
+        """Rows of some of an operation's channels."""
         for row in rows:
-            values = operations.compute(self, op, row, channels)
-            output = self.plan.tensors[op.output]
-            if output.storage == OUTPUT:
-                place = op.output_channel + channels.start
-                self.arrays[op.output][place : place + len(channels), row] = values.T
-                continue
-            assert values.dtype == np.uint8
-            self.memory.write(op.output, row, op.output_channel + channels.start, values)
+            self.write(op, row, channels.start, operations.compute(self, op, row, channels))
+
+    def write(self, op: Operation, row: int, channel: int, values: np.ndarray) -> None:
+        """A row of an operation's output, (width, channels), from one of its channels on."""
+        output, place = self.plan.tensors[op.output], op.output_channel + channel
+        if output.storage == OUTPUT:
+            self.arrays[op.output][place : place + values.shape[1], row] = values.T
+            return
+        assert values.dtype == np.uint8
+        self.memory.write(op.output, row, place, values)
 
     def window(self, op: Operation, row: int, columns: int) -> np.ndarray:
         """What an output row is computed from, (columns, kernel_h, kernel_w, pitch)."""
@@ -112,6 +125,67 @@ class Executor:
         return np.stack(rows)[:, at].transpose(1, 0, 2, 3)
 
 
+class RowOrder:
+    """A group that runs in order: each row asks for those that it is computed from."""
+
+    def __init__(self, executor: Executor, ops: list[Operation]) -> None:
+        self.executor, self.ops = executor, ops
+        self.tensors = executor.plan.tensors
+        self.made = [0] * len(ops)
+
+    def run(self) -> None:
+        last = len(self.ops) - 1
+        self.make(last, self.tensors[self.ops[last].output].height)
+        for place, op in enumerate(self.ops):
+            if self.tensors[op.output].storage not in (RING, ARENA_RING):
+                self.make(place, self.tensors[op.output].height)
+
+    def make(self, place: int, end: int) -> None:
+        """Rows of an operation's output up to `end`."""
+        op = self.ops[place]
+        is_sum = op.code == GLOBAL_POOL and op.pad_row != NOWHERE
+        if is_sum and self.made[place] < end:
+            for row in range(self.tensors[op.inputs[0]].height):
+                self._ask(place, {op.inputs[0]: row + 1})
+                values = operations.pool_row(self.executor, op, row)
+            assert values is not None
+            self.executor.write(op, 0, 0, values)
+            self.made[place] = 1
+        while self.made[place] < end:
+            row = self.made[place]
+            wanted = rows_read(op, self.tensors, (row, row + 1))
+            self._ask(place, {number: high for number, (_, high) in wanted.items()})
+            self.executor.make_rows(op, range(row, row + 1), range(op.output_channels))
+            self.made[place] += 1
+
+    def _ask(self, place: int, ends: dict[int, int]) -> None:
+        for maker in range(place):
+            if self.ops[maker].output in ends:
+                self.make(maker, ends[self.ops[maker].output])
+
+
+def rows_read(
+    op: Operation, tensors: list[Tensor], rows: tuple[int, int]
+) -> dict[int, tuple[int, int]]:
+    """By input: the rows [low, high) that rows of the output are computed from."""
+    found: dict[int, tuple[int, int]] = {}
+    a, b = rows
+    for place, number in enumerate(op.inputs):
+        height = tensors[number].height
+        gate = place == 1 and height < tensors[op.output].height
+        if op.code in READS_WHOLE or gate:
+            low, high = 0, height
+        elif op.code in WINDOWED:
+            (k, s, d, p) = op.kernel[0], op.stride[0], op.dilation[0], op.pads[0]
+            low = max(0, a * s - p)
+            high = min(height, (b - 1) * s - p + (k - 1) * d + 1)
+        else:
+            low, high = a, b
+        before = found.get(number, (low, high))
+        found[number] = (min(low, before[0]), max(high, before[1]))
+    return found
+
+
 def needed_rows(
     ops: list[Operation], tensors: list[Tensor], strip: tuple[int, int]
 ) -> list[tuple[int, int]]:
@@ -121,17 +195,7 @@ def needed_rows(
     for op in reversed(ops):
         a, b = wanted.get(op.output, strip) if made else strip
         made.append((a, b))
-        for place, number in enumerate(op.inputs):
-            height = tensors[number].height
-            gate = place == 1 and height < tensors[op.output].height
-            if op.code in (GLOBAL_POOL, RESIZE, PAD) or gate:
-                low, high = 0, height
-            elif op.code in WINDOWED:
-                (k, s, d, p) = op.kernel[0], op.stride[0], op.dilation[0], op.pads[0]
-                low = max(0, a * s - p)
-                high = min(height, (b - 1) * s - p + (k - 1) * d + 1)
-            else:
-                low, high = a, b
+        for number, (low, high) in rows_read(op, tensors, (a, b)).items():
             before = wanted.get(number, (low, high))
             wanted[number] = (min(low, before[0]), max(high, before[1]))
     return made[::-1]

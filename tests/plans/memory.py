@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 from plans.plan_file import PlanFile, Tensor
 
-ARENA, RING = 2, 3
+ARENA, RING, ARENA_RING = 2, 3, 4
 GARBAGE = 0xA5
 
 
 class Memory:
     def __init__(self, plan: PlanFile) -> None:
         self.tensors = plan.tensors
-        self.bytes = {
-            ARENA: np.full(plan.arena, GARBAGE, np.uint8),
-            RING: np.full(plan.scratch, GARBAGE, np.uint8),
-        }
+        arena = np.full(plan.arena, GARBAGE, np.uint8)
+        scratch = np.full(plan.scratch, GARBAGE, np.uint8)
+        self.bytes = {ARENA: arena, RING: scratch, ARENA_RING: arena}
         # By tensor: the row that each place of each 16 channels holds.
         self._held: dict[int, np.ndarray] = {}
         self._known: dict[int, np.ndarray] = {}
@@ -32,6 +31,18 @@ class Memory:
         for number in list(self._held):
             if self.tensors[number].storage == RING:
                 del self._held[number]
+
+    def forget(self, number: int) -> None:
+        """Fill a ring in the arena with what must not be read."""
+        if self.tensors[number].storage == ARENA_RING:
+            self.bytes[ARENA][self._offsets(number)] = GARBAGE
+            self._held.pop(number, None)
+
+    def sums(self, offset: int, channels: int) -> np.ndarray:
+        """int32 sums of channels, in the scratch memory."""
+        assert offset % 64 == 0
+        assert offset + 4 * -(-channels // 16) * 16 <= len(self.bytes[RING])
+        return self.bytes[RING][offset : offset + 4 * channels].view(np.int32)
 
     def _places(self, number: int) -> np.ndarray:
         """Offsets of every byte of a tensor, (rows, pixels with pads, pitch)."""

@@ -78,6 +78,7 @@ class Group:
     strip_rows: int
     loop_first: int
     loop_count: int
+    flags: int
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def read(content: bytes) -> PlanFile:
     return PlanFile(
         [_tensor(parts[0][64 * i :], parts[3]) for i in range(tensors)],
         [_operation(parts[1][128 * i :]) for i in range(operations)],
-        [Group(*struct.unpack_from("<5I", parts[2], 32 * i)) for i in range(groups)],
+        [Group(*struct.unpack_from("<6I", parts[2], 32 * i)) for i in range(groups)],
         parts[4],
         arena,
         scratch,

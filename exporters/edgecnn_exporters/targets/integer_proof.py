@@ -1,4 +1,4 @@
-"""Proof by integers: another implementation's answers against LiteRT's reference kernels."""
+"""Proof by integers: an implementation's answers against LiteRT's reference kernels, or others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Answered:
 
     Attributes:
         found: of the implementation that is judged.
-        kernels: of LiteRT's reference kernels.
+        kernels: of LiteRT's reference kernels, or of those that stand for them.
     """
 
     example: Example
@@ -51,7 +51,12 @@ def other_encodings(artefact: Artefact, own: Mapping[str, ScaleZeroPoint]) -> Pr
 
 
 def judge_integers(
-    network: IntegerNetwork, prover: str, subject: str, answered: Sequence[Answered], rewritten: int
+    network: IntegerNetwork,
+    prover: str,
+    subject: str,
+    answered: Sequence[Answered],
+    rewritten: int,
+    kernels: str = "LiteRT's reference kernels",
 ) -> Proof:
     """The proof: exact where all integers are equal.
 
@@ -63,6 +68,7 @@ def judge_integers(
     Args:
         subject: what answers, for the note; may be empty.
         rewritten: number of FULLY_CONNECTED that the kernels computed as CONV_2D.
+        kernels: whose integers `Answered.kernels` are.
     """
     steps = np.concatenate(
         [
@@ -76,7 +82,7 @@ def judge_integers(
     examples = f"{len(answered)} example{'s' * (len(answered) > 1)}"
     note = (
         f"{subject}{int((steps == 0).sum()):,} of {steps.size:,} output integers of "
-        f"{examples} are those of LiteRT's reference kernels"
+        f"{examples} are those of {kernels}"
         + (", which compute FULLY_CONNECTED as CONV_2D for this" if rewritten else "")
     )
     if share == 1.0:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edgecnn_exporters.errors import NotQuantised
 from edgecnn_exporters.targets.compilers import Compiled, IntegerNetwork
+from edgecnn_exporters.targets.mcu.folder import check_names, write_files
 from edgecnn_exporters.targets.mcu.header import (
-    MARK,
     Ends,
     golden_header,
     model_header,
@@ -18,8 +18,6 @@ from edgecnn_exporters.targets.mcu.header import (
 from edgecnn_exporters.targets.mcu.integers import golden_integers
 from edgecnn_exporters.targets.mcu.read_me import read_me
 from edgecnn_exporters.targets.mcu.tensors import read_tensors
-from edgecnn_runtime.atomic import replace_file
-from edgecnn_runtime.errors import OutputNotWritable
 
 EXAMPLE = "main.cpp"
 REPLACED = ("README.md", "golden.h", "model.h", "network.h")
@@ -37,17 +35,9 @@ def write_firmware(network: IntegerNetwork, compiled: Compiled, folder: Path) ->
     """
     check_folder(folder)
     files = firmware_files(network, compiled)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputNotWritable(f"cannot write the firmware to {folder}: {error}") from error
-    if (folder / EXAMPLE).exists():
-        # People make it their own program.
-        del files[EXAMPLE]
-    for name, text in files.items():
-        with replace_file(folder / name) as stream:
-            stream.write(text.encode())
-    return {name: len(text.encode()) for name, text in files.items()}
+    # People make it their own program.
+    example = {EXAMPLE: files.pop(EXAMPLE)}
+    return write_files(folder, files, example)
 
 
 def check_folder(folder: Path) -> None:
@@ -56,23 +46,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         OutputNotWritable: there is one.
     """
-    others = [name for name in REPLACED if not _is_own(folder / name)]
-    if others:
-        raise OutputNotWritable(
-            f"{folder} holds {' and '.join(others)} not written by edgecnn, which a firmware "
-            f"would replace; move {'it' if len(others) == 1 else 'them'}, or name another folder"
-        )
-
-
-def _is_own(path: Path) -> bool:
-    """Whether edgecnn may write there: nothing, or a file that begins with its mark."""
-    try:
-        with path.open("rb") as stream:
-            return MARK.encode() in stream.readline(200)
-    except FileNotFoundError:
-        return not path.is_symlink()
-    except OSError:
-        return False
+    check_names(folder, REPLACED)
 
 
 def firmware_files(network: IntegerNetwork, compiled: Compiled) -> dict[str, str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from edgecnn_exporters.targets.compilers import IntegerNetwork
 from edgecnn_exporters.targets.mcu.c_source import c_float, c_integers, c_list, c_string
 from edgecnn_exporters.targets.mcu.tensors import Tensor, TensorList
-from edgecnn_runtime.arrays import Array, Int8
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines.adapted import ScaleZeroPoint, quantise
 from edgecnn_runtime.image.preprocess import preprocess
 from edgecnn_runtime.manifest import Preprocess
@@ -106,11 +107,13 @@ def golden_header(inputs: Sequence[Array], outputs: Sequence[Array]) -> str:
     return _header("".join(lines))
 
 
-def pixel_table(spec: Preprocess, encoding: ScaleZeroPoint) -> Int8:
+def pixel_table(
+    spec: Preprocess, encoding: ScaleZeroPoint, dtype: Literal["int8", "uint8"] = "int8"
+) -> Array:
     """Input integer of each grey level: (channels, 256), by the runtime's own arithmetic."""
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
     plain = replace(spec, resize=None, crop=None, layout="NCHW")
-    return quantise(preprocess(ramp, plain)[0, :, 0, :], encoding, "int8")
+    return quantise(preprocess(ramp, plain)[0, :, 0, :], encoding, dtype)
 
 
 def _header(body: str, includes: str = "") -> str:

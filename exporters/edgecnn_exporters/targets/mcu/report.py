@@ -33,12 +33,17 @@ def report(
         "resolver": list(methods),
         "largest_weight": _largest(tensors.weights),
         "largest_tensor": _largest(tensors.activations),
-        "boards": {board.name: _room(need, *need.over(board)) for board in boards()},
+        "boards": room_on_boards(need),
         "notes": NOTES,
     }
 
 
-def _room(need: Need, flash_over: int, ram_over: int) -> dict[str, Any]:
+def room_on_boards(need: Need) -> dict[str, Any]:
+    """Whether each board holds the network, and the bytes over where it does not."""
+    return {board.name: _room(*need.over(board)) for board in boards()}
+
+
+def _room(flash_over: int, ram_over: int) -> dict[str, Any]:
     over = {"flash_over_bytes": flash_over, "ram_over_bytes": ram_over}
     return {"fits": not flash_over and not ram_over, **{k: v for k, v in over.items() if v}}
 

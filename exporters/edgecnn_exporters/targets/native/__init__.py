@@ -9,8 +9,20 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
 
-def write_plan(model: ir.Model | Path | str, path: Path | str) -> None:
+def write_plan(
+    model: ir.Model | Path | str,
+    path: Path | str,
+    *,
+    least_memory: bool = False,
+    byte_io: bool = False,
+) -> None:
     """Write the plan of a QDQ graph, or of the ONNX file that holds one, to `path`.
+
+    Args:
+        least_memory: for microcontrollers: layers run row by row, in one thread, with the least
+            memory. The results are the same.
+        byte_io: inputs and outputs are uint8, with the graph's scales and zero points. An output
+            that the graph computes in floats stays float32.
 
     Raises:
         NoKernel: a node has no kernel, or stays float.
@@ -20,4 +32,5 @@ def write_plan(model: ir.Model | Path | str, path: Path | str) -> None:
     from edgecnn_exporters.targets.native.write import plan_of
 
     source = ir.load(model) if isinstance(model, (Path, str)) else model
-    Path(path).write_bytes(plan_of(source).to_bytes())
+    plan = plan_of(source, least_memory=least_memory, byte_io=byte_io)
+    Path(path).write_bytes(plan.to_bytes())

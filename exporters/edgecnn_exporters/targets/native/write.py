@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgecnn_exporters.targets.native.byte_ends import with_byte_ends
 from edgecnn_exporters.targets.native.folding import simplify
-from edgecnn_exporters.targets.native.grouping import Caches, Group, group_layers
 from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer
-from edgecnn_exporters.targets.native.memory import Layout, Memory, place
 from edgecnn_exporters.targets.native.packing import Data, by_lanes, packed_weights
 from edgecnn_exporters.targets.native.records import (
     GROUP,
+    IN_ORDER,
     NONE,
     NOWHERE,
     OPERATION,
@@ -22,6 +22,9 @@ from edgecnn_exporters.targets.native.records import (
     Records,
     Type,
 )
+from edgecnn_exporters.targets.native.schedule.grouping import Caches, Group, group_layers
+from edgecnn_exporters.targets.native.schedule.least_memory import group_for_least_memory
+from edgecnn_exporters.targets.native.schedule.memory import Layout, Memory, place
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -44,8 +47,19 @@ class Plan:
         return records_of(self).to_bytes()
 
 
-def plan_of(model: ir.Model, caches: Caches | None = None) -> Plan:
+def plan_of(
+    model: ir.Model,
+    caches: Caches | None = None,
+    *,
+    least_memory: bool = False,
+    byte_io: bool = False,
+) -> Plan:
     """The plan of a QDQ graph, which stays as it is.
+
+    Args:
+        least_memory: layers run row by row, in one thread, with the least memory.
+        byte_io: inputs and outputs are uint8, with the graph's scales and zero points. An output
+            that the graph computes in floats stays float32.
 
     Raises:
         NoKernel: a node has no kernel, or stays float.
@@ -57,7 +71,9 @@ def plan_of(model: ir.Model, caches: Caches | None = None) -> Plan:
     copy = model.clone()
     fix_batch(copy, 1)
     network = simplify(network_of(copy.graph))
-    groups = group_layers(network, caches)
+    if byte_io:
+        network = with_byte_ends(network)
+    groups = group_for_least_memory(network) if least_memory else group_layers(network, caches)
     return Plan(network, groups, place(network, groups))
 
 
@@ -149,6 +165,7 @@ def _write_groups(groups: tuple[Group, ...]) -> Records:
         record["first"], record["count"] = first, len(group.layers)
         record["strip_rows"] = group.strip_rows
         record["loop_first"], record["loop_count"] = group.loop
+        record["flags"] = IN_ORDER if group.is_in_order else 0
         first += len(group.layers)
     result: Records = records
     return result

@@ -8,10 +8,10 @@ from plans.networks import quantised
 from plans.plan_file import PlanFile, read
 
 from edgecnn_exporters.targets.native.errors import PlanInvalid
-from edgecnn_exporters.targets.native.grouping import Caches
 from edgecnn_exporters.targets.native.layers import Window
-from edgecnn_exporters.targets.native.memory import Interval, assign
 from edgecnn_exporters.targets.native.records import read_plan
+from edgecnn_exporters.targets.native.schedule.grouping import Caches
+from edgecnn_exporters.targets.native.schedule.memory import Interval, assign
 from edgecnn_exporters.targets.native.write import plan_of
 
 SAME = "pads = [1, 1, 1, 1]"

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgecnn_exporters.targets.native.folding import needs_pads
-from edgecnn_exporters.targets.native.grouping import BLOCK, Group
 from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer, Role
 from edgecnn_exporters.targets.native.packing import LANES, QUAD, rounded_up
 from edgecnn_exporters.targets.native.records import ALIGNMENT, Code, Storage
+from edgecnn_exporters.targets.native.schedule.grouping import BLOCK, Group
+from edgecnn_exporters.targets.native.schedule.row_order import sums_rows
 
+SUM_BYTES = 4
 WINDOWED = frozenset(
     {
         *(Code.CONVOLUTION, Code.DEPTHWISE, Code.GROUPED),
@@ -63,26 +65,22 @@ class Interval:
 
 def place(network: IntegerNetwork, groups: Sequence[Group]) -> Memory:
     """A place for every image and pad row."""
-    rings = {name: rows for group in groups for name, rows in group.rings.items()}
-    looped = frozenset(name for group in groups for name in group.looped)
-    layouts = {
-        name: _layout(network, image, rings.get(name), name in looped)
-        for name, image in network.images.items()
-    }
-    stored = _lifetimes(network, groups, layouts)
-    offsets, arena = assign(stored)
+    layouts = {name: _layout(network, image) for name, image in network.images.items()}
+    for group in groups:
+        storage = Storage.ARENA_RING if group.is_in_order else Storage.RING
+        for name, rows in group.rings.items():
+            block = BLOCK if name in group.looped else layouts[name].pitch
+            layouts[name] = replace(layouts[name], storage=storage, rows=rows, block=block)
+    offsets, arena = assign(_lifetimes(network, groups, layouts))
     pad_rows: dict[tuple[int, int], int] = {}
     scratch = 0
     for number, group in enumerate(groups):
         at = 0
-        for name in group.rings:
+        for name in () if group.is_in_order else group.rings:
             offsets[name] = at
             at += aligned(size_of(network.images[name], layouts[name]))
-        for index, layer in enumerate(group.layers):
-            if _reads_pad_row(layer, network.images):
-                pad_rows[number, index] = at
-                source = layer.inputs[0]
-                at += aligned(layouts[source].row_bytes(network.images[source].width))
+        places, at = _pad_rows(network, group, layouts, at)
+        pad_rows.update({(number, index): place for index, place in places.items()})
         scratch = max(scratch, at)
     placed = {
         name: replace(layout, offset=offsets.get(name, 0)) for name, layout in layouts.items()
@@ -90,9 +88,33 @@ def place(network: IntegerNetwork, groups: Sequence[Group]) -> Memory:
     return Memory(placed, pad_rows, arena, scratch)
 
 
-def _layout(
-    network: IntegerNetwork, image: Image, ring_rows: int | None, is_looped: bool
-) -> Layout:
+def _pad_rows(
+    network: IntegerNetwork, group: Group, layouts: Mapping[str, Layout], at: int
+) -> tuple[dict[int, int], int]:
+    """Places of a group's pad rows and sums of pools from `at` on, by layer; and their end.
+
+    In a group that runs in order, pad rows of one value share a place.
+    """
+    places: dict[int, int] = {}
+    shared: dict[int, list[int]] = {}
+    sizes: dict[int, int] = {}
+    for index, layer in enumerate(group.layers):
+        source = layer.inputs[0]
+        if group.is_in_order and sums_rows(layer, group.rings):
+            places[index] = at
+            at += aligned(SUM_BYTES * rounded_up(layer.channels, LANES))
+        elif _reads_pad_row(layer, network.images):
+            sizes[index] = aligned(layouts[source].row_bytes(network.images[source].width))
+            value = layouts[source].pad_value if group.is_in_order else index
+            shared.setdefault(value, []).append(index)
+    for indices in shared.values():
+        places.update(dict.fromkeys(indices, at))
+        at += max(sizes[index] for index in indices)
+    return places, at
+
+
+def _layout(network: IntegerNetwork, image: Image) -> Layout:
+    """The layout of an image that is stored whole."""
     if image.role is not Role.INNER:
         storage = Storage.INPUT if image.role is Role.INPUT else Storage.OUTPUT
         return Layout(storage, rows=image.height)
@@ -112,10 +134,10 @@ def _layout(
     zero = image.encoding.zero_point if image.encoding is not None else 0
     is_pooled = len(pools) == len(windows) and bool(pools)
     return Layout(
-        Storage.ARENA if ring_rows is None else Storage.RING,
+        Storage.ARENA,
         pitch,
-        BLOCK if is_looped else pitch,
-        image.height if ring_rows is None else ring_rows,
+        pitch,
+        image.height,
         (left, right),
         0 if is_pooled else zero,
     )
@@ -136,6 +158,11 @@ def size_of(image: Image, layout: Layout) -> int:
     return layout.rows * (layout.pads[0] + image.width + layout.pads[1]) * layout.pitch
 
 
+def row_bytes(network: IntegerNetwork, image: Image) -> int:
+    """Bytes of a row of an image within the network, with its pads."""
+    return _layout(network, image).row_bytes(image.width)
+
+
 def _lifetimes(
     network: IntegerNetwork, groups: Sequence[Group], layouts: Mapping[str, Layout]
 ) -> list[Interval]:
@@ -148,7 +175,7 @@ def _lifetimes(
     return [
         Interval(name, size_of(network.images[name], layouts[name]), *span)
         for name, span in spans.items()
-        if layouts[name].storage is Storage.ARENA
+        if layouts[name].storage in (Storage.ARENA, Storage.ARENA_RING)
     ]
 
 

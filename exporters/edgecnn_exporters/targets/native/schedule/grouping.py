@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edgecnn_exporters.targets.native.layers import IntegerNetwork, Layer, Role
+from edgecnn_exporters.targets.native.layers import READ_WHOLE, IntegerNetwork, Layer, Role
 from edgecnn_exporters.targets.native.records import Code
-from edgecnn_exporters.targets.native.strips import Strip, strip_of
+from edgecnn_exporters.targets.native.schedule.strips import Strip, strip_of
 
 BLOCK = 64
 POINTS = frozenset({Code.ADD, Code.MULTIPLY, Code.TABLE, Code.COPY, Code.CHANNELS, Code.DEQUANTISE})
@@ -46,12 +46,14 @@ class Group:
     Attributes:
         rings: rows of the images that live in rings, by name.
         loop: first layer and number of layers that run once for each 64 channels; (0, 0): none.
+        is_in_order: one thread makes row after row, as row_order.py says, with rings in the arena.
     """
 
     layers: tuple[Layer, ...]
     strip_rows: int
     rings: Mapping[str, int]
     loop: tuple[int, int] = (0, 0)
+    is_in_order: bool = False
 
     @property
     def looped(self) -> frozenset[str]:
@@ -180,7 +182,7 @@ class _Grouping:
 
     def _strip_rows(self, group: Sequence[Layer]) -> int:
         height = self.images[group[-1].output].height
-        if any(each.code in (Code.RESIZE, Code.PAD) for each in group):
+        if any(each.code in READ_WHOLE - {Code.GLOBAL_POOL} for each in group):
             return height
         depthwise = next((each for each in group if each.code is Code.DEPTHWISE), None)
         # A single row a strip costs more in calls than a ring beyond the first cache does.

@@ -77,7 +77,7 @@ static bool check_layout(const struct check *check, const struct plan_tensor *te
     MUST(tensor->block == tensor->pitch || tensor->block == 64, "its channel block");
     MUST(tensor->block == tensor->pitch || tensor->storage == STORAGE_RING, "channel blocks without a ring");
     MUST(tensor->rows - 1 < tensor->height, "its rows");
-    MUST(tensor->storage == STORAGE_RING || tensor->rows == tensor->height, "rows are missing");
+    MUST(is_ring(tensor) || tensor->rows == tensor->height, "rows are missing");
     MUST(tensor->pad_left <= MOST_PADS && tensor->pad_right <= MOST_PADS, "its pads");
     uint64_t pixels = (uint64_t)tensor->pad_left + tensor->width + tensor->pad_right;
     uint64_t room = tensor->storage == STORAGE_RING ? header->scratch : header->arena;
@@ -88,7 +88,7 @@ static bool check_layout(const struct check *check, const struct plan_tensor *te
 static bool check_tensor(const struct check *check, const struct plan_tensor *tensor)
 {
     MUST(tensor->name < check->plan->header->names, "its name is outside the names");
-    MUST(tensor->storage <= STORAGE_RING && tensor->type <= TYPE_FLOAT32, "its storage or type");
+    MUST(tensor->storage <= STORAGE_ARENA_RING && tensor->type <= TYPE_FLOAT32, "its storage or type");
     MUST(tensor->height - 1 < MOST_PIXELS && tensor->width - 1 < MOST_PIXELS, "its height or width");
     MUST(tensor->channels - 1 < MOST_CHANNELS, "its number of channels");
     MUST(tensor->vector == 0 || (tensor->vector == 1 && tensor->height == 1 && tensor->width == 1),

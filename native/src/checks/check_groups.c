@@ -23,7 +23,7 @@ static bool check_order(const struct check *check, const struct plan_group *grou
             uint32_t input = plan->operations[i].input[side];
             if (input == PLAN_NONE || plan->tensors[input].storage == STORAGE_INPUT)
                 continue;
-            uint32_t from = plan->tensors[input].storage == STORAGE_RING ? group->first : 0;
+            uint32_t from = is_ring(&plan->tensors[input]) ? group->first : 0;
             bool written = false, here = false;
             for (uint32_t j = from; j < i && !here; j++) {
                 written = written || plan->operations[j].output == input;
@@ -31,7 +31,8 @@ static bool check_order(const struct check *check, const struct plan_group *grou
             }
             MUST(written, "an operation reads what none before it has written");
             bool stored = here && plan->tensors[input].storage == STORAGE_ARENA;
-            MUST(!stored || !spans_rows(&plan->operations[i]) || has_one_strip(plan, group),
+            bool by_one = has_one_strip(plan, group) || group->flags & GROUP_IN_ORDER;
+            MUST(!stored || !spans_rows(&plan->operations[i]) || by_one,
                  "windows over a stored tensor that is made in strips of the same group");
         }
     return true;
@@ -63,8 +64,7 @@ static bool check_loop(const struct check *check, const struct plan_group *group
         if (!looped)
             continue;
         MUST(o->output_channels == first->output_channels, "the channels of its loop differ");
-        MUST(o->code != OP_GROUPED && o->code != OP_COPY && o->code != OP_CHANNELS && !is_callers(in) &&
-                 !is_callers(out) && !reads_all_rows(o),
+        MUST(o->code != OP_GROUPED && !reads_exactly(o) && !is_callers(in) && !is_callers(out) && !reads_all_rows(o),
              "an operation that has no channel blocks");
         MUST(o->code != OP_CONVOLUTION || !is_made_in_loop(check->plan, group, o->input[0]),
              "it reads all channels of what its loop makes block by block");
@@ -136,6 +136,8 @@ static bool check_rows(const struct check *check, const struct plan_group *group
         for (uint32_t j = i + 1; j < group->count && !read; j++)
             read = operations[j].input[0] == operations[i].output || operations[j].input[1] == operations[i].output;
         MUST(read || plan->tensors[operations[i].output].height == height, "the heights of its outputs differ");
+        MUST(!sums_rows(&operations[i]) && plan->tensors[operations[i].output].storage != STORAGE_ARENA_RING,
+             "sums or a ring of a group that runs in order");
         MUST(!reads_all_rows(&operations[i]) || group->strip_rows == height || operations[i].code == OP_GLOBAL_POOL,
              "an operation on all rows in strips");
     }
@@ -151,7 +153,7 @@ static bool check_outputs(struct check *check)
         const struct plan_tensor *tensor = &plan->tensors[check->index];
         uint64_t written = 0;
         for (uint32_t i = 0; tensor->storage == STORAGE_OUTPUT && i < plan->header->operations; i++)
-            if (plan->operations[i].output == check->index)
+            if (plan->operations[i].output == check->index && plan->operations[i].code != OP_FUNCTION)
                 written += plan->operations[i].output_channels;
         MUST(tensor->storage != STORAGE_OUTPUT || written == tensor->channels, "an output that is not written");
     }
@@ -168,11 +170,14 @@ bool check_groups(struct check *check)
         MUST(group->first == next && group->count >= 1 && group->count <= plan->header->operations - next,
              "its operations");
         MUST(group->count <= MOST_GROUP, "more than 256 operations");
-        MUST(!group->reserved[0] && !group->reserved[1] && !group->reserved[2], "a reserved field is not 0");
+        MUST(group->flags <= GROUP_IN_ORDER && !group->reserved[0] && !group->reserved[1],
+             "a reserved field is not 0");
         next += group->count;
-        int rows[3 * MOST_GROUP];
-        if (!check_loop(check, group) || !check_rows(check, group) || !check_order(check, group) ||
-            !check_strips(check, group, rows))
+        int rows[3 * group->count]; /* so few that a small processor's stack holds them */
+        if (!check_loop(check, group) || !check_order(check, group))
+            return false;
+        if (group->flags & GROUP_IN_ORDER ? !check_in_order(check, group, rows, rows + group->count)
+                                          : !check_rows(check, group) || !check_strips(check, group, rows))
             return false;
     }
     check->kind = NULL;

@@ -1,0 +1,1 @@
+"""Schedule of a plan: groups of layers, their order of rows, and memory."""
