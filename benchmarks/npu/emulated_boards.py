@@ -1,9 +1,9 @@
-"""Boards of Cortex-M processors under QEMU: builds a firmware folder, runs it, reads what it prints.
+"""Boards of Cortex-M processors under QEMU: builds a firmware folder, runs it, reads its answers.
 
-QEMU's clock is driven by the instructions (``-icount shift=0``: one a nanosecond), and SysTick counts
-cycles of the emulated core's clock: their product is the instructions, to within one cycle's.
-Counts are the same in every run. They are no time: a core waits for memory, and does some things at
-once.
+QEMU's clock is driven by the instructions (``-icount shift=0``: one a nanosecond), and SysTick
+counts cycles of the emulated core's clock: their product is the instructions, to within one
+cycle's. Counts are the same in every run. They are no time: a core waits for memory, and does some
+things at once.
 """
 
 from __future__ import annotations

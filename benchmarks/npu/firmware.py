@@ -2,10 +2,11 @@
 
 Usage: python -m benchmarks.npu.firmware [--table] [NETWORK …]
 
-Each network is exported and compiled for ``mcu-native``; its firmware is built by zig and run by QEMU
-on four boards, where the golden output must come out. Beside it stands the tensor arena of TensorFlow
-Lite Micro for the same network (``mcu``). Results are lines of results/npu/firmware.jsonl and the
-tables of docs/npu/mcu-native.md. QEMU counts instructions; nothing here is a time.
+Each network of `benchmarks.native.memory` is compiled for ``mcu-native``; its firmware is built by
+zig and run by QEMU on four boards, where the golden output must come out. Beside it stands the
+tensor arena of TensorFlow Lite Micro for the same network (``mcu``). Results are lines of
+results/npu/firmware.jsonl and the tables of docs/npu/mcu-native.md. QEMU counts instructions;
+nothing here is a time.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.interleave import RESULTS, keep
+from benchmarks.native.memory import RANDOM, TRAINED, read
 from benchmarks.npu.emulated_boards import (
     BOARDS,
     EmulationFailed,
@@ -30,43 +32,17 @@ from benchmarks.npu.emulated_boards import (
     missing_tools,
     run_firmware,
 )
-from edgecnn_exporters.compile.network import read_network
 from edgecnn_exporters.targets.compilers import Settings
 from edgecnn_exporters.targets.mcu.compiler import McuCompiler
 from edgecnn_exporters.targets.mcu_native.compiler import McuNativeCompiler
 from edgecnn_exporters.targets.mcu_native.firmware import write_firmware
 from edgecnn_exporters.targets.profile import target_profile
-from edgecnn_runtime.bundle import Bundle
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/npu/mcu-native.md"
 BEGIN, END = "<!-- networks -->", "<!-- end of networks -->"
 KEPT = "npu/firmware"
-INT8 = ("--quantize", "int8", "--allow-weak", "--no-measure", "--quiet")
-RANDOM = (
-    "--weights",
-    "random",
-    "--recipe",
-    "fast",
-    "--calibrate",
-    "photographs",
-    "--samples",
-    "16",
-)
-# Name in the table → words of `edgecnn export`.
-NETWORKS: Mapping[str, tuple[str, ...]] = {
-    "lenet5, mnist": ("lenet5", "--weights", "mnist"),
-    "resnet8, cifar10": ("resnet8", "--weights", "cifar10"),
-    "resnet20, cifar10": ("resnet20", "--weights", "cifar10"),
-    "ds_cnn, random weights": (
-        f"{ROOT}/benchmarks/npu/ds_cnn.py:build",
-        *("--input", "1x1x49x10", "--recipe", "fast"),
-    ),
-    "mobilenet_v1 × 0.25 at 96×96, random weights": (
-        "mobilenet_v1",
-        *("--width", "0.25", "--classes", "2", "--input", "1x3x96x96", *RANDOM),
-    ),
-}
+NETWORKS = (*TRAINED, *RANDOM)
 
 
 def main() -> None:
@@ -74,6 +50,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NETWORK")
     parser.add_argument("--table", action="store_true")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     if not options.table:
         if missing := missing_tools():
             parser.error(f"{missing} is missing")
@@ -89,11 +66,8 @@ def measure(name: str) -> None:
     """Export, compile and run one network, and keep the line."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        bundle, firmware = folder / "network.edge", folder / "firmware"
-        export = [sys.executable, "-m", "edgecnn", "export", *NETWORKS[name], *INT8]
-        subprocess.run([*export, "-o", str(bundle)], check=True, cwd=ROOT)
-        with Bundle(bundle) as opened:
-            network = read_network(opened)
+        firmware = folder / "firmware"
+        network = read(name, folder / "network.edge")
         settings = Settings(folder / "tflm", folder / "log")
         compiled = McuNativeCompiler().compile(network, target_profile("mcu-native"), settings)
         write_firmware(network, compiled, firmware)

@@ -27,6 +27,8 @@ from edgecnn_native.library import (
 Array = npt.NDArray[Any]
 # What edgecnn_open_memory asks of the plan's address.
 _ALIGNMENT = 64
+# Layers that a profile has room for at once; one of more is run a second time.
+_LAYERS = 1024
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,8 @@ class Model:
         batch, read, outputs = self._arrays(inputs)
         if batch != 1:
             raise NativeError(f"a profile is of one image, this is a batch of {batch}")
-        error, room = CError(), 0
-        layers = (CLayer * 0)()
+        error, room = CError(), _LAYERS
+        layers = (CLayer * room)()
         while True:
             with self._turn:
                 count = self._library.edgecnn_profile(

@@ -62,7 +62,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for machine in (A76, V7):
         programs[machine.target] = tmp_path_factory.mktemp("arm") / machine.target
         wanted = platforms.Platform("test", machine.target, "", flags=machine.flags)
-        compiler.compile_program(wanted, DRIVER, programs[machine.target])
+        compiler.compile_program(wanted, [DRIVER], programs[machine.target])
     return programs
 
 

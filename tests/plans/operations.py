@@ -53,10 +53,10 @@ def _quantise(plan: Executor, op: Operation, row: int, channels: range) -> np.nd
 
 def _dequantise(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
     x = _pixels(plan, op, 0, row, op.input_channel + channels.start, len(channels))
-    if op.weights != 2**64 - 1:
-        return _constant(plan, op.weights, "<f4", 256)[x]
     if plan.plan.tensors[op.output].type != FLOAT:
         return x.astype(np.uint8)
+    if op.weights != 2**64 - 1:
+        return _constant(plan, op.weights, "<f4", 256)[x]
     return (x - op.zero_points[0]).astype(F) * op.factors[0]
 
 

@@ -4,7 +4,6 @@
 #include "../plan.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 static int always(void) { return 1; }
 

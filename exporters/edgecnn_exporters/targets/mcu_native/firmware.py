@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
 
@@ -39,7 +40,17 @@ def write_firmware(network: IntegerNetwork, compiled: Compiled, folder: Path) ->
         OutputNotWritable: the folder takes no files, or holds others under their names.
     """
     check_folder(folder)
-    return write_files(folder, firmware_files(network, compiled), own_files())
+    files = firmware_files(network, compiled)
+    written = write_files(folder, files, own_files())
+    _remove_older(folder / LIBRARY, {folder / name for name in files})
+    return written
+
+
+def _remove_older(library: Path, current: Collection[Path]) -> None:
+    """Remove files of an older version of the library: the Makefile compiles all there are."""
+    for path in library.rglob("*.[ch]"):
+        if path not in current:
+            path.unlink()
 
 
 def check_folder(folder: Path) -> None:

@@ -19,8 +19,8 @@ _TENSOR = """struct network_tensor {
 };
 """
 _FROM_PIXELS = """
-/* Fills the input from rows of pixels of NETWORK_CHANNELS grey levels in the order NETWORK_COLOUR, resized and
- * cropped already. It rounds as the bundle's preprocessing does: no float is needed. */
+/* Fills the input from rows of pixels of NETWORK_CHANNELS grey levels in the order NETWORK_COLOUR,
+ * resized and cropped already. It rounds as the bundle's preprocessing does: no float is needed. */
 static inline void network_from_pixels(const uint8_t *pixels, uint8_t *input)
 {
     for (int channel = 0; channel < NETWORK_CHANNELS; channel++)
@@ -65,7 +65,8 @@ def network_header(network: IntegerNetwork, memory: Memory, ends: Sequence[Seque
         rows = [_tensor_row(network, name, shapes[name]) for name in names]
         lines.append(f"static const struct network_tensor network_{which}[] = {c_list(rows)};")
     body = "\n".join([*lines, _labels(network)]) + _pixels(network)
-    return f"/* {MARK} */\n#ifndef NETWORK_H\n#define NETWORK_H\n\n#include <stdint.h>\n\n{body}\n#endif\n"
+    guard = "#ifndef NETWORK_H\n#define NETWORK_H"
+    return f"/* {MARK} */\n{guard}\n\n#include <stdint.h>\n\n{body}\n#endif\n"
 
 
 def golden_header(inputs: Sequence[Array], outputs: Sequence[Array]) -> str:
@@ -115,8 +116,8 @@ def _pixels(network: IntegerNetwork) -> str:
         f"\n#define NETWORK_CHANNELS {channels}\n#define NETWORK_HEIGHT {height}\n"
         f"#define NETWORK_WIDTH {width}\n#define NETWORK_COLOUR {c_string(spec.colour)}\n"
         f"/* {_geometry(spec)} */\n"
-        f"static const uint8_t network_pixel_table[NETWORK_CHANNELS][256] __attribute__((unused)) = "
-        f"{{\n{rows}}};\n{_FROM_PIXELS}"
+        "static const uint8_t network_pixel_table[NETWORK_CHANNELS][256] "
+        f"__attribute__((unused)) = {{\n{rows}}};\n{_FROM_PIXELS}"
     )
 
 
