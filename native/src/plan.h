@@ -57,8 +57,9 @@ enum code {
                             x1 of height and width 1: one factor a channel */
     OP_TABLE = 8,        /* y = table[x] */
     OP_MAX_POOL = 9,     /* the largest of the window; the input's pad_value is 0 */
-    OP_AVERAGE_POOL = 10, /* q = rint((float)(sum (x - z0)) * (factor_a / (float)count)) + zero_point, count: kernel_h *
-                            kernel_w, or with FLAG_EXCLUDE_PADS the pixels of the window within the image */
+    OP_AVERAGE_POOL = 10, /* q = rint(sum / (float)count / factor_b + zero_point) in float, as ONNX Runtime does; sum of
+                            (float)(x - z0) * factor_a, tap after tap; count: kernel_h * kernel_w, or with
+                            FLAG_EXCLUDE_PADS the pixels of the window within the image */
     OP_GLOBAL_POOL = 11, /* q = rint((float)(sum (x - z0)) * factor_a) + zero_point; sum over all pixels */
     OP_COPY = 12,        /* y = x, or table[x]; exactly C channels, at any input_channel and output_channel */
     OP_CHANNELS = 13,    /* y[c] = tap t of the window, channel m, where map[c] = t << TAP_SHIFT | m: weights holds

@@ -104,15 +104,19 @@ def multiply(
 def average(
     x: Integers, window: Window, image: tuple[int, int], z0: int, a: float, *, all_taps: bool
 ) -> NDArray[np.float32]:
-    """(float)(sum (x - z0)) * (a / (float)count) of windows."""
+    """Sums of (float)(x - z0) * a, tap after tap, over (float)count."""
     size = (x.shape[2], x.shape[4])
     counts = [np.full(size[axis], window.kernel[axis]) for axis in (0, 1)]
     if not all_taps:
         taps = [window.taps(axis, size[axis]) for axis in (0, 1)]
         counts = [((t >= 0) & (t < image[axis])).sum(axis=1) for axis, t in enumerate(taps)]
     count = (counts[0][:, None] * counts[1]).astype(F)
+    reals = (x - z0).astype(F) * F(a)
+    total = np.zeros((*x.shape[:3], x.shape[4]), F)
+    for row, column in np.ndindex(window.kernel):
+        total = total + reals[:, :, :, row, :, column]
     with np.errstate(divide="ignore", invalid="ignore"):
-        result: NDArray[np.float32] = (x - z0).sum(axis=(3, 5)).astype(F) * (F(a) / count)
+        result: NDArray[np.float32] = total / count
     return result
 
 

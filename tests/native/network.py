@@ -206,16 +206,17 @@ class Network:
     ) -> Image:
         """MAX_POOL or AVERAGE_POOL."""
         read = formulas.windows(x.values, window, size, outside)
-        a = float(F(self.rng.uniform(0.3, 2)))
+        a, b = (float(scale) for scale in self.rng.uniform(0.01, 0.1, 2).astype(F))
+        b = a if self.rng.random() < 0.5 else b  # halves are then frequent
         if code == "max_pool":
             q = read.max(axis=(3, 5))
         else:
             means = formulas.average(read, window, x.size, outside, a, all_taps=all_taps)
-            q = formulas.rounded(means, place.zero_point)
+            q = formulas.rounded(means / F(b) + F(place.zero_point))
         result = self.result(end.of(q), place)
         self.plan.operation(
             code, (x.number,), result.number, x.channels, **self.window(x, window, size),
-            **self.end(end), factors=(a, 0, 0), flags=0 if all_taps else 1,
+            **self.end(end), factors=(a, b, 0), flags=0 if all_taps else 1,
             zero_points=(place.zero_point, outside, 0),
         )  # fmt: skip
         return result

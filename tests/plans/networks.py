@@ -20,6 +20,7 @@ SAMPLES = [RANDOM.standard_normal((1, *SIZE)).astype(np.float32) for _ in range(
 MOVES = (
     *("MaxPool", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Squeeze", "Unsqueeze"),
     *("Pad", "Resize", "Identity", "Dropout", "DepthToSpace", "SpaceToDepth"),
+    "AveragePool",  # as the quantiser's rule says
 )
 
 

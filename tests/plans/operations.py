@@ -146,7 +146,10 @@ def _average_pool(plan: Executor, op: Operation, row: int, channels: range) -> n
     source = plan.plan.tensors[op.inputs[0]]
     first = op.input_channel + channels.start
     patches = plan.window(op, row, width)[..., first : first + len(channels)].astype(np.int64)
-    sums = (patches - op.zero_points[0]).sum(axis=(1, 2))
+    reals = (patches - op.zero_points[0]).astype(F) * op.factors[0]
+    sums = np.zeros((width, len(channels)), F)
+    for tap in np.ndindex(op.kernel):
+        sums = sums + reals[:, tap[0], tap[1]]
     counts = np.full(width, op.kernel[0] * op.kernel[1])
     if op.flags & EXCLUDE_PADS:
         at = row * op.stride[0] - op.pads[0] + np.arange(op.kernel[0]) * op.dilation[0]
@@ -154,8 +157,8 @@ def _average_pool(plan: Executor, op: Operation, row: int, channels: range) -> n
         across = np.arange(width)[:, None] * op.stride[1] - op.pads[1]
         across = across + np.arange(op.kernel[1]) * op.dilation[1]
         counts = rows * ((across >= 0) & (across < source.width)).sum(axis=1)
-    scaled = sums.astype(F) * (op.factors[0] / counts.astype(F))[:, None]
-    return _finish(plan, op, np.rint(scaled).astype(np.int64) + op.zero_point)
+    scaled = sums / counts.astype(F)[:, None] / op.factors[1] + F(op.zero_point)
+    return _finish(plan, op, np.rint(scaled))
 
 
 def _global_pool(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:

@@ -10,8 +10,6 @@ static bool check_pool(const struct check *check, const struct plan_operation *o
     float largest = 0;
     if (o->code == OP_GLOBAL_POOL)
         largest = 255.0f * (float)in->height * (float)in->width;
-    if (o->code == OP_AVERAGE_POOL)
-        largest = 255.0f * (float)o->kernel_h * (float)o->kernel_w;
     if (o->code == OP_MULTIPLY)
         largest = 255.0f * 255.0f;
     MUST(largest < MOST_SCALED, "its sums may leave 32 bits");
@@ -38,6 +36,12 @@ static bool check_function(const struct check *check, const struct plan_operatio
     return true;
 }
 
+/* Of integers that are added up in floats: an average divides by one pixel at the least. */
+static float largest_mean(const struct plan_operation *o)
+{
+    return o->code == OP_BILINEAR ? 4 * 255.0f : 255.0f * (float)o->kernel_h * (float)o->kernel_w;
+}
+
 bool check_factors(const struct check *check, const struct plan_operation *o)
 {
     if (o->code == OP_FUNCTION)
@@ -51,8 +55,9 @@ bool check_factors(const struct check *check, const struct plan_operation *o)
         MUST(o->factor_a > 0, "its scale");
         return true;
     case OP_BILINEAR:
+    case OP_AVERAGE_POOL:
         MUST(o->factor_a > 0 && o->factor_b > 0, "its scale");
-        MUST(1020.0f * o->factor_a < MOST_SCALED * o->factor_b, "a scaled sum may leave 32 bits");
+        MUST(largest_mean(o) * o->factor_a < MOST_SCALED / 2 * o->factor_b, "a scaled sum may leave 32 bits");
         return true;
     case OP_SOFTMAX:
         MUST(o->factor_a >= 1, "its levels");

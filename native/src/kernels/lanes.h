@@ -1,8 +1,8 @@
-/* BILINEAR and RESPONSE_NORM as loops over pixels and 16 channels at a time, which a family computes. */
+/* BILINEAR, RESPONSE_NORM and AVERAGE_POOL as loops over pixels and 16 channels at a time, which a family computes. */
 #ifndef EDGECNN_LANES_H
 #define EDGECNN_LANES_H
 
-#include "kernels.h"
+#include "portable.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -75,6 +75,25 @@ LANES_INLINE void for_norms(const struct kernel *shared, normalise_function *nor
                 if (!inside)
                     memcpy(out, result, (size_t)count);
                 look_up_lanes(k, out, count);
+            }
+        }
+}
+
+/* The average of 16 channels of a window, over `count` pixels. */
+typedef void average_function(const void *context, const struct kernel *k, int row, int x, int channel, float count,
+                              uint8_t *out);
+
+/* All of AVERAGE_POOL. */
+LANES_INLINE void for_averages(const struct kernel *shared, average_function *average, const void *context)
+{
+    const struct kernel copy = *shared, *k = &copy;
+    for (int row = 0; row < k->rows; row++)
+        for (int x = 0; x < k->width; x++) {
+            float count = (float)window_count(k, row, x);
+            for (int c = 0; c < k->output_channels; c += LANES) {
+                uint8_t *out = k->out[row] + x * k->out_pitch + c;
+                average(context, k, row, x, c, count, out);
+                look_up_lanes(k, out, LANES);
             }
         }
 }

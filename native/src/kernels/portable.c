@@ -93,12 +93,12 @@ static void average_pool(const struct kernel *k)
 {
     for (int row = 0; row < k->rows; row++)
         for (int x = 0; x < k->width; x++) {
-            float factor = k->factor_a / (float)window_count(k, row, x);
+            float count = (float)window_count(k, row, x);
             for (int c = 0; c < k->output_channels; c++) {
-                int32_t sum = 0;
+                float sum = 0;
                 for (int t = 0; t < k->kernel_h * k->kernel_w; t++)
-                    sum += (*tap(k, row, x, c, t) ^ k->flip) - k->zero_point_a;
-                put(k, row, x, c, to_integer((float)sum * factor) + k->zero_point);
+                    sum += (float)((*tap(k, row, x, c, t) ^ k->flip) - k->zero_point_a) * k->factor_a;
+                put(k, row, x, c, to_integer(sum / count / k->factor_b + (float)k->zero_point));
             }
         }
 }

@@ -1,4 +1,4 @@
-/* AArch64: values between four pixels, and response normalisation: four vectors of four floats at a time. */
+/* AArch64: values between four pixels, response normalisation and averages: four vectors of four floats at a time. */
 #if defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
 #include "../lanes.h"
 
@@ -105,5 +105,31 @@ void arm_response_norm(const struct kernel *k)
         portable_response_norm(k);
     else
         for_norms(k, normalise, &lanes);
+}
+
+INLINE void average(const void *context, const struct kernel *k, int row, int x, int channel, float count, uint8_t *out)
+{
+    const struct lanes *lanes = context;
+    const float32x4_t most = vdupq_n_f32(1e6f), none = vdupq_n_f32(0), zero_point = vdupq_n_f32((float)k->zero_point);
+    float32x4_t sums[4] = {none, none, none, none}, values[4];
+    for (int t = 0; t < k->kernel_h * k->kernel_w; t++) {
+        reals(lanes, tap(k, row, x, channel, t), values);
+        UNROLL for (int j = 0; j < 4; j++) sums[j] = vaddq_f32(sums[j], vmulq_n_f32(values[j], lanes->a));
+    }
+    UNROLL for (int j = 0; j < 4; j++)
+    {
+        float32x4_t mean = vdivq_f32(vdivq_f32(sums[j], vdupq_n_f32(count)), vdupq_n_f32(lanes->b));
+        /* What is no number becomes the least. */
+        sums[j] = vminq_f32(vmaxnmq_f32(vaddq_f32(mean, zero_point), vnegq_f32(most)), most);
+    }
+    vst1q_s8((int8_t *)out, finish_16(sums, &lanes->ending, SATURATING));
+}
+
+void arm_average_pool(const struct kernel *k)
+{
+    struct kernel without = *k;
+    without.zero_point = 0; /* it is in the mean */
+    struct lanes lanes = lanes_of(&without);
+    for_averages(k, average, &lanes);
 }
 #endif

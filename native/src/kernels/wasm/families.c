@@ -20,6 +20,8 @@ const struct family simd128_family = {
             [OP_MAX_POOL] = simd128_max_pool,
             [OP_AVERAGE_POOL] = simd128_average_pool,
             [OP_GLOBAL_POOL] = simd128_global_pool,
+            [OP_BILINEAR] = simd128_bilinear,
+            [OP_RESPONSE_NORM] = simd128_response_norm,
         },
     .depthwise_bytes = simd128_depthwise_bytes,
     .pack_depthwise = simd128_pack_depthwise,

@@ -39,23 +39,6 @@ void simd128_global_pool(const struct kernel *k)
     simd128_look_up(k);
 }
 
-void simd128_average_pool(const struct kernel *k)
-{
-    struct ending ending = ending_of(k);
-    int taps = k->kernel_h * k->kernel_w;
-    for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++) {
-            float factor = k->factor_a / (float)window_count(k, row, x);
-            for (int c = 0; c < k->output_channels; c += 16) {
-                struct sixteen sums = {{wasm_i32x4_const_splat(0)}};
-                for (int t = 0; t < taps; t++)
-                    add_pixel(&sums, tap(k, row, x, c, t));
-                store_mean(k->out[row] + x * k->out_pitch + c, &sums, taps * k->zero_point_a, factor, &ending);
-            }
-        }
-    simd128_look_up(k);
-}
-
 void simd128_max_pool(const struct kernel *k)
 {
     struct ending ending = ending_of(k);

@@ -70,7 +70,8 @@ INLINE v128_t pack(v128_t a, v128_t b, v128_t c, v128_t d, const struct ending *
 kernel_function simd128_look_up;
 
 kernel_function simd128_convolution, simd128_depthwise, simd128_add, simd128_multiply, simd128_quantise,
-    simd128_global_pool, simd128_average_pool, simd128_max_pool, simd128_table;
+    simd128_global_pool, simd128_average_pool, simd128_max_pool, simd128_table, simd128_bilinear,
+    simd128_response_norm;
 void simd128_pack_convolution(uint8_t *to, const int8_t *weights, size_t runs, int steps);
 size_t simd128_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dilation_w);
 void simd128_pack_depthwise(uint8_t *to, const int8_t *weights, const int32_t *bias, const float *multiplier,

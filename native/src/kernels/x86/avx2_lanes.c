@@ -1,4 +1,4 @@
-/* AVX2: values between four pixels, and response normalisation: two vectors of eight floats at a time. */
+/* AVX2: values between four pixels, response normalisation and averages: two vectors of eight floats at a time. */
 #include "avx2.h"
 
 #include "../../plan.h"
@@ -90,4 +90,31 @@ void avx2_response_norm(const struct kernel *k)
         portable_response_norm(k);
     else
         for_norms(k, normalise, &lanes);
+}
+
+INLINE __m256 average_8(const struct lanes *lanes, const struct kernel *k, int row, int x, int channel, float count)
+{
+    const __m256 most = _mm256_set1_ps(1e6f); /* first: then what is no number stays so, and its integer is the least */
+    __m256 sum = _mm256_setzero_ps();
+    for (int t = 0; t < k->kernel_h * k->kernel_w; t++) {
+        __m256 value = _mm256_cvtepi32_ps(deviations(lanes, tap(k, row, x, channel, t)));
+        sum = _mm256_add_ps(sum, _mm256_mul_ps(value, lanes->a));
+    }
+    __m256 mean = _mm256_div_ps(_mm256_div_ps(sum, _mm256_set1_ps(count)), lanes->b);
+    return _mm256_min_ps(most, _mm256_add_ps(mean, _mm256_set1_ps((float)k->zero_point)));
+}
+
+INLINE void average(const void *context, const struct kernel *k, int row, int x, int channel, float count, uint8_t *out)
+{
+    const struct lanes *lanes = context;
+    const __m256 scaled[2] = {average_8(lanes, k, row, x, channel, count),
+                              average_8(lanes, k, row, x, channel + 8, count)};
+    store(lanes, out, scaled);
+}
+
+void avx2_average_pool(const struct kernel *k)
+{
+    struct lanes lanes = lanes_of(k);
+    lanes.ending.shifted = false;
+    for_averages(k, average, &lanes);
 }

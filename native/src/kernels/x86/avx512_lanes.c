@@ -1,4 +1,4 @@
-/* AVX-512: values between four pixels, and response normalisation: a vector of 16 floats at a time. */
+/* AVX-512: values between four pixels, response normalisation and averages: a vector of 16 floats at a time. */
 #include "avx512.h"
 
 #include "../../plan.h"
@@ -82,4 +82,24 @@ void avx512_response_norm(const struct kernel *k)
         portable_response_norm(k);
     else
         for_norms(k, normalise, &lanes);
+}
+
+INLINE void average(const void *context, const struct kernel *k, int row, int x, int channel, float count, uint8_t *out)
+{
+    const struct lanes *lanes = context;
+    const __m512 most = _mm512_set1_ps(1e6f); /* first: then what is no number stays so, and its integer is the least */
+    __m512 sum = _mm512_setzero_ps();
+    for (int t = 0; t < k->kernel_h * k->kernel_w; t++) {
+        __m512 value = _mm512_cvtepi32_ps(deviations(lanes, tap(k, row, x, channel, t)));
+        sum = _mm512_add_ps(sum, _mm512_mul_ps(value, lanes->a));
+    }
+    __m512 mean = _mm512_div_ps(_mm512_div_ps(sum, _mm512_set1_ps(count)), lanes->b);
+    store(lanes, out, _mm512_min_ps(most, _mm512_add_ps(mean, _mm512_set1_ps((float)k->zero_point))));
+}
+
+void avx512_average_pool(const struct kernel *k)
+{
+    struct lanes lanes = lanes_of(k);
+    lanes.ending.shifted = false;
+    for_averages(k, average, &lanes);
 }

@@ -75,7 +75,6 @@ static void depthwise(const struct kernel *k) { look_up_after(k, avx512_depthwis
 static void add(const struct kernel *k) { look_up_after(k, avx512_add); }
 static void multiply(const struct kernel *k) { look_up_after(k, avx512_multiply); }
 static void max_pool(const struct kernel *k) { look_up_after(k, avx512_max_pool); }
-static void average_pool(const struct kernel *k) { look_up_after(k, avx512_average_pool); }
 static void global_pool(const struct kernel *k) { look_up_after(k, avx512_global_pool); }
 
 const struct family avx512vnni_family = {
@@ -91,7 +90,7 @@ const struct family avx512vnni_family = {
             [OP_TABLE] = avx2_table,
             [OP_COPY] = avx2_table,
             [OP_MAX_POOL] = max_pool,
-            [OP_AVERAGE_POOL] = average_pool,
+            [OP_AVERAGE_POOL] = avx512_average_pool,
             [OP_GLOBAL_POOL] = global_pool,
             [OP_BILINEAR] = avx512_bilinear,
             [OP_RESPONSE_NORM] = avx512_response_norm,

@@ -34,10 +34,10 @@ pack_depthwise_function avxvnni_pack_depthwise;
 
 /* With a table these want VBMI. */
 kernel_function avx512_convolution, avx512_depthwise, avx512_add, avx512_multiply, avx512_quantise,
-    avx512_global_pool, avx512_average_pool, avx512_table, avx512_max_pool;
+    avx512_global_pool, avx512_table, avx512_max_pool;
 depthwise_bytes_function avx512_depthwise_bytes;
 pack_depthwise_function avx512_pack_depthwise;
 /* These look their table up without VBMI. */
-kernel_function avx512_bilinear, avx512_response_norm;
+kernel_function avx512_average_pool, avx512_bilinear, avx512_response_norm;
 
 #endif

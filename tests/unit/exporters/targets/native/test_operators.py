@@ -64,6 +64,7 @@ BODIES: dict[str, str] = {
     "mean": "y = ReduceMean <keepdims = 1> (x, axes)",
     "average pool": f"y = AveragePool <{POOL}, {SAME}> (x)",
     "average pool with its pads": f"y = AveragePool <{POOL}, {SAME}, count_include_pad = 1> (x)",
+    "average pool to another encoding": (f"float1 = AveragePool <{POOL}> (x) y = Relu (float1)"),
     "max pool": f"y = MaxPool <{POOL}, {SAME}> (x)",
     "max pool beside a convolution": (
         f"a = MaxPool <kernel_shape = [3, 3], {SAME}> (x) "
