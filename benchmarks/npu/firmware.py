@@ -2,10 +2,11 @@
 
 Usage: python -m benchmarks.npu.firmware [--table] [NETWORK …]
 
-Each network of `benchmarks.native.memory` is compiled for ``mcu-native``; its firmware is built by zig
-and run by QEMU on four boards, where the golden output must come out. Beside it stands the tensor arena of TensorFlow
-Lite Micro for the same network (``mcu``). Results are lines of results/npu/firmware.jsonl and the
-tables of docs/npu/mcu-native.md. QEMU counts instructions; nothing here is a time.
+Each network of `benchmarks.native.memory` is compiled for ``mcu-native``; its firmware is built by
+zig and run by QEMU on four boards, where the golden output must come out. Beside it stands the
+tensor arena of TensorFlow Lite Micro for the same network (``mcu``). Results are lines of
+results/npu/firmware.jsonl and the tables of docs/npu/mcu-native.md. QEMU counts instructions;
+nothing here is a time.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class McuNativeCompiler:
             precision="int8",
             proof="exact",
             compiler=f"{NATIVE.name} {version}",
-            encodings=network.uint8,
+            encodings=dict(network.uint8),
             target=profile.name,
             report=f"mcu/{profile.name}/report.json",
         )
@@ -113,7 +113,7 @@ class McuNativeCompiler:
             Answered(example, integers(network, plan, example), _quantised(network, expected))
             for example, expected in zip(network.examples, network.cpu_int8, strict=True)
         ]
-        ends = replace(network.tflite_entry, layout=None, encodings=network.uint8)
+        ends = replace(network.tflite_entry, layout=None, encodings=dict(network.uint8))
         return judge_integers(
             replace(network, tflite_entry=ends), prover, "", answered, 0, "ONNX Runtime"
         )

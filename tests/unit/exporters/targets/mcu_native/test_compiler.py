@@ -62,7 +62,8 @@ def test_other_weights_are_no_exact_proof(compiled: Compiled, tmp_path: Path) ->
     plan[-128:] = bytes(128)
     proof = prove(compiled, bytes(plan), tmp_path)
     assert proof.verdict == "differs"
-    assert proof.integers is not None and proof.integers < 1
+    assert proof.integers is not None
+    assert proof.integers < 1
 
 
 def test_encodings_of_another_plan_differ(compiled: Compiled, tmp_path: Path) -> None:

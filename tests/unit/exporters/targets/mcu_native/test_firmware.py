@@ -1,10 +1,9 @@
-"""Firmware folders without a framework: C that compiles, with the bundle's own numbers and texts."""
+"""Firmware folders without a framework: C that compiles, with the bundle's numbers and texts."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,16 +65,14 @@ int main(void)
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     folder = tmp_path_factory.mktemp("compile")
-    return McuNativeCompiler().compile(
-        classifier(), target_profile("mcu-native"), settings(folder)
-    )
+    return McuNativeCompiler().compile(classifier(), target_profile("mcu-native"), settings(folder))
 
 
 @pytest.fixture(scope="module")
-def firmware(compiled: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def firmware(compiled: Compiled, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("firmware")
     write_firmware(classifier(), compiled, folder)
-    yield folder
+    return folder
 
 
 @pytest.mark.skipif(bool(missing_tools()), reason=f"not installed: {missing_tools()}")
@@ -93,8 +90,8 @@ def test_a_board_computes_the_workstations_integers_in_the_stated_memory(
     assert ran.static_bytes < compiled.report["memory_bytes"] + 10 + 4096 + 256
     assert 200 < ran.stack_bytes < 2048
     assert ran.flash_bytes > len(plan)
-    # 57,600 + 26,... products take at least one instruction for two.
-    assert ran.instructions > 20_000
+    # Two products an instruction, at best: the last layer has 3,200, of a part of all.
+    assert ran.instructions > 1_600
 
 
 @needs_compiler
