@@ -1,9 +1,9 @@
-"""Boards of Cortex-M processors under QEMU: builds a firmware folder, runs it, reads its answers.
+"""Boards of Cortex-M processors under QEMU: build a firmware folder, run it, read what it prints.
 
 QEMU's clock is driven by the instructions (``-icount shift=0``: one a nanosecond), and SysTick
-counts cycles of the emulated core's clock: their product is the instructions, to within one
-cycle's. Counts are the same in every run. They are no time: a core waits for memory, and does some
-things at once.
+counts cycles of the emulated core's clock: their product is the instructions, to within a cycle's.
+Counts are the same in every run. They are no time: a core waits for memory, and does some things
+at once.
 """
 
 from __future__ import annotations
@@ -126,10 +126,8 @@ def _loaded_bytes(elf: Path, ram: range) -> tuple[int, int]:
     (at,) = struct.unpack_from("<I", content, 28)
     size, count = struct.unpack_from("<HH", content, 42)
     flash = reserved = 0
-    for number in range(count):
-        kind, _, address, _, in_file, in_memory = struct.unpack_from(
-            "<6I", content, at + number * size
-        )
+    for header in range(at, at + count * size, size):
+        kind, _, address, _, in_file, in_memory = struct.unpack_from("<6I", content, header)
         if kind == 1:  # PT_LOAD
             flash += in_file
             reserved += in_memory if address in ram else 0

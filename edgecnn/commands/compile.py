@@ -44,7 +44,7 @@ class CompileTargets(click.ParamType["tuple[TargetProfile, ...]"]):
     "--output",
     type=click.Path(path_type=Path),
     metavar="OUT.edge|FOLDER",
-    help="Bundle to write, BUNDLE itself by default; for mcu and web a folder.",
+    help="Bundle to write, BUNDLE itself by default; for mcu, mcu-native and web a folder.",
 )
 @click.option("--allow-cpu", is_flag=True, help="Operators may stay on the CPU.")
 @click.option(
@@ -100,6 +100,7 @@ def command(
       edgecnn compile resnet20.edge --for ethos-u55-128
       edgecnn compile resnet20.edge --for htp-v73,rk3588 -o npu.edge
       edgecnn compile resnet20.edge --for mcu -o firmware/
+      edgecnn compile resnet20.edge --for mcu-native -o firmware/
       edgecnn compile resnet20.edge --for web -o site/
     """
     from edgecnn.results.compile import CompilePlanResult, compile_planned, list_targets

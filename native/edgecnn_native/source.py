@@ -12,7 +12,7 @@ OTHERS = frozenset({"x86", "arm", "armv7", "wasm"})
 
 
 def freestanding_source() -> dict[str, str]:
-    """Text of each file by its path: the header, the library, its kernels for any Cortex-M.
+    """Text of each file by its path: header, library, portable kernels and those of Cortex-M.
 
     Compile with ``-DEDGECNN_FREESTANDING -DEDGECNN_NO_THREADS``, and ``include`` as a folder of
     headers.

@@ -120,6 +120,8 @@ def test_the_wheels_hold_what_the_code_reads(release: Path) -> None:
         "edgecnn_exporters/py.typed",
         "edgecnn_exporters/targets/mcu/firmware_files/README.md",
         "edgecnn_exporters/targets/mcu/firmware_files/main.cpp",
+        "edgecnn_exporters/targets/mcu_native/firmware_files/Makefile",
+        "edgecnn_exporters/targets/mcu_native/firmware_files/board/sections.ld",
         "edgecnn_exporters/targets/profiles/mcu.toml",
     }
     runtime = zipfile.ZipFile(find_wheel(release, "edgecnn_runtime")).namelist()

@@ -1,8 +1,8 @@
 """Compilers of the integer network for NPUs and microcontrollers, behind one protocol.
 
-A compiler serves one family of compile targets: `ethos-u`, `htp`, `rockchip`, `mcu`,
-`mcu-native`. It gets a network that is quantised already and holds no float operator, and quantises
-nothing. In-tree compilers are the dict `COMPILERS`; others register the entry point group
+A compiler serves one family of compile targets: `ethos-u`, `htp`, `rockchip`, `mcu`, `mcu-native`.
+It gets a network that is quantised already and holds no float operator, and quantises nothing.
+In-tree compilers are the dict `COMPILERS`; others register the entry point group
 ``edgecnn.compilers``, whose name is the family:
 
     [project.entry-points."edgecnn.compilers"]

@@ -47,7 +47,7 @@ def write_firmware(network: IntegerNetwork, compiled: Compiled, folder: Path) ->
 
 
 def _remove_older(library: Path, current: Collection[Path]) -> None:
-    """Remove files of an older version of the library: the Makefile compiles all there are."""
+    """Remove an older library's files: the Makefile compiles all that there are."""
     for path in library.rglob("*.[ch]"):
         if path not in current:
             path.unlink()

@@ -65,8 +65,7 @@ def network_header(network: IntegerNetwork, memory: Memory, ends: Sequence[Seque
         rows = [_tensor_row(network, name, shapes[name]) for name in names]
         lines.append(f"static const struct network_tensor network_{which}[] = {c_list(rows)};")
     body = "\n".join([*lines, _labels(network)]) + _pixels(network)
-    guard = "#ifndef NETWORK_H\n#define NETWORK_H"
-    return f"/* {MARK} */\n{guard}\n\n#include <stdint.h>\n\n{body}\n#endif\n"
+    return _header("NETWORK_H", f"{body}\n")
 
 
 def golden_header(inputs: Sequence[Array], outputs: Sequence[Array]) -> str:
@@ -77,11 +76,16 @@ def golden_header(inputs: Sequence[Array], outputs: Sequence[Array]) -> str:
         for name, array in zip(names, inputs, strict=True)
     )
     results = b"".join(array.tobytes() for array in outputs)
-    return (
-        f"/* {MARK} */\n#ifndef GOLDEN_H\n#define GOLDEN_H\n\n#include <stdint.h>\n\n{arrays}"
-        f"static const void *const golden_inputs[] = {c_list(names)};\n"
-        f"static const uint8_t golden_output[] = {c_integers(results)};\n\n#endif\n"
+    return _header(
+        "GOLDEN_H",
+        f"{arrays}static const void *const golden_inputs[] = {c_list(names)};\n"
+        f"static const uint8_t golden_output[] = {c_integers(results)};\n\n",
     )
+
+
+def _header(guard: str, body: str) -> str:
+    begin = f"/* {MARK} */\n#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n"
+    return f"{begin}{body}#endif\n"
 
 
 def _tensor_row(network: IntegerNetwork, name: str, shape: Sequence[int | None]) -> str:
@@ -116,8 +120,8 @@ def _pixels(network: IntegerNetwork) -> str:
         f"\n#define NETWORK_CHANNELS {channels}\n#define NETWORK_HEIGHT {height}\n"
         f"#define NETWORK_WIDTH {width}\n#define NETWORK_COLOUR {c_string(spec.colour)}\n"
         f"/* {_geometry(spec)} */\n"
-        "static const uint8_t network_pixel_table[NETWORK_CHANNELS][256] "
-        f"__attribute__((unused)) = {{\n{rows}}};\n{_FROM_PIXELS}"
+        "static const uint8_t network_pixel_table[NETWORK_CHANNELS][256] __attribute__((unused)) "
+        f"= {{\n{rows}}};\n{_FROM_PIXELS}"
     )
 
 
