@@ -159,10 +159,18 @@ class Network:
         )  # fmt: skip
         return result
 
-    def add(self, x0: Image, x1: Image, place: Place = STORED, end: Ending = NO_END) -> Image:
+    def add(
+        self,
+        x0: Image,
+        x1: Image,
+        place: Place = STORED,
+        end: Ending = NO_END,
+        *,
+        factors: tuple[float, float, float] | None = None,
+    ) -> Image:
         """ADD."""
         a, b = self.rng.uniform(0.1, 1, 2)
-        factors = (float(a), float(b), float(self.rng.uniform(-99, 99)))
+        factors = factors or (float(a), float(b), float(self.rng.uniform(-99, 99)))
         result = self.result(end.of(formulas.add(x0.values, x1.values, factors)), place)
         self.plan.operation(
             "add",

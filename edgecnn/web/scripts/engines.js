@@ -25,7 +25,8 @@ export function zerosOf(dtype, length) {
  *   library: "native-web", "litert.js" or "onnxruntime-web"; accelerator: "wasm" or "webgpu"; threads: of the
  *   processor; folder: URL of the engine's files.
  * @param {Uint8Array} bytes the model file.
- * @returns {Promise<object>} inputs and outputs: [{name, dtype, shape}], null for a dynamic extent;
+ * @returns {Promise<object>} threads, where they are others than wanted;
+ *   inputs and outputs: [{name, dtype, shape}], null for a dynamic extent;
  *   prepare(feeds): feeds {name: {dtype, shape, data}} in the engine's own form;
  *   run(prepared): the outputs, in the same form as feeds; close().
  */
@@ -42,6 +43,7 @@ async function openNative({ folder }, bytes) {
   const response = fetch(new URL("edgecnn_native.wasm", folder));
   const model = openPlan(await WebAssembly.compileStreaming(response), bytes);
   return {
+    threads: 1,
     inputs: model.inputs,
     outputs: model.outputs,
     prepare: (feeds) => feeds,

@@ -24,6 +24,8 @@ int strcmp(const char *a, const char *b)
     return (uint8_t)*a - (uint8_t)*b;
 }
 
+float sqrtf(float x) { return __builtin_elementwise_sqrt(x); }
+
 /* x * y is exact in float64. The sum is rounded there to odd, which leaves the last rounding the only one: Boldo and
  * Melquiond 2008, "Emulation of FMA and correctly rounded sums". */
 float fmaf(float x, float y, float z)

@@ -15,9 +15,9 @@
 enum {
     SIMD128_PAIRS = 8,  /* a depthwise kernel has at most 16 rows */
     SIMD128_REACH = 24, /* and covers at most as many columns */
-    /* One pixel of the largest convolution that plan_check accepts, as int16, or a depthwise's interleaved
+    /* Four pixels of the largest convolution that plan_check accepts, as int16, or a depthwise's interleaved
      * columns: at least 4 output pixels' at a stride of 3. */
-    SIMD128_SCRATCH = 3 * 65536
+    SIMD128_SCRATCH = 9 * 65536
 };
 
 /* rint(x), halves to even, of what a byte can hold; what is beyond stays beyond, NaN is the least. At 1.5 * 2^23 a
