@@ -10,7 +10,13 @@ from edgecnn_runtime.manifest import Artefact, Manifest
 
 # docs/npu/web.md has the figures: in 8 bits the native engine is the fastest on one thread and the
 # least to load; in float LiteRT.js is faster. In fp16 only the weights have 16 bits, half as much.
-ORDER = (("plan", "int8"), ("tflite", "int8"), ("tflite", "fp16"), ("tflite", "fp32"), ("onnx", "fp32"))
+ORDER = (
+    ("plan", "int8"),
+    ("tflite", "int8"),
+    ("tflite", "fp16"),
+    ("tflite", "fp32"),
+    ("onnx", "fp32"),
+)
 
 
 def choose_artefact(

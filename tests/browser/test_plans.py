@@ -78,7 +78,9 @@ def test_a_sum_is_rounded_twice_as_fused_products_are(
     total = network.add(*images, factors=factors)
     network.group(16)
     network.output(total, is_float=False)
-    check(page, [Case("add", network.plan.to_bytes(), tuple(network.inputs), tuple(network.outputs))])
+    check(
+        page, [Case("add", network.plan.to_bytes(), tuple(network.inputs), tuple(network.outputs))]
+    )
 
 
 def test_values_beyond_all_numbers_saturate(page: Page) -> None:
