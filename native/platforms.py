@@ -2,8 +2,8 @@
 
 A family of kernels is the files of src/kernels with its name in theirs, such as ``avx2_add.c``. It
 has compiler flags of its own, for some processors of one architecture; the library asks the
-processor before it runs one. The folders x86, arm, armv7, dsp and wasm hold
-the files of one architecture.
+processor before it runs one. The folders x86, arm, armv7, dsp and wasm hold the files of one
+architecture.
 """
 
 from __future__ import annotations

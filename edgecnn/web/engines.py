@@ -1,9 +1,8 @@
 """The engines that run in a web page: formats, versions, files, licences.
 
 The files of LiteRT.js and ONNX Runtime Web come from their npm packages, by digest: from the
-content network that both document, or else by npm itself. Nothing is installed and no npm is
-needed where the first can be reached. The file of the native engine comes with the distribution
-edgecnn-native.
+content network that both document, or else by npm itself. Nothing is installed and no npm is needed
+where the first can be reached. The file of the native engine is in the package edgecnn-native.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from edgecnn.errors import FetchError
 from edgecnn.fetch import cached, fetch
@@ -22,7 +21,7 @@ from edgecnn_runtime import __version__
 Accelerator = Literal["wasm", "webgpu"]
 Library = Literal["native-web", "litert.js", "onnxruntime-web"]
 
-NATIVE = "native-web"
+NATIVE: Final = "native-web"
 NATIVE_FILE = "edgecnn_native.wasm"
 NATIVE_INSTALL = "pip install edgecnn-native, or in a clone: python native/compile.py"
 
