@@ -14,6 +14,9 @@ const struct family *const families[] = {
 #elif defined(__ARM_NEON) && !defined(EDGECNN_PORTABLE)
     &armv7_family,
 #endif
+#if defined(__ARM_FEATURE_MVE) && !defined(EDGECNN_PORTABLE)
+    &mve_family,
+#endif
 #if defined(__ARM_FEATURE_DSP) && !defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
     &dsp_family,
 #endif

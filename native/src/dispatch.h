@@ -11,6 +11,9 @@ extern const struct family i8mm_family, dotprod_family, neon_family;
 #elif defined(__ARM_NEON)
 extern const struct family armv7_family;
 #endif
+#if defined(__ARM_FEATURE_MVE)
+extern const struct family mve_family;
+#endif
 #if defined(__ARM_FEATURE_DSP) && !defined(__aarch64__)
 extern const struct family dsp_family;
 #endif
