@@ -18,7 +18,8 @@
  * strips lies in rings, in memory of each thread; what other groups read is stored in the arena.
  *
  * A group with GROUP_IN_ORDER is run by one thread, row by row: the last operation's rows from the first to the
- * last, and before each row those that it is computed from and that are missing, in the same way (row_order.c).
+ * last, and before each row those that it is computed from and that are missing, in the same way; of operations that
+ * write one tensor the first ones first (row_order.c).
  * Its rings may lie in the arena.
  */
 #ifndef EDGECNN_PLAN_H

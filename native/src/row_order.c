@@ -1,7 +1,8 @@
 /* The order of rows in a group that runs in order: one row at a time, as the rows behind it ask for it.
  *
  * The last operation's rows are made from the first to the last. Before an operation makes a row, each one whose
- * output it reads makes the rows that are missing for it, in the same way. Then, operation by operation, what is
+ * output it reads makes the rows that are missing for it, in the same way, and each one before it that writes the same
+ * tensor makes that row: kernels write up to 15 channels behind their last. Then, operation by operation, what is
  * stored for other groups is completed. */
 #include "row_order.h"
 
@@ -19,7 +20,13 @@ static int rows_there(const struct row_order *order, int index)
     return order->made[index] == rows_to_make(order->plan, operation);
 }
 
-/* The first operation that has not made what the next row of this one is computed from; -1: all is there. */
+/* Rows of a tensor that those before an operation must have made, before it writes its next one there. */
+static int rows_before(const struct row_order *order, int index)
+{
+    return sums_rows(&order->operations[index]) ? 1 : order->made[index] + 1;
+}
+
+/* The first operation that must make a row before the next row of this one; -1: none. */
 static int lacking_operation(const struct row_order *order, int index)
 {
     const struct plan_operation *consumer = &order->operations[index];
@@ -27,6 +34,8 @@ static int lacking_operation(const struct row_order *order, int index)
         int first, end;
         if (rows_read(order->plan, &order->operations[i], consumer, order->made[index], &first, &end) &&
             rows_there(order, i) < end)
+            return i;
+        if (order->operations[i].output == consumer->output && rows_there(order, i) < rows_before(order, index))
             return i;
     }
     return -1;

@@ -152,7 +152,7 @@ class RowOrder:
             self.made[place] = 1
         while self.made[place] < end:
             row = self.made[place]
-            wanted = rows_read(op, self.tensors, (row, row + 1))
+            wanted = rows_read(op, self.tensors, (row, row + 1)) | {op.output: (row, row + 1)}
             self._ask(place, {number: high for number, (_, high) in wanted.items()})
             self.executor.make_rows(op, range(row, row + 1), range(op.output_channels))
             self.made[place] += 1

@@ -1,10 +1,10 @@
 """Order of rows in a group that runs in order: one row at a time, as the rows behind it ask for it.
 
 The last layer's rows are made from the first to the last. Before a layer makes a row, each layer
-whose image it reads makes the rows that are missing for it, in the same way, one after another. No
-row is made twice, and a ring holds little more than the rows of one window. At the end what is
-stored for other groups is completed, in the order of the layers. native/src/row_order.c does the
-same.
+whose image it reads makes the rows that are missing for it, in the same way, one after another; and
+each layer before it that writes into the same image makes that row. No row is made twice, and a
+ring holds little more than the rows of one window. At the end what is stored for other groups is
+completed, in the order of the layers. native/src/row_order.c does the same.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class _Step:
     """A layer of a group.
 
     Attributes:
-        makers: for each image that it reads, the place of one of the group that writes it and the
-            rows of that image that each row of the layer is computed from.
+        makers: places of layers before it, with the rows of their image that must be there before
+            each of its rows: those that it is computed from; the same row of its own image.
         rows: that it makes; of a pool that sums row by row, that it reads.
         is_sum: the layer is such a pool.
     """
@@ -66,11 +66,11 @@ def _steps(
     for place, layer in enumerate(group):
         is_sum = sums_rows(layer, rings)
         rows = images[layer.inputs[0] if is_sum else layer.output].height
-        makers = []
+        own = tuple((0, 1) if is_sum else (row, row + 1) for row in range(rows))
+        makers = [(at, own) for at in range(place) if group[at].output == layer.output]
         for index, name in enumerate(layer.inputs):
-            wanted = tuple(
-                _wanted(layer, index, row, images[name].height, is_sum) for row in range(rows)
-            )
+            height = images[name].height
+            wanted = tuple(_wanted(layer, index, row, height, is_sum) for row in range(rows))
             makers += [(at, wanted) for at in range(place) if group[at].output == name]
         steps.append(_Step(tuple(sorted(makers, key=lambda each: each[0])), rows, is_sum))
     return steps

@@ -12,12 +12,13 @@ from plans.executor import Executor
 from plans.networks import SAMPLES, quantised
 from plans.plan_file import PlanFile, read
 
+import edgecnn_native
 from edgecnn_exporters.targets.native import write_plan
 from edgecnn_exporters.targets.native.layers import IntegerNetwork, Role
 from edgecnn_exporters.targets.native.schedule.grouping import Group
 from edgecnn_exporters.targets.native.schedule.memory import place
 from edgecnn_exporters.targets.native.schedule.row_order import ring_rows
-from edgecnn_exporters.targets.native.write import plan_of
+from edgecnn_exporters.targets.native.write import Plan, plan_of
 
 SAME = "pads = [1, 1, 1, 1]"
 # Two residuals, a stride, classes.
@@ -86,6 +87,18 @@ def test_no_other_groups_need_less_memory() -> None:
         plan = plan_of(quantised(each).model, least_memory=True)
         needs = [place(plan.network, groups).arena for groups in partitions(plan.network)]
         assert plan.memory.arena == min(needs) < max(needs)
+
+
+def test_all_groups_give_the_same_where_layers_write_channels_behind_their_own() -> None:
+    # The convolution writes 32 channels, of which the copy then writes 6 anew, in every row.
+    net = quantised("a = Conv (x, point) b = Relu (a) y = Concat <axis = 1> (b, x)")
+    usual = plan_of(net.model)
+    (expected,) = Executor(read(usual.to_bytes())).run(SAMPLES[0][0])
+    for groups in partitions(usual.network):
+        plan = Plan(usual.network, groups, place(usual.network, groups)).to_bytes()
+        np.testing.assert_equal(Executor(read(plan)).run(SAMPLES[0][0])[0], expected)
+        with edgecnn_native.Model(plan) as model:
+            np.testing.assert_equal(model.run(SAMPLES[:1])[0][0], expected)
 
 
 def test_inputs_and_outputs_of_8_bits_are_those_that_the_graph_holds() -> None:
