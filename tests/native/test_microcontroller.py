@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from benchmarks.npu.emulated_boards import (
     missing_tools,
 )
 from edgecnn_exporters.targets.mcu_native.firmware import own_files
-from edgecnn_native import freestanding_source
+from edgecnn_native import Model, NativeError, freestanding_source
 from native.cases import Case, all_cases, lenet, operation_cases
+from native.damage import change
 from native.test_arm import products
 
 pytestmark = [
@@ -35,7 +37,13 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Case]
     """A program that runs all cases, in a folder of its own."""
     wide = [case for code in ("convolution", "depthwise") for case in operation_cases(code, 12)]
     numbers = [case for spread in (1e-3, 0.1) for case in products(-128, spread)]
-    cases = [*all_cases(6), lenet(), *wide, *numbers]
+    # Refusals are texts with numbers and words in them.
+    good = lenet()
+    refused = [
+        replace(good, name="version", plan=change(good.plan, "header", 0, version=77)),
+        replace(good, name="tensor", plan=change(good.plan, "tensor", 1, height=0)),
+    ]
+    cases = [*all_cases(6), good, *wide, *numbers, *refused]
     folder = tmp_path_factory.mktemp("cases")
     library = {f"edgecnn/{name}": text for name, text in freestanding_source().items()}
     for name, text in (own_files() | library | {"main.c": MAIN.read_text("utf-8")}).items():
@@ -77,6 +85,12 @@ def test_every_operation_equals_its_formula_on_a_board(
 ) -> None:
     folder, cases = firmware
     lines = emulate(build_firmware(folder, board), board).split("\n")[:-1]
-    wrong = {cases[number].name: line for number, line in enumerate(lines) if ": " in line}
+    computed, first = len(cases) - 2, f"case {len(cases) - 2}: "
+    wrong = {cases[at].name: line for at, line in enumerate(lines[:computed]) if ": " in line}
     assert not wrong
-    assert lines == [KERNELS[board.name]] * len(cases)
+    assert lines[:computed] == [KERNELS[board.name]] * computed
+    for line, case in zip(lines[computed:], cases[computed:], strict=True):
+        with pytest.raises(NativeError) as refused:
+            Model(case.plan)
+        assert line.split(": ", 1)[1] == str(refused.value)
+    assert lines[computed].startswith(f"{first}the plan is of version 77, this library reads")
