@@ -5,7 +5,7 @@
  * become x - 128; 128 times the sum of the weights, which VADDVA finds on the way, puts it right. */
 #if defined(__ARM_FEATURE_MVE) && !defined(EDGECNN_PORTABLE)
 
-#include "../dsp/dsp.h"
+#include "mve.h"
 
 #include <arm_mve.h>
 
@@ -84,7 +84,7 @@ const struct family mve_family = {
     .name = "mve",
     .supported = always,
     .reads_bytes = 1,
-    .function = {[OP_CONVOLUTION] = convolution, [OP_DEPTHWISE] = dsp_depthwise},
+    .function = {[OP_CONVOLUTION] = convolution, [OP_DEPTHWISE] = mve_depthwise},
 };
 
 #endif
