@@ -30,6 +30,7 @@
     - IllegalInstruction
     - BrowserUnavailable
     - BrowserDied
+    - NativeBuildFailed
     - RemoteFailed (devices/ssh/connection.py)
   + BenchRefused
   + CompileRefused
@@ -163,6 +164,10 @@ class DeviceUnsuitable(DeviceFailed):
 
 class EmulationUnavailable(DeviceFailed):
     """A board that cannot be emulated here: QEMU, or what builds its userland, is missing."""
+
+
+class NativeBuildFailed(DeviceFailed):
+    """edgecnn-native's sources that are not built for a board: no zig, or zig refuses them."""
 
 
 class BenchRefused(EdgeCNNError):

@@ -1,6 +1,6 @@
 """Compiler of edgecnn-native: a shared library per platform, the same bytes from the same sources.
 
-    python native/compile.py                    for this machine, beside the Python package
+    python native/compile.py                    for this machine and browsers, beside the package
     python native/compile.py linux-aarch64 …    for others, into build/native/PLATFORM
 
 The compiler is zig's clang (the wheel ``ziglang``), which has the headers and libraries of every
@@ -31,6 +31,8 @@ ROOT = Path(__file__).parent
 PACKAGE = ROOT / "edgecnn_native"
 LIBRARIES = ROOT.parent / "build/native"
 COMMON = ("-std=gnu11", "-O3", "-g0", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-Wall")
+# Files, by their names, that a module for pages leaves out.
+NEEDS_SYSTEM = {"file", "profile"}
 # An error of arithmetic is no reason to end the program that loads the library.
 ZIG = ("-fno-sanitize=all",)
 # zig's own words for the flags of a family.
@@ -101,11 +103,12 @@ def compile_library(wanted: Platform | None, folder: Path, version: str) -> tupl
 
 
 def compile_program(
-    wanted: Platform | None, source: Path, program: Path, includes: Sequence[Path] = ()
+    wanted: Platform | None, files: Sequence[Path], program: Path, includes: Sequence[Path] = ()
 ) -> None:
     """Compile a C program with the library in it, static where the platform's C library allows it.
 
     Args:
+        files: its own sources.
         includes: folders of headers, beside the library's own.
 
     Raises:
@@ -123,7 +126,7 @@ def compile_program(
         version = project_version()
         # The folders are the program's alone: zig keeps the library's objects for the next one.
         objects = _compile(compiler, sources(architecture), architecture, version, parts[0])
-        objects += _compile(own, [source], architecture, version, parts[1])
+        objects += _compile(own, files, architecture, version, parts[1])
         linking = ("-O3", "-s", *static, *objects, "-lm", "-lpthread", "-o", str(program))
         _run([*compiler.command, *linking])
 
@@ -148,6 +151,8 @@ def sources(architecture: str) -> list[Path]:
     """The C files of an architecture, in a fixed order."""
     own = set(FAMILIES.get(architecture, {}))
     others = {word for families in FAMILIES.values() for word in families} - own
+    if architecture == "wasm32":
+        others |= NEEDS_SYSTEM
     return [path for path in sorted((ROOT / "src").rglob("*.c")) if not _words(path) & others]
 
 
@@ -166,9 +171,15 @@ def _flags(compiler: Compiler, source: Path, architecture: str, version: str) ->
     return [*COMMON, *own, *folders, mapped, defined, "-c", str(source)]
 
 
+def packaged(wanted: Platform | None) -> list[Platform | None]:
+    """A platform, and that of browsers where its compiler is installed: a wheel holds both."""
+    return [wanted, PLATFORMS["wasm32"]] if find_spec("ziglang") is not None else [wanted]
+
+
 def _link_flags(library: str) -> list[str]:
     if library.endswith(".wasm"):
-        return ["-O3", "-s", "-Wl,--export-dynamic"]
+        exported = ("-Wl,--export-dynamic", "-Wl,--export=__heap_base")
+        return ["-O3", "-s", "-nostdlib", "-Wl,--no-entry", *exported, "-Wl,-z,stack-size=65536"]
     if library.endswith(".dylib"):
         return ["-shared", "-O3", "-s", f"-Wl,-install_name,@rpath/{library}"]
     if library.endswith(".dll"):
@@ -197,7 +208,7 @@ def main() -> int:
     if unknown := [name for name in names if name not in PLATFORMS]:
         parser.error(f"no platform is called {unknown[0]}; there are {', '.join(PLATFORMS)}")
     jobs = [(PLATFORMS[name], LIBRARIES / name) for name in names]
-    for wanted, folder in jobs or [(this_platform(), PACKAGE)]:
+    for wanted, folder in jobs or [(each, PACKAGE) for each in packaged(this_platform())]:
         begin = time.monotonic()
         try:
             library, note = compile_library(wanted, folder, project_version())

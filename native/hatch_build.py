@@ -15,7 +15,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).parent))
-from compile import PACKAGE, compile_library
+from compile import PACKAGE, compile_library, packaged
 from platforms import PLATFORMS, this_platform
 
 PLATFORM = "EDGECNN_NATIVE_PLATFORM"
@@ -31,11 +31,15 @@ class Library(BuildHookInterface[Any]):
         name = os.environ.get(PLATFORM)
         wanted = PLATFORMS[name] if name else this_platform()
         if version == "editable":
-            compile_library(this_platform(), PACKAGE, self.metadata.version)
+            for each in packaged(this_platform()):
+                compile_library(each, PACKAGE, self.metadata.version)
             return
         self._scratch = tempfile.TemporaryDirectory()
         folder = Path(self._scratch.name)
         library, note = compile_library(wanted, folder, self.metadata.version)
+        for each in packaged(wanted)[1:]:
+            module, _ = compile_library(each, folder, self.metadata.version)
+            build_data["force_include"][str(module)] = f"edgecnn_native/{module.name}"
         if note:
             self.app.display_warning(note)
         build_data["pure_python"] = False

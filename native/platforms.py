@@ -2,8 +2,8 @@
 
 A family of kernels is the files of src/kernels with its name in theirs, such as ``avx2_add.c``. It
 has compiler flags of its own, for some processors of one architecture; the library asks the
-processor before it runs one. The folders x86, arm, armv7, dsp, mve
-hold the files of one architecture.
+processor before it runs one. The folders x86, arm, armv7, dsp, mve and wasm hold the files of one
+architecture.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         "i8mm": ("-march=armv8.2-a+dotprod+i8mm",),
     },
     "arm": {"armv7": (), "dsp": (), "mve": ()},
-    "wasm32": {},
+    "wasm32": {"wasm": ()},
 }
 
 
@@ -65,6 +65,11 @@ def _manylinux(machine: str) -> str:
 _DYLIB, _DLL, _WASM = "libedgecnn_native.dylib", "edgecnn_native.dll", "edgecnn_native.wasm"
 # Cortex-A8 and later, such as every Raspberry Pi from the second on.
 _ARMV7 = ("-mcpu=generic+v7a+neon",)
+# Of every browser since 2023. WASI gives headers alone: nothing of it is linked.
+_FREESTANDING = (
+    *("-msimd128", "-mbulk-memory", "-mnontrapping-fptoint"),
+    *("-DEDGECNN_FREESTANDING", "-DEDGECNN_NO_THREADS"),
+)
 _ALL = (
     Platform("linux-x86_64", "x86_64-linux-gnu.2.17", _manylinux("x86_64")),
     Platform("linux-aarch64", "aarch64-linux-gnu.2.17", _manylinux("aarch64")),
@@ -75,10 +80,18 @@ _ALL = (
     Platform("macos-arm64", "aarch64-macos.11.0", "macosx_11_0_arm64", _DYLIB),
     Platform("windows-x86_64", "x86_64-windows-gnu", "win_amd64", _DLL),
     Platform("windows-arm64", "aarch64-windows-gnu", "win_arm64", _DLL),
-    Platform("wasm32", "wasm32-wasi", "", _WASM, ("-mexec-model=reactor", "-msimd128")),
+    Platform("wasm32", "wasm32-wasi", "", _WASM, _FREESTANDING),
 )
 PLATFORMS: dict[str, Platform] = {each.name: each for each in _ALL}
 """By their name; those without a tag make no wheel."""
+
+# The agent is static: it runs on any Linux of its processor, Android's included.
+AGENTS: dict[str, Platform] = {
+    "x86_64": PLATFORMS["musl-x86_64"],
+    "aarch64": PLATFORMS["musl-aarch64"],
+    "armv7l": Platform("musl-armv7l", "arm-linux-musleabihf", "", flags=_ARMV7),
+}
+"""Platforms of the static agent, by the machine of a board's userland."""
 
 # What `platform.machine()` says → the end of a platform's name.
 _MACHINES = {"amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64", "armv8l": "armv7l"}

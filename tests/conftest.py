@@ -28,6 +28,8 @@ def pytest_configure() -> None:
     What is ignored stays so in every program that is started; a shell lets what runs in the
     background ignore Ctrl-C.
     """
+    # What benches of other tests, or of this machine's user, measured decides nothing in a test.
+    os.environ["EDGECNN_MEASURED"] = ""
     for number, usual in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGHUP, signal.SIG_DFL),

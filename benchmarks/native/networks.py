@@ -24,9 +24,11 @@ import torch
 import edgecnn_runtime
 from benchmarks.in_turn import Run, Turns, in_turn
 from benchmarks.interleave import keep
-from benchmarks.runtime.blocks import exported, photographs
+from benchmarks.runtime.blocks import exported
 from edgecnn.zoo import ARCHITECTURES
+from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.engines.adapted import one_run
 
 NETWORKS = (
     *("mobilenet_v2", "mobilenet_v1", "mobilenet_v3_large", "mobilenet_v3_small"),
@@ -84,17 +86,23 @@ def measure(name: str, path: Path, rounds: int, block_ms: float) -> None:
     keep("native/networks", description | {"macs": operations // 2} | turns.to_json())
 
 
+def image_of(path: Path) -> dict[str, Array]:
+    """The first golden image of a bundle."""
+    with Bundle(path) as bundle:
+        return bundle.golden(0).inputs
+
+
 def timed(path: Path, rounds: int, block_ms: float) -> Turns:
     """All engines in turn, batch 1, one thread."""
     candidates: dict[str, Run] = {}
+    feeds = image_of(path)
     with ExitStack() as stack:
         for place in PLACES:
             engine, precision = place.split()
             session = stack.enter_context(
                 edgecnn_runtime.open(path, engine=engine, precision=precision, threads=1)
             )
-            feeds = {session.manifest.inputs[0].name: photographs(SIDE)[:1]}
-            candidates[place] = functools.partial(session.engine.run, feeds)
+            candidates[place] = one_run(session.engine, feeds)
         return in_turn(candidates, rounds, block_ms)
 
 
@@ -122,7 +130,7 @@ def multiply_adds(path: Path) -> int:
         plan = next(each for each in bundle.manifest.artefacts if each.format == "plan")
         content = bundle.load_artefact(plan)
     with edgecnn_native.Model(content.model) as model:
-        _, layers = model.profile([photographs(SIDE)[:1]])
+        _, layers = model.profile(list(image_of(path).values()))
     return round(sum(layer.multiplications for layer in layers))
 
 

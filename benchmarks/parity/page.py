@@ -40,6 +40,10 @@ mirror images of edgecnn's four photographs), recipe `balanced`. A cell holds th
 quantisation noise, PyTorch being the signal, and the share of images in percent that get PyTorch's
 class, with its 95 % interval by Wilson. The images are the first of the test set; for ImageNet
 five crops each of twenty photographs.
+
+The engine native has no column: its results are ONNX Runtime's integers, bit for bit. A result of
+an AveragePool that stays one may differ by a step, because ONNX Runtime averages floats; most are
+quantised as depthwise convolutions, which are equal ([native.md](native.md#operators)).
 """
 BETWEEN = """
 The share of images in percent that two engines give the same class, from the one quantised graph:

@@ -27,7 +27,7 @@ import sys, time
 import numpy as np
 import edgecnn_runtime as edge
 feed = {"input": np.zeros((1, 3, 224, 224), np.float32)}
-edge.open(sys.argv[1]).run(feed)
+edge.open(sys.argv[1], engine="onnxruntime", precision="fp32").run(feed)
 print(time.clock_gettime_ns(time.CLOCK_MONOTONIC))
 """
 HAND_COLD = """
@@ -65,7 +65,8 @@ def latency(bundle: str, model: Path, rounds: int) -> None:
     options.intra_op_num_threads = 1
     by_hand = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     feed = {"input": np.random.default_rng(0).random((1, 3, 224, 224), np.float32)}
-    with edgecnn_runtime.open(bundle, threads=1) as session:
+    ours = {"engine": "onnxruntime", "precision": "fp32"}
+    with edgecnn_runtime.open(bundle, threads=1, **ours) as session:
         candidates = {
             "edgecnn_runtime": lambda: session.run(feed),
             "ONNX Runtime by hand": lambda: by_hand.run(None, feed),

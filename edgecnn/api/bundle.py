@@ -29,6 +29,7 @@ from edgecnn.errors import ArgumentInvalid, OptionsRefused
 
 if TYPE_CHECKING:
     from edgecnn.results.bench import EmulatedResult, LatencyResult
+    from edgecnn.results.bench_profile import ProfilingResult
     from edgecnn.results.compile import CompilationResult
     from edgecnn.results.evaluate import EvaluateResult
     from edgecnn.results.verify import VerifyResult
@@ -153,14 +154,17 @@ class Bundle(LearningBundle):
         wait: str | float = "10m",
         learn: bool = False,
         batch: int | None = None,
+        profile: bool = False,
+        record: bool = False,
         max_memory: Size | None = None,
         max_seconds: float | None = None,
         progress: bool = False,
-    ) -> LatencyResult | EmulatedResult:
+    ) -> LatencyResult | EmulatedResult | ProfilingResult:
         """Measure every artefact on every engine of a device, or of several: ``edgecnn bench``.
 
         Returns:
-            Latencies; of emulated boards answers and instruction counts.
+            Latencies; of emulated boards answers and instruction counts; with `profile` the times
+            of operators.
 
         Raises:
             OptionsRefused, BenchRefused, UnknownDevice: this does not go with the device.
@@ -170,7 +174,7 @@ class Bundle(LearningBundle):
         from edgecnn.results.bench import LatencyResult
         from edgecnn.results.benching import BenchOptions, bench_bundle
 
-        check_flags(resume=resume, learn=learn, progress=progress)
+        check_flags(resume=resume, learn=learn, profile=profile, record=record, progress=progress)
         if batch is not None and not learn:
             raise OptionsRefused("batch is for learn=True; an inference is timed at batch 1")
         baseline = _bundle_path(against)
@@ -193,6 +197,8 @@ class Bundle(LearningBundle):
             budget_of(command, max_memory, max_seconds),
             learns=learn,
             batch=option_value(command, "batch", batch),
+            profiles=profile,
+            is_recorded=record,
         )
         result = bench_bundle(str(self.path), options, quiet=not progress)
         if isinstance(result, LatencyResult):

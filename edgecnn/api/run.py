@@ -76,5 +76,6 @@ def _run_arrays(bundle: str, images: Sequence[Any], options: RunOptions) -> RunR
                 failures.append(f"{name}: {error}")
             else:
                 classified.append(ClassifiedImage(name, tuple(classes)))
-        engine, precision = model.engine.name, model.artefact.precision
-    return RunResult(bundle, engine, precision, tuple(classified), tuple(failures))
+        used = (model.engine.name, model.precision)
+        why = (model.artefact.path, model.reason)
+    return RunResult(bundle, *used, tuple(classified), tuple(failures), *why)

@@ -1,4 +1,4 @@
-"""Rows of plug-in engines that a board lacks, each with the command that installs the engine."""
+"""Rows without an engine on a board, each with the reason: plug-ins, and all that need Python."""
 
 from __future__ import annotations
 
@@ -48,19 +48,26 @@ def absent_rows(
 ) -> tuple[Absent, ...]:
     """The rows of each plug-in engine that `wanted` needs and that no environment has.
 
+    On a board that the static agent measures they are joined by the rows of all engines but native.
+
     Args:
         places: where each bundle lies on the board.
         board: its name.
     """
-    engines = [name for name in _plugins(wanted) if not reports.has(name)]
+    plugins = [name for name in _plugins(wanted) if not reports.has(name)]
+    reasons = {name: why_absent(name, reports, board) for name in plugins}
+    names = {engine_name(name) for name in wanted.engines}
+    for host in reports.hosts.values():
+        reasons |= {
+            engine: reason
+            for engine, reason in host.get("absent", {}).items()
+            if not names or engine in names
+        }
     return tuple(
-        Absent(
-            Subject(places[bundle], artefact.path, engine, artefact.precision),
-            why_absent(engine, reports, board),
-        )
+        Absent(Subject(places[bundle], artefact.path, engine, artefact.precision), reason)
         for bundle in wanted.bundles
         for artefact in artefacts_of(bundle, wanted)
-        for engine in engines
+        for engine, reason in reasons.items()
         if artefact.format in engine_entry(engine).formats
     )
 
@@ -89,9 +96,16 @@ def left_out_of_pages(wanted: Wanted, reports: EngineReports) -> list[str]:
     """Artefacts that no engine of a page opens, in words; none where no browser is asked."""
     if BROWSER not in reports.environments:
         return []
-    formats = {engine.format for engine in WEB_ENGINES.values()}
+    missing = reports.hosts.get(BROWSER, {}).get("missing", {})
+    reasons = {
+        engine.format: f"{name} {missing[name]['reason']}; {missing[name]['mend']}"
+        for name, engine in WEB_ENGINES.items()
+        if name in missing
+    }
+    formats = {engine.format for engine in WEB_ENGINES.values()} - reasons.keys()
     return [
-        f"{artefact.path} is left out in the browser: no engine there opens {artefact.format}"
+        f"{artefact.path} is left out in the browser: "
+        + reasons.get(artefact.format, f"no engine there opens {artefact.format}")
         for bundle in wanted.bundles
         for artefact in artefacts_of(bundle, wanted)
         if artefact.format not in formats

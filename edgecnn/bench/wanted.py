@@ -12,7 +12,7 @@ from typing import Any
 from edgecnn.bench.learning import LEARNING_ENGINE, learning_artefacts, learning_batch
 from edgecnn.devices.board import OWN_PACKAGES
 from edgecnn.errors import BenchRefused
-from edgecnn.web.engines import WEB_ENGINES, is_on_gpu
+from edgecnn.web.engines import WEB_ENGINES, has_threads, is_on_gpu
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines import (
@@ -23,12 +23,11 @@ from edgecnn_runtime.engines import (
     package_of,
 )
 from edgecnn_runtime.engines.table import ENGINES
+from edgecnn_runtime.host.processor import MOST_THREADS
 from edgecnn_runtime.manifest import Artefact
 from edgecnn_runtime.measure.job import MeasurementPlan, Subject
 
 PRECISIONS = ("fp32", "fp16", "int8")
-# Engines differ in their own default; more than four cores are rarely a board's.
-MOST_THREADS = 4
 # How much longer a step may take on a board: a Raspberry Pi 3 is about ten times as slow as a PC.
 BOARD_PATIENCE = 10
 
@@ -207,7 +206,15 @@ def _rows(
     counts = wanted.threads or (min(cores, MOST_THREADS),)
     batch = learning_batch(bundle, wanted.batch) if wanted.learns else None
     return [
-        Subject(place, artefact.path, engine, artefact.precision, threads, environment, batch=batch)
+        Subject(
+            place,
+            artefact.path,
+            engine,
+            artefact.precision,
+            threads if has_threads(engine) else 1,
+            environment,
+            batch=batch,
+        )
         for artefact in artefacts_of(bundle, wanted)
         for threads in counts
         for environment, host in hosts.items()
@@ -216,7 +223,7 @@ def _rows(
         and (environment != OWN_PACKAGES or engine not in ENGINES)
         and artefact.format in host["formats"][engine]
         and (engine in names if names else not is_on_gpu(engine) or host.get("has_gpu"))
-        and (threads == counts[0] or not is_on_gpu(engine))
+        and (threads == counts[0] or (has_threads(engine) and not is_on_gpu(engine)))
         and (engine == LEARNING_ENGINE or not wanted.learns)
     ]
 

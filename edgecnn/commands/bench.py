@@ -58,6 +58,10 @@ if TYPE_CHECKING:
     "--learn", is_flag=True, help="Measure a step of learning, and an inference of as many images."
 )
 @click.option("--batch", type=click.IntRange(1), help="Images of a step; by default 16.")
+@click.option("--profile", is_flag=True, help="Time every operator instead, in one thread.")
+@click.option(
+    "--record", is_flag=True, help="Write the medians into BUNDLE: open chooses by them there."
+)
 @budget_options
 @click.option("--plot", type=click.Path(path_type=Path), help="Plot the samples: png, svg or pdf.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for each row.")
@@ -79,6 +83,8 @@ def command(
     wait: float,
     learn: bool,
     batch: int | None,
+    profile: bool,
+    record: bool,
     max_memory: int,
     max_seconds: float,
     plot: Path | None,
@@ -97,6 +103,12 @@ def command(
     With --learn it is a step of the training graph, in turn with an inference of as many images:
     its time, its memory beyond Python and the engine, and on an emulated board its instructions.
 
+    With --profile each engine that has a profiler tells where the time of a run goes: by kind of
+    operator, and the slowest operators; LiteRT's Python package has none.
+
+    What was measured on this machine without a disturbance is kept, and edge.open takes the fastest
+    of it. --record writes the medians of any device into BUNDLE, for machines with its processor.
+
     Exit code 0: measured. 1: a device failed, or no row of a bundle could be measured. 3: an
     artefact answers wrongly there. 4: slower than --against or --compare. 5: disturbed, no verdict
     for them.
@@ -104,11 +116,13 @@ def command(
     \b
     Examples:
       edgecnn bench mobilenet_v2.edge --threads 1,4
-      edgecnn bench mobilenet_v2.edge --device rpi
+      edgecnn bench mobilenet_v2.edge --device rpi --record
       edgecnn bench mobilenet_v2.edge --device host,browser
+      edgecnn bench mobilenet_v2.edge --device adb:R5CT1234
       edgecnn bench new.edge --against old.edge --engine tflite
       edgecnn bench mobilenet_v2.edge --device rpi4,rpi5,host -o today.jsonl
       edgecnn bench mine.edge --learn --batch 8 --device rpi
+      edgecnn bench mobilenet_v2.edge --profile --precision int8
     """
     from edgecnn.results.bench import LatencyResult
     from edgecnn.results.benching import BenchOptions, bench_bundle
@@ -141,6 +155,8 @@ def command(
         tuple(name for name, is_given in further.items() if is_given),
         learn,
         batch,
+        profile,
+        record,
     )
     result = bench_bundle(bundle, options, quiet=quiet or as_json)
     if isinstance(result, LatencyResult):

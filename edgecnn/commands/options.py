@@ -32,10 +32,8 @@ silent_option = click.option(
     expose_value=False,
     help="Accepted, without effect here.",
 )
-engine_option = click.option("--engine", help="Engine to use; by default the first installed.")
-precision_option = click.option(
-    "--precision", help="Precision to use; by default the first in the bundle."
-)
+engine_option = click.option("--engine", help="Engine to use; by default the fastest here.")
+precision_option = click.option("--precision", help="Precision to use; by default the fastest.")
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), help="Threads of the engine; by default its own."
 )

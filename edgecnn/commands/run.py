@@ -13,7 +13,7 @@ from edgecnn.commands.options import (
     quiet_option,
     threads_option,
 )
-from edgecnn.console import complain
+from edgecnn.console import complain, note
 from edgecnn_runtime.budget import Budget
 
 
@@ -43,6 +43,9 @@ def command(
 ) -> int:
     """Run BUNDLE on each IMAGE and print the likeliest classes with their scores.
 
+    Without --engine and --precision it runs what an app's open takes: the fastest here. A line on
+    stderr says which that is, and why.
+
     A file that is no image is named on stderr and skipped; the exit code is then 1. The bundle is
     opened in a process of its own, which ends where it costs more than --max-memory or
     --max-seconds.
@@ -61,5 +64,6 @@ def command(
         result = classify_images(bundle, images, options)
     for line in result.failures:
         complain(line)
+    note(f"{result.artefact} with {result.engine}: {result.reason}", quiet=quiet or as_json)
     print_result(result, as_json=as_json)
     return result.exit_code

@@ -28,6 +28,7 @@ class Configured:
         ssh: where ssh is sent; None for an interpreter on this machine.
         python: an interpreter: of the board, or, without `ssh`, on this machine.
         profile: the name of one that edgecnn brings, or one that stands in the file itself.
+        adb: serial number of an Android device, empty for the only one; never in a file.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Configured:
     port: int | None = None
     python: str | None = None
     profile: str | Profile | None = None
+    adb: str | None = None
 
     @property
     def profile_name(self) -> str | None:

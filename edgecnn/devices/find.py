@@ -10,7 +10,7 @@ from pathlib import Path
 from edgecnn.devices.board import Board
 from edgecnn.devices.configured import Configured, config_path, read_devices
 from edgecnn.devices.local import LocalBoard
-from edgecnn.devices.names import BROWSER, EMULATED, HOST, check_target
+from edgecnn.devices.names import ADB, BROWSER, EMULATED, HOST, check_serial, check_target
 from edgecnn.devices.profile import Profile
 from edgecnn.devices.profile_toml import profiles
 from edgecnn.errors import DeviceConfigInvalid, UnknownDevice
@@ -26,8 +26,8 @@ def find_boards(names: Sequence[str]) -> list[Board]:
     """The boards of these names, each once, in the order in which they are first named.
 
     A name is ``host`` (this machine), ``browser`` (the one of this machine), a configured device, a
-    profile that exactly one configured device has, ``PROFILE-emulated``, USER@HOST for ssh, or the
-    path of a .toml file of devices.
+    profile that exactly one configured device has, ``PROFILE-emulated``, USER@HOST for ssh, ``adb``
+    or ``adb:SERIAL`` for an Android device, or the path of a .toml file of devices.
     Interpreters on this machine, and its browser, are environments of one board.
 
     Raises:
@@ -49,7 +49,7 @@ def find_boards(names: Sequence[str]) -> list[Board]:
                 f"two devices are called {name!r}; rename one, to tell their results apart"
             )
         called.add(name)
-        if isinstance(one, Configured) and one.ssh is None:
+        if isinstance(one, Configured) and one.ssh is None and one.adb is None:
             local[one.name] = one.python
     return _boards(list(places.values()), local)
 
@@ -64,6 +64,10 @@ def _boards(
             from edgecnn.devices.emulated import EmulatedBoard
 
             boards.append(EmulatedBoard(one))
+        elif one.adb is not None:
+            from edgecnn.devices.adb import AdbBoard
+
+            boards.append(AdbBoard(one.name, one.adb))
         elif one.ssh is not None:
             boards.append(board_of(one))
         elif not is_local_there:
@@ -120,6 +124,8 @@ def _place(one: Configured | Profile) -> tuple[object, ...]:
         return (EMULATED, one.name)
     if one.name == BROWSER:
         return (BROWSER,)
+    if one.adb is not None:
+        return (ADB, one.adb)
     return ("ssh", one.ssh, one.port, one.python) if one.ssh else ("local", one.python)
 
 
@@ -130,6 +136,9 @@ def _name_of(one: Configured | Profile) -> str:
 def _resolve(name: str) -> list[Configured | Profile]:
     if name in (HOST, BROWSER):
         return [Configured(name)]
+    if name == ADB or name.startswith(f"{ADB}:"):
+        serial = name.removeprefix(ADB).removeprefix(":")
+        return [Configured(name, adb=check_serial(serial) if serial else "")]
     if name.endswith(".toml"):
         return _of_file(Path(name))
     if "@" in name:

@@ -9,6 +9,8 @@ from edgecnn.errors import DeviceConfigInvalid
 HOST = "host"
 BROWSER = "browser"
 EMULATED = "-emulated"
+ADB = "adb"
+"""The one Android device that adb sees; `adb:SERIAL` is one of several."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # ssh takes what begins with a dash for an option, wherever it stands; and it puts user and host
@@ -31,14 +33,29 @@ def check_name(name: str) -> str:
             f"a device cannot be called {name[:80]!r}; expected letters, digits, '.', '_' and '-', "
             "at most 64, a letter or digit first: rpi, lab-pi4"
         )
-    if name in (HOST, BROWSER) or name.endswith((EMULATED, ".toml")):
-        what = {HOST: "this machine", BROWSER: "the browser of this machine"}.get(
-            name, "a file" if name.endswith(".toml") else "an emulated board"
-        )
+    if name in (HOST, BROWSER, ADB) or name.endswith((EMULATED, ".toml")):
+        what = {
+            HOST: "this machine",
+            BROWSER: "the browser of this machine",
+            ADB: "the Android device that adb sees",
+        }.get(name, "a file" if name.endswith(".toml") else "an emulated board")
         raise DeviceConfigInvalid(
             f"a device cannot be called {name!r}, which means {what}; choose another name"
         )
     return name
+
+
+def check_serial(serial: str) -> str:
+    """Check the serial number of an Android device; that of a network device has a port.
+
+    Raises:
+        DeviceConfigInvalid: adb would take it for something else.
+    """
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", serial):
+        return serial
+    raise DeviceConfigInvalid(
+        f"{serial[:80]!r} is no serial number of an Android device; adb devices lists them"
+    )
 
 
 def check_target(target: str) -> str:

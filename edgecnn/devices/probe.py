@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from edgecnn.devices.board import Facts, Interpreter
 from edgecnn.errors import DeviceFailed
-from edgecnn_runtime.host.facts import ARM, ARM_CORES
+from edgecnn_runtime.host.processor import ARM, ARM_CORES
 
 OLDEST_PYTHON = (3, 11)
 BEGIN = "--- edgecnn facts ---"

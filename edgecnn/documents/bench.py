@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from edgecnn.bench.compare import Change
 from edgecnn.bench.estimated import Estimate
 from edgecnn.bench.verdicts import best_of, verdict_of
+from edgecnn.bundles.opens import Opens
 from edgecnn.documents.estimates import EstimateFields, estimate_fields
 from edgecnn.documents.parity import label_of
 from edgecnn_runtime.engines.engine_id import EngineId
@@ -124,12 +125,15 @@ class BenchDocument:
         compared: rows against those of ``--compare``; empty without it.
         estimated: estimates of compile targets, such as ethos-u55-128.
         failures: a line for each device that failed, and each bundle of which nothing was measured.
+        opens: what `edgecnn_runtime.open` takes of the bundle on this machine; null where nothing
+            was measured here.
     """
 
     devices: tuple[BenchDevice, ...]
     compared: tuple[ComparedRow, ...]
     estimated: tuple[EstimateFields, ...]
     failures: tuple[str, ...]
+    opens: Opens | None
 
 
 def bench_document(
@@ -137,6 +141,7 @@ def bench_document(
     compared: Sequence[Change] = (),
     estimates: Sequence[Estimate] = (),
     failures: Sequence[str] = (),
+    opens: Opens | None = None,
 ) -> BenchDocument:
     """The document of a bench: results by device, comparisons, estimates, failures."""
     return BenchDocument(
@@ -144,6 +149,7 @@ def bench_document(
         tuple(_compared(change) for change in compared),
         tuple(estimate_fields(each) for each in estimates),
         tuple(failures),
+        opens,
     )
 
 

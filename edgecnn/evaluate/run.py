@@ -22,7 +22,7 @@ from edgecnn_runtime.budget import Budget, hold_process
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.choose import choose
 from edgecnn_runtime.errors import EngineError, ImageError
-from edgecnn_runtime.host.facts import usable_cores
+from edgecnn_runtime.host.processor import usable_cores
 from edgecnn_runtime.image.load import load_image
 from edgecnn_runtime.manifest import Preprocess
 from edgecnn_runtime.progress import Progress, no_progress

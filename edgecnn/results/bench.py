@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from edgecnn.bench.compare import Change
     from edgecnn.bench.emulated import Proved, ProvedRow
     from edgecnn.bench.estimated import Estimate
+    from edgecnn.bundles.opens import Opens
     from edgecnn.documents.bench import BenchDocument
     from edgecnn.documents.emulated import EmulatedDocument
     from edgecnn.report.blocks import Block
@@ -31,6 +32,8 @@ class LatencyResult(Result):
         failed: by device, the message of those that did not finish.
         is_against: rows are compared with those of a baseline bundle.
         warning: a sentence on a baseline for another task.
+        opens: what `edgecnn_runtime.open` takes of the bundle here; None where nothing was measured
+            on this machine.
     """
 
     SCHEMA: ClassVar[str] = "edgecnn.bench/2"
@@ -41,6 +44,7 @@ class LatencyResult(Result):
     failed: Mapping[str, str] | None = None
     is_against: bool = False
     warning: str | None = None
+    opens: Opens | None = None
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -74,12 +78,15 @@ class LatencyResult(Result):
         measured = bench_blocks(self.devices) if self.devices else []
         changes = change_lines(self.devices, self.compared)
         warning = [] if self.warning is None else ["", self.warning]
-        return [*measured, *changes, *warning, *estimated_blocks(self.estimates)]
+        opens = [] if self.opens is None else [self.opens.words()]
+        return [*measured, *changes, *opens, *warning, *estimated_blocks(self.estimates)]
 
     def document(self) -> BenchDocument:
         from edgecnn.documents.bench import bench_document
 
-        return bench_document(self.devices, self.compared, self.estimates, self.failures)
+        return bench_document(
+            self.devices, self.compared, self.estimates, self.failures, self.opens
+        )
 
     def rows(self) -> list[dict[str, Any]]:
         from edgecnn.report.bench_csv import flat_rows

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.errors import OptionsRefused
 from edgecnn.results.bench import EmulatedResult, LatencyResult
+from edgecnn.results.bench_profile import ProfilingResult
 from edgecnn_runtime.budget import Budget
 
 if TYPE_CHECKING:
     from edgecnn.bench.estimated import Estimate
     from edgecnn.bench.journal import Record
     from edgecnn.bench.wanted import Wanted
+    from edgecnn.bundles.opens import Opens
     from edgecnn.devices.board import Board
+    from edgecnn_runtime.measure.results import BenchResult
+
+BenchedResult = LatencyResult | EmulatedResult | ProfilingResult
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class BenchOptions:
         timed: further options that are for latencies alone, as they are typed: ``--plot``.
         learns: measure a step of the training graph beside an inference of as many images.
         batch: images of a step.
+        profiles: time operators, not runs.
+        is_recorded: write the medians into the bundle.
     """
 
     devices: tuple[str, ...] = ("host",)
@@ -56,6 +63,8 @@ class BenchOptions:
     timed: tuple[str, ...] = ()
     learns: bool = False
     batch: int | None = None
+    profiles: bool = False
+    is_recorded: bool = False
 
     def for_latencies(self) -> list[str]:
         """The options that were given and are for latencies alone, as they are typed."""
@@ -65,13 +74,13 @@ class BenchOptions:
             "--output": self.output is not None,
             "--resume": self.is_resumed,
             "--compare": self.compare is not None,
+            "--learn": self.profiles and self.learns,
+            "--record": self.is_recorded,
         }
         return [*(name for name, is_given in given.items() if is_given), *self.timed]
 
 
-def bench_bundle(
-    bundle: str, options: BenchOptions, *, quiet: bool = True
-) -> LatencyResult | EmulatedResult:
+def bench_bundle(bundle: str, options: BenchOptions, *, quiet: bool = True) -> BenchedResult:
     """Measure every artefact of a bundle on every engine of the devices, in turn.
 
     An ``.onnx`` or ``.tflite`` file is measured as it is; no answer of it is verified.
@@ -89,11 +98,15 @@ def bench_bundle(
 
     if options.learns and options.against is not None:
         raise OptionsRefused("--against: not with --learn, which compares with an inference")
+    if options.is_recorded and (options.learns or options.against is not None):
+        raise OptionsRefused("--record: not with --learn or --against, whose rows are others")
     with as_bundles((Path(bundle), options.against), options.budget) as (own, against):
+        if options.is_recorded and own != Path(bundle):
+            raise OptionsRefused(f"--record: {bundle} is no bundle; edgecnn export makes one")
         return _bench(str(own), replace(options, against=against), quiet=quiet)
 
 
-def _bench(bundle: str, options: BenchOptions, *, quiet: bool) -> LatencyResult | EmulatedResult:
+def _bench(bundle: str, options: BenchOptions, *, quiet: bool) -> BenchedResult:
     from edgecnn.bench.estimated import read_estimates, split_targets
     from edgecnn.bench.journal import read_journal
     from edgecnn.devices import find_boards
@@ -111,6 +124,10 @@ def _bench(bundle: str, options: BenchOptions, *, quiet: bool) -> LatencyResult 
         return LatencyResult({}, estimates=estimates)
     boards = find_boards(names)
     try:
+        if options.profiles:
+            return _profile(
+                boards, wanted, [*given, *(f"--device {one.name}" for one in targets)], quiet=quiet
+            )
         if all(board.is_timed for board in boards):
             return _measure(boards, wanted, options, past, estimates, quiet=quiet)
         return _prove(boards, wanted, given, estimates, quiet=quiet)
@@ -156,6 +173,9 @@ def _measure(
     measured = measure_on(
         boards, wanted, options.output, is_resumed=options.is_resumed, quiet=quiet
     )
+    if options.is_recorded:
+        _record(wanted, measured.results, quiet=quiet)
+    opens = _kept(boards, wanted, measured.results)
     return LatencyResult(
         devices=measured.results,
         compared=() if past is None else tuple(changes(measured.results, past)),
@@ -163,7 +183,62 @@ def _measure(
         failed=measured.failed,
         is_against=options.against is not None,
         warning=unlike_baseline(wanted.bundle, options.against),
+        opens=opens,
     )
+
+
+def _profile(
+    boards: Sequence[Board], wanted: Wanted, refused: Sequence[str], *, quiet: bool
+) -> ProfilingResult:
+    """Times of operators on devices that are timed."""
+    from edgecnn.bench.profiled import profile_on
+    from edgecnn.progress_bar import bars
+
+    if refused:
+        raise OptionsRefused(f"{refused[0]} does not go with --profile, which times operators")
+    if untimed := [board.name for board in boards if not board.is_timed]:
+        raise OptionsRefused(f"{untimed[0]} is emulated: --profile needs a device with a latency")
+    single = replace(wanted, threads=wanted.threads or (1,))
+    with bars([board.name for board in boards], quiet=quiet) as shown:
+        return ProfilingResult(
+            tuple(
+                profile_on(board, single, shown.progress[board.name], shown.doing[board.name])
+                for board in boards
+            )
+        )
+
+
+def _record(wanted: Wanted, results: Mapping[str, BenchResult], *, quiet: bool) -> None:
+    from edgecnn.bench.record import record_measured
+    from edgecnn.console import note
+
+    count = record_measured(wanted.bundle, results.values(), wanted.budget)
+    kept = f"{count} medians are in {wanted.bundle} now"
+    note(kept if count else "nothing was recorded: the run was disturbed", quiet=quiet)
+
+
+def _kept(
+    boards: Sequence[Board], wanted: Wanted, results: Mapping[str, BenchResult]
+) -> Opens | None:
+    """Keep what was measured on this machine; what `open` takes of the bundle from now on.
+
+    None where nothing was measured here, and of steps of learning.
+    """
+    from edgecnn.bench.known import keep_measured
+    from edgecnn.bundles.opens import what_opens
+    from edgecnn.devices.local import LocalBoard
+    from edgecnn_runtime.errors import EngineError
+
+    local = [board for board in boards if isinstance(board, LocalBoard) and board.name in results]
+    if not local or wanted.learns:
+        return None
+    for board in local:
+        places = {place: path for path, place in board.send(wanted.bundles).items()}
+        keep_measured(results[board.name], places)
+    try:
+        return what_opens(wanted.bundle, wanted.budget)
+    except EngineError:  # only other interpreters have an engine, or none answers rightly
+        return None
 
 
 def _prove(

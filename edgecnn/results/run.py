@@ -22,8 +22,7 @@ class RunOptions:
 
     Attributes:
         top: classes of each image.
-        engine: None for the first that is installed.
-        precision: None for the first in the bundle.
+        engine, precision: None for the fastest, as `edgecnn_runtime.open` chooses.
         threads: of the engine; None for its own choice.
         budget: memory and time that the bundle may cost.
     """
@@ -69,6 +68,8 @@ class RunResult(Result):
         precision: of the artefact that ran.
         images: those that could be read, in the order of the command line.
         failures: a line for each image that could not be classified.
+        artefact: that ran, its path in the bundle.
+        reason: why this artefact and engine were taken.
     """
 
     SCHEMA: ClassVar[str] = "edgecnn.run/1"
@@ -78,6 +79,8 @@ class RunResult(Result):
     precision: str
     images: tuple[ClassifiedImage, ...]
     failures: tuple[str, ...] = ()
+    artefact: str = ""
+    reason: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -106,7 +109,7 @@ def classify_images(bundle: str, images: Sequence[str], options: RunOptions) -> 
     """
     from edgecnn_runtime.host.process import agent_lines
 
-    used = {"engine": "", "precision": ""}
+    used = dict.fromkeys(("engine", "precision", "artefact", "reason"), "")
     classified: dict[str, ClassifiedImage] = {}
     failures = []
     for line in agent_lines(["run", *options.words(), "--", bundle, *images]):
@@ -114,7 +117,7 @@ def classify_images(bundle: str, images: Sequence[str], options: RunOptions) -> 
             continue  # an engine may print other lines on stdout
         event = json.loads(line)
         if event["event"] == "opened":
-            used = {"engine": event["engine"], "precision": event["precision"]}
+            used = {name: event[name] for name in used}
         elif event["event"] == "classified":
             classes = tuple(Classification(**one) for one in event["classes"])
             classified[event["image"]] = ClassifiedImage(event["image"], classes)

@@ -35,6 +35,7 @@ from edgecnn.documents.learn import LearnDocument
 from edgecnn.documents.plan import PlanDocument
 from edgecnn.documents.verify import VerifyDocument, VerifyPreprocessDocument
 from edgecnn.documents.zoo import ZooDocument
+from edgecnn.results.bench_profile import ProfileDocument
 from edgecnn.results.run import RunResult
 from edgecnn.results.train import TrainResult
 
@@ -64,6 +65,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "edgecnn.bench-emulated/1": Schema(
         EmulatedDocument, "edgecnn bench BUNDLE --device rpi4-emulated"
     ),
+    "edgecnn.bench-profile/1": Schema(ProfileDocument, "edgecnn bench BUNDLE --profile"),
     "edgecnn.learn/1": Schema(LearnDocument, "edgecnn learn BUNDLE --data DATA"),
     "edgecnn.bundle-show/1": Schema(BundleFacts, "edgecnn bundle show BUNDLE"),
     "edgecnn.model-show/1": Schema(ModelShow, "edgecnn bundle show FILE.onnx"),

@@ -75,8 +75,12 @@ def compare_preprocessing(
     from edgecnn.progress_bar import bar
     from edgecnn.verify.preprocess.certify import certify
     from edgecnn.verify.preprocess.pictures import verification_images
+    from edgecnn_runtime.bundle import Bundle
+    from edgecnn_runtime.engines.choose import choose
 
-    with edgecnn_runtime.open(bundle, engine=engine) as session:
+    with Bundle(bundle) as opened:  # the first artefact is float, where there is one
+        artefact, kind = choose(opened.manifest, engine)
+    with edgecnn_runtime.open(bundle, engine=kind.name, artefact=artefact.path) as session:
         pictures = verification_images(data, LIMIT, quiet=quiet)
         with bar("prepare", quiet=quiet) as progress:
             rows = certify(session, pictures, progress)

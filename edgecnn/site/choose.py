@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgecnn.errors import NotForPages
-from edgecnn.web.engines import WEB_ENGINES, WebEngine, is_on_gpu
+from edgecnn.web.engines import NATIVE, WEB_ENGINES, WebEngine, is_on_gpu, native_file
 from edgecnn_runtime.manifest import Artefact, Manifest
 
-# docs/npu/web.md has the figures: LiteRT.js is faster in float as well as in 8 bits. In fp16 only
-# the weights have 16 bits, half as much to load.
-ORDER = (("tflite", "int8"), ("tflite", "fp16"), ("tflite", "fp32"), ("onnx", "fp32"))
+# docs/npu/web.md has the figures: in 8 bits the native engine is the fastest on one thread and the
+# least to load; in float LiteRT.js is faster. In fp16 only the weights have 16 bits, half as much.
+ORDER = (
+    ("plan", "int8"),
+    ("tflite", "int8"),
+    ("tflite", "fp16"),
+    ("tflite", "fp32"),
+    ("onnx", "fp32"),
+)
 
 
 def choose_artefact(
@@ -27,7 +33,12 @@ def choose_artefact(
         NotForPages: the network does not classify images, or no artefact is left.
     """
     check_classifies(manifest, bundle)
-    engines = {one.format: one for one in WEB_ENGINES.values() if not is_on_gpu(one.name)}
+    # Without its module the native engine is taken only where it is asked for.
+    engines = {
+        one.format: one
+        for one in WEB_ENGINES.values()
+        if not is_on_gpu(one.name) and (one.name != NATIVE or native_file() or engine == NATIVE)
+    }
     usable = [
         one
         for one in manifest.artefacts

@@ -28,7 +28,7 @@ SETTINGS = "network.json"
 
 _HERE = Path(__file__).parent
 _PAGE = ("index.html", "style.css", "app.js", "network.js", "icon.svg")
-_SCRIPTS = ("engines.js", "preprocess.js")
+_SCRIPTS = ("engines.js", "native.js", "preprocess.js")
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
 _README = """A page that classifies photographs with {name}, made by edgecnn {version}.
 
@@ -75,7 +75,7 @@ def write_site(
 
     Args:
         precision: of the artefact; None takes the fastest that a page runs.
-        engine: ``litert.js`` or ``onnxruntime-web``; None takes the fastest.
+        engine: ``native-web``, ``litert.js`` or ``onnxruntime-web``; None takes the fastest.
 
     Raises:
         BundleError: the bundle cannot be trusted.
@@ -197,8 +197,9 @@ def _index(path: Path) -> bytes:
 def _licences(engine: WebEngine) -> bytes:
     own = (_HERE / "licences" / "Apache-2.0.txt").read_text(encoding="utf-8")
     theirs = (_HERE / "licences" / f"{engine.licence}.txt").read_text(encoding="utf-8")
+    source = f"{engine.package} {engine.version} (npm)" if engine.asset else "edgecnn-native"
     about = (
-        f"The files below engine/ are of {engine.package} {engine.version} (npm), unchanged.\n"
+        f"The files below engine/ are of {source}, unchanged.\n"
         f"{engine.origin}. Licence: {engine.licence}.\n"
         "The page itself is of edgecnn, Copyright 2026 The edgecnn authors. Licence: Apache-2.0.\n"
         "The network and its labels are under the terms of whoever made them.\n"

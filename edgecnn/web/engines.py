@@ -1,21 +1,29 @@
 """The engines that run in a web page: formats, versions, files, licences.
 
-Their files come from the npm packages of the two projects, by digest: from the content network that
-both document, or else by npm itself. Nothing is installed and no npm is needed where the first can
-be reached.
+The files of LiteRT.js and ONNX Runtime Web come from their npm packages, by digest: from the
+content network that both document, or else by npm itself. Nothing is installed and no npm is needed
+where the first can be reached. The file of the native engine is in the package edgecnn-native.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
+from edgecnn.errors import FetchError
 from edgecnn.fetch import cached, fetch
 from edgecnn.fetch.catalogue import Asset, File, Package, Url
+from edgecnn_runtime import __version__
 
 Accelerator = Literal["wasm", "webgpu"]
+Library = Literal["native-web", "litert.js", "onnxruntime-web"]
+
+NATIVE: Final = "native-web"
+NATIVE_FILE = "edgecnn_native.wasm"
+NATIVE_INSTALL = "pip install edgecnn-native, or in a clone: python native/compile.py"
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 _ORT, _LITERT, _WASM_UTILS = (
@@ -75,33 +83,35 @@ class WebEngine:
 
     Attributes:
         name: as after ``--engine`` and in the tables.
-        library: what the page imports: ``onnxruntime-web`` or ``litert.js``.
+        library: what the page imports.
         format: of the artefacts that it opens.
-        asset: of its files, in `ASSETS`.
-        package: its npm package.
+        asset: of its files, in `ASSETS`; None where they are not fetched.
+        package: its npm package, or its file in a Python distribution.
+        has_threads: whether it runs on more than one thread.
     """
 
     name: str
-    library: Literal["onnxruntime-web", "litert.js"]
+    library: Library
     accelerator: Accelerator
     version: str
     format: str
-    asset: str
+    asset: str | None
     package: str
+    has_threads: bool = True
 
     @property
     def licence(self) -> str:
         """SPDX name of its licence."""
-        return ASSETS[self.asset].licence
+        return ASSETS[self.asset].licence if self.asset else "Apache-2.0"
 
     @property
     def origin(self) -> str:
         """Who publishes it."""
-        return ASSETS[self.asset].origin
+        return ASSETS[self.asset].origin if self.asset else "The edgecnn authors, edgecnn-native"
 
 
 def _engine(name: str, package: str, format: str, accelerator: Accelerator) -> WebEngine:
-    library: Literal["onnxruntime-web", "litert.js"]
+    library: Library
     library = "onnxruntime-web" if package == "onnxruntime-web" else "litert.js"
     is_ort_gpu = library == "onnxruntime-web" and accelerator == "webgpu"
     asset = "onnxruntime-webgpu" if is_ort_gpu else library
@@ -112,6 +122,9 @@ def _engine(name: str, package: str, format: str, accelerator: Accelerator) -> W
 WEB_ENGINES = {
     engine.name: engine
     for engine in (
+        WebEngine(
+            NATIVE, "native-web", "wasm", __version__, "plan", None, NATIVE_FILE, has_threads=False
+        ),
         _engine("litert.js", "@litertjs/core", "tflite", "wasm"),
         _engine("onnxruntime-web", "onnxruntime-web", "onnx", "wasm"),
         _engine("litert.js-webgpu", "@litertjs/core", "tflite", "webgpu"),
@@ -122,7 +135,7 @@ WEB_ENGINES = {
 
 
 def web_packages() -> dict[str, str]:
-    """npm package → name of its engine of the processor."""
+    """Package of an engine → name of its engine of the processor."""
     return {one.package: one.name for one in WEB_ENGINES.values() if not is_on_gpu(one.name)}
 
 
@@ -131,12 +144,31 @@ def is_on_gpu(name: str) -> bool:
     return name in WEB_ENGINES and WEB_ENGINES[name].accelerator == "webgpu"
 
 
+def has_threads(name: str) -> bool:
+    """Whether the engine of that name, of a page or another one, runs on more than one thread."""
+    return name not in WEB_ENGINES or WEB_ENGINES[name].has_threads
+
+
+def native_file() -> Path | None:
+    """The module of the native engine, which wheels of edgecnn-native hold; None without it."""
+    spec = find_spec("edgecnn_native")
+    folders = (spec and spec.submodule_search_locations) or ()
+    return next((path for one in folders if (path := Path(one, NATIVE_FILE)).is_file()), None)
+
+
 def engine_files(engine: WebEngine, *, quiet: bool = True) -> dict[str, Path]:
     """Name → path of an engine's files, fetched unless they are there and sound.
 
     Raises:
         FetchError: they cannot be had.
     """
+    if engine.asset is None:
+        path = native_file()
+        if path is None:
+            raise FetchError(
+                f"{NATIVE_FILE}, the engine {engine.name}, is missing; {NATIVE_INSTALL}"
+            )
+        return {NATIVE_FILE: path}
     folder = fetch(engine.asset, quiet=quiet, catalogue=ASSETS)
     return {file.name: folder / file.name for file in ASSETS[engine.asset].files}
 
@@ -148,7 +180,7 @@ def script_files(names: Iterable[str]) -> dict[str, Path]:
 
 def download_bytes(engines: Iterable[WebEngine]) -> int:
     """Bytes that would have to be fetched for some engines."""
-    assets = {engine.asset for engine in engines}
+    assets = {engine.asset for engine in engines if engine.asset}
     return sum(
         file.size_bytes
         for name in assets

@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).parent
 # They need a system.
 LEFT_OUT = frozenset({"file.c", "profile.c"})
 # Kernels of processors that have one.
-OTHERS = frozenset({"x86", "arm", "armv7"})
+OTHERS = frozenset({"x86", "arm", "armv7", "wasm"})
 
 
 def freestanding_source() -> dict[str, str]:

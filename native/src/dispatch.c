@@ -13,6 +13,8 @@ const struct family *const families[] = {
     &neon_family,
 #elif defined(__ARM_NEON) && !defined(EDGECNN_PORTABLE)
     &armv7_family,
+#elif defined(__wasm_simd128__) && !defined(EDGECNN_PORTABLE)
+    &simd128_family,
 #endif
 #if defined(__ARM_FEATURE_MVE) && !defined(EDGECNN_PORTABLE)
     &mve_family,

@@ -10,6 +10,8 @@ extern const struct family avx512vbmi_family, avx512vnni_family, avxvnni_family,
 extern const struct family i8mm_family, dotprod_family, neon_family;
 #elif defined(__ARM_NEON)
 extern const struct family armv7_family;
+#elif defined(__wasm_simd128__)
+extern const struct family simd128_family;
 #endif
 #if defined(__ARM_FEATURE_MVE)
 extern const struct family mve_family;

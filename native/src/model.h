@@ -76,6 +76,8 @@ int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *
 
 /* rows.c: which rows an operation reads. */
 bool reads_all_rows(const struct plan_operation *operation);
+/* Whether it reads and writes just the channels that are there, between any others. */
+bool reads_exactly(const struct plan_operation *operation);
 int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row);
 int end_row_read(const struct plan *plan, const struct plan_operation *operation, int output_end);
 /* Whether the consumer, of the same group, reads what the producer writes; and of it the rows [first, end), for one

@@ -13,7 +13,8 @@ static size_t rows_at_once(const struct plan *plan, const struct plan_operation 
     size_t all = plan->tensors[o->input[0]].height;
     if (in_order && (sums_rows(o) || !reads_all_rows(o)))
         return window;
-    size_t rows = (size_t)(plan->tensors[o->output].height - 1) * o->stride_h + window;
+    size_t stride = reads_all_rows(o) ? 1 : o->stride_h;
+    size_t rows = (size_t)(plan->tensors[o->output].height - 1) * stride + window;
     return rows > all ? rows : all;
 }
 

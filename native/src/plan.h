@@ -48,7 +48,8 @@ enum type { TYPE_UINT8 = 0, TYPE_FLOAT32 = 1 };
  * arithmetic operation: y = clamp(q, low, high), then y = table[y] where there is a table. */
 enum code {
     OP_QUANTISE = 1,     /* q = rint(x / factor_a) + zero_point; input (C, H, W) float32, or uint8: q = x */
-    OP_DEQUANTISE = 2,   /* y = (float)(x - zero_point_a) * factor_a to a float output; uint8 output: y = x */
+    OP_DEQUANTISE = 2,   /* y = (float)(x - zero_point_a) * factor_a to a float output, or reals[x] where weights holds
+                            float32 reals[256]; uint8 output: y = x */
     OP_CONVOLUTION = 3,  /* q = rint((float)(bias + sum w x) * multiplier) + zero_point. Float output: no rint */
     OP_DEPTHWISE = 4,    /* the same, every channel by itself */
     OP_GROUPED = 5,      /* the same, channels in groups */
@@ -57,17 +58,41 @@ enum code {
                             x1 of height and width 1: one factor a channel */
     OP_TABLE = 8,        /* y = table[x] */
     OP_MAX_POOL = 9,     /* the largest of the window; the input's pad_value is 0 */
-    OP_AVERAGE_POOL = 10, /* q = rint((float)(sum (x - z0)) * (factor_a / (float)count)) + zero_point, count: kernel_h *
-                            kernel_w, or with FLAG_EXCLUDE_PADS the pixels of the window within the image */
+    OP_AVERAGE_POOL = 10, /* q = rint(sum / (float)count / factor_b + zero_point) in float, as ONNX Runtime does; sum of
+                            (float)(x - z0) * factor_a, tap after tap; count: kernel_h * kernel_w, or with
+                            FLAG_EXCLUDE_PADS the pixels of the window within the image */
     OP_GLOBAL_POOL = 11, /* q = rint((float)(sum (x - z0)) * factor_a) + zero_point; sum over all pixels */
     OP_COPY = 12,        /* y = x, or table[x]; exactly C channels, at any input_channel and output_channel */
-    OP_CHANNELS = 13,    /* y[c] = x[map[c]]: weights holds uint32 map[C] */
+    OP_CHANNELS = 13,    /* y[c] = tap t of the window, channel m, where map[c] = t << TAP_SHIFT | m: weights holds
+                            uint32 map[C] */
     OP_RESIZE = 14,      /* y[i, j] = x[rows[i], columns[j]]: weights holds uint32 rows[H], then columns[W] */
-    OP_PAD = 15          /* x at (pad_top, pad_left) of the output, low elsewhere */
+    OP_PAD = 15,         /* x at (pad_top, pad_left) of the output, low elsewhere */
+    OP_DEPTH_TO_SPACE = 16, /* y[i, j, c] = x[i / stride_h, j / stride_w, map[i % stride_h][j % stride_w][c]]: weights
+                               holds uint32 map[stride_h][stride_w][C]. Exactly C channels */
+    OP_BILINEAR = 17,    /* q = rint((u0 v0 X00 + u1 v0 X01 + u0 v1 X10 + u1 v1 X11) / factor_b) + zero_point in float,
+                            from left to right, every product of u and v first; X = (float)(x - z0) * factor_a at rows
+                            rows[i] and the next, columns columns[j] and the next, none behind the last. Float output:
+                            the sum. weights holds uint32 rows[H], columns[W], then float v[H][2], u[W][2] */
+    OP_RESPONSE_NORM = 18, /* q = rint((float)X * (factor_a / p)) + zero_point, X = x - z0; p: the fourth root of
+                              factor_b + factor_c * (float)(sum of X * X), flags times multiplied to 1; the sum over
+                              channel_groups channels from (channel_groups - 1) / 2 before this one on */
+    OP_SOFTMAX = 19,     /* q = (E[x] * factor_a + sum / 2) / sum + zero_point in integers; E[x] = exps[255 - max + x],
+                            sum of E and max over all channels of a pixel. weights holds uint32 exps[256] */
+    OP_FUNCTION = 20     /* enum function of a float output, in place; its flags */
 };
 
 enum flag { FLAG_EXCLUDE_PADS = 1 };
 enum group_flag { GROUP_IN_ORDER = 1 };
+
+/* Of the channels of a pixel. */
+enum function {
+    FUNCTION_SOFTMAX = 1,
+    FUNCTION_LOG_SOFTMAX = 2,
+    FUNCTION_SIGMOID = 3,
+    FUNCTION_CLIP = 4 /* between factor_b and factor_c, which may be infinite */
+};
+
+enum { TAP_SHIFT = 17 }; /* of a map of CHANNELS */
 
 struct plan_header {
     char magic[8];

@@ -50,9 +50,25 @@ static int detail_of(const edgecnn_model *model, const struct plan_operation *op
         return other->height == 1 && other->width == 1 && input->height * input->width > 1;
     }
     case OP_RESIZE:
+    case OP_BILINEAR:
         return (int)model->plan.tensors[operation->output].height;
     default:
         return 0;
+    }
+}
+
+/* Whether its weights are a map or a table that kernels read as the plan has it. */
+static bool has_map(const struct plan_operation *operation)
+{
+    switch (operation->code) {
+    case OP_CHANNELS:
+    case OP_RESIZE:
+    case OP_DEPTH_TO_SPACE:
+    case OP_BILINEAR:
+    case OP_SOFTMAX:
+        return true;
+    default:
+        return operation->code == OP_DEQUANTISE && operation->weights != UINT64_MAX;
     }
 }
 
@@ -137,7 +153,7 @@ static struct prepared prepare_operation(const edgecnn_model *model, struct memo
     struct prepared prepared = {.kernel = common_kernel(model, o)};
     if (o->code == OP_CONVOLUTION || o->code == OP_DEPTHWISE || o->code == OP_GROUPED)
         prepare_weights(model, memory, o, &prepared);
-    else if (o->code == OP_CHANNELS || o->code == OP_RESIZE)
+    else if (has_map(o))
         prepared.kernel.weights = (const int8_t *)(model->plan.data + o->weights);
     return prepared;
 }

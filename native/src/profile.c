@@ -17,7 +17,8 @@ static const char *const KINDS[KERNELS_END] = {
     [OP_DEPTHWISE] = "depthwise", [OP_GROUPED] = "grouped", [OP_ADD] = "add", [OP_MULTIPLY] = "multiply",
     [OP_TABLE] = "table", [OP_MAX_POOL] = "max pool", [OP_AVERAGE_POOL] = "average pool",
     [OP_GLOBAL_POOL] = "global pool", [OP_COPY] = "copy", [OP_CHANNELS] = "channels", [OP_RESIZE] = "resize",
-    [OP_PAD] = "pad",
+    [OP_PAD] = "pad", [OP_DEPTH_TO_SPACE] = "depth to space", [OP_BILINEAR] = "bilinear",
+    [OP_RESPONSE_NORM] = "response norm", [OP_SOFTMAX] = "softmax", [OP_FUNCTION] = "function",
 };
 
 static double multiplications(const struct plan *plan, const struct plan_operation *o)

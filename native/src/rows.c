@@ -5,7 +5,31 @@ static int height(const struct plan *plan, uint32_t tensor) { return (int)plan->
 
 bool reads_all_rows(const struct plan_operation *operation)
 {
-    return operation->code == OP_GLOBAL_POOL || operation->code == OP_RESIZE || operation->code == OP_PAD;
+    switch (operation->code) {
+    case OP_GLOBAL_POOL:
+    case OP_RESIZE:
+    case OP_PAD:
+    case OP_DEPTH_TO_SPACE:
+    case OP_BILINEAR:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool reads_exactly(const struct plan_operation *operation)
+{
+    switch (operation->code) {
+    case OP_COPY:
+    case OP_CHANNELS:
+    case OP_DEPTH_TO_SPACE:
+    case OP_RESPONSE_NORM:
+    case OP_SOFTMAX:
+    case OP_FUNCTION:
+        return true;
+    default:
+        return false;
+    }
 }
 
 int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row)

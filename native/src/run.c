@@ -63,6 +63,8 @@ static void read_input(const edgecnn_model *model, const struct worker *worker,
             kernel->byte_in = (const uint8_t *)input + skipped;
         return;
     }
+    if (tensor->storage == STORAGE_OUTPUT) /* in place */
+        return;
     /* Channel by channel: the block that is read is the one that is written. */
     bool channelwise = operation->code != OP_CONVOLUTION && operation->code != OP_GROUPED;
     int from = (int)operation->input_channel + (channelwise ? channel : 0);
@@ -142,8 +144,7 @@ static void point_parameters(size_t weight_block, int channel, struct kernel *ke
 static bool writes_exactly(const edgecnn_model *model, const struct plan_operation *operation)
 {
     return model->plan.tensors[operation->output].storage == STORAGE_OUTPUT ||
-           operation->code == OP_COPY || operation->code == OP_CHANNELS ||
-           operation->code == OP_GROUPED || operation->code == OP_QUANTISE;
+           operation->code == OP_GROUPED || operation->code == OP_QUANTISE || reads_exactly(operation);
 }
 
 /* The pads of slots [begin, end) of a stored tensor or a ring. */

@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edgecnn_runtime import __version__
-from edgecnn_runtime.budget import MEMORY_BYTES, STEP_SECONDS, Budget, hold_process
+from edgecnn_runtime.agent_parser import agent_parser
+from edgecnn_runtime.budget import Budget, hold_process
 from edgecnn_runtime.engines.unasked_lines import keep_unasked_lines
 from edgecnn_runtime.errors import BundleError, EdgeCNNError, MeasureError
 from edgecnn_runtime.host.process import AGENT_PREFIX
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command of the agent and exit with its code."""
-    options = _parser().parse_args(arguments)
+    options = agent_parser(__doc__, COMMANDS).parse_args(arguments)
     keep_unasked_lines()
     try:
         options.command(options)
@@ -43,56 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m edgecnn_runtime", description=__doc__)
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True)
-    _add(commands, "host", _host, "print the facts of this machine and its engines")
-    cold = _add(commands, "cold", _cold, "open a bundle, run it once, print the time of the result")
-    _add(commands, "bench", _bench, "measure the rows of the job on stdin")
-    keep = _add(commands, "keep", _keep, "create a folder and remove it when stdin ends")
-    keep.add_argument("folder")
-    work = _add(commands, "work", _work, "serve the requests of a bench for one row, on stdin")
-    prove = _add(commands, "prove", _prove, "verify one artefact, print output digests")
-    prove.add_argument("bundle")
-    prove.add_argument("--artefact", required=True, help="path of the artefact in the bundle")
-    prove.add_argument("--engine", required=True)
-    prove.add_argument("--threads", type=int, default=1)
-    prove.add_argument("--count", type=int, default=0, help="runs between marks, for an emulator")
-    prove.add_argument("--answers", help="file to write the outputs to, an .npz")
-    verify = _add(commands, "verify", _verify, "verify the golden answers, one row per engine")
-    for command in (cold, work, prove):
-        command.add_argument("--batch", type=int, help="images a run; of a step of learning, too")
-    for command in (cold, work, verify):
-        command.add_argument("bundle")
-        command.add_argument("--artefact", help="path in the bundle of the only artefact to use")
-        command.add_argument("--engine")
-        command.add_argument("--precision")
-    run = _add(commands, "run", _run, "classify images, print a line for each")
-    run.add_argument("bundle")
-    run.add_argument("images", nargs="+")
-    run.add_argument("--engine")
-    run.add_argument("--precision")
-    run.add_argument("--top", type=int, default=5)
-    for command in (cold, work, run):
-        command.add_argument("--threads", type=int)
-    for command in (cold, work, run, prove, verify):
-        command.add_argument("--max-memory", type=int, default=MEMORY_BYTES, metavar="BYTES")
-        command.add_argument("--max-seconds", type=float, default=STEP_SECONDS)
-    return parser
-
-
 def _hold(options: argparse.Namespace) -> Budget:
     """Hold this process to the budget of the command line."""
     import edgecnn_runtime.session  # noqa: F401  # numpy's own memory is none of the bundle's
 
     return hold_process(Budget(options.max_memory, options.max_seconds), options.bundle)
-
-
-def _add(commands: Any, name: str, run: Callable[..., None], text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(command=run)
-    return parser
 
 
 def _emit(event: str, **fields: object) -> None:
@@ -163,7 +118,13 @@ def _run(options: argparse.Namespace) -> None:
 
     budget = _hold(options)
     with _open(options, budget) as session:
-        _emit("opened", engine=session.engine.name, precision=session.artefact.precision)
+        _emit(
+            "opened",
+            engine=session.engine.name,
+            precision=session.precision,
+            artefact=session.artefact.path,
+            reason=session.reason,
+        )
         for image in options.images:
             try:
                 with budget.step():
@@ -243,6 +204,17 @@ def _prove(options: argparse.Namespace) -> None:
     _emit("proof", **verification.to_json())
 
 
+def _profile(options: argparse.Namespace) -> None:
+    from edgecnn_runtime.bundle import Bundle
+    from edgecnn_runtime.measure.profile import profile_artefact
+
+    with Bundle(options.bundle, _hold(options)) as bundle:
+        profile = profile_artefact(
+            bundle, options.artefact, options.engine, threads=options.threads, runs=options.runs
+        )
+    _emit("profile", **profile.to_json())
+
+
 def _verify(options: argparse.Namespace) -> None:
     from edgecnn_runtime.bundle import Bundle
     from edgecnn_runtime.engines import engine_class, engine_names
@@ -271,3 +243,16 @@ def _verify(options: argparse.Namespace) -> None:
         is_run = is_learnt and options.precision is None and REFERENCE in names
         if is_run and (row := verify_training(bundle)) is not None:
             _emit("row", **row.to_json())
+
+
+COMMANDS = {
+    "host": _host,
+    "cold": _cold,
+    "bench": _bench,
+    "keep": _keep,
+    "work": _work,
+    "prove": _prove,
+    "profile": _profile,
+    "verify": _verify,
+    "run": _run,
+}

@@ -52,17 +52,25 @@ def open(
     labels: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Session:
-    """Open a bundle: check every digest, choose an artefact and an engine for it.
+    """Open a bundle: check every digest, take the artefact and engine that are the fastest here.
+
+    Fastest is what benches of this machine measured, else what the bundle says of such a processor,
+    else the first by an order of its instruction set (docs/engines.md). An engine that refuses the
+    artefact or does not load is passed over, unless it or the artefact is named. `Session.reason`
+    says why it was taken.
 
     Args:
         path: a file ``NAME.edge``.
-        engine: name of the engine; None takes the first that is installed.
-        precision: ``fp32``, …; None takes the first artefact that the bundle lists.
-        threads: intra-operator threads; None leaves the engine's own default.
-        artefact: its path in the bundle; None takes the first that fits.
+        engine: name of the engine; None for any that is installed.
+        precision: ``fp32``, …; None for any: 8 bits, where the bundle has them, are the fastest on
+            most machines.
+        threads: intra-operator threads; None for those that were measured to be the fastest, else
+            the engine's own number.
+        artefact: its path in the bundle; None for any that fits.
         budget: what the bundle may cost; None is `Budget()`. What is seen to exceed it is refused
             before an engine opens it; `hold_process` limits the rest, in a process of its own.
-        learn: the session learns from labelled images: a `LearningSession`.
+        learn: the session learns from labelled images: a `LearningSession`. It answers with the
+            first artefact that fits, in the bundle's order.
         labels: of a session that learns, the names of other classes than the network has: its last
             layer begins anew. None, or the classes that it has: it goes on from what it knows.
         seed: of a session that learns: of its random numbers, where the network has a dropout.

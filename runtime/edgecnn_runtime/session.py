@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
@@ -14,9 +14,11 @@ import numpy as np
 from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.background import Background
 from edgecnn_runtime.bundle import Bundle
+from edgecnn_runtime.choice.fastest import fastest
+from edgecnn_runtime.choice.rank import Choice, Ranked
+from edgecnn_runtime.engines import engine_class
 from edgecnn_runtime.engines.adapted import TO_NCHW, Model, adapt, is_thread_safe
-from edgecnn_runtime.engines.choose import choose
-from edgecnn_runtime.errors import EngineError, EngineUnavailable, NotAClassifier
+from edgecnn_runtime.errors import EngineError, EngineUnavailable, NotAClassifier, first_line
 from edgecnn_runtime.manifest import Artefact, Manifest, Preprocess
 from edgecnn_runtime.tasks import Classification, softmax, top_k
 
@@ -36,14 +38,30 @@ class Session:
     """
 
     def __init__(
-        self, manifest: Manifest, artefact: Artefact, engine: Model, labels: tuple[str, ...]
+        self,
+        manifest: Manifest,
+        artefact: Artefact,
+        engine: Model,
+        labels: tuple[str, ...],
+        reason: str = "",
     ) -> None:
+        """Take over an opened engine.
+
+        Args:
+            reason: why this artefact and engine, in words.
+        """
         self.manifest = manifest
         self.artefact = artefact
         self.engine = engine
         self.labels = labels
+        self.reason = reason
         # Reentrant, so that a signal handler may close the model in the middle of a run.
         self._turn = None if is_thread_safe(engine) else threading.RLock()
+
+    @property
+    def precision(self) -> str:
+        """Precision of the artefact: ``fp32``, ``fp16`` or ``int8``."""
+        return self.artefact.precision
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """One inference on arrays that are already preprocessed: name → array in and out.
@@ -164,13 +182,37 @@ def open_session(
     threads: int | None = None,
     artefact: str | None = None,
 ) -> Session:
-    """Check every digest of a bundle, and open an artefact of it; the bundle may be closed then.
+    """Check every digest of a bundle, and open its fastest artefact; the bundle may be closed then.
+
+    An engine that is not named and refuses the artefact, or does not load, is passed over.
 
     Raises:
         BundleError, EngineUnavailable, EngineError: as `open` says.
     """
+    choice = fastest(bundle.manifest, engine, precision, artefact, threads)
+    refusals: list[EngineError] = []
+    passed: list[str] = []
+    for ranked in choice.ranked:
+        try:
+            return _open_ranked(bundle, ranked, _reason(choice, passed))
+        except EngineError as error:
+            if engine is not None or artefact is not None:
+                raise
+            refusals.append(error)
+            passed.append(f"{ranked.candidate.words()} ({first_line(error)})")
+    raise refusals[0]
+
+
+def _reason(choice: Choice, passed: Sequence[str]) -> str:
+    if not passed:
+        return choice.reason
+    return f"the next {choice.reason}; passed over: {', '.join(passed)}"
+
+
+def _open_ranked(bundle: Bundle, ranked: Ranked, reason: str) -> Session:
+    """Open one candidate, while the bundle's other files are checked."""
+    chosen, kind = ranked.candidate.artefact, engine_class(ranked.candidate.engine)
     with contextlib.ExitStack() as undo:
-        chosen, kind = choose(bundle.manifest, engine, precision, artefact)
         # Hashing needs no interpreter lock: the engine is imported while its artefact is hashed,
         # and opens the checked artefact while the other files are checked.
         content = bundle.load_artefact(chosen)
@@ -181,14 +223,14 @@ def open_session(
         bundle_check = Background(lambda: bundle.check(chosen.paths, with_artefacts=False))
         try:
             with bundle.budget.step():
-                opened = kind.open(content.model, weights=content.weights, threads=threads)
+                opened = kind.open(content.model, weights=content.weights, threads=ranked.threads)
             undo.callback(opened.close)
         finally:
             bundle_check.result()  # a bad bundle is reported before an engine that fails on it
         model = adapt(opened, bundle.manifest, chosen)
         labels = bundle.labels()
         undo.pop_all()
-        return Session(bundle.manifest, chosen, model, labels)
+        return Session(bundle.manifest, chosen, model, labels, reason)
 
 
 def zero_feeds(manifest: Manifest) -> dict[str, Array]:

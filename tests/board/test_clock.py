@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from board.workstation import ROW, Workstation, wait_for_rounds
 
-from edgecnn.devices.emulated.build import build_once
+from edgecnn.devices.build_once import build_once
 from edgecnn.devices.emulated.userland import SUITE
 
 pytestmark = [pytest.mark.slow, pytest.mark.network, pytest.mark.xdist_group("failing board")]

@@ -23,7 +23,7 @@ PHOTOGRAPHS = Path(__file__).parents[2] / "exporters/edgecnn_exporters/photograp
 HERE = Path(__file__).parent
 FILES = {
     **{name: HERE / name for name in ("pictures.html", "pictures.js")},
-    **script_files(("preprocess.js", "serve.js", "messages.js", "engines.js")),
+    **script_files(("preprocess.js", "serve.js", "messages.js", "engines.js", "native.js")),
 }
 SPECS = {
     "crop": Preprocess(

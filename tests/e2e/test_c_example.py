@@ -67,7 +67,7 @@ def test_a_static_program_does_on_a_board_without_python(
     sys.path.insert(0, str(NATIVE))
     compiler = importlib.import_module("compile")
     wanted, program = compiler.PLATFORMS["musl-aarch64"], tmp_path / "classify"
-    compiler.compile_program(wanted, EXAMPLE, program, [app / "app"])
+    compiler.compile_program(wanted, [EXAMPLE], program, [app / "app"])
     emulated = [str(QEMU), "-cpu", "cortex-a76", program]
     assert classes(emulated, app) == expected(app, fork_server)
 

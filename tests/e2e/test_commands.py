@@ -199,6 +199,7 @@ def test_doctor_says_what_is_here(edgecnn: Run) -> None:
     assert all(check["ok"] for what, check in checks.items() if what.startswith("engine "))
     assert checks["torch"]["found"]
     assert ran.returncode == 0
+    assert len(json.loads(ran.stdout)["order"]) == 10
 
 
 def test_zoo_lists_and_describes(edgecnn: Run) -> None:

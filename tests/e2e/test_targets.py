@@ -64,6 +64,7 @@ def test_one_export_writes_every_format_and_verify_proves_each(
     assert len(rows) == 12
     assert set(rows.values()) == {"equal"}
     plan_runs_and_is_measured(edgecnn)
+    engines_tell_where_the_time_goes(edgecnn)
 
 
 def plan_runs_and_is_measured(edgecnn: Run) -> None:
@@ -81,6 +82,25 @@ def plan_runs_and_is_measured(edgecnn: Run) -> None:
     (device,) = json.loads(ran.stdout)["devices"]
     (row,) = device["rows"]
     assert (row["artefact"], row["golden"]) == ("model.int8.plan", "equal")
+
+
+def engines_tell_where_the_time_goes(edgecnn: Run) -> None:
+    """Profile the int8 artefacts of the bundle all.edge here."""
+    ran = edgecnn("bench", "all.edge", "--profile", "--precision", "int8", "--json")
+    assert ran.returncode == 0, ran.stderr
+    (device,) = json.loads(ran.stdout)["devices"]
+    rows = {row["engine"]["name"]: row for row in device["rows"]}
+    kinds = {name: {one["kind"] for one in row["stages"]} for name, row in rows.items()}
+    assert "QLinearConv" in kinds["onnxruntime"]
+    assert "Convolution" in kinds["openvino"]
+    assert "convolution" in kinds["native"]
+    assert rows["tflite"]["note"] == "LiteRT's Python package gives no times of operators"
+    for name in ("onnxruntime", "openvino", "native"):
+        total_ms = sum(one["ms"] for one in rows[name]["stages"])
+        assert 0 < total_ms < 10 * rows[name]["run_ms"]
+    ran = edgecnn("bench", "all.edge", "--profile", "--sustained", "1m")
+    assert ran.returncode == 2
+    assert "--sustained does not go with --profile, which times operators" in ran.stderr
 
 
 @pytest.mark.usefixtures("own")

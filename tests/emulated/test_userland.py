@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edgecnn.devices.emulated.build import build_once
+from edgecnn.devices.build_once import build_once
 from edgecnn.devices.emulated.qemu import Qemu, guest_command
 from edgecnn.devices.emulated.userland import GLIBC, INSTALL, PYTHON, unpack_command, userland
 from edgecnn.errors import EmulationUnavailable

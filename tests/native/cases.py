@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from native.formulas import Ending, Window
+from native.draw import Draw, strip
+from native.formulas import Window
+from native.moving_cases import MOVING
 from native.network import NO_END, Image, Network, Place
 
 Array = NDArray[np.generic]
@@ -22,68 +24,15 @@ class Case:
     plan: bytes
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
+    rounding: float = 0.0
 
-
-@dataclass
-class Draw:
-    """Random sizes of one case; widths go from 1 to 40 with its number."""
-
-    rng: np.random.Generator
-    number: int
-    scale: int = 1
-
-    def between(self, low: int, high: int) -> int:
-        """One of low … high."""
-        return int(self.rng.integers(low, high + 1))
-
-    def chance(self, share: float) -> bool:
-        """True so often."""
-        return bool(self.rng.random() < share)
-
-    def channels(self) -> int:
-        """Below and above the blocks of 16, 32 and 64."""
-        return self.between(1, (5, 20, 70, 140)[self.between(0, 3)] // self.scale)
-
-    def size(self) -> tuple[int, int]:
-        """Height and width."""
-        return self.between(1, 12 // self.scale + 1), self.number % (40 // self.scale) + 1
-
-    def end(self) -> Ending:
-        """With a clamp, a table, both or neither."""
-        low, high = (self.between(0, 100), self.between(120, 255)) if self.chance(0.4) else (0, 255)
-        table = self.rng.integers(0, 256, 256).astype(np.uint8) if self.chance(0.3) else None
-        return Ending(low, high, table)
-
-    def place(self) -> Place:
-        """Stored, with a zero point as often as not."""
-        return Place(zero_point=self.between(0, 255) if self.chance(0.6) else 0)
-
-    def window(
-        self, size: tuple[int, int], largest: int = 5
-    ) -> tuple[Window, tuple[int, int], int]:
-        """A window over an image, the size of its result, and pads to the right that it needs."""
-        kernel = (self.between(1, largest), self.between(1, largest))
-        if self.chance(0.5):
-            kernel = (3, 3) if self.chance(0.7) else (1, 1)
-        stride = (
-            (self.between(1, 2),) * 2
-            if self.chance(0.8)
-            else (self.between(1, 3), self.between(1, 3))
+    def check(self, output: int, found: Array, where: str) -> None:
+        """An output is what the formula gives, to `rounding` of itself; 0: bit for bit."""
+        expected = self.outputs[output]
+        assert found.dtype == expected.dtype, where
+        np.testing.assert_allclose(
+            found, expected, rtol=self.rounding, atol=self.rounding / 100, err_msg=where
         )
-        dilation = (1, 1) if self.chance(0.7) else (self.between(1, 2), self.between(1, 3))
-        pads = (self.between(0, kernel[0] - 1), self.between(0, kernel[1] - 1))
-        below = (self.between(0, kernel[0] - 1), self.between(0, kernel[1] - 1))
-        reach = [(kernel[i] - 1) * dilation[i] for i in (0, 1)]
-        out = [(size[i] + pads[i] + below[i] - reach[i] - 1) // stride[i] + 1 for i in (0, 1)]
-        if min(out) < 1:
-            return Window(), size, 0
-        right = (out[1] - 1) * stride[1] - pads[1] + reach[1] + 1 - size[1]
-        return Window(kernel, stride, dilation, pads), (out[0], out[1]), max(right, 0)
-
-
-def strip(draw: Draw, height: int) -> int:
-    """Rows of a strip."""
-    return draw.between(1, height)
 
 
 def products(code: str, draw: Draw, network: Network) -> Image | None:
@@ -221,6 +170,7 @@ MAKERS: dict[str, Callable[[str, Draw, Network], Image | None]] = {
     "channels": shuffles,
     "resize": resizes,
     "pad": pads,
+    **MOVING,
 }
 
 
@@ -236,7 +186,8 @@ def operation_cases(code: str, count: int, *, batch: int = 2, scale: int = 1) ->
 def case_of(name: str, network: Network, y: Image | None, *, is_float: bool = False) -> Case:
     if y is not None:
         network.output(y, 0.25 if is_float else 1.0, 100 if is_float else 0, is_float=is_float)
-    return Case(name, network.plan.to_bytes(), tuple(network.inputs), tuple(network.outputs))
+    arrays = tuple(network.inputs), tuple(network.outputs)
+    return Case(name, network.plan.to_bytes(), *arrays, network.rounding)
 
 
 def bottlenecks(count: int, *, batch: int = 2, scale: int = 1) -> Iterator[Case]:

@@ -104,13 +104,75 @@ def multiply(
 def average(
     x: Integers, window: Window, image: tuple[int, int], z0: int, a: float, *, all_taps: bool
 ) -> NDArray[np.float32]:
-    """(float)(sum (x - z0)) * (a / (float)count) of windows."""
+    """Sums of (float)(x - z0) * a, tap after tap, over (float)count."""
     size = (x.shape[2], x.shape[4])
     counts = [np.full(size[axis], window.kernel[axis]) for axis in (0, 1)]
     if not all_taps:
         taps = [window.taps(axis, size[axis]) for axis in (0, 1)]
         counts = [((t >= 0) & (t < image[axis])).sum(axis=1) for axis, t in enumerate(taps)]
     count = (counts[0][:, None] * counts[1]).astype(F)
+    reals = (x - z0).astype(F) * F(a)
+    total = np.zeros((*x.shape[:3], x.shape[4]), F)
+    for row, column in np.ndindex(window.kernel):
+        total = total + reals[:, :, :, row, :, column]
     with np.errstate(divide="ignore", invalid="ignore"):
-        result: NDArray[np.float32] = (x - z0).sum(axis=(3, 5)).astype(F) * (F(a) / count)
+        result: NDArray[np.float32] = total / count
     return result
+
+
+def bilinear(
+    x: Bytes,
+    first: list[NDArray[np.int64]],
+    shares: list[NDArray[np.float32]],
+    z0: int,
+    scale: np.float32,
+) -> NDArray[np.float32]:
+    """Pixels between four, as reals; shares of rows and of columns, (size, 2)."""
+    reals = (x.astype(np.int64) - z0).astype(F) * scale
+    rows, columns = (
+        (at, np.minimum(at + 1, n - 1)) for at, n in zip(first, x.shape[2:], strict=True)
+    )
+    v, u = shares[0][:, :, None], shares[1]
+    total = np.zeros((), F)
+    for below, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = u[:, right] * v[:, below]
+        total = total + weight * reals[:, :, rows[below]][..., columns[right]]
+    return total
+
+
+def response_norm(
+    x: Bytes, z0: int, size: int, roots: int, factors: tuple[float, float, float]
+) -> NDArray[np.float32]:
+    """(float)X * (a / root(b + c * (float)(sum of X * X))^roots) over `size` channels."""
+    a, b, c = (F(factor) for factor in factors)
+    deviation = x.astype(np.int64) - z0
+    squares = np.zeros_like(deviation)
+    for channel in range(x.shape[1]):
+        begin = channel - (size - 1) // 2
+        taken = deviation[:, max(begin, 0) : begin + size]
+        squares[:, channel] = (taken**2).sum(axis=1)
+    root = np.sqrt(np.sqrt(b + c * squares.astype(F)))
+    power = root
+    for _ in range(roots - 1):
+        power = power * root
+    return deviation.astype(F) * (a / power)
+
+
+def softmax_integers(x: Bytes, exps: Integers, levels: int) -> Integers:
+    """(E levels + sum / 2) / sum, E = exps[255 - max + x]."""
+    most = x.max(axis=1, keepdims=True).astype(np.int64)
+    e = exps[255 - most + x]
+    total = e.sum(axis=1, keepdims=True)
+    return (e * levels + total // 2) // total
+
+
+def function(code: int, x: NDArray[np.float32], bounds: tuple[float, float]) -> NDArray[np.float32]:
+    """Softmax, its logarithm, the logistic function or a clip, in float64."""
+    wide = x.astype(np.float64)
+    if code == 4:
+        return np.clip(wide, *bounds).astype(F)
+    if code == 3:
+        return (1 / (1 + np.exp(-wide))).astype(F)
+    shifted = wide - wide.max(axis=1, keepdims=True)
+    total = np.exp(shifted).sum(axis=1, keepdims=True)
+    return (np.exp(shifted) / total if code == 1 else shifted - np.log(total)).astype(F)

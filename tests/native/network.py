@@ -70,6 +70,7 @@ class Network:
     inputs: list[NDArray[np.generic]] = field(default_factory=list)
     outputs: list[NDArray[np.generic]] = field(default_factory=list)
     grouped: int = 0
+    rounding: float = 0.0
 
     def group(self, strip: int, loop: tuple[int, int] = (0, 0), *, in_order: bool = False) -> None:
         """Group what has been added since the last group."""
@@ -91,7 +92,7 @@ class Network:
             q = x.astype(np.int64)
         self.inputs.append(x)
         source = self.plan.tensor(INPUT, shape, is_float=is_float)
-        result = self._result(NO_END.of(q), place)
+        result = self.result(NO_END.of(q), place)
         channels = shape[0]
         self.plan.operation(
             "quantise", (source,), result.number, channels,
@@ -150,25 +151,33 @@ class Network:
             result = Image(number, scaled)
             self.outputs.append(scaled)
         else:
-            result = self._result(end.of(formulas.rounded(scaled, place.zero_point)), place)
+            result = self.result(end.of(formulas.rounded(scaled, place.zero_point)), place)
         self.plan.operation(
-            code, (x.number,), result.number, x.channels, outputs, **self._window(x, window, size),
-            **self._end(end), groups=groups, zero_points=(place.zero_point, outside, 0),
+            code, (x.number,), result.number, x.channels, outputs, **self.window(x, window, size),
+            **self.end(end), groups=groups, zero_points=(place.zero_point, outside, 0),
             weights=packed(code, w), bias=by_16(bias), multiplier=by_16(multiplier),
         )  # fmt: skip
         return result
 
-    def add(self, x0: Image, x1: Image, place: Place = STORED, end: Ending = NO_END) -> Image:
+    def add(
+        self,
+        x0: Image,
+        x1: Image,
+        place: Place = STORED,
+        end: Ending = NO_END,
+        *,
+        factors: tuple[float, float, float] | None = None,
+    ) -> Image:
         """ADD."""
         a, b = self.rng.uniform(0.1, 1, 2)
-        factors = (float(a), float(b), float(self.rng.uniform(-99, 99)))
-        result = self._result(end.of(formulas.add(x0.values, x1.values, factors)), place)
+        factors = factors or (float(a), float(b), float(self.rng.uniform(-99, 99)))
+        result = self.result(end.of(formulas.add(x0.values, x1.values, factors)), place)
         self.plan.operation(
             "add",
             (x0.number, x1.number),
             result.number,
             x0.channels,
-            **self._end(end),
+            **self.end(end),
             factors=factors,
         )
         return result
@@ -178,17 +187,17 @@ class Network:
         z0, z1 = (int(z) for z in self.rng.integers(0, 256, 2))
         factors = (float(self.rng.uniform(0.001, 0.02)), 0.0, float(self.rng.integers(0, 256)))
         q = formulas.multiply(x0.values, x1.values, z0, z1, factors)
-        result = self._result(end.of(q), place)
+        result = self.result(end.of(q), place)
         self.plan.operation(
-            "multiply", (x0.number, x1.number), result.number, x0.channels, **self._end(end),
+            "multiply", (x0.number, x1.number), result.number, x0.channels, **self.end(end),
             factors=factors, zero_points=(0, z0, z1),
         )  # fmt: skip
         return result
 
     def table(self, x: Image, place: Place = STORED, end: Ending = NO_END) -> Image:
         """TABLE."""
-        result = self._result(end.of(x.values), place)
-        self.plan.operation("table", (x.number,), result.number, x.channels, **self._end(end))
+        result = self.result(end.of(x.values), place)
+        self.plan.operation("table", (x.number,), result.number, x.channels, **self.end(end))
         return result
 
     def pool(
@@ -205,16 +214,17 @@ class Network:
     ) -> Image:
         """MAX_POOL or AVERAGE_POOL."""
         read = formulas.windows(x.values, window, size, outside)
-        a = float(F(self.rng.uniform(0.3, 2)))
+        a, b = (float(scale) for scale in self.rng.uniform(0.01, 0.1, 2).astype(F))
+        b = a if self.rng.random() < 0.5 else b  # halves are then frequent
         if code == "max_pool":
             q = read.max(axis=(3, 5))
         else:
             means = formulas.average(read, window, x.size, outside, a, all_taps=all_taps)
-            q = formulas.rounded(means, place.zero_point)
-        result = self._result(end.of(q), place)
+            q = formulas.rounded(means / F(b) + F(place.zero_point))
+        result = self.result(end.of(q), place)
         self.plan.operation(
-            code, (x.number,), result.number, x.channels, **self._window(x, window, size),
-            **self._end(end), factors=(a, 0, 0), flags=0 if all_taps else 1,
+            code, (x.number,), result.number, x.channels, **self.window(x, window, size),
+            **self.end(end), factors=(a, b, 0), flags=0 if all_taps else 1,
             zero_points=(place.zero_point, outside, 0),
         )  # fmt: skip
         return result
@@ -229,11 +239,11 @@ class Network:
             float(F(self.rng.uniform(0.3, 2) / math.prod(x.size))),
         )
         sums = (x.values.astype(np.int64) - z0).sum(axis=(2, 3), keepdims=True)
-        result = self._result(
+        result = self.result(
             end.of(formulas.rounded(sums.astype(F) * F(a), place.zero_point)), place
         )
         self.plan.operation(
-            "global_pool", (x.number,), result.number, x.channels, **self._end(end),
+            "global_pool", (x.number,), result.number, x.channels, **self.end(end),
             factors=(a, 0, 0), zero_points=(place.zero_point, z0, 0), **sums_at,
         )  # fmt: skip
         return result
@@ -241,7 +251,7 @@ class Network:
     def concatenate(self, parts: Sequence[tuple[Image, int, int]], place: Place = STORED) -> Image:
         """COPY of channels first … first + count - 1 of each image, one part behind another."""
         values = np.concatenate([x.values[:, first : first + n] for x, first, n in parts], axis=1)
-        result = self._result(values.astype(np.uint8), place)
+        result = self.result(values.astype(np.uint8), place)
         at = 0
         for x, first, count in parts:
             self.plan.operation("copy", (x.number,), result.number, count, at=(first, at))
@@ -250,7 +260,7 @@ class Network:
 
     def shuffle(self, x: Image, order: NDArray[np.uint32], place: Place = STORED) -> Image:
         """CHANNELS: channel c is channel order[c] of x."""
-        result = self._result(x.values[:, order].astype(np.uint8), place)
+        result = self.result(x.values[:, order].astype(np.uint8), place)
         self.plan.operation(
             "channels",
             (x.number,),
@@ -263,7 +273,7 @@ class Network:
 
     def resize(self, x: Image, rows: NDArray[np.uint32], columns: NDArray[np.uint32]) -> Image:
         """RESIZE: pixel (i, j) is (rows[i], columns[j]) of x."""
-        result = self._result(x.values[:, :, rows][..., columns].astype(np.uint8), STORED)
+        result = self.result(x.values[:, :, rows][..., columns].astype(np.uint8), STORED)
         both = np.concatenate([rows, columns]).astype(np.uint32)
         self.plan.operation("resize", (x.number,), result.number, x.channels, weights=both)
         return result
@@ -272,13 +282,14 @@ class Network:
         """PAD: x at a place of a larger image of `value`."""
         values = np.full((*x.values.shape[:2], *size), value, np.uint8)
         values[:, :, at[0] : at[0] + x.size[0], at[1] : at[1] + x.size[1]] = x.values
-        result = self._result(values, STORED)
+        result = self.result(values, STORED)
         self.plan.operation(
             "pad", (x.number,), result.number, x.channels, pads=at, clamp=(value, 255)
         )
         return result
 
-    def _result(self, values: Bytes, place: Place) -> Image:
+    def result(self, values: Bytes, place: Place) -> Image:
+        """A new tensor for these values."""
         storage = (ARENA_RING if place.in_arena else RING) if place.ring else ARENA
         number = self.plan.tensor(
             storage, values.shape[1:], pitch=place.pitch,
@@ -288,14 +299,16 @@ class Network:
         pitch = place.pitch or aligned(values.shape[1], 16)
         return Image(number, values, place.pads, place.block or pitch)
 
-    def _window(self, x: Image, window: Window, size: tuple[int, int]) -> dict[str, object]:
+    def window(self, x: Image, window: Window, size: tuple[int, int]) -> dict[str, object]:
+        """Fields of an operation's window, with a row of pads where it leaves the image."""
         rows = window.taps(0, size[0])
         leaves = rows.min() < 0 or rows.max() >= x.size[0]
         row = {"pad_row": self.plan.scratch((sum(x.pads) + x.size[1]) * x.block)} if leaves else {}
         shape = {name: getattr(window, name) for name in ("kernel", "stride", "dilation", "pads")}
         return {**shape, **row}
 
-    def _end(self, end: Ending) -> dict[str, object]:
+    def end(self, end: Ending) -> dict[str, object]:
+        """Fields of an operation's clamp and table."""
         return {"clamp": (end.low, end.high), "table": end.table}
 
 

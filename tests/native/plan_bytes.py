@@ -24,6 +24,11 @@ CODES = [
     "channels",
     "resize",
     "pad",
+    "depth_to_space",
+    "bilinear",
+    "response_norm",
+    "softmax",
+    "function",
 ]
 NONE, NOWHERE = 0xFFFFFFFF, 2**64 - 1
 

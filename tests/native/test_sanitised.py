@@ -51,7 +51,7 @@ def test_plans_and_damaged_plans_stay_within_their_memory(compiler: str, tmp_pat
     for make in (bottlenecks, chains, chains_in_order):
         for case in make(6, batch=1, scale=2):
             (cases / case.name).write_bytes(case.plan)
-    settings = (f"CC={compiler}", f"BUILD={tmp_path / 'build'}", f"FOUND={cases}")
+    settings = (f"CC={compiler}", "CHANGES=30", f"BUILD={tmp_path / 'build'}", f"FOUND={cases}")
     ran = subprocess.run(
         ["make", "-j2", "replay", *settings],
         cwd=FUZZ, capture_output=True, text=True, check=False,

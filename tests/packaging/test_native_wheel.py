@@ -36,11 +36,12 @@ def library(wheel: Path) -> bytes:
         return archive.read(name)
 
 
-def test_it_holds_the_package_the_header_and_one_library(wheel: Path) -> None:
+def test_it_holds_the_package_the_header_one_library_and_the_module_for_browsers(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
-    libraries = [name for name in names if not name.endswith((".py", ".typed", ".h", ".c"))]
-    assert len(libraries) == 1
+    binaries = {name for name in names if not name.endswith((".py", ".typed", ".h", ".c"))}
+    assert len(binaries) == 2
+    assert "edgecnn_native/edgecnn_native.wasm" in binaries
     assert {
         "edgecnn_native/__init__.py",
         "edgecnn_native/py.typed",

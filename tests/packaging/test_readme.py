@@ -23,6 +23,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
 
 # What differs from machine to machine: numbers, the processor's name, and what is faster there.
 VERDICT = re.compile(r"FASTER \S+ ✓|SLOWER \S+|NO DIFFERENCE|TAINTED")
+TAKEN = re.compile(r"^(edge.open takes model\.int#\.plan with native:) .*")
 NUMBER = re.compile(r"\d+(\.\d+)?(e[-+]\d+)?")
 
 
@@ -31,7 +32,7 @@ def normal(output: str) -> list[str]:
     output = VERDICT.sub("VERDICT", re.sub(r"\n +", " ", output))
     lines = [" ".join(NUMBER.sub("#", line).split()) for line in output.splitlines()]
     return [
-        re.sub(r"^host: .*", "host: …", re.sub("─+", "─", line))
+        re.sub(r"^host: .*", "host: …", TAKEN.sub(r"\1 …", re.sub("─+", "─", line)))
         for line in lines
         if line and not line.startswith(("TAINTED", "VERDICT:", "best:", "speed "))
     ]

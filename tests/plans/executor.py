@@ -11,10 +11,11 @@ from plans import operations
 from plans.memory import Memory
 from plans.plan_file import Group, Operation, PlanFile, Tensor
 
-CONVOLUTION, DEPTHWISE, MULTIPLY, GLOBAL_POOL, RESIZE, PAD = 3, 4, 7, 11, 14, 15
+CONVOLUTION, DEPTHWISE, MULTIPLY, GLOBAL_POOL, CHANNELS = 3, 4, 7, 11, 13
+READS_WHOLE = (GLOBAL_POOL, 14, 15, 16, 17)
 INPUT, OUTPUT, RING, ARENA_RING = 0, 1, 3, 4
 NOWHERE = 2**64 - 1
-WINDOWED = (CONVOLUTION, DEPTHWISE, 5, 9, 10)
+WINDOWED = (CONVOLUTION, DEPTHWISE, 5, 9, 10, CHANNELS)
 
 
 class Executor:
@@ -172,7 +173,7 @@ def rows_read(
     for place, number in enumerate(op.inputs):
         height = tensors[number].height
         gate = place == 1 and height < tensors[op.output].height
-        if op.code in (GLOBAL_POOL, RESIZE, PAD) or gate:
+        if op.code in READS_WHOLE or gate:
             low, high = 0, height
         elif op.code in WINDOWED:
             (k, s, d, p) = op.kernel[0], op.stride[0], op.dilation[0], op.pads[0]

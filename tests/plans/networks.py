@@ -19,7 +19,8 @@ SIZE = (6, 9, 11)
 SAMPLES = [RANDOM.standard_normal((1, *SIZE)).astype(np.float32) for _ in range(4)]
 MOVES = (
     *("MaxPool", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Squeeze", "Unsqueeze"),
-    *("Pad", "Resize", "Identity", "Dropout"),
+    *("Pad", "Resize", "Identity", "Dropout", "DepthToSpace", "SpaceToDepth"),
+    "AveragePool",  # as the quantiser's rule says
 )
 
 
@@ -59,6 +60,12 @@ WEIGHTS = {
     "offsets": np.linspace(-1, 1, 6, dtype=np.float32).reshape(6, 1, 1),
     "edges": np.array([0, 0, 1, 2, 0, 0, 2, 1]),
     "channel_edges": np.array([0, 3, 0, 0, 0, 2, 0, 0]),
+    "cutting_edges": np.array([0, 0, -1, 2, 0, 0, 3, -2]),
+    "split_channels": np.array([0, 2, 2, 2, 9, 11]),
+    "shuffled": np.array([0, 2, 18, 22]),
+    "split_pixels": np.array([0, 6, 9, 2, 11, 2]),
+    "unshuffled": np.array([0, 24, 9, 11]),
+    "lines": np.array([0, 20, -1]),
     "three": np.array(3, np.float32),
     "doubled": np.array([1, 1, 2, 2], np.float32),
     "odd": np.array([1, 1, 1.7, 0.6], np.float32),
@@ -69,6 +76,12 @@ WEIGHTS = {
     "at": np.array([1, 3]),
     "steps": np.array([1, 2]),
     "axes": np.array([2, 3]),
+    "turned2": weight(6, 5, 2, 2),
+    "turned3": weight(6, 16, 3, 3),
+    "turned4": weight(6, 7, 4, 3),
+    "five": weight(5),
+    "eight": weight(8, 6, 1, 1),
+    "shares": weight(10, 6, 1, 1) * 6,
 }
 
 
@@ -85,8 +98,8 @@ def quantised(
 ) -> Quantised:
     """The QDQ graph of a network of float operators that computes y from x.
 
-    Sums that a Relu or a Clip alone reads, values called ``float…`` and, where the body's last
-    operator is called ``result``, the output stay float.
+    Sums that a Relu or a Clip alone reads, values called ``float…`` and what operators called
+    ``result…`` make stay float.
     """
     known = {name: array for name, array in WEIGHTS.items() if re.search(rf"\b{name}\b", body)}
     model = network(body, known, reads=reads, answers=answers)
@@ -104,7 +117,7 @@ def quantised(
         held = insert_pair(graph, value, encoding, uses, is_result=True)
         encodings[str(held.name)] = encoding
     for node in nodes:
-        if node.op_type in ("Conv", "Gemm", "MatMul"):
+        if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
             _quantise_weight(graph, node, encodings)
     return Quantised(model, encodings.get("y"))
 
@@ -112,8 +125,8 @@ def quantised(
 def _stays_float(value: ir.Value) -> bool:
     reader, node = sole_reader(value), value.producer()
     is_clipped = reader is not None and is_operator(reader, "Relu", "Clip")
-    is_result = node is not None and node.name == "result"
-    sums = node is not None and is_operator(node, "Conv", "Gemm", "Add", "Mul")
+    is_result = node is not None and str(node.name).startswith("result")
+    sums = node is not None and is_operator(node, "Conv", "ConvTranspose", "Gemm", "Add", "Mul")
     return (is_clipped and sums) or is_result or str(value.name).startswith("float")
 
 
@@ -153,16 +166,19 @@ def _encoding(
 def _quantise_weight(graph: ir.Graph, node: ir.Node, encodings: dict[str, Encoding]) -> None:
     array = constant(node.inputs[1])
     assert array is not None
-    axis = 1 if node.op_type == "MatMul" or (node.op_type == "Gemm" and _is_plain(node)) else 0
+    is_turned = node.op_type == "MatMul" or (node.op_type == "Gemm" and _is_plain(node))
+    axis = 1 if is_turned or node.op_type == "ConvTranspose" else 0
     others = tuple(each for each in range(array.ndim) if each != axis)
+    if node.op_type == "ConvTranspose" and node.attributes.get_int("group", 1) > 1:
+        others = tuple(range(array.ndim))
     scale = (np.abs(array).max(axis=others) / 127).astype(np.float32)
-    wide = scale.reshape([-1 if each == axis else 1 for each in range(array.ndim)])
+    wide = scale.reshape([1 if each in others else -1 for each in range(array.ndim)])
     _dequantise(graph, node, 1, np.rint(array / wide).astype(np.int8), scale, axis)
     bias = constant(node.inputs[2]) if len(node.inputs) > 2 else None
     if bias is not None:
         source = node.inputs[0]
         assert source is not None
-        units = np.float32(encodings[str(source.name)].scale) * scale
+        units = np.float32(encodings[str(source.name)].scale) * scale.reshape(-1)
         _dequantise(graph, node, 2, np.rint(bias / units).astype(np.int32), units, 0)
 
 

@@ -55,6 +55,8 @@ def _dequantise(plan: Executor, op: Operation, row: int, channels: range) -> np.
     x = _pixels(plan, op, 0, row, op.input_channel + channels.start, len(channels))
     if plan.plan.tensors[op.output].type != FLOAT:
         return x.astype(np.uint8)
+    if op.weights != 2**64 - 1:
+        return _constant(plan, op.weights, "<f4", 256)[x]
     return (x - op.zero_points[0]).astype(F) * op.factors[0]
 
 
@@ -144,7 +146,10 @@ def _average_pool(plan: Executor, op: Operation, row: int, channels: range) -> n
     source = plan.plan.tensors[op.inputs[0]]
     first = op.input_channel + channels.start
     patches = plan.window(op, row, width)[..., first : first + len(channels)].astype(np.int64)
-    sums = (patches - op.zero_points[0]).sum(axis=(1, 2))
+    reals = (patches - op.zero_points[0]).astype(F) * op.factors[0]
+    sums = np.zeros((width, len(channels)), F)
+    for tap in np.ndindex(op.kernel):
+        sums = sums + reals[:, tap[0], tap[1]]
     counts = np.full(width, op.kernel[0] * op.kernel[1])
     if op.flags & EXCLUDE_PADS:
         at = row * op.stride[0] - op.pads[0] + np.arange(op.kernel[0]) * op.dilation[0]
@@ -152,8 +157,8 @@ def _average_pool(plan: Executor, op: Operation, row: int, channels: range) -> n
         across = np.arange(width)[:, None] * op.stride[1] - op.pads[1]
         across = across + np.arange(op.kernel[1]) * op.dilation[1]
         counts = rows * ((across >= 0) & (across < source.width)).sum(axis=1)
-    scaled = sums.astype(F) * (op.factors[0] / counts.astype(F))[:, None]
-    return _finish(plan, op, np.rint(scaled).astype(np.int64) + op.zero_point)
+    scaled = sums / counts.astype(F)[:, None] / op.factors[1] + F(op.zero_point)
+    return _finish(plan, op, np.rint(scaled))
 
 
 def _global_pool(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
@@ -182,7 +187,10 @@ def _mean(plan: Executor, op: Operation, sums: np.ndarray) -> np.ndarray:
 
 def _channels(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
     numbers = _constant(plan, op.weights, "<u4", op.output_channels)
-    return _pixels(plan, op, 0, row, op.input_channel, op.channels)[:, numbers].astype(np.uint8)
+    taps, numbers = numbers >> 17, op.input_channel + numbers % 2**17
+    assert (numbers < op.input_channel + op.channels).all()
+    patches = plan.window(op, row, plan.plan.tensors[op.output].width)
+    return patches[:, taps // op.kernel[1], taps % op.kernel[1], numbers]
 
 
 def _resize(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
@@ -202,6 +210,70 @@ def _pad(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray
     return values
 
 
+def _depth_to_space(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
+    (high, wide), width = op.stride, plan.plan.tensors[op.output].width
+    numbers = _constant(plan, op.weights, "<u4", high * wide * op.output_channels)
+    numbers = numbers.reshape(high, wide, -1)[row % high, np.arange(width) % wide]
+    line = _pixels(plan, op, 0, row // high, op.input_channel, op.channels)
+    return line[np.arange(width)[:, None] // wide, numbers].astype(np.uint8)
+
+
+def _bilinear(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
+    source, output = (plan.plan.tensors[n] for n in (op.inputs[0], op.output))
+    count = output.height + output.width
+    index = _constant(plan, op.weights, "<u4", 3 * count)
+    y, columns = int(index[row]), index[output.height : count].astype(int)
+    shares = index[count:].view("<f4").reshape(count, 2)
+    v, u = shares[row], shares[output.height :].T[..., None]
+    right = np.minimum(columns + 1, source.width - 1)
+    lines = [
+        (_pixels(plan, op, 0, at, op.input_channel, len(channels)) - op.zero_points[0]).astype(F)
+        * op.factors[0]
+        for at in (y, min(y + 1, source.height - 1))
+    ]
+    total = (u[0] * v[0]) * lines[0][columns] + (u[1] * v[0]) * lines[0][right]
+    total = total + (u[0] * v[1]) * lines[1][columns]
+    total = total + (u[1] * v[1]) * lines[1][right]
+    if output.type == FLOAT:
+        return total
+    return _finish(plan, op, np.rint(total / op.factors[1]) + op.zero_point)
+
+
+def _response_norm(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
+    x = _pixels(plan, op, 0, row, op.input_channel, op.channels) - op.zero_points[0]
+    before = (op.channel_groups - 1) // 2
+    sides = ((0, 0), (before, op.channel_groups - 1 - before))
+    squares = np.lib.stride_tricks.sliding_window_view(
+        np.pad(x**2, sides), op.channel_groups, axis=1
+    )
+    root = np.sqrt(np.sqrt(op.factors[1] + op.factors[2] * squares.sum(axis=2).astype(F)))
+    power = root
+    for _ in range(op.flags - 1):
+        power = power * root
+    scaled = x.astype(F) * (op.factors[0] / power)
+    return _finish(plan, op, np.rint(scaled).astype(np.int64) + op.zero_point)
+
+
+def _softmax(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
+    x = _pixels(plan, op, 0, row, op.input_channel, op.channels)
+    exps = _constant(plan, op.weights, "<u4", 256).astype(np.int64)
+    e = exps[255 - x.max(axis=1, keepdims=True) + x]
+    total = e.sum(axis=1, keepdims=True)
+    return _finish(plan, op, (e * int(op.factors[0]) + total // 2) // total + op.zero_point)
+
+
+def _function(plan: Executor, op: Operation, row: int, channels: range) -> np.ndarray:
+    assert op.inputs == (op.output,)
+    x = plan.arrays[op.output][:, row].T.astype(np.float64)
+    if op.flags == 4:
+        return np.clip(x, op.factors[1], op.factors[2]).astype(F)
+    if op.flags == 3:
+        return (1 / (1 + np.exp(-x))).astype(F)
+    shifted = x - x.max(axis=1, keepdims=True)
+    total = np.exp(shifted).sum(axis=1, keepdims=True)
+    return (np.exp(shifted) / total if op.flags == 1 else shifted - np.log(total)).astype(F)
+
+
 COMPUTE = {
     1: _quantise,
     2: _dequantise,
@@ -218,4 +290,9 @@ COMPUTE = {
     13: _channels,
     14: _resize,
     15: _pad,
+    16: _depth_to_space,
+    17: _bilinear,
+    18: _response_norm,
+    19: _softmax,
+    20: _function,
 }

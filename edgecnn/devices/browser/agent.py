@@ -11,7 +11,14 @@ from edgecnn.devices.browser.engine import identity_of
 from edgecnn.devices.browser.worker import start_cold, work
 from edgecnn.errors import BrowserDied, BrowserUnavailable
 from edgecnn.web.browser import find_browser, has_gpu
-from edgecnn.web.engines import WEB_ENGINES, web_packages
+from edgecnn.web.engines import (
+    NATIVE,
+    NATIVE_FILE,
+    NATIVE_INSTALL,
+    WEB_ENGINES,
+    native_file,
+    web_packages,
+)
 from edgecnn_runtime import agent
 from edgecnn_runtime.budget import MEMORY_BYTES, STEP_SECONDS, Budget
 from edgecnn_runtime.errors import EdgeCNNError
@@ -68,6 +75,10 @@ def _host() -> dict[str, object]:
     else:
         ids = {name: asdict(identity_of(WEB_ENGINES[name], browser)) for name in own}
         engines = {name: one.version for name, one in WEB_ENGINES.items()}
+        if native_file() is None:
+            missing = {NATIVE: {"reason": f"has no {NATIVE_FILE}", "mend": NATIVE_INSTALL}}
+            engines[NATIVE] = None
+            del ids[NATIVE]
     return {
         "event": "host",
         "host": asdict(read_host()),

@@ -19,7 +19,7 @@ from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.errors import EngineError
 from edgecnn_runtime.tensor_spec import TensorSpec
 
-MEASURE = ("measure.html", "measure.js", "serve.js", "messages.js", "engines.js")
+MEASURE = ("measure.html", "measure.js", "serve.js", "messages.js", "engines.js", "native.js")
 
 
 class PageModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from edgecnn.web.browser import find_browser
-from edgecnn.web.engines import WEB_ENGINES, WebEngine, engine_files
+from edgecnn.web.engines import NATIVE, WEB_ENGINES, WebEngine, engine_files, native_file
 from edgecnn_runtime.engines import engine_packages
 from edgecnn_runtime.engines.table import ENGINES
 
@@ -23,7 +23,8 @@ def prepare_browser(packages: Collection[str] | None) -> None:
     """
     find_browser()
     for engine in WEB_ENGINES.values():
-        if _is_needed(engine, packages):
+        # Without the native engine's module its rows are left out, and say so.
+        if _is_needed(engine, packages) and (engine.name != NATIVE or native_file()):
             engine_files(engine)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgecnn.devices.board import Event, Facts, Interpreter, Offer
+from edgecnn.devices.build_once import build_once
 from edgecnn.devices.emulated.board_files import board_files, write_files
-from edgecnn.devices.emulated.build import build_once
 from edgecnn.devices.emulated.instructions import Mark, build_plugin, plugin_arguments, read_marks
 from edgecnn.devices.emulated.qemu import Qemu, check_cpu, find_qemu, guest_command
 from edgecnn.devices.emulated.userland import GLIBC, PYTHON, userland
@@ -86,7 +86,8 @@ class EmulatedBoard:
         from edgecnn.devices.wheels import choose
 
         command = tuple(self._command([]))
-        for supply in choose(self.facts(), self.facts().pythons).chosen(packages):
+        facts = self.facts()
+        for supply in choose(facts, facts.pythons, packages).chosen(packages):
             path = (str(_agent()), str(_engines(supply)))
             self.environments[supply.name] = Environment(command, path)
             build_once("imported", json.dumps(path), functools.partial(self._import, path))

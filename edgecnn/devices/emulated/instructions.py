@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from edgecnn.devices.emulated.build import build_once
+from edgecnn.devices.build_once import build_once
 from edgecnn.devices.emulated.qemu import GUEST_BASE, GUEST_BYTES, INSTALL, Qemu
 from edgecnn.errors import EmulationUnavailable
 from edgecnn_runtime.parity.answers import FIRST_COUNTED, FIRST_RESULT

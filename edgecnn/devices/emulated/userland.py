@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from edgecnn.devices.emulated.build import build_once
+from edgecnn.devices.build_once import build_once
 from edgecnn.errors import EmulationUnavailable
 
 SUITE = "bookworm"

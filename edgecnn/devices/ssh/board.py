@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,12 +14,26 @@ from typing import Any
 from edgecnn.devices.board import OWN_PACKAGES, Event, Facts, Interpreter, Offer
 from edgecnn.devices.events import agent_events, start_agent
 from edgecnn.devices.local import agent_file
-from edgecnn.devices.probe import OLDEST_PYTHON, PROBE_SCRIPT, BoardFacts, read_probe
-from edgecnn.devices.ssh.connection import Connection, RemoteFailed
+from edgecnn.devices.probe import PROBE_SCRIPT, BoardFacts, read_probe
+from edgecnn.devices.ssh.connection import Connection
+from edgecnn.devices.ssh.interpreters import (
+    check_pythons,
+    fit_pythons,
+    named_python,
+    shown_pythons,
+)
 from edgecnn.devices.ssh.messages import failure_of
 from edgecnn.devices.ssh.store import Store, check_room, wheel_bytes, with_golden
+from edgecnn.devices.static_agent import (
+    ENVIRONMENT,
+    StaticAgent,
+    agent_program,
+    is_offered,
+    is_wanted,
+    static_offer,
+)
 from edgecnn.devices.wheels import Supplies, Supply, choose, fetch_wheels
-from edgecnn.errors import DeviceFailed, DeviceUnsuitable
+from edgecnn.errors import DeviceFailed, DeviceUnsuitable, NativeBuildFailed
 from edgecnn_runtime.engines.table import PACKAGES
 from edgecnn_runtime.measure.job import Environment
 
@@ -46,6 +61,8 @@ class SshBoard:
         self._connection = Connection(name, target, port)
         self._python = python
         self._environments: dict[str, Environment] = {}
+        self._static: StaticAgent | None = None
+        self._chosen: dict[frozenset[str] | None, Supplies] = {}
         self._run = ""
         self._sent = 0
         self._undo = contextlib.ExitStack()
@@ -60,12 +77,16 @@ class SshBoard:
         return self._probe.facts
 
     def offer(self) -> Offer:
-        return self._supplies.offer()
+        if reason := self._why_static(None):
+            return static_offer(reason)
+        return self._supplies(None).offer()
 
     def prepare(self, packages: Collection[str] | None = None) -> Mapping[str, Environment]:
+        if reason := self._why_static(packages):
+            return self._prepare_static(reason)
         # The index is not asked where it offers none of the packages.
         is_supplied = packages is None or any(name in PACKAGES for name in packages)
-        supplies = self._supplies.chosen(packages) if is_supplied else ()
+        supplies = self._supplies(packages).chosen(packages) if is_supplied else ()
         stored = self._store.content()
         self._send_wheels(supplies, stored)
         agent = agent_file()
@@ -73,7 +94,10 @@ class SshBoard:
             self._store.put_agent(agent, agent.name)
         self._environments = {one.name: self._environment(one, agent.name) for one in supplies}
         if packages is not None and any(name not in PACKAGES for name in packages):
-            command = (self._pythons()[0].path, f"{self._store.folder}/agents/{agent.name}")
+            command = (
+                check_pythons(self.name, self._interpreters)[0].path,
+                f"{self._store.folder}/agents/{agent.name}",
+            )
             self._environments[OWN_PACKAGES] = Environment(command)
         return self._environments
 
@@ -89,6 +113,9 @@ class SshBoard:
             # Numbered: two may have one name.
             self._sent += 1
             folder = f"{self._run}/{self._sent}"
+            if self._static is not None:
+                places[bundle] = self._static.send(bundle, f"{self._store.folder}/{folder}")
+                continue
             for file in with_golden(bundle):
                 self._store.put_bundle(file, f"{folder}/{file.name}")
             places[bundle] = f"{self._store.folder}/{folder}/{bundle.name}"
@@ -98,16 +125,56 @@ class SshBoard:
     def agent(
         self, environment: str, arguments: Sequence[str], *, job: Mapping[str, Any] | None = None
     ) -> Iterator[Iterator[Event]]:
-        self._connection.open()
-        script = _script(self._environments[environment], arguments)
-        process = start_agent(self._connection.command(script))
-        with agent_events(
-            process, job, failure=failure_of(self.name, self._connection.is_lost)
-        ) as events:
+        if self._static is not None:
+            with self._static.events(arguments, job) as events:
+                yield events
+            return
+        with self._started(_script(self._environments[environment], arguments), job) as events:
             yield events
 
     def close(self) -> None:
         self._undo.close()
+
+    @contextlib.contextmanager
+    def _started(
+        self, script: str, job: Mapping[str, Any] | None = None
+    ) -> Iterator[Iterator[Event]]:
+        self._connection.open()
+        process = start_agent(self._connection.command(script))
+        failure = failure_of(self.name, self._connection.is_lost)
+        with agent_events(process, job, failure=failure) as events:
+            yield events
+
+    def _why_static(self, packages: Collection[str] | None) -> str:
+        """Why the static agent measures there, in words; empty where a Python does, or none can."""
+        if not (is_wanted(packages) and is_offered(self.facts().machine)):
+            return ""
+        if self._python is None and not fit_pythons(self._interpreters):
+            found = shown_pythons(self._interpreters)
+            return f"{self.name} has {found}, the agent needs 3.11 or newer"
+        if self._supplies(packages).environments:
+            return ""
+        return f"no engine has wheels for {self.name}'s {self.facts().machine} and Python"
+
+    def _prepare_static(self, reason: str) -> Mapping[str, Environment]:
+        """Bring the static agent's program there."""
+        try:
+            program = agent_program(self.facts().machine)
+        except NativeBuildFailed as error:
+            raise DeviceUnsuitable(f"{reason}; {error}", device=self.name) from error
+        digest = hashlib.sha256(program.read_bytes()).hexdigest()[:12]
+        name = f"{program.name}-{digest}"
+        if f"agents/{name}" not in self._store.content():
+            self._store.put_agent(program, name, is_program=True)
+        command = f"{self._store.folder}/agents/{name}"
+        # Without limits: those that open a plan get the budget's in place of these.
+        self._environments = {ENVIRONMENT: Environment((command, "0", "0"))}
+
+        def start(words: Sequence[str]) -> contextlib.AbstractContextManager[Iterator[Event]]:
+            return self._started(f"exec {shlex.join([command, *words])}")
+
+        self._static = StaticAgent(reason, start, self._store.put_content)
+        return self._environments
 
     @cached_property
     def _probe(self) -> BoardFacts:
@@ -124,53 +191,24 @@ class SshBoard:
             )
         return probe
 
-    @cached_property
-    def _supplies(self) -> Supplies:
-        return choose(self.facts(), self._pythons())
+    def _supplies(self, packages: Collection[str] | None) -> Supplies:
+        # Asked at once, and again when the bench is refused.
+        key = packages if packages is None else frozenset(packages)
+        if key not in self._chosen:
+            pythons = check_pythons(self.name, self._interpreters)
+            self._chosen[key] = choose(self.facts(), pythons, packages)
+        return self._chosen[key]
 
     @cached_property
     def _store(self) -> Store:
         return Store(self._connection, self._probe.cache)
 
-    def _pythons(self) -> tuple[Interpreter, ...]:
-        """Interpreters that the agent runs on, best first.
-
-        Raises:
-            DeviceUnsuitable: there is none; the message lists what was found.
-        """
-        interpreters = self.facts().pythons
-        if self._python is not None:
-            interpreters = (self._named(self._python),)
-        fit = tuple(one for one in interpreters if one.version[:2] >= OLDEST_PYTHON)
-        if fit:
-            return fit
-        shown = ", ".join(
-            f"Python {'.'.join(map(str, one.version))} at {one.path}" for one in interpreters
-        )
-        raise DeviceUnsuitable(
-            f"{self.name} has {shown or 'no Python'}; the agent needs Python 3.11 or newer: "
-            "Raspberry Pi OS bookworm (Debian 12) and newer have it (sudo apt install python3), or "
-            "name one with --python when you add the board",
-            device=self.name,
-        )
-
-    def _named(self, path: str) -> Interpreter:
-        """The interpreter that the user names.
-
-        Raises:
-            DeviceUnsuitable: it does not run.
-        """
-        code = "import sys; print('%d.%d.%d' % sys.version_info[:3])"
-        try:
-            version = self._connection.run(f"{shlex.quote(path)} -S -s -c {shlex.quote(code)}")
-            first, second, third = map(int, version.split("."))
-        except (RemoteFailed, ValueError) as error:
-            raise DeviceUnsuitable(
-                f"{self.name}: {path} is not a Python that runs there: {error}; see "
-                f"edgecnn devices add --help, --python",
-                device=self.name,
-            ) from error
-        return Interpreter(path, (first, second, third))
+    @cached_property
+    def _interpreters(self) -> tuple[Interpreter, ...]:
+        """Those that were found, or the one that the user names."""
+        if self._python is None:
+            return self.facts().pythons
+        return (named_python(self._connection, self._python),)
 
     def _send_wheels(self, supplies: Sequence[Supply], stored: Collection[str]) -> None:
         wheels = {

@@ -98,13 +98,21 @@ for one in wheels/* agents/*; do if [ -e "$one" ]; then printf '%s\\n' "$one"; f
         receive = f'mkdir "$part" && cat >"$part/{PACKED}" && {unpack} "$part"'
         self._put(f"wheels/{sha256}", receive, lambda pipe: _copy(wheel, pipe))
 
-    def put_agent(self, agent: Path, name: str) -> None:
-        """Send the agent as ``agents/NAME``."""
-        self._put(f"agents/{name}", _whole(agent), lambda pipe: _copy(agent, pipe))
+    def put_agent(self, agent: Path, name: str, *, is_program: bool = False) -> None:
+        """Send the agent as ``agents/NAME``; a program may be executed there."""
+        receive = _whole(agent.stat().st_size)
+        if is_program:
+            receive = f'{receive} && chmod 700 "$part"'
+        self._put(f"agents/{name}", receive, lambda pipe: _copy(agent, pipe))
 
     def put_bundle(self, bundle: Path, place: str) -> None:
         """Send a bundle, or the file beside it, into a run's folder."""
-        self._put(place, _whole(bundle), lambda pipe: _copy(bundle, pipe))
+        self._put(place, _whole(bundle.stat().st_size), lambda pipe: _copy(bundle, pipe))
+
+    def put_content(self, content: bytes, path: str) -> None:
+        """Send bytes into a run's folder, to an absolute path in the store."""
+        place = path.removeprefix(f"{self.folder}/")
+        self._put(place, _whole(len(content)), lambda pipe: _write(content, pipe))
 
     def _put(self, place: str, receive: str, write: Write) -> None:
         script = f"""
@@ -145,14 +153,18 @@ if [ -e "$place/${{part##*/}}" ]; then rm -rf "$place/${{part##*/}}"; fi
         return DeviceFailed(f"{name}: {place} did not arrive whole: {error.reason}", device=name)
 
 
-def _whole(file: Path) -> str:
+def _whole(size: int) -> str:
     # A link that breaks looks like an end to `cat`.
-    return f'cat >"$part" && [ "$(wc -c <"$part")" -eq {file.stat().st_size} ]'
+    return f'cat >"$part" && [ "$(wc -c <"$part")" -eq {size} ]'
 
 
 def _copy(source: Path, pipe: IO[bytes]) -> None:
     with source.open("rb") as stream:
         shutil.copyfileobj(stream, pipe)
+
+
+def _write(content: bytes, pipe: IO[bytes]) -> None:
+    pipe.write(content)
 
 
 def _parent(place: str) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import TypeVar
 
 from edgecnn.devices.board import Facts, Interpreter
+from edgecnn.devices.wheels import clone
 from edgecnn.devices.wheels.index import NoWheel, Wheel
 from edgecnn.devices.wheels.memory import remembered
 from edgecnn.devices.wheels.reasons import reason_for_none
 from edgecnn.devices.wheels.resolve import resolve
 from edgecnn.devices.wheels.supply import Supplies, Supply
 from edgecnn.devices.wheels.target import WheelTarget
+from edgecnn.errors import NativeBuildFailed
 from edgecnn_runtime.engines.table import PACKAGES
 
 # Engine's package → the extra of edgecnn with the versions that were tested.
@@ -28,17 +30,24 @@ ENVIRONMENTS = {
 
 @dataclass(frozen=True)
 class Missing:
-    """The package that an engine lacks: itself, or one that it requires."""
+    """The package that an engine lacks: itself, or one that it requires.
+
+    Attributes:
+        reason: in words; empty where the index is to be asked for it.
+    """
 
     package: str
     requirement: str
+    reason: str = ""
 
 
 WheelChoice = tuple[Wheel, ...] | Missing
 Result = TypeVar("Result")
 
 
-def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
+def choose(
+    facts: Facts, pythons: Sequence[Interpreter], packages: Collection[str] | None = None
+) -> Supplies:
     """Engines for a board, with the first of its Pythons that has wheels of most engines.
 
     Each engine is resolved apart, so that one without a wheel takes none of the others along, then
@@ -46,6 +55,8 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
 
     Args:
         pythons: those to choose from, best first; at least one.
+        packages: that a bench needs; None for all. Where edgecnn-native is not among them it is
+            left out: a clone would compile it.
 
     Raises:
         IndexUnreachable: the package index cannot be asked, and no answer is remembered.
@@ -55,7 +66,9 @@ def choose(facts: Facts, pythons: Sequence[Interpreter]) -> Supplies:
         return Supplies((), dict.fromkeys(EXTRAS, reason))
     environments: list[Supply] = []
     refused: dict[str, str] = {}
-    for name, engines in ENVIRONMENTS.items():
+    is_native_needed = packages is None or clone.PACKAGE in packages
+    for name, all_engines in ENVIRONMENTS.items():
+        engines = [one for one in all_engines if is_native_needed or one != clone.PACKAGE]
         resolved = []
         for python in pythons:
             target = WheelTarget(facts.machine, facts.libc, python.version[:2])
@@ -97,7 +110,25 @@ def _of_runtime() -> Sequence[str]:
 
 def _answers(engines: Sequence[str], target: WheelTarget) -> dict[str, WheelChoice]:
     """Resolve each engine by itself."""
-    return _at_once(lambda engine: _resolved(requirements(EXTRAS[engine]), target), engines)
+    return _at_once(lambda engine: _answer(engine, target), engines)
+
+
+def _answer(engine: str, target: WheelTarget) -> WheelChoice:
+    wanted = requirements(EXTRAS[engine])
+    if engine != clone.PACKAGE:
+        return _resolved(wanted, target)
+    try:
+        own = clone.wheel_of_clone(target)
+    except NativeBuildFailed as error:
+        return Missing(engine, engine, str(error))
+    return _resolved(wanted, target) if own is None else _with(own, wanted, target)
+
+
+def _with(chosen: Wheel, wanted: Sequence[str], target: WheelTarget) -> WheelChoice:
+    """A wheel that need not be the index's, and the index's of all that is wanted beside it."""
+    others = [one for one in wanted if not one.startswith(chosen.name)]
+    answer = _resolved(tuple(dict.fromkeys((*others, *chosen.requires))), target)
+    return answer if isinstance(answer, Missing) else (chosen, *answer)
 
 
 def _reasons(missing: Mapping[str, Missing], target: WheelTarget) -> dict[str, str]:
@@ -121,8 +152,9 @@ def _environments(
     }
     if not apart:
         return []
-    wanted = [one for engine in apart for one in requirements(EXTRAS[engine])]
-    together = _resolved(tuple(dict.fromkeys(wanted)), target)
+    wanted = tuple(dict.fromkeys(r for engine in apart for r in requirements(EXTRAS[engine])))
+    native = next((one for one in apart.get(clone.PACKAGE, ()) if one.name == clone.PACKAGE), None)
+    together = _resolved(wanted, target) if native is None else _with(native, wanted, target)
     if isinstance(together, Missing):
         return [Supply(engine, python, target, (engine,), apart[engine]) for engine in apart]
     return [Supply(name, python, target, tuple(apart), together)]
@@ -149,6 +181,8 @@ def _resolved(wanted: Sequence[str], target: WheelTarget) -> WheelChoice:
 
 def _reason(engine: str, missing: Missing, target: WheelTarget) -> str:
     requirement = missing.requirement
+    if missing.reason:
+        return missing.reason
     reason: str = remembered(
         f"why no wheel of {requirement} for {target}", lambda: reason_for_none(requirement, target)
     )

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from edgecnn.devices.checks import Check, check, measuring
 from edgecnn.results.doctor import DoctorResult
+from edgecnn_runtime.host.processor import this_processor
 from edgecnn_runtime.install_hint import install_hint
+
+if TYPE_CHECKING:
+    from edgecnn.bundles.opens import Opens
 
 # Package → the extra that brings it, and what it is needed for.
 PACKAGES = {
@@ -20,12 +25,22 @@ PACKAGES = {
 }
 
 
-def examine_host() -> DoctorResult:
-    """Examine this machine: engines, packages, tools, cache, and what disturbs a bench."""
+def examine_host(bundle: Path | None = None) -> DoctorResult:
+    """Examine this machine: engines, packages, tools, cache, and what disturbs a bench.
+
+    Args:
+        bundle: one to say of what `edgecnn_runtime.open` takes of it.
+
+    Raises:
+        BundleError: the bundle cannot be trusted.
+        EngineUnavailable, EngineError: nothing in it can run here.
+    """
+    from edgecnn.bundles.opens import usual_order, what_opens
     from edgecnn.devices.local import this_machine
     from edgecnn.documents.doctor import DoctorDocument
     from edgecnn_runtime.measure.results import host_from_json, state_from_json
 
+    opens = None if bundle is None else what_opens(bundle)
     event = this_machine().host("host")
     host, state = event["host"], event["state"]
     tools = [_browser(), *_toolchains()]
@@ -35,10 +50,24 @@ def examine_host() -> DoctorResult:
         f"{machine}: {host['cpu']}, {host['cores']} cores, {', '.join(host['features'])}",
         f"{host['system']}, {host['libc']}, Python {host['python']}",
     )
+    order = usual_order({name for name, version in event["engines"].items() if version})
     document = DoctorDocument(
-        "host", host_from_json(host), state_from_json(state), checks, None, {}, {}
+        "host", host_from_json(host), state_from_json(state), checks, None, {}, {}, order, opens
     )
-    return DoctorResult(document, summary, all(one.ok for one in checks if one.needed))
+    can_work = all(one.ok for one in checks if one.needed)
+    return DoctorResult(document, summary, can_work, _opening(opens, order))
+
+
+def _opening(opens: Opens | None, order: tuple[str, ...]) -> str:
+    """What `open` takes, in a line; empty where there is no engine."""
+    if opens is not None:
+        return f"{opens.words()}{'; edgecnn bench measures' if opens.basis == 'order' else ''}"
+    if not order:
+        return ""
+    return (
+        f"edge.open takes what bench measured fastest here, else by the order for "
+        f"{this_processor().instruction_set.value}: {', '.join(order)}"
+    )
 
 
 def _engines(event: dict[str, Any]) -> list[Check]:

@@ -80,7 +80,8 @@ async function openOnMostThreads(library, bytes) {
   const most = Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1);
   const threads = globalThis.crossOriginIsolated ? most : 1;
   try {
-    return [await open(threads), threads];
+    const model = await open(threads);
+    return [model, model.threads ?? threads];
   } catch (error) {
     if (threads === 1) throw error;
     return [await open(1), 1];

@@ -1,5 +1,7 @@
 // The engines of a page behind one interface: open a model, run it, know its inputs and outputs.
 
+import { openPlan } from "./native.js";
+
 const ARRAYS = {
   float32: Float32Array, int8: Int8Array, uint8: Uint8Array, int32: Int32Array, bool: Uint8Array,
   int64: globalThis.BigInt64Array, float16: globalThis.Float16Array ?? Uint16Array,
@@ -20,10 +22,11 @@ export function zerosOf(dtype, length) {
  * Open a model on an engine.
  *
  * @param {object} how
- *   library: "onnxruntime-web" or "litert.js"; accelerator: "wasm" or "webgpu"; threads: of the
+ *   library: "native-web", "litert.js" or "onnxruntime-web"; accelerator: "wasm" or "webgpu"; threads: of the
  *   processor; folder: URL of the engine's files.
  * @param {Uint8Array} bytes the model file.
- * @returns {Promise<object>} inputs and outputs: [{name, dtype, shape}], null for a dynamic extent;
+ * @returns {Promise<object>} threads, where they are others than wanted;
+ *   inputs and outputs: [{name, dtype, shape}], null for a dynamic extent;
  *   prepare(feeds): feeds {name: {dtype, shape, data}} in the engine's own form;
  *   run(prepared): the outputs, in the same form as feeds; close().
  */
@@ -31,8 +34,22 @@ export async function openModel(how, bytes) {
   if (how.threads > 1 && !globalThis.crossOriginIsolated) {
     throw new Error("more than one thread needs a page that is isolated from other origins");
   }
-  const open = { "onnxruntime-web": openOnnx, "litert.js": openLiteRt }[how.library];
-  return open(how, bytes);
+  const open = { "native-web": openNative, "litert.js": openLiteRt, "onnxruntime-web": openOnnx };
+  return open[how.library](how, bytes);
+}
+
+/** On one thread, whatever is wanted. */
+async function openNative({ folder }, bytes) {
+  const response = fetch(new URL("edgecnn_native.wasm", folder));
+  const model = openPlan(await WebAssembly.compileStreaming(response), bytes);
+  return {
+    threads: 1,
+    inputs: model.inputs,
+    outputs: model.outputs,
+    prepare: (feeds) => feeds,
+    run: async (feeds) => model.run(feeds),
+    close: () => {}, // its memory goes with it
+  };
 }
 
 async function openOnnx({ accelerator, threads, folder }, bytes) {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from edgecnn_runtime.host.facts import usable_cores
+from edgecnn_runtime.host.processor import usable_cores
 
 # Samples in work at a time: each holds the activations of one run of the network.
 MOST_AT_ONCE = 4

@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-/* A float32 of less rounds into an int32 on every processor; the products here are rounded themselves. */
-static const float MOST_SCALED = 2147482624;
 /* Operations may share constants, which are packed for each: all they read may be so often the data, or so much. */
 enum { MOST_SHARED = 16, MOST_CONSTANTS = 1 << 24 };
 
@@ -58,41 +56,67 @@ static bool check_products(struct check *check, const struct plan_operation *o)
     return check_weights(check, o) && check_sums(check, o);
 }
 
+/* How many numbers a part of a map holds, and what they are below. */
+struct part {
+    uint64_t count, limit;
+};
+
+static bool check_part(struct check *check, const uint32_t *map, struct part part)
+{
+    check->values += part.count;
+    MUST(check->values <= MOST_VALUES, "too many channels in all");
+    for (uint64_t i = 0; i < part.count; i++)
+        MUST(map[i] < part.limit, "its map points outside the input");
+    return true;
+}
+
+/* Taps of the window, and channels. */
+static bool check_taps(struct check *check, const struct plan_operation *o, const uint32_t *map)
+{
+    uint64_t taps = (uint64_t)o->kernel_h * o->kernel_w;
+    check->values += o->output_channels;
+    MUST(check->values <= MOST_VALUES, "too many channels in all");
+    for (uint64_t i = 0; i < o->output_channels; i++)
+        MUST(map[i] >> TAP_SHIFT < taps && (map[i] & ((1u << TAP_SHIFT) - 1)) < o->channels,
+             "its map points outside the input");
+    return true;
+}
+
+static bool check_shares(const struct check *check, const float *shares, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        MUST(shares[i] >= 0 && shares[i] <= 1, "a weight of a row or column");
+    return true;
+}
+
 /* Of channels, or of rows and columns. */
 static bool check_map(struct check *check, const struct plan_operation *o)
 {
     const struct plan_tensor *in = &check->plan->tensors[o->input[0]], *out = &check->plan->tensors[o->output];
-    uint64_t count = o->code == OP_CHANNELS ? o->output_channels : (uint64_t)out->height + out->width;
-    MUST(lies_within(o->weights, count * 4, check->plan->header->data), "its map is outside the data");
-    check->values += count;
-    MUST(check->values <= MOST_VALUES, "too many channels in all");
+    uint64_t pixels = (uint64_t)out->height + out->width, count = pixels;
+    if (o->code == OP_CHANNELS)
+        count = o->output_channels;
+    if (o->code == OP_DEPTH_TO_SPACE)
+        count = (uint64_t)o->stride_h * o->stride_w * o->output_channels;
+    uint64_t shares = o->code == OP_BILINEAR ? 2 * pixels : 0;
+    MUST(lies_within(o->weights, (count + shares) * 4, check->plan->header->data), "its map is outside the data");
     const uint32_t *map = (const uint32_t *)(check->plan->data + o->weights);
-    for (uint64_t i = 0; i < count; i++) {
-        uint32_t limit = o->code == OP_CHANNELS ? o->channels : i < out->height ? in->height : in->width;
-        MUST(map[i] < limit, "its map points outside the input");
-    }
-    return true;
+    if (o->code == OP_CHANNELS)
+        return check_taps(check, o, map);
+    if (o->code == OP_DEPTH_TO_SPACE)
+        return check_part(check, map, (struct part){count, o->channels});
+    return check_part(check, map, (struct part){out->height, in->height}) &&
+           check_part(check, map + out->height, (struct part){out->width, in->width}) &&
+           check_shares(check, (const float *)(map + pixels), shares);
 }
 
-/* Sums of a pool fit int32; what is scaled by factors rounds alike everywhere. */
-static bool check_factors(const struct check *check, const struct plan_operation *o)
+/* The exponentials of a Softmax, whose largest is never 0. */
+static bool check_exponentials(const struct check *check, const struct plan_operation *o)
 {
-    const struct plan_tensor *in = &check->plan->tensors[o->input[0]];
-    MUST(isfinite(o->factor_a) && isfinite(o->factor_b) && isfinite(o->factor_c), "a factor");
-    MUST(fabsf(o->factor_a) < 1e6f && fabsf(o->factor_b) < 1e6f && fabsf(o->factor_c) < 1e6f,
-         "a factor above a million");
-    float largest = 0;
-    if (o->code == OP_GLOBAL_POOL)
-        largest = 255.0f * (float)in->height * (float)in->width;
-    if (o->code == OP_AVERAGE_POOL)
-        largest = 255.0f * (float)o->kernel_h * (float)o->kernel_w;
-    if (o->code == OP_MULTIPLY)
-        largest = 255.0f * 255.0f;
-    MUST(largest < MOST_SCALED, "its sums may leave 32 bits");
-    MUST(largest * fabsf(o->factor_a) + fabsf(o->factor_c) < MOST_SCALED,
-         "a scaled sum may leave 32 bits");
-    bool converts = o->code == OP_QUANTISE || o->code == OP_DEQUANTISE;
-    MUST(!converts || o->factor_a > 0, "its scale");
+    MUST(lies_within(o->weights, 256 * sizeof(uint32_t), check->plan->header->data),
+         "its exponentials are outside the data");
+    const uint32_t *exps = (const uint32_t *)(check->plan->data + o->weights);
+    MUST(exps[255] > 0, "the exponential of its largest value is 0");
     return true;
 }
 
@@ -102,7 +126,19 @@ bool check_constants(struct check *check, const struct plan_operation *o)
          "its table is outside the data");
     if (!check_factors(check, o))
         return false;
-    if (o->code == OP_CHANNELS || o->code == OP_RESIZE)
+    switch (o->code) {
+    case OP_CHANNELS:
+    case OP_RESIZE:
+    case OP_DEPTH_TO_SPACE:
+    case OP_BILINEAR:
         return check_map(check, o);
-    return !has_products(o) || check_products(check, o);
+    case OP_SOFTMAX:
+        return check_exponentials(check, o);
+    case OP_DEQUANTISE:
+        MUST(o->weights == UINT64_MAX || lies_within(o->weights, 256 * sizeof(float), check->plan->header->data),
+             "its reals are outside the data");
+        return true;
+    default:
+        return !has_products(o) || check_products(check, o);
+    }
 }

@@ -64,8 +64,7 @@ static bool check_loop(const struct check *check, const struct plan_group *group
         if (!looped)
             continue;
         MUST(o->output_channels == first->output_channels, "the channels of its loop differ");
-        MUST(o->code != OP_GROUPED && o->code != OP_COPY && o->code != OP_CHANNELS && !is_callers(in) &&
-                 !is_callers(out) && !reads_all_rows(o),
+        MUST(o->code != OP_GROUPED && !reads_exactly(o) && !is_callers(in) && !is_callers(out) && !reads_all_rows(o),
              "an operation that has no channel blocks");
         MUST(o->code != OP_CONVOLUTION || !is_made_in_loop(check->plan, group, o->input[0]),
              "it reads all channels of what its loop makes block by block");
@@ -154,7 +153,7 @@ static bool check_outputs(struct check *check)
         const struct plan_tensor *tensor = &plan->tensors[check->index];
         uint64_t written = 0;
         for (uint32_t i = 0; tensor->storage == STORAGE_OUTPUT && i < plan->header->operations; i++)
-            if (plan->operations[i].output == check->index)
+            if (plan->operations[i].output == check->index && plan->operations[i].code != OP_FUNCTION)
                 written += plan->operations[i].output_channels;
         MUST(tensor->storage != STORAGE_OUTPUT || written == tensor->channels, "an output that is not written");
     }

@@ -13,11 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KERNELS_END 16 /* one more than the largest code of an operation */
+#define KERNELS_END 21 /* one more than the largest code of an operation */
 
 struct kernel {
     /* One pointer per row from the first output row's first tap on, at the first tap of column 0 and the
-     * first channel that is read; rows outside the image point at pads. GLOBAL_POOL, RESIZE and PAD: all rows. */
+     * first channel that is read; rows outside the image point at pads. What reads_all_rows: all of them. */
     const uint8_t *const *in;
     size_t in_pitch;
     const uint8_t *const *other; /* the second input of ADD and MULTIPLY */
@@ -25,7 +25,7 @@ struct kernel {
     uint8_t *const *out; /* one pointer per output row, at column 0 and the first channel that is written */
     size_t out_pitch;
     /* The caller's arrays, at row `first`, planes in_plane or out_plane values apart: the input of QUANTISE,
-     * the output of DEQUANTISE, the float output of a convolution. NULL where it is of another type. */
+     * the output of DEQUANTISE, the float output of a convolution or of FUNCTION. NULL where it is of another type. */
     const float *float_in;
     const uint8_t *byte_in;
     float *float_out;
@@ -39,7 +39,8 @@ struct kernel {
     int real_channels;       /* of these, those that are there; the rest may be left unwritten */
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left;
     int channel_groups, flags;
-    int detail; /* GROUPED: output channels of a group. MULTIPLY: 1 where `other` is one pixel. RESIZE: output rows */
+    int detail; /* GROUPED: output channels of a group. MULTIPLY: 1 where `other` is one pixel. RESIZE, BILINEAR:
+                 output rows */
 
     const int8_t *weights; /* from the first output channel, as plan.h lays them out, or as pack wrote them */
     const int32_t *bias;

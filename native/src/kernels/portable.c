@@ -4,7 +4,6 @@
 #include "../plan.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 static int always(void) { return 1; }
 
@@ -20,18 +19,29 @@ static void quantise(const struct kernel *k)
             }
 }
 
+/* A row of one channel. */
+static void dequantise_row(const struct kernel *k, int row, int c)
+{
+    const uint8_t *in = k->in[row] + c;
+    const size_t pitch = k->in_pitch, at = (size_t)c * k->out_plane + (size_t)row * k->width;
+    const int width = k->width, flip = k->flip, zero_point = k->zero_point_a;
+    const float *reals = (const float *)k->weights, factor = k->factor_a;
+    if (k->byte_out)
+        for (int x = 0; x < width; x++, in += pitch)
+            k->byte_out[at + x] = *in ^ flip;
+    else if (reals)
+        for (int x = 0; x < width; x++, in += pitch)
+            k->float_out[at + x] = reals[*in ^ flip];
+    else
+        for (int x = 0; x < width; x++, in += pitch)
+            k->float_out[at + x] = (float)((*in ^ flip) - zero_point) * factor;
+}
+
 static void dequantise(const struct kernel *k)
 {
     for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++)
-            for (int c = 0; c < k->output_channels; c++) {
-                size_t at = (size_t)c * k->out_plane + (size_t)row * k->width + x;
-                int value = get(k, row, x, c);
-                if (k->byte_out)
-                    k->byte_out[at] = (uint8_t)value;
-                else
-                    k->float_out[at] = (float)(value - k->zero_point_a) * k->factor_a;
-            }
+        for (int c = 0; c < k->output_channels; c++)
+            dequantise_row(k, row, c);
 }
 
 static void add(const struct kernel *k)
@@ -83,12 +93,12 @@ static void average_pool(const struct kernel *k)
 {
     for (int row = 0; row < k->rows; row++)
         for (int x = 0; x < k->width; x++) {
-            float factor = k->factor_a / (float)window_count(k, row, x);
+            float count = (float)window_count(k, row, x);
             for (int c = 0; c < k->output_channels; c++) {
-                int32_t sum = 0;
+                float sum = 0;
                 for (int t = 0; t < k->kernel_h * k->kernel_w; t++)
-                    sum += (*tap(k, row, x, c, t) ^ k->flip) - k->zero_point_a;
-                put(k, row, x, c, to_integer((float)sum * factor) + k->zero_point);
+                    sum += (float)((*tap(k, row, x, c, t) ^ k->flip) - k->zero_point_a) * k->factor_a;
+                put(k, row, x, c, to_integer(sum / count / k->factor_b + (float)k->zero_point));
             }
         }
 }
@@ -106,42 +116,6 @@ static void global_pool(const struct kernel *k)
             k->sums[c] = sum;
         if (is_last)
             put(k, 0, 0, c, to_integer((float)sum * k->factor_a) + k->zero_point);
-    }
-}
-
-static void channels(const struct kernel *k)
-{
-    const uint32_t *map = (const uint32_t *)k->weights;
-    for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++)
-            for (int c = 0; c < k->output_channels; c++)
-                put(k, row, x, c, get(k, row, x, (int)map[c]));
-}
-
-/* `in` points at the input's first row: RESIZE reads any of them. */
-static void resize(const struct kernel *k)
-{
-    const uint32_t *rows = (const uint32_t *)k->weights;
-    const uint32_t *columns = rows + k->detail;
-    for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++)
-            memmove(k->out[row] + x * k->out_pitch,
-                    k->in[rows[k->first + row]] + columns[x] * k->in_pitch, (size_t)k->output_channels);
-}
-
-static void pad(const struct kernel *k)
-{
-    for (int row = 0; row < k->rows; row++) {
-        int y = k->first + row - k->pad_top;
-        for (int x = 0; x < k->width; x++) {
-            int column = x - k->pad_left;
-            int within = y >= 0 && y < k->in_height && column >= 0 && column < k->in_width;
-            uint8_t *out = k->out[row] + x * k->out_pitch;
-            if (within)
-                memmove(out, k->in[y] + column * k->in_pitch, (size_t)k->output_channels);
-            else
-                memset(out, k->low ^ k->flip, (size_t)k->output_channels);
-        }
     }
 }
 
@@ -163,8 +137,13 @@ const struct family portable_family = {
             [OP_AVERAGE_POOL] = average_pool,
             [OP_GLOBAL_POOL] = global_pool,
             [OP_COPY] = table,
-            [OP_CHANNELS] = channels,
-            [OP_RESIZE] = resize,
-            [OP_PAD] = pad,
+            [OP_CHANNELS] = portable_channels,
+            [OP_RESIZE] = portable_resize,
+            [OP_PAD] = portable_pad,
+            [OP_DEPTH_TO_SPACE] = portable_depth_to_space,
+            [OP_BILINEAR] = portable_bilinear,
+            [OP_RESPONSE_NORM] = portable_response_norm,
+            [OP_SOFTMAX] = portable_softmax,
+            [OP_FUNCTION] = portable_function,
         },
 };

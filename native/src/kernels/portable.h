@@ -72,4 +72,10 @@ static inline int window_count(const struct kernel *k, int row, int x)
 /* portable_products.c */
 kernel_function portable_convolution, portable_grouped, portable_depthwise;
 
+/* portable_moves.c */
+kernel_function portable_channels, portable_resize, portable_pad, portable_depth_to_space, portable_bilinear;
+
+/* portable_functions.c */
+kernel_function portable_response_norm, portable_softmax, portable_function;
+
 #endif

@@ -1,4 +1,4 @@
-"""Choice of an artefact of a bundle, and of an engine that runs it."""
+"""Artefacts of a bundle, and engines that run them: all that fit, and the first."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from edgecnn_runtime.errors import EngineError, EngineUnavailable
 from edgecnn_runtime.manifest import Artefact, Manifest
 
 
-def choose(
-    manifest: Manifest,
-    engine: str | None = None,
-    precision: str | None = None,
-    artefact: str | None = None,
-) -> tuple[Artefact, type[Engine]]:
-    """The first artefact, in the bundle's order, that an installed engine runs.
+def fitting_artefacts(
+    manifest: Manifest, precision: str | None = None, artefact: str | None = None
+) -> list[Artefact]:
+    """The artefacts of a precision and a path, in the bundle's order.
 
     One that was compiled for a target is taken only if it is named.
 
     Raises:
-        EngineUnavailable: engines for it exist, but none is installed.
-        EngineError: no artefact has that precision, or no engine runs it.
+        EngineError: there is none.
     """
     artefacts = [
         one
@@ -33,6 +29,22 @@ def choose(
         wanted = " ".join(word for word in (precision, artefact, "artefact") if word)
         listing = ", ".join(f"{one.path} ({one.precision})" for one in manifest.artefacts)
         raise EngineError(f"{manifest.name} has no {wanted}; it has {listing}")
+    return artefacts
+
+
+def choose(
+    manifest: Manifest,
+    engine: str | None = None,
+    precision: str | None = None,
+    artefact: str | None = None,
+) -> tuple[Artefact, type[Engine]]:
+    """The first artefact, in the bundle's order, that an installed engine runs.
+
+    Raises:
+        EngineUnavailable: engines for it exist, but none is installed.
+        EngineError: no artefact has that precision, or no engine runs it.
+    """
+    artefacts = fitting_artefacts(manifest, precision, artefact)
     missing: type[Engine] | None = None
     for one in artefacts:
         for kind in map(engine_class, engine_names() if engine is None else (engine,)):

@@ -11,6 +11,7 @@ from edgecnn_runtime.arrays import Array
 from edgecnn_runtime.engines import is_importable, refuse_weights
 from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.engines.once import once
+from edgecnn_runtime.engines.plan_work import usual_threads
 from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
 from edgecnn_runtime.tensor_spec import TensorSpec
@@ -27,7 +28,7 @@ _LIBRARIES = ("libedgecnn_native.so", "libedgecnn_native.dylib", "edgecnn_native
 class NativeEngine:
     """A plan and the memory that it runs in; arrays are read where they lie.
 
-    Without `threads` it runs in one thread.
+    Without `threads` it takes as many as its arithmetic pays for (`usual_threads`).
     """
 
     name: ClassVar[str] = _ENTRY.name
@@ -58,7 +59,7 @@ class NativeEngine:
         refuse_weights(cls.name, weights)
         native = _native()
         try:
-            return cls(native.Model(model, threads=threads or 1))
+            return cls(native.Model(model, threads=threads or usual_threads(model)))
         except native.NativeError as error:
             raise EngineError(f"native refuses the model: {error}") from error
 

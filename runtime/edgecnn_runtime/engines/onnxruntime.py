@@ -15,7 +15,7 @@ from edgecnn_runtime.engines.feeds import check_feeds
 from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.engines.unasked_lines import DEVICE_DISCOVERY, without_line
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
-from edgecnn_runtime.host.facts import cpu_features
+from edgecnn_runtime.host.processor import cpu_features
 from edgecnn_runtime.tensor_spec import TensorSpec
 
 _ENTRY = ENGINES["onnxruntime"]

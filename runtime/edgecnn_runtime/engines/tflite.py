@@ -23,11 +23,14 @@ from edgecnn_runtime.engines.once import once
 from edgecnn_runtime.engines.table import ENGINES, EnginePackage
 from edgecnn_runtime.engines.unasked_lines import DELEGATE, without_line
 from edgecnn_runtime.errors import EngineError, EngineUnavailable, first_line
+from edgecnn_runtime.host.processor import physical_cores
 from edgecnn_runtime.tensor_spec import DTYPES, TensorSpec
 
 _ENTRY = ENGINES["tflite"]
 _, _TFLITE_RUNTIME = _ENTRY.packages
 SIGNATURE = "serving_default"
+# Smaller networks are through before other threads are awake.
+WORTH_THREADS_BYTES = 1_000_000
 
 # A model of one tensor and no operator: enough to check that an interpreter opens a model.
 _SMALLEST_MODEL = b64decode(
@@ -42,6 +45,8 @@ class TFLiteEngine:
 
     Names come from the signature `SIGNATURE` where the model has one, else from its tensors. A
     model with a dynamic batch in its shape signature is resized whenever the batch changes.
+    Without `threads` a model of a megabyte and more takes a thread for each core, at most four; by
+    itself the interpreter takes one.
     """
 
     name: ClassVar[str] = _ENTRY.name
@@ -91,7 +96,7 @@ class TFLiteEngine:
             with without_line(DELEGATE):
                 interpreter = module.Interpreter(
                     model_content=model,
-                    num_threads=threads,
+                    num_threads=threads or _usual_threads(model),
                     experimental_op_resolver_type=module.OpResolverType[cls.resolver],
                 )
                 interpreter.allocate_tensors()
@@ -164,6 +169,10 @@ def _working_interpreter() -> _Interpreter:
         else:
             return _Interpreter(module, package, version)
     raise EngineUnavailable(_ENTRY.name, _ENTRY.extra, *reasons[:1])
+
+
+def _usual_threads(model: bytes) -> int:
+    return physical_cores() if len(model) >= WORTH_THREADS_BYTES else 1
 
 
 def _interpreter_defect(module: Any, package: EnginePackage) -> str | None:

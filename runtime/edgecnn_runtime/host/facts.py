@@ -6,38 +6,11 @@ import os
 import platform
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
+from edgecnn_runtime.host.processor import processor_features, processor_name
+
 ROOT = Path("/")
-
-
-def usable_cores() -> int:
-    """Number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-# What inference engines choose their kernels by: x86 and ARM names of /proc/cpuinfo.
-FEATURES = frozenset(
-    {
-        *("sse4_1", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni"),
-        *("amx_int8", "amx_bf16"),
-        *("neon", "asimd", "asimddp", "asimdhp", "fphp", "i8mm", "bf16", "sve", "sve2"),
-    }
-)
-# Part numbers of ARM's own cores (implementer 0x41): MIDR_EL1 in each core's reference manual.
-ARM = "0x41"
-ARM_CORES = {
-    "0xd03": "Cortex-A53",
-    "0xd04": "Cortex-A35",
-    "0xd05": "Cortex-A55",
-    "0xd07": "Cortex-A57",
-    "0xd08": "Cortex-A72",
-    "0xd09": "Cortex-A73",
-    "0xd0a": "Cortex-A75",
-    "0xd0b": "Cortex-A76",
-    "0xd0c": "Neoverse-N1",
-}
 # vcgencmd get_throttled (Raspberry Pi documentation, "vcgencmd"): each bit is a limit that applies
 # now; the same bit 16 bits higher is one that has applied since boot.
 THROTTLED_SINCE_BOOT = 16
@@ -57,7 +30,7 @@ class Host:
         model: name of the board or product.
         cpu: name of the processor, or of its cores.
         cores: number of processor cores.
-        features: those of `FEATURES` that every core has.
+        features: those of `processor.FEATURES` that every core has.
         machine, system, libc, python: of the interpreter that runs here.
         memory_bytes: of the whole machine.
         governors: frequency governors of all cores, each once.
@@ -130,10 +103,10 @@ def read_host(root: Path = ROOT) -> Host:
     governors = {text for policy in policies if (text := _read(policy / "scaling_governor"))}
     return Host(
         model=_board(root, cpuinfo),
-        cpu=_cpu_name(cpuinfo),
+        cpu=processor_name(cpuinfo),
         machine=platform.machine(),
         cores=len(re.findall(r"^processor\s*:", cpuinfo, re.M)) or os.cpu_count() or 1,
-        features=_features(cpuinfo),
+        features=processor_features(cpuinfo),
         memory_bytes=_memory(root),
         system=f"{platform.system()} {platform.release()}",
         libc=" ".join(platform.libc_ver()).strip() or "unknown",
@@ -142,12 +115,6 @@ def read_host(root: Path = ROOT) -> Host:
         min_mhz=min(least, default=None),
         max_mhz=max(most, default=None),
     )
-
-
-@cache
-def cpu_features() -> tuple[str, ...]:
-    """Those of `FEATURES` that every core of this machine has."""
-    return _features(_read(ROOT / "proc/cpuinfo") or "")
 
 
 def read_state(root: Path = ROOT) -> HostState:
@@ -191,27 +158,6 @@ def _board(root: Path, cpuinfo: str) -> str | None:
     if match := re.search(r"^Model\s*:\s*(.+)$", cpuinfo, re.M):
         return match[1].strip()
     return _read(root / "sys/devices/virtual/dmi/id/product_name")
-
-
-def _cpu_name(cpuinfo: str) -> str | None:
-    if match := re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.M):
-        return match[1].strip()
-    makers = re.findall(r"^CPU implementer\s*:\s*(0x\w+)", cpuinfo, re.M)
-    parts = re.findall(r"^CPU part\s*:\s*(0x\w+)", cpuinfo, re.M)
-    cores = sorted(set(zip(makers, parts, strict=False)))
-    return ", ".join(_arm_core(maker, part) for maker, part in cores) or None
-
-
-def _arm_core(maker: str, part: str) -> str:
-    if maker == ARM and part in ARM_CORES:
-        return ARM_CORES[part]
-    return f"implementer {maker} part {part}"
-
-
-def _features(cpuinfo: str) -> tuple[str, ...]:
-    lines = re.findall(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo, re.M)
-    common = set.intersection(*(set(line.split()) for line in lines)) if lines else set()
-    return tuple(sorted(common & FEATURES))
 
 
 def _memory(root: Path) -> int | None:

@@ -38,3 +38,16 @@ def test_sanitised_builds_have_the_wheels_flags(families: dict[str, set[str]]) -
             command, cwd=NATIVE / "fuzz", input=rule, capture_output=True, text=True, check=True
         )
         assert set(ran.stdout.split()) == flags, name
+
+
+def test_every_build_leaves_out_the_kernels_of_other_architectures() -> None:
+    folders = {path.name for path in (NATIVE / "src/kernels").iterdir() if path.is_dir()}
+    filters = re.findall(r"/kernels/\(?([\w|]+)\)?/", (NATIVE / "edgecnn_native.cmake").read_text())
+    assert {folder for each in filters for folder in each.split("|")} == folders
+    for machine, own in (("x86_64", "x86"), ("aarch64", "arm"), ("armv7l", "armv7")):
+        command = ["make", "-s", "-f", "Makefile", "-f", "-", "say", f"MACHINE={machine}"]
+        ran = subprocess.run(
+            command, cwd=NATIVE / "fuzz", input="say:\n\t@echo $(SOURCES)\n",
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert set(re.findall(r"/kernels/(\w+)/", ran.stdout)) == {own}

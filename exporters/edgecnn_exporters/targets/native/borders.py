@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx_ir as ir
 
@@ -9,9 +11,9 @@ from edgecnn_exporters.errors import UnsupportedModel
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.native.errors import NoKernel
 from edgecnn_exporters.targets.native.layers import Image, Layer, Role
-from edgecnn_exporters.targets.native.reading import Reader, same
+from edgecnn_exporters.targets.native.reading import Reader, reals_layer, same
 from edgecnn_exporters.targets.native.records import Code
-from edgecnn_exporters.targets.native.values import Constant, Fed, Function, Held, Result
+from edgecnn_exporters.targets.native.values import Constant, Fed, Function, Held, Moved, Result
 from edgecnn_runtime.encoding import Encoding
 
 
@@ -40,10 +42,12 @@ def quantise(reader: Reader, node: ir.Node) -> None:
     """QuantizeLinear: what it reads becomes an image of its encoding."""
     source = node.inputs[0]
     assert source is not None
-    found, encoding = reader.value(node, 0), encoding_of(node)
+    found, encoding = reader.unarranged(node), encoding_of(node)
     name = str(source.name).removesuffix(".float")
-    if isinstance(found, Held):
-        reader.keep(node, reader.requantised(found, encoding))
+    if isinstance(found, Moved) and same(found.held.encoding, encoding):
+        reader.keep(node, found)
+    elif isinstance(found, Held | Moved):
+        reader.keep(node, reader.requantised(reader.held(node), encoding))
     elif isinstance(found, Function):
         reader.keep(node, reader.tabled(found, encoding, name))
     elif isinstance(found, Result):
@@ -72,10 +76,11 @@ def dequantise(reader: Reader, node: ir.Node) -> None:
     source = node.inputs[0]
     array = constant(source)
     if array is None:
-        held = reader.held(node)
+        value = reader.unarranged(node)
+        held = value.held if isinstance(value, Moved) else reader.held(node)
         if not same(held.encoding, encoding_of(node)):
             raise NoKernel(node, "it reads another encoding than the QuantizeLinear before it made")
-        reader.keep(node, held)
+        reader.keep(node, value)
         return
     scale = constant(node.inputs[1])
     zero = constant(node.inputs[2]) if len(node.inputs) > 2 else None
@@ -112,42 +117,35 @@ def feed(reader: Reader, value: ir.Value) -> None:
 
 def leave(reader: Reader, value: ir.Value) -> str:
     """Write an output of the network; the name of its image."""
-    found = reader.values[str(value.name)]
+    found = reader.values.get(str(value.name))
     rank = len(value.shape or ())
     is_vector = rank == 2
     node = value.producer()
-    assert node is not None
-    size = found.image.size if isinstance(found, Held | Fed) else (1, 1)
-    size = found.size[1:] if isinstance(found, Result) else size
+    if node is None or found is None:
+        raise UnsupportedModel(f"output {value.name} is a constant; plans write what they compute")
+    if isinstance(found, Held) and found.is_flat and is_vector:
+        found = Moved.of(found, (1, found.channels.size * found.image.height * found.image.width))
+    if isinstance(found, Moved):
+        found = reader.arranged(node, found)
+    size = found.size[1:] if isinstance(found, Result) else (1, 1)
+    if isinstance(found, Held | Fed | Function):
+        size = (found.held if isinstance(found, Function) else found).image.size
     if rank not in (2, 4) or (is_vector and size != (1, 1)):
         raise NoKernel(node, f"its result of {rank} axes is no image (1, C, H, W) or vector (1, C)")
     if isinstance(found, Held):
         source = reader.whole(found)
         image = Image(str(value.name), source.channels, *source.size, None, Role.OUTPUT, is_vector)
-        layers: tuple[Layer, ...] = (_reals(source, found.encoding, image),)
-    elif isinstance(found, Result) and found.has_float and not is_clipped(found):
+        layers: tuple[Layer, ...] = (reals_layer(source, found.encoding, image),)
+    elif isinstance(found, Function):
+        source = reader.whole(found.held)
+        image = Image(str(value.name), source.channels, *source.size, None, Role.OUTPUT, is_vector)
+        reals = found.reals.astype(np.float32).view(np.uint32)
+        layers = (replace(reals_layer(source, found.held.encoding, image), index=reals),)
+    elif isinstance(found, Result) and found.has_float:
         image = Image(str(value.name), *found.size, None, Role.OUTPUT, is_vector)
-        layers = found.layers(image)
+        layers = found.in_float(image)
     else:
         raise NoKernel(node, "its float result leaves the network, kernels compute 8 bits there")
     reader.images[image.name] = image
     reader.add(*layers)
     return image.name
-
-
-def _reals(source: Image, encoding: Encoding, result: Image) -> Layer:
-    """The layer that writes the reals of an image."""
-    return Layer(
-        Code.DEQUANTISE,
-        (source.name,),
-        result.name,
-        source.channels,
-        source.channels,
-        zero_points=(encoding.zero_point, 0),
-        factors=(encoding.scale, 0.0, 0.0),
-    )
-
-
-def is_clipped(result: Result) -> bool:
-    """Whether a Relu or Clip bounds the result."""
-    return np.isfinite(result.low) or bool(np.isfinite(result.high))

@@ -13,7 +13,7 @@ def with_byte_ends(network: IntegerNetwork) -> IntegerNetwork:
     """The network with uint8 inputs and outputs where the graph holds them in 8 bits.
 
     * An input whose QUANTISE layers have one encoding is that of its caller.
-    * An output that DEQUANTISE writes is of the encoding that it reads.
+    * An output that DEQUANTISE writes, not by a table of reals, is of the encoding that it reads.
     * All others stay float32.
     """
     images = {
@@ -34,7 +34,7 @@ def _encoding(network: IntegerNetwork, image: Image) -> Encoding | None:
         return found.pop() if len(found) == 1 else None
     if image.role is Role.OUTPUT:
         writers = [layer for layer in network.layers if layer.output == image.name]
-        codes = {layer.code for layer in writers}
+        is_held = all(each.code is Code.DEQUANTISE and each.index is None for each in writers)
         found = {Encoding(layer.factors[0], layer.zero_points[0]) for layer in writers}
-        return found.pop() if codes == {Code.DEQUANTISE} and len(found) == 1 else None
+        return found.pop() if is_held and len(found) == 1 else None
     return image.encoding

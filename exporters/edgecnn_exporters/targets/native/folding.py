@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from edgecnn_exporters.targets.native.joining import join_in_place
-from edgecnn_exporters.targets.native.layers import Image, IntegerNetwork, Layer
+from edgecnn_exporters.targets.native.layers import READ_WHOLE, Image, IntegerNetwork, Layer
 from edgecnn_exporters.targets.native.records import Code
 
 # After their arithmetic these look every result up in a table.
@@ -99,7 +99,7 @@ def _separate_pads(network: IntegerNetwork) -> IntegerNetwork:
 
 def needs_pads(layer: Layer, images: dict[str, Image]) -> bool:
     """Whether the layer's windows leave the image."""
-    if layer.code is Code.PAD:
+    if layer.code in READ_WHOLE:
         return False
     source, result = images[layer.inputs[0]], images[layer.output]
     window = layer.window

@@ -10,6 +10,10 @@ from edgecnn_runtime.arrays import Array, Float32, UInt8
 from edgecnn_runtime.encoding import LEVELS, Encoding
 
 Size = tuple[int, int]
+# What reads any row of its input for any row of its output.
+READ_WHOLE = frozenset(
+    {Code.GLOBAL_POOL, Code.RESIZE, Code.PAD, Code.DEPTH_TO_SPACE, Code.BILINEAR}
+)
 
 
 class Role(Enum):
@@ -92,7 +96,8 @@ class Layer:
         bias: int64, (output channels,), less zero point times the sum of the weights.
         multiplier: float32, (output channels,).
         zero_point: of the output before the table, which low and high bound.
-        index: channel numbers of CHANNELS; rows, then columns of RESIZE.
+        index: the map of an operation, 32 bits each: channels of CHANNELS and DEPTH_TO_SPACE, rows
+            and columns of RESIZE and BILINEAR, exponentials of SOFTMAX, reals of DEQUANTISE.
         is_gate: the second factor of this MULTIPLY has one pixel.
     """
 
@@ -121,7 +126,7 @@ class Layer:
     @property
     def reads_whole(self) -> tuple[str, ...]:
         """The inputs of which all rows must be there before the first row is written."""
-        if self.code in (Code.GLOBAL_POOL, Code.RESIZE, Code.PAD):
+        if self.code in READ_WHOLE:
             return self.inputs
         return self.inputs[1:] if self.is_gate else ()
 

@@ -11,12 +11,15 @@ import onnx_ir as ir
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.native.errors import NoKernel
 from edgecnn_exporters.targets.native.layers import Image, Layer
+from edgecnn_exporters.targets.native.rearranging import rearrange
 from edgecnn_exporters.targets.native.records import Code
 from edgecnn_exporters.targets.native.tables import INTEGERS, reals_of
 from edgecnn_exporters.targets.native.values import (
+    HOLD,
     Constant,
     Function,
     Held,
+    Moved,
     Result,
     Value,
     integer_bound,
@@ -43,7 +46,16 @@ class Reader:
     # Values.
 
     def value(self, node: ir.Node, index: int) -> Value:
-        """What an input of the node is."""
+        """What an input of the node is; an image where its values have been moved."""
+        found = self.unarranged(node, index)
+        if isinstance(found, Moved):
+            source = node.inputs[index]
+            assert source is not None
+            found = self.values[str(source.name)] = self.arranged(node, found)
+        return found
+
+    def unarranged(self, node: ir.Node, index: int = 0) -> Value:
+        """What an input of the node is, also values in an order that no image has yet."""
         source = node.inputs[index]
         assert source is not None
         known = self.values.get(str(source.name))
@@ -67,7 +79,7 @@ class Reader:
             raise NoKernel(
                 node,
                 f"its input {source.name} is float there, kernels read 8 bits",
-                "quantise the layers around it too, or leave the network to another target",
+                HOLD,
             )
         return found
 
@@ -114,6 +126,28 @@ class Reader:
         self.add(select(held, image))
         return image
 
+    def arranged(self, node: ir.Node, moved: Moved) -> Held:
+        """An image whose values lie in the order that they were moved to.
+
+        Raises:
+            NoKernel: no kernel brings them there.
+        """
+        index, before = moved.index, moved.held.image
+        size = index.shape[-2:] if index.ndim >= 4 else (1, 1)
+        flat = index.reshape(-1, *size)
+        lead = np.arange(len(flat)).reshape(index.shape[:-2] if index.ndim >= 4 else index.shape)
+        name, (channels, height, width) = self.name(f"{before.name}.moved"), flat.shape
+        image = Image(name, channels, height, width, moved.held.encoding)
+        layer = rearrange(before, image, flat)
+        if layer is None:
+            raise NoKernel(node, f"it makes {index.shape} of pixels of other places")
+        if layer.code is Code.CHANNELS and layer.window.is_point:
+            assert layer.index is not None
+            return Held(before, layer.index.reshape(lead.shape))
+        self.images[image.name] = image
+        self.add(layer)
+        return Held(image, lead)
+
     def requantised(self, held: Held, encoding: Encoding) -> Held:
         """The same values in another encoding."""
         if same(held.encoding, encoding):
@@ -141,6 +175,19 @@ class Reader:
             ]
         )
         return Held(image, np.arange(image.channels)[None])
+
+
+def reals_layer(source: Image, encoding: Encoding, result: Image) -> Layer:
+    """The layer that writes the reals of an image to an output."""
+    return Layer(
+        Code.DEQUANTISE,
+        (source.name,),
+        result.name,
+        source.channels,
+        source.channels,
+        zero_points=(encoding.zero_point, 0),
+        factors=(encoding.scale, 0.0, 0.0),
+    )
 
 
 def select(held: Held, image: Image, place: int = 0) -> Layer:

@@ -56,10 +56,26 @@ class Code(IntEnum):
     CHANNELS = 13
     RESIZE = 14
     PAD = 15
+    DEPTH_TO_SPACE = 16
+    BILINEAR = 17
+    RESPONSE_NORM = 18
+    SOFTMAX = 19
+    FUNCTION = 20
+
+
+class FloatFunction(IntEnum):
+    """Functions of a float output, which are computed in place."""
+
+    SOFTMAX = 1
+    LOG_SOFTMAX = 2
+    SIGMOID = 3
+    CLIP = 4
 
 
 EXCLUDE_PADS = 1
 IN_ORDER = 1
+# Of a map of CHANNELS: tap << TAP_SHIFT | channel.
+TAP_SHIFT = 17
 
 HEADER = np.dtype(
     [

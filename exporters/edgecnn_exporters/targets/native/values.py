@@ -14,9 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx_ir as ir
 
+from edgecnn_exporters.targets.native.errors import NoKernel
 from edgecnn_exporters.targets.native.layers import Image, Layer
+from edgecnn_exporters.targets.native.records import Code, FloatFunction
 from edgecnn_runtime.arrays import Array, Float32, UInt8
 from edgecnn_runtime.encoding import LEVELS, Encoding
+
+# What to do about float values between layers.
+HOLD = "quantise the layers around it too, or leave the network to another target"
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,26 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Values of an 8-bit image in an order that no image has yet.
+
+    Attributes:
+        index: in the shape of the value, the place of each in the image, as
+            ``(channel * height + row) * width + column``.
+    """
+
+    held: Held
+    index: Array
+
+    @classmethod
+    def of(cls, held: Held, shape: tuple[int, ...]) -> Moved:
+        """An image's values in a shape of as many."""
+        pixels = held.image.height * held.image.width
+        index = held.channels.reshape(-1, 1) * pixels + np.arange(pixels)
+        return cls(held, index.reshape(shape))
+
+
+@dataclass(frozen=True)
 class Function:
     """A function of every element of an image, alone.
 
@@ -85,8 +110,9 @@ class Result:
 
     Attributes:
         size: (channels, height, width).
-        layers: the layers that write it to an image; None of one with floats.
+        layers: the layers that write it to an image.
         low, high: bounds of a Relu or Clip behind it.
+        has_float: an image of floats can hold it, too.
     """
 
     node: ir.Node
@@ -99,6 +125,40 @@ class Result:
     def clipped(self, low: float, high: float) -> Result:
         """The result between two bounds."""
         return replace(self, low=max(self.low, low), high=min(self.high, high))
+
+    @property
+    def is_clipped(self) -> bool:
+        """Whether a Relu or Clip bounds it."""
+        return math.isfinite(self.low) or math.isfinite(self.high)
+
+    def in_float(self, image: Image) -> tuple[Layer, ...]:
+        """The layers that write it to an image of floats."""
+        bounds = (0.0, self.low, self.high)
+        clip = replace(function_layer(FloatFunction.CLIP, image), factors=bounds)
+        return (*self.layers(image), *([clip] if self.is_clipped else []))
+
+    def followed_by(self, node: ir.Node, function: FloatFunction) -> Result:
+        """A function of the float result, which stays float.
+
+        Raises:
+            NoKernel: the result has no floats, or what follows is held in 8 bits.
+        """
+
+        def layers(image: Image) -> tuple[Layer, ...]:
+            if image.encoding is not None:
+                raise NoKernel(node, "it reads float sums, and its result is held in 8 bits", HOLD)
+            return (*self.in_float(image), function_layer(function, image))
+
+        if not self.has_float:
+            raise NoKernel(node, "what it reads is float and not held in 8 bits", HOLD)
+        return Result(node, self.size, layers, has_float=True)
+
+
+def function_layer(function: FloatFunction, image: Image) -> Layer:
+    """FUNCTION of a float output, in place."""
+    channels = image.channels
+    layer = Layer(Code.FUNCTION, (image.name,), image.name, channels, channels)
+    return replace(layer, flags=int(function))
 
 
 @dataclass(frozen=True)
@@ -124,7 +184,7 @@ class Constant:
     axis: int = 0
 
 
-Value = Held | Function | Result | Fed | Constant
+Value = Held | Moved | Function | Result | Fed | Constant
 
 
 def integer_bound(bound: float, encoding: Encoding) -> int:

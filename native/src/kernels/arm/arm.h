@@ -102,7 +102,8 @@ INLINE int8x16_t load_next(const uint8_t **from)
 /* y = table[y] of the rows that were written, where the operation has a table. */
 void arm_look_up_rows(const struct kernel *k);
 
-kernel_function arm_add, arm_multiply, arm_quantise, arm_global_pool, arm_average_pool, arm_table, arm_max_pool;
+kernel_function arm_add, arm_multiply, arm_quantise, arm_global_pool, arm_average_pool, arm_table, arm_max_pool,
+    arm_bilinear, arm_response_norm;
 kernel_function i8mm_convolution, dotprod_convolution, dotprod_depthwise, neon_convolution, neon_depthwise;
 void i8mm_pack_convolution(uint8_t *to, const int8_t *weights, size_t runs, int steps);
 size_t dotprod_depthwise_bytes(int kernel_h, int kernel_w, int stride_h, int dilation_w);

@@ -9,7 +9,7 @@
 #define SHARED \
     [OP_QUANTISE] = arm_quantise, [OP_ADD] = arm_add, [OP_MULTIPLY] = arm_multiply, [OP_TABLE] = arm_table, \
     [OP_COPY] = arm_table, [OP_MAX_POOL] = arm_max_pool, [OP_AVERAGE_POOL] = arm_average_pool, \
-    [OP_GLOBAL_POOL] = arm_global_pool
+    [OP_GLOBAL_POOL] = arm_global_pool, [OP_BILINEAR] = arm_bilinear, [OP_RESPONSE_NORM] = arm_response_norm
 
 const struct family i8mm_family = {
     .name = "i8mm",

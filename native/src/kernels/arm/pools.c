@@ -57,25 +57,6 @@ void arm_global_pool(const struct kernel *k)
     arm_look_up_rows(k);
 }
 
-void arm_average_pool(const struct kernel *k)
-{
-    struct ending ending = ending_of(k);
-    int taps = k->kernel_h * k->kernel_w;
-    /* Every tap counts, those in pads with the pads' value. */
-    int32_t zeros = taps * (k->zero_point_a - ARM_ZERO);
-    for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++) {
-            float factor = k->factor_a / (float)window_count(k, row, x);
-            for (int c = 0; c < k->output_channels; c += 16) {
-                struct sums sums = no_sums();
-                for (int ky = 0; ky < k->kernel_h; ky++)
-                    sum_pixels(&sums, tap(k, row, x, c, ky * k->kernel_w), k->kernel_w, k->dilation_w * k->in_pitch);
-                store_mean(k->out[row] + x * k->out_pitch + c, &sums, zeros, factor, &ending);
-            }
-        }
-    arm_look_up_rows(k);
-}
-
 void arm_max_pool(const struct kernel *k)
 {
     struct ending ending = ending_of(k);

@@ -112,26 +112,6 @@ void avx2_global_pool(const struct kernel *k)
     avx2_look_up(k);
 }
 
-void avx2_average_pool(const struct kernel *k)
-{
-    struct ending ending = ending_of(k);
-    int taps = k->kernel_h * k->kernel_w;
-    __m256i zeros = _mm256_set1_epi32(taps * k->zero_point_a);
-    for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++) {
-            __m256 factor = _mm256_set1_ps(k->factor_a / (float)window_count(k, row, x));
-            for (int c = 0; c < k->output_channels; c += 16) {
-                __m256i low = _mm256_setzero_si256(), high = low;
-                for (int t = 0; t < taps; t++) {
-                    low = _mm256_add_epi32(low, widen(tap(k, row, x, c, t)));
-                    high = _mm256_add_epi32(high, widen(tap(k, row, x, c + 8, t)));
-                }
-                store_mean(k->out[row] + x * k->out_pitch + c, low, high, zeros, factor, &ending);
-            }
-        }
-    avx2_look_up(k);
-}
-
 void avx2_max_pool(const struct kernel *k)
 {
     struct ending ending = ending_of(k);

@@ -154,36 +154,6 @@ void avx512_max_pool(const struct kernel *k)
             }
 }
 
-/* The window's 64 channels, averaged and quantised. */
-INLINE __m512i average(const struct kernel *k, int row, int x, int c, __mmask64 mask, const struct ending *ending)
-{
-    int taps = k->kernel_h * k->kernel_w;
-    __m512 factor = _mm512_set1_ps(k->factor_a / (float)window_count(k, row, x));
-    __m512i zeros = _mm512_set1_epi32(-taps * k->zero_point_a);
-    __m512i sums[4] = {zeros, zeros, zeros, zeros};
-    for (int t = 0; t < taps; t += 4) {
-        const uint8_t *four[4];
-        for (int i = 0; i < 4; i++)
-            four[i] = t + i < taps ? tap(k, row, x, c, t + i) : NULL;
-        sum_four(sums, four, mask);
-    }
-    UNROLL for (int i = 0; i < 4; i++) sums[i] = requantise(sums[i], factor);
-    return pack_lanes(sums[0], sums[1], sums[2], sums[3], ending);
-}
-
-void avx512_average_pool(const struct kernel *k)
-{
-    struct ending ending = ending_of(k);
-    for (int row = 0; row < k->rows; row++)
-        for (int x = 0; x < k->width; x++)
-            for (int c = 0; c < k->output_channels; c += 64) {
-                int left = k->output_channels - c;
-                __mmask64 mask = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
-                _mm512_mask_storeu_epi8(k->out[row] + x * k->out_pitch + c, mask,
-                                        average(k, row, x, c, mask, &ending));
-            }
-}
-
 /* 16 pixels of one plane. (A product with the inverse and two corrections is exact, too,
  * but no faster.) The least of two keeps a NaN, which becomes 0. */
 INLINE __m512i quantise_16(const float *from, __mmask16 mask, __m512 scale, __m512i zero_point)

@@ -30,6 +30,8 @@ const struct family avx2_family = {
             [OP_MAX_POOL] = avx2_max_pool,
             [OP_AVERAGE_POOL] = avx2_average_pool,
             [OP_GLOBAL_POOL] = avx2_global_pool,
+            [OP_BILINEAR] = avx2_bilinear,
+            [OP_RESPONSE_NORM] = avx2_response_norm,
         },
     .depthwise_bytes = avx2_depthwise_bytes,
     .pack_depthwise = avx2_pack_depthwise,
@@ -51,6 +53,8 @@ const struct family avxvnni_family = {
             [OP_MAX_POOL] = avx2_max_pool,
             [OP_AVERAGE_POOL] = avx2_average_pool,
             [OP_GLOBAL_POOL] = avx2_global_pool,
+            [OP_BILINEAR] = avx2_bilinear,
+            [OP_RESPONSE_NORM] = avx2_response_norm,
         },
     .depthwise_bytes = avxvnni_depthwise_bytes,
     .pack_depthwise = avxvnni_pack_depthwise,
@@ -71,7 +75,6 @@ static void depthwise(const struct kernel *k) { look_up_after(k, avx512_depthwis
 static void add(const struct kernel *k) { look_up_after(k, avx512_add); }
 static void multiply(const struct kernel *k) { look_up_after(k, avx512_multiply); }
 static void max_pool(const struct kernel *k) { look_up_after(k, avx512_max_pool); }
-static void average_pool(const struct kernel *k) { look_up_after(k, avx512_average_pool); }
 static void global_pool(const struct kernel *k) { look_up_after(k, avx512_global_pool); }
 
 const struct family avx512vnni_family = {
@@ -87,8 +90,10 @@ const struct family avx512vnni_family = {
             [OP_TABLE] = avx2_table,
             [OP_COPY] = avx2_table,
             [OP_MAX_POOL] = max_pool,
-            [OP_AVERAGE_POOL] = average_pool,
+            [OP_AVERAGE_POOL] = avx512_average_pool,
             [OP_GLOBAL_POOL] = global_pool,
+            [OP_BILINEAR] = avx512_bilinear,
+            [OP_RESPONSE_NORM] = avx512_response_norm,
         },
     .depthwise_bytes = avx512_depthwise_bytes,
     .pack_depthwise = avx512_pack_depthwise,
@@ -110,6 +115,8 @@ const struct family avx512vbmi_family = {
             [OP_MAX_POOL] = avx512_max_pool,
             [OP_AVERAGE_POOL] = avx512_average_pool,
             [OP_GLOBAL_POOL] = avx512_global_pool,
+            [OP_BILINEAR] = avx512_bilinear,
+            [OP_RESPONSE_NORM] = avx512_response_norm,
         },
     .depthwise_bytes = avx512_depthwise_bytes,
     .pack_depthwise = avx512_pack_depthwise,

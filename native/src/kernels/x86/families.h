@@ -22,7 +22,7 @@ typedef void pack_depthwise_function(uint8_t *to, const int8_t *weights, const i
                                      int stride_h);
 
 kernel_function avx2_convolution, avx2_depthwise, avx2_add, avx2_multiply, avx2_quantise, avx2_global_pool,
-    avx2_average_pool, avx2_table, avx2_max_pool;
+    avx2_average_pool, avx2_table, avx2_max_pool, avx2_bilinear, avx2_response_norm;
 depthwise_bytes_function avx2_depthwise_bytes;
 pack_depthwise_function avx2_pack_depthwise;
 /* y = table[y] of all bytes that the operation wrote; nothing where it has no table. */
@@ -34,8 +34,10 @@ pack_depthwise_function avxvnni_pack_depthwise;
 
 /* With a table these want VBMI. */
 kernel_function avx512_convolution, avx512_depthwise, avx512_add, avx512_multiply, avx512_quantise,
-    avx512_global_pool, avx512_average_pool, avx512_table, avx512_max_pool;
+    avx512_global_pool, avx512_table, avx512_max_pool;
 depthwise_bytes_function avx512_depthwise_bytes;
 pack_depthwise_function avx512_pack_depthwise;
+/* These look their table up without VBMI. */
+kernel_function avx512_average_pool, avx512_bilinear, avx512_response_norm;
 
 #endif

@@ -12,7 +12,7 @@ import pytest
 from edgecnn.devices.profile import Profile
 from edgecnn.devices.profile_toml import profile_of, profiles, read_profile
 from edgecnn.errors import DeviceConfigInvalid
-from edgecnn_runtime.host.facts import ARM_CORES
+from edgecnn_runtime.host.processor import ARM_CORES
 
 EVERY = list(profiles().values())
 ENGINES = {"onnxruntime", "ai-edge-litert", "tflite-runtime", "openvino"}

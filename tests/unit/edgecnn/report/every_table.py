@@ -13,6 +13,7 @@ from unit.edgecnn.bench.events import FLOAT, INT8, run
 
 from edgecnn.bench.emulated import Likeness, Proved, ProvedRow
 from edgecnn.bench.estimated import Estimate
+from edgecnn.bench.profiled import Profiled
 from edgecnn.compile.toolchains import find_toolchains
 from edgecnn.devices.checks import check
 from edgecnn.devices.emulated.instructions import Instructions
@@ -41,6 +42,7 @@ from edgecnn.report.gradient_tables import gradient_blocks
 from edgecnn.report.gradient_tables import layer_blocks as gradient_layer_blocks
 from edgecnn.report.learning import learnt_blocks
 from edgecnn.report.network_tables import zoo_blocks
+from edgecnn.report.profile_tables import profile_blocks as operator_blocks
 from edgecnn.report.run_table import class_blocks
 from edgecnn.report.verify_tables import (
     compiled_parity_blocks,
@@ -56,7 +58,9 @@ from edgecnn_exporters.quantise.steps.sensitivity import Sensitivity
 from edgecnn_exporters.targets.compilers import Compiled, Proof
 from edgecnn_exporters.targets.profile import target_profile, target_profiles
 from edgecnn_runtime.measure.job import Subject
+from edgecnn_runtime.measure.profile import Profile
 from edgecnn_runtime.measure.results import BenchResult, assemble
+from edgecnn_runtime.measure.stages import Stage
 from edgecnn_runtime.parity.difference import Difference
 from edgecnn_runtime.parity.row import EngineId, Parity
 from edgecnn_runtime.tasks import Classification
@@ -65,6 +69,23 @@ FOUND = Difference(0.1, 0.022, 33.0, 0.875, (0.9, 1.0), 32, 30)
 REFERENCE = EngineId("tflite-reference", "2.3.0")
 ONNX_RUNTIME = EngineId("onnxruntime", "1.32.0")
 VELA = "npu/ethos-u55-128/model_vela.tflite"
+
+
+NATIVE = EngineId("native", "0.2.0", "edgecnn-native")
+PROFILES = (
+    Profile(
+        "model.int8.plan",
+        NATIVE,
+        1,
+        20,
+        123.456,
+        tuple(
+            Stage(f"features.{n}.block.1.0/quantised_token_{n}", f"QLinearKind{n}", 9.5)
+            for n in range(12)
+        ),
+    ),
+    Profile("model.int8.tflite", NATIVE, 1, 0, None, (), "it gives no times of operators"),
+)
 
 
 def every_table() -> dict[str, Sequence[Block]]:
@@ -82,6 +103,7 @@ def every_table() -> dict[str, Sequence[Block]]:
             }
         ),
         "bench, emulated": proved_blocks([Proved("rpi5-emulated", "Raspberry Pi 5", PROVED)]),
+        "bench, profile": operator_blocks([Profiled("raspberry-pi-5", PROFILES)]),
         "bench, estimated": estimated_blocks([ESTIMATE]),
         "evaluate": accuracy_blocks(EVALUATED, 10),
         "learn": learnt_blocks(LEARNT),

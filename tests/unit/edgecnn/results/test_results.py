@@ -15,6 +15,7 @@ from unit.edgecnn.bench.events import FLOAT, INT8, run
 from edgecnn.documents.train import trained_fields
 from edgecnn.exit_codes import FAILED, OK, SLOWER
 from edgecnn.results.bench import LatencyResult
+from edgecnn.results.benching import BenchOptions, bench_bundle
 from edgecnn.results.compile import list_targets
 from edgecnn.results.devices import DeviceRemovedResult, ProfileResult, list_devices
 from edgecnn.results.evaluate import EvaluateOptions, evaluate_bundle
@@ -97,6 +98,9 @@ MAKERS: Mapping[str, Callable[[Path], Result]] = {
     "verify-preprocess": lambda folder: compare_preprocessing(LENET, cats(folder)),
     "evaluate": evaluated,
     "bench": benched,
+    "bench-profile": lambda _: bench_bundle(
+        LENET, BenchOptions(engines=("onnxruntime",), precisions=("fp32",), profiles=True)
+    ),
     "run": lambda _: classify_images(LENET, [CAT, "none.png"], RunOptions(engine="onnxruntime")),
     "train": trained,
     "plan": planned,
@@ -113,6 +117,7 @@ EXPECTED = {
     "verify-preprocess": ("same class", "mean_levels"),
     "evaluate": ("top-1", "top1_low"),
     "bench": ("best: ", "median_ms"),
+    "bench-profile": ("Conv", "ms"),
     "run": ("class", "score"),
     "train": ("98.99%", "accuracy"),
     "plan": ("dynamo", "plan"),

@@ -14,8 +14,9 @@ from edgecnn_exporters.targets.native import tables
 from edgecnn_exporters.targets.native.errors import NoKernel
 from edgecnn_exporters.targets.native.layers import Image, Layer
 from edgecnn_exporters.targets.native.reading import Operator, Reader
-from edgecnn_exporters.targets.native.records import Code
+from edgecnn_exporters.targets.native.records import Code, FloatFunction
 from edgecnn_exporters.targets.native.values import (
+    HOLD,
     Constant,
     Function,
     Held,
@@ -66,7 +67,11 @@ def _bounds(node: ir.Node) -> tuple[float, float]:
 
 def unary(reader: Reader, node: ir.Node) -> None:
     """A function of one value."""
-    function = _function(reader, node, reader.value(node, 0))
+    value = reader.value(node, 0)
+    if is_operator(node, "Sigmoid") and isinstance(value, Result):
+        reader.keep(node, value.followed_by(node, FloatFunction.SIGMOID))
+        return
+    function = _function(reader, node, value)
     reals = tables.UNARY[node.op_type](node, function.reals).astype(np.float32)
     reader.keep(node, Function(function.held, reals))
 
@@ -95,7 +100,7 @@ def _function(reader: Reader, node: ir.Node, value: Value) -> Function:
     raise NoKernel(
         node,
         "what it reads is float and not held in 8 bits",
-        "quantise the layers around it too, or leave the network to another target",
+        HOLD,
     )
 
 

@@ -11,32 +11,35 @@ import onnx_ir as ir
 
 from edgecnn_exporters.passes.graph import constant
 from edgecnn_exporters.targets.native.errors import NoKernel
-from edgecnn_exporters.targets.native.layers import Layer
+from edgecnn_exporters.targets.native.layers import Layer, Window
 from edgecnn_exporters.targets.native.reading import Operator, Reader
-from edgecnn_exporters.targets.native.records import Code
-from edgecnn_exporters.targets.native.values import Function, Held, Result, Value
-
-ONLY_CHANNELS = "pixels keep their places there, only channels are renumbered"
+from edgecnn_exporters.targets.native.rearranging import blocks_to_pixels
+from edgecnn_exporters.targets.native.records import TAP_SHIFT, Code
+from edgecnn_exporters.targets.native.values import Function, Held, Moved, Result, Value
 
 
 def same_value(reader: Reader, node: ir.Node) -> None:
     """Identity and Dropout."""
-    reader.keep(node, reader.value(node, 0))
+    reader.keep(node, reader.unarranged(node))
 
 
 def reshape(reader: Reader, node: ir.Node) -> None:
     """Reshape, Flatten, Squeeze and Unsqueeze."""
-    value, shape = reader.value(node, 0), shape_of(node.outputs[0])
+    value, shape = reader.unarranged(node), shape_of(node.outputs[0])
     if isinstance(value, Result):
         if value.size[1:] != (1, 1):
             raise NoKernel(node, "it reshapes sums that are not held in 8 bits")
         reader.keep(node, value)
         return
+    if isinstance(value, Moved):
+        reader.keep(node, replace(value, index=value.index.reshape(shape)))
+        return
     held = _held(node, value)
     moved = _reshaped(held, shape)
-    if moved is None:
-        raise NoKernel(node, f"it makes {shape} of pixels of other places; {ONLY_CHANNELS}")
-    reader.keep(node, _with(value, moved))
+    if moved is not None:
+        reader.keep(node, _with(value, moved))
+        return
+    reader.keep(node, Moved.of(_only_held(node, value), shape))
 
 
 def _held(node: ir.Node, value: Value) -> Held:
@@ -45,6 +48,12 @@ def _held(node: ir.Node, value: Value) -> Held:
     if isinstance(value, Function):
         return value.held
     raise NoKernel(node, "what it moves is not held in 8 bits")
+
+
+def _only_held(node: ir.Node, value: Value) -> Held:
+    if isinstance(value, Held):
+        return value
+    raise NoKernel(node, "it moves pixels of what is not held in 8 bits")
 
 
 def _with(value: Value, moved: Held) -> Value:
@@ -65,14 +74,19 @@ def _reshaped(held: Held, shape: tuple[int, ...]) -> Held | None:
 
 def transpose(reader: Reader, node: ir.Node) -> None:
     """Transpose of axes before height and width, as in a channel shuffle."""
-    value = reader.value(node, 0)
-    held = _held(node, value)
+    value = reader.unarranged(node)
     rank = len(shape_of(node.outputs[0]))
     order = list(node.attributes.get_ints("perm", tuple(reversed(range(rank)))))
+    if isinstance(value, Moved):
+        reader.keep(node, replace(value, index=value.index.transpose(order)))
+        return
+    held = _held(node, value)
     channels = held.channels
     if held.image.size != (1, 1):
         if held.is_flat or order[-2:] != [rank - 2, rank - 1]:
-            raise NoKernel(node, f"it moves height or width; {ONLY_CHANNELS}")
+            moved = Moved.of(_only_held(node, value), shape_of(node.inputs[0]))
+            reader.keep(node, replace(moved, index=moved.index.transpose(order)))
+            return
         order = order[:-2]
         channels = channels.reshape(shape_of(node.inputs[0])[:-2])
     else:
@@ -115,16 +129,18 @@ def _bounds(start: int, end: int, step: int, size: int) -> tuple[int, int | None
 
 def _taken(reader: Reader, node: ir.Node, taken: Mapping[int, slice]) -> Value:
     """Some channels, rows and columns of a value."""
-    value = reader.value(node, 0)
+    value, shape = reader.unarranged(node), shape_of(node.inputs[0])
+    parts = tuple(taken.get(axis, slice(None)) for axis in range(len(shape)))
+    if isinstance(value, Moved):
+        return replace(value, index=value.index[parts])
     held = _held(node, value)
-    shape = shape_of(node.inputs[0])
     has_pixels = held.image.size != (1, 1)
     if held.is_flat:
-        raise NoKernel(node, f"it takes pixels of a flattened image; {ONLY_CHANNELS}")
+        moved = Moved.of(_only_held(node, value), shape)
+        return replace(moved, index=moved.index[parts])
     lead = shape[:-2] if has_pixels else shape
     channels = held.channels.reshape(lead)
-    cut = channels[tuple(taken.get(axis, slice(None)) for axis in range(len(lead)))]
-    held = replace(held, channels=cut)
+    held = replace(held, channels=channels[parts[: len(lead)]])
     if has_pixels:
         rows, columns = (
             np.arange(shape[axis])[taken.get(axis, slice(None))]
@@ -151,6 +167,44 @@ def moved_pixels(
     return Held(image, np.arange(channels).reshape(held.channels.shape))
 
 
+def depth_to_space(reader: Reader, node: ir.Node) -> None:
+    """DepthToSpace: blocks of pixels from the channels of one, in the order DCR or CRD."""
+    held, (_, channels, height, width) = _pixels(reader, node), shape_of(node.outputs[0])
+    block = node.attributes.get_int("blocksize", 1)
+    numbers = held.channels.reshape(-1)
+    if node.attributes.get_string("mode", "DCR") == "DCR":
+        index = numbers.reshape(block, block, channels)
+    else:
+        index = numbers.reshape(channels, block, block).transpose(1, 2, 0)
+    image = reader.image(str(node.outputs[0].name), (channels, height, width), held.encoding)
+    layer = Layer(
+        Code.DEPTH_TO_SPACE, (held.image.name,), image.name, held.image.channels, channels
+    )
+    reader.add(blocks_to_pixels(layer, (block, block), index))
+    reader.keep(node, Held(image, np.arange(channels)[None]))
+
+
+def space_to_depth(reader: Reader, node: ir.Node) -> None:
+    """SpaceToDepth: a block of pixels becomes the channels of one, by CHANNELS of a window."""
+    held, (_, channels, height, width) = _pixels(reader, node), shape_of(node.outputs[0])
+    block = node.attributes.get_int("blocksize", 1)
+    taps = np.arange(block * block)[:, None] << TAP_SHIFT
+    image = reader.image(str(node.outputs[0].name), (channels, height, width), held.encoding)
+    layer = Layer(Code.CHANNELS, (held.image.name,), image.name, held.image.channels, channels)
+    window = Window((block, block), (block, block))
+    index = (taps + held.channels.reshape(-1)).reshape(-1)
+    reader.add(replace(layer, window=window, index=index))
+    reader.keep(node, Held(image, np.arange(channels)[None]))
+
+
+def _pixels(reader: Reader, node: ir.Node) -> Held:
+    """What a node reads, held in 8 bits with its rows and columns."""
+    held = reader.held(node)
+    if held.is_flat:
+        raise NoKernel(node, "it takes pixels of a flattened image")
+    return held
+
+
 def shape_of(value: ir.Value | None) -> tuple[int, ...]:
     """The sizes of a value, all of them known."""
     assert value is not None
@@ -159,11 +213,13 @@ def shape_of(value: ir.Value | None) -> tuple[int, ...]:
 
 
 OPERATORS: Mapping[str, Operator] = {
+    "DepthToSpace": depth_to_space,
     "Dropout": same_value,
     "Flatten": reshape,
     "Identity": same_value,
     "Reshape": reshape,
     "Slice": slice_,
+    "SpaceToDepth": space_to_depth,
     "Split": split,
     "Squeeze": reshape,
     "Transpose": transpose,

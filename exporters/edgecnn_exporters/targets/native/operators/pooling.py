@@ -71,7 +71,7 @@ def average_pool(reader: Reader, node: ir.Node) -> None:
                 flags=0 if counts_pads else EXCLUDE_PADS,
                 zero_point=own.zero_point,
                 zero_points=(encoding.zero_point, 0),
-                factors=(ratio(encoding, own), 0.0, 0.0),
+                factors=(encoding.scale, own.scale, 0.0),
             ),
         )
 

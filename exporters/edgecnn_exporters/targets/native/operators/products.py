@@ -71,7 +71,7 @@ class Product:
 
 def conv(reader: Reader, node: ir.Node) -> None:
     """Conv over images."""
-    source, product = reader.held(node), _product(reader, node, 0)
+    source, product = reader.held(node), product_of(reader, node, 0)
     if product.weights.ndim != 4:
         raise NoKernel(node, f"its weight has {product.weights.ndim} axes, kernels take images")
     groups = node.attributes.get_int("group", 1)
@@ -142,7 +142,7 @@ def gemm(reader: Reader, node: ir.Node) -> None:
     factors = [node.attributes.get_float(name, 1.0) for name in ("alpha", "beta")]
     if factors != [1.0, 1.0] or is_set(node, "transA"):
         raise NoKernel(node, "it has alpha, beta or transA", "scale its weights instead")
-    product = _product(reader, node, 0 if transposed else 1)
+    product = product_of(reader, node, 0 if transposed else 1)
     matrix = product.weights if transposed else product.weights.T
     height, width = source.image.size
     is_wide = height * width > 1
@@ -158,8 +158,11 @@ def gemm(reader: Reader, node: ir.Node) -> None:
     reader.keep(node, Result(node, (len(matrix), 1, 1), layers, has_float=True))
 
 
-def _product(reader: Reader, node: ir.Node, axis: int) -> Product:
+def product_of(reader: Reader, node: ir.Node, axis: int, groups: int = 1) -> Product:
     """Integer weights and bias of a node, output channels of the weight along `axis`.
+
+    Args:
+        groups: of input channels that each have these output channels and scales.
 
     Raises:
         NoKernel: the QDQ graph holds them in another way.
@@ -179,8 +182,9 @@ def _product(reader: Reader, node: ir.Node, axis: int) -> Product:
             f"kernels take int8 with 0 and scales along axis {axis}",
             "quantise with edgecnn export --quantize int8",
         )
-    channels = weight.integers.shape[axis]
-    scale = np.broadcast_to(weight.scale.reshape(-1).astype(np.float32), (channels,))
+    channels = groups * weight.integers.shape[axis]
+    scale = np.tile(weight.scale.reshape(-1), groups if weight.scale.size > 1 else 1)
+    scale = np.broadcast_to(scale.astype(np.float32), (channels,))
     return Product(weight.integers, scale, _bias(reader, node, scale))
 
 

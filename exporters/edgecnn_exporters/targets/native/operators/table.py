@@ -9,9 +9,12 @@ from edgecnn_exporters.targets.native.operators import (
     elementwise,
     joining,
     moving,
+    normalising,
+    padding,
     pooling,
     products,
     resizing,
+    transposed,
 )
 from edgecnn_exporters.targets.native.reading import Operator
 
@@ -24,4 +27,7 @@ OPERATORS: Mapping[str, Operator] = {
     **joining.OPERATORS,
     **moving.OPERATORS,
     **resizing.OPERATORS,
+    **padding.OPERATORS,
+    **normalising.OPERATORS,
+    **transposed.OPERATORS,
 }

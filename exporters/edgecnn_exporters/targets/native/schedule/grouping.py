@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from edgecnn_exporters.targets.native.layers import IntegerNetwork, Layer, Role
+from edgecnn_exporters.targets.native.layers import READ_WHOLE, IntegerNetwork, Layer, Role
 from edgecnn_exporters.targets.native.records import Code
 from edgecnn_exporters.targets.native.schedule.strips import Strip, strip_of
 
@@ -182,7 +182,7 @@ class _Grouping:
 
     def _strip_rows(self, group: Sequence[Layer]) -> int:
         height = self.images[group[-1].output].height
-        if any(each.code in (Code.RESIZE, Code.PAD) for each in group):
+        if any(each.code in READ_WHOLE - {Code.GLOBAL_POOL} for each in group):
             return height
         depthwise = next((each for each in group if each.code is Code.DEPTHWISE), None)
         # A single row a strip costs more in calls than a ring beyond the first cache does.

@@ -37,6 +37,8 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def index(engines: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
     """All that pip knows of. Its answers and wheels are kept from test to test."""
+    # As an edgecnn that was installed from a wheel: edgecnn-native is the index's.
+    monkeypatch.setattr("edgecnn.devices.native_sources.CLONE", engines)
     return Index(engines, monkeypatch)
 
 

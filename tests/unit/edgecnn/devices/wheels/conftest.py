@@ -43,4 +43,6 @@ def forked_pip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedPip]:
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked_pip: ForkedPip) -> Index:
     monkeypatch.setattr("edgecnn.devices.wheels.index.subprocess", forked_pip)
+    # As an edgecnn that was installed from a wheel: edgecnn-native is the index's.
+    monkeypatch.setattr("edgecnn.devices.native_sources.CLONE", tmp_path)
     return Index(tmp_path / "index", monkeypatch)

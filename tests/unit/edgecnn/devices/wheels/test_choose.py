@@ -10,6 +10,7 @@ import pytest
 from unit.edgecnn.devices.wheels.own_index import Index
 
 from edgecnn.devices.board import Facts, Interpreter
+from edgecnn.devices.native_sources import zig_version
 from edgecnn.devices.wheels import Supplies, choose, fetch_wheels
 from edgecnn.devices.wheels.choose import EXTRAS, requirements
 
@@ -153,7 +154,8 @@ def test_the_real_index_has_every_engine_for_a_raspberry_pi(
 ) -> None:
     monkeypatch.setenv("EDGECNN_CACHE", str(tmp_path))
     found = board()
-    assert set(found.refused) <= {"edgecnn-native"}, "our own, which the index has not yet"
+    # Our own, which the index has not yet: a clone builds it, where it has zig.
+    assert set(found.refused) <= ({"edgecnn-native"} if zig_version() is None else set())
     assert {one.name for one in found.environments} == {"main", "tflite-runtime"}
     supply = found.chosen(["tflite-runtime"])[0]
     wheels = fetch_wheels(supply.wheels, supply.target)

@@ -49,3 +49,15 @@ def test_a_float_image_leaves_as_sums_times_their_scale() -> None:
     (found,) = Executor(plan).run(SAMPLES[0][0])
     np.testing.assert_allclose(found, expected[0], atol=1e-6)
     assert plan.tensors[1].type == 1
+
+
+def test_functions_of_results_stay_float_where_inputs_and_outputs_are_bytes() -> None:
+    flat = "g = GlobalAveragePool (x) f = Flatten (g)"
+    for rest in (
+        "[result] l = MatMul (f, matrix) [result2] y = Softmax (l)",
+        "l = MatMul (f, matrix) [result] y = Sigmoid (l)",
+        "l = MatMul (f, matrix) [result] y = Softmax (l)",
+    ):
+        model = quantised(f"{flat} {rest}", answers="float[N, C] y").model
+        plan = read(plan_of(model, byte_io=True).to_bytes())
+        assert [tensor.type for tensor in plan.tensors[:2]] == [0, 1]

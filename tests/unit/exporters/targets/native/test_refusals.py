@@ -16,26 +16,38 @@ from edgecnn_exporters.targets.native.write import plan_of
 
 BODIES = {
     "an operator without a kernel": (
-        "y = LRN <size = 3> (x)",
-        r"y \(LRN\) has no native kernel: the operator is unknown there; leave it to another",
+        "y = GlobalMaxPool (x)",
+        r"y \(GlobalMaxPool\) has no native kernel: the operator is unknown there; leave it to",
     ),
     "a float product": (
-        "float1 = Conv (x, point) float2 = Sigmoid (float1) y = Conv (float2, back)",
-        r"float2 \(Sigmoid\) .* float and not held in 8 bits; quantise the layers around it",
+        "float1 = Conv (x, point) float2 = Tanh (float1) y = Conv (float2, back)",
+        r"float2 \(Tanh\) .* float and not held in 8 bits; quantise the layers around it",
     ),
     "a sum of an image and a constant for each channel": (
         "y = Add (x, offsets)",
         r"y \(Add\) .* a constant for each channel; write a factor or summand",
     ),
-    "bilinear": (
-        'y = Resize <mode = "linear"> (x, , doubled)',
-        r"y \(Resize\) .* linear with half_pixel, kernels take the nearest .*; use mode nearest",
+    "a cubic": (
+        'y = Resize <mode = "cubic"> (x, , doubled)',
+        r"y \(Resize\) .* cubic with half_pixel, kernels take the nearest .*; use mode nearest",
+    ),
+    "a softmax of rows": (
+        "y = Softmax <axis = 2> (x)",
+        r"y \(Softmax\) .* over axis 2 of \[1, 6, 9, 11\], kernels take channels",
+    ),
+    "a softmax of float sums that is held in 8 bits": (
+        "float1 = Conv (x, point) y = Softmax <axis = 1> (float1)",
+        r"y \(Softmax\) .* reads float sums, and its result is held in 8 bits",
+    ),
+    "a response normalisation by an odd power": (
+        "y = LRN <size = 3, beta = 0.6> (x)",
+        r"y \(LRN\) .* beta 0.6, alpha 0.0001 and bias 1; kernels take a beta of quarters",
     ),
     "an image turned": (
         "y = Transpose <perm = [0, 1, 3, 2]> (x)",
-        r"y \(Transpose\) .* it moves height or width; pixels keep their places",
+        r"y.dequantised \(DequantizeLinear\) .* makes \(1, 6, 11, 9\) of pixels of other places",
     ),
-    "images joined in height": ("y = Concat <axis = 2> (x, x)", r"y \(Concat\) .* another axis"),
+    "images of a batch": ("y = Concat <axis = 0> (x, x)", r"y \(Concat\) .* another axis"),
     "a slope for each channel": ("y = PRelu (x, slopes)", r"y \(PRelu\) .*; use LeakyRelu"),
 }
 
@@ -47,18 +59,19 @@ def test_the_node_and_the_reason_are_named(name: str) -> None:
         plan_of(quantised(body).model)
 
 
-def test_a_float_result_behind_a_clip_is_refused() -> None:
-    net = quantised("a = Conv (x, point) [result] y = Relu (a)")
-    with pytest.raises(NoKernel, match=r"float result leaves the network, kernels compute 8 bits"):
-        plan_of(net.model)
-
-
-def test_a_flattened_image_is_no_result() -> None:
-    net = quantised("a = Conv (x, point) y = Flatten (a)", answers="float[N, M] y")
+def test_a_result_of_three_axes_is_refused() -> None:
+    net = quantised("a = Conv (x, point) y = Reshape (a, lines)", answers="float[N, C, L] y")
     with pytest.raises(
-        NoKernel, match=r"its result of 2 axes is no image \(1, C, H, W\) or vector"
+        NoKernel, match=r"its result of 3 axes is no image \(1, C, H, W\) or vector"
     ):
         plan_of(net.model)
+
+
+def test_a_constant_output_is_refused() -> None:
+    model = quantised("y = Conv (x, point)").model
+    model.graph.outputs[0] = new_initialiser(model.graph, "priors", np.zeros((1, 4), np.float32))
+    with pytest.raises(UnsupportedModel, match="output priors is a constant; plans write what"):
+        plan_of(model)
 
 
 def test_activations_of_sixteen_bits_are_refused() -> None:

@@ -4,6 +4,7 @@
 
 #define isfinite(x) __builtin_isfinite(x)
 #define fabsf(x) __builtin_fabsf(x)
+#define sqrtf(x) __builtin_sqrtf(x)
 #define fmaf(x, y, z) __builtin_fmaf(x, y, z)
 
 #endif

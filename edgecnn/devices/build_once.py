@@ -12,15 +12,18 @@ from pathlib import Path
 from edgecnn.fetch import cache_folder
 
 
-def build_once(name: str, recipe: str, build: Callable[[Path], None]) -> Path:
+def build_once(
+    name: str, recipe: str, build: Callable[[Path], None], room: str = "emulated"
+) -> Path:
     """The folder that `build` filled, made on the first call; a killed build leaves none.
 
     Args:
         name: the folder's, before the digest.
         recipe: all that decides what is in it; another recipe is another folder.
         build: fills the folder that it is given, which exists and is empty.
+        room: the folder of the cache that it is in.
     """
-    parent = (cache_folder() / "emulated").absolute()
+    parent = (cache_folder() / room).absolute()
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     folder = parent / f"{name}-{digest}"
     if folder.is_dir():
