@@ -178,7 +178,15 @@ def packaged(wanted: Platform | None) -> list[Platform | None]:
 def _link_flags(library: str) -> list[str]:
     if library.endswith(".wasm"):
         exported = ("-Wl,--export-dynamic", "-Wl,--export=__heap_base")
-        return ["-O3", "-s", "-nostdlib", "-Wl,--no-entry", *exported, "-Wl,-z,stack-size=65536"]
+        return [
+            "-O3",
+            "-s",
+            "-nostdlib",
+            "-Wl,--no-entry",
+            *exported,
+            "-Wl,-z,stack-size=65536",
+            "-Wl,--stack-first",
+        ]
     if library.endswith(".dylib"):
         return ["-shared", "-O3", "-s", f"-Wl,-install_name,@rpath/{library}"]
     if library.endswith(".dll"):
