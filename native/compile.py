@@ -1,6 +1,6 @@
 """Compiler of edgecnn-native: a shared library per platform, the same bytes from the same sources.
 
-    python native/compile.py                    for this machine and for browsers, beside the package
+    python native/compile.py                    for this machine and browsers, beside the package
     python native/compile.py linux-aarch64 …    for others, into build/native/PLATFORM
 
 The compiler is zig's clang (the wheel ``ziglang``), which has the headers and libraries of every
@@ -177,16 +177,9 @@ def packaged(wanted: Platform | None) -> list[Platform | None]:
 
 def _link_flags(library: str) -> list[str]:
     if library.endswith(".wasm"):
+        # zig puts the stack first: one that is too deep meets the end of memory, not data.
         exported = ("-Wl,--export-dynamic", "-Wl,--export=__heap_base")
-        return [
-            "-O3",
-            "-s",
-            "-nostdlib",
-            "-Wl,--no-entry",
-            *exported,
-            "-Wl,-z,stack-size=65536",
-            "-Wl,--stack-first",
-        ]
+        return ["-O3", "-s", "-nostdlib", "-Wl,--no-entry", *exported, "-Wl,-z,stack-size=65536"]
     if library.endswith(".dylib"):
         return ["-shared", "-O3", "-s", f"-Wl,-install_name,@rpath/{library}"]
     if library.endswith(".dll"):
