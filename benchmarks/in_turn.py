@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from edgecnn_runtime.host.facts import cpu_features, read_state
+from edgecnn_runtime.host.facts import read_state
+from edgecnn_runtime.host.processor import cpu_features
 from edgecnn_runtime.measure.disturbances import disturbances, drift_reasons
 from edgecnn_runtime.measure.job import MeasurementPlan
 from edgecnn_runtime.measure.rounds import round_order, runs_per_block

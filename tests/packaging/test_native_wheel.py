@@ -36,7 +36,9 @@ def library(wheel: Path) -> bytes:
         return archive.read(name)
 
 
-def test_it_holds_the_package_the_header_one_library_and_the_module_for_browsers(wheel: Path) -> None:
+def test_it_holds_the_package_the_header_one_library_and_the_module_for_browsers(
+    wheel: Path,
+) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
     binaries = {name for name in names if not name.endswith((".py", ".typed", ".h", ".c"))}
