@@ -122,11 +122,11 @@ def artefacts_of(bundle: Path, wanted: Wanted) -> list[Artefact]:
             offered = ", ".join(name for name in known if name not in doubles)
             raise BenchRefused(f"no engine is called {unknown[0]!r}; there are {offered}")
         listing = ", ".join(one.path for one in of_precision)
-        own = {f for entry in ENGINES.values() if not entry.is_double for f in entry.formats}
-        target = next((f for f in formats if f in own), "all")
+        flags = {f: entry.export_flags for entry in ENGINES.values() for f in entry.formats}
+        adding = next((flags[f] for f in formats if flags.get(f)), "--target all")
         raise BenchRefused(
             f"{bundle} has no artefact for {', '.join(wanted.engines)}; it has {listing}; export "
-            f"it again with --target {target}"
+            f"it again with {adding}"
         )
     return sorted(chosen, key=_order)
 

@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
+import numpy as np
+
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.errors import NotTrainable
@@ -80,7 +82,14 @@ def open(
         NotTrainable: it is to learn, and has no training graph or no classes to replace.
         EngineUnavailable: no engine for any of its artefacts is installed.
         EngineError: the engine refuses the artefact.
+        ValueError: `threads` is no whole number from 1 on.
     """
+    # Here, for an engine that refuses the number would be passed over.
+    if threads is not None and (not isinstance(threads, int | np.integer) or threads < 1):
+        raise ValueError(
+            f"threads is {threads!r}, expected a whole number from 1 on; "
+            "None leaves the engine its own"
+        )
     if not learn:
         if labels is not None:
             raise NotTrainable("labels of other classes are for a session that learns: learn=True")

@@ -168,6 +168,7 @@ def test_a_bench_as_csv_is_a_line_for_each_row(edgecnn: Run, tiny_bundle: Path) 
         (("--threads", "4096"), "is not a number of threads"),
         (("--threads", "1000"), "is more than the"),
         (("--engine", "openvino"), "has no artefact for openvino; it has model.onnx; export it"),
+        (("--engine", "native"), "export it again with --quantize int8 --target native"),
         (("--precision", "int8"), "has no artefact in int8; it has model.onnx (fp32)"),
         (("--engine", "warp"), "no engine is called 'warp'; there are onnxruntime"),
         (("--sustained", "soon"), "is not a duration; write it as 90s, 30m or 2h"),

@@ -93,6 +93,7 @@ REFUSED = [
     ("run tiny.edge cat.jpg --engine fake", "no engine is called 'fake'; there are onnxruntime"),
     ("verify tiny.edge --engine fake", "no engine is called 'fake'; there are onnxruntime"),
     ("bench tiny.edge --engine fake", "no engine is called 'fake'; there are onnxruntime"),
+    ("run tiny.edge cat.jpg --engine native", "export … --quantize int8 --target native adds plan"),
     ("verify tiny.edge --engine openvino", "edgecnn export … --target openvino adds openvino"),
     ("bench tiny.edge --device 192.168.1.7", "edgecnn devices add NAME pi@192.168.1.7"),
     # What is written, and how.

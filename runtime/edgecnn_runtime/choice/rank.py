@@ -86,7 +86,8 @@ def rank(
         fit = _without_wrong(fit, known)
     if len(fit) == 1:
         only = Ranked(fit[0][0], threads)
-        return Choice((only,), "only one", "nothing else fits and is installed")
+        fits = "fits what is named" if is_named else "fits and is installed"
+        return Choice((only,), "only one", f"nothing else {fits}")
     usual = [
         one for one, _ in sorted(fit, key=lambda each: (each[1] is not None, place_of(each[0])))
     ]

@@ -59,10 +59,21 @@ def choose(
         raise unknown_engine(engine)
     formats = ", ".join(sorted({a.format for a in artefacts}))
     subject = "no engine runs" if engine is None else f"engine {engine!r} does not run"
-    raise EngineError(f"{subject} the formats of {manifest.name}: {formats}{_for_engine(engine)}")
+    step = _next_step(manifest, engine)
+    raise EngineError(f"{subject} the formats of {manifest.name}: {formats}{step}")
 
 
-def _for_engine(engine: str | None) -> str:
-    """The next step for a bundle without a format that the engine runs."""
-    formats = ENGINES[engine].formats if engine in ENGINES else ()
-    return "".join(f"; edgecnn export … --target {each} adds {each}" for each in formats)
+def _next_step(manifest: Manifest, engine: str | None) -> str:
+    """What else of the bundle the engine runs, or how a bundle gets it."""
+    if engine not in ENGINES:
+        return ""
+    entry = ENGINES[engine]
+    others = [
+        f"{one.path} ({one.precision})"
+        for one in manifest.artefacts
+        if one.format in entry.formats and not one.target
+    ]
+    if others:
+        return f"; it runs {', '.join(others)}"
+    command = f"edgecnn export … {entry.export_flags}".rstrip()
+    return f"; {command} adds {', '.join(sorted(entry.formats))}"

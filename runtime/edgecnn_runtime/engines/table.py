@@ -40,6 +40,8 @@ class EngineEntry:
         formats: artefact formats that it opens.
         packages: any one of them contains it, in order of preference; empty if none is needed.
         implementation: ``module:attribute`` of its class.
+        export_flags: options of ``edgecnn export`` that add these formats to a bundle; empty where
+            every bundle has them.
         is_double: a test double, which is not offered to users.
     """
 
@@ -47,6 +49,7 @@ class EngineEntry:
     formats: frozenset[str]
     packages: tuple[EnginePackage, ...]
     implementation: str
+    export_flags: str = ""
     is_double: bool = False
 
     @property
@@ -72,6 +75,7 @@ _ENTRIES = (
         frozenset({"openvino"}),
         (EnginePackage("openvino", "openvino", "openvino"),),
         "edgecnn_runtime.engines.openvino:OpenVINOEngine",
+        "--target openvino",
     ),
     EngineEntry(
         "tflite",
@@ -82,12 +86,14 @@ _ENTRIES = (
             EnginePackage("tflite-runtime", "tflite_runtime", "tflite", "tflite-runtime"),
         ),
         "edgecnn_runtime.engines.tflite:TFLiteEngine",
+        "--target tflite",
     ),
     EngineEntry(
         "native",
         frozenset({"plan"}),
         (EnginePackage("edgecnn-native", "edgecnn_native", "native"),),
         "edgecnn_runtime.engines.native:NativeEngine",
+        "--quantize int8 --target native",
     ),
     EngineEntry(
         "fake", frozenset({"fake"}), (), "edgecnn_runtime.engines.fake:FakeEngine", is_double=True

@@ -54,6 +54,25 @@ def test_int8_by_native_is_taken_and_fp32_on_request(
     assert taken(both) == ("model.onnx", "onnxruntime")
 
 
+def test_the_reason_of_what_was_named_is_that_nothing_else_fits(both: Path) -> None:
+    for named in ({"artefact": PLAN}, {"engine": "native"}):
+        with edge.open(both, **named) as model:
+            assert model.reason == "nothing else fits what is named"
+    with edge.open(both, precision="fp32") as model:
+        assert model.reason == "nothing else fits and is installed"
+
+
+def test_a_precision_that_the_engine_lacks_is_refused_with_what_it_has(both: Path) -> None:
+    with pytest.raises(EngineError, match=rf"does not run .*: onnx; it runs {PLAN} \(int8\)$"):
+        edge.open(both, engine="native", precision="fp32")
+
+
+@pytest.mark.parametrize("threads", [0, -1, "2", 1.5])
+def test_a_number_of_threads_that_is_none_is_refused(both: Path, threads: object) -> None:
+    with pytest.raises(ValueError, match=r"threads is .*, expected a whole number from 1 on"):
+        edge.open(both, threads=threads)  # type: ignore[call-overload]
+
+
 def test_what_was_measured_here_is_taken(both: Path) -> None:
     rows = [latency(both, "model.onnx", 0.01), latency(both, PLAN, 0.02)]
     keep_latencies(rows)
