@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -92,6 +93,27 @@ def test_a_board_computes_the_workstations_integers_in_the_stated_memory(
     assert ran.flash_bytes > len(plan)
     # Two products an instruction, at best: the last layer has 3,200, of a part of all.
     assert ran.instructions > 1_600
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make: apt install make")
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("BOARD=mps2", "BOARD=mps2 is none of mps2-an386, mps2-an500, mps2-an505, mps3-an547"),
+        ("ZIG=", "there is no compiler: apt-get install gcc-arm-none-eabi, or pip install ziglang"),
+    ],
+)
+def test_make_says_which_boards_there_are_and_which_compilers(
+    firmware: Path, tmp_path: Path, argument: str, words: str
+) -> None:
+    for name in ("sh", "mkdir", "make"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    (tmp_path / "arm-none-eabi-gcc").touch(0o755 if argument.startswith("BOARD") else 0o644)
+    command = ["make", "-C", str(firmware), "run", argument]
+    environment = os.environ | {"PATH": str(tmp_path)}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert words in ran.stderr
 
 
 @needs_compiler
