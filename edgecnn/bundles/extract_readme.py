@@ -24,13 +24,23 @@ _TFLITE = """\
 from ai_edge_litert.interpreter import Interpreter
 model = Interpreter({path})
 reads, writes = model.get_input_details()[0], model.get_output_details()[0]
-model.allocate_tensors(); model.set_tensor(reads["index"], feed); model.invoke()
+{encode}model.allocate_tensors(); model.set_tensor(reads["index"], feed); model.invoke()
 answer = model.get_tensor(writes["index"])"""
 _PLAN = """\
 import edgecnn_native
 model = edgecnn_native.Model({path})
-answer = model.run([feed])[0]"""
+{encode}answer = model.run([feed])[0]"""
 EXAMPLES = {"onnx": _ONNX, "openvino": _OPENVINO, "tflite": _TFLITE, "plan": _PLAN}
+# The dtype of the input where it is of 8 bits, in the words of each example.
+_DTYPES = {"tflite": 'reads["dtype"]', "plan": "model.inputs[0].dtype"}
+_ENCODE = """\
+import numpy
+limits = numpy.iinfo({dtype})
+steps = numpy.rint(feed / {scale:.9g}) + {zero}
+feed = numpy.clip(steps, limits.min, limits.max).astype(limits.dtype)
+"""
+_DECODE = """
+answer = {scale:.9g} * (answer.astype("float32") - {zero})"""
 _CODE = """\
 preprocess_numpy.py    Python, needs numpy; an image with red first
 preprocess_opencv.py   Python, needs cv2; a frame of OpenCV, blue first
@@ -79,12 +89,23 @@ def _artefact(manifest: Manifest, artefact: Artefact) -> str:
     example = EXAMPLES.get(artefact.format)
     if example is None:
         return f"{title}\n\nA file of the format {printable(artefact.format)}."
+    fed, answer = manifest.inputs[0].name, manifest.outputs[0].name
+    encode = _ENCODE if fed in artefact.encodings else ""
+    decode = _DECODE if answer in artefact.encodings else ""
     text = example.format(
         path=_quoted(artefact.path),
-        input=_quoted(manifest.inputs[0].name),
-        output=_quoted(manifest.outputs[0].name),
+        input=_quoted(fed),
+        output=_quoted(answer),
+        encode=_filled(encode, artefact, fed),
     )
+    text += _filled(decode, artefact, answer)
     return f"{title}\n\n{_feed(manifest, artefact)}{_indented(text)}{_encodings(artefact)}"
+
+
+def _filled(template: str, artefact: Artefact, name: str) -> str:
+    """Lines that turn floats into the artefact's 8 bits, or back; none of a tensor in float."""
+    scale, zero = artefact.encodings.get(name, (1.0, 0))
+    return template.format(scale=scale, zero=zero, dtype=_DTYPES.get(artefact.format))
 
 
 def _feed(manifest: Manifest, artefact: Artefact) -> str:

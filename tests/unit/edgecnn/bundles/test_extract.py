@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import contents, onnx_model, red_image
+from conftest import OFFSET, SCALE, contents, onnx_model, red_image
+from tflite_models import brightest
 
+import edgecnn_runtime as edge
 from edgecnn.bundles.extract import extract
 from edgecnn.errors import ExtractRefused
 from edgecnn.results.bundle import extract_bundle
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.errors import DigestMismatch, OutputNotWritable, UnsafePath
-from edgecnn_runtime.manifest import Artefact, Preprocess
+from edgecnn_runtime.manifest import Artefact, ChannelGroup, Preprocess
 
 LENET5 = Path(__file__).parents[3] / "data/bundles/lenet5.edge"
 
@@ -43,21 +45,40 @@ def test_all_artefacts_come_by_default_and_json_has_the_layout_of_each(tmp_path:
     assert spec["layouts"]["model.onnx"] == "NCHW"
 
 
-def test_the_readme_s_example_runs_and_answers_as_the_bundle_does(tmp_path: Path) -> None:
-    manifest, files = contents("onnx", onnx_model())
+# Inputs from 0 to 1 and answers from 0 to 3, in 255 steps each.
+CODES = {"input": (1 / 255, -128), "logits": (3 / 255, -128)}
+BYTES = Artefact(
+    "m.tflite", "tflite", "int8", sqnr_db={"logits": (40.0,)}, layout="NHWC", encodings=CODES
+)
+
+
+@pytest.mark.parametrize(
+    "artefact", [Artefact("m.onnx", "onnx", "fp32"), BYTES], ids=["float", "8 bits"]
+)
+def test_the_readme_s_example_runs_and_answers_as_the_bundle_does(
+    tmp_path: Path, artefact: Artefact
+) -> None:
+    bits8 = brightest((1, 4, 4, 3), (1, 2), SCALE, OFFSET, encodings=list(CODES.values()))
+    model = bits8 if artefact is BYTES else onnx_model()
+    manifest, files = contents(artefact.format, model)
+    files[artefact.path] = files.pop(manifest.artefacts[0].path)
     spec = Preprocess("RGB", (4, 4), "bilinear", None, 1 / 255, (0, 0, 0), (1, 1, 1))
-    manifest = replace(manifest, preprocess=spec)
+    groups = {"logits": (ChannelGroup(None, ((0, 1),), 0.0, 1.0),)}
+    manifest = replace(manifest, preprocess=spec, artefacts=(artefact,), groups=groups)
     write_bundle(tmp_path / "x.edge", manifest, files)
     extract(tmp_path / "x.edge", tmp_path / "app")
     lines = (tmp_path / "app/README.txt").read_text().split("\n")
     example = "\n".join(line.strip() for line in lines if line.startswith("    "))
-    assert "onnxruntime.InferenceSession" in example
     image = red_image(4, 4)
     np.save(tmp_path / "app/image.npy", image)
-    program = f"import numpy; image = numpy.load('image.npy')\n{example}\nprint(answer.argmax())"
+    program = f"import numpy; image = numpy.load('image.npy')\n{example}\nprint(answer.tolist())"
     command = [sys.executable, "-c", program]
     ran = subprocess.run(command, cwd=tmp_path / "app", capture_output=True, text=True, check=False)
-    assert ran.stdout == "0\n", ran.stderr
+    with edge.open(tmp_path / "x.edge") as opened:
+        expected = opened.run({"input": opened.preprocess(image)})["logits"]
+    np.testing.assert_allclose(
+        json.loads(ran.stdout or "null"), expected, rtol=1e-6, err_msg=ran.stderr
+    )
 
 
 def test_a_folder_with_files_is_refused_unless_forced(tmp_path: Path) -> None:
