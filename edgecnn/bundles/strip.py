@@ -17,12 +17,15 @@ from edgecnn_runtime.atomic import check_writable
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.bundle.write import write_bundle
+from edgecnn_runtime.engines.table import ENGINES
 from edgecnn_runtime.errors import BundleError
 from edgecnn_runtime.manifest import SCHEMA, Artefact, Manifest
 from edgecnn_runtime.parity.contents import GOLDEN_LABELS
 
 # Names that are listed in one message.
 _NAMED = 5
+# By the engine too: export calls a plan's target native.
+_FORMATS = {entry.name: next(iter(entry.formats)) for entry in ENGINES.values()}
 
 
 @dataclass(frozen=True)
@@ -135,10 +138,11 @@ def _kept(bundle: Bundle, options: StripOptions) -> tuple[Artefact, ...]:
         StripRefused: there is none, or a name fits none.
     """
     artefacts = bundle.manifest.artefacts
+    targets = [_FORMATS.get(name, name) for name in options.targets]
     for what, wanted, of in (
         ("artefact", options.keep, _names),
         ("precision", options.precisions, lambda one: {one.precision}),
-        ("target", options.targets, lambda one: {one.target or one.format}),
+        ("target", targets, lambda one: {one.target or one.format}),
     ):
         there = dict.fromkeys(name for one in artefacts for name in sorted(of(one)))
         training = bundle.manifest.training
@@ -155,7 +159,7 @@ def _kept(bundle: Bundle, options: StripOptions) -> tuple[Artefact, ...]:
         for one in artefacts
         if (not options.keep or _names(one) & set(options.keep))
         and (not options.precisions or one.precision in options.precisions)
-        and (not options.targets or (one.target or one.format) in options.targets)
+        and (not options.targets or (one.target or one.format) in targets)
     )
     if not kept:
         raise StripRefused(

@@ -2,6 +2,7 @@
 #define _FILE_OFFSET_BITS 64
 #include "model.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 /* More than plan_check accepts is not read. */
 static const uint64_t MOST_BYTES = (uint64_t)1 << 32;
 
-/* A regular file. A FIFO would block, a device might never end: neither is waited for. */
+/* A regular file. A FIFO would block, a device might never end: neither is waited for, and errno is 0. */
 static FILE *open_regular(const char *path, uint64_t *bytes)
 {
     int descriptor = open(path, O_RDONLY | O_BINARY | O_NONBLOCK | O_CLOEXEC);
@@ -32,10 +33,12 @@ static FILE *open_regular(const char *path, uint64_t *bytes)
         return NULL;
     if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode))
         stream = fdopen(descriptor, "rb");
-    if (stream == NULL)
+    if (stream == NULL) {
         close(descriptor);
-    else
-        *bytes = (uint64_t)status.st_size;
+        errno = 0;
+        return NULL;
+    }
+    *bytes = (uint64_t)status.st_size;
     return stream;
 }
 
@@ -74,7 +77,8 @@ static const uint8_t *read_file(const char *path, size_t *size, void **file, edg
     uint64_t bytes;
     FILE *stream = open_regular(path, &bytes);
     if (stream == NULL) {
-        fail(error, EDGECNN_FILE, "cannot read '%.120s'", path);
+        const char *reason = errno == 0 ? "it is no regular file" : strerror(errno);
+        fail(error, EDGECNN_FILE, "cannot read '%.120s': %s", path, reason);
         return NULL;
     }
     const uint8_t *plan = NULL;

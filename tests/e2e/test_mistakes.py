@@ -41,6 +41,7 @@ def materials(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Pa
     (folder / "broken" / "a.jpg").write_bytes(b"no image")
     (folder / "net.onnx").write_bytes(b"\x08\x08" + bytes(30))
     (folder / "net.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(30))
+    (folder / "net.plan").write_bytes(b"EDGEPLAN" + bytes(56))
     (folder / "text.edge").write_text("hello\n")
     (folder / "nothing.edge").write_bytes(b"")
     (folder / "pointer.edge").write_text(LFS)
@@ -70,6 +71,10 @@ REFUSED = [
     # BUNDLE is something else.
     ("run net.onnx cat.jpg", "an ONNX file, not a bundle; make one: edgecnn export net.onnx"),
     ("run net.tflite cat.jpg", "is a TFLite file, not a bundle"),
+    (
+        "bundle show net.plan",
+        "is a plan, not a bundle; a bundle with one: edgecnn export MODEL --qu",
+    ),
     ("learn tiny.edge --data classes", "cannot learn; edgecnn export MODEL --learn head writes"),
     ("learn net.onnx --data classes", "an ONNX file, not a bundle; make one: edgecnn export net"),
     ("run weights.pth cat.jpg", "is weights, not a bundle; make one: edgecnn export NAME --weigh"),

@@ -193,6 +193,8 @@ def test_what_is_no_regular_file_is_refused_at_once(library: Library, tmp_path: 
         code, text = file_refusal(library, path)
         assert code == FILE
         assert text.startswith("cannot read '")
+    assert file_refusal(library, tmp_path)[1].endswith("': it is no regular file")
+    assert file_refusal(library, tmp_path / "none")[1].endswith("': No such file or directory")
 
 
 def test_a_file_is_refused_by_its_first_bytes_whatever_its_size(

@@ -1,4 +1,4 @@
-"""Files given as a bundle that are something else: images, weights, ONNX or TFLite files, text."""
+"""Files given as a bundle that are something else: images, weights, models, text."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def other_content(path: str) -> str | None:
         return (
             "a TFLite file, not a bundle; a bundle is made of the network it came from: edgecnn "
             "export MODEL --target tflite"
+        )
+    if begin.startswith(b"EDGEPLAN"):
+        return (
+            "a plan, not a bundle; a bundle with one: edgecnn export MODEL --quantize int8 --target "
+            f"native; without one: edgecnn_native.Model({path!r})"
         )
     suffix = Path(path).suffix.lower()
     if suffix in _WEIGHTS:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import contents, fake_model, red_image
 from learning_bundles import Recipe, learning_contents, pictures
+from unit.runtime.choice.both import PLAN, write_both
 
 import edgecnn_runtime as edge
 from edgecnn.bundles.strip import StripOptions, strip
@@ -136,6 +137,15 @@ def test_a_strip_that_keeps_nothing_is_refused(
     with pytest.raises(StripRefused, match=words):
         strip(full, tmp_path / "app.edge", options)
     assert not (tmp_path / "app.edge").exists()
+
+
+def test_a_plan_is_kept_by_its_format_and_by_the_name_of_its_target_in_export(
+    tmp_path: Path,
+) -> None:
+    write_both(tmp_path / "both.edge")
+    for name in ("plan", "native"):
+        out = tmp_path / f"{name}.edge"
+        assert strip(tmp_path / "both.edge", out, StripOptions(targets=(name,))).kept == (PLAN,)
 
 
 def test_a_compiled_artefact_is_kept_by_its_target(tmp_path: Path) -> None:
