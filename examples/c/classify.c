@@ -40,10 +40,14 @@ static void print_label(const char *path, int line, float score)
 int main(int count, char **arguments)
 {
     int width, height, input_width, input_height, best = 0;
-    uint8_t *rgb = count == 4 ? read_ppm(arguments[3], &width, &height) : NULL;
-    if (rgb == NULL) {
+    if (count != 4) {
         fprintf(stderr, "usage: classify model.int8.plan labels.txt picture.ppm\n");
         return 2;
+    }
+    uint8_t *rgb = read_ppm(arguments[3], &width, &height);
+    if (rgb == NULL) {
+        fprintf(stderr, "%s cannot be read as a PPM picture (P6, 8 bits)\n", arguments[3]);
+        return 1;
     }
     edgecnn_error error;
     edgecnn_model *model = edgecnn_open_file(arguments[1], NULL, &error);

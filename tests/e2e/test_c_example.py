@@ -51,11 +51,13 @@ def app(tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Pa
 def test_the_c_example_finds_the_classes_that_the_runtime_finds(
     app: Path, tmp_path: Path, fork_server: ForkServer
 ) -> None:
-    library = importlib.import_module("edgecnn_native").LIBRARY
-    command = [sys.executable, "-m", "ziglang", "cc", "-std=c11", "-Wall", "-Werror", EXAMPLE]
-    folders = ["-I", NATIVE / "include", "-I", app / "app", "-lm"]
-    linking = [library, f"-Wl,-rpath,{library.parent}", "-o", tmp_path / "classify"]
-    subprocess.run([*command, *folders, *linking], check=True)
+    readme = (EXAMPLE.parent / "README.md").read_text(encoding="utf-8")
+    (lines,) = (block for block in readme.split("```sh\n") if block.startswith("LIBRARY="))
+    compiler = f"{sys.executable} -m ziglang cc -std=c11 -Wall -Werror"
+    words = "\n".join(lines.split("\n")[:2]).replace("python", sys.executable)
+    words = words.replace("\ncc ", f"\n{compiler} ").replace("-I app", f"-I {app / 'app'}")
+    words = words.replace("-o classify", f"-o {tmp_path / 'classify'}")
+    subprocess.run(["bash", "-ec", words], cwd=ROOT, check=True)
     assert classes([tmp_path / "classify"], app) == expected(app, fork_server)
 
 

@@ -34,8 +34,8 @@ def other_content(path: str) -> str | None:
         )
     if begin.startswith(b"EDGEPLAN"):
         return (
-            "a plan, not a bundle; a bundle with one: edgecnn export MODEL --quantize int8 --target "
-            f"native; without one: edgecnn_native.Model({path!r})"
+            "a plan, not a bundle; a bundle with one: edgecnn export MODEL --quantize int8 "
+            f"--target native; without one: edgecnn_native.Model({path!r})"
         )
     suffix = Path(path).suffix.lower()
     if suffix in _WEIGHTS:
