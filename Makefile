@@ -25,7 +25,7 @@ RKNN_VENV := .venv-rknn
 RKNN_READY := $(RKNN_VENV)/.ready
 NNCASE_VENV := .venv-nncase
 NNCASE_READY := $(NNCASE_VENV)/.ready
-# The C library for this machine, compiled again whenever one of its sources is newer.
+# The C library for this machine and the browsers' module, compiled again whenever one of its sources is newer.
 NATIVE := build/native/.ready
 BIN := $(VENV)/bin
 PHOTOGRAPHS := exporters/edgecnn_exporters/photographs

@@ -178,6 +178,7 @@ def packaged(wanted: Platform | None) -> list[Platform | None]:
 
 def _link_flags(library: str) -> list[str]:
     if library.endswith(".wasm"):
+        # zig puts the stack first: one that is too deep meets the end of memory, not data.
         exported = ("-Wl,--export-dynamic", "-Wl,--export=__heap_base")
         return ["-O3", "-s", "-nostdlib", "-Wl,--no-entry", *exported, "-Wl,-z,stack-size=65536"]
     if library.endswith(".dylib"):

@@ -2,7 +2,7 @@
 
 A family of kernels is the files of src/kernels with its name in theirs, such as ``avx2_add.c``. It
 has compiler flags of its own, for some processors of one architecture; the library asks the
-processor before it runs one. The folders x86, arm, armv7, dsp and wasm hold the files of one
+processor before it runs one. The folders x86, arm, armv7, dsp, mve and wasm hold the files of one
 architecture.
 """
 
@@ -29,7 +29,7 @@ FAMILIES: dict[str, dict[str, tuple[str, ...]]] = {
         "dotprod": ("-march=armv8.2-a+dotprod",),
         "i8mm": ("-march=armv8.2-a+dotprod+i8mm",),
     },
-    "arm": {"armv7": (), "dsp": ()},
+    "arm": {"armv7": (), "dsp": (), "mve": ()},
     "wasm32": {"wasm": ()},
 }
 

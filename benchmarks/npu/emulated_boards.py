@@ -100,9 +100,7 @@ def run_firmware(elf: Path, board: EmulatedBoard) -> FirmwareRun:
     Raises:
         EmulationFailed: it ended in a fault, or printed something else.
     """
-    command = ["qemu-system-arm", "-M", board.name, "-nographic", "-monitor", "none"]
-    command += ["-serial", "none", "-icount", "shift=0", "-kernel", str(elf)]
-    printed = _run([*command, "-semihosting-config", "enable=on,target=native"])
+    printed = emulate(elf, board)
     found = dict(re.findall(r"^(kernels|memory|stack|ticks|results|golden:) (.*)$", printed, re.M))
     if len(found) != 6:
         raise EmulationFailed(f"{board.name} printed {printed!r}")
@@ -118,6 +116,17 @@ def run_firmware(elf: Path, board: EmulatedBoard) -> FirmwareRun:
         tuple(map(int, found["results"].split())),
         found["golden:"].startswith("equal"),
     )
+
+
+def emulate(elf: Path, board: EmulatedBoard) -> str:
+    """What a program prints on a board.
+
+    Raises:
+        EmulationFailed: it ended with an exit code, or did not end.
+    """
+    command = ["qemu-system-arm", "-M", board.name, "-nographic", "-monitor", "none"]
+    command += ["-serial", "none", "-icount", "shift=0", "-kernel", str(elf)]
+    return _run([*command, "-semihosting-config", "enable=on,target=native"])
 
 
 def _loaded_bytes(elf: Path, ram: range) -> tuple[int, int]:

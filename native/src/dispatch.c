@@ -16,6 +16,9 @@ const struct family *const families[] = {
 #elif defined(__wasm_simd128__) && !defined(EDGECNN_PORTABLE)
     &simd128_family,
 #endif
+#if defined(__ARM_FEATURE_MVE) && !defined(EDGECNN_PORTABLE)
+    &mve_family,
+#endif
 #if defined(__ARM_FEATURE_DSP) && !defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
     &dsp_family,
 #endif

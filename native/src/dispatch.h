@@ -13,6 +13,9 @@ extern const struct family armv7_family;
 #elif defined(__wasm_simd128__)
 extern const struct family simd128_family;
 #endif
+#if defined(__ARM_FEATURE_MVE)
+extern const struct family mve_family;
+#endif
 #if defined(__ARM_FEATURE_DSP) && !defined(__aarch64__)
 extern const struct family dsp_family;
 #endif

@@ -114,9 +114,11 @@ static inline bool has_team(const edgecnn_model *model)
 /* team.c */
 struct team *team_open(int threads);
 void team_close(struct team *team);
-/* Runs task(context, thread) in every thread and waits for all. */
-void team_run(struct team *team, void (*task)(void *context, int thread), void *context);
-/* Waits, within a task, until every thread is here. */
+/* Runs task(context, part) for every part, 0 to threads - 1, and waits for all. Thread 0 runs what no other begins. */
+void team_run(struct team *team, void (*task)(void *context, int part), void *context);
+/* The same with a thread for each part; false, and nothing was run, where not all threads are there in time. */
+bool team_run_together(struct team *team, void (*task)(void *context, int thread), void *context);
+/* Waits, within a task that runs together, until every thread is here. */
 void team_meet(struct team *team);
 
 /* error.c: fills error, where there is one; false. */

@@ -181,7 +181,7 @@ void run_groups(edgecnn_model *model)
             run_strips(model, &model->workers[0], group, 0, group_height(&model->plan, group));
         else if (by_strips(model, group))
             team_run(model->team, run_share_of_strips, &share);
-        else
-            team_run(model->team, run_strips_together, &share);
+        else if (!team_run_together(model->team, run_strips_together, &share))
+            run_strips(model, &model->workers[0], group, 0, group_height(&model->plan, group));
     }
 }

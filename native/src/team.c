@@ -1,4 +1,7 @@
-/* A team of threads that run one task together: the strips of a group, or the channels of its layers. */
+/* A team of threads that run one task: the strips of a group in any order, or its layers together.
+ *
+ * Other programs may hold a core: a thread that wakes late must not hold up those that are there. The parts of a task
+ * are claimed, so that thread 0 does what no other has begun; together they begin only where all are there. */
 #include "model.h"
 
 #ifdef EDGECNN_NO_THREADS
@@ -6,6 +9,11 @@
 struct team *team_open(int threads) { (void)threads; return NULL; }
 void team_close(struct team *team) { (void)team; }
 void team_run(struct team *team, void (*task)(void *, int), void *context) { (void)team; task(context, 0); }
+bool team_run_together(struct team *team, void (*task)(void *, int), void *context)
+{
+    (void)team, (void)task, (void)context;
+    return false;
+}
 void team_meet(struct team *team) { (void)team; }
 
 #else
@@ -14,26 +22,32 @@ void team_meet(struct team *team) { (void)team; }
 #include <sched.h>
 #include <stdlib.h>
 
-/* Threads that find nothing to do look this often before they sleep: about 50 microseconds. */
-enum { LOOKS = 4000 };
-
-struct team {
-    int threads;
-    pthread_t *members;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    atomic_int round;  /* of tasks */
-    atomic_int asleep;
-    atomic_int done;   /* members that have finished the round */
-    atomic_int arrived, meeting;
-    void (*task)(void *, int);
-    void *context;
-    bool closing;
+enum {
+    LOOKS = 4000,    /* of a thread that finds nothing to do, before it sleeps: about 50 microseconds */
+    LATE_LOOKS = 100 /* for members, where some were late for the last task together */
 };
 
 struct member {
     struct team *team;
-    int thread;
+    int part;
+    pthread_t thread;
+    atomic_uint claimed; /* the last round of which its part was taken, by whichever thread */
+};
+
+struct team {
+    int threads;
+    struct member *members; /* of parts 1, 2, … */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    atomic_uint call;          /* twice the number of the last round, and 1 where all begin together */
+    atomic_uint go, dismissed; /* the last round that all began together, and the last that did not take place */
+    atomic_int asleep;
+    atomic_int present; /* members that have claimed their part of the round */
+    atomic_int done;    /* of these, those that have finished it */
+    atomic_int arrived, meeting;
+    void (*task)(void *, int); /* NULL: to end */
+    void *context;
+    bool was_late;
 };
 
 static void pause_a_little(void)
@@ -45,62 +59,127 @@ static void pause_a_little(void)
 #endif
 }
 
-static void await_round(struct team *team, int seen)
+/* A look that yields the core now and then: the machine may have fewer than the team. */
+static void look_again(int looks)
 {
+    pause_a_little();
+    if (looks % LOOKS == 0)
+        sched_yield();
+}
+
+/* The call behind the one that has been seen. */
+static unsigned await_call(struct team *team, unsigned seen)
+{
+    unsigned call;
     for (int i = 0; i < LOOKS; i++) {
-        if (atomic_load_explicit(&team->round, memory_order_acquire) != seen)
-            return;
+        if ((call = atomic_load_explicit(&team->call, memory_order_acquire)) != seen)
+            return call;
         pause_a_little();
     }
     pthread_mutex_lock(&team->lock);
     atomic_fetch_add(&team->asleep, 1);
-    while (atomic_load(&team->round) == seen)
+    while ((call = atomic_load(&team->call)) == seen)
         pthread_cond_wait(&team->wake, &team->lock);
     atomic_fetch_sub(&team->asleep, 1);
     pthread_mutex_unlock(&team->lock);
+    return call;
 }
 
+/* The number of a round in 31 bits, as `call` holds it. */
+static unsigned round_of(unsigned call) { return call >> 1; }
+
+/* Whether a part of a round is the caller's. All parts of the round before it have been claimed. */
+static bool claim(struct member *member, unsigned round)
+{
+    unsigned before = round_of(2 * (round - 1));
+    return atomic_compare_exchange_strong(&member->claimed, &before, round);
+}
+
+/* Whether a round takes place in which all begin together. Behind one that does not, others may have been dismissed. */
+static bool await_the_others(struct team *team, unsigned round)
+{
+    for (int i = 1; atomic_load_explicit(&team->go, memory_order_acquire) != round; i++) {
+        unsigned behind = round_of(2 * (atomic_load(&team->dismissed) - round));
+        if (behind < 1u << 30)
+            return false;
+        look_again(i);
+    }
+    return true;
+}
+
+/* A task stays as it is until all that claimed a part are done, except in a round that is dismissed. */
 static void *member_main(void *context)
 {
-    struct member member = *(struct member *)context;
-    free(context);
-    struct team *team = member.team;
-    for (int seen = 0;; seen++) {
-        await_round(team, seen);
-        if (team->closing)
+    struct member *member = context;
+    struct team *team = member->team;
+    for (unsigned call = 0;;) {
+        call = await_call(team, call);
+        unsigned round = round_of(call);
+        if (!claim(member, round))
+            continue;
+        atomic_fetch_add(&team->present, 1);
+        if ((call & 1) && !await_the_others(team, round))
+            continue;
+        if (team->task == NULL)
             return NULL;
-        team->task(team->context, member.thread);
+        team->task(team->context, member->part);
         atomic_fetch_add_explicit(&team->done, 1, memory_order_release);
     }
 }
 
-static void start_round(struct team *team)
-{
-    pthread_mutex_lock(&team->lock);
-    atomic_fetch_add_explicit(&team->round, 1, memory_order_release);
-    if (atomic_load(&team->asleep))
-        pthread_cond_broadcast(&team->wake);
-    pthread_mutex_unlock(&team->lock);
-}
-
-/* Waits for a counter, yielding the core now and then: the machine may have fewer than the team. */
-static void await(atomic_int *counter, int value)
-{
-    for (int i = 1; atomic_load_explicit(counter, memory_order_acquire) != value; i++) {
-        pause_a_little();
-        if (i % LOOKS == 0)
-            sched_yield();
-    }
-}
-
-void team_run(struct team *team, void (*task)(void *, int), void *context)
+static unsigned start_round(struct team *team, void (*task)(void *, int), void *context, bool is_together)
 {
     team->task = task;
     team->context = context;
     atomic_store(&team->done, 0);
-    start_round(team);
+    atomic_store(&team->present, 0);
+    pthread_mutex_lock(&team->lock);
+    unsigned call = 2 * (round_of(atomic_load(&team->call)) + 1) + is_together;
+    atomic_store_explicit(&team->call, call, memory_order_release);
+    if (atomic_load(&team->asleep))
+        pthread_cond_broadcast(&team->wake);
+    pthread_mutex_unlock(&team->lock);
+    return round_of(call);
+}
+
+static void await(atomic_int *counter, int value)
+{
+    for (int i = 1; atomic_load_explicit(counter, memory_order_acquire) != value; i++)
+        look_again(i);
+}
+
+void team_run(struct team *team, void (*task)(void *, int), void *context)
+{
+    unsigned round = start_round(team, task, context, false);
     task(context, 0);
-    await(&team->done, team->threads - 1);
+    int others = team->threads - 1, begun = others;
+    for (int i = 0; i < others; i++)
+        if (claim(&team->members[i], round)) {
+            begun--;
+            task(context, i + 1);
+        }
+    await(&team->done, begun);
+}
+
+bool team_run_together(struct team *team, void (*task)(void *, int), void *context)
+{
+    /* Rounds are counted modulo 2^31: the number to compare with is never far behind. */
+    atomic_store(&team->dismissed, round_of(atomic_load(&team->call)));
+    unsigned round = start_round(team, task, context, true);
+    int others = team->threads - 1, late = 0;
+    for (int i = team->was_late ? LATE_LOOKS : LOOKS; i > 0 && atomic_load(&team->present) < others; i--)
+        pause_a_little();
+    for (int i = 0; i < others; i++)
+        late += claim(&team->members[i], round);
+    team->was_late = late > 0;
+    if (late > 0) {
+        atomic_store(&team->dismissed, round);
+        return false;
+    }
+    atomic_store_explicit(&team->go, round, memory_order_release);
+    task(context, 0);
+    await(&team->done, others);
+    return true;
 }
 
 void team_meet(struct team *team)
@@ -116,10 +195,9 @@ void team_meet(struct team *team)
 
 void team_close(struct team *team)
 {
-    team->closing = true;
-    start_round(team);
+    start_round(team, NULL, NULL, false);
     for (int i = 0; i < team->threads - 1; i++)
-        pthread_join(team->members[i], NULL);
+        pthread_join(team->members[i].thread, NULL);
     pthread_cond_destroy(&team->wake);
     pthread_mutex_destroy(&team->lock);
     free(team->members);
@@ -129,7 +207,7 @@ void team_close(struct team *team)
 struct team *team_open(int threads)
 {
     struct team *team = calloc(1, sizeof *team);
-    pthread_t *members = calloc((size_t)threads, sizeof *members);
+    struct member *members = calloc((size_t)threads, sizeof *members);
     if (team == NULL || members == NULL) {
         free(team);
         free(members);
@@ -140,11 +218,10 @@ struct team *team_open(int threads)
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->wake, NULL);
     for (int i = 1; i < threads; i++) {
-        struct member *member = malloc(sizeof *member);
-        if (member)
-            *member = (struct member){team, i};
-        if (member == NULL || pthread_create(&members[i - 1], NULL, member_main, member) != 0) {
-            free(member);
+        struct member *member = &members[i - 1];
+        member->team = team;
+        member->part = i;
+        if (pthread_create(&member->thread, NULL, member_main, member) != 0) {
             team_close(team);
             return NULL;
         }

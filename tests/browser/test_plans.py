@@ -111,3 +111,5 @@ def test_what_the_library_refuses_is_told_in_its_words(page: Page) -> None:
         run(page, case.plan, *case.inputs, kernels="avx2")
     with pytest.raises(PageFailed, match="10 values, expected a batch of 784 float32"):
         run(page, case.plan, np.zeros(10, np.float32))
+    with pytest.raises(PageFailed, match="1176 values, expected a batch of 784 float32"):
+        run(page, case.plan, np.zeros(784 * 3 // 2, np.float32))

@@ -150,13 +150,12 @@ def test_a_model_used_by_several_threads_is_busy_or_right(library: Library, thre
         for _ in range(40):
             if number % 2:
                 count = library.profile(model.address, *arguments, layers, 16, error := Error())
-                answers.append(error.code if count < 0 else OK)
-                batch = 1
+                code, batch = error.code if count < 0 else OK, 1
             else:
-                answers.append(library.run(model.address, 4, *arguments, None))
-                batch = 4
+                code, batch = library.run(model.address, 4, *arguments, None), 4
+            answers.append(code)
             same = np.array_equal(outputs[0][:batch], case.outputs[0][:batch])
-            if answers[-1] == OK and not same:
+            if code == OK and not same:
                 wrong.append(f"thread {number}")
 
     with Model(library, case.plan, threads=threads) as model:

@@ -36,11 +36,12 @@ def library(wheel: Path) -> bytes:
         return archive.read(name)
 
 
-def test_it_holds_the_package_the_header_and_one_library(wheel: Path) -> None:
+def test_it_holds_the_package_the_header_a_library_and_the_one_for_browsers(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if ".dist-info/" not in name]
     libraries = [name for name in names if not name.endswith((".py", ".typed", ".h", ".c"))]
-    assert len(libraries) == 1
+    assert "edgecnn_native/edgecnn_native.wasm" in libraries
+    assert len(libraries) == 2
     assert {
         "edgecnn_native/__init__.py",
         "edgecnn_native/py.typed",
@@ -67,6 +68,22 @@ def test_the_library_needs_no_python_no_cpp_and_an_old_glibc(wheel: Path) -> Non
         tuple(map(int, each.split(b"."))) for each in re.findall(rb"GLIBC_([\d.]+)", content)
     }
     assert max(versions) <= (2, 17, 0)
+
+
+def test_the_module_for_browsers_is_small_and_imports_nothing(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        content = archive.read("edgecnn_native/edgecnn_native.wasm")
+    assert content[:8] == b"\0asm\1\0\0\0"
+    assert len(content) < 150_000
+    # The section of types is the first; the second is that of imports, where there are any.
+    size, shift, at = 0, 0, 9
+    while True:
+        size |= (content[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if content[at - 1] < 0x80:
+            break
+    assert content[8] == 1
+    assert content[at + size] != 2
 
 
 def test_it_runs_a_plan_with_numpy_alone(wheel: Path, tmp_path: Path) -> None:

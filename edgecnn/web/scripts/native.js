@@ -125,7 +125,7 @@ class Arrays {
   /** Copy what goes in; the number of images. */
   feed(feeds) {
     const [inputs] = this.tensors;
-    const batch = feeds[inputs[0].name].data.length / inputs[0].length;
+    const batch = Math.trunc(feeds[inputs[0].name].data.length / inputs[0].length);
     this.makeRoom(batch);
     for (const [index, { name, dtype, length }] of inputs.entries()) {
       const { data } = feeds[name];

@@ -56,7 +56,7 @@ NATIVE = NativeLibrary(
 )
 NOTES = {
     "plan_bytes": "the plan, which stays in flash with its weights; the library's code comes on "
-    "top, 20 to 30 kB",
+    "top, about 40 kB",
     "memory_bytes": "what edgecnn_memory_size asks for, with pointers of 8 bytes; the stack, about "
     "2 kB, is not counted",
 }

@@ -57,7 +57,8 @@ def plan_of(
     """The plan of a QDQ graph, which stays as it is.
 
     Args:
-        least_memory: layers run row by row, in one thread, with the least memory.
+        least_memory: layers run row by row, in one thread, with the least memory. Never more than
+            without: where rows save nothing, the plan is the usual one.
         byte_io: inputs and outputs are uint8, with the graph's scales and zero points. An output
             that the graph computes in floats stays float32.
 
@@ -73,8 +74,16 @@ def plan_of(
     network = simplify(network_of(copy.graph))
     if byte_io:
         network = with_byte_ends(network)
-    groups = group_for_least_memory(network) if least_memory else group_layers(network, caches)
-    return Plan(network, groups, place(network, groups))
+    groups = group_layers(network, caches)
+    usual = Plan(network, groups, place(network, groups))
+    if not least_memory:
+        return usual
+    groups = group_for_least_memory(network)
+    return min(Plan(network, groups, place(network, groups)), usual, key=_memory_bytes)
+
+
+def _memory_bytes(plan: Plan) -> int:
+    return plan.memory.arena + plan.memory.scratch
 
 
 def records_of(plan: Plan) -> PlanRecords:

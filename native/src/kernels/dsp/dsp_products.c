@@ -4,11 +4,9 @@
  * products of two pairs to a sum. Weights are read in the plan's order, which is in flash: nothing is packed. */
 #if defined(__ARM_FEATURE_DSP) && !defined(__aarch64__) && !defined(EDGECNN_PORTABLE)
 
-#include "../portable.h"
+#include "dsp.h"
 
 #include <arm_acle.h>
-
-enum { BLOCK = 16, QUAD = 4, WEIGHTS = BLOCK * QUAD /* bytes from four input channels to the next four */ };
 
 static inline uint32_t word_at(const void *bytes)
 {
@@ -41,58 +39,42 @@ static inline int32_t add_products(struct pairs x, struct pairs w, int32_t sum)
     return __smlad(x.odd, w.odd, __smlad(x.even, w.even, sum));
 }
 
-/* The nearest integer, halves to even. plan_check has bounded what is scaled. */
-static inline int32_t nearest(float x)
+/* Adds what a run gives to two channels of two pixels, a and b: a0, b0, a1, b1; steps > 0. What the loop holds takes
+ * all registers there are, which compilers do not manage: sums r4 to r7, a r1, b r2, w r3, steps r8. */
+static __attribute__((naked, noinline)) void add_run(int32_t sums[4], const uint8_t *a, const uint8_t *b,
+                                                     const int8_t *w, int steps)
 {
-#if __ARM_FP & 4
-    __asm__("vcvtr.s32.f32 %0, %0" : "+t"(x));
-    int32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-#else
-    return to_integer(x);
-#endif
-}
-
-static inline void put_sum(const struct kernel *k, int row, int x, int channel, int32_t sum)
-{
-    float scaled = (float)(sum + k->bias[channel]) * k->multiplier[channel];
-    if (!k->float_out)
-        put(k, row, x, channel, nearest(scaled) + k->zero_point);
-    else if (channel < k->output_channels)
-        k->float_out[channel * k->out_plane + (size_t)row * k->width + x] = scaled;
-}
-
-/* What one output channel sums: rows of the window, in each `runs` runs of `steps` times four bytes, `skip` bytes
- * apart. A row is one run where its pixels follow one another. */
-struct window {
-    int rows, runs, steps;
-    size_t skip;
-};
-
-static struct window window_of(const struct kernel *k)
-{
-    int steps = (k->channels + QUAD - 1) / QUAD;
-    if (k->dilation_w == 1 && (size_t)steps * QUAD == k->in_pitch)
-        return (struct window){k->kernel_h, 1, steps * k->kernel_w, 0};
-    return (struct window){k->kernel_h, k->kernel_w, steps, k->dilation_w * k->in_pitch};
-}
-
-/* Adds what a run gives to two channels of two pixels, a and b: a0, b0, a1, b1. By itself, so that all that the loop
- * holds fits the registers. */
-static __attribute__((noinline)) void add_run(int32_t sums[4], const uint8_t *a, const uint8_t *b, const int8_t *w,
-                                              int steps)
-{
-    int32_t a0 = sums[0], b0 = sums[1], a1 = sums[2], b1 = sums[3];
-    _Pragma("GCC unroll 1") for (; steps > 0; steps--, a += QUAD, b += QUAD, w += WEIGHTS) {
-        struct pairs one = unsigned_pairs(a), other = unsigned_pairs(b), weights = signed_pairs(w);
-        a0 = add_products(one, weights, a0);
-        b0 = add_products(other, weights, b0);
-        weights = signed_pairs(w + QUAD);
-        a1 = add_products(one, weights, a1);
-        b1 = add_products(other, weights, b1);
-    }
-    sums[0] = a0, sums[1] = b0, sums[2] = a1, sums[3] = b1;
+    __asm__(".syntax unified\n"
+            "push {r4-r11, lr}\n"
+            "ldr r8, [sp, #36]\n"
+            "push {r0}\n"
+            "ldm r0, {r4-r7}\n"
+            "1:\n"
+            "ldr r9, [r1], #4\n"
+            "ldr r10, [r2], #4\n"
+            "ldr r11, [r3], #64\n" /* WEIGHTS */
+            "uxtb16 r0, r9\n"
+            "uxtb16 r9, r9, ror #8\n"
+            "uxtb16 r12, r10\n"
+            "uxtb16 r10, r10, ror #8\n"
+            "sxtb16 lr, r11\n"
+            "sxtb16 r11, r11, ror #8\n"
+            "smlad r4, r0, lr, r4\n"
+            "smlad r5, r12, lr, r5\n"
+            "smlad r4, r9, r11, r4\n"
+            "smlad r5, r10, r11, r5\n"
+            "ldr r11, [r3, #-60]\n" /* the second channel's, QUAD bytes further */
+            "sxtb16 lr, r11\n"
+            "sxtb16 r11, r11, ror #8\n"
+            "smlad r6, r0, lr, r6\n"
+            "smlad r7, r12, lr, r7\n"
+            "smlad r6, r9, r11, r6\n"
+            "smlad r7, r10, r11, r7\n"
+            "subs r8, r8, #1\n"
+            "bne 1b\n"
+            "pop {r0}\n"
+            "stm r0, {r4-r7}\n"
+            "pop {r4-r11, pc}\n");
 }
 
 /* Two pixels of two channels. */
@@ -106,10 +88,8 @@ static void convolve_two(const struct kernel *k, const struct window *window, in
         for (int run = 0; run < window->runs; run++, from += window->skip, w += window->steps * WEIGHTS)
             add_run(sums, from, from + next, w, window->steps);
     }
-    put_sum(k, row, x, channel, sums[0]);
-    put_sum(k, row, x, channel + 1, sums[2]);
-    put_sum(k, row, x + 1, channel, sums[1]);
-    put_sum(k, row, x + 1, channel + 1, sums[3]);
+    put_pixels(k, row, x, channel, sums, 2);
+    put_pixels(k, row, x, channel + 1, sums + 2, 2);
 }
 
 /* One pixel of four channels. */
@@ -130,16 +110,15 @@ static inline void convolve_one(const struct kernel *k, const struct window *win
         }
     }
     for (int c = 0; c < QUAD; c++)
-        put_sum(k, row, x, channel + c, sums[c]);
+        put_pixels(k, row, x, channel + c, sums + c, 1);
 }
 
 static void convolution(const struct kernel *k)
 {
     const struct window window = window_of(k);
-    size_t block = (size_t)k->kernel_h * k->kernel_w * ((k->channels + QUAD - 1) / QUAD) * WEIGHTS;
     for (int row = 0; row < k->rows; row++)
         for (int channel = 0; channel < k->real_channels; channel += QUAD) {
-            const int8_t *w = k->weights + channel / BLOCK * block + channel % BLOCK * QUAD;
+            const int8_t *w = weights_of(k, channel);
             int x = 0;
             for (; x + 2 <= k->width; x += 2) {
                 convolve_two(k, &window, row, x, channel, w);
@@ -152,12 +131,14 @@ static void convolution(const struct kernel *k)
 }
 
 /* Four channels at a time, each by itself. */
-static void depthwise(const struct kernel *k)
+void dsp_depthwise(const struct kernel *k)
 {
     size_t taps = (size_t)k->kernel_h * k->kernel_w, step = k->dilation_w * k->in_pitch;
     for (int row = 0; row < k->rows; row++)
         for (int channel = 0; channel < k->real_channels; channel += QUAD) {
             const int8_t *first = k->weights + channel / BLOCK * BLOCK * taps + channel % BLOCK;
+            const int32_t *bias = k->bias + channel;
+            const float *multiplier = k->multiplier + channel;
             for (int x = 0; x < k->width; x++) {
                 const int8_t *w = first;
                 int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
@@ -172,10 +153,10 @@ static void depthwise(const struct kernel *k)
                         sum3 = __smlatt(a.odd, weights.odd, sum3);
                     }
                 }
-                put_sum(k, row, x, channel, sum0);
-                put_sum(k, row, x, channel + 1, sum1);
-                put_sum(k, row, x, channel + 2, sum2);
-                put_sum(k, row, x, channel + 3, sum3);
+                uint8_t *out = k->out[row] + x * k->out_pitch + channel;
+                const int32_t sums[QUAD] = {sum0, sum1, sum2, sum3};
+                for (int c = 0; c < QUAD; c++)
+                    out[c] = byte_of(k, (float)(sums[c] + bias[c]) * multiplier[c]);
             }
         }
 }
@@ -186,7 +167,7 @@ const struct family dsp_family = {
     .name = "dsp",
     .supported = always,
     .reads_bytes = 1,
-    .function = {[OP_CONVOLUTION] = convolution, [OP_DEPTHWISE] = depthwise},
+    .function = {[OP_CONVOLUTION] = convolution, [OP_DEPTHWISE] = dsp_depthwise},
 };
 
 #endif

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import contents
+from native_plans import brightest_plan
 from plugin_engine import DISTRIBUTION, NAME, install, put_on_path
 
 from edgecnn.bench.absent import (
@@ -15,6 +17,8 @@ from edgecnn.bench.absent import (
 )
 from edgecnn.bench.wanted import Wanted
 from edgecnn.devices.board import OWN_PACKAGES
+from edgecnn.web.engines import NATIVE_INSTALL
+from edgecnn_runtime.bundle.write import write_bundle
 from edgecnn_runtime.measure.job import Environment, MeasurementPlan
 
 BROUGHT = Environment(("python", "-S", "agent.pyz"), ("wheels/numpy",))
@@ -76,4 +80,20 @@ def test_artefacts_that_no_page_opens_are_named_where_a_browser_is_asked(bundle:
     assert left_out_of_pages(wanted, EngineReports({"host": OWN}, {})) == []
     assert left_out_of_pages(wanted, EngineReports({"host": OWN, "browser": OWN}, {})) == [
         "model.fake is left out in the browser: no engine there opens fake"
+    ]
+
+
+def test_plans_without_the_module_of_their_engine_are_left_out_with_the_command(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "plan.edge"
+    write_bundle(path, *contents("plan", brightest_plan()))
+    wanted = Wanted(path, MeasurementPlan())
+    there = {"browser": OWN}
+    assert left_out_of_pages(wanted, EngineReports(there, {"browser": HAS_IT_NOT})) == []
+    missing = {"native-web": {"reason": "has no edgecnn_native.wasm", "mend": NATIVE_INSTALL}}
+    host = {"engines": {"native-web": None}, "missing": missing}
+    assert left_out_of_pages(wanted, EngineReports(there, {"browser": host})) == [
+        "model.plan is left out in the browser: native-web has no edgecnn_native.wasm; "
+        "pip install edgecnn-native, or in a clone: python native/compile.py"
     ]

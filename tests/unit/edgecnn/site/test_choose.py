@@ -9,6 +9,7 @@ from conftest import contents
 
 from edgecnn.errors import NotForPages
 from edgecnn.site.choose import choose_artefact
+from edgecnn.web.engines import native_file
 from edgecnn_runtime.manifest import Artefact, Manifest
 from edgecnn_runtime.tensor_spec import TensorSpec
 
@@ -18,6 +19,7 @@ TFLITE = Artefact("model.tflite", "tflite", "fp32", layout="NHWC")
 TFLITE_INT8 = Artefact("model.int8.tflite", "tflite", "int8", layout="NHWC")
 INT8_ENDS = replace(TFLITE_INT8, encodings={"input": (0.1, 0), "logits": (0.1, 0)})
 COMPILED = replace(TFLITE_INT8, path="npu/ethos-u55-128/model.tflite", target="ethos-u55-128")
+PLAN = Artefact("model.int8.plan", "plan", "int8")
 OPENVINO = Artefact("model.xml", "openvino", "fp32", weights="model.bin")
 
 
@@ -39,6 +41,13 @@ def test_the_fastest_that_a_page_opens_is_chosen(
 ) -> None:
     artefact, found = choose_artefact(manifest(*artefacts), "a.edge")
     assert (artefact.path, found.name) == (chosen, engine)
+
+
+def test_a_plan_is_chosen_where_its_engine_is_there() -> None:
+    artefact, engine = choose_artefact(manifest(ONNX, TFLITE_INT8, PLAN), "a.edge")
+    expected = (PLAN, "native-web") if native_file() else (TFLITE_INT8, "litert.js")
+    assert (artefact, engine.name) == expected
+    assert choose_artefact(manifest(TFLITE_INT8, PLAN), "a.edge", None, "native-web")[0] == PLAN
 
 
 def test_precision_and_engine_can_be_asked_for() -> None:

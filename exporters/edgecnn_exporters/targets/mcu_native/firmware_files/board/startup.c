@@ -91,8 +91,10 @@ static __attribute__((noreturn, used)) void start(void)
     leave((uint32_t)main());
 }
 
+void _start(void);
+
 /* Fills the stack before there is anything in it: no C function may do that. */
-static __attribute__((naked, noreturn)) void reset(void)
+__attribute__((naked, noreturn)) void _start(void)
 {
     __asm__ volatile("ldr r0, =stack\n"
                      "mov r1, sp\n"
@@ -111,5 +113,5 @@ static void fail(void)
 
 /* The stack, reset, NMI, faults, and so on up to SysTick. */
 __attribute__((section(".vectors"), used)) static void *const vectors[16] = {
-    stack + STACK_BYTES / 4, reset, fail, fail, fail, fail, fail, fail, 0, 0, 0, fail, fail, 0, fail, count_wrap,
+    stack + STACK_BYTES / 4, _start, fail, fail, fail, fail, fail, fail, 0, 0, 0, fail, fail, 0, fail, count_wrap,
 };
