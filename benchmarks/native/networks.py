@@ -122,14 +122,18 @@ def peak() -> tuple[str, float]:
     return instruction, float(rate)
 
 
+def plan_of(path: Path) -> bytes:
+    """The plan of a bundle."""
+    with Bundle(path) as bundle:
+        plan = next(each for each in bundle.manifest.artefacts if each.format == "plan")
+        return bundle.load_artefact(plan).model
+
+
 def multiply_adds(path: Path) -> int:
     """Of one image, as the plan's own records count them."""
     import edgecnn_native
 
-    with Bundle(path) as bundle:
-        plan = next(each for each in bundle.manifest.artefacts if each.format == "plan")
-        content = bundle.load_artefact(plan)
-    with edgecnn_native.Model(content.model) as model:
+    with edgecnn_native.Model(plan_of(path)) as model:
         _, layers = model.profile(list(image_of(path).values()))
     return round(sum(layer.multiplications for layer in layers))
 

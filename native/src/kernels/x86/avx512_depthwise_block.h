@@ -128,6 +128,34 @@ INLINE void NAME(slide)(const struct kernel *k, const uint8_t *const *in, uint8_
     }
 }
 
+/* 1x1 without strides, as batch normalisation in front of a function is: the weights are those of the first row. */
+static void NAME(points)(const struct kernel *k, struct shape shape, const uint8_t *const *in, uint8_t *const *out,
+                         const int8_t *packed, size_t first, int rows)
+{
+    struct ending ending = ending_of(k);
+    const size_t in_pitch = k->in_pitch, out_pitch = k->out_pitch;
+    const int width = k->width;
+    VECTOR weights[4], bias[4];
+    FLOATS multiplier[4];
+    UNROLL for (int q = 0; q < 4; q++)
+    {
+        bias[q] = LOAD(packed + q * BLOCK);
+        multiplier[q] = LOAD_FLOATS(packed + (4 + q) * BLOCK);
+        weights[q] = LOAD(packed + (8 + q * shape.together) * BLOCK);
+    }
+    for (int r = 0; r < rows; r++) {
+        const uint8_t *from = in[r] + first;
+        uint8_t *to = out[r] + first;
+        for (int x = 0; x < width; x++, from += in_pitch, to += out_pitch) {
+            VECTOR values[4], ints[4];
+            NAME(interleave)(values, (const uint8_t *const[]){from, from, from, from}, 0);
+            UNROLL for (int q = 0; q < 4; q++)
+                ints[q] = NAME(requantise)(MULTIPLY(bias[q], values[q], weights[q]), multiplier[q]);
+            STORE(to, NAME(finish)(BITS(packs_epi32)(ints[0], ints[1]), BITS(packs_epi32)(ints[2], ints[3]), &ending));
+        }
+    }
+}
+
 /* Interleaves `count` columns of `fours` times four rows to memory. */
 INLINE void NAME(spread)(uint8_t *to, const uint8_t *const *rows, size_t at, size_t pitch, int count, int fours)
 {
@@ -221,6 +249,8 @@ static void NAME(depthwise)(const struct kernel *k, struct shape shape, const in
         NAME(slide)(k, in, k->out + row, packed, (size_t)first, 2, 1);
     else if (three && k->stride_h == 2 && k->stride_w == 2)
         NAME(slide)(k, in, k->out + row, packed, (size_t)first, 1, 2);
+    else if (k->kernel_h * k->kernel_w * k->stride_h * k->stride_w == 1)
+        NAME(points)(k, shape, in, k->out + row, packed, (size_t)first, rows);
     else
         NAME(in_parts)(k, shape, in, k->out + row, packed, (size_t)first, rows);
 }
