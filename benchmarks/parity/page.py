@@ -41,9 +41,9 @@ quantisation noise, PyTorch being the signal, and the share of images in percent
 class, with its 95 % interval by Wilson. The images are the first of the test set; for ImageNet
 five crops each of twenty photographs.
 
-The engine native has no column: its results are ONNX Runtime's integers, bit for bit. A result of
-an AveragePool that stays one may differ by a step, because ONNX Runtime averages floats; most are
-quantised as depthwise convolutions, which are equal ([native.md](native.md#operators)).
+The engine native has no column: its results are ONNX Runtime's integers, bit for bit. Only those of
+ConvTranspose and LRN may differ by a step, because ONNX Runtime computes these in floats
+([native.md](native.md#operators)).
 """
 BETWEEN = """
 The share of images in percent that two engines give the same class, from the one quantised graph:
