@@ -14,7 +14,7 @@ CAT = PHOTOGRAPHS / "cat.jpg"
 def test_doctor_says_what_open_takes_of_a_bundle(edgecnn: Run) -> None:
     ran = edgecnn("doctor", KEPT)
     assert "edge.open takes model." in ran.stdout.splitlines()[-1]
-    assert "; edgecnn bench measures" in ran.stdout.splitlines()[-1]
+    assert f"; to measure: edgecnn bench {KEPT}" in ran.stdout.splitlines()[-1]
     opens = json.loads(edgecnn("doctor", KEPT, "--json").stdout)["opens"]
     assert opens["basis"] == "order"
     taken = json.loads(edgecnn("run", KEPT, CAT, "--json").stdout)

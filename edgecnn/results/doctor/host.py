@@ -55,13 +55,14 @@ def examine_host(bundle: Path | None = None) -> DoctorResult:
         "host", host_from_json(host), state_from_json(state), checks, None, {}, {}, order, opens
     )
     can_work = all(one.ok for one in checks if one.needed)
-    return DoctorResult(document, summary, can_work, _opening(opens, order))
+    return DoctorResult(document, summary, can_work, _opening(bundle, opens, order))
 
 
-def _opening(opens: Opens | None, order: tuple[str, ...]) -> str:
+def _opening(bundle: Path | None, opens: Opens | None, order: tuple[str, ...]) -> str:
     """What `open` takes, in a line; empty where there is no engine."""
     if opens is not None:
-        return f"{opens.words()}{'; edgecnn bench measures' if opens.basis == 'order' else ''}"
+        measure = f"; to measure: edgecnn bench {bundle}" if opens.basis == "order" else ""
+        return f"{opens.words()}{measure}"
     if not order:
         return ""
     return (

@@ -40,7 +40,9 @@ def write_files(
         try:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputNotWritable(f"cannot write the firmware to {folder}: {error}") from error
+            raise OutputNotWritable(
+                f"cannot write the firmware to {folder}: {error.strerror}; name another folder"
+            ) from error
         with replace_file(folder / name) as stream:
             stream.write(text.encode())
     return {name: len(text.encode()) for name, text in written.items()}
@@ -51,7 +53,7 @@ def _is_own(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
             return MARK.encode() in stream.readline(200)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return not path.is_symlink()
     except OSError:
         return False

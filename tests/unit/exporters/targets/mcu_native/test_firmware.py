@@ -180,6 +180,14 @@ def test_files_of_others_are_not_replaced(tmp_path: Path, compiled: Compiled, na
     assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
 
 
+def test_a_folder_below_a_file_is_refused_with_the_reason(
+    tmp_path: Path, compiled: Compiled
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputNotWritable, match=r"file/fw: Not a directory; name another folder$"):
+        write_firmware(classifier(), compiled, tmp_path / "file/fw")
+
+
 def test_a_network_without_an_example_has_no_firmware(tmp_path: Path, compiled: Compiled) -> None:
     with pytest.raises(NotQuantised, match="no golden example"):
         write_firmware(replace(classifier(), examples=()), compiled, tmp_path)
