@@ -263,6 +263,14 @@ def _why_none(
         if missing:
             reasons.append(f"{name} {missing[0]['reason']}, {missing[0]['mend']}")
         else:
-            pages = " (--device browser has it)" if name in WEB_ENGINES else ""
-            reasons.append(f"no {name}{pages}")
+            reasons.append(f"no {name}{_in_browsers(name)}")
     return f"no engine there runs {wanted.bundle}: {'; '.join(reasons)}"
+
+
+def _in_browsers(name: str) -> str:
+    """Where an engine of browsers is, or what a browser has in place of one of a machine."""
+    if name in WEB_ENGINES:
+        return " (--device browser has it)"
+    formats = ENGINES[name].formats if name in ENGINES else ()
+    alike = [one.name for one in WEB_ENGINES.values() if one.format in formats]
+    return f" (a browser has {alike[0]})" if alike else ""

@@ -33,7 +33,10 @@ class Threads(click.ParamType["tuple[int, ...]"]):
         if isinstance(value, tuple):
             return value
         words = [word.strip() for word in str(value).split(",") if word.strip()]
-        if not all(word.isascii() and word.isdigit() and 1 <= int(word) <= 1024 for word in words):
+        is_empty = not words and "," in str(value)
+        if is_empty or not all(
+            word.isascii() and word.isdigit() and 1 <= int(word) <= 1024 for word in words
+        ):
             self.fail(f"{value!r} is not a number of threads; write 4, or 1,4", param, ctx)
         return tuple(dict.fromkeys(map(int, words)))
 

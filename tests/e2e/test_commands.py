@@ -166,6 +166,7 @@ def test_a_bench_as_csv_is_a_line_for_each_row(edgecnn: Run, tiny_bundle: Path) 
     ("arguments", "message"),
     [
         (("--threads", "4096"), "is not a number of threads"),
+        (("--threads", ","), "is not a number of threads"),
         (("--threads", "1000"), "is more than the"),
         (("--engine", "openvino"), "has no artefact for openvino; it has model.onnx; export it"),
         (("--engine", "native"), "export it again with --quantize int8 --target native"),
