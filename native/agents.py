@@ -30,8 +30,11 @@ def main() -> int:
     """Build them one after another; 1 where one cannot be built."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, default=LIBRARIES)
-    parser.add_argument("machines", nargs="*", choices=[*AGENTS, []], metavar="MACHINE")
+    names = ", ".join(AGENTS)
+    parser.add_argument("machines", nargs="*", metavar="MACHINE", help=names)
     arguments = parser.parse_args()
+    if unknown := [name for name in arguments.machines if name not in AGENTS]:
+        parser.error(f"there is no machine {unknown[0]}; there are {names}")
     arguments.output.mkdir(parents=True, exist_ok=True)
     for machine in arguments.machines or AGENTS:
         begin = time.monotonic()

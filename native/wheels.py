@@ -45,8 +45,11 @@ def main() -> int:
     """Build them one after another; 1 where one cannot be built."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, default=ROOT.parent / "dist")
-    parser.add_argument("platforms", nargs="*", choices=[*PLATFORMS, []], metavar="PLATFORM")
+    names = ", ".join(PLATFORMS)
+    parser.add_argument("platforms", nargs="*", metavar="PLATFORM", help=names)
     arguments = parser.parse_args()
+    if unknown := [name for name in arguments.platforms if name not in PLATFORMS]:
+        parser.error(f"there is no platform {unknown[0]}; there are {names}")
     arguments.output.mkdir(parents=True, exist_ok=True)
     failures = []
     for name in arguments.platforms or PLATFORMS:
