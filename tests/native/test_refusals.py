@@ -177,11 +177,7 @@ def test_a_convolution_that_leaves_its_tensors_is_refused(
 
 
 def test_a_row_of_pads_that_no_window_needs_lies_within_the_memory_too(library: Library) -> None:
-    plan = (
-        pixelwise("product", "convolution", 16)
-        if False
-        else network(lambda n, x: n.product("convolution", x, 16))
-    )
+    plan = network(lambda n, x: n.product("convolution", x, 16))
     assert "row of pads is outside" in refusal(library, change(plan, "operation", 1, pad_row=2**40))
     pooled = pixelwise("global_pool")
     assert "without windows" in refusal(library, change(pooled, "operation", 0, pad_row=0))
@@ -296,6 +292,20 @@ def test_a_ring_of_fewer_rows_than_are_alive_is_refused(library: Library) -> Non
     assert "a ring is too small" in refusal(library, change(looped(), "group", 1, strip_rows=3))
 
 
+def test_strips_leave_out_no_row_of_a_stored_tensor(library: Library) -> None:
+    # A stored image, a ring that equals it, and every second row of that: two threads would leave
+    # out the row before the second one's first.
+    built = Network(np.random.default_rng(0), batch=1)
+    y = built.table(built.image((16, 8, 1)))
+    z = built.table(y, Place(ring=8))
+    z = built.pool("max_pool", z, Window(stride=(2, 1)), (4, 1))
+    built.group(4)
+    built.output(y)
+    Model(library, built.plan.to_bytes()).close()
+    strips = change(built.plan.to_bytes(), "group", 1, strip_rows=1)
+    assert "no strip makes some rows of a stored tensor" in refusal(library, strips)
+
+
 def test_what_nothing_wrote_is_not_read(library: Library) -> None:
     plan = network(lambda n, x: n.add(x, x))
     unwritten = change(plan, "operation", 1, other=2)
@@ -312,6 +322,17 @@ def test_every_channel_of_an_output_is_written(library: Library) -> None:
     spare.operation("quantise", (x,), y, 1, factors=(1, 0, 0))
     spare.group(0, 1, 1)
     assert "tensor 2: an output that is not written" in refusal(library, spare.to_bytes())
+    # Two halves; then the first half twice.
+    halves = Plan()
+    x, y, z = (halves.tensor(each, (2, 1, 1)) for each in (INPUT, ARENA, OUTPUT))
+    halves.operation("quantise", (x,), y, 2, factors=(1, 0, 0))
+    for channel in (1, 0):
+        halves.operation("dequantise", (y,), z, 1, at=(channel, channel), factors=(1, 0, 0))
+    for number in range(3):
+        halves.group(number, 1, 1)
+    Model(library, halves.to_bytes()).close()
+    twice = change(halves.to_bytes(), "operation", 1, output_channel=0)
+    assert "tensor 2: an output that is not written" in refusal(library, twice)
 
 
 def test_a_second_input_of_another_size_is_refused(library: Library) -> None:

@@ -104,6 +104,15 @@ static bool rings_hold(const struct plan *plan, const struct plan_group *group, 
     return true;
 }
 
+/* A thread that starts afresh leaves out no row of a stored tensor behind those that the one before it makes. */
+static bool rows_follow(const struct plan *plan, const struct plan_group *group, const int *have, const int *fresh)
+{
+    for (uint32_t i = 0; i < group->count; i++)
+        if (!is_ring(&plan->tensors[plan->operations[group->first + i].output]) && fresh[i] > have[i])
+            return false;
+    return true;
+}
+
 /* A strip that starts afresh, as the first of a thread, and one that follows another. */
 static bool check_strips(struct check *check, const struct plan_group *group, int *rows)
 {
@@ -118,6 +127,7 @@ static bool check_strips(struct check *check, const struct plan_group *group, in
     for (uint32_t y = 0; y < height; y += step) {
         rows_from(plan, group, (int)y, fresh);
         rows_needed(plan, group, (int)(y + step < height ? y + step : height), need);
+        MUST(rows_follow(plan, group, have, fresh), "no strip makes some rows of a stored tensor");
         MUST(rings_hold(plan, group, have, need) && rings_hold(plan, group, fresh, need),
              "a ring is too small for its strips");
         memcpy(have, need, group->count * sizeof *have);
@@ -144,6 +154,17 @@ static bool check_rows(const struct check *check, const struct plan_group *group
     return true;
 }
 
+/* An operation that writes a tensor from this channel on; NULL: none. */
+static const struct plan_operation *writer_of(const struct plan *plan, uint32_t tensor, uint32_t channel)
+{
+    for (uint32_t i = 0; i < plan->header->operations; i++) {
+        const struct plan_operation *o = &plan->operations[i];
+        if (o->output == tensor && o->output_channel == channel && o->code != OP_FUNCTION)
+            return o;
+    }
+    return NULL;
+}
+
 /* The caller's memory must not come back as it was. */
 static bool check_outputs(struct check *check)
 {
@@ -151,10 +172,10 @@ static bool check_outputs(struct check *check)
     check->kind = "tensor";
     for (check->index = 0; check->index < plan->header->tensors; check->index++) {
         const struct plan_tensor *tensor = &plan->tensors[check->index];
-        uint64_t written = 0;
-        for (uint32_t i = 0; tensor->storage == STORAGE_OUTPUT && i < plan->header->operations; i++)
-            if (plan->operations[i].output == check->index && plan->operations[i].code != OP_FUNCTION)
-                written += plan->operations[i].output_channels;
+        const struct plan_operation *writer;
+        uint32_t written = 0;
+        while (tensor->storage == STORAGE_OUTPUT && (writer = writer_of(plan, check->index, written)) != NULL)
+            written += writer->output_channels;
         MUST(tensor->storage != STORAGE_OUTPUT || written == tensor->channels, "an output that is not written");
     }
     return true;
