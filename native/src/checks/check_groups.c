@@ -92,7 +92,7 @@ static bool rings_hold(const struct plan *plan, const struct plan_group *group, 
                 continue;
             int first = have[j];
             if (consumer->input[0] == producer->output)
-                first = first_row_read(plan, consumer, have[j]);
+                first = first_row_read(consumer, have[j]);
             else if (consumer->input[1] != producer->output)
                 continue;
             else if (ring->height == 1)
