@@ -279,6 +279,13 @@ def test_a_loop_of_channels_is_by_whole_blocks(library: Library) -> None:
     assert "loop" in refusal(library, itself)
     narrower = change(looped(), "operation", 1, output_channels=64)
     assert "the channels of its loop differ" in refusal(library, narrower)
+    # The depthwise convolution would read what the other threads' blocks of the expansion become.
+    later = change(
+        change(looped(), "tensor", 2, pitch=192, channels=192), "header", 0, scratch=2**20
+    )
+    Model(library, later).close()
+    later = change(later, "operation", 2, input_channel=64)
+    assert "reads other channels of what its loop makes" in refusal(library, later)
     shifted = change(looped(), "operation", 1, output_channels=112, output_channel=16)
     shifted = change(shifted, "operation", 2, output_channels=112, channels=112)
     assert "channel blocks that begin elsewhere" in refusal(library, shifted)

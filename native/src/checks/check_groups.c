@@ -38,14 +38,19 @@ static bool check_order(const struct check *check, const struct plan_group *grou
     return true;
 }
 
-/* Whether an operation of the group's channel loop writes it: block by block, in several threads. */
-static bool is_made_in_loop(const struct plan *plan, const struct plan_group *group, uint32_t tensor)
+/* Of what the channel loop makes, block by block and in several threads, an operation of the loop reads the block that
+ * is there: channel by channel, from the first one that was written. */
+static bool reads_own_block(const struct plan *plan, const struct plan_group *group, const struct plan_operation *o)
 {
-    const struct plan_operation *looped = plan->operations + group->first + group->loop_first;
-    for (uint32_t i = 0; i < group->loop_count; i++)
-        if (looped[i].output == tensor)
-            return true;
-    return false;
+    const struct plan_operation *makers = plan->operations + group->first + group->loop_first;
+    for (uint32_t i = 0; i < group->loop_count; i++) {
+        if (makers[i].output == o->input[0] &&
+            (o->code == OP_CONVOLUTION || makers[i].output_channel != o->input_channel))
+            return false;
+        if (makers[i].output == o->input[1] && makers[i].output_channel != 0)
+            return false;
+    }
+    return true;
 }
 
 static bool check_loop(const struct check *check, const struct plan_group *group)
@@ -66,8 +71,7 @@ static bool check_loop(const struct check *check, const struct plan_group *group
         MUST(o->output_channels == first->output_channels, "the channels of its loop differ");
         MUST(o->code != OP_GROUPED && !reads_exactly(o) && !is_callers(in) && !is_callers(out) && !reads_all_rows(o),
              "an operation that has no channel blocks");
-        MUST(o->code != OP_CONVOLUTION || !is_made_in_loop(check->plan, group, o->input[0]),
-             "it reads all channels of what its loop makes block by block");
+        MUST(reads_own_block(check->plan, group, o), "it reads other channels of what its loop makes block by block");
         MUST(!blocks || o->code == OP_CONVOLUTION || o->input_channel % 64 == 0,
              "channel blocks that begin elsewhere");
         MUST(out->block == out->pitch || o->output_channel % 64 == 0, "channel blocks that begin elsewhere");
