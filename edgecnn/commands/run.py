@@ -64,6 +64,7 @@ def command(
         result = classify_images(bundle, images, options)
     for line in result.failures:
         complain(line)
-    note(f"{result.artefact} with {result.engine}: {result.reason}", quiet=quiet or as_json)
     print_result(result, as_json=as_json)
+    if not result.failures:
+        note(f"{result.artefact} with {result.engine}: {result.reason}", quiet=quiet or as_json)
     return result.exit_code

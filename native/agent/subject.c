@@ -30,11 +30,20 @@ size_t tensor_bytes(const edgecnn_tensor *tensor)
     return size;
 }
 
+/* Ends the process where this processor cannot address so many. */
+static size_t batch_bytes(const edgecnn_tensor *tensor, int batch)
+{
+    size_t bytes = 0;
+    if (__builtin_mul_overflow(tensor_bytes(tensor), (size_t)batch, &bytes))
+        stop("%d images of %s take more memory than there is", batch, tensor->name);
+    return bytes;
+}
+
 size_t output_bytes(const subject *opened, int output, int batch)
 {
     edgecnn_tensor tensor;
     edgecnn_output(opened->model, output, &tensor);
-    return tensor_bytes(&tensor) * (size_t)batch;
+    return batch_bytes(&tensor, batch);
 }
 
 void hold_memory(void)
@@ -69,7 +78,8 @@ static void place_examples(subject *opened, const subject_words *words)
         for (int i = 0; i < inputs; i++) {
             edgecnn_input(opened->model, i, &tensor);
             opened->inputs[example][i] = bytes + used;
-            used += tensor_bytes(&tensor) * (size_t)batch;
+            if (__builtin_add_overflow(used, batch_bytes(&tensor, batch), &used) || used > size)
+                stop("%s has %zu bytes, fewer than %s images take", words->inputs, size, words->batches);
         }
     }
     free(batches);

@@ -85,6 +85,7 @@ void lock_machine(const char *who, double wait_s)
     /* `who` comes quoted from the workstation. */
     int size = snprintf(holder, sizeof holder, "{\"who\": %s, \"pid\": %d, \"since\": \"%s\"}", who,
                         (int)getpid(), since);
+    size = size < (int)sizeof holder ? size : (int)sizeof holder - 1;
     if (ftruncate(file, 0) != 0 || pwrite(file, holder, (size_t)size, 0) != size)
         return; /* only the name of the holder is lost */
 }

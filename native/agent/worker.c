@@ -163,7 +163,7 @@ void print_death(int row, int status)
 static bool ask(worker *running, int row, request asked, reply *answer)
 {
     if (send_whole(running->to, &asked, sizeof asked) &&
-        receive_whole(running->from, answer, sizeof *answer) &&
+        receive_whole(running->from, answer, sizeof *answer) && answer->samples == asked.runs &&
         receive_whole(running->from, running->samples_ms,
                       sizeof(double) * (size_t)answer->samples)) {
         running->own_seconds = answer->own_seconds;
@@ -171,6 +171,7 @@ static bool ask(worker *running, int row, request asked, reply *answer)
         return true;
     }
     int status = 0;
+    kill(running->pid, SIGKILL); /* where it answers nonsense; one that has ended keeps its status */
     waitpid(running->pid, &status, 0);
     print_death(row, status);
     close(running->to);

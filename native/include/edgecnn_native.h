@@ -10,7 +10,8 @@
  *
  * A plan is data: it holds weights and a schedule, never machine code. It is checked in full when it
  * is opened, before a byte of it is used. After that runs allocate nothing. Several models may be open
- * at once; one model serves one call of edgecnn_run at a time, a second gets EDGECNN_BUSY.
+ * at once; one model serves one call of edgecnn_run at a time, a second gets EDGECNN_BUSY. A process that
+ * fork() made runs and closes an open model, in one thread.
  */
 #ifndef EDGECNN_NATIVE_H
 #define EDGECNN_NATIVE_H

@@ -63,7 +63,6 @@ struct edgecnn_model {
     atomic_flag busy;
     void *allocated; /* freed with the model; NULL where the memory is the caller's */
     void *file;      /* the plan's bytes, read from a file; NULL where they are the caller's */
-    size_t file_size;
     double *seconds; /* by operation, while edgecnn_profile runs; else NULL */
 };
 
@@ -78,7 +77,7 @@ int run_batch(edgecnn_model *model, int batch, const void *const *inputs, void *
 bool reads_all_rows(const struct plan_operation *operation);
 /* Whether it reads and writes just the channels that are there, between any others. */
 bool reads_exactly(const struct plan_operation *operation);
-int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row);
+int first_row_read(const struct plan_operation *operation, int output_row);
 int end_row_read(const struct plan *plan, const struct plan_operation *operation, int output_end);
 /* Whether the consumer, of the same group, reads what the producer writes; and of it the rows [first, end), for one
  * row of its own output. */
@@ -120,6 +119,8 @@ void team_run(struct team *team, void (*task)(void *context, int part), void *co
 bool team_run_together(struct team *team, void (*task)(void *context, int thread), void *context);
 /* Waits, within a task that runs together, until every thread is here. */
 void team_meet(struct team *team);
+/* Whether the threads are of this process; else, behind a fork(), nothing is to be run by them. */
+bool team_is_here(const struct team *team);
 
 /* error.c: fills error, where there is one; false. */
 bool fail(edgecnn_error *error, int code, const char *format, ...);

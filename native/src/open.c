@@ -4,7 +4,11 @@
 
 #include <string.h>
 
+#ifdef EDGECNN_NO_THREADS
+enum { MOST_THREADS = 1 };
+#else
 enum { MOST_THREADS = 64 };
+#endif
 
 /* Rows that an operation reads or writes at once: in a group that runs in order those of one row of its output. */
 static size_t rows_at_once(const struct plan *plan, const struct plan_operation *o, bool in_order)

@@ -32,7 +32,7 @@ bool reads_exactly(const struct plan_operation *operation)
     }
 }
 
-int first_row_read(const struct plan *plan, const struct plan_operation *operation, int output_row)
+int first_row_read(const struct plan_operation *operation, int output_row)
 {
     if (reads_all_rows(operation))
         return 0;
@@ -71,7 +71,7 @@ static int begin_through(const struct plan *plan, const struct plan_operation *p
                          const struct plan_operation *consumer, int begin)
 {
     if (consumer->input[0] == producer->output)
-        return first_row_read(plan, consumer, begin);
+        return first_row_read(consumer, begin);
     return height(plan, producer->output) == 1 ? 0 : begin;
 }
 

@@ -172,12 +172,13 @@ static bool by_strips(const edgecnn_model *model, const struct plan_group *group
 
 void run_groups(edgecnn_model *model)
 {
+    bool alone = !has_team(model) || model->seconds || !team_is_here(model->team);
     for (uint32_t i = 0; i < model->plan.header->groups; i++) {
         const struct plan_group *group = &model->plan.groups[i];
         struct share share = {model, group};
         if (group->flags & GROUP_IN_ORDER)
             run_rows(model, &model->workers[0], group);
-        else if (!has_team(model) || model->seconds)
+        else if (alone)
             run_strips(model, &model->workers[0], group, 0, group_height(&model->plan, group));
         else if (by_strips(model, group))
             team_run(model->team, run_share_of_strips, &share);

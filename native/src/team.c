@@ -15,12 +15,14 @@ bool team_run_together(struct team *team, void (*task)(void *, int), void *conte
     return false;
 }
 void team_meet(struct team *team) { (void)team; }
+bool team_is_here(const struct team *team) { (void)team; return false; }
 
 #else
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     LOOKS = 4000,    /* of a thread that finds nothing to do, before it sleeps: about 50 microseconds */
@@ -43,11 +45,12 @@ struct team {
     atomic_uint go, dismissed; /* the last round that all began together, and the last that did not take place */
     atomic_int asleep;
     atomic_int present; /* members that have claimed their part of the round */
-    atomic_int done;    /* of these, those that have finished it */
-    atomic_int arrived, meeting;
+    atomic_uint done;   /* of these, those that have finished it */
+    atomic_uint arrived, meeting; /* meetings are counted modulo 2^32 */
     void (*task)(void *, int); /* NULL: to end */
     void *context;
     bool was_late;
+    pid_t process; /* whose threads they are */
 };
 
 static void pause_a_little(void)
@@ -142,7 +145,7 @@ static unsigned start_round(struct team *team, void (*task)(void *, int), void *
     return round_of(call);
 }
 
-static void await(atomic_int *counter, int value)
+static void await(atomic_uint *counter, unsigned value)
 {
     for (int i = 1; atomic_load_explicit(counter, memory_order_acquire) != value; i++)
         look_again(i);
@@ -152,7 +155,8 @@ void team_run(struct team *team, void (*task)(void *, int), void *context)
 {
     unsigned round = start_round(team, task, context, false);
     task(context, 0);
-    int others = team->threads - 1, begun = others;
+    int others = team->threads - 1;
+    unsigned begun = (unsigned)others;
     for (int i = 0; i < others; i++)
         if (claim(&team->members[i], round)) {
             begun--;
@@ -178,14 +182,14 @@ bool team_run_together(struct team *team, void (*task)(void *, int), void *conte
     }
     atomic_store_explicit(&team->go, round, memory_order_release);
     task(context, 0);
-    await(&team->done, others);
+    await(&team->done, (unsigned)others);
     return true;
 }
 
 void team_meet(struct team *team)
 {
-    int meeting = atomic_load(&team->meeting);
-    if (atomic_fetch_add(&team->arrived, 1) == team->threads - 1) {
+    unsigned meeting = atomic_load(&team->meeting);
+    if (atomic_fetch_add(&team->arrived, 1) == (unsigned)team->threads - 1) {
         atomic_store(&team->arrived, 0);
         atomic_store_explicit(&team->meeting, meeting + 1, memory_order_release);
         return;
@@ -193,13 +197,22 @@ void team_meet(struct team *team)
     await(&team->meeting, meeting + 1);
 }
 
-void team_close(struct team *team)
+/* A process that fork() made has the memory of a team, but none of its threads. */
+bool team_is_here(const struct team *team) { return team->process == getpid(); }
+
+static void end_members(struct team *team)
 {
     start_round(team, NULL, NULL, false);
     for (int i = 0; i < team->threads - 1; i++)
         pthread_join(team->members[i].thread, NULL);
     pthread_cond_destroy(&team->wake);
     pthread_mutex_destroy(&team->lock);
+}
+
+void team_close(struct team *team)
+{
+    if (team_is_here(team))
+        end_members(team);
     free(team->members);
     free(team);
 }
@@ -215,6 +228,7 @@ struct team *team_open(int threads)
     }
     team->members = members;
     team->threads = 1;
+    team->process = getpid();
     pthread_mutex_init(&team->lock, NULL);
     pthread_cond_init(&team->wake, NULL);
     for (int i = 1; i < threads; i++) {

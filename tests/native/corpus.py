@@ -9,12 +9,14 @@ FOLDER = Path(__file__).parents[2] / "native/fuzz/corpus"
 
 
 def seeds() -> dict[str, bytes]:
-    """File name → plan: three small ones of every kind, and a network of LeNet-5's shape."""
+    """File name → plan: three small ones of every kind, LeNet-5's shape, what overlaps itself."""
     from native.cases import all_cases, lenet
+    from native.overlaps import overlaps
     from native.rows_in_order import chains_in_order
 
     cases = [*all_cases(3, batch=1, scale=4), lenet(), *chains_in_order(3, batch=1, scale=4)]
-    return {f"{case.name}.plan": case.plan for case in cases}
+    plans = {case.name: case.plan for case in cases} | overlaps()
+    return {f"{name}.plan": plan for name, plan in plans.items()}
 
 
 if __name__ == "__main__":

@@ -108,12 +108,19 @@ def test_outputs_are_those_of_the_formulas(processor: str, files: Files) -> None
         pytest.skip("no emulator: apt-get install --no-install-recommends qemu-user")
     if zig_version() is None:
         pytest.skip("no compiler for ARM: pip install ziglang")
-    words = [found, "-cpu", processor, agent_program(machine), "0", "60", "prove", *files.words()]
-    ran = subprocess.run([*words, "0"], capture_output=True, text=True, check=True)
+    command = [found, "-cpu", processor, agent_program(machine), "0", "60", "prove"]
+    words = [*command, *files.words(), "0"]
+    ran = subprocess.run(words, capture_output=True, text=True, check=True)
     *chunks, proved = map(json.loads, ran.stdout.splitlines())
     assert proved["kernels"] == MACHINES[processor][2]
     content = b"".join(base64.b64decode(one["base64"]) for one in chunks)
     assert content == b"".join(array.tobytes() for array in files.case.outputs)
+    # So many images that their bytes, counted in 32 bits, are 0.
+    many = ",".join(["65536"] * 1024)
+    words = [*command, str(files.plan), os.devnull, many, "1", "0"]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "has 0 bytes, fewer than" in ran.stderr
 
 
 def test_rows_are_warmed_up_timed_in_turn_and_started_cold(files: Files, agent: Agent) -> None:
@@ -202,6 +209,14 @@ def test_bad_input_is_refused_in_words(files: Files, agent: Agent, tmp_path: Pat
         said = agent.refusal(words)
         assert said.startswith("edgecnn_runtime: ")
         assert expected in said
+
+
+def test_a_name_of_any_length_holds_the_machine(files: Files, agent: Agent) -> None:
+    _, *job = JOB
+    words = ["bench", f'"{"x" * 9000}"', *job, "none", str(files.inputs), "1", "1", "0", "0"]
+    with agent.started(words) as process:
+        assert process.wait(30) == 0
+    assert (agent.folder / "edgecnn-bench.lock").read_text() == ('{"who": "' + "x" * 9000)[:4095]
 
 
 def test_memory_is_limited(files: Files, program: Path) -> None:

@@ -254,3 +254,31 @@ def test_memory_that_a_header_asks_for_is_known_before_it_is_taken(
     plan[:] = np.frombuffer(change(case.plan, "header", 0, scratch=2**32), np.uint8)
     size = library.memory_size(plan.ctypes.data, len(plan), Options(64), None)
     assert size > 64 * 2**32
+
+
+FORKED = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from native.binding import Library, Model
+from native.cases import lenet
+case = lenet()
+model = Model(Library(Path(sys.argv[2])), case.plan, threads=3)
+model.run(case.inputs)
+if os.fork() == 0:
+    case.check(0, model.run(case.inputs)[0], "fork")
+    model.close()
+    os._exit(0)
+print(os.wait()[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_process_that_was_forked_runs_and_closes_a_model_without_its_threads(
+    library: Library,
+) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, Path(__file__).parents[1]]
+    ran = subprocess.run(
+        [*command, library.path], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ran.stdout == "0\n", ran.stderr

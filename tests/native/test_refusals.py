@@ -177,11 +177,7 @@ def test_a_convolution_that_leaves_its_tensors_is_refused(
 
 
 def test_a_row_of_pads_that_no_window_needs_lies_within_the_memory_too(library: Library) -> None:
-    plan = (
-        pixelwise("product", "convolution", 16)
-        if False
-        else network(lambda n, x: n.product("convolution", x, 16))
-    )
+    plan = network(lambda n, x: n.product("convolution", x, 16))
     assert "row of pads is outside" in refusal(library, change(plan, "operation", 1, pad_row=2**40))
     pooled = pixelwise("global_pool")
     assert "without windows" in refusal(library, change(pooled, "operation", 0, pad_row=0))
@@ -283,6 +279,13 @@ def test_a_loop_of_channels_is_by_whole_blocks(library: Library) -> None:
     assert "loop" in refusal(library, itself)
     narrower = change(looped(), "operation", 1, output_channels=64)
     assert "the channels of its loop differ" in refusal(library, narrower)
+    # The depthwise convolution would read what the other threads' blocks of the expansion become.
+    later = change(
+        change(looped(), "tensor", 2, pitch=192, channels=192), "header", 0, scratch=2**20
+    )
+    Model(library, later).close()
+    later = change(later, "operation", 2, input_channel=64)
+    assert "reads other channels of what its loop makes" in refusal(library, later)
     shifted = change(looped(), "operation", 1, output_channels=112, output_channel=16)
     shifted = change(shifted, "operation", 2, output_channels=112, channels=112)
     assert "channel blocks that begin elsewhere" in refusal(library, shifted)
@@ -294,6 +297,20 @@ def test_a_ring_of_fewer_rows_than_are_alive_is_refused(library: Library) -> Non
     )
     Model(library, change(looped(), "group", 1, strip_rows=1)).close()
     assert "a ring is too small" in refusal(library, change(looped(), "group", 1, strip_rows=3))
+
+
+def test_strips_leave_out_no_row_of_a_stored_tensor(library: Library) -> None:
+    # A stored image, a ring that equals it, and every second row of that: two threads would leave
+    # out the row before the second one's first.
+    built = Network(np.random.default_rng(0), batch=1)
+    y = built.table(built.image((16, 8, 1)))
+    z = built.table(y, Place(ring=8))
+    z = built.pool("max_pool", z, Window(stride=(2, 1)), (4, 1))
+    built.group(4)
+    built.output(y)
+    Model(library, built.plan.to_bytes()).close()
+    strips = change(built.plan.to_bytes(), "group", 1, strip_rows=1)
+    assert "no strip makes some rows of a stored tensor" in refusal(library, strips)
 
 
 def test_what_nothing_wrote_is_not_read(library: Library) -> None:
@@ -312,6 +329,17 @@ def test_every_channel_of_an_output_is_written(library: Library) -> None:
     spare.operation("quantise", (x,), y, 1, factors=(1, 0, 0))
     spare.group(0, 1, 1)
     assert "tensor 2: an output that is not written" in refusal(library, spare.to_bytes())
+    # Two halves; then the first half twice.
+    halves = Plan()
+    x, y, z = (halves.tensor(each, (2, 1, 1)) for each in (INPUT, ARENA, OUTPUT))
+    halves.operation("quantise", (x,), y, 2, factors=(1, 0, 0))
+    for channel in (1, 0):
+        halves.operation("dequantise", (y,), z, 1, at=(channel, channel), factors=(1, 0, 0))
+    for number in range(3):
+        halves.group(number, 1, 1)
+    Model(library, halves.to_bytes()).close()
+    twice = change(halves.to_bytes(), "operation", 1, output_channel=0)
+    assert "tensor 2: an output that is not written" in refusal(library, twice)
 
 
 def test_a_second_input_of_another_size_is_refused(library: Library) -> None:

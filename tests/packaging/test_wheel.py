@@ -129,7 +129,7 @@ def test_the_wheels_hold_what_the_code_reads(release: Path) -> None:
 
 
 def test_the_wheels_are_small(release: Path) -> None:
-    assert find_wheel(release, "edgecnn").stat().st_size < 1_600_000
+    assert find_wheel(release, "edgecnn").stat().st_size < 1_640_000
     assert find_wheel(release, "edgecnn_runtime").stat().st_size < 250_000
 
 

@@ -183,7 +183,10 @@ def _is_of(warning: warnings.WarningMessage, read: ValueRead) -> bool:
 Exporter: TypeAlias = Callable[[Job], "ir.Model"]
 EXPORTERS: dict[str, Exporter] = {"dynamo": by_dynamo, "torchscript": by_torchscript}
 
-_LOGGERS = ("torch.onnx", "torch.fx", "torch._dynamo", "torch.export", "onnx_ir", "onnxscript")
+_LOGGERS = (
+    *("torch.onnx", "torch.fx", "torch._dynamo", "torch.export", "torch._subclasses"),
+    *("onnx_ir", "onnxscript"),
+)
 
 
 @contextlib.contextmanager
@@ -195,7 +198,7 @@ def quiet() -> Iterator[None]:
     before = [logger.level for logger in loggers]
     try:
         for logger in loggers:
-            logger.setLevel(logging.ERROR)
+            logger.setLevel(logging.CRITICAL)
         # It prints the graph up to the line at which it gave up; a module's own name comes first.
         vars(tracing)["print"] = _say_nothing
         with warnings.catch_warnings():

@@ -38,14 +38,19 @@ static bool check_order(const struct check *check, const struct plan_group *grou
     return true;
 }
 
-/* Whether an operation of the group's channel loop writes it: block by block, in several threads. */
-static bool is_made_in_loop(const struct plan *plan, const struct plan_group *group, uint32_t tensor)
+/* Of what the channel loop makes, block by block and in several threads, an operation of the loop reads the block that
+ * is there: channel by channel, from the first one that was written. */
+static bool reads_own_block(const struct plan *plan, const struct plan_group *group, const struct plan_operation *o)
 {
-    const struct plan_operation *looped = plan->operations + group->first + group->loop_first;
-    for (uint32_t i = 0; i < group->loop_count; i++)
-        if (looped[i].output == tensor)
-            return true;
-    return false;
+    const struct plan_operation *makers = plan->operations + group->first + group->loop_first;
+    for (uint32_t i = 0; i < group->loop_count; i++) {
+        if (makers[i].output == o->input[0] &&
+            (o->code == OP_CONVOLUTION || makers[i].output_channel != o->input_channel))
+            return false;
+        if (makers[i].output == o->input[1] && makers[i].output_channel != 0)
+            return false;
+    }
+    return true;
 }
 
 static bool check_loop(const struct check *check, const struct plan_group *group)
@@ -66,8 +71,7 @@ static bool check_loop(const struct check *check, const struct plan_group *group
         MUST(o->output_channels == first->output_channels, "the channels of its loop differ");
         MUST(o->code != OP_GROUPED && !reads_exactly(o) && !is_callers(in) && !is_callers(out) && !reads_all_rows(o),
              "an operation that has no channel blocks");
-        MUST(o->code != OP_CONVOLUTION || !is_made_in_loop(check->plan, group, o->input[0]),
-             "it reads all channels of what its loop makes block by block");
+        MUST(reads_own_block(check->plan, group, o), "it reads other channels of what its loop makes block by block");
         MUST(!blocks || o->code == OP_CONVOLUTION || o->input_channel % 64 == 0,
              "channel blocks that begin elsewhere");
         MUST(out->block == out->pitch || o->output_channel % 64 == 0, "channel blocks that begin elsewhere");
@@ -92,7 +96,7 @@ static bool rings_hold(const struct plan *plan, const struct plan_group *group, 
                 continue;
             int first = have[j];
             if (consumer->input[0] == producer->output)
-                first = first_row_read(plan, consumer, have[j]);
+                first = first_row_read(consumer, have[j]);
             else if (consumer->input[1] != producer->output)
                 continue;
             else if (ring->height == 1)
@@ -101,6 +105,15 @@ static bool rings_hold(const struct plan *plan, const struct plan_group *group, 
                 return false;
         }
     }
+    return true;
+}
+
+/* A thread that starts afresh leaves out no row of a stored tensor behind those that the one before it makes. */
+static bool rows_follow(const struct plan *plan, const struct plan_group *group, const int *have, const int *fresh)
+{
+    for (uint32_t i = 0; i < group->count; i++)
+        if (!is_ring(&plan->tensors[plan->operations[group->first + i].output]) && fresh[i] > have[i])
+            return false;
     return true;
 }
 
@@ -118,6 +131,7 @@ static bool check_strips(struct check *check, const struct plan_group *group, in
     for (uint32_t y = 0; y < height; y += step) {
         rows_from(plan, group, (int)y, fresh);
         rows_needed(plan, group, (int)(y + step < height ? y + step : height), need);
+        MUST(rows_follow(plan, group, have, fresh), "no strip makes some rows of a stored tensor");
         MUST(rings_hold(plan, group, have, need) && rings_hold(plan, group, fresh, need),
              "a ring is too small for its strips");
         memcpy(have, need, group->count * sizeof *have);
@@ -144,6 +158,17 @@ static bool check_rows(const struct check *check, const struct plan_group *group
     return true;
 }
 
+/* An operation that writes a tensor from this channel on; NULL: none. */
+static const struct plan_operation *writer_of(const struct plan *plan, uint32_t tensor, uint32_t channel)
+{
+    for (uint32_t i = 0; i < plan->header->operations; i++) {
+        const struct plan_operation *o = &plan->operations[i];
+        if (o->output == tensor && o->output_channel == channel && o->code != OP_FUNCTION)
+            return o;
+    }
+    return NULL;
+}
+
 /* The caller's memory must not come back as it was. */
 static bool check_outputs(struct check *check)
 {
@@ -151,10 +176,10 @@ static bool check_outputs(struct check *check)
     check->kind = "tensor";
     for (check->index = 0; check->index < plan->header->tensors; check->index++) {
         const struct plan_tensor *tensor = &plan->tensors[check->index];
-        uint64_t written = 0;
-        for (uint32_t i = 0; tensor->storage == STORAGE_OUTPUT && i < plan->header->operations; i++)
-            if (plan->operations[i].output == check->index && plan->operations[i].code != OP_FUNCTION)
-                written += plan->operations[i].output_channels;
+        const struct plan_operation *writer;
+        uint32_t written = 0;
+        while (tensor->storage == STORAGE_OUTPUT && (writer = writer_of(plan, check->index, written)) != NULL)
+            written += writer->output_channels;
         MUST(tensor->storage != STORAGE_OUTPUT || written == tensor->channels, "an output that is not written");
     }
     return true;

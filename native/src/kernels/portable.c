@@ -108,14 +108,14 @@ static void global_pool(const struct kernel *k)
     int rows = k->sums ? k->rows : k->in_height;
     bool is_last = k->sums == NULL || k->first + rows == k->in_height;
     for (int c = 0; c < k->output_channels; c++) {
-        int32_t sum = k->sums && k->first ? k->sums[c] : 0;
+        uint32_t sum = k->sums && k->first ? (uint32_t)k->sums[c] : 0; /* a plan may write others there */
         for (int row = 0; row < rows; row++)
             for (int x = 0; x < k->in_width; x++)
-                sum += get(k, row, x, c) - k->zero_point_a;
+                sum += (uint32_t)(get(k, row, x, c) - k->zero_point_a);
         if (k->sums)
-            k->sums[c] = sum;
+            k->sums[c] = (int32_t)sum;
         if (is_last)
-            put(k, 0, 0, c, to_integer((float)sum * k->factor_a) + k->zero_point);
+            put(k, 0, 0, c, to_integer((float)(int32_t)sum * k->factor_a) + k->zero_point);
     }
 }
 

@@ -12,15 +12,16 @@ static float power_of_root(float x, int times)
     return power;
 }
 
-/* Of one pixel. The sum of squares gains the channel ahead and loses the one behind. */
+/* Of one pixel. The sum of squares gains the channel ahead and loses the one behind; it is unsigned, so that a plan
+ * that writes over what it reads breaks nothing but its result. */
 static void normalise(const struct kernel *k, int row, int x)
 {
     int before = (k->channel_groups - 1) / 2, ahead = k->channel_groups - 1 - before;
-    int32_t sum = 0;
+    uint32_t sum = 0;
     for (int c = -ahead; c < k->channels; c++) {
         if (c + ahead < k->channels) {
             int gained = get(k, row, x, c + ahead) - k->zero_point_a;
-            sum += gained * gained;
+            sum += (uint32_t)(gained * gained);
         }
         if (c < 0)
             continue;
@@ -29,7 +30,7 @@ static void normalise(const struct kernel *k, int row, int x)
         put(k, row, x, c, to_integer((float)value * (k->factor_a / power)) + k->zero_point);
         if (c >= before) {
             int lost = get(k, row, x, c - before) - k->zero_point_a;
-            sum -= lost * lost;
+            sum -= (uint32_t)(lost * lost);
         }
     }
 }
@@ -41,6 +42,19 @@ void portable_response_norm(const struct kernel *k)
             normalise(k, row, x);
 }
 
+/* Of a value that is at most `most`, unless the plan has written over its input meanwhile. */
+static uint32_t exponential_of(const uint32_t *exps, int value, int most)
+{
+    return exps[255 - most + (value < most ? value : most)];
+}
+
+/* So many of `levels` as `part` is of `sum`, but for such a plan no more. */
+static int32_t levels_of(uint64_t part, uint64_t sum, uint64_t levels)
+{
+    uint64_t share = sum ? (part * levels + sum / 2) / sum : 0;
+    return (int32_t)(share < levels ? share : levels);
+}
+
 void portable_softmax(const struct kernel *k)
 {
     const uint32_t *exps = (const uint32_t *)k->weights;
@@ -50,13 +64,12 @@ void portable_softmax(const struct kernel *k)
             int most = 0;
             for (int c = 0; c < k->channels; c++)
                 most = get(k, row, x, c) > most ? get(k, row, x, c) : most;
-            const uint32_t *shifted = exps + 255 - most;
             uint64_t sum = 0;
             for (int c = 0; c < k->channels; c++)
-                sum += shifted[get(k, row, x, c)];
+                sum += exponential_of(exps, get(k, row, x, c), most);
             for (int c = 0; c < k->channels; c++)
                 put(k, row, x, c,
-                    (int32_t)((shifted[get(k, row, x, c)] * levels + sum / 2) / sum) + k->zero_point);
+                    levels_of(exponential_of(exps, get(k, row, x, c), most), sum, levels) + k->zero_point);
         }
 }
 
