@@ -14,6 +14,7 @@ import pytest
 from native.cases import MAKERS, bottlenecks, chains, operation_cases
 from native.corpus import FOLDER, seeds
 from native.rows_in_order import chains_in_order
+from native.stored_rows import stored_before_windows
 
 FUZZ = FOLDER.parent
 PROBE = "#include <sanitizer/asan_interface.h>\nint main(void) { return 0; }\n"
@@ -64,7 +65,7 @@ def test_threads_do_not_write_the_same_bytes_at_once(tmp_path: Path) -> None:
     compiler = compiler_with("thread", tmp_path)
     cases = tmp_path / "cases"
     cases.mkdir()
-    for make in (bottlenecks, chains):
+    for make in (bottlenecks, chains, stored_before_windows):
         for case in make(6, batch=1):
             (cases / case.name).write_bytes(case.plan)
     settings = (f"CC={compiler}", f"BUILD={tmp_path / 'build'}", f"FOUND={cases}")
