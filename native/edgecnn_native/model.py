@@ -181,7 +181,7 @@ class Model:
         while function(self._address, len(tensors), described):
             tensors.append(
                 Tensor(
-                    described.name.decode("utf-8"),
+                    _text(described.name),
                     "uint8" if described.type == UINT8 else "float32",
                     tuple(described.shape[: described.dimensions]),
                     described.scale,
@@ -245,7 +245,10 @@ def _aligned(plan: bytes) -> Array:
     return room[begin : begin + len(plan)]
 
 
+def _text(name: bytes) -> str:
+    """A name as a plan has it, which need not be UTF-8 where the plan is a stranger's."""
+    return name.decode("utf-8", "backslashreplace")
+
+
 def _layer(layer: CLayer) -> Layer:
-    return Layer(
-        layer.name.decode("utf-8"), layer.kind.decode(), layer.seconds, layer.multiplications
-    )
+    return Layer(_text(layer.name), layer.kind.decode(), layer.seconds, layer.multiplications)

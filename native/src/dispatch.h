@@ -1,4 +1,4 @@
-/* What this processor can run, asked once. */
+/* Declarations of the kernel families that this build may hold; `families` lists them. */
 #ifndef EDGECNN_DISPATCH_H
 #define EDGECNN_DISPATCH_H
 

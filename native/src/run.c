@@ -195,7 +195,8 @@ void run_operation(edgecnn_model *model, const struct worker *worker, int index,
         function = portable_family.function[operation->code];
     function(kernel);
     const struct plan_tensor *output = &model->plan.tensors[operation->output];
-    pad_rows(model, worker, output, sums_rows(operation) ? 0 : begin, sums_rows(operation) ? 1 : end);
+    if (channel == 0) /* of threads that share the channels one */
+        pad_rows(model, worker, output, sums_rows(operation) ? 0 : begin, sums_rows(operation) ? 1 : end);
     layer_ends(model, index, began);
 }
 

@@ -73,18 +73,22 @@ struct share {
     const struct plan_group *group;
 };
 
+/* Of a thread's strips; of one behind the last the height. */
+static int first_row_of(const edgecnn_model *model, const struct plan_group *group, int thread)
+{
+    int step = (int)group->strip_rows, height = group_height(&model->plan, group);
+    int strips = (height + step - 1) / step, row = strips * thread / model->threads * step;
+    return row < height ? row : height;
+}
+
 /* One thread's strips. */
 static void run_share_of_strips(void *context, int thread)
 {
     const struct share *share = context;
     edgecnn_model *model = share->model;
-    int step = (int)share->group->strip_rows;
-    int height = group_height(&model->plan, share->group);
-    int strips = (height + step - 1) / step;
-    int begin = strips * thread / model->threads * step;
-    int end = strips * (thread + 1) / model->threads * step;
+    int begin = first_row_of(model, share->group, thread), end = first_row_of(model, share->group, thread + 1);
     if (begin < end)
-        run_strips(model, &model->workers[thread], share->group, begin, end < height ? end : height);
+        run_strips(model, &model->workers[thread], share->group, begin, end);
 }
 
 /* The busiest thread's share of n equal parts. */
@@ -170,6 +174,26 @@ static bool by_strips(const edgecnn_model *model, const struct plan_group *group
     return worst_share((height + step - 1) / step, model->threads) <= together + 0.03;
 }
 
+/* Whether threads with strips of their own would make rows of a stored tensor twice. Kernels that look up a table behind
+ * the rest write a row in two steps, and another thread might read or change it between them. */
+static bool makes_rows_twice(const edgecnn_model *model, const struct plan_group *group)
+{
+    const struct plan_operation *operations = model->plan.operations + group->first;
+    int *from = model->workers[0].have, *made = model->workers[0].need;
+    int stored = 0, last = (int)group->count - 1;
+    while (stored < last && is_ring(&model->plan.tensors[operations[stored].output]))
+        stored++;
+    for (int thread = 1; stored < last && thread < model->threads; thread++) {
+        int begin = first_row_of(model, group, thread);
+        rows_from(&model->plan, group, begin, from);
+        rows_needed(&model->plan, group, begin, made);
+        for (int i = stored; i < last; i++)
+            if (!is_ring(&model->plan.tensors[operations[i].output]) && from[i] < made[i])
+                return true;
+    }
+    return false;
+}
+
 void run_groups(edgecnn_model *model)
 {
     bool alone = !has_team(model) || model->seconds || !team_is_here(model->team);
@@ -180,7 +204,7 @@ void run_groups(edgecnn_model *model)
             run_rows(model, &model->workers[0], group);
         else if (alone)
             run_strips(model, &model->workers[0], group, 0, group_height(&model->plan, group));
-        else if (by_strips(model, group))
+        else if (by_strips(model, group) && !makes_rows_twice(model, group))
             team_run(model->team, run_share_of_strips, &share);
         else if (!team_run_together(model->team, run_strips_together, &share))
             run_strips(model, &model->workers[0], group, 0, group_height(&model->plan, group));

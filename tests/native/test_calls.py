@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edgecnn_native
+from edgecnn_native.library import LIBRARY
 from native.binding import (
     BUSY,
     FILE,
@@ -32,7 +34,7 @@ from native.binding import (
     pointers,
 )
 from native.cases import Case, bottlenecks, lenet
-from native.damage import change
+from native.damage import change, sections
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +256,18 @@ def test_memory_that_a_header_asks_for_is_known_before_it_is_taken(
     plan[:] = np.frombuffer(change(case.plan, "header", 0, scratch=2**32), np.uint8)
     size = library.memory_size(plan.ctypes.data, len(plan), Options(64), None)
     assert size > 64 * 2**32
+
+
+def test_names_that_are_no_utf_8_are_told_in_escapes(library: Library, case: Case) -> None:
+    if library.path != LIBRARY:
+        pytest.skip("edgecnn_native is not compiled in this clone")
+    plan = bytearray(case.plan)
+    plan[sections(case.plan).names] = 0xFF
+    model = edgecnn_native.Model(bytes(plan))
+    assert model.inputs[0].name == r"\xff0"
+    _, layers = model.profile([each[:1] for each in case.inputs])
+    assert layers[-1].name.startswith("t")
+    model.close()
 
 
 FORKED = """

@@ -11,6 +11,7 @@ from native.binding import Library, Model
 from native.cases import MAKERS, Case, bottlenecks, chains, lenet, operation_cases
 from native.formulas import F
 from native.network import Network
+from native.stored_rows import stored_before_windows
 
 
 def check(library: Library, cases: Iterable[Case], threads: tuple[int, ...] = (1, 3)) -> None:
@@ -38,6 +39,10 @@ def test_blocks_of_channels_pass_through_rings_in_strips(library: Library) -> No
 
 def test_rings_wrap_where_a_group_is_longer_than_they_are(library: Library) -> None:
     check(library, chains(20), (1, 2, 5))
+
+
+def test_threads_do_not_change_stored_rows_that_others_read(library: Library) -> None:
+    check(library, stored_before_windows(4, batch=40), (1, 2))
 
 
 def test_a_whole_network_ends_in_floats(library: Library) -> None:

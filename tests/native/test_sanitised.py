@@ -1,4 +1,4 @@
-"""The library under AddressSanitizer and UndefinedBehaviorSanitizer: seeds, damaged plans, cases.
+"""The library under the sanitisers of addresses, undefined behaviour and threads: seeds, cases.
 
 A plan that is cut short, or of which fields have changed, is refused or runs within its memory.
 """
@@ -14,18 +14,17 @@ import pytest
 from native.cases import MAKERS, bottlenecks, chains, operation_cases
 from native.corpus import FOLDER, seeds
 from native.rows_in_order import chains_in_order
+from native.stored_rows import stored_before_windows
 
 FUZZ = FOLDER.parent
 PROBE = "#include <sanitizer/asan_interface.h>\nint main(void) { return 0; }\n"
 
 
-@pytest.fixture(scope="module")
-def compiler(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A C compiler that has both sanitisers; and make."""
-    folder = tmp_path_factory.mktemp("probe")
+def compiler_with(sanitisers: str, folder: Path) -> str:
+    """A C compiler that has them; and make."""
     (folder / "probe.c").write_text(PROBE)
     for name in ("gcc", "clang", "cc"):
-        command = [name, "-fsanitize=address,undefined", "probe.c", "-o", "probe"]
+        command = [name, f"-fsanitize={sanitisers}", "probe.c", "-o", "probe"]
         if shutil.which(name) and shutil.which("make"):
             ran = subprocess.run(command, cwd=folder, capture_output=True, check=False)
             if (
@@ -33,7 +32,7 @@ def compiler(tmp_path_factory: pytest.TempPathFactory) -> str:
                 and subprocess.run(folder / "probe", check=False).returncode == 0
             ):
                 return name
-    pytest.skip("no make, or no C compiler with AddressSanitizer and UndefinedBehaviorSanitizer")
+    pytest.skip(f"no make, or no C compiler with -fsanitize={sanitisers}")
 
 
 def test_the_seeds_are_those_of_their_program() -> None:
@@ -42,7 +41,8 @@ def test_the_seeds_are_those_of_their_program() -> None:
 
 
 @pytest.mark.slow
-def test_plans_and_damaged_plans_stay_within_their_memory(compiler: str, tmp_path: Path) -> None:
+def test_plans_and_damaged_plans_stay_within_their_memory(tmp_path: Path) -> None:
+    compiler = compiler_with("address,undefined", tmp_path)
     cases = tmp_path / "cases"
     cases.mkdir()
     for code in MAKERS:
@@ -58,3 +58,18 @@ def test_plans_and_damaged_plans_stay_within_their_memory(compiler: str, tmp_pat
     )  # fmt: skip
     assert ran.returncode == 0, (ran.stdout + ran.stderr)[-4000:]
     assert f"{len(seeds()) + len(list(cases.iterdir()))} plans" in ran.stdout
+
+
+@pytest.mark.slow
+def test_threads_do_not_write_the_same_bytes_at_once(tmp_path: Path) -> None:
+    compiler = compiler_with("thread", tmp_path)
+    cases = tmp_path / "cases"
+    cases.mkdir()
+    for make in (bottlenecks, chains, stored_before_windows):
+        for case in make(6, batch=1):
+            (cases / case.name).write_bytes(case.plan)
+    settings = (f"CC={compiler}", f"BUILD={tmp_path / 'build'}", f"FOUND={cases}")
+    ran = subprocess.run(
+        ["make", "races", *settings], cwd=FUZZ, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, (ran.stdout + ran.stderr)[-4000:]
