@@ -7,9 +7,9 @@ import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 RESULTS = Path(__file__).parent / "results"
@@ -53,6 +53,14 @@ def report(
 def keep(benchmark: str, result: Mapping[str, object]) -> None:
     """Append a result to ``results/FOLDER/NAME.jsonl``, with the machine it was measured on."""
     append(RESULTS / f"{benchmark}.jsonl", result)
+
+
+def newest(benchmark: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The newest kept line of each network that has one, in their order."""
+    path = RESULTS / f"{benchmark}.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    rows = {row["network"]: row for row in map(json.loads, lines)}
+    return {name: rows[name] for name in names if name in rows}
 
 
 def append(path: Path, result: Mapping[str, object]) -> None:

@@ -8,14 +8,13 @@ Every network is trained, of small images, and quantised once for all engines. P
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import edgecnn_weights
 
-from benchmarks.native.networks import measure
+from benchmarks.native.networks import TARGETS, export_and_measure
 
 CHECKPOINTS = tuple(
     sorted(path.stem for path in Path(edgecnn_weights.__file__).parent.glob("*.safetensors"))
@@ -23,19 +22,7 @@ CHECKPOINTS = tuple(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=CHECKPOINTS)
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--block-ms", type=float, default=30)
-    parser.add_argument("--bundles", type=Path, default=Path("build/native-checkpoints"))
-    parser.add_argument("--export-only", action="store_true", help="time nothing")
-    options = parser.parse_args()
-    for name in options.names:
-        path = options.bundles / f"{name}.edge"
-        if not path.exists():
-            export(name, path)
-        if not options.export_only:
-            measure(name, path, options.rounds, options.block_ms)
+    export_and_measure(__doc__, CHECKPOINTS, Path("build/native-checkpoints"), export)
 
 
 def export(name: str, path: Path) -> None:
@@ -44,8 +31,7 @@ def export(name: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "edgecnn", "export", network, "--weights", dataset]
     command += ["--quantize", "int8", "--recipe", "fast", "--batch", "1", "--no-measure"]
-    for target in ("tflite", "openvino", "native"):
-        command += ["--target", target]
+    command += ["--target", ",".join(TARGETS)]
     subprocess.run([*command, "-o", path], check=True, stdout=subprocess.DEVNULL)
 
 

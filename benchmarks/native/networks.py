@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -35,28 +36,46 @@ NETWORKS = (
     *("efficientnet_b0", "efficientnet_lite0", "resnet50", "googlenet", "densenet121"),
 )
 SIDE = 224
+TARGETS = ("tflite", "openvino", "native")
 OURS = "native int8"
 PLACES = ("onnxruntime fp32", "onnxruntime int8", "openvino int8", "tflite int8", OURS)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=NETWORKS)
+    torch.set_num_threads(1)
+    export_and_measure(__doc__, NETWORKS, Path("build/native-networks"), export)
+
+
+def export_and_measure(
+    description: str | None,
+    names: Sequence[str],
+    bundles: Path,
+    export: Callable[[str, Path], None],
+) -> None:
+    """Export the networks of the command line, or all of `names`, and time them.
+
+    Args:
+        bundles: folder for them by default.
+        export: writes the bundle of a network; one that is there is kept.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("names", nargs="*", default=names)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--block-ms", type=float, default=30)
-    parser.add_argument("--bundles", type=Path, default=Path("build/native-networks"))
+    parser.add_argument("--bundles", type=Path, default=bundles)
     parser.add_argument("--export-only", action="store_true", help="time nothing")
     options = parser.parse_args()
-    torch.set_num_threads(1)
     for name in options.names:
-        path = exported(
-            functools.partial(network, name),
-            SIDE,
-            options.bundles / f"{name}.edge",
-            targets=("tflite", "openvino", "native"),
-        )
+        path = options.bundles / f"{name}.edge"
+        if not path.exists():
+            export(name, path)
         if not options.export_only:
             measure(name, path, options.rounds, options.block_ms)
+
+
+def export(name: str, path: Path) -> None:
+    """Write the bundle of a zoo network in every format."""
+    exported(functools.partial(network, name), SIDE, path, targets=TARGETS)
 
 
 def network(name: str) -> torch.nn.Module:

@@ -12,7 +12,6 @@ nothing here is a time.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.interleave import RESULTS, keep
+from benchmarks.interleave import keep, newest
 from benchmarks.native.memory import RANDOM, TRAINED, read
 from benchmarks.npu.emulated_boards import (
     BOARDS,
@@ -58,7 +57,7 @@ def main() -> None:
             measure(name)
     page = PAGE.read_text(encoding="utf-8")
     marked = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    whole = f"{BEGIN}\n{render(read_rows())}\n{END}"
+    whole = f"{BEGIN}\n{render(newest(KEPT, NETWORKS))}\n{END}"
     PAGE.write_text(marked.sub(lambda _: whole, page), encoding="utf-8")
 
 
@@ -94,14 +93,6 @@ def _figures(run: FirmwareRun) -> dict[str, Any]:
     for name in ("board", "results", "is_equal"):
         del kept[name]
     return kept
-
-
-def read_rows() -> dict[str, dict[str, Any]]:
-    """The newest line of each network."""
-    path = RESULTS / f"{KEPT}.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = {row["network"]: row for row in map(json.loads, lines)}
-    return {name: rows[name] for name in NETWORKS if name in rows}
 
 
 def render(rows: Mapping[str, Mapping[str, Any]]) -> str:

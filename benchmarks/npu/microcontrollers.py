@@ -10,7 +10,6 @@ kernels. Results are lines of results/npu/microcontrollers.jsonl and the table o
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.interleave import RESULTS, keep
+from benchmarks.interleave import keep, newest
 from benchmarks.npu.networks import integer_network
 from benchmarks.parity.rows import Job
 from benchmarks.quantise.accuracy import Test, float_graph, prepare_test
@@ -59,7 +58,7 @@ def main() -> None:
             measure(*name.split("-", 1), options.images, options.equal)
     page = PAGE.read_text(encoding="utf-8")
     marked = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    whole = f"{BEGIN}\n{render(read_rows())}\n{END}"
+    whole = f"{BEGIN}\n{render(newest(KEPT, NETWORKS))}\n{END}"
     PAGE.write_text(marked.sub(lambda _: whole, page), encoding="utf-8")
 
 
@@ -115,14 +114,6 @@ def equal_integers(network: IntegerNetwork, test: Test, found: Int8) -> int:
     golden = golden_integers(replace(network, examples=examples))
     expected = np.concatenate([array for each in golden.outputs for array in each.values()])
     return int((expected == found).sum())
-
-
-def read_rows() -> dict[str, dict[str, Any]]:
-    """The newest line of each network."""
-    path = RESULTS / f"{KEPT}.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = {row["network"]: row for row in map(json.loads, lines)}
-    return {name: rows[name] for name in NETWORKS if name in rows}
 
 
 def render(rows: Mapping[str, Mapping[str, Any]]) -> str:

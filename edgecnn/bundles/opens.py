@@ -1,4 +1,4 @@
-"""What `edgecnn_runtime.open` takes of a bundle on this machine, and why."""
+"""Artefact and engine that `edgecnn_runtime.open` takes of a bundle here, with the reason."""
 
 from __future__ import annotations
 

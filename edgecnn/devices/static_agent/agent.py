@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import math
@@ -18,6 +17,8 @@ from edgecnn.devices.static_agent.machine import host_and_state
 from edgecnn.devices.static_agent.plans import Plan, plan_of
 from edgecnn.devices.static_agent.program import ENGINE, PACKAGE
 from edgecnn.errors import DeviceFailed
+from edgecnn_runtime.agent import COMMANDS
+from edgecnn_runtime.agent_parser import agent_parser
 from edgecnn_runtime.budget import Budget
 from edgecnn_runtime.bundle import Bundle
 from edgecnn_runtime.engines.engine_id import EngineId
@@ -135,13 +136,7 @@ class StaticAgent:
 
     def _profile(self, arguments: Sequence[str]) -> Generator[Event, None, None]:
         """The ``profile`` event of one plan."""
-        parser = argparse.ArgumentParser()
-        parser.add_argument("bundle")
-        parser.add_argument("--artefact")
-        parser.add_argument("--runs", type=int)
-        parser.add_argument("--max-memory", type=int)
-        parser.add_argument("--max-seconds", type=float)
-        options, _ = parser.parse_known_args(arguments[1:])
+        options = agent_parser(None, COMMANDS).parse_args(arguments)
         placed = self._placed[options.bundle, options.artefact]
         row = _row_words(placed, Subject(options.bundle, options.artefact))
         limits = _limits(Budget(options.max_memory, options.max_seconds))

@@ -1,4 +1,4 @@
-"""What `open` takes of a bundle on this machine, and why."""
+"""Choice of the fastest artefact and engine of a bundle on this machine."""
 
 from __future__ import annotations
 

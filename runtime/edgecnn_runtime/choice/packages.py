@@ -1,4 +1,4 @@
-"""Whether an engine's package is installed, and which version, without importing it."""
+"""Installed packages of engines and their versions, without an import."""
 
 from __future__ import annotations
 

@@ -6,9 +6,8 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from edgecnn_exporters.errors import NotQuantised
 from edgecnn_exporters.targets.compilers import Compiled, IntegerNetwork
-from edgecnn_exporters.targets.mcu.folder import check_names, write_files
+from edgecnn_exporters.targets.mcu.folder import check_names, golden_example, write_files
 from edgecnn_exporters.targets.mcu.header import (
     Ends,
     golden_header,
@@ -55,23 +54,19 @@ def firmware_files(network: IntegerNetwork, compiled: Compiled) -> dict[str, str
     Raises:
         NotQuantised: the bundle has no golden example of one image.
     """
-    if not network.examples:
-        raise NotQuantised(
-            f"{network.about.name} has no golden example of one image, which a firmware checks "
-            "itself with; export it again"
-        )
+    example = golden_example(network)
     model = compiled.files[compiled.artefact.path]
     tensors = read_tensors(model)
-    golden = golden_integers(replace(network, examples=network.examples[:1]))
+    golden = golden_integers(replace(network, examples=(example,)))
     inputs = [golden.inputs[0][name] for name in tensors.inputs]
     outputs = [golden.outputs[0][name] for name in tensors.outputs]
     report = compiled.report
     ends = Ends(tensors, compiled.artefact.encodings)
-    example = resources.files("edgecnn_exporters.targets.mcu") / "firmware_files" / EXAMPLE
+    program = resources.files("edgecnn_exporters.targets.mcu") / "firmware_files" / EXAMPLE
     return {
         "README.md": read_me(network, compiled),
         "golden.h": golden_header(inputs, outputs),
-        EXAMPLE: example.read_text(encoding="utf-8"),
+        EXAMPLE: program.read_text(encoding="utf-8"),
         "model.h": model_header(model),
         "network.h": network_header(network, ends, report["arena_bytes"], report["resolver"]),
     }

@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgecnn_exporters.errors import NotQuantised
+from edgecnn_exporters.targets.compilers import Example, IntegerNetwork
 from edgecnn_exporters.targets.mcu.header import MARK
 from edgecnn_runtime.atomic import replace_file
 from edgecnn_runtime.errors import OutputNotWritable
+
+
+def golden_example(network: IntegerNetwork) -> Example:
+    """The golden example that a firmware checks itself with: the first of one image.
+
+    Raises:
+        NotQuantised: the bundle has none.
+    """
+    if not network.examples:
+        raise NotQuantised(
+            f"{network.about.name} has no golden example of one image, which a firmware checks "
+            "itself with; export it again"
+        )
+    return network.examples[0]
 
 
 def check_names(folder: Path, names: Sequence[str]) -> None:

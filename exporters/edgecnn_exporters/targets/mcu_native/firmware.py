@@ -6,9 +6,8 @@ from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
 
-from edgecnn_exporters.errors import NotQuantised
 from edgecnn_exporters.targets.compilers import Compiled, IntegerNetwork
-from edgecnn_exporters.targets.mcu.folder import check_names, write_files
+from edgecnn_exporters.targets.mcu.folder import check_names, golden_example, write_files
 from edgecnn_exporters.targets.mcu.header import MARK
 from edgecnn_exporters.targets.mcu_native.compiler import input_integers, integers
 from edgecnn_exporters.targets.mcu_native.headers import (
@@ -70,12 +69,7 @@ def firmware_files(network: IntegerNetwork, compiled: Compiled) -> dict[str, str
     """
     import edgecnn_native
 
-    if not network.examples:
-        raise NotQuantised(
-            f"{network.about.name} has no golden example of one image, which a firmware checks "
-            "itself with; export it again"
-        )
-    plan, example = compiled.files[compiled.artefact.path], network.examples[0]
+    plan, example = compiled.files[compiled.artefact.path], golden_example(network)
     feeds, results = input_integers(network, example), integers(network, plan, example)
     with edgecnn_native.Model(plan) as model:
         inputs = [tensor.name for tensor in model.inputs]
