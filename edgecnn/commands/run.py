@@ -66,5 +66,8 @@ def command(
         complain(line)
     print_result(result, as_json=as_json)
     if not result.failures:
-        note(f"{result.artefact} with {result.engine}: {result.reason}", quiet=quiet or as_json)
+        note(
+            f"answered by {result.artefact} with {result.engine}: {result.reason}",
+            quiet=quiet or as_json,
+        )
     return result.exit_code

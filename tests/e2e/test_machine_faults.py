@@ -174,7 +174,7 @@ def test_a_locale_of_ascii_alone_is_no_failure(tmp_path: Path) -> None:
         check=False,
     )
     assert ran.returncode == 0
-    assert ran.stderr.startswith(b"model.")  # what was taken, and why
+    assert ran.stderr.startswith(b"answered by model.")  # what was taken, and why
     assert ran.stderr.count(b"\n") == 1
     assert (ran.stdout + ran.stderr).isascii()
 
